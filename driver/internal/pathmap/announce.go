@@ -1,0 +1,63 @@
+package pathmap
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+)
+
+const publishTimeout = 5 * time.Second
+
+// announcements are heads that wait to be published.
+type announcements struct {
+	mu    sync.Mutex
+	heads []cid.Cid
+}
+
+// announceHeads queues heads for the publisher. It never blocks: what a slow
+// network does not carry, the exchange of heads does.
+func (m *Map) announceHeads(heads []cid.Cid) {
+	if m.cfg.Swarm == nil || len(heads) == 0 {
+		return
+	}
+	m.announce.mu.Lock()
+	m.announce.heads = append(m.announce.heads, heads...)
+	if n := len(m.announce.heads); n > maxHeads {
+		m.announce.heads = m.announce.heads[n-maxHeads:]
+	}
+	m.announce.mu.Unlock()
+	select {
+	case m.outbox <- struct{}{}:
+	default:
+	}
+}
+
+// publisher sends what is queued. Of heads that gathered meanwhile only the
+// last matters: each local delta follows the one before.
+func (m *Map) publisher() {
+	for {
+		select {
+		case <-m.outbox:
+		case <-m.ctx.Done():
+			return
+		}
+		m.announce.mu.Lock()
+		heads := m.announce.heads
+		m.announce.heads = nil
+		m.announce.mu.Unlock()
+		if len(heads) == 0 {
+			continue
+		}
+		payload, err := encodeHeads(heads[len(heads)-1:])
+		if err != nil {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(m.ctx, publishTimeout)
+		if err := m.cfg.Swarm.Publish(ctx, payload); err != nil && m.ctx.Err() == nil {
+			m.log.WithError(err).Debug("announcement not sent, the exchange of heads carries it")
+		}
+		cancel()
+	}
+}

@@ -1,0 +1,207 @@
+package pathmap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	badger "github.com/ipfs/go-ds-badger"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// fabric connects maps of one process by TCP on loopback. Announcements can be
+// lost and connections cut after some bytes.
+type fabric struct {
+	t         *testing.T
+	loseAll   atomic.Bool
+	cutAfter  atomic.Int64 // bytes a dialled connection may read; 0: no cut
+	mu        sync.Mutex
+	members   map[peer.ID]*seat
+	isolated  map[peer.ID]bool
+	untrusted map[peer.ID]bool
+	interval  time.Duration
+}
+
+// seat is one member's place in the fabric; it is that member's Swarm.
+type seat struct {
+	f    *fabric
+	id   peer.ID
+	dir  string
+	m    *pathmap.Map
+	db   *badger.Datastore
+	addr string
+}
+
+func newFabric(t *testing.T) *fabric {
+	return &fabric{t: t, members: map[peer.ID]*seat{}, isolated: map[peer.ID]bool{}, untrusted: map[peer.ID]bool{}, interval: 50 * time.Millisecond}
+}
+
+func (f *fabric) add(name string) *seat {
+	s := &seat{f: f, id: peer.ID(name), dir: f.t.TempDir()}
+	s.start()
+	f.t.Cleanup(func() {
+		if s.m != nil {
+			s.stop()
+		}
+	})
+	return s
+}
+
+func openBadger(t *testing.T, dir string) *badger.Datastore {
+	t.Helper()
+	opts := badger.DefaultOptions
+	opts.MaxTableSize = 64 << 20
+	db, err := badger.NewDatastore(dir, &opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func quiet() *logrus.Entry {
+	l := logrus.New()
+	l.SetOutput(io.Discard)
+	if os.Getenv("PATHMAP_LOG") != "" {
+		l.SetOutput(os.Stderr)
+		l.SetLevel(logrus.DebugLevel)
+	}
+	return logrus.NewEntry(l)
+}
+
+func (s *seat) start() {
+	s.f.t.Helper()
+	s.db = openBadger(s.f.t, s.dir)
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: s.db, Self: string(s.id), Swarm: s, Log: quiet(), ExchangeInterval: s.f.interval})
+	if err != nil {
+		s.f.t.Fatal(err)
+	}
+	s.m = m
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	s.f.members[s.id] = s
+}
+
+func (s *seat) stop() {
+	s.f.t.Helper()
+	s.f.mu.Lock()
+	delete(s.f.members, s.id)
+	s.f.mu.Unlock()
+	if err := errors.Join(s.m.Close(), s.db.Close()); err != nil {
+		s.f.t.Error(err)
+	}
+	s.m = nil
+}
+
+func (f *fabric) isolate(id peer.ID, yes bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.isolated[id] = yes
+}
+
+func (s *seat) Connected() []peer.ID {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	var ids []peer.ID
+	for id := range s.f.members {
+		if id != s.id && !s.f.isolated[id] && !s.f.isolated[s.id] {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (s *seat) Trusts(id peer.ID) bool {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return !s.f.untrusted[id]
+}
+
+func (s *seat) Publish(_ context.Context, b []byte) error {
+	if s.f.loseAll.Load() {
+		return nil
+	}
+	for _, id := range s.Connected() {
+		s.f.mu.Lock()
+		o := s.f.members[id]
+		s.f.mu.Unlock()
+		if o != nil {
+			o.m.Announced(s.id, b)
+		}
+	}
+	return nil
+}
+
+func (s *seat) Listen(protocol.ID) (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		s.addr = l.Addr().String()
+	}
+	return l, err
+}
+
+func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
+	s.f.mu.Lock()
+	o, cut := s.f.members[id], s.f.isolated[id] || s.f.isolated[s.id]
+	s.f.mu.Unlock()
+	if o == nil || cut {
+		return nil, fmt.Errorf("dial %s: unreachable", id)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.addr)
+	if n := s.f.cutAfter.Load(); err == nil && n > 0 {
+		return &cutConn{Conn: conn, left: n}, nil
+	}
+	return conn, err
+}
+
+// cutConn breaks after a number of bytes were read.
+type cutConn struct {
+	net.Conn
+	left int64
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	if c.left <= 0 {
+		_ = c.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func agree(t *testing.T, seats ...*seat) {
+	t.Helper()
+	eventually(t, "the digests agree", func() bool {
+		for _, s := range seats[1:] {
+			if s.m.View().Digest() != seats[0].m.View().Digest() {
+				return false
+			}
+		}
+		return true
+	})
+}

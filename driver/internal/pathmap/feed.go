@@ -1,0 +1,131 @@
+package pathmap
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	crdt "github.com/ipfs/go-ds-crdt"
+	"github.com/ipfs/go-ds-crdt/pb"
+	"google.golang.org/protobuf/proto"
+)
+
+// feed is the Broadcaster the CRDT sees. What the CRDT "receives" is only what
+// apply hands it, one delta at a time and after its parents; what it
+// "broadcasts" is only queued, so that it never fails: a failed broadcast makes
+// go-ds-crdt keep the pending delta and assert it again later.
+type feed struct {
+	jobs chan feedJob
+
+	mu   sync.Mutex
+	cur  chan struct{} // closed when the delta being merged is done
+	sent []cid.Cid     // heads the CRDT announced since take
+}
+
+type feedJob struct {
+	payload []byte
+	done    chan struct{}
+}
+
+var _ crdt.Broadcaster = (*feed)(nil)
+
+func newFeed() *feed { return &feed{jobs: make(chan feedJob)} }
+
+// Broadcast implements crdt.Broadcaster.
+func (f *feed) Broadcast(_ context.Context, payload []byte) error {
+	heads, err := decodeHeads(payload)
+	if err != nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = append(f.sent, heads...)
+	return nil
+}
+
+// take returns the heads announced since the last call.
+func (f *feed) take() []cid.Cid {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	heads := f.sent
+	f.sent = nil
+	return heads
+}
+
+// Next implements crdt.Broadcaster. The CRDT asks for the next payload only
+// when it has finished with the one before.
+func (f *feed) Next(ctx context.Context) ([]byte, error) {
+	f.finish()
+	select {
+	case job := <-f.jobs:
+		f.mu.Lock()
+		f.cur = job.done
+		f.mu.Unlock()
+		return job.payload, nil
+	case <-ctx.Done():
+		return nil, crdt.ErrNoMoreBroadcast
+	}
+}
+
+func (f *feed) finish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cur != nil {
+		close(f.cur)
+		f.cur = nil
+	}
+}
+
+// merge hands the CRDT one head and waits until it has dealt with it. ctx is
+// the map's own, never a request's.
+func (f *feed) merge(ctx context.Context, head cid.Cid) error {
+	payload, err := encodeHeads([]cid.Cid{head})
+	if err != nil {
+		return err
+	}
+	job := feedJob{payload: payload, done: make(chan struct{})}
+	select {
+	case f.jobs <- job:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-job.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// encodeHeads gives an announcement of heads, as go-ds-crdt writes it.
+func encodeHeads(heads []cid.Cid) ([]byte, error) {
+	msg := &pb.CRDTBroadcast{}
+	for _, h := range heads {
+		msg.Heads = append(msg.Heads, &pb.Head{Cid: h.Bytes()})
+	}
+	b, err := proto.Marshal(msg)
+	if err != nil {
+		return nil, fmt.Errorf("encode heads: %w", err)
+	}
+	return b, nil
+}
+
+func decodeHeads(payload []byte) ([]cid.Cid, error) {
+	msg := &pb.CRDTBroadcast{}
+	if err := proto.Unmarshal(payload, msg); err != nil {
+		return nil, fmt.Errorf("decode heads: %w", err)
+	}
+	if len(msg.Heads) > maxHeads {
+		return nil, fmt.Errorf("decode heads: %d heads, at most %d are taken", len(msg.Heads), maxHeads)
+	}
+	heads := make([]cid.Cid, 0, len(msg.Heads))
+	for _, h := range msg.Heads {
+		c, err := cid.Cast(h.Cid)
+		if err != nil {
+			return nil, fmt.Errorf("decode heads: %w", err)
+		}
+		heads = append(heads, c)
+	}
+	return heads, nil
+}

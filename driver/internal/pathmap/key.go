@@ -1,0 +1,63 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	ds "github.com/ipfs/go-datastore"
+)
+
+// pathNamespace is the first component of every key that names a path. Keys
+// outside it belong to later releases and are kept unread.
+const pathNamespace = "/f"
+
+// maxKey bounds a key in bytes.
+const maxKey = 4096
+
+// version orders the writes of one path: a Lamport counter, then the writer.
+type version struct {
+	counter uint64
+	writer  string // peer ID
+}
+
+func (v version) less(o version) bool {
+	if v.counter != o.counter {
+		return v.counter < o.counter
+	}
+	return v.writer < o.writer
+}
+
+// keyOf gives the datastore key of one version of a path. A path of a storage
+// driver has no colon, so the instance separates cleanly.
+func keyOf(path string, v version) ds.Key {
+	return ds.RawKey(fmt.Sprintf("%s%s:%016x-%s", pathNamespace, path, v.counter, v.writer))
+}
+
+var errBadKey = errors.New("malformed key")
+
+// parseKey is the inverse of keyOf. ours is false for a well-formed key of
+// another namespace.
+func parseKey(key string) (path string, v version, ours bool, err error) {
+	if len(key) > maxKey || !strings.HasPrefix(key, "/") || ds.NewKey(key).String() != key {
+		return "", v, false, errBadKey
+	}
+	rest, ours := strings.CutPrefix(key, pathNamespace+"/")
+	if !ours {
+		return "", v, false, nil
+	}
+	at := strings.LastIndexByte(rest, ':')
+	if at <= 0 || len(rest)-at < 19 || rest[at+17] != '-' {
+		return "", v, true, errBadKey
+	}
+	if v.counter, err = strconv.ParseUint(rest[at+1:at+17], 16, 64); err != nil {
+		return "", v, true, errBadKey
+	}
+	v.writer = rest[at+18:]
+	path = "/" + rest[:at]
+	if strings.ContainsAny(path, ":\x00\x01") || strings.ContainsAny(v.writer, "/:") {
+		return "", v, true, errBadKey
+	}
+	return path, v, true, nil
+}

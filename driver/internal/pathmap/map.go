@@ -1,0 +1,223 @@
+package pathmap
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipfs/boxo/blockservice"
+	"github.com/ipfs/boxo/blockstore"
+	"github.com/ipfs/boxo/datastore/dshelp"
+	"github.com/ipfs/boxo/exchange/offline"
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/namespace"
+	"github.com/ipfs/go-datastore/query"
+	crdt "github.com/ipfs/go-ds-crdt"
+	logging "github.com/ipfs/go-log/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/semaphore"
+)
+
+// Keys of the map in the registry's datastore.
+var (
+	crdtKey  = ds.NewKey("/paths/crdt")
+	blockKey = ds.NewKey("/paths/blocks")
+	knownKey = ds.NewKey("/paths/known") // deltas that are merged → their priority
+)
+
+// Swarm is what the map asks of the network. A trusted member is one whose
+// changes count.
+type Swarm interface {
+	Connected() []peer.ID
+	Trusts(peer.ID) bool
+	Publish(context.Context, []byte) error
+	Listen(protocol.ID) (net.Listener, error)
+	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
+}
+
+// Config is what a map is made of.
+type Config struct {
+	Store ds.TxnDatastore // the registry's datastore; keys below /paths are the map's
+	Self  string          // peer ID, the writer in this registry's versions
+	Swarm Swarm           // nil: alone
+	Log   *logrus.Entry
+
+	// ExchangeInterval is how often heads are compared with some members, in
+	// case announcements were lost. Default 2 s.
+	ExchangeInterval time.Duration
+}
+
+// Map is the replicated path map. All methods are safe for concurrent use.
+type Map struct {
+	cfg    Config
+	log    *logrus.Entry
+	ledger *ledger
+	blocks blockstore.Blockstore
+	crdt   atomic.Pointer[crdt.Datastore] // replaced by reopen
+	feed   *feed
+
+	current atomic.Pointer[snapshot]
+	heads   atomic.Pointer[[]cid.Cid]
+	lock    sync.Mutex // one delta at a time: a local commit or a remote merge
+	counter uint64     // greatest Lamport counter seen; under lock
+	broken  error      // set when disk and memory may differ; under lock
+
+	writes   chan *writeRequest
+	outbox   chan struct{}
+	announce announcements
+	fetches  *semaphore.Weighted
+	rounds   rounds
+	inbox    inbox
+	last     lastDeltas
+	listener net.Listener
+
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	runLock sync.Mutex
+}
+
+// Open loads the map from its store and, with a swarm, starts answering and
+// asking its members. Close it before the store.
+func Open(ctx context.Context, cfg Config) (*Map, error) {
+	if cfg.ExchangeInterval == 0 {
+		cfg.ExchangeInterval = 2 * time.Second
+	}
+	m := &Map{
+		cfg: cfg, log: cfg.Log, ledger: &ledger{base: cfg.Store}, feed: newFeed(),
+		writes:  make(chan *writeRequest),
+		outbox:  make(chan struct{}, 1),
+		fetches: semaphore.NewWeighted(maxFetches),
+	}
+	m.inbox.wake = make(chan struct{}, 1)
+	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
+	if err := m.openCRDT(); err != nil {
+		m.cancel()
+		return nil, err
+	}
+	if err := m.load(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	m.run(m.writer)
+	if cfg.Swarm != nil {
+		if err := m.join(); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	return m, nil
+}
+
+func (m *Map) openCRDT() error {
+	opts := crdt.DefaultOptions()
+	opts.Logger = logging.Logger("crdt")
+	opts.RebroadcastInterval = 24 * time.Hour // the exchange of heads does this better
+	opts.DAGSyncerTimeout = 10 * time.Second  // offline: a block is here, or the delta is refused
+	opts.NumWorkers = 1
+	opts.RepairInterval = 0 // nothing to repair: deltas are merged whole, in order
+	opts.MaxBatchDeltaSize = maxDelta
+	dag := merkledag.NewDAGService(blockservice.New(m.blocks, offline.Exchange(m.blocks)))
+	store, err := crdt.New(m.ledger, crdtKey, dag, m.feed, opts)
+	if err != nil {
+		return fmt.Errorf("open path map: %w", err)
+	}
+	m.crdt.Store(store)
+	return nil
+}
+
+// load builds the ordered map from the CRDT's live keys.
+func (m *Map) load(ctx context.Context) error {
+	prefix := crdtKey.ChildString("s").ChildString("k").String()
+	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: prefix + pathNamespace})
+	if err != nil {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	defer func() { _ = res.Close() }()
+	snap := newSnapshot()
+	for r := range res.Next() {
+		if r.Error != nil {
+			return fmt.Errorf("load path map: %w", r.Error)
+		}
+		key := ds.RawKey(r.Key[len(prefix):])
+		if key.Name() != "v" {
+			continue // the priority beside the value
+		}
+		path, v, ours, err := parseKey(key.Parent().String())
+		if err != nil || !ours {
+			continue
+		}
+		snap.set(path, v, r.Value)
+		m.counter = max(m.counter, v.counter)
+	}
+	m.publish(snap)
+	return nil
+}
+
+// Heads returns the deltas nothing follows yet. They are on disk: a head that is
+// only being written is not among them.
+func (m *Map) Heads() []cid.Cid { return *m.heads.Load() }
+
+// liveHeads are the heads inside the transaction; lock is held.
+func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).Heads }
+
+// publish makes a committed state the one readers and members see; lock is held.
+func (m *Map) publish(snap *snapshot) {
+	heads := m.liveHeads()
+	m.heads.Store(&heads)
+	m.current.Store(snap)
+}
+
+// known returns the priority of a merged delta.
+func (m *Map) known(c cid.Cid) (priority uint64, ok bool, err error) {
+	b, err := m.ledger.Get(m.ctx, knownKey.Child(dshelp.MultihashToDsKey(c.Hash())))
+	if errors.Is(err, ds.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("look up delta %s: %w", c, err)
+	}
+	priority, n := binary.Uvarint(b)
+	return priority, n > 0, nil
+}
+
+func (m *Map) setKnown(c cid.Cid, priority uint64) error {
+	return m.ledger.Put(m.ctx, knownKey.Child(dshelp.MultihashToDsKey(c.Hash())), binary.AppendUvarint(nil, priority))
+}
+
+// run starts a goroutine that Close waits for; not once Close has begun.
+func (m *Map) run(f func()) {
+	m.runLock.Lock()
+	defer m.runLock.Unlock()
+	if m.ctx.Err() == nil {
+		m.wg.Go(f)
+	}
+}
+
+// Close stops the exchange, waits for what is being written, and closes the
+// CRDT. The store stays open.
+func (m *Map) Close() error {
+	m.runLock.Lock()
+	m.cancel()
+	m.runLock.Unlock()
+	var err error
+	if m.listener != nil {
+		err = m.listener.Close()
+	}
+	m.wg.Wait()
+	if cerr := m.crdt.Load().Close(); cerr != nil {
+		err = errors.Join(err, cerr)
+	}
+	if err != nil {
+		return fmt.Errorf("close path map: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package pathmap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+)
+
+const (
+	groupDeltas = 256       // deltas merged in one transaction, at most
+	groupBytes  = 512 << 10 // bytes of them, at most, beyond the first
+)
+
+// mergeAll merges deltas whose blocks are here, oldest first: a parent's
+// priority is always less than its child's. Readers and local writers get a
+// turn between two groups, and see each group whole or not at all.
+func (m *Map) mergeAll(ctx context.Context, pending []*delta) error {
+	slices.SortFunc(pending, func(a, b *delta) int {
+		if a.priority != b.priority {
+			if a.priority < b.priority {
+				return -1
+			}
+			return 1
+		}
+		return slices.Compare(a.cid.Bytes(), b.cid.Bytes())
+	})
+	for len(pending) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := groupLen(pending)
+		if err := m.mergeGroup(pending[:n]); err != nil {
+			return err
+		}
+		pending = pending[n:]
+	}
+	return nil
+}
+
+func groupLen(pending []*delta) int {
+	size := 0
+	for i, d := range pending {
+		size += d.size
+		if i > 0 && (i >= groupDeltas || size > groupBytes) {
+			return i
+		}
+	}
+	return len(pending)
+}
+
+func (m *Map) mergeGroup(group []*delta) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	snap := m.current.Load().clone()
+	var bad error
+	for _, d := range group {
+		if bad = m.checkPriority(d); bad != nil {
+			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
+			break // what came before it stands
+		}
+		if err := m.mergeDelta(snap, d); err != nil {
+			m.ledger.discard(m.ctx)
+			return m.reopen(fmt.Errorf("merge delta %s: %w", d.cid, err))
+		}
+	}
+	if err := m.ledger.commit(m.ctx); err != nil {
+		return m.reopen(err)
+	}
+	m.publish(snap)
+	return bad
+}
+
+// mergeDelta has the CRDT merge a delta whose parents are merged, and brings
+// the ordered map up to date from what the CRDT then says.
+func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
+	if _, ok, err := m.known(d.cid); err != nil || ok {
+		return err // another exchange was first
+	}
+	if err := m.feed.merge(m.ctx, d.cid); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(m.liveHeads(), d.cid.Equals) {
+		return fmt.Errorf("%w: the CRDT did not take it", errBadDelta)
+	}
+	if err := m.setKnown(d.cid, d.priority); err != nil {
+		return err
+	}
+	for _, c := range d.changes {
+		if err := m.refresh(snap, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Map) checkPriority(d *delta) error {
+	var greatest uint64
+	for _, p := range d.parents {
+		priority, ok, err := m.known(p)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%w: its parent %s is not merged", errBadDelta, p)
+		}
+		greatest = max(greatest, priority)
+	}
+	if d.priority != greatest+1 {
+		return fmt.Errorf("%w: priority %d over parents of %d", errBadDelta, d.priority, greatest)
+	}
+	return nil
+}
+
+func (m *Map) refresh(snap *snapshot, c change) error {
+	value, err := m.crdt.Load().Get(m.ctx, keyOf(c.path, c.version))
+	switch {
+	case err == ds.ErrNotFound:
+		snap.remove(c.path, c.version)
+	case err != nil:
+		return err
+	default:
+		snap.set(c.path, c.version, value)
+	}
+	m.counter = max(m.counter, c.counter)
+	if c.added {
+		m.last.note(c.writer)
+	}
+	return nil
+}
+
+// lastDeltas remembers when a delta of each writer was last merged here.
+type lastDeltas struct {
+	mu   sync.Mutex
+	when map[string]time.Time
+}
+
+func (l *lastDeltas) note(writer string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.when == nil {
+		l.when = map[string]time.Time{}
+	}
+	l.when[writer] = time.Now()
+}
+
+// LastDelta says when this run last merged a change written by a peer.
+func (m *Map) LastDelta(writer string) (time.Time, bool) {
+	m.last.mu.Lock()
+	defer m.last.mu.Unlock()
+	t, ok := m.last.when[writer]
+	return t, ok
+}
+
+// unknownHeads returns the heads that are not merged here. It waits for the
+// group that is being merged: its deltas are marked before readers see them.
+func (m *Map) unknownHeads(heads []cid.Cid) ([]cid.Cid, error) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	var unknown []cid.Cid
+	for _, h := range heads {
+		_, ok, err := m.known(h)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			unknown = append(unknown, h)
+		}
+	}
+	return unknown, nil
+}

@@ -1,0 +1,105 @@
+package pathmap
+
+import (
+	"errors"
+	"strings"
+)
+
+// ErrNotFound says that the map has no entry at a path.
+var ErrNotFound = errors.New("no such path in the map")
+
+// View is the map at one moment. It is safe for concurrent use and never
+// changes.
+type View struct{ s *snapshot }
+
+// View returns the map as it is now.
+func (m *Map) View() View { return View{m.current.Load()} }
+
+// Get returns the winning entry of a path, ErrNotFound, or ErrNewerEntry.
+func (v View) Get(path string) (Entry, error) {
+	vs := v.s.versionsOf(path)
+	if len(vs) == 0 {
+		return Entry{}, ErrNotFound
+	}
+	w := winner(vs)
+	return w.entry, w.err
+}
+
+// Versions counts the live versions of a path: more than one means that
+// registries wrote it at the same time and nobody has written it since.
+func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }
+
+// IsDir reports whether something lies below a path.
+func (v View) IsDir(path string) bool {
+	found := false
+	prefix := sortKey(strings.TrimSuffix(path, "/")) + "\x00"
+	v.s.paths.Ascend(prefix, func(key string, _ []stored) bool {
+		found = strings.HasPrefix(key, prefix)
+		return false
+	})
+	return found
+}
+
+// Child is one direct child of a directory.
+type Child struct {
+	Path  string
+	Entry Entry
+	Err   error // ErrNewerEntry
+	Dir   bool  // nothing is stored at Path itself
+}
+
+// Children calls f for the direct children of dir in order, those behind the
+// name `after` (empty: all), until f returns false. It seeks over what lies
+// below a child, so its cost grows with what it reports.
+func (v View) Children(dir, after string, f func(Child) bool) {
+	prefix := sortKey(strings.TrimSuffix(dir, "/")) + "\x00"
+	pivot := prefix
+	if after != "" {
+		pivot = past(prefix + after)
+	}
+	for {
+		child, ok := v.firstChild(prefix, pivot)
+		if !ok || !f(child) {
+			return
+		}
+		pivot = past(sortKey(child.Path))
+	}
+}
+
+func (v View) firstChild(prefix, pivot string) (child Child, ok bool) {
+	v.s.paths.Ascend(pivot, func(key string, vs []stored) bool {
+		rest, below := strings.CutPrefix(key, prefix)
+		if !below {
+			return false
+		}
+		ok = true
+		name, _, deeper := strings.Cut(rest, "\x00")
+		child = Child{Path: pathOf(prefix + name), Dir: deeper}
+		if !deeper {
+			w := winner(vs)
+			child.Entry, child.Err = w.entry, w.err
+		}
+		return false
+	})
+	return child, ok
+}
+
+// Under calls f for every entry at or below a path, in order, until f returns
+// false.
+func (v View) Under(path string, f func(path string, e Entry) bool) {
+	root := sortKey(strings.TrimSuffix(path, "/"))
+	v.s.paths.Ascend(root, func(key string, vs []stored) bool {
+		if key != root && !strings.HasPrefix(key, root+"\x00") {
+			return false
+		}
+		return f(pathOf(key), winner(vs).entry)
+	})
+}
+
+// Len counts the paths.
+func (v View) Len() int { return v.s.paths.Len() }
+
+// Digest identifies the content of the map: two registries with the same digest
+// hold the same versions of the same paths. It is an XOR of SHA-256 sums, made
+// to find differences, not to withstand forgery.
+func (v View) Digest() string { return v.s.hexDigest() }

@@ -1,0 +1,294 @@
+package pathmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	askAtOnce    = 3                // members asked in one periodic round
+	roundTimeout = 30 * time.Second // of asking one member; a long history takes several
+	syncWorkers  = 4
+)
+
+// ErrBehind says that a member named changes that did not arrive in time, so
+// that a path that is not in the map may still exist.
+var ErrBehind = errors.New("still catching up with the other registries: try again")
+
+// join starts answering members and asking them.
+func (m *Map) join() error {
+	l, err := m.cfg.Swarm.Listen(Protocol)
+	if err != nil {
+		return fmt.Errorf("answer members: %w", err)
+	}
+	m.listener = l
+	m.run(m.accept)
+	m.run(m.publisher)
+	m.run(m.ticker)
+	for range syncWorkers {
+		m.run(m.worker)
+	}
+	return nil
+}
+
+// Announced takes an announcement of heads that a trusted member published.
+func (m *Map) Announced(from peer.ID, payload []byte) {
+	if !m.cfg.Swarm.Trusts(from) {
+		return
+	}
+	heads, err := decodeHeads(payload)
+	if err != nil {
+		m.log.WithField("peer", from).WithError(err).Debug("announcement dropped")
+		return
+	}
+	m.inbox.add(from, heads)
+}
+
+// Joined has the map compare itself with a member that has just appeared.
+func (m *Map) Joined(id peer.ID) {
+	if m.cfg.Swarm.Trusts(id) {
+		m.inbox.add(id, nil)
+	}
+}
+
+// inbox is what is to be asked of whom: one entry a member, however often it
+// spoke.
+type inbox struct {
+	mu   sync.Mutex
+	todo map[peer.ID][]cid.Cid // empty: ask for the heads
+	busy map[peer.ID]bool
+	wake chan struct{}
+}
+
+func (i *inbox) add(id peer.ID, heads []cid.Cid) {
+	i.mu.Lock()
+	if i.todo == nil {
+		i.todo, i.busy = map[peer.ID][]cid.Cid{}, map[peer.ID]bool{}
+	}
+	if old, ok := i.todo[id]; ok && (len(old) == 0 || len(heads) == 0 || len(old) > maxHeads/2) {
+		heads = nil
+	} else {
+		heads = append(old, heads...)
+	}
+	i.todo[id] = heads
+	i.mu.Unlock()
+	i.poke()
+}
+
+func (i *inbox) poke() {
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+// next picks a member nobody is talking with.
+func (i *inbox) next() (id peer.ID, heads []cid.Cid, ok bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for id, heads := range i.todo {
+		if i.busy[id] {
+			continue
+		}
+		delete(i.todo, id)
+		i.busy[id] = true
+		if len(i.todo) > 0 {
+			i.poke()
+		}
+		return id, heads, true
+	}
+	return "", nil, false
+}
+
+func (i *inbox) done(id peer.ID) {
+	i.mu.Lock()
+	delete(i.busy, id)
+	more := len(i.todo) > 0
+	i.mu.Unlock()
+	if more {
+		i.poke()
+	}
+}
+
+func (m *Map) worker() {
+	for {
+		select {
+		case <-m.inbox.wake:
+		case <-m.ctx.Done():
+			return
+		}
+		for {
+			id, heads, ok := m.inbox.next()
+			if !ok {
+				break
+			}
+			if err := m.syncWith(id, heads); err != nil && m.ctx.Err() == nil {
+				m.log.WithField("peer", id).WithError(err).Debug("path exchange ended early, it goes on later")
+			}
+			m.inbox.done(id)
+		}
+	}
+}
+
+// syncWith follows a member's heads; the ones it announced, else the ones it
+// names now.
+func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
+	if len(heads) > 0 {
+		if unknown, err := m.unknownHeads(heads); err != nil || len(unknown) == 0 {
+			return err
+		}
+	}
+	x, err := m.dial(m.ctx, id)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	if len(heads) == 0 {
+		if heads, err = x.heads(); err != nil {
+			return err
+		}
+	}
+	return x.follow(m.ctx, heads)
+}
+
+// ticker compares heads with a few members at random every few seconds, for
+// announcements that were lost.
+func (m *Map) ticker() {
+	tick := time.NewTicker(m.cfg.ExchangeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+		members := m.trusted()
+		rand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
+		for _, id := range members[:min(askAtOnce, len(members))] {
+			m.inbox.add(id, nil)
+		}
+	}
+}
+
+func (m *Map) trusted() []peer.ID {
+	var ids []peer.ID
+	for _, id := range m.cfg.Swarm.Connected() {
+		if m.cfg.Swarm.Trusts(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// CatchUp asks every trusted member for its heads and returns when all they
+// named is merged: what they had acknowledged before the call is then visible
+// here. A member that does not answer before ctx ends is passed over; one that
+// named heads which did not arrive makes it ErrBehind.
+func (m *Map) CatchUp(ctx context.Context) error {
+	if m.cfg.Swarm == nil {
+		return nil
+	}
+	return m.rounds.join(ctx, m.run, func(deadline time.Time) error {
+		ctx, cancel := context.WithDeadline(m.ctx, deadline)
+		defer cancel()
+		return m.askAll(ctx)
+	})
+}
+
+func (m *Map) askAll(ctx context.Context) error {
+	members := m.trusted()
+	behind := make([]bool, len(members))
+	var wg sync.WaitGroup
+	for i, id := range members {
+		wg.Go(func() { behind[i] = m.askOne(ctx, id) })
+	}
+	wg.Wait()
+	for _, b := range behind {
+		if b {
+			return ErrBehind
+		}
+	}
+	return nil
+}
+
+// askOne reports whether the member named heads that are not merged now.
+func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
+	x, err := m.dial(ctx, id)
+	if err != nil {
+		return false
+	}
+	defer x.close()
+	heads, err := x.heads()
+	if err != nil {
+		return false
+	}
+	if err := x.follow(ctx, heads); err != nil {
+		m.log.WithField("peer", id).WithError(err).Debug("catching up")
+	}
+	unknown, err := m.unknownHeads(heads)
+	return err != nil || len(unknown) > 0
+}
+
+// rounds lets requests that miss at the same time share one round of asking. A
+// request never joins a round that began before it: what was acknowledged
+// before the request must be seen.
+type rounds struct {
+	mu      sync.Mutex
+	running *round
+	waiting *round
+}
+
+type round struct {
+	done     chan struct{}
+	deadline time.Time
+	err      error
+}
+
+func (r *rounds) join(ctx context.Context, start func(func()), ask func(time.Time) error) error {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(roundTimeout)
+	}
+	r.mu.Lock()
+	mine := r.waiting
+	if mine == nil {
+		mine = &round{done: make(chan struct{})}
+		r.waiting = mine
+	}
+	if mine.deadline.Before(deadline) {
+		mine.deadline = deadline
+	}
+	if r.running == nil {
+		r.next(start, ask)
+	}
+	r.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.err
+	case <-ctx.Done():
+		return ErrBehind
+	}
+}
+
+// next starts the waiting round; r.mu is held.
+func (r *rounds) next(start func(func()), ask func(time.Time) error) {
+	cur := r.waiting
+	r.running, r.waiting = cur, nil
+	if cur == nil {
+		return
+	}
+	start(func() {
+		cur.err = ask(cur.deadline)
+		close(cur.done)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.next(start, ask)
+	})
+}

@@ -1,0 +1,214 @@
+package pathmap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+)
+
+// deltaBudget is how many bytes of keys and values one local delta gathers.
+const deltaBudget = 512 << 10
+
+// ErrClosed is returned by writes to a map that is closing.
+var ErrClosed = errors.New("path map is closed")
+
+// Op is one write of a path: an entry, or nil to delete it.
+type Op struct {
+	Path  string
+	Entry *Entry
+}
+
+type writeRequest struct {
+	ops  []Op
+	done chan error // buffered: the writer never waits for a caller
+}
+
+// Put writes one entry. It returns when the entry is on this registry's disk;
+// other registries hear of it next.
+func (m *Map) Put(ctx context.Context, path string, e Entry) error {
+	return m.Write(ctx, Op{Path: path, Entry: &e})
+}
+
+// Write applies the ops in order, in one delta unless they exceed 512 KiB. A
+// delete of a path removes the versions this registry sees at that moment. When
+// ctx ends first the write may still happen.
+func (m *Map) Write(ctx context.Context, ops ...Op) error {
+	for len(ops) > 0 {
+		n := splitOps(ops)
+		req := &writeRequest{ops: ops[:n], done: make(chan error, 1)}
+		select {
+		case m.writes <- req:
+		case <-m.ctx.Done():
+			return ErrClosed
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case err := <-req.done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		ops = ops[n:]
+	}
+	return nil
+}
+
+// splitOps counts the leading ops that fit one delta.
+func splitOps(ops []Op) int {
+	size := 0
+	for i, op := range ops {
+		size += opCost(op)
+		if size > deltaBudget && i > 0 {
+			return i
+		}
+	}
+	return len(ops)
+}
+
+// opCost estimates an op's bytes in a delta: a key to add, one to delete.
+func opCost(op Op) int { return 2*len(op.Path) + 420 }
+
+// writer is the only goroutine that commits local deltas. Requests that wait
+// while one commit syncs share the next one.
+func (m *Map) writer() {
+	for {
+		select {
+		case req := <-m.writes:
+			m.commitGroup(m.gather(req))
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *Map) gather(first *writeRequest) []*writeRequest {
+	group, size := []*writeRequest{first}, 0
+	for _, op := range first.ops {
+		size += opCost(op)
+	}
+	for size < deltaBudget/2 {
+		select {
+		case req := <-m.writes:
+			group = append(group, req)
+			for _, op := range req.ops {
+				size += opCost(op)
+			}
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+func (m *Map) commitGroup(group []*writeRequest) {
+	err := m.commit(group)
+	for _, req := range group {
+		req.done <- err
+	}
+	if err == nil {
+		m.announceHeads(m.feed.take())
+	}
+}
+
+func (m *Map) commit(group []*writeRequest) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if m.broken != nil {
+		return m.broken
+	}
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	snap := m.current.Load().clone()
+	if err := m.commitDelta(snap, group); err != nil {
+		m.ledger.discard(m.ctx)
+		return m.reopen(err)
+	}
+	if err := m.ledger.commit(m.ctx); err != nil {
+		return m.reopen(err)
+	}
+	m.publish(snap)
+	return nil
+}
+
+// commitDelta makes one delta of the group's ops inside the transaction.
+func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
+	batch, err := m.crdt.Load().Batch(m.ctx)
+	if err != nil {
+		return err
+	}
+	for _, req := range group {
+		for _, op := range req.ops {
+			if err := m.addOp(batch, snap, op); err != nil {
+				return fmt.Errorf("write %s: %w", op.Path, err)
+			}
+		}
+	}
+	before := m.liveHeads()
+	if err := batch.Commit(m.ctx); err != nil {
+		return fmt.Errorf("commit delta: %w", err)
+	}
+	return m.recordHeads(before)
+}
+
+func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
+	for _, old := range snap.versionsOf(op.Path) {
+		if err := batch.Delete(m.ctx, keyOf(op.Path, old.version)); err != nil {
+			return err
+		}
+		snap.remove(op.Path, old.version)
+	}
+	if op.Entry == nil {
+		return nil
+	}
+	m.counter++
+	v, value := version{m.counter, m.cfg.Self}, op.Entry.Marshal()
+	if err := batch.Put(m.ctx, keyOf(op.Path, v), value); err != nil {
+		return err
+	}
+	snap.set(op.Path, v, value)
+	return nil
+}
+
+// recordHeads marks the deltas committed since before as known.
+func (m *Map) recordHeads(before []cid.Cid) error {
+	old := cid.NewSet()
+	for _, h := range before {
+		old.Add(h)
+	}
+	stats := m.crdt.Load().InternalStats(m.ctx)
+	for _, h := range stats.Heads {
+		if old.Has(h) {
+			continue
+		}
+		if err := m.setKnown(h, stats.MaxHeight); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reopen answers a failed transaction: go-ds-crdt holds heads and pending
+// changes in memory that the disk has not, so it is opened again from disk.
+func (m *Map) reopen(cause error) error {
+	m.feed.take()
+	err := m.crdt.Load().Close()
+	m.feed.finish()
+	if err == nil {
+		err = m.openCRDT()
+	}
+	if err == nil {
+		err = m.load(m.ctx)
+	}
+	if err != nil {
+		m.broken = fmt.Errorf("path map is out of step with its disk, restart this registry: %w", errors.Join(cause, err))
+		return m.broken
+	}
+	return cause
+}
