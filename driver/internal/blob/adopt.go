@@ -1,0 +1,188 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/minio/sha256-simd"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// putPattern names the staged files of Put; Open removes leftovers.
+const putPattern = ".blob-put-*"
+
+// Adopt makes a blob of a plain file under dir/staging, which nobody may write any
+// more: it is hashed, indexed and renamed, and safe on disk when Adopt returns. When
+// the blob is here already the file is removed. On an error the file is still there.
+func (s *Store) Adopt(ctx context.Context, file string) (Ref, error) {
+	return s.AdoptVerified(ctx, file, "")
+}
+
+// AdoptVerified is Adopt, and ErrDigestMismatch when the bytes do not have the
+// digest want. An empty want checks nothing.
+func (s *Store) AdoptVerified(ctx context.Context, file string, want digest.Digest) (Ref, error) {
+	l, inner, err := s.hashStaged(ctx, file, want)
+	if err != nil {
+		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	defer s.Lock(l.Root)()
+	if err := s.install(ctx, file, l, inner); err != nil {
+		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	return Ref{CID: l.Root, Size: l.Size}, nil
+}
+
+// Put makes a blob of content, which is held in memory: a manifest, not a layer.
+func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
+	if ref, ok := s.known(ctx, content); ok {
+		return ref, nil
+	}
+	f, err := os.CreateTemp(s.staging, putPattern)
+	if err != nil {
+		return Ref{}, fmt.Errorf("put: %w", err)
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Close()); err == nil {
+		var ref Ref
+		if ref, err = s.Adopt(ctx, f.Name()); err == nil {
+			return ref, nil
+		}
+	}
+	return Ref{}, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
+}
+
+// known says whether content of one leaf is a blob here already.
+func (s *Store) known(ctx context.Context, content []byte) (Ref, bool) {
+	if len(content) > LeafSize {
+		return Ref{}, false
+	}
+	sum := sha256.Sum256(content)
+	ref := Ref{CID: leafCID(sum[:]), Size: int64(len(content))}
+	defer s.Lock(ref.CID)()
+	here, err := s.whole(ctx, ref)
+	return ref, here && err == nil
+}
+
+// hashStaged reads a staged file once, and syncs it meanwhile.
+func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest) (*Layout, []blocks.Block, error) {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("not a plain file: %s", info.Mode())
+	}
+	size := info.Size()
+	if err := profile().check(size); err != nil {
+		return nil, nil, err
+	}
+	check, err := newCheck(want, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	var sums []byte
+	g, hashing := errgroup.WithContext(ctx)
+	g.Go(f.Sync)
+	g.Go(func() (err error) {
+		sums, err = s.hash.file(hashing, f, size, check.whole)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	if err := check.result(sums); err != nil {
+		return nil, nil, err
+	}
+	return profile().build(sums, size)
+}
+
+// check compares the digest of a file.
+type check struct {
+	want  digest.Digest
+	whole hash.Hash // nil: nothing to hash beside the leaves
+}
+
+func newCheck(want digest.Digest, size int64) (check, error) {
+	if want == "" {
+		return check{}, nil
+	}
+	if err := want.Validate(); err != nil {
+		return check{}, fmt.Errorf("digest %q: %w", want, err)
+	}
+	if want.Algorithm() != digest.SHA256 {
+		return check{want, want.Algorithm().Hash()}, nil
+	}
+	if size <= LeafSize {
+		return check{want, nil}, nil // the only leaf's sum is the file's
+	}
+	return check{want, sha256.New()}, nil
+}
+
+func (c check) result(sums []byte) error {
+	if c.want == "" {
+		return nil
+	}
+	sum := sums
+	if c.whole != nil {
+		sum = c.whole.Sum(nil)
+	}
+	if got := digest.NewDigestFromBytes(c.want.Algorithm(), sum); got != c.want {
+		return fmt.Errorf("%w: want %s, bytes have %s", ErrDigestMismatch, c.want, got)
+	}
+	return nil
+}
+
+// install makes a synced file the blob that l describes. The caller holds the
+// lock of its root.
+func (s *Store) install(ctx context.Context, file string, l *Layout, inner []blocks.Block) error {
+	// Half an installation helps nobody: it runs to its end.
+	ctx = context.WithoutCancel(ctx)
+	ref := Ref{CID: l.Root, Size: l.Size}
+	to := s.path(l.Root)
+	here, err := s.whole(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if here && !sameFile(file, to) {
+		return removeFiles(file)
+	}
+	recorded, err := s.index.has(ctx, l.Root)
+	if err != nil {
+		return err
+	}
+	if err := s.index.addBlob(ctx, l, inner, s.extras.Load()); err != nil {
+		return err
+	}
+	if !recorded {
+		s.account(1, l.Size)
+	}
+	return renameDurably(file, to)
+}
+
+// whole says whether a blob is here with its record and all its bytes.
+func (s *Store) whole(ctx context.Context, ref Ref) (bool, error) {
+	size, err := s.Size(ref.CID)
+	if errors.Is(err, ErrNotFound) || err == nil && size != ref.Size {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.index.has(ctx, ref.CID)
+}
+
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}

@@ -1,0 +1,142 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+)
+
+// Block gives the bytes of any block that is here: a leaf of a whole blob, an
+// inner block, also of a blob on its way, an inline CID or one the blockstore was
+// given. Bytes that do not match c are never returned. ErrNotFound when it is not
+// here.
+func (s *Store) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
+	data, err := s.block(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("block %s: %w", c, err)
+	}
+	return data, nil
+}
+
+func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if !c.Defined() {
+		return nil, ErrNotFound
+	}
+	if data, ok := InlineBytes(c); ok {
+		return data, nil
+	}
+	for _, find := range []func(context.Context, cid.Cid) ([]byte, error){s.leaf, s.innerBlock, s.extraBlock} {
+		data, err := find(ctx, c)
+		if !errors.Is(err, ErrNotFound) {
+			return data, err
+		}
+	}
+	return nil, ErrNotFound
+}
+
+// leaf reads a leaf out of any blob that has it.
+func (s *Store) leaf(ctx context.Context, c cid.Cid) ([]byte, error) {
+	for at, err := range s.index.places(ctx, c.Hash()) {
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.readLeaf(at)
+		if errors.Is(err, ErrNotFound) {
+			continue // its blob is being deleted, or not in its place yet
+		}
+		if err == nil && matches(c, data) {
+			return data, nil
+		}
+		s.warnRotten(at, err)
+	}
+	return nil, ErrNotFound
+}
+
+func (s *Store) readLeaf(at place) ([]byte, error) {
+	f, err := s.Open(at.root)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	length := leafLength(info, at.leaf)
+	if length < 0 {
+		return nil, fmt.Errorf("leaf %d is beyond the end", at.leaf)
+	}
+	data := make([]byte, length)
+	return data, readFull(f, data, at.leaf*LeafSize)
+}
+
+// leafLength is the length of a leaf of that file; negative beyond its end.
+func leafLength(info fs.FileInfo, leaf int64) int64 {
+	return min(LeafSize, info.Size()-leaf*LeafSize)
+}
+
+// warnRotten tells once of a blob whose file has other bytes than it should.
+func (s *Store) warnRotten(at place, err error) {
+	if _, told := s.rotten.LoadOrStore(at.root, true); !told {
+		s.log.WithError(err).Warnf("blob %s is damaged on disk at leaf %d: not served to others", at.root, at.leaf)
+	}
+}
+
+func (s *Store) innerBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
+	return verified(c)(s.index.inner(ctx, c.Hash()))
+}
+
+func (s *Store) extraBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
+	return verified(c)(s.index.extra(ctx, c.Hash()))
+}
+
+// verified lets only the bytes of c through.
+func verified(c cid.Cid) func([]byte, error) ([]byte, error) {
+	return func(data []byte, err error) ([]byte, error) {
+		if err == nil && !matches(c, data) {
+			return nil, ErrNotFound
+		}
+		return data, err
+	}
+}
+
+// blockSize is the size of a block that is here, without reading it.
+func (s *Store) blockSize(ctx context.Context, c cid.Cid) (int, error) {
+	if !c.Defined() {
+		return 0, ErrNotFound
+	}
+	if data, ok := InlineBytes(c); ok {
+		return len(data), nil
+	}
+	if n, err := s.leafSize(ctx, c.Hash()); !errors.Is(err, ErrNotFound) {
+		return n, err
+	}
+	data, err := s.innerBlock(ctx, c)
+	if errors.Is(err, ErrNotFound) {
+		data, err = s.extraBlock(ctx, c)
+	}
+	return len(data), err
+}
+
+func (s *Store) leafSize(ctx context.Context, mh multihash.Multihash) (int, error) {
+	for at, err := range s.index.places(ctx, mh) {
+		if err != nil {
+			return 0, err
+		}
+		size, err := s.Size(at.root)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if n := min(LeafSize, size-at.leaf*LeafSize); n >= 0 {
+			return int(n), nil
+		}
+	}
+	return 0, ErrNotFound
+}

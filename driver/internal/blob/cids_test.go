@@ -1,0 +1,48 @@
+package blob
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+)
+
+func TestIdentity(t *testing.T) {
+	for _, size := range []int{0, 1, 71, InlineSize} {
+		content := random(1, size)
+		c, ok := Identity(content)
+		require.True(t, ok)
+		again, err := cid.Decode(c.String())
+		require.NoError(t, err)
+		got, ok := InlineBytes(again)
+		require.True(t, ok)
+		require.True(t, bytes.Equal(content, got))
+	}
+	_, ok := Identity(make([]byte, InlineSize+1))
+	require.False(t, ok)
+}
+
+func TestInlineBytesRefuses(t *testing.T) {
+	long, err := multihash.Sum(make([]byte, InlineSize+1), multihash.IDENTITY, -1)
+	require.NoError(t, err)
+	for _, c := range []cid.Cid{cid.Undef, leafCID(make([]byte, sumSize)), cid.NewCidV1(cid.Raw, long)} {
+		_, ok := InlineBytes(c)
+		require.False(t, ok)
+	}
+}
+
+func TestRawCID(t *testing.T) {
+	content := random(1, 1000)
+	d := newDisk(t)
+	ref := d.adopt(content)
+	c, ok := RawCID(digest.FromBytes(content))
+	require.True(t, ok)
+	require.Equal(t, ref.CID, c)
+	for _, bad := range []digest.Digest{"", "sha256:", "sha256:zz", digest.SHA512.FromString("x"), "no digest"} {
+		_, ok := RawCID(bad)
+		require.False(t, ok, bad)
+	}
+}

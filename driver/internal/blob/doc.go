@@ -1,0 +1,18 @@
+// Package blob turns bytes into CIDs and CIDs back into bytes.
+//
+// A blob's bytes lie once, in one plain file named by its CID. The DAG over
+// them follows IPFS's unixfs-v1-2025 profile: CIDv1, sha2-256, raw leaves of
+// 1 MiB, up to 1024 links, balanced. Only its inner blocks and the place of each
+// leaf are kept in the datastore; the blockstore reads a leaf out of the file.
+//
+//	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
+//	ref, err := s.Adopt(ctx, "/var/lib/registry/ipfs/staging/upload") // hash, index, rename
+//	f, err := s.Open(ref.CID)                                         // an *os.File
+//
+// A blob that comes from elsewhere is a Partial until it is whole: ReadLayout
+// checks its DAG, Partial.Put checks each leaf, Partial.Finish makes it a blob.
+//
+// Limits: a blob has at most MaxSize bytes; content inside an identity CID has
+// no file (InlineBytes); one process opens a directory at a time; bytes that rot
+// on disk are noticed when a leaf is served from the blockstore, not by Open.
+package blob

@@ -1,0 +1,16 @@
+package blob
+
+import "errors"
+
+var (
+	// ErrNotFound says that a blob or block is not on this machine.
+	ErrNotFound = errors.New("not here")
+	// ErrDigestMismatch says that bytes have another digest than was promised.
+	ErrDigestMismatch = errors.New("digest does not match")
+	// ErrBadDAG says that blocks are not the DAG of a blob of that size.
+	ErrBadDAG = errors.New("not the DAG of such a blob")
+	// ErrBadLeaf says that bytes are not those of the leaf they were given for.
+	ErrBadLeaf = errors.New("bytes do not match the leaf")
+	// ErrNotYet says that bytes of a partial blob have not arrived.
+	ErrNotYet = errors.New("bytes have not arrived yet")
+)

@@ -1,0 +1,156 @@
+package blob
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ipfs/boxo/ipld/unixfs/importer/helpers"
+	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/minio/sha256-simd"
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write testdata/cids.json anew, from boxo's layout")
+
+const goldenFile = "../../../testdata/cids.json"
+
+type goldens struct {
+	Profile string   `json:"profile"`
+	Command string   `json:"command"`
+	Content string   `json:"content"`
+	Blobs   []golden `json:"blobs"`
+}
+
+type golden struct {
+	Size   int64  `json:"size"`
+	Leaves int    `json:"leaves"`
+	SHA256 string `json:"sha256"`
+	CID    string `json:"cid"`
+}
+
+func goldenSizes() []int64 {
+	return []int64{0, 1, 71, 1 << 20, 1<<20 + 1, 3 << 20, 1025 << 20}
+}
+
+// pattern is the known bytes: byte k is k mod 251.
+type pattern struct{ size int64 }
+
+const period = 251
+
+func (p pattern) ReadAt(b []byte, off int64) (int, error) {
+	n := int(max(0, min(int64(len(b)), p.size-off)))
+	for k := range min(n, period) {
+		b[k] = byte((off + int64(k)) % period)
+	}
+	for done := period; done < n; done *= 2 {
+		copy(b[done:n], b[:done])
+	}
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (p pattern) reader() io.Reader { return io.NewSectionReader(p, 0, p.size) }
+
+func readGoldens(t *testing.T) goldens {
+	t.Helper()
+	if *update {
+		writeGoldens(t)
+	}
+	data, err := os.ReadFile(filepath.FromSlash(goldenFile))
+	require.NoError(t, err)
+	var g goldens
+	require.NoError(t, json.Unmarshal(data, &g))
+	require.Len(t, g.Blobs, len(goldenSizes()))
+	return g
+}
+
+func writeGoldens(t *testing.T) {
+	t.Helper()
+	g := goldens{
+		Profile: "unixfs-v1-2025",
+		Command: "ipfs add --cid-version=1 --raw-leaves --chunker=size-1048576 --max-file-links=1024",
+		Content: "byte k of a blob is k mod 251",
+	}
+	for _, size := range goldenSizes() {
+		sum, err := digest.FromReader(pattern{size}.reader())
+		require.NoError(t, err)
+		root := boxoRootIn(t, profile(), pattern{size}.reader(), helpers.DagBuilderParams{Dagserv: forgetful{}})
+		g.Blobs = append(g.Blobs, golden{size, profile().leaves(size), sum.Encoded(), root.String()})
+	}
+	data, err := json.MarshalIndent(g, "", "  ")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.FromSlash(goldenFile), append(data, '\n'), 0o644))
+}
+
+// forgetful takes blocks and keeps none: a gigabyte need not be in memory.
+type forgetful struct{ ipld.DAGService }
+
+func (forgetful) Add(context.Context, ipld.Node) error { return nil }
+
+// TestGoldens pins the CIDs of known bytes: they must never change.
+func TestGoldens(t *testing.T) {
+	for i, g := range readGoldens(t).Blobs {
+		require.Equal(t, goldenSizes()[i], g.Size)
+		require.Equal(t, profile().leaves(g.Size), g.Leaves)
+		root, _, err := BuildLayout(patternLeaves(g.Size), g.Size)
+		require.NoError(t, err)
+		require.Equal(t, g.CID, root.String(), "size %d", g.Size)
+		if g.Size > 4<<20 {
+			continue
+		}
+		require.Equal(t, g.CID, boxoRoot(t, profile(), pattern{g.Size}.reader()).String(), "boxo, size %d", g.Size)
+		requireAdopted(t, g)
+	}
+}
+
+// patternLeaves hashes each different leaf of the pattern once: the bytes of a
+// full leaf repeat after as many leaves as the pattern is long.
+func patternLeaves(size int64) []cid.Cid {
+	known := map[[2]int64]cid.Cid{}
+	l := &Layout{Size: size, LeafSize: LeafSize}
+	var leaves []cid.Cid
+	for i := range profile().leaves(size) {
+		offset, length := l.span(i)
+		key := [2]int64{offset % period, length}
+		if !known[key].Defined() {
+			b := make([]byte, length)
+			pattern{size}.ReadAt(b, offset)
+			sum := sha256.Sum256(b)
+			known[key] = leafCID(sum[:])
+		}
+		leaves = append(leaves, known[key])
+	}
+	return leaves
+}
+
+// requireAdopted runs the bytes through the store itself.
+func requireAdopted(t *testing.T, g golden) {
+	t.Helper()
+	d := newDisk(t)
+	content, err := io.ReadAll(pattern{g.Size}.reader())
+	require.NoError(t, err)
+	want := digest.NewDigestFromEncoded(digest.SHA256, g.SHA256)
+	ref, err := d.store.AdoptVerified(context.Background(), d.stage(content), want)
+	require.NoError(t, err)
+	require.Equal(t, g.CID, ref.CID.String())
+	require.Equal(t, g.Size, ref.Size)
+}
+
+// TestLargeGoldenEqualsBoxo hashes the blob of two levels with boxo itself.
+func TestLargeGoldenEqualsBoxo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hashes a gigabyte")
+	}
+	g := readGoldens(t).Blobs[len(goldenSizes())-1]
+	root := boxoRootIn(t, profile(), pattern{g.Size}.reader(), helpers.DagBuilderParams{Dagserv: forgetful{}})
+	require.Equal(t, g.CID, root.String())
+}

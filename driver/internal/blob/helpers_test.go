@@ -1,0 +1,126 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	badger "github.com/ipfs/go-ds-badger"
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
+	"github.com/stretchr/testify/require"
+)
+
+// disk is a data directory with a real badger, which a test can close and open
+// again as a restart does.
+type disk struct {
+	t      *testing.T
+	dir    string
+	badger *badger.Datastore
+	store  *Store
+	logs   *test.Hook
+}
+
+func newDisk(t *testing.T) *disk {
+	d := &disk{t: t, dir: t.TempDir()}
+	d.start()
+	t.Cleanup(d.stop)
+	return d
+}
+
+func (d *disk) start() {
+	d.t.Helper()
+	options := badger.DefaultOptions
+	options.SyncWrites = false // a test kills no machine
+	var err error
+	d.badger, err = badger.NewDatastore(mkdir(d.t, d.dir, "badger"), &options)
+	require.NoError(d.t, err)
+	logger, logs := test.NewNullLogger()
+	d.logs = logs
+	d.store, err = Open(d.dir, d.badger, logrus.NewEntry(logger))
+	require.NoError(d.t, err)
+}
+
+func (d *disk) stop() { require.NoError(d.t, d.badger.Close()) }
+
+func (d *disk) restart() {
+	d.t.Helper()
+	d.stop()
+	d.start()
+}
+
+// stage writes a file as an upload would.
+func (d *disk) stage(content []byte) string {
+	d.t.Helper()
+	f, err := os.CreateTemp(filepath.Join(d.dir, "staging"), "upload-*")
+	require.NoError(d.t, err)
+	_, err = f.Write(content)
+	require.NoError(d.t, err)
+	require.NoError(d.t, f.Close())
+	return f.Name()
+}
+
+func (d *disk) adopt(content []byte) Ref {
+	d.t.Helper()
+	ref, err := d.store.Adopt(context.Background(), d.stage(content))
+	require.NoError(d.t, err)
+	return ref
+}
+
+func (d *disk) requireContent(ref Ref, want []byte) {
+	d.t.Helper()
+	f, err := d.store.Open(ref.CID)
+	require.NoError(d.t, err)
+	defer f.Close()
+	got, err := io.ReadAll(f)
+	require.NoError(d.t, err)
+	require.True(d.t, bytes.Equal(want, got), "the blob has other bytes")
+}
+
+func (d *disk) requireUsage(blobs int, size int64) {
+	d.t.Helper()
+	gotBlobs, gotSize := d.store.Usage()
+	require.Equal(d.t, blobs, gotBlobs)
+	require.Equal(d.t, size, gotSize)
+}
+
+// keys lists what is in the datastore under prefix.
+func (d *disk) keys(prefix string) []string {
+	d.t.Helper()
+	var keys []string
+	for e, err := range d.store.index.entries(context.Background(), keysUnder(prefix)) {
+		require.NoError(d.t, err)
+		keys = append(keys, e.Key)
+	}
+	return keys
+}
+
+func (d *disk) stagedFiles() []string {
+	d.t.Helper()
+	names, err := readNames(filepath.Join(d.dir, "staging"))
+	require.NoError(d.t, err)
+	return names
+}
+
+func mkdir(t *testing.T, parts ...string) string {
+	t.Helper()
+	dir := filepath.Join(parts...)
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	return dir
+}
+
+// random is size bytes that are the same for the same seed.
+func random(seed int64, size int) []byte {
+	b := make([]byte, size)
+	rand.New(rand.NewSource(seed)).Read(b)
+	return b
+}
+
+// leafOf is leaf i of content.
+func leafOf(content []byte, i int) []byte {
+	return content[i*LeafSize : min((i+1)*LeafSize, len(content))]
+}

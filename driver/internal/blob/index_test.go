@@ -1,0 +1,67 @@
+package blob
+
+import (
+	"context"
+	"iter"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// first is what a crash lets through: the first n changes.
+func first(n int, changes iter.Seq[change]) iter.Seq[change] {
+	return func(yield func(change) bool) {
+		left := n
+		for c := range changes {
+			if left == 0 || !yield(c) {
+				return
+			}
+			left--
+		}
+	}
+}
+
+// Wherever an addition or a removal is cut, removing again leaves nothing.
+func TestIndexCutAtEveryChange(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk(t)
+	x := d.store.index
+	s := shape{leaf: 4, links: 3}
+	content := counted(4 * 8)
+	l, inner, err := s.build(sumsOf(s, content), int64(len(content)))
+	require.NoError(t, err)
+	changes := 2 + len(inner) + l.Leaves()
+	for cut := range changes + 1 {
+		require.NoError(t, x.apply(ctx, first(cut, addition(l, inner, false))))
+		require.NoError(t, x.remove(ctx, l.Root))
+		requireEmptyIndex(t, d)
+
+		var failed error
+		require.NoError(t, x.addBlob(ctx, l, inner, false))
+		require.NoError(t, x.apply(ctx, first(cut, x.removal(ctx, l.Root, &failed))))
+		require.NoError(t, failed)
+		require.NoError(t, x.remove(ctx, l.Root))
+		requireEmptyIndex(t, d)
+	}
+}
+
+// More leaves than one batch takes.
+func TestIndexInSeveralBatches(t *testing.T) {
+	ctx := context.Background()
+	d := newDisk(t)
+	s := shape{leaf: 4, links: 1024}
+	content := counted(4 * (2*batchKeys + 1))
+	l, inner, err := s.build(sumsOf(s, content), int64(len(content)))
+	require.NoError(t, err)
+	require.NoError(t, d.store.index.addBlob(ctx, l, inner, true))
+	require.Len(t, d.keys(leafPrefix), l.Leaves())
+	require.NoError(t, d.store.index.remove(ctx, l.Root))
+	requireEmptyIndex(t, d)
+}
+
+func requireEmptyIndex(t *testing.T, d *disk) {
+	t.Helper()
+	for _, prefix := range []string{rootPrefix, partialPrefix, leafPrefix, innerPrefix} {
+		require.Empty(t, d.keys(prefix))
+	}
+}

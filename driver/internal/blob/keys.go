@@ -1,0 +1,63 @@
+package blob
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/ipfs/boxo/datastore/dshelp"
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore"
+	"github.com/multiformats/go-multihash"
+)
+
+// Keys in the datastore. Leaves and inner blocks are kept for each root they
+// belong to: so deleting one blob takes nothing from another, and needs no counting.
+const (
+	versionName   = "/blob/version" // -> "1"
+	rootPrefix    = "/blob/root"    // /<root> -> size: a blob in blobs/
+	partialPrefix = "/blob/partial" // /<root> -> size: a blob on its way
+	leafPrefix    = "/blob/leaf"    // /<multihash>/<root> -> number of the leaf
+	innerPrefix   = "/blob/inner"   // /<multihash>/<root> -> the block
+	extraPrefix   = "/blob/extra"   // /<multihash> -> a block of no blob
+)
+
+func rootKey(root cid.Cid) datastore.Key { return datastore.RawKey(rootPrefix + "/" + root.String()) }
+func partialKey(root cid.Cid) datastore.Key {
+	return datastore.RawKey(partialPrefix + "/" + root.String())
+}
+
+func leafKey(mh multihash.Multihash, root string) datastore.Key {
+	return datastore.RawKey(hashPrefix(leafPrefix, mh) + "/" + root)
+}
+
+func innerKey(mh multihash.Multihash, root string) datastore.Key {
+	return datastore.RawKey(hashPrefix(innerPrefix, mh) + "/" + root)
+}
+
+func extraKey(mh multihash.Multihash) datastore.Key {
+	return datastore.RawKey(hashPrefix(extraPrefix, mh))
+}
+
+func hashPrefix(prefix string, mh multihash.Multihash) string {
+	return prefix + dshelp.MultihashToDsKey(mh).String()
+}
+
+// keyRoot gives the root that a key ends in.
+func keyRoot(key string) (cid.Cid, error) {
+	c, err := cid.Decode(path.Base(key))
+	if err != nil {
+		return cid.Undef, fmt.Errorf("key %s: %w", key, err)
+	}
+	return c, nil
+}
+
+// keyHash gives the multihash that follows prefix in a key.
+func keyHash(prefix, key string) (multihash.Multihash, error) {
+	name, _, _ := strings.Cut(strings.TrimPrefix(key, prefix+"/"), "/")
+	mh, err := dshelp.DsKeyToMultihash(datastore.RawKey("/" + name))
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", key, err)
+	}
+	return mh, nil
+}

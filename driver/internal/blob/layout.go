@@ -1,0 +1,172 @@
+package blob
+
+import (
+	"fmt"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+	"github.com/ipfs/boxo/ipld/unixfs"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
+)
+
+const (
+	// LeafSize is the size in bytes of every leaf of a blob but its last.
+	LeafSize = 1 << 20
+	// MaxSize is the most bytes a blob can have: two levels of full inner blocks.
+	MaxSize = LeafSize * maxLinks * maxLinks
+
+	maxLinks = 1024
+)
+
+// Layout says where each leaf of one blob lies and what its CID is. A blob has
+// at least one leaf: that of an empty blob has no bytes. Layouts do not change and
+// are safe for concurrent use; they take 32 bytes of memory a leaf.
+type Layout struct {
+	Root     cid.Cid
+	Size     int64 // bytes
+	LeafSize int64 // bytes; the last leaf may be shorter
+	sums     []byte
+}
+
+// Leaves is the number of leaves.
+func (l *Layout) Leaves() int { return len(l.sums) / sumSize }
+
+// Leaf gives the CID of leaf i, counted from 0, and its place in the blob in bytes.
+// It panics when there is no such leaf.
+func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {
+	offset, length = l.span(i)
+	return leafCID(l.sum(i)), offset, length
+}
+
+func (l *Layout) sum(i int) []byte { return l.sums[i*sumSize : (i+1)*sumSize] }
+
+func (l *Layout) span(i int) (offset, length int64) {
+	offset = int64(i) * l.LeafSize
+	return offset, min(l.LeafSize, l.Size-offset)
+}
+
+// BuildLayout computes the DAG over the leaves of a blob of size bytes: its root
+// and its inner blocks, the root first. A blob of one leaf has no inner block: the
+// leaf is the root. The error is ErrBadDAG when the leaves cannot be those of such a
+// blob.
+func BuildLayout(leaves []cid.Cid, size int64) (root cid.Cid, inner []blocks.Block, err error) {
+	sums := make([]byte, 0, len(leaves)*sumSize)
+	for i, c := range leaves {
+		sum, ok := leafSum(c)
+		if !ok {
+			return cid.Undef, nil, fmt.Errorf("build layout: leaf %d is %s: %w", i, c, ErrBadDAG)
+		}
+		sums = append(sums, sum...)
+	}
+	l, inner, err := profile().build(sums, size)
+	if err != nil {
+		return cid.Undef, nil, fmt.Errorf("build layout: %w", err)
+	}
+	return l.Root, inner, nil
+}
+
+// shape is what decides a DAG beside the bytes. Tests use small ones.
+type shape struct {
+	leaf  int64 // bytes
+	links int
+}
+
+func profile() shape { return shape{leaf: LeafSize, links: maxLinks} }
+
+// leaves is the number of leaves of a blob; an empty one has one, too.
+func (s shape) leaves(size int64) int {
+	return int(max(1, (size+s.leaf-1)/s.leaf))
+}
+
+// check says whether a blob of that size can be laid out.
+func (s shape) check(size int64) error {
+	if limit := s.leaf * int64(s.links) * int64(s.links); size < 0 || size > limit {
+		return fmt.Errorf("size %d is not between 0 and %d: %w", size, limit, ErrBadDAG)
+	}
+	return nil
+}
+
+// subtree is what a parent records of a child.
+type subtree struct {
+	root  cid.Cid
+	bytes uint64 // of the blob
+	total uint64 // of all blocks, as Tsize counts them
+}
+
+// build lays the DAG over the leaves with these sums. All leaves have the same
+// depth, and every inner block but the last of its level is full: that is what
+// boxo's balanced layout gives.
+func (s shape) build(sums []byte, size int64) (*Layout, []blocks.Block, error) {
+	if err := s.check(size); err != nil {
+		return nil, nil, err
+	}
+	l := &Layout{Size: size, LeafSize: s.leaf, sums: sums}
+	if l.Leaves() != s.leaves(size) {
+		return nil, nil, fmt.Errorf("%d leaves for %d bytes: %w", l.Leaves(), size, ErrBadDAG)
+	}
+	level := make([]subtree, l.Leaves())
+	for i := range level {
+		c, _, length := l.Leaf(i)
+		level[i] = subtree{root: c, bytes: uint64(length), total: uint64(length)}
+	}
+	var inner []blocks.Block
+	for len(level) > 1 {
+		parents, made, err := s.parents(level)
+		if err != nil {
+			return nil, nil, err
+		}
+		level, inner = parents, append(made, inner...)
+	}
+	l.Root = level[0].root
+	return l, inner, nil
+}
+
+// parents makes the level above.
+func (s shape) parents(level []subtree) ([]subtree, []blocks.Block, error) {
+	var above []subtree
+	var made []blocks.Block
+	for len(level) > 0 {
+		n := min(s.links, len(level))
+		block, tree, err := parent(level[:n])
+		if err != nil {
+			return nil, nil, err
+		}
+		above, made, level = append(above, tree), append(made, block), level[n:]
+	}
+	return above, made, nil
+}
+
+// parent encodes one inner block.
+func parent(children []subtree) (blocks.Block, subtree, error) {
+	node, file := new(merkledag.ProtoNode), unixfs.NewFSNode(unixfs.TFile)
+	builder := cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}
+	if err := node.SetCidBuilder(builder); err != nil {
+		return nil, subtree{}, fmt.Errorf("inner block: %w", err)
+	}
+	var tree subtree
+	for _, child := range children {
+		if err := node.AddRawLink("", &ipld.Link{Cid: child.root, Size: child.total}); err != nil {
+			return nil, subtree{}, fmt.Errorf("inner block: %w", err)
+		}
+		file.AddBlockSize(child.bytes)
+		tree.bytes += child.bytes
+		tree.total += child.total
+	}
+	data, err := file.GetBytes()
+	if err != nil {
+		return nil, subtree{}, fmt.Errorf("inner block: %w", err)
+	}
+	node.SetData(data)
+	raw, err := node.EncodeProtobuf(false)
+	if err != nil {
+		return nil, subtree{}, fmt.Errorf("inner block: %w", err)
+	}
+	tree.root, tree.total = node.Cid(), tree.total+uint64(len(raw))
+	block, err := blocks.NewBlockWithCid(raw, tree.root)
+	if err != nil {
+		return nil, subtree{}, fmt.Errorf("inner block: %w", err)
+	}
+	return block, tree, nil
+}

@@ -1,0 +1,191 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	blocks "github.com/ipfs/go-block-format"
+	"golang.org/x/sync/errgroup"
+)
+
+// Partial is a blob on its way here. It is safe for concurrent use. Leaves that an
+// earlier run left are hashed again before they count, each when it is first asked
+// for.
+type Partial struct {
+	store  *Store
+	layout *Layout
+	inner  []blocks.Block
+	file   *os.File
+	marks  *os.File // nil when the blob was whole at the start
+	users  int      // under store.mu
+
+	mu      sync.Mutex
+	have    bitmap // verified
+	claimed bitmap // said to be on disk by an earlier run
+	left    int    // leaves not in have
+	done    bool   // it is a blob now
+}
+
+// Have says whether leaf i is here and verified.
+func (p *Partial) Have(i int) bool {
+	if i < 0 || i >= p.layout.Leaves() {
+		return false
+	}
+	p.mu.Lock()
+	have, claimed := p.have.has(i), p.claimed.has(i)
+	p.mu.Unlock()
+	if have || !claimed {
+		return have
+	}
+	return p.recheck(i)
+}
+
+// recheck hashes a leaf that an earlier run left.
+func (p *Partial) recheck(i int) bool {
+	good, err := p.store.hash.verify(context.Background(), p.file, p.layout, i)
+	if err != nil {
+		good = false // cannot be read: to be fetched again
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.claimed.has(i) {
+		return p.have.has(i) // somebody was faster
+	}
+	p.claimed.clear(i)
+	if good {
+		p.have.set(i)
+		p.left--
+	}
+	return good
+}
+
+// Missing gives the first leaf at or after from that has to be fetched, or where
+// there is none after it the first of all; false when every leaf is here. Leaves
+// of an earlier run count as here until nothing else is missing; then the call
+// hashes them, side by side, which takes seconds a GiB.
+func (p *Partial) Missing(from int) (i int, ok bool) {
+	n := p.layout.Leaves()
+	from = max(0, from)
+	if from < n {
+		p.Have(from) // the leaf somebody waits for: decide about it now
+	}
+	if i, ok := p.absent(from, n); ok {
+		return i, true
+	}
+	p.recheckAll(context.Background())
+	return p.absent(from, n)
+}
+
+// absent is the first leaf from from on, wrapping round, that nobody claims.
+func (p *Partial) absent(from, n int) (int, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.left == 0 {
+		return 0, false
+	}
+	if i, ok := firstAbsent(p.have, p.claimed, from, n); ok {
+		return i, true
+	}
+	return firstAbsent(p.have, p.claimed, 0, min(from, n))
+}
+
+func (p *Partial) complete() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left == 0
+}
+
+// recheckAll decides about every leaf of an earlier run.
+func (p *Partial) recheckAll(ctx context.Context) {
+	if p.complete() {
+		return
+	}
+	var g errgroup.Group
+	g.SetLimit(p.store.hash.workers)
+	for i := range p.layout.Leaves() {
+		p.mu.Lock()
+		claimed := p.claimed.has(i)
+		p.mu.Unlock()
+		if claimed && ctx.Err() == nil {
+			g.Go(func() error { p.recheck(i); return nil })
+		}
+	}
+	_ = g.Wait() // nothing in it fails
+}
+
+// Put gives leaf i its bytes: ErrBadLeaf when they are not that leaf's. A leaf
+// that is here already is verified and dropped.
+func (p *Partial) Put(i int, data []byte) error {
+	if i < 0 || i >= p.layout.Leaves() {
+		return fmt.Errorf("put leaf %d of %s: there are %d: %w", i, p.layout.Root, p.layout.Leaves(), ErrBadLeaf)
+	}
+	offset, length := p.layout.span(i)
+	if int64(len(data)) != length || !isLeaf(p.layout, i, data) {
+		return fmt.Errorf("put leaf %d of %s: %w", i, p.layout.Root, ErrBadLeaf)
+	}
+	p.mu.Lock()
+	have := p.have.has(i)
+	p.claimed.clear(i) // what is there is being overwritten
+	p.mu.Unlock()
+	if have {
+		return nil
+	}
+	if _, err := p.file.WriteAt(data, offset); err != nil {
+		return fmt.Errorf("put leaf %d: %w", i, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.have.has(i) {
+		return nil
+	}
+	p.have.set(i)
+	p.left--
+	// Not synced: after a crash marks only say what to hash again.
+	mark := []byte{p.have[i/8] | p.claimed[i/8]}
+	if _, err := p.marks.WriteAt(mark, int64(i/8)); err != nil {
+		return fmt.Errorf("put leaf %d: %w", i, err)
+	}
+	return nil
+}
+
+// ReadAt reads bytes of verified leaves. Where the next byte has not arrived it
+// returns those before it and ErrNotYet; at the end of the blob io.EOF.
+func (p *Partial) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %s at %d: negative offset", p.layout.Root, off)
+	}
+	end := min(off+int64(len(b)), p.layout.Size)
+	ready := off
+	for ready < end {
+		i := int(ready / p.layout.LeafSize)
+		if !p.Have(i) {
+			break
+		}
+		start, length := p.layout.span(i)
+		ready = min(start+length, end)
+	}
+	n := 0
+	if ready > off {
+		var err error
+		if n, err = p.file.ReadAt(b[:ready-off], off); n < int(ready-off) {
+			return n, fmt.Errorf("read %s at %d: %w", p.layout.Root, off, err)
+		}
+	}
+	switch {
+	case n == len(b):
+		return n, nil
+	case ready < end:
+		return n, fmt.Errorf("read %s at %d: %w", p.layout.Root, ready, ErrNotYet)
+	}
+	return n, io.EOF
+}
+
+// Complete says whether every leaf is here and verified. It may hash what an
+// earlier run left, as Missing does.
+func (p *Partial) Complete() bool {
+	_, missing := p.Missing(0)
+	return !missing
+}

@@ -1,0 +1,87 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Finish makes a complete partial a blob, safe on disk; ErrNotYet when leaves are
+// missing. It may be called again. The partial stays readable until it is closed.
+func (p *Partial) Finish(ctx context.Context) error {
+	p.recheckAll(ctx)
+	if err := p.finish(ctx); err != nil {
+		return fmt.Errorf("finish %s: %w", p.layout.Root, err)
+	}
+	return nil
+}
+
+func (p *Partial) finish(ctx context.Context) error {
+	p.mu.Lock()
+	left, done := p.left, p.done
+	p.mu.Unlock()
+	if done {
+		return nil
+	}
+	if left > 0 {
+		return fmt.Errorf("%d leaves of %d missing: %w", left, p.layout.Leaves(), errors.Join(ErrNotYet, ctx.Err()))
+	}
+	if err := p.file.Sync(); err != nil {
+		return err
+	}
+	s, root := p.store, p.layout.Root
+	defer s.Lock(root)()
+	p.mu.Lock()
+	done = p.done
+	p.mu.Unlock()
+	if done {
+		return nil // another user was faster
+	}
+	if err := s.install(ctx, s.partialPath(root), p.layout, p.inner); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	p.done = true
+	p.mu.Unlock()
+	s.forget(p)
+	return removeFiles(s.marksPath(root))
+}
+
+// Close ends one use. The last one closes the files and leaves them for a later
+// Partial to resume; Finish must not run then.
+func (p *Partial) Close() error {
+	p.store.mu.Lock()
+	p.users--
+	last := p.users == 0
+	if last && p.store.partials[p.layout.Root] == p {
+		delete(p.store.partials, p.layout.Root)
+	}
+	p.store.mu.Unlock()
+	if !last {
+		return nil
+	}
+	if err := p.closeFiles(); err != nil {
+		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
+	}
+	return nil
+}
+
+func (p *Partial) closeFiles() error {
+	var errs []error
+	for _, f := range []*os.File{p.file, p.marks} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// forget makes p one that nobody can open any more.
+func (s *Store) forget(p *Partial) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.partials[p.layout.Root] == p {
+		delete(s.partials, p.layout.Root)
+	}
+}

@@ -1,0 +1,137 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+)
+
+const (
+	partialSuffix = ".partial"
+	marksSuffix   = ".partial.have"
+)
+
+// Partial opens the blob of that layout, resuming what earlier ones left. l and
+// inner are ReadLayout's. While one is open, the same is returned again, and is
+// closed by its last user. For a blob that is here already it is complete.
+func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
+	defer s.Lock(l.Root)()
+	s.mu.Lock()
+	if p := s.partials[l.Root]; p != nil {
+		p.users++
+		s.mu.Unlock()
+		return p, nil
+	}
+	s.mu.Unlock()
+	p, err := s.openPartial(l, inner)
+	if err != nil {
+		return nil, fmt.Errorf("partial %s: %w", l.Root, err)
+	}
+	if !p.done {
+		s.mu.Lock()
+		s.partials[l.Root] = p
+		s.mu.Unlock()
+	}
+	return p, nil
+}
+
+// OpenPartial gives the partial that somebody has open now; false when there is
+// none. It is lent: do not close it, and expect os.ErrClosed once its users did.
+func (s *Store) OpenPartial(c cid.Cid) (*Partial, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.partials[c]
+	return p, ok
+}
+
+func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
+	ctx := context.Background()
+	p := &Partial{
+		store: s, layout: l, inner: inner, users: 1,
+		have: newBitmap(l.Leaves()), claimed: newBitmap(l.Leaves()), left: l.Leaves(),
+	}
+	here, err := s.whole(ctx, Ref{CID: l.Root, Size: l.Size})
+	if err != nil {
+		return nil, err
+	}
+	if here {
+		return p, p.openWhole()
+	}
+	if err := s.index.addPartial(ctx, l, inner); err != nil {
+		return nil, err
+	}
+	if err := p.openStaged(); err != nil {
+		return nil, errors.Join(err, p.closeFiles())
+	}
+	if l.Size == 0 {
+		p.have.set(0) // no bytes to wait for
+		p.left = 0
+	}
+	return p, nil
+}
+
+func (p *Partial) openWhole() (err error) {
+	for i := range p.layout.Leaves() {
+		p.have.set(i)
+	}
+	p.left, p.done = 0, true
+	p.file, err = p.store.Open(p.layout.Root)
+	return err
+}
+
+// openStaged opens the file and its marks. The marks count only when both are
+// of the right size.
+func (p *Partial) openStaged() (err error) {
+	root := p.layout.Root
+	if p.file, err = os.OpenFile(p.store.partialPath(root), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	if p.marks, err = os.OpenFile(p.store.marksPath(root), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	info, err := p.file.Stat()
+	if err != nil {
+		return err
+	}
+	marks, err := io.ReadAll(io.LimitReader(p.marks, int64(len(p.claimed))+1))
+	if err != nil {
+		return err
+	}
+	if info.Size() == p.layout.Size && len(marks) == len(p.claimed) {
+		copy(p.claimed, marks)
+		return nil
+	}
+	if err := errors.Join(p.marks.Truncate(0), p.file.Truncate(p.layout.Size)); err != nil {
+		return err
+	}
+	return p.marks.Truncate(int64(len(p.claimed)))
+}
+
+func (s *Store) partialPath(c cid.Cid) string {
+	return filepath.Join(s.staging, fileName(c)+partialSuffix)
+}
+
+func (s *Store) marksPath(c cid.Cid) string {
+	return filepath.Join(s.staging, fileName(c)+marksSuffix)
+}
+
+func (s *Store) removePartialFiles(c cid.Cid) error {
+	return removeFiles(s.partialPath(c), s.marksPath(c))
+}
+
+// partialRoot is the root that a file of a partial is named by.
+func partialRoot(name string) (cid.Cid, bool) {
+	stem, _, ok := strings.Cut(name, partialSuffix)
+	if !ok {
+		return cid.Undef, false
+	}
+	c, err := cid.Decode(stem)
+	return c, err == nil && c.String() == stem
+}

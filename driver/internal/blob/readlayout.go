@@ -1,0 +1,153 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ipfs/boxo/ipld/merkledag"
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/minio/sha256-simd"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// maxInner bounds an inner block before it is hashed: a full one has some 52 kB.
+	maxInner = 128 << 10
+	// parallelGets is how many inner blocks are asked for at once.
+	parallelGets = 8
+)
+
+// ReadLayout fetches the inner blocks of a blob through get, which may be called
+// from several goroutines at once and need not verify anything. It returns the
+// layout and the inner blocks, the root first. A root that is a leaf needs no get.
+//
+// What comes back is exactly the DAG that BuildLayout makes for that size: any
+// other one, and any block that does not match its CID, is ErrBadDAG; the number of
+// blocks asked for follows from size alone. Errors of get are wrapped.
+func ReadLayout(ctx context.Context, root cid.Cid, size int64, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (*Layout, []blocks.Block, error) {
+	l, inner, err := profile().read(ctx, root, size, get)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read layout of %s: %w", root, err)
+	}
+	return l, inner, nil
+}
+
+type getBlock func(ctx context.Context, c cid.Cid) ([]byte, error)
+
+func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock) (*Layout, []blocks.Block, error) {
+	if err := s.check(size); err != nil {
+		return nil, nil, err
+	}
+	level := []cid.Cid{root}
+	for _, width := range s.widths(size) {
+		if err := checkCodec(level, cid.DagProtobuf); err != nil {
+			return nil, nil, err
+		}
+		below, err := s.children(ctx, level, width, get)
+		if err != nil {
+			return nil, nil, err
+		}
+		level = below
+	}
+	if err := checkCodec(level, cid.Raw); err != nil {
+		return nil, nil, err
+	}
+	return s.rebuild(root, level, size)
+}
+
+// rebuild makes the DAG anew from its leaves: when the root is the same, every
+// link, size and byte of the inner blocks is what it should be.
+func (s shape) rebuild(root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
+	sums := make([]byte, 0, len(leaves)*sumSize)
+	for _, c := range leaves {
+		sum, _ := leafSum(c)
+		sums = append(sums, sum...)
+	}
+	l, inner, err := s.build(sums, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !l.Root.Equals(root) {
+		return nil, nil, fmt.Errorf("its leaves make %s: %w", l.Root, ErrBadDAG)
+	}
+	if empty := sha256.Sum256(nil); size == 0 && string(l.sums) != string(empty[:]) {
+		return nil, nil, fmt.Errorf("not the empty blob: %w", ErrBadDAG)
+	}
+	return l, inner, nil
+}
+
+// widths gives the number of blocks on each level below the root, top down.
+func (s shape) widths(size int64) []int {
+	var widths []int
+	for n := s.leaves(size); n > 1; n = (n + s.links - 1) / s.links {
+		widths = append([]int{n}, widths...)
+	}
+	return widths
+}
+
+// children fetches one level and returns the links in it, which must be width.
+func (s shape) children(ctx context.Context, level []cid.Cid, width int, get getBlock) ([]cid.Cid, error) {
+	below := make([]cid.Cid, width)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelGets)
+	for i, c := range level {
+		if ctx.Err() != nil {
+			break
+		}
+		part := below[i*s.links : min((i+1)*s.links, width)]
+		g.Go(func() error {
+			links, err := fetchLinks(ctx, c, get)
+			if err == nil && len(links) != len(part) {
+				err = fmt.Errorf("%s has %d links instead of %d: %w", c, len(links), len(part), ErrBadDAG)
+			}
+			if err != nil {
+				return err
+			}
+			for j, link := range links {
+				part[j] = link.Cid
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return below, nil
+}
+
+// fetchLinks gets one inner block, verifies it and parses it.
+func fetchLinks(ctx context.Context, c cid.Cid, get getBlock) ([]*ipld.Link, error) {
+	data, err := get(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("inner block %s: %w", c, err)
+	}
+	if len(data) > maxInner || !matches(c, data) {
+		return nil, fmt.Errorf("inner block %s: %d bytes that do not match: %w", c, len(data), ErrBadDAG)
+	}
+	return parseLinks(c, data)
+}
+
+func parseLinks(c cid.Cid, data []byte) ([]*ipld.Link, error) {
+	node, err := merkledag.DecodeProtobuf(data)
+	if err != nil {
+		return nil, fmt.Errorf("inner block %s: %w: %w", c, ErrBadDAG, err)
+	}
+	return node.Links(), nil
+}
+
+// matches says whether data is the block that c names.
+func matches(c cid.Cid, data []byte) bool {
+	got, err := c.Prefix().Sum(data)
+	return err == nil && got.Equals(c)
+}
+
+func checkCodec(level []cid.Cid, codec uint64) error {
+	for _, c := range level {
+		if !hasPrefix(c, codec) {
+			return fmt.Errorf("%s is out of place: %w", c, ErrBadDAG)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore/query"
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+)
+
+func keysUnder(prefix string) query.Query { return query.Query{Prefix: prefix, KeysOnly: true} }
+
+func TestAdopt(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, 5*LeafSize+7)
+	file := d.stage(content)
+	ref, err := d.store.Adopt(context.Background(), file)
+	require.NoError(t, err)
+	require.NoFileExists(t, file)
+	require.EqualValues(t, len(content), ref.Size)
+	require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
+	require.True(t, d.store.Has(ref.CID))
+	size, err := d.store.Size(ref.CID)
+	require.NoError(t, err)
+	require.Equal(t, ref.Size, size)
+	d.requireContent(ref, content)
+	d.requireUsage(1, ref.Size)
+}
+
+func TestAdoptExistingDropsTheStagedFile(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, LeafSize+1)
+	first := d.adopt(content)
+	file := d.stage(content)
+	second, err := d.store.Adopt(context.Background(), file)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	require.NoFileExists(t, file)
+	d.requireUsage(1, first.Size)
+}
+
+func TestAdoptHealsAShortenedBlob(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, LeafSize+1)
+	ref := d.adopt(content)
+	require.NoError(t, os.Truncate(d.store.path(ref.CID), 10))
+	require.Equal(t, ref, d.adopt(content))
+	d.requireContent(ref, content)
+	require.NoError(t, os.Remove(d.store.path(ref.CID)))
+	require.Equal(t, ref, d.adopt(content))
+	d.requireContent(ref, content)
+	d.requireUsage(1, ref.Size)
+}
+
+func TestAdoptConcurrently(t *testing.T) {
+	d := newDisk(t)
+	var wg sync.WaitGroup
+	for i := range 12 {
+		file := d.stage(random(int64(i%3), 3*LeafSize))
+		wg.Go(func() {
+			if _, err := d.store.Adopt(context.Background(), file); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	d.requireUsage(3, 9*LeafSize)
+	require.Empty(t, d.stagedFiles())
+}
+
+func TestAdoptVerified(t *testing.T) {
+	for name, size := range map[string]int{"empty": 0, "one leaf": 1000, "three leaves": 2*LeafSize + 1} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			content := random(1, size)
+			file := d.stage(content)
+			_, err := d.store.AdoptVerified(context.Background(), file, digest.FromString("other bytes"))
+			require.ErrorIs(t, err, ErrDigestMismatch)
+			require.FileExists(t, file)
+			_, err = d.store.AdoptVerified(context.Background(), file, digest.SHA512.FromString("other bytes"))
+			require.ErrorIs(t, err, ErrDigestMismatch)
+			_, err = d.store.AdoptVerified(context.Background(), file, "md5:00")
+			require.ErrorIs(t, err, digest.ErrDigestUnsupported)
+			d.requireUsage(0, 0)
+			require.Empty(t, d.keys(leafPrefix))
+			ref, err := d.store.AdoptVerified(context.Background(), file, digest.SHA512.FromBytes(content))
+			require.NoError(t, err)
+			again, err := d.store.AdoptVerified(context.Background(), d.stage(content), digest.FromBytes(content))
+			require.NoError(t, err)
+			require.Equal(t, ref, again)
+		})
+	}
+}
+
+func TestAdoptRefuses(t *testing.T) {
+	d := newDisk(t)
+	_, err := d.store.Adopt(context.Background(), filepath.Join(d.dir, "staging", "none"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	file := d.stage(random(1, 100*LeafSize))
+	_, err = d.store.Adopt(ctx, file)
+	require.ErrorIs(t, err, context.Canceled)
+	require.FileExists(t, file)
+}
+
+func TestPut(t *testing.T) {
+	d := newDisk(t)
+	content := []byte(`{"schemaVersion":2}`)
+	for range 2 {
+		ref, err := d.store.Put(context.Background(), content)
+		require.NoError(t, err)
+		want, _ := RawCID(digest.FromBytes(content))
+		require.Equal(t, Ref{want, int64(len(content))}, ref)
+		d.requireContent(ref, content)
+	}
+	large := random(1, LeafSize+1)
+	ref, err := d.store.Put(context.Background(), large)
+	require.NoError(t, err)
+	d.requireContent(ref, large)
+	require.Empty(t, d.stagedFiles())
+	d.requireUsage(2, int64(len(content)+len(large)))
+}
+
+func TestNotHere(t *testing.T) {
+	d := newDisk(t)
+	for _, c := range []cid.Cid{cid.Undef, leafCID(make([]byte, sumSize))} {
+		_, err := d.store.Open(c)
+		require.ErrorIs(t, err, ErrNotFound)
+		_, err = d.store.Size(c)
+		require.ErrorIs(t, err, ErrNotFound)
+		_, err = d.store.Block(context.Background(), c)
+		require.ErrorIs(t, err, ErrNotFound)
+		require.False(t, d.store.Has(c))
+		require.NoError(t, d.store.Delete(context.Background(), c))
+	}
+}
+
+func TestDeleteTakesOnlyItsOwn(t *testing.T) {
+	d := newDisk(t)
+	shared := random(1, 2*LeafSize)
+	a := d.adopt(append(bytes.Clone(shared), 'a'))
+	b := d.adopt(append(bytes.Clone(shared), 'b'))
+	leaf := leafCID(sumsOf(profile(), shared)[:sumSize])
+	open, err := d.store.Open(a.CID)
+	require.NoError(t, err)
+	defer open.Close()
+
+	require.NoError(t, d.store.Delete(context.Background(), a.CID))
+	require.False(t, d.store.Has(a.CID))
+	d.requireUsage(1, b.Size)
+	got, err := d.store.Block(context.Background(), leaf)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(shared[:LeafSize], got))
+	_, err = d.store.Block(context.Background(), a.CID)
+	require.ErrorIs(t, err, ErrNotFound)
+	_, err = d.store.Block(context.Background(), b.CID)
+	require.NoError(t, err)
+	rest, err := io.ReadAll(open)
+	require.NoError(t, err)
+	require.Len(t, rest, int(a.Size))
+
+	require.NoError(t, d.store.Delete(context.Background(), b.CID))
+	for _, prefix := range []string{rootPrefix, leafPrefix, innerPrefix, partialPrefix} {
+		require.Empty(t, d.keys(prefix))
+	}
+	d.requireUsage(0, 0)
+}
+
+func TestLockIsOnePerCID(t *testing.T) {
+	d := newDisk(t)
+	c, other := leafCID(make([]byte, sumSize)), leafCID(bytes.Repeat([]byte{1}, sumSize))
+	unlock := d.store.Lock(c)
+	d.store.Lock(other)()
+	taken := make(chan struct{})
+	go func() {
+		d.store.Lock(c)()
+		close(taken)
+	}()
+	select {
+	case <-taken:
+		t.Fatal("two hold one lock")
+	default:
+	}
+	unlock()
+	unlock()
+	<-taken
+	require.Empty(t, d.store.locks.held)
+}
