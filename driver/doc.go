@@ -1,0 +1,26 @@
+// Package driver is the storage driver "ipfs" for CNCF distribution v3: a
+// registry whose storage is shared peer to peer with other registries.
+//
+// Importing it registers the driver, configured by the `ipfs:` block:
+//
+//	import _ "github.com/distribution-ipfs/distribution-ipfs/driver"
+//
+//	storage:
+//	  ipfs:
+//	    protectorkeyfile: /etc/registry/swarm.key
+//	    bootstrappers: /dns4/registry-a/tcp/4619/p2p/12D3Koo…
+//
+// Those who wire it themselves open it with New and close it with Close; put the
+// open driver into its own parameters to hand it to distribution:
+//
+//	d, err := driver.New(ctx, params)
+//	defer d.Close()
+//	config.Storage["ipfs"] = configuration.Parameters{"driver": d}
+//
+// What lies under a repository's _uploads, and /scheduler-state.json, is local
+// to this registry. Everything else gains an entry in the path map, and its
+// bytes become a blob that the other registries can fetch.
+//
+// Limits: one process opens a datastore at a time; disk use only grows until
+// garbage collection comes.
+package driver

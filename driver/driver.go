@@ -1,0 +1,173 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/distribution/v3/registry/storage/driver/base"
+	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Driver is the storage driver of one registry. All methods are safe for
+// concurrent use.
+type Driver struct {
+	base.Base
+	*rooms
+}
+
+// store implements storagedriver.StorageDriver; Driver wraps it with the path
+// checks, spans and timers that every driver of distribution has.
+type store struct {
+	*rooms
+	local   storagedriver.StorageDriver // what is not shared
+	staging storagedriver.StorageDriver // writers of shared paths, by the digest of the path
+}
+
+var _ storagedriver.StorageDriver = (*store)(nil)
+
+// Name implements storagedriver.StorageDriver.
+func (s *store) Name() string { return Name }
+
+func notFound(path string) error {
+	return storagedriver.PathNotFoundError{Path: path, DriverName: Name}
+}
+
+// isLocal says whether a path stays on this registry: uploads in progress, and
+// the state of a pull-through cache.
+func isLocal(path string) bool {
+	return path == "/scheduler-state.json" || strings.Contains(path+"/", "/_uploads/")
+}
+
+// lookup finds the entry of a shared path, asking the members when the request
+// is one whose miss may only mean that this registry has not heard yet.
+func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) {
+	e, err := s.paths.View().Get(path)
+	if !errors.Is(err, pathmap.ErrNotFound) {
+		return e, err
+	}
+	wait, cancel, ok := requestOf(ctx).missWait(ctx, path, s.params.SyncTimeout)
+	if !ok {
+		return e, notFound(path)
+	}
+	defer cancel()
+	behind := s.paths.CatchUp(wait)
+	e, err = s.paths.View().Get(path)
+	if errors.Is(err, pathmap.ErrNotFound) {
+		if behind != nil {
+			return e, behind
+		}
+		return e, notFound(path)
+	}
+	return e, err
+}
+
+// GetContent implements storagedriver.StorageDriver.
+func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
+	if isLocal(path) {
+		return s.local.GetContent(ctx, path)
+	}
+	r, err := s.Reader(ctx, path, 0)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(r)
+	return content, errors.Join(err, r.Close())
+}
+
+// PutContent implements storagedriver.StorageDriver.
+func (s *store) PutContent(ctx context.Context, path string, content []byte) error {
+	if isLocal(path) {
+		return s.local.PutContent(ctx, path, content)
+	}
+	if err := s.mayWrite(); err != nil {
+		return err
+	}
+	if c, ok := blob.Identity(content); ok && !isBlobData(path) {
+		return s.put(ctx, path, blob.Ref{CID: c, Size: int64(len(content))})
+	}
+	if err := checkDigest(path, content); err != nil {
+		return err
+	}
+	ref, err := s.blobs.Put(ctx, content)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, path, ref)
+}
+
+// Reader implements storagedriver.StorageDriver. The first bytes are in hand
+// when it returns: an error can still become a status.
+func (s *store) Reader(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
+	if offset < 0 {
+		return nil, storagedriver.InvalidOffsetError{Path: path, Offset: offset, DriverName: Name}
+	}
+	if isLocal(path) {
+		return s.local.Reader(ctx, path, offset)
+	}
+	e, err := s.lookup(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if offset >= e.Size {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	return s.transfers.Open(ctx, refOf(e), offset)
+}
+
+// Stat implements storagedriver.StorageDriver.
+func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, error) {
+	if isLocal(path) {
+		return s.local.Stat(ctx, path)
+	}
+	e, err := s.lookup(ctx, path)
+	if err == nil {
+		if err := s.heal(ctx, path, e); err != nil {
+			return nil, err
+		}
+		return fileInfo(path, e), nil
+	}
+	if _, missing := err.(storagedriver.PathNotFoundError); !missing {
+		return nil, err
+	}
+	if path == "/" || s.paths.View().IsDir(path) || s.hasLocalDir(path) {
+		return dirInfo(path), nil
+	}
+	return nil, notFound(path)
+}
+
+// RedirectURL implements storagedriver.StorageDriver. It never redirects. A
+// download runs it before it sends a status, so this is where bytes that nobody
+// reachable holds become an error.
+func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
+	if isLocal(path) || r.Method != http.MethodGet {
+		return "", nil
+	}
+	e, err := s.lookup(r.Context(), path)
+	if err != nil {
+		return "", err
+	}
+	offset := firstByte(r.Header.Get("Range"), e.Size)
+	if offset >= e.Size {
+		return "", nil
+	}
+	body, err := s.transfers.Open(r.Context(), refOf(e), offset)
+	if err != nil {
+		return "", err
+	}
+	return "", body.Close()
+}
+
+func refOf(e pathmap.Entry) blob.Ref { return blob.Ref{CID: e.CID, Size: e.Size} }
+
+// hasBytes says whether a blob needs nobody else.
+func (s *store) hasBytes(c cid.Cid) bool {
+	_, inline := blob.InlineBytes(c)
+	return inline || s.blobs.Has(c)
+}

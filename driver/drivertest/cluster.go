@@ -1,0 +1,152 @@
+// Package drivertest starts real drivers on loopback for tests that cross peers:
+// each with its own badger datastore on disk and its own libp2p host.
+//
+//	c := drivertest.Cluster(t, 3)
+//	err := c[0].PutContent(ctx, path, content)
+//	got, err := c[1].GetContent(ctx, path)
+//
+// Limits: all members share one process; a partition is made by stopping a
+// member or by dialling through a Link that can be cut.
+package drivertest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"testing"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// wait bounds every wait of this package.
+const wait = 60 * time.Second
+
+// Member is one registry's driver in a cluster.
+type Member struct {
+	*driver.Driver
+	Params driver.Parameters
+	t      testing.TB
+	open   bool
+}
+
+// Key makes a new protector key in hex.
+func Key(t testing.TB) string {
+	t.Helper()
+	b := make([]byte, 32)
+	if _, err := rand.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(b)
+}
+
+// Parameters are those of a private registry on loopback with a datastore of its
+// own in the test's directory.
+func Parameters(t testing.TB, key string) driver.Parameters {
+	t.Helper()
+	p, err := driver.ParseParameters(map[string]any{
+		"protectorkey": key, "datastorepath": t.TempDir(), "listenaddrs": "/ip4/127.0.0.1/tcp/0", "loglevel": "error",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Start opens a driver and closes it when the test ends.
+func Start(t testing.TB, p driver.Parameters) *Member {
+	t.Helper()
+	m := &Member{Params: p, t: t}
+	m.Restart()
+	t.Cleanup(m.Stop)
+	return m
+}
+
+// Cluster starts n registries that share one new protector key, all but the
+// first bootstrapped from the first, and waits until everyone is connected to
+// everyone.
+func Cluster(t testing.TB, n int) []*Member {
+	t.Helper()
+	key := Key(t)
+	var members []*Member
+	for range n {
+		p := Parameters(t, key)
+		if len(members) > 0 {
+			p.Bootstrappers = members[0].Addresses()
+		}
+		members = append(members, Start(t, p))
+	}
+	AwaitMesh(t, members...)
+	return members
+}
+
+// Restart opens the driver again on the same datastore. The port is a new one.
+func (m *Member) Restart() {
+	m.t.Helper()
+	d, err := driver.New(context.Background(), m.Params)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.Driver, m.open = d, true
+}
+
+// Stop closes the driver, if it is open.
+func (m *Member) Stop() {
+	if !m.open {
+		return
+	}
+	m.open = false
+	if err := m.Close(); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// Addresses are what others bootstrap with.
+func (m *Member) Addresses() []string { return m.Identity().Addresses }
+
+// Await waits for a condition, and fails the test when it never comes.
+func Await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(wait); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+// AwaitMesh waits until each of the members is connected to all the others.
+func AwaitMesh(t testing.TB, members ...*Member) {
+	t.Helper()
+	Await(t, "everyone is connected to everyone", func() bool {
+		for _, m := range members {
+			if connected(m) < len(members)-1 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func connected(m *Member) int {
+	n := 0
+	for _, o := range m.Status(context.Background()).Members {
+		if o.Connected {
+			n++
+		}
+	}
+	return n
+}
+
+// AwaitAgreement waits until the members hold the same map.
+func AwaitAgreement(t testing.TB, members ...*Member) {
+	t.Helper()
+	Await(t, "the maps agree", func() bool {
+		first := members[0].Status(context.Background()).Map.Digest
+		for _, m := range members[1:] {
+			if m.Status(context.Background()).Map.Digest != first {
+				return false
+			}
+		}
+		return true
+	})
+}

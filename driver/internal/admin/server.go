@@ -1,0 +1,58 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+)
+
+// Source is what answers.
+type Source struct {
+	Status func(context.Context) Status
+	ID     func() Identity
+}
+
+// Server answers on one socket until it is closed.
+type Server struct {
+	http *http.Server
+	wg   sync.WaitGroup
+}
+
+// Serve listens on a unix socket of mode 0600, replacing what a killed process
+// left there: the caller holds the datastore's lock, so nobody else answers.
+func Serve(path string, src Source) (*Server, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("admin socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("admin socket: %w; the path of a socket has at most 107 bytes", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("admin socket: %w", err), l.Close())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { reply(w, src.Status(r.Context())) })
+	mux.HandleFunc("GET /v1/id", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.ID()) })
+	s := &Server{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}
+	s.wg.Go(func() { _ = s.http.Serve(l) })
+	return s, nil
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// Close stops answering, removes the socket and waits.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.wg.Wait()
+	return err
+}

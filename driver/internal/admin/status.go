@@ -1,0 +1,69 @@
+// Package admin is both ends of admin.sock, on which the running registry answers
+// its operator's commands: HTTP over a unix socket that only the same user opens.
+//
+//	srv, err := admin.Serve("/var/lib/registry/ipfs/admin.sock", admin.Source{Status: …, ID: …})
+//	status, err := admin.NewClient("/var/lib/registry/ipfs/admin.sock").Status(ctx)
+package admin
+
+import "time"
+
+// Status is what a running registry says of itself and of its swarm.
+type Status struct {
+	Version   string    `json:"version"`
+	Started   time.Time `json:"started"`
+	PeerID    string    `json:"peer_id"`
+	Addresses []string  `json:"addresses"` // multiaddrs others bootstrap with
+	Topic     string    `json:"topic"`
+	Network   string    `json:"network"` // private, public or offline
+	DataPath  string    `json:"data_path"`
+	ReadOnly  bool      `json:"read_only"` // outside its own list of trusted peers
+	Map       Map       `json:"map"`
+	Members   []Member  `json:"members"`
+	Blobs     Blobs     `json:"blobs"`
+	Disk      Disk      `json:"disk"`
+	Transfers Transfers `json:"transfers"`
+}
+
+// Map describes the path map. Registries with the same digest hold the same map.
+type Map struct {
+	Entries int    `json:"entries"`
+	Digest  string `json:"digest"`
+	Heads   int    `json:"heads"`
+}
+
+// Member is another registry of the swarm.
+type Member struct {
+	PeerID       string     `json:"peer_id"`
+	Addresses    []string   `json:"addresses"`
+	Connected    bool       `json:"connected"`
+	Since        time.Time  `json:"since"`
+	LastDelta    *time.Time `json:"last_delta"` // null: none in this run
+	Trusted      bool       `json:"trusted"`
+	TrustDiffers bool       `json:"trust_differs"` // its list of trusted peers is another one
+}
+
+// Blobs counts blobs by whether their bytes are here.
+type Blobs struct {
+	Here    int   `json:"here"`
+	Missing int   `json:"missing"`
+	Bytes   int64 `json:"bytes"` // of those here
+}
+
+// Disk is the space of the data path, in bytes.
+type Disk struct {
+	FreeBytes  uint64 `json:"free_bytes"`
+	TotalBytes uint64 `json:"total_bytes"`
+}
+
+// Transfers counts blobs under way and bytes since the start.
+type Transfers struct {
+	Active   int   `json:"active"`
+	BytesIn  int64 `json:"bytes_in"`
+	BytesOut int64 `json:"bytes_out"`
+}
+
+// Identity is a registry's peer ID and the multiaddrs others bootstrap with.
+type Identity struct {
+	PeerID    string   `json:"peer_id"`
+	Addresses []string `json:"addresses"`
+}

@@ -1,0 +1,114 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// child is a direct child of a directory, shared, local or both.
+type child struct {
+	path  string
+	local bool
+	entry pathmap.Entry
+	dir   bool
+}
+
+// List implements storagedriver.StorageDriver.
+func (s *store) List(ctx context.Context, dir string) ([]string, error) {
+	if isLocal(dir) {
+		return s.local.List(ctx, dir)
+	}
+	names := []string{}
+	err := s.children(dir, "", s.paths.View(), func(c child) bool {
+		names = append(names, c.path)
+		return true
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 && dir != "/" && !s.hasLocalDir(dir) {
+		return nil, notFound(dir)
+	}
+	return names, nil
+}
+
+// children merges the shared and the local children of a directory, in order of
+// their names, those behind the name `after`.
+func (s *store) children(dir, after string, view pathmap.View, f func(child) bool) error {
+	local, err := s.localChildren(dir, after)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	emit := func(c child) bool {
+		stopped = !f(c)
+		return !stopped
+	}
+	view.Children(dir, after, func(c pathmap.Child) bool {
+		for len(local) > 0 && local[0] < c.Path {
+			if !emit(child{path: local[0], local: true, dir: true}) {
+				return false
+			}
+			local = local[1:]
+		}
+		if len(local) > 0 && local[0] == c.Path {
+			local = local[1:]
+		}
+		return emit(child{path: c.Path, entry: c.Entry, dir: c.Dir})
+	})
+	for _, p := range local {
+		if stopped || !emit(child{path: p, local: true, dir: true}) {
+			break
+		}
+	}
+	return nil
+}
+
+// localChildren lists the local directories in a shared one: the way to
+// _uploads. The state file of a pull-through cache is not listed.
+func (s *store) localChildren(dir, after string) ([]string, error) {
+	entries, err := os.ReadDir(s.localFile(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, e := range entries { // sorted by name
+		if e.IsDir() && e.Name() > after {
+			paths = append(paths, path.Join(dir, e.Name()))
+		}
+	}
+	return paths, nil
+}
+
+func (s *store) hasLocalDir(p string) bool {
+	info, err := os.Stat(s.localFile(p))
+	return err == nil && info.IsDir()
+}
+
+func fileInfo(p string, e pathmap.Entry) storagedriver.FileInfo {
+	return storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{Path: p, Size: e.Size, ModTime: e.ModTime}}
+}
+
+// dirInfo describes a directory, which exists only by what lies below it.
+func dirInfo(p string) storagedriver.FileInfo {
+	return storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{Path: p, IsDir: true, ModTime: time.Time{}}}
+}
+
+// walksEmpty says whether a missing directory walks as an empty one: the
+// registry walks them before anything was pushed.
+func walksEmpty(p string) bool {
+	base := path.Base(p)
+	return base == "_layers" || base == "repositories" || base == "blobs" || strings.HasSuffix(p, "/_manifests/revisions/sha256")
+}

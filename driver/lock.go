@@ -1,0 +1,20 @@
+package driver
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockedByOther says whether another process holds badger's lock on a directory.
+// badger itself only says so in words.
+func lockedByOther(dir string) bool {
+	f, err := os.Open(filepath.Clean(dir))
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	return err == unix.EWOULDBLOCK
+}

@@ -1,0 +1,252 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+	ds "github.com/ipfs/go-datastore"
+	badgerds "github.com/ipfs/go-ds-badger"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+// rooms are the parts of one registry's storage. This file alone knows how they
+// fit together.
+type rooms struct {
+	params  Parameters
+	log     *logrus.Entry
+	started time.Time
+	key     crypto.PrivKey
+	psk     pnet.PSK // nil: the public network
+	self    libpeer.ID
+
+	db        *badgerds.Datastore
+	blobs     *blob.Store
+	peer      *peer.Peer // nil: offline
+	paths     *pathmap.Map
+	transfers *transfer.Transfers
+	admin     *admin.Server
+	sweeper   *uploadSweeper
+
+	closing sync.Once
+	closed  error
+}
+
+// Directories below datastorepath. What is local to this registry lies in
+// staging, beside what is on its way into or out of the DAG.
+const (
+	badgerDir   = "badger"
+	localDir    = "staging/local"
+	writersDir  = "staging/writers"
+	adminSocket = "admin.sock"
+)
+
+// New opens the storage: datastore, blobs, peer, path map, transfers, in this
+// order, and dials the other registries last. It returns before any of them
+// answered. Errors name the parameter and what to do.
+func New(ctx context.Context, p Parameters) (*Driver, error) {
+	r, err := openRooms(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("ipfs: %w", err)
+	}
+	d := &Driver{rooms: r}
+	d.StorageDriver = &store{
+		rooms:   r,
+		local:   filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(localDir), MaxThreads: 100}),
+		staging: filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(writersDir), MaxThreads: 100}),
+	}
+	return d, nil
+}
+
+func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
+	for _, open := range []func(context.Context) error{
+		r.openDisk, r.openPeer, r.openMap, r.openTransfers, r.openAdmin,
+	} {
+		if err := open(ctx); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	r.sweeper = startUploadSweeper(r.path(localDir), r.log)
+	if r.peer != nil {
+		if err := r.peer.Start(); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, nil
+}
+
+func (r *rooms) path(name string) string       { return filepath.Join(r.params.DatastorePath, name) }
+func (r *rooms) localFile(path string) string  { return filepath.Join(r.path(localDir), path) }
+func (r *rooms) stagedFile(name string) string { return filepath.Join(r.path(writersDir), name) }
+
+// openDisk opens the datastore, the blobs and this registry's key.
+func (r *rooms) openDisk(ctx context.Context) error {
+	fresh := isFresh(r.path(badgerDir))
+	for _, dir := range []string{badgerDir, localDir, writersDir} {
+		if err := os.MkdirAll(r.path(dir), 0o700); err != nil {
+			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)
+		}
+	}
+	var err error
+	if r.psk, err = r.params.protectorKey(fresh); err != nil {
+		return err
+	}
+	db, err := openBadger(r.path(badgerDir))
+	if err != nil {
+		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
+	}
+	r.db = db
+	if err := checkFormat(ctx, db); err != nil {
+		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
+	}
+	if r.key, err = r.params.resolvePrivateKey(ctx, db); err != nil {
+		return err
+	}
+	if r.self, err = libpeer.IDFromPrivateKey(r.key); err != nil {
+		return fmt.Errorf("privatekey: %w", err)
+	}
+	r.blobs, err = blob.Open(r.params.DatastorePath, db, r.log)
+	return err
+}
+
+// isFresh says whether nothing was stored in a datastore yet.
+func isFresh(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "MANIFEST"))
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// openBadger opens the datastore. A transaction must hold a whole delta of
+// 1 MiB and what the CRDT keeps of it, which is what the table size bounds.
+func openBadger(dir string) (*badgerds.Datastore, error) {
+	opts := badgerds.DefaultOptions
+	opts.MaxTableSize = 64 << 20
+	opts.NumMemtables = 2
+	db, err := badgerds.NewDatastore(dir, &opts)
+	if err == nil {
+		return db, nil
+	}
+	if lockedByOther(dir) {
+		return nil, errors.New("in use by another process: stop it, or give this registry a path of its own")
+	}
+	return nil, fmt.Errorf("open datastore: %w", err)
+}
+
+// formatKey holds the version of the datastore's layout.
+var formatKey = ds.NewKey("/format")
+
+const format = "1"
+
+func checkFormat(ctx context.Context, db ds.Datastore) error {
+	got, err := db.Get(ctx, formatKey)
+	if errors.Is(err, ds.ErrNotFound) {
+		return db.Put(ctx, formatKey, []byte(format))
+	}
+	if err == nil && string(got) != format {
+		return fmt.Errorf("written in format %q by another release, this one reads %q: use that release", got, format)
+	}
+	return err
+}
+
+func (r *rooms) openPeer(ctx context.Context) error {
+	if r.params.Offline {
+		return nil
+	}
+	cfg, err := r.params.peerConfig()
+	if err != nil {
+		return err
+	}
+	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = r.key, r.psk, r.db, r.blobs.Blockstore(), r.log
+	if r.peer, err = peer.New(ctx, cfg); err != nil {
+		return fmt.Errorf("listenaddrs: %w", err)
+	}
+	return nil
+}
+
+func (r *rooms) openMap(ctx context.Context) error {
+	cfg := pathmap.Config{Store: r.db, Self: r.self.String(), Log: r.log}
+	if r.peer != nil {
+		cfg.Swarm = r.peer
+	}
+	var err error
+	if r.paths, err = pathmap.Open(ctx, cfg); err != nil {
+		return err
+	}
+	if r.peer != nil {
+		r.peer.OnMessage(r.paths.Announced)
+		r.peer.OnMember(r.paths.Joined)
+	}
+	return nil
+}
+
+func (r *rooms) openTransfers(context.Context) error {
+	cfg := transfer.Config{Blobs: r.blobs, Stall: r.params.FetchTimeout, Log: r.log}
+	if r.peer != nil {
+		cfg.Swarm = r.peer
+	}
+	var err error
+	r.transfers, err = transfer.New(cfg)
+	return err
+}
+
+func (r *rooms) openAdmin(context.Context) error {
+	var err error
+	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity})
+	return err
+}
+
+// Close closes everything in reverse order and waits for it; what was
+// acknowledged is on disk already. It may be called again. Requests that are
+// still running fail.
+func (r *rooms) Close() error {
+	r.closing.Do(func() { r.closed = r.closeAll() })
+	return r.closed
+}
+
+func (r *rooms) closeAll() error {
+	var errs []error
+	try := func(name string, f func() error) {
+		if err := f(); err != nil {
+			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
+		}
+	}
+	if r.sweeper != nil {
+		r.sweeper.stop()
+	}
+	if r.admin != nil {
+		try("admin socket", r.admin.Close)
+	}
+	if r.transfers != nil {
+		try("transfers", r.transfers.Close)
+	}
+	if r.paths != nil {
+		try("path map", r.paths.Close)
+	}
+	if r.peer != nil {
+		try("peer", r.peer.Close)
+	}
+	if r.db != nil {
+		try("datastore", r.db.Close)
+	}
+	return errors.Join(errs...)
+}
+
+// readOnly says whether this registry is outside its own list of trusted peers.
+func (r *rooms) readOnly() bool { return r.peer != nil && !r.peer.Trusts(r.self) }

@@ -1,0 +1,259 @@
+package driver
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/go-viper/mapstructure/v2"
+	ipfslite "github.com/hsanjuan/ipfs-lite"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+// Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
+// each. Start from DefaultParameters or ParseParameters.
+type Parameters struct {
+	PubsubTopic      string        `mapstructure:"pubsubtopic"`
+	ProtectorKey     string        `mapstructure:"protectorkey"` // 32 bytes in hex
+	ProtectorKeyFile string        `mapstructure:"protectorkeyfile"`
+	ListenAddrs      []string      `mapstructure:"listenaddrs"`
+	AnnounceAddrs    []string      `mapstructure:"announceaddrs"`
+	Bootstrappers    []string      `mapstructure:"bootstrappers"`
+	DatastorePath    string        `mapstructure:"datastorepath"`
+	PrivateKey       string        `mapstructure:"privatekey"` // libp2p key in base64
+	PrivateKeyFile   string        `mapstructure:"privatekeyfile"`
+	TrustedPeers     []string      `mapstructure:"trustedpeers"`
+	LogLevel         string        `mapstructure:"loglevel"`
+	Offline          bool          `mapstructure:"offline"`
+	SyncTimeout      time.Duration `mapstructure:"synctimeout"`
+	FetchTimeout     time.Duration `mapstructure:"fetchtimeout"`
+}
+
+// defaultTopic is refused on the public network, where it would be anybody's.
+const defaultTopic = "ipfs-registry"
+
+// DefaultParameters are those of a registry with an empty `ipfs:` block.
+func DefaultParameters() Parameters {
+	return Parameters{
+		PubsubTopic:   defaultTopic,
+		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
+		DatastorePath: "/var/lib/registry/ipfs",
+		SyncTimeout:   2 * time.Second,
+		FetchTimeout:  30 * time.Second,
+	}
+}
+
+// ParseParameters reads the `ipfs:` block as distribution hands it over: lists
+// are YAML lists or comma-separated, durations are written "2s". The error names
+// the key and what to do.
+func ParseParameters(m map[string]any) (Parameters, error) {
+	p := DefaultParameters()
+	if err := checkKeys(m); err != nil {
+		return p, fmt.Errorf("ipfs: %w", err)
+	}
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: &p,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			onlyText, mapstructure.StringToTimeDurationHookFunc(), commaList,
+		),
+	})
+	if err != nil {
+		return p, fmt.Errorf("ipfs: %w", err)
+	}
+	if err := decoder.Decode(withoutNil(m)); err != nil {
+		return p, fmt.Errorf("ipfs: %s", strings.Join(strings.Fields(err.Error()), " "))
+	}
+	if err := p.check(); err != nil {
+		return p, fmt.Errorf("ipfs: %w", err)
+	}
+	return p, nil
+}
+
+// withoutNil drops keys without a value, which mean the default.
+func withoutNil(m map[string]any) map[string]any {
+	out := map[string]any{}
+	for k, v := range m {
+		if v != nil {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// onlyText refuses numbers where text is wanted: YAML reads unquoted hex as one
+// now and then, and what it makes of it is another secret.
+func onlyText(from, to reflect.Type, v any) (any, error) {
+	text := to.Kind() == reflect.String || to == reflect.TypeFor[time.Duration]()
+	if text && from.Kind() != reflect.String && from != to {
+		return nil, fmt.Errorf("%v is read as a number or a boolean, not as text: put it in quotes", v)
+	}
+	return v, nil
+}
+
+func commaList(_, to reflect.Type, v any) (any, error) {
+	s, ok := v.(string)
+	if !ok || to != reflect.TypeFor[[]string]() {
+		return v, nil
+	}
+	list := []string{}
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list, nil
+}
+
+func keyNames() []string {
+	var names []string
+	for f := range reflect.TypeFor[Parameters]().Fields() {
+		names = append(names, f.Tag.Get("mapstructure"))
+	}
+	return names
+}
+
+// checkKeys refuses a key that does not exist, naming the nearest that does.
+func checkKeys(m map[string]any) error {
+	names := keyNames()
+	var unknown []string
+	for k := range m {
+		if !slices.Contains(names, strings.ToLower(k)) {
+			unknown = append(unknown, k)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	slices.Sort(unknown)
+	nearest := slices.MinFunc(names, func(a, b string) int {
+		return levenshtein.ComputeDistance(a, unknown[0]) - levenshtein.ComputeDistance(b, unknown[0])
+	})
+	return fmt.Errorf("unknown key %q: did you mean %q?", unknown[0], nearest)
+}
+
+func (p Parameters) isPrivate() bool { return p.ProtectorKey != "" || p.ProtectorKeyFile != "" }
+
+// check holds every rule that needs no file and no network.
+func (p Parameters) check() error {
+	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues} {
+		if err := rule(); err != nil {
+			return err
+		}
+	}
+	_, err := p.peerConfig()
+	return err
+}
+
+func (p Parameters) checkNetwork() error {
+	if p.PubsubTopic == "" {
+		return errors.New("pubsubtopic: is empty; leave the key out for the default")
+	}
+	if p.Offline || p.isPrivate() {
+		return nil
+	}
+	if p.PubsubTopic == defaultTopic {
+		return fmt.Errorf("pubsubtopic: the default %q is refused without a protector key, on the public network; set protectorkeyfile for a private one, or a topic of your own", defaultTopic)
+	}
+	if len(p.TrustedPeers) == 0 {
+		return errors.New(`trustedpeers: is required without a protector key, on the public network; list peer IDs, or "*" for everybody`)
+	}
+	return nil
+}
+
+func (p Parameters) checkKeysGiven() error {
+	if p.ProtectorKey != "" && p.ProtectorKeyFile != "" {
+		return errors.New("protectorkey: is set together with protectorkeyfile; keep one of them")
+	}
+	if p.ProtectorKey != "" {
+		if raw, err := hex.DecodeString(p.ProtectorKey); err != nil || len(raw) != 32 {
+			return errors.New("protectorkey: is not 32 bytes in hex; make one with `registry ipfs keygen`, and put it in quotes")
+		}
+	}
+	if p.PrivateKey != "" && p.PrivateKeyFile != "" {
+		return errors.New("privatekey: is set together with privatekeyfile; keep one of them")
+	}
+	return nil
+}
+
+func (p Parameters) checkValues() error {
+	if p.DatastorePath == "" {
+		return errors.New("datastorepath: is empty; leave the key out for the default")
+	}
+	if len(p.ListenAddrs) == 0 {
+		return errors.New("listenaddrs: is empty; name an address, or set offline: true for a registry without a network")
+	}
+	if p.LogLevel != "" {
+		if _, err := logrus.ParseLevel(p.LogLevel); err != nil {
+			return fmt.Errorf("loglevel: %q is none of error, warn, info, debug", p.LogLevel)
+		}
+	}
+	if p.SyncTimeout < 0 {
+		return errors.New("synctimeout: is negative; 0 never waits")
+	}
+	if p.FetchTimeout <= 0 {
+		return errors.New("fetchtimeout: must be more than 0, such as 30s")
+	}
+	return nil
+}
+
+// peerConfig parses what is configured of the network.
+func (p Parameters) peerConfig() (cfg peer.Config, err error) {
+	cfg.Topic = p.PubsubTopic
+	if cfg.Listen, err = multiaddrs("listenaddrs", p.ListenAddrs); err != nil {
+		return cfg, err
+	}
+	if cfg.Announce, err = multiaddrs("announceaddrs", p.AnnounceAddrs); err != nil {
+		return cfg, err
+	}
+	bootstrappers, err := multiaddrs("bootstrappers", p.Bootstrappers)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(bootstrappers...); err != nil {
+		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
+	}
+	if !p.isPrivate() {
+		cfg.Bootstrappers = append(cfg.Bootstrappers, ipfslite.DefaultBootstrapPeers()...)
+	}
+	cfg.Trusted, err = p.trusted()
+	return cfg, err
+}
+
+func multiaddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
+	var addrs []multiaddr.Multiaddr
+	for _, s := range list {
+		a, err := multiaddr.NewMultiaddr(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %q is not a multiaddr such as /ip4/192.0.2.1/tcp/4619", key, s)
+		}
+		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
+
+func (p Parameters) trusted() ([]libpeer.ID, error) {
+	var ids []libpeer.ID
+	for _, s := range p.TrustedPeers {
+		if s == "*" {
+			if len(p.TrustedPeers) > 1 {
+				return nil, errors.New(`trustedpeers: "*" means everybody and stands alone`)
+			}
+			return nil, nil
+		}
+		id, err := libpeer.Decode(s)
+		if err != nil {
+			return nil, fmt.Errorf("trustedpeers: %q is not a peer ID such as 12D3KooW…; `registry ipfs id` prints it", s)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

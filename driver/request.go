@@ -1,0 +1,88 @@
+package driver
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// request is what the driver can tell of the registry's request from its
+// context. Outside a request all is empty.
+type request struct {
+	method   string
+	manifest bool // /v2/<name>/manifests/<reference>
+	upload   bool // /v2/<name>/blobs/uploads/<uuid>
+	mount    bool // POST of an upload that names a blob to mount
+	blob     bool // /v2/<name>/blobs/<digest>
+	started  time.Time
+}
+
+// requestOf reads the values distribution puts into every request's context.
+func requestOf(ctx context.Context) request {
+	var r request
+	r.method, _ = ctx.Value("http.request.method").(string)
+	if r.method == "" {
+		return r
+	}
+	has := func(key string) bool {
+		v, _ := ctx.Value(key).(string)
+		return v != ""
+	}
+	r.manifest = has("vars.reference")
+	r.upload = has("vars.uuid")
+	r.blob = has("vars.digest") && !r.upload
+	uri, _ := ctx.Value("http.request.uri").(string)
+	r.mount = r.method == http.MethodPost && strings.Contains(uri, "mount=")
+	r.started, _ = ctx.Value("http.request.startedat").(time.Time)
+	return r
+}
+
+// missWait says how long a miss at path waits for the members: in requests of
+// manifests and downloads of blobs, so that a client that was told of a push
+// elsewhere finds it here, and not in the probes that miss in every push. A
+// blob's bytes are not waited for in a push: its entry comes before its link.
+func (r request) missWait(ctx context.Context, path string, timeout time.Duration) (context.Context, context.CancelFunc, bool) {
+	asks := false
+	switch {
+	case r.manifest && (r.method == http.MethodGet || r.method == http.MethodHead):
+		asks = true
+	case r.manifest && r.method == http.MethodPut:
+		asks = strings.HasSuffix(path, "/link") && !strings.Contains(path, "/tags/")
+	case r.blob && r.method == http.MethodGet:
+		asks = true
+	}
+	deadline := time.Now().Add(timeout)
+	if !r.started.IsZero() && r.method != http.MethodPut {
+		deadline = r.started.Add(timeout) // one wait a request, however often it misses
+	}
+	if !asks || timeout <= 0 || !time.Now().Before(deadline) {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	return ctx, cancel, true
+}
+
+// firstByte reads the first offset of a Range header; 0 where there is none
+// that can be read.
+func firstByte(header string, size int64) int64 {
+	spec, ok := strings.CutPrefix(header, "bytes=")
+	if !ok {
+		return 0
+	}
+	spec, _, _ = strings.Cut(spec, ",")
+	first, last, _ := strings.Cut(strings.TrimSpace(spec), "-")
+	if first == "" { // the last n bytes
+		n, err := strconv.ParseInt(last, 10, 64)
+		if err != nil {
+			return 0
+		}
+		return max(0, size-n)
+	}
+	n, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

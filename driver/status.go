@@ -1,0 +1,120 @@
+package driver
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Status is what a running registry says of itself and of its swarm.
+type Status = admin.Status
+
+// Identity is a registry's peer ID and the multiaddrs others bootstrap with.
+type Identity = admin.Identity
+
+// Identity returns this registry's peer ID and addresses.
+func (r *rooms) Identity() Identity {
+	return Identity{PeerID: r.self.String(), Addresses: r.addresses()}
+}
+
+func (r *rooms) addresses() []string {
+	addrs := []string{}
+	if r.peer == nil {
+		return addrs
+	}
+	for _, a := range r.peer.Addrs() {
+		addrs = append(addrs, a.String())
+	}
+	return addrs
+}
+
+// Status tells how this registry and its swarm are. Its cost grows with the
+// number of paths.
+func (r *rooms) Status(context.Context) Status {
+	view := r.paths.View()
+	here, bytes := r.blobs.Usage()
+	s := Status{
+		Version: Version(), Started: r.started,
+		PeerID: r.self.String(), Addresses: r.addresses(),
+		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.readOnly(),
+		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
+		Blobs: admin.Blobs{Here: here, Missing: r.missing(view), Bytes: bytes},
+	}
+	s.Members = r.members()
+	s.Transfers.Active = r.transfers.Active()
+	s.Transfers.BytesIn, s.Transfers.BytesOut = r.transfers.Totals()
+	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
+	return s
+}
+
+func (r *rooms) network() string {
+	switch {
+	case r.params.Offline:
+		return "offline"
+	case r.params.isPrivate():
+		return "private"
+	}
+	return "public"
+}
+
+func (r *rooms) dataPath() string {
+	if abs, err := filepath.Abs(r.params.DatastorePath); err == nil {
+		return abs
+	}
+	return r.params.DatastorePath
+}
+
+func (r *rooms) members() []admin.Member {
+	members := []admin.Member{}
+	if r.peer == nil {
+		return members
+	}
+	for _, m := range r.peer.Members() {
+		out := admin.Member{
+			PeerID: m.ID.String(), Addresses: []string{}, Connected: m.Connected, Since: m.Since,
+			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
+		}
+		for _, a := range m.Addrs {
+			out.Addresses = append(out.Addresses, a.String())
+		}
+		members = append(members, out)
+	}
+	return members
+}
+
+func (r *rooms) lastDelta(writer string) *time.Time {
+	t, ok := r.paths.LastDelta(writer)
+	if !ok {
+		return nil
+	}
+	return &t
+}
+
+// missing counts the blobs that have a path and whose bytes are not here.
+func (r *rooms) missing(view pathmap.View) int {
+	seen := cid.NewSet()
+	n := 0
+	view.Under("/", func(path string, e pathmap.Entry) bool {
+		if isBlobData(path) && seen.Visit(e.CID) && !r.blobs.Has(e.CID) {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// diskSpace returns the bytes free to this user and in all; zeros where the
+// system does not tell.
+func diskSpace(path string) (free, total uint64) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		return 0, 0
+	}
+	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize)
+}

@@ -1,0 +1,79 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+)
+
+const (
+	sweepEvery = time.Hour
+	sweepAge   = 24 * time.Hour // an upload that is being cancelled is younger
+)
+
+// uploadSweeper removes what the registry leaves of cancelled uploads: it writes
+// a hash state after it deleted the upload, and its own purge then never finds
+// the date the upload began (distribution issue 4524).
+type uploadSweeper struct {
+	root   string
+	log    *logrus.Entry
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func startUploadSweeper(root string, log *logrus.Entry) *uploadSweeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &uploadSweeper{root: root, log: log, cancel: cancel}
+	s.wg.Go(func() { s.run(ctx) })
+	return s
+}
+
+func (s *uploadSweeper) stop() {
+	s.cancel()
+	s.wg.Wait()
+}
+
+func (s *uploadSweeper) run(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := sweepUploads(ctx, s.root, time.Now().Add(-sweepAge)); err != nil && ctx.Err() == nil {
+			s.log.WithError(err).Warn("sweep leftovers of cancelled uploads")
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweepUploads removes directories of uploads below root that have no startedat
+// and were last changed before the given time.
+func sweepUploads(ctx context.Context, root string, before time.Time) error {
+	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !e.IsDir() || filepath.Base(filepath.Dir(path)) != "_uploads" {
+			return errors.Join(err, ctx.Err())
+		}
+		if _, err := os.Stat(filepath.Join(path, "startedat")); !errors.Is(err, fs.ErrNotExist) {
+			return fs.SkipDir
+		}
+		info, err := e.Info()
+		if err != nil || !info.ModTime().Before(before) {
+			return fs.SkipDir
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+		return fs.SkipDir
+	})
+}

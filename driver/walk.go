@@ -1,0 +1,104 @@
+package driver
+
+import (
+	"context"
+	"path"
+	"strings"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Walk implements storagedriver.StorageDriver: depth first, by component, each
+// directory before what it holds. It sees the map as it was at the start, and
+// seeks to StartAfterHint.
+func (s *store) Walk(ctx context.Context, from string, f storagedriver.WalkFn, options ...func(*storagedriver.WalkOptions)) error {
+	var opts storagedriver.WalkOptions
+	for _, o := range options {
+		o(&opts)
+	}
+	if isLocal(from) {
+		return s.local.Walk(ctx, from, f, options...)
+	}
+	w := &walk{s: s, view: s.paths.View(), f: f}
+	if from != "/" && !w.view.IsDir(from) && !s.hasLocalDir(from) {
+		if walksEmpty(from) {
+			return nil
+		}
+		return notFound(from)
+	}
+	hint, ok := startBelow(from, opts.StartAfterHint)
+	if !ok {
+		return nil
+	}
+	err := w.below(ctx, from, hint)
+	if err == storagedriver.ErrFilledBuffer {
+		return nil
+	}
+	return err
+}
+
+// startBelow gives the components of the hint below from; false when the hint
+// lies behind everything there.
+func startBelow(from, hint string) (components []string, ok bool) {
+	prefix := strings.TrimSuffix(from, "/") + "/"
+	if hint == "" || hint == from {
+		return nil, true
+	}
+	if rest, below := strings.CutPrefix(hint, prefix); below {
+		return strings.Split(rest, "/"), true
+	}
+	order := func(p string) string { return strings.ReplaceAll(p, "/", "\x00") }
+	return nil, order(hint) < order(from)
+}
+
+type walk struct {
+	s    *store
+	view pathmap.View
+	f    storagedriver.WalkFn
+}
+
+// below walks what comes after the hint in dir. The components of the hint lead
+// down to where it lies, deepest first; then the walk goes on behind each.
+func (w *walk) below(ctx context.Context, dir string, hint []string) error {
+	after := ""
+	if len(hint) > 0 {
+		after = hint[0]
+		next := path.Join(dir, after)
+		if !isLocal(next) { // the hint itself was reported; what is in it was not
+			if err := w.below(ctx, next, hint[1:]); err != nil {
+				return err
+			}
+		}
+	}
+	var failed error
+	err := w.s.children(dir, after, w.view, func(c child) bool {
+		failed = w.visit(ctx, c)
+		return failed == nil
+	})
+	if err != nil {
+		return err
+	}
+	return failed
+}
+
+func (w *walk) visit(ctx context.Context, c child) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	info := fileInfo(c.path, c.entry)
+	if c.dir {
+		info = dirInfo(c.path)
+	}
+	err := w.f(info)
+	switch {
+	case err == storagedriver.ErrSkipDir:
+		return nil
+	case err != nil || !c.dir:
+		return err
+	case isLocal(c.path):
+		return w.s.local.Walk(ctx, c.path, w.f)
+	}
+	return w.below(ctx, c.path, nil)
+}

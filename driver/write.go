@@ -1,0 +1,154 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// mayWrite refuses writes on a registry whose changes the others would drop.
+func (s *store) mayWrite() error {
+	if s.readOnly() {
+		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
+	}
+	return nil
+}
+
+// put gives a path an entry, unless it has that one already. A manifest's links
+// are always written anew, so that the push wins over a delete still on its way.
+func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
+	old, err := s.paths.View().Get(path)
+	if err == nil && old.CID == ref.CID && old.Size == ref.Size && !strings.Contains(path, "/_manifests/") {
+		return nil
+	}
+	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
+}
+
+// Move implements storagedriver.StorageDriver. Bytes that leave a local path
+// become a blob here, in the one pass that hashes them.
+func (s *store) Move(ctx context.Context, source, dest string) error {
+	switch {
+	case isLocal(source) && isLocal(dest):
+		return s.local.Move(ctx, source, dest)
+	case isLocal(source):
+		return s.publish(ctx, source, dest)
+	case isLocal(dest):
+		return s.unshare(ctx, source, dest)
+	}
+	if err := s.mayWrite(); err != nil {
+		return err
+	}
+	e, err := s.lookup(ctx, source)
+	if err != nil {
+		return err
+	}
+	return s.paths.Write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
+}
+
+// publish makes a blob of a local file and gives it a shared path. The entry
+// goes out when the bytes are safe on disk.
+func (s *store) publish(ctx context.Context, source, dest string) error {
+	if err := s.mayWrite(); err != nil {
+		return err
+	}
+	want, _ := digestOf(dest)
+	ref, err := s.blobs.AdoptVerified(ctx, s.localFile(source), want)
+	if errors.Is(err, os.ErrNotExist) {
+		return notFound(source)
+	}
+	if err != nil {
+		return fmt.Errorf("move %s to %s: %w", source, dest, err)
+	}
+	return s.put(ctx, dest, ref)
+}
+
+// unshare copies a shared path to a local one and deletes it.
+func (s *store) unshare(ctx context.Context, source, dest string) error {
+	content, err := s.GetContent(ctx, source)
+	if err != nil {
+		return err
+	}
+	if err := s.local.PutContent(ctx, dest, content); err != nil {
+		return err
+	}
+	return s.Delete(ctx, source)
+}
+
+// Delete implements storagedriver.StorageDriver. Of a large tree tags go first,
+// then revisions, layers and blobs, so that no delta leaves a name behind that
+// leads nowhere.
+func (s *store) Delete(ctx context.Context, path string) error {
+	errLocal := s.local.Delete(ctx, path)
+	if _, missing := errLocal.(storagedriver.PathNotFoundError); errLocal != nil && !missing {
+		return errLocal
+	}
+	if isLocal(path) {
+		return errLocal
+	}
+	ops := s.deletes(path)
+	if len(ops) == 0 {
+		return errLocal
+	}
+	if err := s.mayWrite(); err != nil {
+		return err
+	}
+	return s.paths.Write(ctx, ops...)
+}
+
+func (s *store) deletes(path string) []pathmap.Op {
+	var ops []pathmap.Op
+	s.paths.View().Under(path, func(p string, _ pathmap.Entry) bool {
+		ops = append(ops, pathmap.Op{Path: p})
+		return true
+	})
+	slices.SortStableFunc(ops, func(a, b pathmap.Op) int { return cmp.Compare(deleteRank(a.Path), deleteRank(b.Path)) })
+	return ops
+}
+
+func deleteRank(path string) int {
+	for rank, part := range []string{"/_manifests/tags/", "/_manifests/", "/_layers/"} {
+		if strings.Contains(path, part) {
+			return rank
+		}
+	}
+	return 3
+}
+
+// isBlobData says whether a path is that of a blob's bytes.
+func isBlobData(path string) bool {
+	_, ok := digestOf(path)
+	return ok
+}
+
+// digestOf reads the digest out of …/blobs/<algorithm>/<xx>/<hex>/data.
+func digestOf(path string) (digest.Digest, bool) {
+	dir, file := filepath.Split(path)
+	parts := strings.Split(strings.Trim(dir, "/"), "/")
+	n := len(parts)
+	if file != "data" || n < 4 || parts[n-4] != "blobs" {
+		return "", false
+	}
+	d := digest.NewDigestFromEncoded(digest.Algorithm(parts[n-3]), parts[n-1])
+	return d, d.Validate() == nil
+}
+
+// checkDigest compares content with the digest in its path, if there is one.
+func checkDigest(path string, content []byte) error {
+	want, ok := digestOf(path)
+	if ok && want.Algorithm().FromBytes(content) != want {
+		return fmt.Errorf("put %s: %w", path, blob.ErrDigestMismatch)
+	}
+	return nil
+}
