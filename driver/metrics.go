@@ -55,7 +55,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(in))
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
 	readOnly := 0.0
-	if c.readOnly() {
+	if c.ReadOnly() {
 		readOnly = 1
 	}
 	gauge(readOnlyDesc, readOnly)

@@ -90,7 +90,23 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 			return nil, errors.Join(err, r.Close())
 		}
 	}
+	r.introduce()
 	return r, nil
+}
+
+// introduce says once who this registry is and how another one joins it.
+func (r *rooms) introduce() {
+	fields := logrus.Fields{
+		"peer": r.self.String(), "addresses": r.addresses(), "topic": r.params.PubsubTopic,
+		"network": r.network(), "datapath": r.dataPath(),
+	}
+	if r.network() == "private" {
+		fields["join"] = "give another registry this protector key and one of the addresses as bootstrappers"
+	}
+	r.log.WithFields(fields).Info("ipfs storage is open")
+	if r.ReadOnly() {
+		r.log.Warn("this registry is not in its own trustedpeers: it serves pulls and refuses pushes and deletes")
+	}
 }
 
 func (r *rooms) path(name string) string       { return filepath.Join(r.params.DatastorePath, name) }
@@ -248,5 +264,6 @@ func (r *rooms) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// readOnly says whether this registry is outside its own list of trusted peers.
-func (r *rooms) readOnly() bool { return r.peer != nil && !r.peer.Trusts(r.self) }
+// ReadOnly says whether this registry refuses writes and deletes, because it is
+// outside its own list of trusted peers: the others would drop its changes.
+func (r *rooms) ReadOnly() bool { return r.peer != nil && !r.peer.Trusts(r.self) }

@@ -42,7 +42,7 @@ func (r *rooms) Status(context.Context) Status {
 	s := Status{
 		Version: Version(), Started: r.started,
 		PeerID: r.self.String(), Addresses: r.addresses(),
-		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.readOnly(),
+		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
 		Blobs: admin.Blobs{Here: here, Missing: r.missing(view), Bytes: bytes},
 	}

@@ -66,10 +66,8 @@ func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 	if len(hint) > 0 {
 		after = hint[0]
 		next := path.Join(dir, after)
-		if !isLocal(next) { // the hint itself was reported; what is in it was not
-			if err := w.below(ctx, next, hint[1:]); err != nil {
-				return err
-			}
+		if err := w.behind(ctx, next, hint[1:]); err != nil {
+			return err
 		}
 	}
 	var failed error
@@ -81,6 +79,36 @@ func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 		return err
 	}
 	return failed
+}
+
+// behind walks what a component of the hint holds: it was reported, what is
+// behind the rest of the hint was not.
+func (w *walk) behind(ctx context.Context, dir string, hint []string) error {
+	if isLocal(dir) {
+		return w.local(ctx, dir, path.Join(append([]string{dir}, hint...)...))
+	}
+	return w.below(ctx, dir, hint)
+}
+
+// local walks a directory that only this registry has. Its driver ends a walk
+// whose caller has enough without saying so.
+func (w *walk) local(ctx context.Context, dir, hint string) error {
+	filled := false
+	err := w.s.local.Walk(ctx, dir, func(info storagedriver.FileInfo) error {
+		if filled { // it goes on beside a hint's parents
+			return storagedriver.ErrFilledBuffer
+		}
+		err := w.f(info)
+		filled = err == storagedriver.ErrFilledBuffer
+		return err
+	}, storagedriver.WithStartAfterHint(hint))
+	if filled {
+		return storagedriver.ErrFilledBuffer
+	}
+	if _, missing := err.(storagedriver.PathNotFoundError); missing {
+		return nil // deleted meanwhile
+	}
+	return err
 }
 
 func (w *walk) visit(ctx context.Context, c child) error {
@@ -98,7 +126,7 @@ func (w *walk) visit(ctx context.Context, c child) error {
 	case err != nil || !c.dir:
 		return err
 	case isLocal(c.path):
-		return w.s.local.Walk(ctx, c.path, w.f)
+		return w.local(ctx, c.path, "")
 	}
 	return w.below(ctx, c.path, nil)
 }

@@ -20,18 +20,21 @@ import (
 
 // mayWrite refuses writes on a registry whose changes the others would drop.
 func (s *store) mayWrite() error {
-	if s.readOnly() {
+	if s.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
 	}
 	return nil
 }
 
-// put gives a path an entry, unless it has that one already. A manifest's links
-// are always written anew, so that the push wins over a delete still on its way.
+// put gives a path an entry. A blob and its link in a repository never change, so
+// they are not written twice; a manifest's links always are, so that the push
+// wins over a delete still on its way.
 func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
-	old, err := s.paths.View().Get(path)
-	if err == nil && old.CID == ref.CID && old.Size == ref.Size && !strings.Contains(path, "/_manifests/") {
-		return nil
+	if isBlobData(path) || strings.Contains(path, "/_layers/") {
+		old, err := s.paths.View().Get(path)
+		if err == nil && old.CID == ref.CID && old.Size == ref.Size {
+			return nil
+		}
 	}
 	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/distribution/distribution/v3/registry"
+	upstream "github.com/distribution/distribution/v3/version"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "registry",
+		Short:         "A container registry whose storage can be shared peer to peer",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand())
+	return root
+}
+
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve <config>",
+		Short: "Serve the registry until SIGTERM",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := readConfig(args)
+			if err != nil {
+				return err
+			}
+			return serve(cmd.Context(), config)
+		},
+	}
+}
+
+// collectCommand is upstream's garbage-collect, which is another process: on a
+// shared storage it would delete for every registry what one of them is pushing.
+func collectCommand() *cobra.Command {
+	collect := registry.GCCmd
+	run := collect.Run
+	collect.Run = nil
+	collect.RunE = func(cmd *cobra.Command, args []string) error {
+		config, err := readConfig(args)
+		if err != nil {
+			return err
+		}
+		if config.Storage.Type() == driver.Name {
+			return fmt.Errorf("garbage-collect: collection of shared storage comes with a later release; nothing was deleted")
+		}
+		run(cmd, args)
+		return nil
+	}
+	return collect
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of this registry and of the distribution in it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "distribution-ipfs %s, distribution %s\n", driver.Version(), upstream.Version())
+			return err
+		},
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// defaultDrain lets requests end on SIGTERM where http.draintimeout is unset:
+// upstream would be killed at once, and never close its storage.
+const defaultDrain = 30 * time.Second
+
+// readConfig reads the configuration as upstream does: from the argument, or
+// from where REGISTRY_CONFIGURATION_PATH points.
+func readConfig(args []string) (*configuration.Configuration, error) {
+	path := os.Getenv("REGISTRY_CONFIGURATION_PATH")
+	if len(args) > 0 {
+		path = args[0]
+	}
+	if path == "" {
+		return nil, errors.New("configuration: name a file, or set REGISTRY_CONFIGURATION_PATH")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	config, err := configuration.Parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	if config.HTTP.DrainTimeout == 0 {
+		config.HTTP.DrainTimeout = defaultDrain
+	}
+	if level, err := logrus.ParseLevel(string(config.Log.Level)); err == nil {
+		logrus.SetLevel(level) // the storage opens before upstream sets up its log
+	}
+	return config, nil
+}
+
+// readParameters reads the ipfs: block of a configuration.
+func readParameters(args []string) (driver.Parameters, error) {
+	config, err := readConfig(args)
+	if err != nil {
+		return driver.Parameters{}, err
+	}
+	if config.Storage.Type() != driver.Name {
+		return driver.Parameters{}, fmt.Errorf("storage: is %s, not ipfs", config.Storage.Type())
+	}
+	return driver.ParseParameters(config.Storage.Parameters())
+}

@@ -1,0 +1,27 @@
+package driver
+
+import (
+	"context"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+)
+
+// Member is another registry of the swarm, in a Status.
+type Member = admin.Member
+
+// ErrNotRunning says that no registry answers for a datastore.
+var ErrNotRunning = admin.ErrNotRunning
+
+// AskStatus asks the registry that runs on these parameters for its status.
+func AskStatus(ctx context.Context, p Parameters) (Status, error) {
+	return client(p).Status(ctx)
+}
+
+// AskIdentity asks the registry that runs on these parameters who it is.
+func AskIdentity(ctx context.Context, p Parameters) (Identity, error) {
+	return client(p).ID(ctx)
+}
+
+func client(p Parameters) *admin.Client {
+	return admin.NewClient((&rooms{params: p}).path(adminSocket))
+}
