@@ -41,10 +41,21 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	if err != nil {
 		return err
 	}
-	if err := reg.ListenAndServe(); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("http.addr: %w", err)
+	return listen(reg, config)
+}
+
+// listen serves until SIGTERM. Requests that outlast http.draintimeout are cut,
+// which is no failure: nothing that was acknowledged is lost.
+func listen(reg *registry.Registry, config *configuration.Configuration) error {
+	err := reg.ListenAndServe()
+	switch {
+	case err == nil, errors.Is(err, http.ErrServerClosed):
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		logrus.Warnf("requests still ran after http.draintimeout, %s, and were cut", config.HTTP.DrainTimeout)
+		return nil
 	}
-	return nil
+	return fmt.Errorf("http.addr: %w", err)
 }
 
 // openStorage opens the ipfs driver and puts it where distribution finds it.

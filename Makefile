@@ -1,0 +1,40 @@
+# Every target below needs Go; where one needs more, its line says so.
+GO ?= go
+BIN := bin/registry
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## build bin/registry
+	$(GO) build -trimpath -o $(BIN) ./cmd/registry
+
+.PHONY: demo
+demo: build ## two registries on this machine: push to the first, pull from the second
+	$(GO) run ./cmd/demo -registry $(BIN)
+
+.PHONY: run
+run: build ## one registry with config.example.yml on 127.0.0.1:5000
+	OTEL_TRACES_EXPORTER=none $(BIN) serve config.example.yml
+
+.PHONY: test
+test: ## the tests, with the race detector
+	$(GO) test -race -short -timeout 15m ./...
+
+.PHONY: test-long
+test-long: ## the tests, also the ones that take long or 5 GiB of disk
+	$(GO) test -timeout 60m ./...
+
+.PHONY: lint
+lint: ## formatting and vet
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+
+.PHONY: deps
+deps: ## Debian packages for test-clients; needs root
+	testdata/clients/deps.sh
+
+.PHONY: test-clients
+test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
+	testdata/clients/run.sh $(BIN)
