@@ -2,162 +2,116 @@ package peer
 
 import (
 	"context"
-	"errors"
-	"net"
+	"math/rand/v2"
+	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/sec"
-	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 )
 
-const (
-	dialTick    = 250 * time.Millisecond
-	dialTimeout = 15 * time.Second
-	dialsAtOnce = 16
-	firstRedial = 500 * time.Millisecond
-	lastRedial  = 30 * time.Second
-)
+// dialTimeout bounds one attempt: every address, and the DHT when all fail.
+const dialTimeout = 20 * time.Second
 
-// attempt is the state of dialling one peer.
-type attempt struct {
-	wait *backoff.ExponentialBackOff
-	due  time.Time
-	busy bool
-}
-
-// keepConnected dials bootstrappers and members that are not connected, each
-// less and less often. It owns the attempts.
-func (p *Peer) keepConnected() {
-	attempts := map[peer.ID]*attempt{}
-	warned := map[string]bool{}
-	results := make(chan dialResult, dialsAtOnce)
-	tick := time.NewTicker(dialTick)
-	defer tick.Stop()
-	for running := 0; ; {
-		running += p.dialDue(attempts, dialsAtOnce-running, results)
+// keepDialling dials whoever is known, not connected, and due.
+func (p *Peer) keepDialling() {
+	for {
+		due, next := p.roster.due(time.Now())
+		for _, t := range due {
+			p.run(func() {
+				p.dial(t)
+				p.wakeDialler()
+			})
+		}
+		timer := time.NewTimer(next)
 		select {
-		case <-tick.C:
-		case r := <-results:
-			running--
-			p.settle(attempts[r.id], r, warned)
+		case <-timer.C:
+		case <-p.wake:
 		case <-p.ctx.Done():
-			for ; running > 0; running-- {
-				<-results
-			}
+			timer.Stop()
 			return
 		}
+		timer.Stop()
 	}
 }
 
-type dialResult struct {
-	id  peer.ID
-	err error
+func (p *Peer) wakeDialler() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
-// dialDue starts up to n dials and returns how many.
-func (p *Peer) dialDue(attempts map[peer.ID]*attempt, n int, results chan<- dialResult) (started int) {
-	for _, info := range p.wantedPeers() {
-		a := attempts[info.ID]
-		if a == nil {
-			a = &attempt{wait: backoff.NewExponentialBackOff()}
-			a.wait.InitialInterval, a.wait.MaxInterval = firstRedial, lastRedial
-			attempts[info.ID] = a
-		}
-		if p.host.Network().Connectedness(info.ID) == network.Connected {
-			a.wait.Reset()
-			a.due = time.Time{}
-			continue
-		}
-		if a.busy || time.Now().Before(a.due) || started >= n {
-			continue
-		}
-		a.busy = true
-		started++
-		p.wg.Go(func() { results <- dialResult{info.ID, p.dial(info)} })
-	}
-	return started
-}
-
-// wantedPeers are the bootstrappers and the known members.
-func (p *Peer) wantedPeers() []peer.AddrInfo {
-	var infos []peer.AddrInfo
-	byID := map[peer.ID]int{}
-	add := func(info peer.AddrInfo) {
-		if info.ID == p.host.ID() {
-			return
-		}
-		if i, ok := byID[info.ID]; ok {
-			infos[i].Addrs = append(infos[i].Addrs, info.Addrs...)
-			return
-		}
-		byID[info.ID] = len(infos)
-		infos = append(infos, info)
-	}
-	for _, info := range p.cfg.Bootstrappers {
-		add(peer.AddrInfo{ID: info.ID, Addrs: append(info.Addrs[:0:0], info.Addrs...)})
-	}
-	for _, m := range p.members.list() {
-		add(peer.AddrInfo{ID: m.ID, Addrs: m.Addrs})
-	}
-	return infos
-}
-
-func (p *Peer) dial(info peer.AddrInfo) error {
+func (p *Peer) dial(t peer.AddrInfo) {
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
-	if s, ok := p.host.Network().(*swarm.Swarm); ok {
-		s.Backoff().Clear(info.ID) // ours decides when
-	}
-	return p.host.Connect(ctx, info)
-}
-
-func (p *Peer) settle(a *attempt, r dialResult, warned map[string]bool) {
-	a.busy = false
-	if r.err == nil {
-		a.wait.Reset()
+	// The roster decides when to dial; libp2p's own backoff knows less.
+	p.swarm.Backoff().Clear(t.ID)
+	err := p.host.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), t)
+	if p.ctx.Err() != nil {
 		return
 	}
-	a.due = time.Now().Add(a.wait.NextBackOff())
-	if p.ctx.Err() == nil {
-		p.explain(r, warned)
+	rebuffs := p.roster.dialled(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
+	if err != nil {
+		p.explain(t, err, rebuffs)
 	}
 }
 
-// explain warns once an address that something answers at which cannot be
-// joined; that nobody answers is ordinary.
-func (p *Peer) explain(r dialResult, warned map[string]bool) {
-	var failed *swarm.DialError
-	if !errors.As(r.err, &failed) {
-		return
-	}
-	for _, t := range failed.DialErrors {
-		if warned[t.Address.String()] || !answered(t.Cause) {
+// due picks who is to be dialled now, at most so many that maxDialsAtOnce are
+// under way, and says when to ask again.
+func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next = time.Minute
+	for _, e := range r.records {
+		if e.connected || e.dialing {
 			continue
 		}
-		warned[t.Address.String()] = true
-		entry := p.log.WithFields(logrusFields(r.id, t.Address.String())).WithError(t.Cause)
-		var other sec.ErrPeerIDMismatch
-		if errors.As(t.Cause, &other) {
-			entry.Warnf("another peer answers here, %s: correct the address in bootstrappers", other.Actual)
+		if wait := e.due.Sub(now); wait > 0 {
+			next = min(next, wait)
 			continue
 		}
-		entry.Warn("somebody answers here, but not with this protector key: copy the key of a member into protectorkey or protectorkeyfile")
+		if r.dialing >= maxDialsAtOnce {
+			continue // the end of a dial asks again
+		}
+		addrs := slices.Concat(e.fixed, e.addrs)
+		if len(addrs) == 0 && !e.keep && !e.confirmed {
+			continue
+		}
+		e.dialing = true
+		r.dialing++
+		dial = append(dial, peer.AddrInfo{ID: e.id, Addrs: addrs})
 	}
+	return dial, next
 }
 
-// answered tells a handshake that failed from an address nobody answers at.
-func answered(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "dial" {
-		return false
+// dialled notes how a dial ended and when the next one is due, should it be
+// needed. It returns how many handshakes failed in a row.
+func (r *roster) dialled(id peer.ID, connected, rebuffed bool) (rebuffs int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.dialing--
+	e := r.records[id]
+	if e == nil {
+		return 0
 	}
-	for _, ordinary := range []error{context.Canceled, context.DeadlineExceeded, swarm.ErrDialBackoff, swarm.ErrDialRefusedBlackHole, swarm.ErrGaterDisallowedConnection, swarm.ErrNoTransport} {
-		if errors.Is(err, ordinary) {
-			return false
+	e.dialing = false
+	now := time.Now()
+	e.backoff.MaxInterval = redialShort
+	if !e.keep && now.Sub(e.since) > longAway {
+		e.backoff.MaxInterval = redialLong
+	}
+	e.due = now.Add(e.backoff.NextBackOff())
+	if connected {
+		e.connected = true // its event may have come before the record
+		e.rebuffs = 0
+		if !e.subscribed && e.lonely.IsZero() {
+			e.lonely = now
 		}
+	} else if rebuffed {
+		e.rebuffs++
 	}
-	return true
+	return e.rebuffs
 }
+
+func jitter(d time.Duration) time.Duration { return rand.N(d) }

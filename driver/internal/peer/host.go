@@ -1,91 +1,112 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"syscall"
+	"time"
 
-	ipfslite "github.com/hsanjuan/ipfs-lite"
+	"github.com/ipfs/boxo/ipns"
 	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/network"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	dualdht "github.com/libp2p/go-libp2p-kad-dht/dual"
+	record "github.com/libp2p/go-libp2p-record"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/routing"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	"github.com/multiformats/go-multiaddr"
-	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// Bounds of connections. Members are protected from trimming; what is trimmed
-// are strangers on the public network.
 const (
-	lowWater  = 400
-	highWater = 800
+	connsLow, connsHigh = 600, 900 // between these the connection manager trims; members are protected
+	connsGrace          = time.Minute
+
+	// keepAlive finds a peer that vanished without closing its connections. It
+	// takes about this and yamux's write timeout of 10 s.
+	keepAlive = 10 * time.Second
 )
 
-func (p *Peer) openHost() error {
-	limits, err := resources()
+// newHost makes the libp2p host and its DHT, which listen nowhere yet.
+// ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options.
+func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
+	limits, err := newResourceManager(cfg.private())
 	if err != nil {
-		return fmt.Errorf("resource limits: %w", err)
+		return nil, nil, err
 	}
-	conns, err := connmgr.NewConnManager(lowWater, highWater)
+	conns, err := connmgr.NewConnManager(connsLow, connsHigh, connmgr.WithGracePeriod(connsGrace))
 	if err != nil {
-		return errors.Join(err, limits.Close())
+		return nil, nil, errors.Join(fmt.Errorf("connection manager: %w", err), limits.Close())
 	}
+	var routes *dualdht.DHT
 	opts := []libp2p.Option{
+		libp2p.Identity(cfg.Key),
+		libp2p.UserAgent("distribution-ipfs"),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
-		libp2p.DisableRelay(),
-		libp2p.DisableMetrics(), // its collectors are process-wide
-		libp2p.UserAgent("distribution-ipfs"),
+		libp2p.Muxer(yamux.ID, muxer()),
+		libp2p.DisableMetrics(), // several peers in one process would register twice
+		libp2p.Routing(func(h host.Host) (routing.PeerRouting, error) {
+			var err error
+			routes, err = newDHT(ctx, h)
+			return routes, err
+		}),
 	}
-	if len(p.cfg.Announce) > 0 {
-		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return p.cfg.Announce }))
+	opts = append(opts, transports(cfg)...)
+	if len(cfg.Announce) > 0 {
+		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return cfg.Announce }))
 	}
-	h, dht, err := ipfslite.SetupLibp2p(p.ctx, p.cfg.Key, p.cfg.PSK, p.cfg.Listen, nil, opts...)
+	h, err := libp2p.New(append(opts, libp2p.NoListenAddrs)...)
 	if err != nil {
-		if taken := taken(p.cfg.Listen); taken != nil {
-			return taken
-		}
-		return fmt.Errorf("listen: %w", err)
+		return nil, nil, fmt.Errorf("start host: %w", err)
 	}
-	p.host, p.dht = h, dht
-	return nil
+	return h, routes, nil
 }
 
-// resources lifts libp2p's limits, whose defaults starve wide windows without a
-// word: a registry moves gigabytes with few peers.
-func resources() (network.ResourceManager, error) {
-	scaling := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&scaling)
-	wide := rcmgr.ResourceLimits{
-		Memory: rcmgr.LimitVal64(4 << 30), Streams: 1 << 15, StreamsInbound: 1 << 14, StreamsOutbound: 1 << 14,
-		Conns: 1 << 13, ConnsInbound: 1 << 12, ConnsOutbound: 1 << 12, FD: 1 << 13,
+// transports lists how to reach others. A protector key works over TCP and
+// WebSocket only. TCP never listens with SO_REUSEPORT: with it a second process
+// would get half of the connections instead of an error.
+func transports(cfg Config) []libp2p.Option {
+	opts := []libp2p.Option{
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(websocket.New),
 	}
-	one := wide
-	one.Memory, one.Streams, one.StreamsInbound, one.StreamsOutbound = 1<<30, 1<<12, 1<<11, 1<<11
-	one.Conns, one.ConnsInbound, one.ConnsOutbound = 16, 8, 8
-	protocol := wide
-	cfg := rcmgr.PartialLimitConfig{System: wide, PeerDefault: one, ProtocolDefault: protocol, ProtocolPeerDefault: one}
-	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(cfg.Build(scaling.AutoScale())))
+	if cfg.private() {
+		return append(opts, libp2p.PrivateNetwork(cfg.PSK), libp2p.DisableRelay(),
+			libp2p.DisableIdentifyAddressDiscovery())
+	}
+	return append(opts, libp2p.Transport(quic.NewTransport), libp2p.EnableRelay(),
+		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService())
 }
 
-// taken finds the first TCP address that another process listens on. libp2p
-// only says that none of its transports could listen.
-func taken(addrs []multiaddr.Multiaddr) error {
+// muxer is libp2p's yamux with a shorter keepalive. Its windows start at 256 KiB
+// and grow by themselves up to 16 MiB where the round trip asks for it; starting
+// higher would reserve that much for each of a few idle streams per member.
+func muxer() *yamux.Transport {
+	cfg := *yamux.DefaultTransport.Config()
+	cfg.KeepAliveInterval = keepAlive
+	return (*yamux.Transport)(&cfg)
+}
+
+func newDHT(ctx context.Context, h host.Host) (*dualdht.DHT, error) {
+	return dualdht.New(ctx, h,
+		dualdht.DHTOption(dht.NamespacedValidator("pk", record.PublicKeyValidator{})),
+		dualdht.DHTOption(dht.NamespacedValidator("ipns", ipns.Validator{KeyBook: h.Peerstore()})),
+		dualdht.DHTOption(dht.Concurrency(10)),
+		dualdht.DHTOption(dht.Mode(dht.ModeAuto)))
+}
+
+// listen opens every address or none. libp2p's own Listen is content with one of
+// them and hides why another failed.
+func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 	for _, a := range addrs {
-		network, address, err := manet.DialArgs(a)
-		if err != nil {
-			continue
+		if err := sw.AddListenAddr(a); err != nil {
+			return fmt.Errorf("listen on %s: %w", a, err)
 		}
-		l, err := net.Listen(network, address)
-		if err == nil {
-			_ = l.Close()
-			continue
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return fmt.Errorf("%s is in use by another process; stop it or listen on another port: %w", a, syscall.EADDRINUSE)
-		}
-		return fmt.Errorf("listen on %s: %w", a, err)
 	}
 	return nil
 }

@@ -4,153 +4,228 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
+	"time"
 
 	ipfslite "github.com/hsanjuan/ipfs-lite"
-	"github.com/ipfs/boxo/blockstore"
-	"github.com/ipfs/go-datastore"
 	ipld "github.com/ipfs/go-ipld-format"
 	dualdht "github.com/libp2p/go-libp2p-kad-dht/dual"
-	pubsub "github.com/libp2p/go-libp2p-pubsub"
-	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
 )
 
-// Config is what a peer is made of.
-type Config struct {
-	Key           crypto.PrivKey
-	PSK           pnet.PSK // nil: the public network
-	Listen        []multiaddr.Multiaddr
-	Announce      []multiaddr.Multiaddr // instead of what is listened on; empty: no change
-	Bootstrappers []peer.AddrInfo
-	Topic         string
-	Trusted       []peer.ID             // whose messages count; nil: everybody's
-	Store         datastore.Batching    // keys below /peer are the peer's
-	Blocks        blockstore.Blockstore // what bitswap serves
-	Log           *logrus.Entry
-}
+// closeTimeout bounds how long Close waits for stream handlers of others.
+const closeTimeout = 10 * time.Second
 
-// Peer is safe for concurrent use.
+// Peer is a registry's peer. All methods are safe for concurrent use, except
+// that OnMessage, OnMember and Start come before everything else.
 type Peer struct {
-	cfg  Config
-	log  *logrus.Entry
-	host host.Host
-	dht  *dualdht.DHT
-	lite *ipfslite.Peer
+	cfg     Config
+	log     *logrus.Entry
+	trusted map[peer.ID]bool // nil: everybody
+	trust   string           // digest of trusted, compared with others'
 
-	pubsub *pubsub.PubSub
-	topic  *pubsub.Topic
-	sub    *pubsub.Subscription
+	host   host.Host
+	swarm  *swarm.Swarm
+	routes *dualdht.DHT
+	lite   *ipfslite.Peer
+	topic  *topic
+	roster *roster
+	once   onceLog
+	pulls  *rate.Limiter // of lists of members, when many appear at once
+	wake   chan struct{} // the dialler
 
-	members   *table
-	trust     string // digest of the list of trusted peers
-	onMessage func(peer.ID, []byte)
-	onMember  func(peer.ID)
+	onMessage func(from peer.ID, data []byte)
+	onMember  func(id peer.ID)
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	ctx      context.Context // of the goroutines below; ends first
+	cancel   context.CancelFunc
+	own      sync.WaitGroup // our goroutines
+	liteStop context.CancelFunc
+
+	streams   streams
+	startOnce sync.Once
+	closeOnce sync.Once
+	closeErr  error
 }
 
-// New listens, joins the topic and starts bitswap. It dials nobody: peers that
-// are connected before those run are never noticed by them. A port that is taken
-// is an error that wraps syscall.EADDRINUSE.
-func New(ctx context.Context, cfg Config) (*Peer, error) {
-	p := &Peer{cfg: cfg, log: cfg.Log, members: newTable(), trust: trustDigest(cfg.Trusted)}
-	p.onMessage, p.onMember = func(peer.ID, []byte) {}, func(peer.ID) {}
-	p.ctx, p.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	for _, open := range []func() error{p.openHost, p.openLite, p.openTopic} {
-		if err := open(); err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
+// New makes a peer that listens, answers and can be given handlers, but has
+// dialled nobody. ctx bounds nothing after New returned. An address that is in
+// use is an error that names it and wraps syscall.EADDRINUSE.
+func New(_ context.Context, cfg Config) (*Peer, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("peer: %w", err)
 	}
-	p.host.SetStreamHandler(membersProtocol, p.answerMembers)
+	self, err := peer.IDFromPrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("peer: private key: %w", err)
+	}
+	p := &Peer{
+		cfg:     cfg,
+		log:     cfg.Log,
+		trusted: idSet(cfg.Trusted),
+		trust:   trustDigest(cfg.Trusted),
+		roster:  newRoster(self),
+		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
+		wake:    make(chan struct{}, 1),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	if err := p.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("peer: %w", err), p.Close())
+	}
 	return p, nil
 }
 
-func (p *Peer) openLite() error {
-	lite, err := ipfslite.New(p.ctx, p.cfg.Store, p.cfg.Blocks, p.host, p.dht, &ipfslite.Config{
-		ReprovideInterval:  -1,   // only connected peers are asked
-		UncachedBlockstore: true, // blobs come and go behind the cache
-	})
-	if err != nil {
-		return fmt.Errorf("start IPFS-Lite: %w", err)
-	}
-	p.lite = lite
-	return nil
-}
-
-// OnMessage sets what takes the messages of trusted members. Call it before
-// Start; f must not block for long.
-func (p *Peer) OnMessage(f func(from peer.ID, data []byte)) { p.onMessage = f }
-
-// OnMember sets what hears of a member that is connected, or connected again.
-// Call it before Start; f must not block for long.
-func (p *Peer) OnMember(f func(id peer.ID)) { p.onMember = f }
-
-// Start begins to listen to the topic, then dials the bootstrappers and the
-// members of earlier runs, and keeps at it until Close. It does not wait for an
-// answer.
-func (p *Peer) Start() error {
-	events, err := p.topic.EventHandler()
-	if err != nil {
-		return fmt.Errorf("follow the members of topic %s: %w", p.cfg.Topic, err)
-	}
-	remembered, err := p.remembered()
-	if err != nil {
+// open builds the layers from below; Close undoes what is there of them.
+func (p *Peer) open() error {
+	var err error
+	if p.host, p.routes, err = newHost(p.ctx, p.cfg); err != nil {
 		return err
 	}
-	p.members.learn(remembered)
-	p.wg.Go(func() { p.followMembers(events) })
-	p.wg.Go(p.readTopic)
-	p.wg.Go(p.keepConnected)
-	p.wg.Go(p.exchangeMembers)
+	var ok bool
+	if p.swarm, ok = p.host.Network().(*swarm.Swarm); !ok {
+		return fmt.Errorf("host's network is a %T", p.host.Network())
+	}
+	// Bitswap and pubsub never notice who was connected before them, so they
+	// come before the first address is listened on.
+	ctx, stop := context.WithCancel(context.Background())
+	p.liteStop = stop
+	p.lite, err = ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, p.host, p.routes, &ipfslite.Config{
+		UncachedBlockstore: true, // the blockstore changes behind a cache
+		ReprovideInterval:  -1,   // only connected peers are asked for blocks
+	})
+	if err != nil {
+		return fmt.Errorf("start ipfs-lite: %w", err)
+	}
+	if p.topic, err = p.join(); err != nil {
+		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
+	}
+	p.Handle(greetProtocol, p.answerGreeting)
+	return listen(p.swarm, p.cfg.Listen)
+}
+
+// Start subscribes to the topic and then dials bootstrappers and remembered
+// members, and keeps at it until Close. It does not wait for any of them.
+func (p *Peer) Start() (err error) {
+	err = errors.New("peer: started already")
+	p.startOnce.Do(func() { err = p.start() })
+	return err
+}
+
+func (p *Peer) start() error {
+	if err := p.ctx.Err(); err != nil {
+		return fmt.Errorf("peer: start: %w", err)
+	}
+	if err := p.recall(); err != nil {
+		return fmt.Errorf("peer: remembered members: %w", err)
+	}
+	for _, b := range p.bootstrappers() {
+		if b.ID != p.ID() {
+			p.roster.keep(b)
+			p.host.ConnManager().Protect(b.ID, "bootstrapper")
+		}
+	}
+	// Subscribed first: who is dialled before that may send nothing for long.
+	events, err := p.watch()
+	if err != nil {
+		return fmt.Errorf("peer: %w", err)
+	}
+	if err := p.topic.subscribe(); err != nil {
+		return fmt.Errorf("peer: subscribe to %s: %w", p.cfg.Topic, err)
+	}
+	p.run(events)
+	p.run(p.readTopic)
+	p.run(p.keepDialling)
+	p.run(p.keepGreeting)
+	if err := p.routes.Bootstrap(p.ctx); err != nil {
+		return fmt.Errorf("peer: start routing: %w", err)
+	}
 	return nil
 }
 
-// ID is this peer's own.
-func (p *Peer) ID() peer.ID { return p.host.ID() }
+func (p *Peer) bootstrappers() []peer.AddrInfo {
+	if len(p.cfg.Bootstrappers) == 0 && !p.cfg.private() {
+		return ipfslite.DefaultBootstrapPeers()
+	}
+	return p.cfg.Bootstrappers
+}
 
-// Addrs are this peer's multiaddrs, each with /p2p/ and its ID.
+func (p *Peer) run(f func()) { p.own.Go(f) }
+
+// ID is this peer's ID.
+func (p *Peer) ID() peer.ID { return p.roster.self }
+
+// Addrs are the addresses others can reach this peer at, each ending in its ID.
 func (p *Peer) Addrs() []multiaddr.Multiaddr {
-	addrs, err := peer.AddrInfoToP2pAddrs(&peer.AddrInfo{ID: p.host.ID(), Addrs: p.host.Addrs()})
-	if err != nil {
+	addrs, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(p.host))
+	if err != nil { // only without an ID
 		return nil
 	}
 	return addrs
 }
 
-// Trusts says whether a peer's changes count.
-func (p *Peer) Trusts(id peer.ID) bool {
-	return p.cfg.Trusted == nil || slices.Contains(p.cfg.Trusted, id)
-}
+// Trusts says whether a peer's messages count. This peer itself is subject to
+// the list like any other.
+func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id] }
 
-// DAG is IPFS-Lite's: it asks connected peers by bitswap.
+// DAG fetches from connected peers by bitswap what the blockstore has not, and
+// adds to the blockstore.
 func (p *Peer) DAG() ipld.DAGService { return p.lite }
 
-// Close leaves the swarm and waits for all of this package's goroutines.
+// OnMessage sets who gets the messages of trusted members, one after the other,
+// in a goroutine of the peer. While it blocks, messages wait and then are lost.
+func (p *Peer) OnMessage(f func(from peer.ID, data []byte)) { p.onMessage = f }
+
+// OnMember sets who hears that a member became connected, also for the second
+// time and occasionally twice. It must not block.
+func (p *Peer) OnMember(f func(id peer.ID)) { p.onMember = f }
+
+// Close leaves the swarm, stops everything in reverse order and waits for it,
+// some seconds at most: an error says that a stream's handler did not return.
+// Datastore and blockstore are not used afterwards. It may be called again.
 func (p *Peer) Close() error {
+	p.closeOnce.Do(func() { p.closeErr = p.close() })
+	return p.closeErr
+}
+
+func (p *Peer) close() error {
 	p.cancel()
+	p.streams.shut()
+	p.own.Wait()
 	var errs []error
-	if p.sub != nil {
-		p.sub.Cancel()
-	}
-	p.wg.Wait()
 	if p.topic != nil {
-		if err := p.topic.Close(); err != nil && !errors.Is(err, context.Canceled) {
-			errs = append(errs, fmt.Errorf("leave topic: %w", err))
-		}
+		p.topic.leave()
 	}
-	if p.dht != nil {
-		errs = append(errs, p.dht.Close())
+	if p.lite != nil {
+		errs = append(errs, p.lite.BlockService().Close())
+	}
+	if p.liteStop != nil {
+		p.liteStop()
+	}
+	if p.routes != nil {
+		errs = append(errs, p.routes.Close())
 	}
 	if p.host != nil {
 		errs = append(errs, p.host.Close())
 	}
-	return errors.Join(errs...)
+	errs = append(errs, p.streams.wait(closeTimeout))
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("peer: close: %w", err)
+	}
+	return nil
+}
+
+func idSet(ids []peer.ID) map[peer.ID]bool {
+	if ids == nil {
+		return nil
+	}
+	set := make(map[peer.ID]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
 }

@@ -2,109 +2,151 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/gostream"
-	"github.com/sirupsen/logrus"
 )
 
-// admitWait is how long a stream of a peer waits for that peer's subscription:
-// each side learns of the other's at its own time.
-const admitWait = 3 * time.Second
+// ErrNotMember says that a peer is not a connected member.
+var ErrNotMember = errors.New("not a connected member")
 
-func logrusFields(id peer.ID, addr string) logrus.Fields {
-	return logrus.Fields{"peer": id, "address": addr}
+// admitGrace is how long a stream waits for its peer to become a member: the
+// other side may see us subscribed before we see it.
+const admitGrace = 3 * time.Second
+
+// streams counts the handlers that run, and refuses new ones once shut.
+type streams struct {
+	mu        sync.Mutex
+	closed    bool
+	running   sync.WaitGroup
+	listeners []net.Listener
 }
 
-// awaitMember says whether a peer is a member, or becomes one in a moment.
-func (p *Peer) awaitMember(id peer.ID) bool {
-	timeout := time.NewTimer(admitWait)
-	defer timeout.Stop()
-	for {
-		ok, changed := p.members.connected(id)
-		if ok {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-timeout.C:
-			return false
-		case <-p.ctx.Done():
-			return false
-		}
+func (s *streams) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Add(1)
+	}
+	return !s.closed
+}
+
+func (s *streams) shut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	for _, l := range s.listeners {
+		_ = l.Close() // a gostream listener has nothing that can fail
 	}
 }
 
-// Listen accepts members' streams of a protocol as connections. Others' are
-// reset.
-func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
-	l := &listener{p: p, proto: proto, conns: make(chan net.Conn), done: make(chan struct{})}
-	p.host.SetStreamHandler(proto, l.handle)
-	return l, nil
+func (s *streams) wait(limit time.Duration) error {
+	done := make(chan struct{})
+	go func() { s.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("stream handlers still run after %s", limit)
+	}
 }
 
-// Dial opens a stream to a member as a connection.
-func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Conn, error) {
-	ctx = network.WithNoDial(ctx, "members are kept connected")
-	conn, err := gostream.Dial(ctx, p.host, id, proto)
+// Handle sets who answers a protocol. Streams of others than members are reset;
+// h owns the stream and runs in a goroutine of its own.
+func (p *Peer) Handle(proto protocol.ID, h func(network.Stream)) {
+	p.host.SetStreamHandler(proto, func(s network.Stream) {
+		if !p.streams.enter() {
+			_ = s.Reset()
+			return
+		}
+		defer p.streams.running.Done()
+		if !p.admit(s.Conn().RemotePeer()) {
+			_ = s.Reset()
+			return
+		}
+		h(s)
+	})
+}
+
+// admit says whether a peer is a member, and waits a little for one that is
+// about to be.
+func (p *Peer) admit(id peer.ID) bool {
+	if p.IsMember(id) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, admitGrace)
+	defer cancel()
+	return p.roster.waitMember(ctx, id)
+}
+
+// Open opens a stream to a connected member; to anybody else it is ErrNotMember.
+// It dials nobody.
+func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network.Stream, error) {
+	if !p.IsMember(id) {
+		return nil, fmt.Errorf("open stream to %s: %w", id, ErrNotMember)
+	}
+	s, err := p.host.NewStream(network.WithNoDial(ctx, "members are dialled already"), id, proto)
 	if err != nil {
 		return nil, fmt.Errorf("open stream to %s: %w", id, err)
 	}
-	return conn, nil
+	return s, nil
 }
 
-type listener struct {
-	p     *Peer
-	proto protocol.ID
-	conns chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func (l *listener) handle(s network.Stream) {
-	if !l.p.awaitMember(s.Conn().RemotePeer()) {
-		_ = s.Reset()
-		return
+// Dial is Open as a net.Conn.
+func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Conn, error) {
+	if !p.IsMember(id) {
+		return nil, fmt.Errorf("dial %s: %w", id, ErrNotMember)
 	}
-	select {
-	case l.conns <- conn{s}:
-	case <-l.done:
-		_ = s.Reset()
+	c, err := gostream.Dial(network.WithNoDial(ctx, "members are dialled already"), p.host, id, proto)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", id, err)
 	}
+	return c, nil
 }
 
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
+// Listen accepts members' streams of a protocol as connections, whose remote
+// address is the peer ID. It replaces what handled the protocol before. Close
+// closes it too; Accept then returns an error.
+func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
+	l, err := gostream.Listen(gatedHost{p.host, p}, proto)
+	if err != nil {
+		return nil, fmt.Errorf("listen for %s: %w", proto, err)
 	}
+	p.streams.mu.Lock()
+	defer p.streams.mu.Unlock()
+	if p.streams.closed {
+		return nil, errors.Join(fmt.Errorf("listen for %s: %w", proto, net.ErrClosed), l.Close())
+	}
+	p.streams.listeners = append(p.streams.listeners, l)
+	return memberListener{l}, nil
 }
 
-func (l *listener) Close() error {
-	l.once.Do(func() {
-		l.p.host.RemoveStreamHandler(l.proto)
-		close(l.done)
-	})
-	return nil
+// gatedHost is the host as gostream may use it: with a handler that lets only
+// members through.
+type gatedHost struct {
+	host.Host
+	peer *Peer
 }
 
-func (l *listener) Addr() net.Addr { return addr(l.p.host.ID()) }
+func (h gatedHost) SetStreamHandler(proto protocol.ID, f network.StreamHandler) {
+	h.peer.Handle(proto, f)
+}
 
-// conn is a stream as a net.Conn; its addresses are peer IDs.
-type conn struct{ network.Stream }
+// memberListener says net.ErrClosed when it is closed, as http.Server expects.
+type memberListener struct{ net.Listener }
 
-func (c conn) LocalAddr() net.Addr  { return addr(c.Stream.Conn().LocalPeer()) }
-func (c conn) RemoteAddr() net.Addr { return addr(c.Stream.Conn().RemotePeer()) }
-
-type addr peer.ID
-
-func (addr) Network() string  { return "libp2p" }
-func (a addr) String() string { return peer.ID(a).String() }
+func (l memberListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if errors.Is(err, context.Canceled) {
+		return nil, fmt.Errorf("accept: %w", net.ErrClosed)
+	}
+	return c, err
+}

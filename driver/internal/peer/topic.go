@@ -6,75 +6,107 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/peer"
+	drouting "github.com/libp2p/go-libp2p/p2p/discovery/routing"
+	"github.com/sirupsen/logrus"
 )
 
-// openTopic joins the topic. A message counts when it is signed, which is
-// pubsub's default, by a trusted peer; others are not even passed on.
-func (p *Peer) openTopic() error {
-	ps, err := pubsub.NewGossipSub(p.ctx, p.host, pubsub.WithFloodPublish(true))
+// MaxMessage is the largest message that can be published, in bytes, signature
+// and envelope included.
+const MaxMessage = 1 << 20
+
+const (
+	messageQueue = 1024 // messages that wait for OnMessage's function
+	peerQueue    = 256  // messages that wait for one slow peer
+)
+
+// topic is the one pubsub topic of the registries.
+type topic struct {
+	stop   context.CancelFunc
+	topic  *pubsub.Topic
+	events *pubsub.TopicEventHandler
+	sub    *pubsub.Subscription // set by subscribe
+}
+
+// join starts pubsub, which checks signatures and passes a message on to the
+// others only if its author is trusted.
+func (p *Peer) join() (*topic, error) {
+	opts := []pubsub.Option{
+		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
+		pubsub.WithFloodPublish(true), // messages are small, latency is what counts
+		pubsub.WithMaxMessageSize(MaxMessage),
+		pubsub.WithPeerOutboundQueueSize(peerQueue),
+		pubsub.WithValidateQueueSize(peerQueue),
+	}
+	if !p.cfg.private() {
+		opts = append(opts, pubsub.WithDiscovery(drouting.NewRoutingDiscovery(p.routes)))
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	t := &topic{stop: stop}
+	ps, err := pubsub.NewGossipSub(ctx, p.host, opts...)
+	if err == nil {
+		err = ps.RegisterTopicValidator(p.cfg.Topic, p.validate, pubsub.WithValidatorInline(true))
+	}
+	if err == nil {
+		t.topic, err = ps.Join(p.cfg.Topic)
+	}
+	if err == nil {
+		t.events, err = t.topic.EventHandler()
+	}
 	if err != nil {
-		return fmt.Errorf("start pubsub: %w", err)
+		stop()
+		return nil, err
 	}
-	valid := func(_ context.Context, _ peer.ID, msg *pubsub.Message) bool { return p.Trusts(msg.GetFrom()) }
-	if err := ps.RegisterTopicValidator(p.cfg.Topic, valid); err != nil {
-		return fmt.Errorf("validate topic %s: %w", p.cfg.Topic, err)
-	}
-	if p.topic, err = ps.Join(p.cfg.Topic); err != nil {
-		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
-	}
-	if p.sub, err = p.topic.Subscribe(); err != nil {
-		return fmt.Errorf("subscribe to topic %s: %w", p.cfg.Topic, err)
-	}
-	p.pubsub = ps
-	return nil
+	return t, nil
 }
 
-// Publish sends a message of at most 1 MiB to the topic. It does not wait for
-// anybody to receive it.
-func (p *Peer) Publish(ctx context.Context, data []byte) error {
-	if err := p.topic.Publish(ctx, data); err != nil {
-		return fmt.Errorf("publish on topic %s: %w", p.cfg.Topic, err)
-	}
-	return nil
+func (t *topic) subscribe() (err error) {
+	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(messageQueue))
+	return err
 }
 
+// leave ends pubsub, which has no Close of its own.
+func (t *topic) leave() {
+	if t.sub != nil {
+		t.sub.Cancel()
+	}
+	t.events.Cancel()
+	t.stop()
+}
+
+// validate judges by the author, whose signature was checked, never by who
+// passed the message on. Our own are let through: whether we are trusted is
+// for the others to say.
+func (p *Peer) validate(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.ValidationResult {
+	from := m.GetFrom()
+	if from == p.ID() || p.Trusts(from) {
+		return pubsub.ValidationAccept
+	}
+	if p.once.first("untrusted", from.String()) {
+		p.log.WithField("peer", from).Info("changes published by this peer are ignored: it is not among the trusted peers")
+	}
+	return pubsub.ValidationIgnore
+}
+
+// readTopic hands messages on, one at a time.
 func (p *Peer) readTopic() {
 	for {
-		msg, err := p.sub.Next(p.ctx)
+		m, err := p.topic.sub.Next(p.ctx)
 		if err != nil {
-			return // closing
+			return
 		}
-		if from := msg.GetFrom(); from != p.host.ID() {
-			p.onMessage(from, msg.GetData())
+		if from := m.GetFrom(); from != p.ID() && p.onMessage != nil {
+			p.onMessage(from, m.Data)
 		}
 	}
 }
 
-// followMembers keeps the table of members as pubsub sees them come and go.
-func (p *Peer) followMembers(events *pubsub.TopicEventHandler) {
-	defer events.Cancel()
-	for {
-		e, err := events.NextPeerEvent(p.ctx)
-		if err != nil {
-			return // closing
-		}
-		if e.Type == pubsub.PeerJoin {
-			p.joined(e.Peer)
-			continue
-		}
-		p.host.ConnManager().Unprotect(e.Peer, protectTag)
-		p.members.setConnected(e.Peer, false)
-		p.log.WithField("peer", e.Peer).Info("member lost")
+// Publish sends a message to all members, at most MaxMessage bytes. It does not
+// wait for them: who is not reachable now does not get it.
+func (p *Peer) Publish(ctx context.Context, data []byte) error {
+	if err := p.topic.topic.Publish(ctx, data); err != nil {
+		return fmt.Errorf("publish %d bytes: %w", len(data), err)
 	}
+	return nil
 }
 
-const protectTag = "member"
-
-func (p *Peer) joined(id peer.ID) {
-	p.host.ConnManager().Protect(id, protectTag)
-	p.members.setAddrs(id, p.host.Peerstore().Addrs(id))
-	p.members.setConnected(id, true)
-	p.log.WithField("peer", id).Info("member connected")
-	p.onMember(id)
-	p.wg.Go(func() { p.exchangeWith(id) })
-}
+func (p *Peer) about(id peer.ID) *logrus.Entry { return p.log.WithField("peer", id) }

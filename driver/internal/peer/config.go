@@ -1,0 +1,53 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+
+	blockstore "github.com/ipfs/boxo/blockstore"
+	"github.com/ipfs/go-datastore"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/sirupsen/logrus"
+)
+
+// Config is what a peer is made of. Key, Topic, Store, Blocks and Log are required.
+type Config struct {
+	Key crypto.PrivKey
+	PSK pnet.PSK // the protector key, 32 bytes; nil: the public IPFS network
+
+	Listen   []multiaddr.Multiaddr // none: dials only
+	Announce []multiaddr.Multiaddr // told to others in place of the addresses listened on; none: those
+
+	// Bootstrappers are dialled for ever. This peer itself may be among them, so
+	// that all registries can have one configuration. None on the public
+	// network: IPFS's own.
+	Bootstrappers []peer.AddrInfo
+
+	Topic   string
+	Trusted []peer.ID // whose messages count; nil: everybody's
+
+	Store  datastore.Batching // keys below /peer are this package's
+	Blocks blockstore.Blockstore
+	Log    *logrus.Entry
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Key == nil:
+		return errors.New("no private key")
+	case c.Topic == "":
+		return errors.New("no topic")
+	case c.Store == nil || c.Blocks == nil:
+		return errors.New("no datastore or blockstore")
+	case c.Log == nil:
+		return errors.New("no log")
+	case c.PSK != nil && len(c.PSK) != 32:
+		return fmt.Errorf("protector key of %d bytes, it must have 32", len(c.PSK))
+	}
+	return nil
+}
+
+func (c Config) private() bool { return c.PSK != nil }

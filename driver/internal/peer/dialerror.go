@@ -1,0 +1,99 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/sec"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// rebuffsToWarn is how many handshakes have to fail in a row before it is blamed
+// on the protector key: one can also end because the other side is stopping.
+const rebuffsToWarn = 2
+
+type verdict int
+
+const (
+	unclear     verdict = iota // nothing was tried, or it was given up
+	unreachable                // nobody answers at the address
+	stranger                   // another peer answers there
+	rebuff                     // somebody answers, and the handshake fails
+)
+
+// judge tells a closed port from a handshake that failed. Whose protector key
+// differs cannot be known: each side reads noise and hangs up.
+func judge(err error) verdict {
+	var op *net.OpError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &op) && op.Op == "dial":
+		return unreachable
+	case errors.As(err, new(sec.ErrPeerIDMismatch)):
+		return stranger
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout(),
+		errors.Is(err, network.ErrResourceLimitExceeded), errors.Is(err, network.ErrReset),
+		errors.Is(err, swarm.ErrDialBackoff), errors.Is(err, swarm.ErrDialToSelf),
+		errors.Is(err, swarm.ErrDialRefusedBlackHole), errors.Is(err, swarm.ErrNoTransport),
+		errors.Is(err, swarm.ErrGaterDisallowedConnection):
+		return unclear
+	}
+	return rebuff
+}
+
+// verdicts are those of one dial, address by address.
+func verdicts(err error, each func(multiaddr.Multiaddr, verdict, error)) {
+	var de *swarm.DialError
+	if !errors.As(err, &de) {
+		return
+	}
+	for _, t := range de.DialErrors {
+		each(t.Address, judge(t.Cause), t.Cause)
+	}
+}
+
+// rebuffed says whether at one address a handshake failed.
+func rebuffed(err error) (yes bool) {
+	verdicts(err, func(_ multiaddr.Multiaddr, v verdict, _ error) { yes = yes || v == rebuff })
+	return yes
+}
+
+// explain logs why a peer cannot be reached, each reason once an address.
+func (p *Peer) explain(t peer.AddrInfo, err error, rebuffs int) {
+	log := p.about(t.ID)
+	bootstrapper := p.roster.isKept(t.ID)
+	log.WithError(err).Debug("dial failed")
+	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {
+		log := log.WithField("address", a).WithError(cause)
+		switch {
+		case v == rebuff && p.cfg.private() && rebuffs >= rebuffsToWarn && p.once.first("rebuff", a.String()):
+			log.Warn("answers, but not with this protector key: check that protectorkey is the same on both (and that both clocks agree)")
+		case v == stranger && bootstrapper && !p.isSelf(cause) && p.once.first("stranger", t.ID.String(), a.String()):
+			log.Warn("another peer answers at this address: check the /p2p/ part of the bootstrapper")
+		case v == unreachable && bootstrapper && p.once.first("unreachable", t.ID.String(), a.String()):
+			log.Info("bootstrapper does not answer, it is tried again until it does")
+		}
+	})
+	var de *swarm.DialError
+	if bootstrapper && !errors.As(err, &de) && p.ctx.Err() == nil && p.once.first("nowhere", t.ID.String()) {
+		log.WithError(err).Info("bootstrapper cannot be dialled, it is tried again")
+	}
+}
+
+// isSelf says whether it was this peer that answered.
+func (p *Peer) isSelf(err error) bool {
+	var mismatch sec.ErrPeerIDMismatch
+	return errors.As(err, &mismatch) && mismatch.Actual == p.ID()
+}
+
+func (r *roster) isKept(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	return e != nil && e.keep
+}

@@ -1,0 +1,129 @@
+package peer
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+)
+
+const (
+	greetEvery   = 10 * time.Second // with one member at random
+	greetTimeout = 10 * time.Second
+)
+
+// keepGreeting compares notes with a random member now and then, for what was
+// missed when members connected, and tidies the roster.
+func (p *Peer) keepGreeting() {
+	tick := time.NewTicker(greetEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-p.ctx.Done():
+			return
+		}
+		p.tidy()
+		if ids := p.Connected(); len(ids) > 0 {
+			p.greet(ids[rand.IntN(len(ids))], true)
+		}
+	}
+}
+
+// greet tells a member about this peer and learns about it, and with want also
+// about those it is connected with.
+func (p *Peer) greet(id peer.ID, want bool) {
+	ctx, cancel := context.WithTimeout(p.ctx, greetTimeout)
+	defer cancel()
+	if err := p.exchange(ctx, id, want); err != nil && p.ctx.Err() == nil {
+		p.about(id).WithError(err).Debug("greeting failed, it is repeated later")
+	}
+}
+
+func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
+	s, err := p.Open(ctx, id, greetProtocol)
+	if err != nil {
+		return err
+	}
+	// A cancelled context has to end reads and writes as well.
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	if err := writeGreeting(s, p.greeting(s.Conn(), want, false)); err != nil {
+		_ = s.Reset()
+		return err
+	}
+	if err := s.CloseWrite(); err != nil {
+		_ = s.Reset()
+		return err
+	}
+	g, err := readGreeting(s)
+	if err != nil {
+		_ = s.Reset()
+		return err
+	}
+	p.learn(s.Conn(), g)
+	return s.Close()
+}
+
+// answerGreeting is the other end of exchange.
+func (p *Peer) answerGreeting(s network.Stream) {
+	defer context.AfterFunc(p.ctx, func() { _ = s.Reset() })()
+	_ = s.SetDeadline(time.Now().Add(greetTimeout)) // cannot fail on a stream just opened
+	g, err := readGreeting(s)
+	if err == nil {
+		p.learn(s.Conn(), g)
+		err = writeGreeting(s, p.greeting(s.Conn(), false, g.Want))
+	}
+	if err != nil {
+		p.about(s.Conn().RemotePeer()).WithError(err).Debug("greeting not answered")
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+// greeting is what the peer at the other end of c is told.
+func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
+	g := greeting{Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())), Want: want}
+	if !withMembers {
+		return g
+	}
+	for _, m := range p.Members() {
+		addrs := usefulTo(c, m.Addrs)
+		if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() || len(g.Members) == maxGreetMembers {
+			continue
+		}
+		g.Members = append(g.Members, greetMember{ID: m.ID.String(), Addrs: formatAddrs(addrs)})
+	}
+	return g
+}
+
+// learn takes in what a member said.
+func (p *Peer) learn(c network.Conn, g greeting) {
+	id := c.RemotePeer()
+	addrs := usefulTo(c, parseAddrs(g.Self))
+	if c.Stat().Direction == network.DirOutbound && !multiaddr.Contains(addrs, c.RemoteMultiaddr()) {
+		// It was reached there, whatever it thinks of its addresses.
+		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
+	}
+	moved, differs := p.roster.said(id, addrs, g.Trust, p.trust)
+	if differs {
+		p.about(id).Warn("its list of trusted peers is not this registry's: what one takes the other may ignore; make trustedpeers the same on all")
+	}
+	if moved {
+		p.remember(id)
+	}
+	news := false
+	for _, m := range g.Members {
+		other, err := peer.Decode(m.ID)
+		if err != nil || len(other) > 64 {
+			continue
+		}
+		news = p.roster.heard(other, usefulTo(c, parseAddrs(m.Addrs))) || news
+	}
+	if news {
+		p.wakeDialler()
+	}
+}

@@ -1,0 +1,123 @@
+package peer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	greetProtocol   protocol.ID = "/distribution-ipfs/members/1.0.0"
+	greetVersion                = 1
+	maxGreeting                 = 4 << 20 // bytes; a thousand members take some 300 kB
+	maxGreetMembers             = 8192
+	trustsAll                   = "*"
+)
+
+// greeting is what two members tell each other, as JSON: the one who opens the
+// stream sends its own and closes its side, the other answers with its own.
+// Fields that are not known are ignored: releases differ within a swarm.
+type greeting struct {
+	Version int           `json:"version"`
+	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
+	Self    []string      `json:"self"`              // where the sender can be reached
+	Want    bool          `json:"want,omitempty"`    // Members are asked for
+	Members []greetMember `json:"members,omitempty"` // whom the sender is connected with
+}
+
+type greetMember struct {
+	ID    string   `json:"id"`
+	Addrs []string `json:"addrs"`
+}
+
+var errGreeting = errors.New("malformed greeting")
+
+func writeGreeting(w io.Writer, g greeting) error {
+	g.Version = greetVersion
+	b, err := json.Marshal(g)
+	if err != nil {
+		return fmt.Errorf("encode greeting: %w", err)
+	}
+	if _, err = w.Write(b); err != nil {
+		return fmt.Errorf("send greeting: %w", err)
+	}
+	return nil
+}
+
+// readGreeting reads until the sender closes its side.
+func readGreeting(r io.Reader) (greeting, error) {
+	var g greeting
+	b, err := io.ReadAll(io.LimitReader(r, maxGreeting+1))
+	if err != nil {
+		return g, fmt.Errorf("receive greeting: %w", err)
+	}
+	if len(b) > maxGreeting {
+		return g, fmt.Errorf("receive greeting: %w: more than %d bytes", errGreeting, maxGreeting)
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		return g, fmt.Errorf("receive greeting: %w: %w", errGreeting, err)
+	}
+	if g.Version < 1 || len(g.Members) > maxGreetMembers {
+		return g, fmt.Errorf("receive greeting: %w: version %d, %d members", errGreeting, g.Version, len(g.Members))
+	}
+	return g, nil
+}
+
+// parseAddrs takes what it can read of a list of addresses, at most maxAddrs.
+func parseAddrs(list []string) []multiaddr.Multiaddr {
+	var addrs []multiaddr.Multiaddr
+	for _, s := range list {
+		if len(addrs) == maxAddrs {
+			break
+		}
+		if a, err := multiaddr.NewMultiaddr(s); err == nil && !multiaddr.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	return addrs
+}
+
+func formatAddrs(addrs []multiaddr.Multiaddr) []string {
+	list := make([]string, 0, len(addrs))
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return list
+}
+
+// usefulTo are the addresses that mean the same at both ends of a connection: a
+// loopback address does only on one machine.
+func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	if manet.IsIPLoopback(c.RemoteMultiaddr()) {
+		return addrs
+	}
+	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
+		return !manet.IsIPLoopback(a) && !manet.IsIPUnspecified(a)
+	})
+}
+
+// trustDigest names a list of trusted peers, whatever its order, without
+// giving it away.
+func trustDigest(ids []peer.ID) string {
+	if ids == nil {
+		return trustsAll
+	}
+	list := make([]string, 0, len(ids))
+	for _, id := range ids {
+		list = append(list, id.String())
+	}
+	slices.Sort(list)
+	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(list), "\n")))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,27 @@
+package peer
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// Member is another registry of the swarm, as far as this one knows it.
+type Member struct {
+	ID           peer.ID
+	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
+	Connected    bool
+	Since        time.Time // of being connected, or of being away
+	TrustDiffers bool      // its list of trusted peers is not ours
+}
+
+// Members are all that were members once and are not forgotten, sorted by ID,
+// without this peer.
+func (p *Peer) Members() []Member { return p.roster.members() }
+
+// Connected are the members connected now, sorted by ID.
+func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
+
+// IsMember says whether a peer is a member connected now.
+func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }

@@ -1,0 +1,296 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+)
+
+const (
+	maxCandidates    = 4096                // peers heard of and never met
+	maxAddrs         = 16                  // kept of one peer
+	candidateTime    = 10 * time.Minute    // a peer heard of has to become a member
+	forgetTime       = 30 * 24 * time.Hour // a member that is away is dialled
+	longAway         = time.Hour           // a member away for longer is dialled seldom
+	redialShort      = 15 * time.Second    // at most this between two dials
+	redialLong       = 5 * time.Minute     // of one that is away for long
+	redialSoon       = time.Second
+	maxDialsAtOnce   = 32
+	pokeAllEvery     = 10 * time.Second // at most, when a member comes back
+	unsubscribedWait = 15 * time.Second
+)
+
+// roster is who is there: members, bootstrappers, and those only heard of. It
+// knows no network; the watcher tells it what happens.
+type roster struct {
+	self peer.ID
+
+	mu      sync.Mutex
+	records map[peer.ID]*entry
+	changed chan struct{} // closed and replaced when somebody becomes a member
+	dialing int
+	poked   time.Time
+}
+
+// entry is one other peer.
+type entry struct {
+	id         peer.ID
+	fixed      []multiaddr.Multiaddr // a bootstrapper's, from the configuration
+	addrs      []multiaddr.Multiaddr
+	keep       bool // a bootstrapper: never forgotten
+	confirmed  bool // was a member once
+	connected  bool
+	subscribed bool
+	since      time.Time // it became a member, or ceased to be one, or was heard of
+	lonely     time.Time // connected and not subscribed since
+	lonelyWait time.Duration
+	trust      string // digest of its list of trusted peers, "" unknown
+	differs    bool
+	saved      time.Time
+
+	backoff *backoff.ExponentialBackOff
+	due     time.Time
+	dialing bool
+	rebuffs int // handshakes that failed since it was last connected
+}
+
+func (e *entry) member() bool { return e.connected && e.subscribed }
+
+func newRoster(self peer.ID) *roster {
+	return &roster{self: self, records: map[peer.ID]*entry{}, changed: make(chan struct{})}
+}
+
+// entry returns a peer's record, made if need be. r.mu is held.
+func (r *roster) entry(id peer.ID) *entry {
+	e := r.records[id]
+	if e == nil {
+		b := backoff.NewExponentialBackOff()
+		b.Multiplier = 2
+		e = &entry{id: id, since: time.Now(), backoff: b}
+		r.records[id] = e
+	}
+	return e
+}
+
+// keep adds a bootstrapper.
+func (r *roster) keep(b peer.AddrInfo) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entry(b.ID)
+	e.keep = true
+	e.fixed = append(e.fixed, b.Addrs...)
+}
+
+// recall adds a member remembered from an earlier run.
+func (r *roster) recall(id peer.ID, addrs []multiaddr.Multiaddr, seen time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id == r.self {
+		return
+	}
+	e := r.entry(id)
+	e.confirmed, e.addrs, e.since, e.saved = true, addrs, seen, seen
+}
+
+// heard takes what one member says about where another is. What a member said
+// of itself while connected counts more.
+func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr) (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id == r.self || len(addrs) == 0 {
+		return false
+	}
+	e := r.records[id]
+	if e == nil {
+		if len(r.records) >= maxCandidates+r.confirmedCount() {
+			return false
+		}
+		e = r.entry(id)
+	}
+	if e.connected {
+		return false
+	}
+	for _, a := range addrs {
+		if !multiaddr.Contains(e.addrs, a) {
+			e.addrs = append([]multiaddr.Multiaddr{a}, e.addrs...)
+			news = true
+		}
+	}
+	e.addrs = e.addrs[:min(len(e.addrs), maxAddrs)]
+	if news {
+		e.backoff.Reset()
+		e.due = time.Now()
+	}
+	return news
+}
+
+func (r *roster) confirmedCount() (n int) {
+	for _, e := range r.records {
+		if e.confirmed || e.keep {
+			n++
+		}
+	}
+	return n
+}
+
+// said takes what a connected member says of itself.
+func (r *roster) said(id peer.ID, addrs []multiaddr.Multiaddr, trust, ours string) (moved, differs bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return false, false
+	}
+	if len(addrs) > 0 && !sameAddrs(e.addrs, addrs) {
+		e.addrs, moved = addrs[:min(len(addrs), maxAddrs)], true
+	}
+	differs = trust != ours && trust != e.trust
+	e.trust, e.differs = trust, trust != ours
+	return moved, differs
+}
+
+func sameAddrs(a, b []multiaddr.Multiaddr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !multiaddr.Contains(b, x) {
+			return false
+		}
+	}
+	return true
+}
+
+// subscribed takes that a peer is on the topic, or has left it. connected is
+// how things are now: the record may be new.
+func (r *roster) subscribed(id peer.ID, yes, connected bool) (joined, left bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.records[id] == nil && (!yes || id == r.self) {
+		return false, false
+	}
+	e := r.entry(id)
+	was := e.member()
+	if !e.connected && connected {
+		e.connected = true
+	}
+	e.subscribed = yes
+	return r.update(e, was)
+}
+
+// connected takes that a peer came or went. Others than those on the topic or
+// looked for are nobody's business.
+func (r *roster) connected(id peer.ID, yes bool) (joined, left bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return false, false
+	}
+	was := e.member()
+	e.connected = yes
+	if yes {
+		e.rebuffs = 0
+	} else {
+		e.due = time.Now().Add(jitter(redialSoon))
+	}
+	return r.update(e, was)
+}
+
+// update notes what a change made of a peer. r.mu is held.
+func (r *roster) update(e *entry, was bool) (joined, left bool) {
+	is, now := e.member(), time.Now()
+	if e.connected && !e.subscribed {
+		if e.lonely.IsZero() {
+			e.lonely = now
+		}
+	} else {
+		e.lonely = time.Time{}
+	}
+	if is == was {
+		return false, false
+	}
+	e.since = now
+	if !is {
+		return false, true
+	}
+	e.confirmed, e.lonelyWait = true, 0
+	e.backoff.Reset()
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.pokeAll(now)
+	return true, false
+}
+
+// pokeAll has everybody who is away dialled soon: where one comes back, the
+// network may be whole again. r.mu is held.
+func (r *roster) pokeAll(now time.Time) {
+	if now.Sub(r.poked) < pokeAllEvery {
+		return
+	}
+	r.poked = now
+	for _, e := range r.records {
+		if !e.connected && e.due.After(now.Add(redialSoon)) {
+			e.due = now.Add(jitter(redialSoon))
+		}
+	}
+}
+
+func (r *roster) isMember(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	return e != nil && e.member()
+}
+
+// waitMember waits until a peer is a member; false when ctx ends before.
+func (r *roster) waitMember(ctx context.Context, id peer.ID) bool {
+	for {
+		r.mu.Lock()
+		e, changed := r.records[id], r.changed
+		is := e != nil && e.member()
+		r.mu.Unlock()
+		if is {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func (r *roster) members() []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []Member
+	for _, e := range r.records {
+		if e.confirmed {
+			all = append(all, Member{
+				ID: e.id, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since, TrustDiffers: e.differs,
+			})
+		}
+	}
+	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+func (r *roster) connectedIDs() []peer.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []peer.ID
+	for id, e := range r.records {
+		if e.member() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

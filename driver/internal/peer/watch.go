@@ -1,0 +1,81 @@
+package peer
+
+import (
+	"fmt"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/event"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
+)
+
+// connectionEvents may wait for the watcher before libp2p has to.
+const connectionEvents = 1024
+
+// watch returns the goroutine that keeps the roster true to the network.
+func (p *Peer) watch() (func(), error) {
+	conns, err := p.host.EventBus().Subscribe(new(event.EvtPeerConnectednessChanged), eventbus.BufSize(connectionEvents))
+	if err != nil {
+		return nil, fmt.Errorf("watch connections: %w", err)
+	}
+	onTopic := make(chan pubsub.PeerEvent)
+	p.run(func() { p.watchTopic(onTopic) })
+	return func() {
+		defer func() { _ = conns.Close() }()
+		for {
+			select {
+			case ev, ok := <-conns.Out():
+				if !ok {
+					return
+				}
+				if ev, ok := ev.(event.EvtPeerConnectednessChanged); ok {
+					joined, left := p.roster.connected(ev.Peer, ev.Connectedness == network.Connected)
+					p.noteChange(ev.Peer, joined, left)
+				}
+			case ev := <-onTopic:
+				joined, left := p.roster.subscribed(ev.Peer, ev.Type == pubsub.PeerJoin, p.isConnected(ev.Peer))
+				p.noteChange(ev.Peer, joined, left)
+			case <-p.ctx.Done():
+				return
+			}
+		}
+	}, nil
+}
+
+func (p *Peer) watchTopic(out chan<- pubsub.PeerEvent) {
+	for {
+		ev, err := p.topic.events.NextPeerEvent(p.ctx)
+		if err != nil {
+			return
+		}
+		select {
+		case out <- ev:
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Peer) isConnected(id peer.ID) bool {
+	return p.host.Network().Connectedness(id) == network.Connected
+}
+
+// noteChange tells the rest about a member that came or went.
+func (p *Peer) noteChange(id peer.ID, joined, left bool) {
+	p.wakeDialler()
+	switch {
+	case joined:
+		p.host.ConnManager().Protect(id, memberTag)
+		p.about(id).Info("registry connected")
+		if p.onMember != nil {
+			p.onMember(id)
+		}
+		p.run(func() { p.greet(id, p.pulls.Allow()) })
+	case left:
+		p.about(id).Info("registry disconnected")
+	}
+}
+
+// memberTag keeps the connection manager from trimming members.
+const memberTag = "member"
