@@ -26,7 +26,8 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		if err != nil || len(holders) == 0 {
 			return notFound(path)
 		}
-	case r.manifest && r.method == http.MethodPut && e.Size <= smallBlob:
+	case r.manifest && (r.method == http.MethodPut || r.method == http.MethodHead) && e.Size <= smallBlob:
+		// a client that sees an error at HEAD gives up, at 404 it pushes
 		ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
 		defer cancel()
 		if err := s.transfers.Fetch(ctx, refOf(e)); err != nil {

@@ -1,0 +1,222 @@
+package main_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// binary is the registry, built once for all tests of this package.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "registry-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "registry")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// process is a running registry.
+type process struct {
+	t      *testing.T
+	dir    string
+	config string
+	http   string
+	cmd    *exec.Cmd
+	exited chan error
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
+}
+
+// newProcess configures a registry; extra are more lines of its ipfs: block.
+func newProcess(t *testing.T, extra ...string) *process {
+	t.Helper()
+	p := &process{t: t, dir: t.TempDir(), http: freeAddr(t)}
+	_, port, _ := net.SplitHostPort(freeAddr(t))
+	block := append([]string{"datastorepath: " + filepath.Join(p.dir, "data"), "listenaddrs: /ip4/127.0.0.1/tcp/" + port}, extra...)
+	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  ipfs:\n    %s\nhttp:\n  addr: %s\n  draintimeout: 5s\n",
+		strings.Join(block, "\n    "), p.http)
+	p.config = filepath.Join(p.dir, "config.yml")
+	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, append(args, p.config)...)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	return cmd
+}
+
+func (p *process) start() *process {
+	p.t.Helper()
+	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	p.cmd = p.command("serve")
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.exited = make(chan error, 1)
+	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(p.cmd, p.exited)
+	await(p.t, "the registry answers", func() bool {
+		resp, err := http.Get("http://" + p.http + "/v2/")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+func (p *process) signal(sig syscall.Signal) error {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case err := <-p.exited:
+		p.cmd = nil
+		return err
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the registry does not end")
+		return nil
+	}
+}
+
+func (p *process) kill() {
+	if p.cmd != nil {
+		_ = p.signal(syscall.SIGKILL)
+	}
+}
+
+func (p *process) status() driver.Status {
+	p.t.Helper()
+	out, err := p.command("ipfs", "status", "--json").Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var s driver.Status
+	if err := json.Unmarshal(out, &s); err != nil {
+		p.t.Fatal(err)
+	}
+	return s
+}
+
+func (p *process) bootstrap() string {
+	p.t.Helper()
+	out, err := p.command("ipfs", "id").Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return "bootstrappers: " + strings.Fields(string(out))[1]
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("never happened: %s", what)
+		}
+	}
+}
+
+func keygen(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command(binary, "ipfs", "keygen").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("protectorkey: %q", strings.TrimSpace(string(out)))
+}
+
+// swarm starts n registries, all but the first bootstrapped from the first, the
+// first one last.
+func swarm(t *testing.T, n int) []*process {
+	t.Helper()
+	key := keygen(t)
+	ps := []*process{newProcess(t, key)}
+	for range n - 1 {
+		ps = append(ps, newProcess(t, key, ps[0].bootstrap()))
+	}
+	for i := n - 1; i >= 0; i-- {
+		ps[i].start()
+	}
+	await(t, "everyone is connected to everyone", func() bool {
+		for _, p := range ps {
+			connected := 0
+			for _, m := range p.status().Members {
+				if m.Connected {
+					connected++
+				}
+			}
+			if connected < n-1 {
+				return false
+			}
+		}
+		return true
+	})
+	return ps
+}
+
+// fails runs serve and returns its one line on stderr.
+func (p *process) fails() string {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "serve", p.config)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		p.t.Errorf("exit: %v", err)
+	}
+	var said []string
+	for line := range strings.Lines(stderr.String()) {
+		if !strings.HasPrefix(line, "time=") {
+			said = append(said, line)
+		}
+	}
+	if len(said) != 1 {
+		p.t.Errorf("%d lines: %q", len(said), said)
+	}
+	return strings.Join(said, "")
+}

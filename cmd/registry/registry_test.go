@@ -1,0 +1,280 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/opencontainers/go-digest"
+)
+
+func push(t *testing.T, p *process, name string) v1.Image {
+	t.Helper()
+	img, err := random.Image(3<<20, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := crane.Push(img, p.http+"/"+name, crane.Insecure); err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func pull(t *testing.T, p *process, name string, want v1.Image) {
+	t.Helper()
+	got, err := crane.Pull(p.http+"/"+name, crane.Insecure)
+	if err == nil {
+		err = validate.Image(got)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantDigest, _ := want.Digest()
+	if d, err := got.Digest(); err != nil || d != wantDigest {
+		t.Fatalf("pulled %s, want %s: %v", d, wantDigest, err)
+	}
+}
+
+func TestPushToAnyPullFromAnyAndLoseOne(t *testing.T) {
+	ps := swarm(t, 3)
+	for i, p := range ps {
+		name := fmt.Sprintf("team/app:%d", i)
+		img := push(t, p, name)
+		for _, other := range ps {
+			pull(t, other, name, img)
+		}
+	}
+	// 3 layers and a config each: 2(3+1)+4 entries an image.
+	for _, p := range ps {
+		await(t, "the maps agree", func() bool {
+			s := p.status()
+			return s.Map.Digest == ps[0].status().Map.Digest && s.Map.Entries == 3*(2*(3+1)+4) && s.Blobs.Missing == 0
+		})
+	}
+	img, err := crane.Pull(ps[0].http+"/team/app:0", crane.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, err := crane.ListTags(ps[1].http+"/team/app", crane.Insecure)
+	if err != nil || len(tags) != 3 {
+		t.Errorf("tags: %v %v", tags, err)
+	}
+	if err := validate.Image(img); err != nil {
+		t.Fatal(err)
+	}
+	ps[0].kill()
+	pull(t, ps[2], "team/app:0", img)
+}
+
+func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	var images []v1.Image
+	for i := range 5 {
+		images = append(images, push(t, p, fmt.Sprintf("a:%d", i)))
+	}
+	before := p.status()
+	p.kill()
+	p.start()
+	if after := p.status(); after.Map.Digest != before.Map.Digest || after.PeerID != before.PeerID {
+		t.Errorf("after a kill: %+v, before %+v", after.Map, before.Map)
+	}
+	for i, img := range images {
+		pull(t, p, fmt.Sprintf("a:%d", i), img)
+	}
+}
+
+func TestTermEndsPolitely(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	img := push(t, p, "a:1")
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		t.Fatalf("exit: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(p.dir, "data", "admin.sock")); err == nil {
+		t.Error("the admin socket is still there")
+	}
+	p.start()
+	pull(t, p, "a:1", img)
+}
+
+func TestUploadResumesAfterARestart(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	half := len(content) / 2
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location = send(t, http.MethodPatch, location, content[:half], http.StatusAccepted)
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	location = send(t, http.MethodPatch, location, content[half:], http.StatusAccepted)
+	d := digest.FromBytes(content)
+	send(t, http.MethodPut, location+"&digest="+d.String(), nil, http.StatusCreated)
+	resp, err := http.Get("http://" + p.http + "/v2/a/blobs/" + d.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || !bytes.Equal(got, content) {
+		t.Fatalf("%d bytes came back: %v", len(got), err)
+	}
+}
+
+func TestUploadWithAnotherDigestIsRefused(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	send(t, http.MethodPut, location+"&digest="+digest.FromString("other").String(), []byte("bytes"), http.StatusBadRequest)
+	if n := p.status().Map.Entries; n != 0 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func send(t *testing.T, method, url string, body []byte, want int) (location string) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != want {
+		t.Fatalf("%s: %s %s", method, resp.Status, text)
+	}
+	return resp.Header.Get("Location")
+}
+
+func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key)
+	b := newProcess(t, key, a.bootstrap(), "fetchtimeout: 1s")
+	a.start()
+	b.start()
+	img := push(t, a, "a:1")
+	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2*(3+1)+4 })
+	a.kill()
+	layers, err := img.Layers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := layers[0].Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.Get("http://" + b.http + "/v2/a/blobs/" + d.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode < 500 {
+		t.Errorf("GET: %s %s", resp.Status, text)
+	}
+	head, err := http.Head("http://" + b.http + "/v2/a/blobs/" + d.String())
+	if err != nil || head.StatusCode != http.StatusNotFound {
+		t.Errorf("HEAD: %v %v", head.Status, err)
+	}
+	if err := crane.Push(img, b.http+"/a:1", crane.Insecure); err != nil {
+		t.Fatal(err)
+	}
+	pull(t, b, "a:1", img)
+}
+
+func TestMistakesAreOneLine(t *testing.T) {
+	key := keygen(t)
+	running := newProcess(t, key).start()
+	port := strings.Split(strings.Fields(running.bootstrap())[1], "/")[4]
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"unknown key":       {[]string{key, "protectorkeyfil: x"}, "protectorkeyfile"},
+		"short key":         {[]string{`protectorkey: "abcd"`}, "protectorkey"},
+		"no key, no topic":  {nil, "pubsubtopic"},
+		"no trusted peers":  {[]string{"pubsubtopic: mine"}, "trustedpeers"},
+		"missing key file":  {[]string{"protectorkeyfile: /nowhere/swarm.key", running.bootstrap()}, "copy it from a member"},
+		"bad bootstrapper":  {[]string{key, "bootstrappers: /ip4/127.0.0.1/tcp/1"}, "bootstrappers"},
+		"bad duration":      {[]string{key, "synctimeout: soon"}, "synctimeout"},
+		"bad private key":   {[]string{key, "privatekey: aGVsbG8="}, "privatekey"},
+		"bad log level":     {[]string{key, "loglevel: loud"}, "loglevel"},
+		"port in use":       {[]string{key, "announceaddrs: /ip4/127.0.0.1/tcp/" + port}, ""},
+		"not a trusted key": {[]string{key, "trustedpeers: nobody"}, "trustedpeers"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProcess(t, c.lines...)
+			if name == "port in use" {
+				rewrite(t, p, port)
+				c.want = "listenaddrs"
+			}
+			if said := p.fails(); !strings.Contains(said, c.want) || !strings.HasPrefix(said, "registry: ") {
+				t.Errorf("said %q, which does not name %q", said, c.want)
+			}
+		})
+	}
+	if said := running.fails(); !strings.Contains(said, "datastorepath") {
+		t.Errorf("datastore in use: said %q", said)
+	}
+	out, err := running.command("garbage-collect").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "later release") {
+		t.Errorf("garbage-collect: %s %v", out, err)
+	}
+}
+
+// rewrite puts a port into the configuration's listenaddrs.
+func rewrite(t *testing.T, p *process, port string) {
+	t.Helper()
+	text, err := os.ReadFile(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, "listenaddrs:") {
+			lines[i] = "    listenaddrs: /ip4/127.0.0.1/tcp/" + port
+		}
+	}
+	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRegistryOutsideItsOwnListIsReadOnly(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key)
+	id := strings.Split(a.bootstrap(), "/p2p/")[1]
+	b := newProcess(t, key, a.bootstrap(), "trustedpeers: "+id)
+	a.start()
+	b.start()
+	img := push(t, a, "a:1")
+	pull(t, b, "a:1", img)
+	resp, err := http.Post("http://"+b.http+"/v2/a/blobs/uploads/", "", nil)
+	if err != nil || resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("a push to a follower: %v %v", resp.Status, err)
+	}
+	if !b.status().ReadOnly {
+		t.Error("status does not say so")
+	}
+}
+
+func TestVersionAndHelpWork(t *testing.T) {
+	for _, args := range [][]string{{"version"}, {"--help"}, {"ipfs", "keygen", "--swarm-key"}} {
+		if out, err := exec.Command(binary, args...).CombinedOutput(); err != nil || len(out) == 0 {
+			t.Errorf("%v: %s %v", args, out, err)
+		}
+	}
+}
