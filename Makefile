@@ -38,3 +38,11 @@ deps: ## Debian packages for test-clients; needs root
 .PHONY: test-clients
 test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
 	testdata/clients/run.sh $(BIN)
+
+.PHONY: bench
+bench: build ## measure against the filesystem driver, into docs/benchmarks.md
+	$(GO) run ./cmd/bench -registry $(BIN) -out docs/benchmarks.md
+
+.PHONY: conformance
+conformance: build ## OCI conformance beside the filesystem driver; DISTRIBUTION_SPEC=<checkout>
+	testdata/conformance/run.sh $(BIN) $(DISTRIBUTION_SPEC)
