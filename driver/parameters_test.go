@@ -1,0 +1,183 @@
+package driver_test
+
+import (
+	"encoding/base64"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+const (
+	someKey  = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+	somePeer = "12D3KooWC3b2KZd6rR8MDcdv7D5L8T6LsX9DxPWULb4eW45Wpgyn"
+)
+
+func TestGoodParameters(t *testing.T) {
+	for name, c := range map[string]struct {
+		yaml string
+		want func(*driver.Parameters)
+	}{
+		"only a key":         {`{protectorkey: "` + someKey + `"}`, func(p *driver.Parameters) { p.ProtectorKey = someKey }},
+		"offline needs none": {`{offline: true}`, func(p *driver.Parameters) { p.Offline = true }},
+		"empty values":       {`{offline: true, loglevel: , bootstrappers: }`, func(p *driver.Parameters) { p.Offline = true }},
+		"list": {`{offline: true, listenaddrs: [/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2]}`, func(p *driver.Parameters) {
+			p.Offline, p.ListenAddrs = true, []string{"/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"}
+		}},
+		"list with commas": {`{offline: true, listenaddrs: "/ip4/127.0.0.1/tcp/1, /ip4/127.0.0.1/tcp/2"}`, func(p *driver.Parameters) {
+			p.Offline, p.ListenAddrs = true, []string{"/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"}
+		}},
+		"durations": {`{offline: true, synctimeout: 500ms, fetchtimeout: 1m}`, func(p *driver.Parameters) {
+			p.Offline, p.SyncTimeout, p.FetchTimeout = true, time.Second/2, time.Minute
+		}},
+		"public, everybody": {`{pubsubtopic: mine, trustedpeers: "*"}`, func(p *driver.Parameters) { p.PubsubTopic, p.TrustedPeers = "mine", []string{"*"} }},
+		"bootstrapper": {`{protectorkeyfile: k, bootstrappers: /ip4/192.0.2.1/tcp/4619/p2p/` + somePeer + `}`, func(p *driver.Parameters) {
+			p.ProtectorKeyFile, p.Bootstrappers = "k", []string{"/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer}
+		}},
+		"trusted, log, paths": {`{protectorkeyfile: k, trustedpeers: ` + somePeer + `, loglevel: warn, datastorepath: d}`, func(p *driver.Parameters) {
+			p.ProtectorKeyFile, p.TrustedPeers, p.LogLevel, p.DatastorePath = "k", []string{somePeer}, "warn", "d"
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := driver.DefaultParameters()
+			c.want(&want)
+			got, err := driver.ParseParameters(parse(t, c.yaml))
+			if err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+func TestBadParametersNameTheKey(t *testing.T) {
+	for yaml, want := range map[string]string{
+		`{}`:                              "pubsubtopic",
+		`{pubsubtopic: mine}`:             "trustedpeers",
+		`{pubsubtopic: ""}`:               "pubsubtopic",
+		`{offline: true, bootstraper: x}`: `did you mean "bootstrappers"`,
+		`{protectorkey: "12"}`:            "protectorkey",
+		`{protectorkey: 1234567890}`:      "quotes",
+		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`: "protectorkeyfile",
+		`{offline: true, privatekey: a, privatekeyfile: b}`:      "privatekeyfile",
+		`{offline: true, listenaddrs: 127.0.0.1:4619}`:           "listenaddrs",
+		`{offline: true, listenaddrs: []}`:                       "listenaddrs",
+		`{offline: true, announceaddrs: nowhere}`:                "announceaddrs",
+		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`:   "bootstrappers",
+		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:    "trustedpeers",
+		`{offline: true, trustedpeers: somebody}`:                "trustedpeers",
+		`{offline: true, loglevel: loud}`:                        "loglevel",
+		`{offline: true, synctimeout: soon}`:                     "synctimeout",
+		`{offline: true, synctimeout: -1s}`:                      "synctimeout",
+		`{offline: true, fetchtimeout: 0s}`:                      "fetchtimeout",
+		`{offline: true, fetchtimeout: 30}`:                      "fetchtimeout",
+		`{offline: true, datastorepath: ""}`:                     "datastorepath",
+		`{offline: perhaps}`:                                     "offline",
+	} {
+		t.Run(yaml, func(t *testing.T) {
+			_, err := driver.ParseParameters(parse(t, yaml))
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%v does not name %s in one line", err, want)
+			}
+		})
+	}
+}
+
+// parse reads a block as distribution does.
+func parse(t *testing.T, block string) map[string]any {
+	t.Helper()
+	config, err := configuration.Parse(strings.NewReader("version: 0.1\nstorage:\n  ipfs: " + block + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.Storage.Parameters()
+}
+
+func TestEnvironmentSetsEveryKey(t *testing.T) {
+	t.Setenv("REGISTRY_STORAGE_IPFS_OFFLINE", "true")
+	t.Setenv("REGISTRY_STORAGE_IPFS_LISTENADDRS", "/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2")
+	t.Setenv("REGISTRY_STORAGE_IPFS_SYNCTIMEOUT", "3s")
+	p, err := driver.ParseParameters(parse(t, "{datastorepath: d}"))
+	if err != nil || !p.Offline || len(p.ListenAddrs) != 2 || p.SyncTimeout != 3*time.Second || p.DatastorePath != "d" {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
+func TestExampleConfigurationIsGood(t *testing.T) {
+	f, err := os.Open("../config.example.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	config, err := configuration.Parse(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := driver.ParseParameters(config.Storage.Parameters()); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../config.example.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
+		if key := f.Tag.Get("mapstructure"); !strings.Contains(string(text), key+":") {
+			t.Errorf("%s is not explained", key)
+		}
+	}
+}
+
+func TestProtectorKeyFile(t *testing.T) {
+	dir := t.TempDir()
+	base := drivertest.Parameters(t, drivertest.Key(t))
+	base.ProtectorKey = ""
+	base.ProtectorKeyFile = filepath.Join(dir, "swarm.key")
+
+	a := drivertest.Start(t, base) // a new swarm makes it
+	made, err := os.ReadFile(base.ProtectorKeyFile)
+	if err != nil || !strings.HasPrefix(string(made), "/key/swarm/psk/1.0.0/\n/base16/\n") {
+		t.Fatalf("%q %v", made, err)
+	}
+	joining := drivertest.Parameters(t, drivertest.Key(t))
+	joining.ProtectorKey, joining.ProtectorKeyFile, joining.Bootstrappers = "", filepath.Join(dir, "missing"), a.Addresses()
+	assertNewFails(t, joining, "copy it from a member")
+
+	hexOnly := filepath.Join(dir, "hex")
+	if err := os.WriteFile(hexOnly, []byte(strings.Split(string(made), "\n")[2]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	joining.ProtectorKeyFile = hexOnly
+	drivertest.AwaitMesh(t, a, drivertest.Start(t, joining))
+
+	a.Stop()
+	if err := os.Remove(base.ProtectorKeyFile); err != nil {
+		t.Fatal(err)
+	}
+	assertNewFails(t, base, "copy it from a member") // its datastore is not new
+}
+
+func TestPrivateKeyFileKeepsThePeerID(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.PrivateKeyFile = filepath.Join(t.TempDir(), "peer.key")
+	a := drivertest.Start(t, p)
+	id := a.Identity().PeerID
+	a.Stop()
+	text, err := os.ReadFile(p.PrivateKeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text))); err != nil {
+		t.Fatal(err)
+	}
+	other := drivertest.Parameters(t, p.ProtectorKey)
+	other.PrivateKey = strings.TrimSpace(string(text))
+	if got := drivertest.Start(t, other).Identity().PeerID; got != id {
+		t.Errorf("peer ID %s, was %s", got, id)
+	}
+}
