@@ -1,0 +1,102 @@
+package pathmap_test
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/ipfs/go-datastore/query"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+var update = flag.Bool("update", false, "write the golden bytes anew")
+
+const goldenFile = "../../../testdata/paths.json"
+
+// golden are bytes that every release writes and reads.
+type golden struct {
+	Entry    string `json:"entry"`     // hex
+	Delta    string `json:"delta"`     // hex of the block that first writes that entry at /docker/a by peer "writer"
+	DeltaCID string `json:"delta_cid"` // of the same
+}
+
+func TestGoldenBytes(t *testing.T) {
+	e := entryOf(t, "golden")
+	f := newFabric(t)
+	a := f.add("writer")
+	if err := a.m.Put(t.Context(), "/docker/a", e); err != nil {
+		t.Fatal(err)
+	}
+	got := golden{Entry: hex.EncodeToString(e.Marshal()), DeltaCID: a.m.Heads()[0].String()}
+	res, err := a.db.Query(t.Context(), query.Query{Prefix: "/paths/blocks"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks, err := res.Rest()
+	if err != nil || len(blocks) != 1 {
+		t.Fatalf("%d blocks: %v", len(blocks), err)
+	}
+	got.Delta = hex.EncodeToString(blocks[0].Value)
+	if *update {
+		b, err := json.MarshalIndent(got, "", "  ")
+		if err == nil {
+			err = os.WriteFile(goldenFile, append(b, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want golden
+	if err := json.Unmarshal(b, &want); err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	raw, err := hex.DecodeString(want.Entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := pathmap.UnmarshalEntry(raw); err != nil || back != e {
+		t.Errorf("decoded %+v %v", back, err)
+	}
+}
+
+func TestEntriesOfLaterReleases(t *testing.T) {
+	e := entryOf(t, "x")
+	more := append(e.Marshal(), 0x7a, 1, 'y') // an unknown field, number 15
+	if got, err := pathmap.UnmarshalEntry(more); err != nil || got != e {
+		t.Errorf("an unknown field: %+v %v", got, err)
+	}
+	newer := e.Marshal()
+	newer[0] = 2
+	if _, err := pathmap.UnmarshalEntry(newer); !errors.Is(err, pathmap.ErrNewerEntry) {
+		t.Errorf("a newer format: %v", err)
+	}
+	for _, bad := range [][]byte{nil, {1}, {1, 0xff}, e.Marshal()[:9]} {
+		if _, err := pathmap.UnmarshalEntry(bad); err == nil {
+			t.Errorf("%x was taken for an entry", bad)
+		}
+	}
+}
+
+func FuzzUnmarshalEntry(f *testing.F) {
+	f.Add(entryOf(f, "x").Marshal())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := pathmap.UnmarshalEntry(b)
+		if err != nil {
+			return
+		}
+		if back, err := pathmap.UnmarshalEntry(e.Marshal()); err != nil || back != e {
+			t.Errorf("%+v became %+v: %v", e, back, err)
+		}
+	})
+}
