@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -92,6 +93,44 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 	for i, img := range images {
 		pull(t, p, fmt.Sprintf("a:%d", i), img)
 	}
+}
+
+// TestKillInMidPush kills a registry while images are being pushed to it: every
+// push that was acknowledged is there afterwards, on it and on the other one.
+func TestKillInMidPush(t *testing.T) {
+	ps := swarm(t, 2)
+	type pushed struct {
+		name string
+		img  v1.Image
+	}
+	acknowledged := make(chan pushed, 1000)
+	var killed atomic.Bool
+	go func() {
+		defer close(acknowledged)
+		for i := 0; !killed.Load(); i++ {
+			img, err := random.Image(300_000, 2)
+			if err != nil {
+				return
+			}
+			name := fmt.Sprintf("a:%d", i)
+			if crane.Push(img, ps[1].http+"/"+name, crane.Insecure) != nil {
+				return
+			}
+			acknowledged <- pushed{name, img}
+		}
+	}()
+	await(t, "some pushes are acknowledged", func() bool { return len(acknowledged) > 4 })
+	ps[1].kill()
+	killed.Store(true)
+	ps[1].start()
+	n := 0
+	for p := range acknowledged {
+		pull(t, ps[1], p.name, p.img)
+		pull(t, ps[0], p.name, p.img)
+		n++
+	}
+	await(t, "the maps agree", func() bool { return ps[0].status().Map.Digest == ps[1].status().Map.Digest })
+	t.Logf("%d pushes were acknowledged", n)
 }
 
 func TestTermEndsPolitely(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	crdt "github.com/ipfs/go-ds-crdt"
@@ -77,8 +78,12 @@ func (f *feed) finish() {
 	}
 }
 
-// merge hands the CRDT one head and waits until it has dealt with it. ctx is
-// the map's own, never a request's.
+// mergeTimeout bounds the CRDT's work on one delta whose blocks are all here. It
+// gives up itself after its DAGSyncerTimeout.
+const mergeTimeout = time.Minute
+
+// merge hands the CRDT one head and waits until it has dealt with it: once it
+// has begun, not even the map's end leaves it alone with the transaction.
 func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 	payload, err := encodeHeads([]cid.Cid{head})
 	if err != nil {
@@ -90,11 +95,13 @@ func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	timeout := time.NewTimer(mergeTimeout)
+	defer timeout.Stop()
 	select {
 	case <-job.done:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-timeout.C:
+		return fmt.Errorf("the CRDT did not finish within %s", mergeTimeout)
 	}
 }
 

@@ -70,7 +70,6 @@ func (m *Map) mergeGroup(group []*delta) error {
 			break // what came before it stands
 		}
 		if err := m.mergeDelta(snap, d); err != nil {
-			m.ledger.discard(m.ctx)
 			return m.reopen(fmt.Errorf("merge delta %s: %w", d.cid, err))
 		}
 	}

@@ -127,7 +127,6 @@ func (m *Map) commit(group []*writeRequest) error {
 	}
 	snap := m.current.Load().clone()
 	if err := m.commitDelta(snap, group); err != nil {
-		m.ledger.discard(m.ctx)
 		return m.reopen(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {
@@ -198,8 +197,9 @@ func (m *Map) recordHeads(before []cid.Cid) error {
 // changes in memory that the disk has not, so it is opened again from disk.
 func (m *Map) reopen(cause error) error {
 	m.feed.take()
-	err := m.crdt.Load().Close()
+	err := m.crdt.Load().Close() // it must be still before the transaction goes
 	m.feed.finish()
+	m.ledger.discard(m.ctx)
 	if err == nil {
 		err = m.openCRDT()
 	}
