@@ -221,7 +221,7 @@ func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode < 500 {
+	if resp.StatusCode < 500 || !strings.Contains(string(text), "fetch baf") {
 		t.Errorf("GET: %s %s", resp.Status, text)
 	}
 	head, err := http.Head("http://" + b.http + "/v2/a/blobs/" + d.String())
