@@ -1,0 +1,86 @@
+package driver_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
+	c := drivertest.Cluster(t, 2)
+	pushBlob(t, c[0], randomBytes(t, 1000))
+	drivertest.AwaitAgreement(t, c...)
+	s, err := driver.AskStatus(t.Context(), c[1].Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Map.Entries != 1 || s.Blobs.Missing != 1 || s.Network != "private" || len(s.Members) != 1 || s.Members[0].LastDelta == nil {
+		t.Errorf("status: %+v", s)
+	}
+	if id, err := driver.AskIdentity(t.Context(), c[1].Params); err != nil || id.PeerID != s.PeerID {
+		t.Errorf("identity: %+v %v", id, err)
+	}
+	want := map[string]float64{"registry_ipfs_map_entries": 1, "registry_ipfs_map_heads": 1, "registry_ipfs_members": 1, "registry_ipfs_blobs": 0}
+	for name, value := range gather(t, c[1]) {
+		if w, ok := want[name]; ok && w != value {
+			t.Errorf("%s is %g, want %g", name, value, w)
+		}
+		delete(want, name)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing metrics: %v", want)
+	}
+}
+
+// gather sums the metrics of each name.
+func gather(t *testing.T, m *drivertest.Member) map[string]float64 {
+	t.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	if err := reg.Register(m.Collector()); err != nil {
+		t.Fatal(err)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := map[string]float64{}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "registry_ipfs_") {
+			t.Errorf("metric %s", f.GetName())
+		}
+		for _, metric := range f.GetMetric() {
+			sums[f.GetName()] += metric.GetGauge().GetValue() + metric.GetCounter().GetValue()
+		}
+	}
+	return sums
+}
+
+func TestAskingARegistryThatIsNotRunning(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	if _, err := driver.AskStatus(t.Context(), p); err != driver.ErrNotRunning {
+		t.Errorf("%v", err)
+	}
+	id, err := driver.Identify(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := drivertest.Start(t, p).Identity(); again.PeerID != id.PeerID {
+		t.Errorf("it said %s, and is %s", id.PeerID, again.PeerID)
+	}
+}
+
+func TestFiveRegistries(t *testing.T) {
+	c := drivertest.Cluster(t, 5)
+	content := randomBytes(t, 2<<20+1)
+	path := pushBlob(t, c[3], content)
+	for _, m := range c {
+		if string(get(t, m, path)) != string(content) {
+			t.Fatal("other bytes arrived")
+		}
+	}
+	drivertest.AwaitAgreement(t, c...)
+}
