@@ -135,28 +135,56 @@ func TestDeleteIsSeenEverywhereAndStays(t *testing.T) {
 	}
 }
 
-func TestBothSidesOfAPartitionWrite(t *testing.T) {
-	c := drivertest.Cluster(t, 2)
-	c[1].Stop()
-	if err := c[0].PutContent(t.Context(), "/x/a", []byte("a")); err != nil {
-		t.Fatal(err)
-	}
-	alone := c[1].Params
-	alone.Offline = true
-	offline := &drivertest.Member{}
-	*offline = *drivertest.Start(t, alone)
-	if err := offline.PutContent(t.Context(), "/x/b", []byte("b")); err != nil {
-		t.Fatal(err)
-	}
-	if err := offline.Close(); err != nil {
-		t.Fatal(err)
-	}
-	c[1].Restart()
-	drivertest.AwaitAgreement(t, c...)
-	for _, m := range c {
-		if string(get(t, m, "/x/a"))+string(get(t, m, "/x/b")) != "ab" {
-			t.Fatal("a write of one side was lost")
+// TestPartitionAndHeal cuts the links of two registries, writes on both sides,
+// concurrently to one tag, pushes against a delete, and heals.
+func TestPartitionAndHeal(t *testing.T) {
+	key := drivertest.Key(t)
+	a, linkA := drivertest.StartLinked(t, drivertest.Parameters(t, key))
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = a.Addresses()
+	b, linkB := drivertest.StartLinked(t, p)
+	drivertest.AwaitMesh(t, a, b)
+	put := func(m *drivertest.Member, path, v string) {
+		t.Helper()
+		if err := m.PutContent(t.Context(), path, []byte(v)); err != nil {
+			t.Fatal(err)
 		}
+	}
+	put(a, "/both/deleted", "1")
+	put(a, "/both/pushed", "1")
+	drivertest.AwaitAgreement(t, a, b)
+
+	linkA.Cut(true)
+	linkB.Cut(true)
+	drivertest.Await(t, "both sides notice", func() bool {
+		return !a.Status(t.Context()).Members[0].Connected && !b.Status(t.Context()).Members[0].Connected
+	})
+	put(a, "/x/a", "a")
+	put(b, "/x/b", "b")
+	put(a, "/x/tag", "of a")
+	put(b, "/x/tag", "of b")
+	put(a, "/both/pushed", "2") // b's delete never saw this one
+	if err := b.Delete(t.Context(), "/both"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.GetContent(asRequest(t, http.MethodGet, "vars.reference"), "/x/a"); err == nil {
+		t.Fatal("the partition leaks")
+	}
+
+	linkA.Cut(false)
+	linkB.Cut(false)
+	drivertest.AwaitMesh(t, a, b)
+	drivertest.AwaitAgreement(t, a, b)
+	for _, m := range []*drivertest.Member{a, b} {
+		if got := string(get(t, m, "/x/a")) + string(get(t, m, "/x/b")) + string(get(t, m, "/both/pushed")); got != "ab2" {
+			t.Errorf("a write of one side was lost: %s", got)
+		}
+		if !missing(m, "/both/deleted") {
+			t.Error("a delete was lost")
+		}
+	}
+	if tagA, tagB := string(get(t, a, "/x/tag")), string(get(t, b, "/x/tag")); tagA != tagB {
+		t.Errorf("the tag is %q here and %q there", tagA, tagB)
 	}
 }
 

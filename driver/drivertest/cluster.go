@@ -5,8 +5,8 @@
 //	err := c[0].PutContent(ctx, path, content)
 //	got, err := c[1].GetContent(ctx, path)
 //
-// Limits: all members share one process; a partition is made by stopping a
-// member or by dialling through a Link that can be cut.
+// Limits: all members share one process; a partition breaks connections and
+// refuses new ones (Link), it does not lose single packets.
 package drivertest
 
 import (
