@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
 // fleet is what is compared: upstream's filesystem driver, and two registries
@@ -59,7 +60,7 @@ func startFleet(ctx context.Context, binary, dir string) (f *fleet, err error) {
 	}
 	var addrs [5]string
 	for i := range addrs {
-		if addrs[i], err = freeAddr(); err != nil {
+		if addrs[i], err = loopback.FreeAddr(); err != nil {
 			return f, err
 		}
 	}
@@ -90,14 +91,6 @@ func startFleet(ctx context.Context, binary, dir string) (f *fleet, err error) {
 		return f, err
 	}
 	return f, awaitMember(ctx, binary, configB)
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 func start(binary, name, config, addr string) (*registry, error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
 // registry is one registry process.
@@ -45,10 +46,10 @@ func start(ctx context.Context, binary, dir, name, key, bootstrapper string) (*r
 		exited: make(chan error, 1),
 	}
 	var err error
-	if r.http, err = freeAddr(); err != nil {
+	if r.http, err = loopback.FreeAddr(); err != nil {
 		return nil, err
 	}
-	swarm, err := freeAddr()
+	swarm, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +81,6 @@ func start(ctx context.Context, binary, dir, name, key, bootstrapper string) (*r
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
-}
-
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // await waits for a condition, for as long as the process lives.

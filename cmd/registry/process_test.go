@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
 // binary is the registry, built once for all tests of this package.
@@ -51,12 +52,11 @@ type process struct {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return addr
 }
 
 // newProcess configures a registry; extra are more lines of its ipfs: block.

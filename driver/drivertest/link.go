@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
 // Link is the only way to a member: a forwarder of TCP on loopback whose address
@@ -25,12 +26,10 @@ type Link struct {
 // StartLinked starts a registry that others reach only through its link.
 func StartLinked(t testing.TB, p driver.Parameters) (*Member, *Link) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	target, err := loopback.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := free.Addr().String()
-	_ = free.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
