@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,12 +11,24 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// newClient speaks HTTP to members; the host of a URL is a peer ID, as a CID so
-// that it may be written in lower case.
-func newClient(s Swarm) *http.Client {
-	return &http.Client{Transport: &http.Transport{
+const (
+	// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
+	maxBlock = 128 << 10
+	// maxHave is the leafSet of the largest blob.
+	maxHave = blob.MaxSize / blob.LeafSize / 8
+)
+
+// client asks members over HTTP.
+type client struct{ http *http.Client }
+
+// newClient dials members; the host of a URL is a peer ID, as a CID because URLs
+// are case-insensitive. alive ends dialling when it is done.
+func newClient(alive context.Context, s Swarm, patience time.Duration) *client {
+	return &client{&http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 			host, _, err := net.SplitHostPort(addr)
 			if err != nil {
@@ -25,52 +38,93 @@ func newClient(s Swarm) *http.Client {
 			if err != nil {
 				return nil, err
 			}
+			// http.Transport goes on dialling when the request is over.
+			ctx, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			defer context.AfterFunc(alive, cancel)()
 			return s.Dial(ctx, id, Protocol)
 		},
 		DisableCompression:  true,
-		MaxIdleConnsPerHost: 4,
+		MaxIdleConnsPerHost: streams + 1,
 		IdleConnTimeout:     time.Minute,
-	}}
+	}}}
 }
 
-func urlOf(id peer.ID, kind string, c cid.Cid) string {
-	return fmt.Sprintf("http://%s/v1/%s/%s", peer.ToCid(id), kind, c)
-}
+func (c *client) close() { c.http.CloseIdleConnections() }
 
-// request asks a member; the caller closes the body. Another status than those
-// wanted is an error.
-func (t *Transfers) request(ctx context.Context, method string, id peer.ID, kind string, c cid.Cid, from int64) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, urlOf(id, kind, c), nil)
+// do sends one request; the caller closes the body. 404 and 416 are errGone.
+func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s/v1/%s", peer.ToCid(id), path), nil)
 	if err != nil {
 		return nil, err
 	}
-	if from > 0 {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	if ranges != "" {
+		req.Header.Set("Range", ranges)
 	}
-	resp, err := t.client.Do(req)
+	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for %s: %w", id, c, err)
+		return nil, fmt.Errorf("ask %s: %w", id, err)
 	}
-	want := http.StatusOK
-	if from > 0 {
-		want = http.StatusPartialContent
+	switch resp.StatusCode {
+	case want:
+		return resp, nil
+	case http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable:
+		err = errGone
+	default:
+		err = fmt.Errorf("answers %s", resp.Status)
 	}
-	if resp.StatusCode != want {
-		_ = resp.Body.Close()
-		return nil, fmt.Errorf("ask %s for %s: %s", id, c, resp.Status)
-	}
-	return resp, nil
+	_ = resp.Body.Close()
+	return resp, fmt.Errorf("%s: %w", id, err)
 }
 
-// maxBlock is the most bytes of an inner block: 1024 links of some 60 bytes.
-const maxBlock = 1 << 20
-
-// block asks a member for an inner block.
-func (t *Transfers) block(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
-	resp, err := t.request(ctx, http.MethodGet, id, "blocks", c, 0)
+// body is do for a short body that is read whole.
+func (c *client) body(ctx context.Context, id peer.ID, path string, most int64) ([]byte, error) {
+	resp, err := c.do(ctx, http.MethodGet, id, path, "", http.StatusOK)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	return io.ReadAll(io.LimitReader(resp.Body, maxBlock))
+	b, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("receive from %s: %w", id, err)
+	}
+	if int64(len(b)) > most {
+		return nil, fmt.Errorf("%s sent more than %d bytes: %w", id, most, errLied)
+	}
+	return b, nil
+}
+
+// block gets an inner block; its bytes are not verified.
+func (c *client) block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, error) {
+	return c.body(ctx, id, "blocks/"+block.String(), maxBlock)
+}
+
+// span gets the bytes [from, to) of a blob.
+func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String(),
+		fmt.Sprintf("bytes=%d-%d", from, to-1), http.StatusPartialContent)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Body, nil
+}
+
+// holds says what a member has of a blob: all, some leaves, or nothing. An error
+// is no answer.
+func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid) (whole bool, some leafSet, err error) {
+	resp, err := c.do(ctx, http.MethodHead, id, "blobs/"+root.String(), "", http.StatusOK)
+	if err == nil {
+		return true, nil, resp.Body.Close()
+	}
+	if !errors.Is(err, errGone) {
+		return false, nil, err
+	}
+	if resp.Header.Get(partialHeader) == "" {
+		return false, nil, nil
+	}
+	some, err = c.body(ctx, id, "blobs/"+root.String()+"/have", maxHave)
+	if errors.Is(err, errGone) {
+		return false, nil, nil
+	}
+	return false, some, err
 }

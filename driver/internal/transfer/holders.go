@@ -2,78 +2,154 @@ package transfer
 
 import (
 	"context"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 const (
-	holdersFor = 2 * time.Second // an answer is remembered
-	askTimeout = 2 * time.Second
-	maxKnown   = 4096
+	rememberFor = 2 * time.Second // an answer
+	maxKnown    = 4096
+	maxAsking   = 64 // members asked at the same moment
 )
 
-// answer is who was asked for a blob and who has it.
-type answer struct {
-	asked, have []peer.ID
-	at          time.Time
+// question is one round of asking every connected member for a blob.
+type question struct {
+	at      time.Time
+	asked   []peer.ID
+	changed *signal       // an answer came
+	done    chan struct{} // all have answered, or had their time
+
+	mu     sync.Mutex
+	whole  []peer.ID // in the order of their answers
+	some   map[peer.ID]leafSet
+	silent bool // some did not answer
 }
 
-// holders remembers who holds what, briefly.
-type holders struct {
+// answers gives what is known so far.
+func (q *question) answers() (whole []peer.ID, some map[peer.ID]leafSet, silent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.whole), maps.Clone(q.some), q.silent
+}
+
+func (q *question) note(id peer.ID, whole bool, some leafSet, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case err != nil:
+		q.silent = true
+	case whole:
+		q.whole = append(q.whole, id)
+	case some != nil:
+		q.some[id] = some
+	}
+	q.changed.raise()
+}
+
+// questions remembers who holds what, briefly, and asks once for all who want to
+// know at the same time.
+type questions struct {
 	t     *Transfers
 	mu    sync.Mutex
-	known map[cid.Cid]answer
+	known map[cid.Cid]*question
 }
 
-func (h *holders) ask(ctx context.Context, c cid.Cid) (answer, error) {
-	h.mu.Lock()
-	a, ok := h.known[c]
-	h.mu.Unlock()
-	if ok && time.Since(a.at) < holdersFor {
-		return a, nil
-	}
-	a = h.askAll(ctx, c)
-	if err := ctx.Err(); err != nil && len(a.have) == 0 {
-		return a, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.known) >= maxKnown {
-		clear(h.known)
-	}
-	h.known[c] = a
-	return a, nil
-}
-
-func (h *holders) forget(c cid.Cid) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.known, c)
-}
-
-// askAll asks every connected member at once; who answers first comes first.
-func (h *holders) askAll(ctx context.Context, c cid.Cid) answer {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	a := answer{asked: h.t.cfg.Swarm.Connected(), at: time.Now()}
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for _, id := range a.asked {
-		wg.Go(func() {
-			resp, err := h.t.request(ctx, http.MethodHead, id, "blobs", c, 0)
-			if err != nil {
-				return
+// ask joins the question about c that is under way, or one not older than age, or
+// starts one. Nil when the transfers are closing.
+func (s *questions) ask(c cid.Cid, age time.Duration) *question {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q := s.known[c]; q != nil {
+		select {
+		case <-q.done:
+			if time.Since(q.at) < age {
+				return q
 			}
-			_ = resp.Body.Close()
-			mu.Lock()
-			defer mu.Unlock()
-			a.have = append(a.have, id)
+		default:
+			return q
+		}
+	}
+	if !s.t.hold() {
+		return nil
+	}
+	s.prune()
+	q := &question{
+		at: time.Now(), asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
+		done: make(chan struct{}), some: map[peer.ID]leafSet{},
+	}
+	s.known[c] = q
+	go func() {
+		defer s.t.wg.Done()
+		s.run(q, c)
+	}()
+	return q
+}
+
+// prune keeps the memory small; mu is held.
+func (s *questions) prune() {
+	if len(s.known) < maxKnown {
+		return
+	}
+	maps.DeleteFunc(s.known, func(_ cid.Cid, q *question) bool { return time.Since(q.at) > rememberFor })
+}
+
+func (s *questions) run(q *question, c cid.Cid) {
+	ctx, cancel := context.WithTimeout(s.t.ctx, s.t.pace.ask)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(maxAsking)
+	for _, id := range q.asked {
+		g.Go(func() error {
+			whole, some, err := s.t.client.holds(ctx, id, c)
+			q.note(id, whole, some, err)
+			return nil
 		})
 	}
-	wg.Wait()
-	return a
+	_ = g.Wait() // nothing in it fails
+	close(q.done)
+}
+
+// Holders asks the connected members which of them hold a blob whole; self is not
+// among them, nor who lately sent wrong bytes of it. Answers are remembered for two
+// seconds. It returns when all have answered, or a moment after the first who holds
+// it; members that do not answer have two seconds. The error is ctx's, and
+// then there may be holders all the same.
+func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error) {
+	if t.cfg.Swarm == nil {
+		return nil, nil
+	}
+	q := t.questions.ask(ref.CID, rememberFor)
+	if q == nil {
+		return nil, errClosing
+	}
+	err := t.awaitHolders(ctx, q)
+	whole, _, _ := q.answers()
+	return slices.DeleteFunc(whole, func(id peer.ID) bool { return t.grudges.holds(id, ref.CID) }), err
+}
+
+func (t *Transfers) awaitHolders(ctx context.Context, q *question) error {
+	var enough <-chan time.Time
+	for {
+		changed := q.changed.wait()
+		if whole, _, _ := q.answers(); enough == nil && len(whole) > 0 {
+			enough = time.After(t.pace.grace)
+		}
+		select {
+		case <-changed:
+		case <-q.done:
+			return nil
+		case <-enough:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -4,280 +4,203 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
+	"maps"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-const (
-	// retryEvery is the pause before holders are asked for anew.
-	retryEvery = 250 * time.Millisecond
-	// jump is how many leaves ahead of the stream a reader may want before the
-	// stream is begun anew at its place.
-	jump = 4
-)
-
-// job is the one transfer of a blob. It ends when the blob is whole, when
-// nothing arrived for Config.Stall, or a minute after its last reader left.
+// job is the one transfer of a blob. The first cause that its context is cancelled
+// with says how it ended: errWhole, or why it failed.
 type job struct {
-	t      *Transfers
-	ref    blob.Ref
+	t       *Transfers
+	ref     blob.Ref
+	log     *logrus.Entry
+	plan    *plan
+	roster  *roster
+	changed *signal // anything somebody in here may wait for
+
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	done   chan struct{} // closed at the end; err is set before
 	err    error
 
-	mu      sync.Mutex
-	partial *blob.Partial // nil until the layout is known
-	shape   *blob.Layout
-	want    int           // leaf a reader waits for
-	news    chan struct{} // closed when a leaf arrived
-	readers int
-	ended   bool
-	idle    *time.Timer
+	moved         atomic.Int64 // last progress, nanoseconds since born
+	born          time.Time
+	first         chan struct{} // closed at the first leaf
+	firstOnce     sync.Once
+	asked         atomic.Bool // every member was asked at least once
+	bitswapFailed atomic.Bool
 
-	bad   map[peer.ID]bool // sent bytes that are not the blob's
-	asked []peer.ID
-	last  error
-	moved time.Time // last progress
+	mu    sync.Mutex
+	users int
+	ended bool
+	idle  *time.Timer
+	whom  map[peer.ID]bool // asked
+	last  error            // of a holder
 }
 
 func newJob(t *Transfers, ref blob.Ref) *job {
-	j := &job{t: t, ref: ref, done: make(chan struct{}), news: make(chan struct{}), bad: map[peer.ID]bool{}, moved: time.Now()}
-	j.ctx, j.cancel = context.WithCancel(t.ctx)
-	j.idle = time.AfterFunc(linger, j.cancel)
+	j := &job{
+		t: t, ref: ref, log: t.log.WithField("cid", ref.CID),
+		plan: &plan{}, roster: newRoster(t.pace), changed: newSignal(),
+		done: make(chan struct{}), first: make(chan struct{}), born: time.Now(), whom: map[peer.ID]bool{},
+	}
+	j.ctx, j.cancel = context.WithCancelCause(t.ctx)
+	j.idle = time.AfterFunc(t.pace.linger, j.unread)
 	j.idle.Stop()
 	return j
 }
 
-func (j *job) enter() {
+// enter adds a user; false when the job is about to end and another is needed.
+func (j *job) enter() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.readers++
+	if j.ended || j.ctx.Err() != nil {
+		return false
+	}
+	j.users++
 	j.idle.Stop()
+	return true
 }
 
 func (j *job) leave() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.readers--
+	j.users--
 	switch {
-	case j.readers > 0:
+	case j.users > 0:
 	case j.ended:
 		j.closePartial()
 	default:
-		j.idle.Reset(linger)
+		j.idle.Reset(j.t.pace.linger)
+	}
+}
+
+// unread ends the job when nobody has used it for long enough.
+func (j *job) unread() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.users == 0 {
+		j.cancel(errUnread)
 	}
 }
 
 func (j *job) run() {
-	err := j.fetch()
-	if err != nil {
-		err = &Unavailable{CID: j.ref.CID, Asked: j.asked, Cause: j.cause(err)}
-		j.t.log.WithError(err).Debug("transfer ended")
-	}
-	j.cancel()
+	err := j.verdict(j.fetch())
 	j.t.forget(j)
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.err, j.ended = err, true
-	close(j.done)
 	j.idle.Stop()
-	if j.readers == 0 {
+	close(j.done)
+	if j.users == 0 {
 		j.closePartial()
 	}
-	j.mu.Unlock()
 }
 
-func (j *job) cause(err error) error {
-	if errors.Is(err, errNoHolder) {
-		return j.last
+// fetch does everything and waits for all who took part.
+func (j *job) fetch() error {
+	var wg sync.WaitGroup
+	wg.Go(j.scout)
+	wg.Go(j.watch)
+	wg.Go(func() {
+		if err := j.open(); err != nil {
+			j.cancel(err)
+			return
+		}
+		j.employ(&wg)
+	})
+	<-j.ctx.Done()
+	wg.Wait()
+	cause := context.Cause(j.ctx)
+	if !errors.Is(cause, errWhole) {
+		return cause
 	}
+	// What is whole is kept, also when this registry is stopping.
+	return j.plan.blob().Finish(context.WithoutCancel(j.ctx))
+}
+
+// employ starts the workers. The first leaf has the whole bandwidth.
+func (j *job) employ(wg *sync.WaitGroup) {
+	wg.Go(j.work)
+	if j.t.cfg.Bitswap != nil {
+		wg.Go(j.lastResort)
+	}
+	select {
+	case <-j.first:
+	case <-j.ctx.Done():
+		return
+	}
+	for range min(streams, j.plan.layout.Leaves()) - 1 {
+		wg.Go(j.work)
+	}
+}
+
+// verdict makes the error that readers get.
+func (j *job) verdict(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNobody), errors.Is(err, errStalled):
+		j.mu.Lock()
+		asked, last := slices.Sorted(maps.Keys(j.whom)), j.last
+		j.mu.Unlock()
+		if last == nil && errors.Is(err, errStalled) {
+			last = errStalled
+		}
+		err = &Unavailable{CID: j.ref.CID, Asked: asked, Cause: last}
+	default:
+		err = fmt.Errorf("fetch %s: %w", j.ref.CID, err)
+	}
+	j.log.WithError(err).Debug("a transfer ended")
 	return err
 }
 
+// closePartial keeps what has arrived for a later transfer; mu is held.
 func (j *job) closePartial() {
-	if j.partial == nil {
+	p := j.plan.blob()
+	if p == nil {
 		return
 	}
-	if err := j.partial.Close(); err != nil {
-		j.t.log.WithError(err).Warn("close a blob that was on its way here")
+	if err := p.Close(); err != nil {
+		j.log.WithError(err).Warn("close a blob that was on its way here")
 	}
-	j.partial = nil
 }
 
-var errNoHolder = errors.New("no holder")
-
-// fetch goes from holder to holder until the blob is whole.
-func (j *job) fetch() error {
+// watch fails the job when nothing has come for Config.Stall.
+func (j *job) watch() {
 	for {
-		holder, err := j.pick()
-		if err != nil {
-			return err
+		left := j.t.pace.stall - j.still()
+		if j.plan.hashing.Load() {
+			left = max(left, j.t.pace.retry) // busy with what is here
 		}
-		whole, err := j.fetchFrom(holder)
-		if whole {
-			return j.partial.Finish(j.ctx)
-		}
-		if j.ctx.Err() != nil {
-			return j.ctx.Err()
-		}
-		if err == nil {
-			continue // a reader wants another place
-		}
-		j.last = err
-		j.t.holders.forget(j.ref.CID)
-		j.t.log.WithField("peer", holder).WithError(err).Debug("holder failed, trying the next")
-		if errors.Is(err, blob.ErrBadLeaf) || errors.Is(err, blob.ErrBadDAG) {
-			j.bad[holder] = true
-		}
-		if time.Since(j.moved) > j.t.cfg.Stall {
-			return errNoHolder
-		}
-	}
-}
-
-// pick finds a holder, waiting for one to come for a part of the stall time.
-func (j *job) pick() (peer.ID, error) {
-	patience := j.t.cfg.Stall / 10
-	for begin := time.Now(); ; {
-		a, err := j.t.holders.ask(j.ctx, j.ref.CID)
-		if err != nil {
-			return "", err
-		}
-		j.asked = a.asked
-		for _, id := range a.have {
-			if !j.bad[id] {
-				return id, nil
-			}
-		}
-		if time.Since(begin) > patience {
-			return "", errNoHolder
+		if left <= 0 {
+			j.cancel(errStalled)
+			return
 		}
 		select {
-		case <-time.After(retryEvery):
-			j.t.holders.forget(j.ref.CID)
+		case <-time.After(left):
 		case <-j.ctx.Done():
-			return "", j.ctx.Err()
+			return
 		}
 	}
 }
 
-// fetchFrom takes what it can get of one holder. whole: the blob is complete;
-// no error and not whole: a reader wants the stream begun anew elsewhere.
-func (j *job) fetchFrom(holder peer.ID) (whole bool, err error) {
-	ctx, cancel := context.WithCancel(j.ctx)
-	defer cancel()
-	watchdog := time.AfterFunc(j.holderPatience(), cancel)
-	defer watchdog.Stop()
-	if err := j.layout(ctx, holder); err != nil {
-		return false, err
-	}
-	first, ok := j.partial.Missing(j.wanted())
-	if !ok {
-		return true, nil
-	}
-	_, from, _ := j.leaves().Leaf(first)
-	resp, err := j.t.request(ctx, http.MethodGet, holder, "blobs", j.ref.CID, from)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body := &alive{r: resp.Body, j: j, watchdog: watchdog}
-	for i := first; i < j.leaves().Leaves(); i++ {
-		if j.partial.Have(i) || j.elsewhere(i) {
-			break // the next request begins where something is missing
-		}
-		if err := j.take(body, i); err != nil {
-			return false, err
-		}
-	}
-	_, missing := j.partial.Missing(j.wanted())
-	return !missing, nil
-}
+// still is how long nothing has come.
+func (j *job) still() time.Duration { return time.Since(j.born) - time.Duration(j.moved.Load()) }
 
-// holderPatience is how long one holder may send nothing.
-func (j *job) holderPatience() time.Duration { return min(j.t.cfg.Stall/3, 10*time.Second) }
+func (j *job) progress() { j.moved.Store(int64(time.Since(j.born))) }
 
-func (j *job) layout(ctx context.Context, holder peer.ID) error {
-	if j.partial != nil {
-		return nil
-	}
-	layout, inner, err := blob.ReadLayout(ctx, j.ref.CID, j.ref.Size, func(ctx context.Context, c cid.Cid) ([]byte, error) {
-		return j.t.block(ctx, holder, c)
-	})
-	if err != nil {
-		return fmt.Errorf("read layout of %s from %s: %w", j.ref.CID, holder, err)
-	}
-	p, err := j.t.cfg.Blobs.Partial(layout, inner)
-	if err != nil {
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.partial, j.shape = p, layout
-	j.tell()
-	return nil
-}
-
-// take reads one leaf off the stream; it is verified before anybody sees it.
-func (j *job) take(body io.Reader, i int) error {
-	_, _, length := j.leaves().Leaf(i)
-	leaf := make([]byte, length)
-	if _, err := io.ReadFull(body, leaf); err != nil {
-		return fmt.Errorf("receive leaf %d of %s: %w", i, j.ref.CID, err)
-	}
-	if err := j.partial.Put(i, leaf); err != nil {
-		return fmt.Errorf("leaf %d of %s: %w", i, j.ref.CID, err)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.moved = time.Now()
-	j.tell()
-	return nil
-}
-
-// tell wakes the readers; mu is held.
-func (j *job) tell() {
-	close(j.news)
-	j.news = make(chan struct{})
-}
-
-func (j *job) leaves() *blob.Layout {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.shape
-}
-
-func (j *job) wanted() int {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.want
-}
-
-// elsewhere says whether the leaf a reader waits for is far from leaf i.
-func (j *job) elsewhere(i int) bool {
-	want := j.wanted()
-	return (want < i || want > i+jump) && !j.partial.Have(want)
-}
-
-// alive is a holder's stream: every byte puts the watchdog off.
-type alive struct {
-	r        io.Reader
-	j        *job
-	watchdog *time.Timer
-}
-
-func (a *alive) Read(b []byte) (int, error) {
-	n, err := a.r.Read(b)
-	if n > 0 {
-		a.watchdog.Reset(a.j.holderPatience())
-		a.j.t.in.Add(int64(n))
-	}
-	return n, err
+// landed tells all of a leaf that is here.
+func (j *job) landed() {
+	j.progress()
+	j.firstOnce.Do(func() { close(j.first) })
+	j.changed.raise()
 }

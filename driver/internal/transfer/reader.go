@@ -3,75 +3,100 @@ package transfer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// reader reads a blob while it arrives. A transfer that fails makes reading
-// fail; it never ends short as if it were whole.
+// reader reads a blob while it arrives. When the transfer fails, reading fails
+// where bytes are missing: it never ends short as if that were all. Like a file it
+// is for one goroutine.
 type reader struct {
 	job    *job
 	ctx    context.Context // of whoever reads
 	offset int64
+	want   *want
 	once   sync.Once
 }
 
-// await waits until the byte at the offset has arrived.
-func (r *reader) await() error {
-	for {
-		r.job.mu.Lock()
-		news, partial := r.job.news, r.job.partial
-		want := int(r.offset / blob.LeafSize)
-		r.job.want = want
-		r.job.mu.Unlock()
-		if partial != nil && partial.Have(want) {
-			return nil
-		}
-		select {
-		case <-news:
-		case <-r.job.done:
-			if r.job.err != nil {
-				return r.job.err
-			}
-			if partial != nil && !partial.Have(want) {
-				return io.ErrUnexpectedEOF
-			}
-		case <-r.ctx.Done():
-			return r.ctx.Err()
-		}
-	}
+func newReader(ctx context.Context, j *job, offset int64) *reader {
+	r := &reader{job: j, ctx: ctx, offset: offset, want: &want{leaf: leafAt(offset)}}
+	j.plan.enter(r.want)
+	return r
 }
 
 // Read implements io.Reader.
 func (r *reader) Read(b []byte) (int, error) {
-	for {
-		if r.offset >= r.job.ref.Size {
-			return 0, io.EOF
-		}
-		r.job.mu.Lock()
-		partial := r.job.partial
-		r.job.mu.Unlock()
-		n, err := partial.ReadAt(b, r.offset)
-		r.offset += int64(n)
-		if n > 0 || len(b) == 0 {
-			return n, nil
-		}
-		if !errors.Is(err, blob.ErrNotYet) {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, err
+	if len(b) == 0 {
+		return 0, nil
+	}
+	for r.offset < r.job.ref.Size {
+		n, err := r.readHere(b)
+		if n > 0 || err != nil {
+			return n, err
 		}
 		if err := r.await(); err != nil {
 			return 0, err
 		}
 	}
+	return 0, io.EOF
 }
 
-// Close leaves the transfer, which goes on for others.
+// readHere reads what has arrived; nothing, and no error, when that is not enough.
+func (r *reader) readHere(b []byte) (int, error) {
+	p := r.job.plan.blob()
+	if p == nil {
+		return 0, nil
+	}
+	n, err := p.ReadAt(b, r.offset)
+	if n > 0 {
+		r.offset += int64(n)
+		r.job.plan.move(r.want, leafAt(r.offset), false)
+		return n, nil
+	}
+	switch {
+	case errors.Is(err, blob.ErrNotYet):
+		return 0, nil
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF // Read knows the end
+	}
+	return 0, fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, err)
+}
+
+// await waits until the byte at the offset is here.
+func (r *reader) await() error {
+	leaf := leafAt(r.offset)
+	r.job.plan.move(r.want, leaf, true)
+	defer r.job.plan.move(r.want, leaf, false)
+	r.job.changed.raise()
+	for {
+		changed := r.job.changed.wait()
+		if r.job.plan.has(leaf) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-r.ctx.Done():
+			return r.ctx.Err()
+		case <-r.job.done:
+			if r.job.err != nil {
+				return r.job.err
+			}
+			if r.job.plan.has(leaf) {
+				return nil
+			}
+			return fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, io.ErrUnexpectedEOF)
+		}
+	}
+}
+
+// Close leaves the transfer, which goes on without it.
 func (r *reader) Close() error {
-	r.once.Do(r.job.leave)
+	r.once.Do(func() {
+		r.job.plan.leave(r.want)
+		r.job.leave()
+	})
 	return nil
 }

@@ -2,11 +2,16 @@ package transfer
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
@@ -14,62 +19,153 @@ import (
 // Protocol is the stream protocol that HTTP runs over.
 const Protocol protocol.ID = "/distribution-ipfs/blobs/1.0.0"
 
-func newServer(t *Transfers) *http.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/blobs/{cid}", t.serveBlob) // HEAD too
-	mux.HandleFunc("GET /v1/blocks/{cid}", t.serveBlock)
-	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 8 << 10}
+const (
+	// partialHeader marks the 404 for a blob of which leaves are here.
+	partialHeader = "Blob-Partial"
+	// sendPatience is how long a member may take none of the bytes sent to it.
+	sendPatience = time.Minute
+)
+
+func (t *Transfers) newServer() *http.Server {
+	return &http.Server{
+		Handler:           t.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          log.New(debugWriter{t.log}, "", 0),
+	}
 }
 
-// serveBlob answers for a range of a whole blob.
-func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request) {
-	c, err := cid.Decode(r.PathValue("cid"))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+// handler answers members. It knows nothing of the listener it is mounted on.
+//
+//	GET, HEAD /v1/blobs/<cid>       a blob, or a range of it; 404 when it is not here,
+//	                                with a Blob-Partial header when some leaves are:
+//	                                then ranges that begin in such a leaf are answered
+//	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
+//	GET       /v1/blocks/<cid>      one block
+func (t *Transfers) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/blobs/{cid}", t.answer(t.serveBlob)) // HEAD too
+	mux.HandleFunc("GET /v1/blobs/{cid}/have", t.answer(t.serveHave))
+	mux.HandleFunc("GET /v1/blocks/{cid}", t.answer(t.serveBlock))
+	return mux
+}
+
+type serve func(w http.ResponseWriter, r *http.Request, c cid.Cid) error
+
+// answer runs one request, which Close waits for.
+func (t *Transfers) answer(f serve) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !t.hold() {
+			http.Error(w, errClosing.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		defer t.wg.Done()
+		c, err := cid.Decode(r.PathValue("cid"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		err = f(&counted{ResponseWriter: w, t: t}, r, c)
+		switch {
+		case err == nil:
+		case errors.Is(err, blob.ErrNotFound):
+			http.Error(w, "not here", http.StatusNotFound)
+		default:
+			t.log.WithError(err).Warn("serve a blob to a member")
+			http.Error(w, "unreadable here", http.StatusInternalServerError)
+		}
 	}
+}
+
+func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	f, err := t.cfg.Blobs.Open(c)
+	if errors.Is(err, blob.ErrNotFound) {
+		if j := t.job(c); j != nil {
+			return j.serve(w, r)
+		}
+	}
 	if err != nil {
-		t.refuse(w, err)
-		return
+		return err
 	}
 	defer func() { _ = f.Close() }()
-	w.Header().Set("Content-Type", "application/octet-stream")
-	http.ServeContent(&counted{w, t}, r, "", time.Time{}, f)
+	http.ServeContent(w, r, "", time.Time{}, f)
+	return nil
 }
 
-// serveBlock answers for an inner block.
-func (t *Transfers) serveBlock(w http.ResponseWriter, r *http.Request) {
-	c, err := cid.Decode(r.PathValue("cid"))
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
+// serve answers for a blob that is on its way here with the leaves that are here.
+func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
+	p := j.plan.blob()
+	if p == nil {
+		return blob.ErrNotFound
 	}
+	var from int64
+	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n != 1 {
+		w.Header().Set(partialHeader, "true")
+		return blob.ErrNotFound
+	}
+	if from < 0 || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", j.ref.Size))
+		http.Error(w, "not here yet", http.StatusRequestedRangeNotSatisfiable)
+		return nil
+	}
+	// Where the next leaf is not here the copying fails, and the connection is
+	// cut: the other end sees that bytes are missing.
+	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(p, 0, j.ref.Size))
+	return nil
+}
+
+func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid) error {
+	var have leafSet
+	size, err := t.cfg.Blobs.Size(c)
+	if err == nil {
+		have = fullLeafSet(leavesOf(size))
+	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
+		have = j.plan.verified()
+	}
+	if have == nil {
+		return errors.Join(err, blob.ErrNotFound)
+	}
+	return send(w, have)
+}
+
+func (t *Transfers) serveBlock(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	b, err := t.cfg.Blobs.Block(r.Context(), c)
 	if err != nil {
-		t.refuse(w, err)
-		return
+		return err
 	}
-	_, _ = (&counted{w, t}).Write(b)
+	return send(w, b)
 }
 
-func (t *Transfers) refuse(w http.ResponseWriter, err error) {
-	if errors.Is(err, blob.ErrNotFound) {
-		http.Error(w, "not here", http.StatusNotFound)
-		return
-	}
-	t.log.WithError(err).Warn("serve a blob to a member")
-	http.Error(w, "unreadable here", http.StatusInternalServerError)
+func send(w http.ResponseWriter, b []byte) error {
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	_, _ = w.Write(b) // whoever asked has gone
+	return nil
 }
 
-// counted counts what is sent.
+// counted counts what is sent, and gives up on a member that takes nothing.
 type counted struct {
 	http.ResponseWriter
-	t *Transfers
+	t    *Transfers
+	last time.Time
 }
 
 func (c *counted) Write(b []byte) (int, error) {
+	if now := time.Now(); now.Sub(c.last) > sendPatience/10 {
+		c.last = now
+		// A connection without deadlines is bounded by its swarm's.
+		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(sendPatience))
+	}
 	n, err := c.ResponseWriter.Write(b)
 	c.t.out.Add(int64(n))
 	return n, err
+}
+
+// debugWriter takes net/http's own log, which tells of others' broken connections.
+type debugWriter struct{ log *logrus.Entry }
+
+func (d debugWriter) Write(b []byte) (int, error) {
+	d.log.Debugf("serve members: %s", b)
+	return len(b), nil
 }

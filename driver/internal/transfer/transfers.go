@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,72 +21,68 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// Swarm is what transfers ask of the network.
+// Swarm is what transfers need of the network; a Peer fits.
 type Swarm interface {
+	// Connected gives the members connected now, without self.
 	Connected() []peer.ID
+	// Listen accepts members' streams.
 	Listen(protocol.ID) (net.Listener, error)
+	// Dial opens a stream to a member.
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
 }
 
 // Config is what transfers are made of.
 type Config struct {
 	Blobs *blob.Store
-	Swarm Swarm         // nil: alone
-	Stall time.Duration // without progress, after which a transfer fails
-	Log   *logrus.Entry
+	Swarm Swarm // nil: offline
+	// Bitswap gets a block from whoever else has it, when no member has. It must
+	// end with ctx. May be nil.
+	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
+	Stall   time.Duration // without a verified leaf, after which a transfer fails
+	Log     *logrus.Entry
 }
 
-// linger is how long a transfer goes on after its last reader left.
-const linger = time.Minute
-
-// Transfers is safe for concurrent use.
+// Transfers is all transfers of a registry, and what serves its blobs to members.
+// It is safe for concurrent use.
 type Transfers struct {
-	cfg     Config
-	log     *logrus.Entry
-	client  *http.Client
-	server  *http.Server
-	holders *holders
-	in, out atomic.Int64
-
-	mu   sync.Mutex
-	jobs map[cid.Cid]*job
+	cfg       Config
+	log       *logrus.Entry
+	pace      pace
+	client    *client      // nil: offline
+	server    *http.Server // nil: offline
+	questions *questions
+	grudges   *grudges
+	in, out   atomic.Int64
 
 	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
-}
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // transfers, questions, requests served
 
-// Unavailable says that nobody who was reached gave a blob's bytes.
-type Unavailable struct {
-	CID   cid.Cid
-	Asked []peer.ID
-	Cause error // of the last holder that failed; nil when there was none
+	mu     sync.Mutex
+	closed bool
+	jobs   map[cid.Cid]*job
 }
-
-func (e *Unavailable) Error() string {
-	if e.Cause != nil {
-		return fmt.Sprintf("fetch %s: its holders failed (%d members asked): %v", e.CID, len(e.Asked), e.Cause)
-	}
-	return fmt.Sprintf("fetch %s: no reachable member holds it (%d asked %v): start a registry that has it, or push it again", e.CID, len(e.Asked), e.Asked)
-}
-
-func (e *Unavailable) Unwrap() error { return e.Cause }
 
 // New starts serving members.
-func New(cfg Config) (*Transfers, error) {
-	t := &Transfers{cfg: cfg, log: cfg.Log, jobs: map[cid.Cid]*job{}}
-	t.ctx, t.cancel = context.WithCancel(context.Background())
-	t.holders = &holders{t: t, known: map[cid.Cid]answer{}}
+func New(cfg Config) (*Transfers, error) { return start(cfg, paceFor(cfg.Stall)) }
+
+func start(cfg Config, p pace) (*Transfers, error) {
+	if cfg.Stall <= 0 {
+		return nil, fmt.Errorf("transfers: a stall time of %s is none", cfg.Stall)
+	}
+	t := &Transfers{cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, grudges: newGrudges(p.grudge)}
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	t.questions = &questions{t: t, known: map[cid.Cid]*question{}}
 	if cfg.Swarm == nil {
 		return t, nil
 	}
-	t.client = newClient(cfg.Swarm)
 	l, err := cfg.Swarm.Listen(Protocol)
 	if err != nil {
-		t.cancel()
+		t.cancel(errClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.server = newServer(t)
+	t.client = newClient(t.ctx, cfg.Swarm, p.ask)
+	t.server = t.newServer()
 	t.wg.Go(func() {
 		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			t.log.WithError(err).Error("blobs are no longer served to members")
@@ -94,41 +91,86 @@ func New(cfg Config) (*Transfers, error) {
 	return t, nil
 }
 
-// Open reads a blob from offset, in bytes. What is not here is brought here: it
-// returns when the first byte wanted has arrived and was verified, and reads go
-// on while the rest arrives. *Unavailable when nobody reachable has it.
+// Open reads a blob from offset, in bytes, to its end. What is not here is brought
+// here: Open returns when the first byte wanted has arrived and is verified, and
+// reads go on while the rest arrives; ctx bounds them too. *Unavailable, here or
+// from a read, when no member gave the bytes for Config.Stall.
 func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
-	if content, ok := blob.InlineBytes(ref.CID); ok {
-		return io.NopCloser(bytes.NewReader(content[min(offset, int64(len(content))):])), nil
+	if offset < 0 {
+		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
 	}
-	f, err := t.cfg.Blobs.Open(ref.CID)
-	if err == nil {
-		if _, err := f.Seek(offset, io.SeekStart); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
-		return f, nil
-	}
-	if !errors.Is(err, blob.ErrNotFound) {
+	content, inline, err := inlined(ref)
+	if err != nil {
 		return nil, err
 	}
-	if offset >= ref.Size {
-		return io.NopCloser(bytes.NewReader(nil)), nil
+	if inline || offset >= ref.Size {
+		return io.NopCloser(bytes.NewReader(content[min(offset, int64(len(content))):])), nil
+	}
+	f, err := t.openLocal(ref, offset)
+	if f != nil || err != nil {
+		return f, err
 	}
 	j, err := t.join(ref)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{job: j, ctx: ctx, offset: offset}
+	r := newReader(ctx, j, offset)
 	if err := r.await(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// Fetch brings a blob here whole and waits for it.
+// openLocal opens a blob that is here whole; nil without an error when it is not.
+func (t *Transfers) openLocal(ref blob.Ref, offset int64) (io.ReadCloser, error) {
+	if !t.whole(ref) {
+		return nil, nil
+	}
+	f, err := t.cfg.Blobs.Open(ref.CID)
+	if errors.Is(err, blob.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seek(f, offset)
+}
+
+func seek(f *os.File, offset int64) (io.ReadCloser, error) {
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// whole says whether the blob is here with all its bytes. A file that lost some is
+// fetched again.
+func (t *Transfers) whole(ref blob.Ref) bool {
+	size, err := t.cfg.Blobs.Size(ref.CID)
+	return err == nil && size == ref.Size
+}
+
+// inlined gives the content of a blob that is inside its CID.
+func inlined(ref blob.Ref) (content []byte, inline bool, err error) {
+	content, inline = blob.InlineBytes(ref.CID)
+	if inline && int64(len(content)) != ref.Size {
+		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, blob.ErrBadDAG)
+	}
+	return content, inline, err
+}
+
+// Fetch brings a blob here whole and waits for it. Errors are those of Open. When
+// ctx ends, the transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
-	if _, ok := blob.InlineBytes(ref.CID); ok || t.cfg.Blobs.Has(ref.CID) {
+	if _, inline, err := inlined(ref); inline || err != nil {
+		return err
+	}
+	if t.whole(ref) {
 		return nil
+	}
+	if ref.Size == 0 {
+		_, err := t.cfg.Blobs.Put(ctx, nil)
+		return err
 	}
 	j, err := t.join(ref)
 	if err != nil {
@@ -143,37 +185,35 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	}
 }
 
-// Holders asks the connected members which of them hold a blob. Answers are
-// remembered for two seconds.
-func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error) {
-	if t.cfg.Swarm == nil {
-		return nil, nil
-	}
-	a, err := t.holders.ask(ctx, ref.CID)
-	return a.have, err
-}
-
 // join enters the one transfer of a blob, starting it if there is none.
 func (t *Transfers) join(ref blob.Ref) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ctx.Err() != nil {
-		return nil, fmt.Errorf("fetch %s: this registry is stopping", ref.CID)
+	if t.closed {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, errClosing)
 	}
 	if t.cfg.Swarm == nil {
 		return nil, &Unavailable{CID: ref.CID}
 	}
-	j := t.jobs[ref.CID]
-	if j == nil {
-		j = newJob(t, ref)
-		t.jobs[ref.CID] = j
-		t.wg.Go(j.run)
+	// One that does not let us in is ending; what it has is shared with the next.
+	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {
+		return j, nil
 	}
+	j := newJob(t, ref)
 	j.enter()
+	t.jobs[ref.CID] = j
+	t.wg.Go(j.run)
 	return j, nil
 }
 
-// forget takes a finished transfer out, so that the next reader starts anew.
+// job is the transfer of a blob; nil when there is none.
+func (t *Transfers) job(c cid.Cid) *job {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.jobs[c]
+}
+
+// forget takes an ended transfer out, so that the next reader starts anew.
 func (t *Transfers) forget(j *job) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -182,26 +222,41 @@ func (t *Transfers) forget(j *job) {
 	}
 }
 
-// Active counts the transfers under way.
+// hold makes Close wait until wg.Done; false when it is closing already.
+func (t *Transfers) hold() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed {
+		t.wg.Add(1)
+	}
+	return !t.closed
+}
+
+// Active is the number of transfers under way.
 func (t *Transfers) Active() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.jobs)
 }
 
-// Totals are the bytes of blobs received and sent since the start.
+// Totals are the bytes of blobs received from members and sent to them.
 func (t *Transfers) Totals() (in, out int64) { return t.in.Load(), t.out.Load() }
 
-// Close ends all transfers, keeping what has arrived, and waits for them.
+// Close ends all transfers, keeping what has arrived, and what is being served, and
+// waits for them. Readers that are still open fail where bytes are missing. It may
+// be called again.
 func (t *Transfers) Close() error {
 	t.mu.Lock()
-	t.cancel()
+	t.closed = true
 	t.mu.Unlock()
+	t.cancel(errClosing)
 	var err error
 	if t.server != nil {
 		err = t.server.Close()
-		t.client.CloseIdleConnections()
 	}
 	t.wg.Wait()
+	if t.client != nil {
+		t.client.close()
+	}
 	return err
 }

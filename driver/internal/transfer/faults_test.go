@@ -1,0 +1,336 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/opencontainers/go-digest"
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// pair is two holders of one blob and one who has not.
+func pair(t *testing.T, content []byte) (a, b, c *registry, ref blob.Ref) {
+	var town town
+	a, b, c = town.registry(t), town.registry(t), town.registry(t)
+	ref = a.push(content)
+	require.Equal(t, ref, b.push(content))
+	return a, b, c, ref
+}
+
+func TestHolderDies(t *testing.T) {
+	content := random(20, 20*mib)
+	a, b, c, ref := pair(t, content)
+	for _, h := range []*registry{a, b} { // whoever is first dies
+		h.guard(func(sent int64) {
+			if sent > 4*mib && len(c.Connected()) == 2 {
+				h.kill()
+			}
+		})
+	}
+	c.requirePull(ref, content)
+	require.Less(t, c.received(), int64(26*mib), "verified leaves were fetched again")
+}
+
+func TestHolderStalls(t *testing.T) {
+	var town town
+	a, c := town.registry(t), town.registry(t)
+	content := random(21, 20*mib)
+	ref := a.push(content)
+	a.holdBack(4 * mib)
+	body := c.open(ref, 0)
+	readExactly(t, body, content[:mib])
+	b := town.registry(t) // only now: the stream is a's
+	b.push(content)
+	begin := time.Now()
+	readExactly(t, body, content[mib:])
+	require.Less(t, time.Since(begin), 2*stall)
+	_, sent := b.transfers.Totals()
+	require.NotZero(t, sent)
+}
+
+func TestHolderLies(t *testing.T) {
+	content := random(22, 20*mib)
+	a, b, c, ref := pair(t, content)
+	for leaf := range 20 {
+		a.damage(ref, leaf)
+	}
+	// b answers late, so a is asked for leaves first.
+	b.guard(func(sent int64) {
+		if sent < 4096 {
+			time.Sleep(stall / 20)
+		}
+	})
+	c.requirePull(ref, content)
+	warned := warnings(c)
+	require.NotEmpty(t, warned)
+	require.LessOrEqual(t, len(warned), streams, "a liar is asked again")
+	require.Equal(t, a.id, warned[0].Data["peer"])
+	holders, err := c.transfers.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, []peer.ID{b.id}, holders)
+	requireSame(t, c, ref, content)
+}
+
+func TestOnlyHolderLies(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(23, 6*mib)
+	ref := a.push(content)
+	a.damage(ref, 4)
+	got, err := b.pull(ref, 0)
+	requireUnavailable(t, err, a.id)
+	require.ErrorIs(t, err, blob.ErrBadLeaf)
+	require.True(t, bytes.Equal(content[:len(got)], got), "wrong bytes were read")
+	require.NotEmpty(t, warnings(b))
+	holders, err := b.transfers.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Empty(t, holders, "a blob nobody has right can be pushed again")
+}
+
+func TestHolderComesBack(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(24, 16*mib)
+	ref := a.push(content)
+	a.guard(func(sent int64) {
+		if sent > 5*mib {
+			a.kill()
+		}
+	})
+	body := b.open(ref, 0)
+	eventually(t, func() bool { return len(b.Connected()) == 0 }, "the holder lives")
+	readExactly(t, body, content[:mib])
+	time.AfterFunc(stall/4, a.revive)
+	readExactly(t, body, content[mib:])
+}
+
+func TestHolderDiesForGood(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(25, 16*mib)
+	ref := a.push(content)
+	a.guard(func(sent int64) {
+		if sent > 5*mib {
+			a.kill()
+		}
+	})
+	body := b.open(ref, 0)
+	begin := time.Now()
+	got, err := io.ReadAll(body) // nil would be a short body that ends cleanly
+	requireUnavailable(t, err, a.id)
+	require.True(t, bytes.Equal(content[:len(got)], got))
+	require.Less(t, time.Since(begin), 2*stall)
+
+	before := b.received()
+	a.revive()
+	b.requirePull(ref, content) // anew, with what had come
+	require.Less(t, b.received()-before, int64(14*mib))
+}
+
+func TestUnavailable(t *testing.T) {
+	known := blob.Ref{CID: rawCID(t), Size: 100_000}
+	cases := map[string]func(town *town, b *registry) (blob.Ref, []peer.ID){
+		"offline": func(_ *town, b *registry) (blob.Ref, []peer.ID) {
+			return known, nil
+		},
+		"nobody is there": func(*town, *registry) (blob.Ref, []peer.ID) { return known, nil },
+		"nobody has it": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+			return known, []peer.ID{town.registry(b.t).id}
+		},
+		"sends nothing": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+			a := town.registry(b.t)
+			ref := a.push(random(26, 3*mib))
+			a.holdBack(0)
+			return ref, []peer.ID{a.id}
+		},
+		"sends no leaf": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+			a := town.registry(b.t)
+			ref := a.push(random(27, 3*mib))
+			a.holdBack(mib / 2)
+			return ref, []peer.ID{a.id}
+		},
+	}
+	for name, prepare := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var town town
+			b := town.registry(t, func(r *registry) {
+				if name == "offline" {
+					r.config.Swarm = nil
+				}
+			})
+			ref, asked := prepare(&town, b)
+			begin := time.Now()
+			_, err := b.pull(ref, 0)
+			requireUnavailable(t, err, asked...)
+			require.Contains(t, err.Error(), ref.CID.String())
+			require.Less(t, time.Since(begin), stall+stall/4)
+			require.Error(t, b.transfers.Fetch(t.Context(), ref))
+		})
+	}
+}
+
+func TestWrongReference(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(28, 5*mib))
+	ref.Size++
+	_, err := b.pull(ref, 0)
+	require.ErrorIs(t, err, blob.ErrBadDAG)
+	require.Empty(t, warnings(b), "no member is to blame")
+}
+
+func TestFileThatLostBytesIsFetchedAgain(t *testing.T) {
+	content := random(29, 5*mib)
+	a, b, c, ref := pair(t, content)
+	a.kill()
+	c.fetch(ref)
+	require.NoError(t, os.Truncate(filepath.Join(c.dir, "blobs", ref.CID.String()), 2*mib))
+	c.requirePull(ref, content)
+	c.fetch(ref)
+	b.kill()
+	requireSame(t, c, ref, content)
+}
+
+func TestResumesAfterRestart(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(30, 24*mib)
+	ref := a.push(content)
+	open := a.holdBack(14 * mib)
+	_ = b.open(ref, 0)
+	eventually(t, func() bool { return b.received() > 13*mib }, "it does not come")
+	b.stop()
+	open()
+	overwrite(t, filepath.Join(b.dir, "staging", ref.CID.String()+".partial"), 0)
+	b.start()
+	b.requirePull(ref, content)
+	b.fetch(ref)
+	require.Less(t, b.received(), int64(17*mib), "what had come was fetched again")
+	requireSame(t, b, ref, content)
+}
+
+func TestResumesWithoutAnybody(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(31, 24*mib)
+	ref := a.push(content)
+	a.holdBack(14 * mib)
+	_ = b.open(ref, 0)
+	eventually(t, func() bool { return b.received() > 13*mib }, "it does not come")
+	b.stop()
+	a.kill()
+	b.start()
+	body := b.open(ref, 0) // the layout and the first leaves are here
+	readExactly(t, body, content[:mib])
+}
+
+func TestPartialFeedsOthers(t *testing.T) {
+	var town town
+	a, b, c := town.registry(t), town.registry(t), town.registry(t)
+	content := random(32, 16*mib)
+	ref := a.push(content)
+	a.holdBack(9 * mib)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:2*mib])
+	a.kill()
+	holders, err := c.transfers.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Empty(t, holders, "who has some leaves is no holder")
+	fed := c.open(ref, 0)
+	readExactly(t, fed, content[:2*mib])
+	a.revive()
+	readExactly(t, fed, content[2*mib:])
+	readExactly(t, body, content[2*mib:])
+}
+
+func TestBitswapIsTheLastResort(t *testing.T) {
+	far := (&town{}).registry(t)
+	var town town
+	b := town.registry(t, func(r *registry) {
+		r.config.Bitswap = func(ctx context.Context, c cid.Cid) ([]byte, error) { return far.blobs.Block(ctx, c) }
+	})
+	_ = town.registry(t) // has nothing
+	content := random(33, 5*mib)
+	b.requirePull(far.push(content), content)
+	_, err := b.pull(blob.Ref{CID: rawCID(t), Size: 100_000}, 0)
+	requireUnavailable(t, err)
+}
+
+func TestHoldersDoNotWaitForTheSilent(t *testing.T) {
+	a, b, c, ref := pair(t, random(34, 2*mib))
+	a.holdBack(0)
+	begin := time.Now()
+	holders, err := c.transfers.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, []peer.ID{b.id}, holders)
+	require.Less(t, time.Since(begin), paceFor(stall).ask)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = c.transfers.Holders(ctx, blob.Ref{CID: rawCID(t), Size: 9})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestCloseWaitsForAll(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(35, 30*mib))
+	a.guard(func(sent int64) { time.Sleep(time.Millisecond) }) // so that it lasts
+	body := b.open(ref, 0)
+	waiting := make(chan error, 1)
+	go func() { waiting <- b.transfers.Fetch(context.Background(), ref) }()
+	require.NoError(t, a.transfers.Close()) // in the midst of serving
+	require.NoError(t, b.transfers.Close())
+	require.Zero(t, b.transfers.Active())
+	require.Error(t, <-waiting)
+	_, err := io.ReadAll(body)
+	require.Error(t, err)
+	require.NoError(t, body.Close())
+	require.NoError(t, b.transfers.Close())
+	_, err = b.transfers.Open(context.Background(), ref, 0)
+	require.ErrorIs(t, err, errClosing)
+}
+
+func requireUnavailable(t *testing.T, err error, asked ...peer.ID) {
+	t.Helper()
+	var u *Unavailable
+	require.ErrorAs(t, err, &u)
+	for _, id := range asked {
+		require.Contains(t, u.Asked, id)
+	}
+	require.False(t, errors.Is(err, io.EOF))
+}
+
+func requireSame(t *testing.T, r *registry, ref blob.Ref, want []byte) {
+	t.Helper()
+	r.fetch(ref)
+	r.requirePull(ref, want)
+}
+
+func warnings(r *registry) (found []*logrus.Entry) {
+	for _, e := range r.logs.AllEntries() {
+		if e.Level <= logrus.WarnLevel {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// rawCID is the CID of a blob that nobody has.
+func rawCID(t *testing.T) cid.Cid {
+	t.Helper()
+	c, ok := blob.RawCID(digest.FromString(t.Name()))
+	require.True(t, ok)
+	return c
+}

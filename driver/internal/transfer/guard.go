@@ -1,0 +1,48 @@
+package transfer
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// guard is a holder's stream. It is cut when no byte comes for a while, and when a
+// leaf takes long while somebody else could send it.
+type guard struct {
+	j             *job
+	body          io.Reader
+	silence, slow *time.Timer
+}
+
+// newGuard also guards the request that comes before the body.
+func newGuard(j *job, id peer.ID, cut context.CancelCauseFunc) *guard {
+	return &guard{
+		j:       j,
+		silence: time.AfterFunc(j.t.pace.silence, func() { cut(errSilent) }),
+		slow: time.AfterFunc(j.t.pace.slow, func() {
+			if j.roster.another(id, anyLeaf) {
+				cut(errSlow)
+			}
+		}),
+	}
+}
+
+// begin is the begin of a leaf.
+func (g *guard) begin() { g.slow.Reset(g.j.t.pace.slow) }
+
+// Read implements io.Reader. Only waiting for bytes counts as silence, not what is
+// done with them.
+func (g *guard) Read(b []byte) (int, error) {
+	g.silence.Reset(g.j.t.pace.silence)
+	n, err := g.body.Read(b)
+	g.silence.Stop()
+	g.j.t.in.Add(int64(n))
+	return n, err
+}
+
+func (g *guard) stop() {
+	g.silence.Stop()
+	g.slow.Stop()
+}

@@ -1,0 +1,104 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// open learns the leaves of the blob and opens what there is of it here.
+func (j *job) open() error {
+	for {
+		changed := j.changed.wait()
+		layout, inner, err := blob.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
+		switch {
+		case j.ctx.Err() != nil:
+			return context.Cause(j.ctx)
+		case err == nil:
+			partial, err := j.t.cfg.Blobs.Partial(layout, inner)
+			if err != nil {
+				return err
+			}
+			j.plan.begin(layout, partial)
+			j.progress()
+			j.changed.raise()
+			return nil
+		case errors.Is(err, blob.ErrBadDAG):
+			return err // its blocks are verified: the reference is wrong, whoever is asked
+		}
+		select {
+		case <-changed:
+		case <-j.ctx.Done():
+		}
+	}
+}
+
+// block gets an inner block, verified: one that is here, or of any holder.
+func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
+	b, err := j.t.cfg.Blobs.Block(ctx, c)
+	if err == nil || !errors.Is(err, blob.ErrNotFound) {
+		return b, err
+	}
+	for ctx.Err() == nil {
+		id, _, ok := j.roster.pick(anyLeaf)
+		if !ok {
+			return j.blockByBitswap(ctx, c)
+		}
+		b, err := j.blockFrom(ctx, id, c)
+		j.settle(ctx, id, err)
+		if err == nil {
+			j.progress()
+			return b, nil
+		}
+	}
+	return nil, ctx.Err()
+}
+
+func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.t.pace.silence, errSilent)
+	defer cancel()
+	b, err := j.t.client.block(ctx, id, c)
+	if err != nil {
+		return nil, because(ctx, id, err)
+	}
+	j.t.in.Add(int64(len(b)))
+	if !matches(c, b) {
+		return nil, fmt.Errorf("%s: block %s: %w", id, c, errLied)
+	}
+	return b, nil
+}
+
+func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if j.t.cfg.Bitswap == nil || !j.asked.Load() {
+		return nil, errUnasked
+	}
+	ctx, cancel := context.WithTimeout(ctx, j.t.pace.ask)
+	defer cancel()
+	b, err := j.t.cfg.Bitswap(ctx, c)
+	if err != nil || !matches(c, b) {
+		j.bitswapFailed.Store(true)
+		return nil, fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
+	}
+	j.t.in.Add(int64(len(b)))
+	j.progress()
+	return b, nil
+}
+
+func matches(c cid.Cid, b []byte) bool {
+	got, err := c.Prefix().Sum(b)
+	return err == nil && got.Equals(c)
+}
+
+// because says why a request to a member failed: the reason ctx was cancelled for,
+// where it was.
+func because(ctx context.Context, id peer.ID, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("%s: %w", id, err)
+}

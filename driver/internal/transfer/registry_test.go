@@ -1,0 +1,156 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	badger "github.com/ipfs/go-ds-badger"
+	"github.com/sirupsen/logrus"
+	"github.com/sirupsen/logrus/hooks/test"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+const (
+	mib     = 1 << 20
+	stall   = 3 * time.Second
+	patient = 20 * time.Second // for conditions that come soon
+)
+
+// registry is a member with blobs on a disk of its own.
+type registry struct {
+	*house
+	t         *testing.T
+	dir       string
+	pace      pace
+	config    Config
+	badger    *badger.Datastore
+	blobs     *blob.Store
+	transfers *Transfers
+	logs      *test.Hook
+}
+
+func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
+	t.Helper()
+	r := &registry{t: t, dir: t.TempDir(), pace: paceFor(stall), house: town.build(t)}
+	r.config = Config{Swarm: r.house, Stall: stall}
+	for _, f := range change {
+		f(r)
+	}
+	r.start()
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *registry) start() {
+	r.t.Helper()
+	options := badger.DefaultOptions
+	options.SyncWrites = false // a test kills no machine
+	dir := filepath.Join(r.dir, "badger")
+	require.NoError(r.t, os.MkdirAll(dir, 0o700))
+	var err error
+	r.badger, err = badger.NewDatastore(dir, &options)
+	require.NoError(r.t, err)
+	logger, logs := test.NewNullLogger()
+	logger.SetLevel(logrus.DebugLevel)
+	r.logs = logs
+	r.blobs, err = blob.Open(r.dir, r.badger, logrus.NewEntry(logger))
+	require.NoError(r.t, err)
+	cfg := r.config
+	cfg.Blobs, cfg.Log = r.blobs, logrus.NewEntry(logger)
+	r.transfers, err = start(cfg, r.pace)
+	require.NoError(r.t, err)
+}
+
+func (r *registry) stop() {
+	r.t.Helper()
+	require.NoError(r.t, r.transfers.Close())
+	require.NoError(r.t, r.badger.Close())
+}
+
+// push makes a blob here.
+func (r *registry) push(content []byte) blob.Ref {
+	r.t.Helper()
+	ref, err := r.blobs.Put(context.Background(), content)
+	require.NoError(r.t, err)
+	return ref
+}
+
+// pull reads a blob from offset to its end.
+func (r *registry) pull(ref blob.Ref, offset int64) ([]byte, error) {
+	body, err := r.transfers.Open(context.Background(), ref, offset)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = body.Close() }()
+	return io.ReadAll(body)
+}
+
+func (r *registry) requirePull(ref blob.Ref, want []byte) {
+	r.t.Helper()
+	got, err := r.pull(ref, 0)
+	require.NoError(r.t, err)
+	require.True(r.t, bytes.Equal(want, got), "pulled other bytes")
+}
+
+func (r *registry) open(ref blob.Ref, offset int64) io.ReadCloser {
+	r.t.Helper()
+	body, err := r.transfers.Open(context.Background(), ref, offset)
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = body.Close() })
+	return body
+}
+
+func (r *registry) fetch(ref blob.Ref) {
+	r.t.Helper()
+	require.NoError(r.t, r.transfers.Fetch(context.Background(), ref))
+	require.True(r.t, r.blobs.Has(ref.CID))
+}
+
+// received is what came from others since the registry started.
+func (r *registry) received() int64 {
+	in, _ := r.transfers.Totals()
+	return in
+}
+
+// damage overwrites a leaf of a blob that is here.
+func (r *registry) damage(ref blob.Ref, leaf int) {
+	r.t.Helper()
+	overwrite(r.t, filepath.Join(r.dir, "blobs", ref.CID.String()), leaf)
+}
+
+func overwrite(t *testing.T, file string, leaf int) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte("not what it was"), int64(leaf)*blob.LeafSize)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+}
+
+func readExactly(t *testing.T, r io.Reader, want []byte) {
+	t.Helper()
+	got := make([]byte, len(want))
+	_, err := io.ReadFull(r, got)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want, got), "read other bytes")
+}
+
+func eventually(t *testing.T, is func() bool, what string) {
+	t.Helper()
+	require.Eventually(t, is, patient, 5*time.Millisecond, what)
+}
+
+// random is size bytes that are the same for the same seed.
+func random(seed int64, size int) []byte {
+	b := make([]byte, size)
+	rand.New(rand.NewSource(seed)).Read(b)
+	return b
+}

@@ -1,0 +1,217 @@
+package transfer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/stretchr/testify/require"
+)
+
+// town is a Swarm of TCP connections on loopback, of which a test can cut, hold
+// back and restore each member's.
+type town struct {
+	mu     sync.Mutex
+	houses []*house
+}
+
+// house is one member. It is its Swarm.
+type house struct {
+	t    *testing.T
+	town *town
+	id   peer.ID
+
+	mu       sync.Mutex
+	tcp      net.Listener // nil: nobody can reach it
+	accepted *listener    // nil: nobody listens
+	conns    map[net.Conn]bool
+	sent     int64
+	gate     func(sent int64)
+	wg       sync.WaitGroup
+}
+
+func (town *town) build(t *testing.T) *house {
+	t.Helper()
+	_, public, err := crypto.GenerateEd25519Key(rand.Reader)
+	require.NoError(t, err)
+	id, err := peer.IDFromPublicKey(public)
+	require.NoError(t, err)
+	h := &house{t: t, town: town, id: id, conns: map[net.Conn]bool{}}
+	h.revive()
+	t.Cleanup(func() { h.kill(); h.wg.Wait() })
+	town.mu.Lock()
+	defer town.mu.Unlock()
+	town.houses = append(town.houses, h)
+	return h
+}
+
+func (town *town) find(id peer.ID) *house {
+	town.mu.Lock()
+	defer town.mu.Unlock()
+	i := slices.IndexFunc(town.houses, func(h *house) bool { return h.id == id })
+	return town.houses[i]
+}
+
+// revive makes it reachable.
+func (h *house) revive() {
+	h.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(h.t, err)
+	h.mu.Lock()
+	h.tcp, h.gate = l, nil
+	h.mu.Unlock()
+	h.wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			h.receive(c)
+		}
+	})
+}
+
+func (h *house) receive(c net.Conn) {
+	h.mu.Lock()
+	to := h.accepted
+	h.conns[c] = true
+	h.mu.Unlock()
+	if to == nil || !to.hand(&gated{Conn: c, h: h}) {
+		_ = c.Close()
+	}
+}
+
+// kill cuts all its connections and makes it unreachable.
+func (h *house) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tcp != nil {
+		_ = h.tcp.Close()
+	}
+	h.tcp = nil
+	for c := range h.conns {
+		_ = c.Close()
+	}
+	clear(h.conns)
+}
+
+// guard calls f before each write of this member to another, with the bytes it has
+// sent since; f may wait.
+func (h *house) guard(f func(sent int64)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gate, h.sent = f, 0
+}
+
+// holdBack lets that many bytes out, and the others when open is called.
+func (h *house) holdBack(bytes int64) (open func()) {
+	ch := make(chan struct{})
+	h.guard(func(sent int64) {
+		if sent > bytes {
+			<-ch
+		}
+	})
+	open = sync.OnceFunc(func() { close(ch) })
+	h.t.Cleanup(open)
+	return open
+}
+
+func (h *house) Connected() []peer.ID {
+	h.town.mu.Lock()
+	defer h.town.mu.Unlock()
+	var ids []peer.ID
+	for _, other := range h.town.houses {
+		if other != h && other.address() != "" {
+			ids = append(ids, other.id)
+		}
+	}
+	return ids
+}
+
+func (h *house) address() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tcp == nil {
+		return ""
+	}
+	return h.tcp.Addr().String()
+}
+
+func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
+	addr := h.town.find(id).address()
+	if addr == "" {
+		return nil, errors.New("unreachable")
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err == nil {
+		h.mu.Lock()
+		h.conns[c] = true
+		h.mu.Unlock()
+	}
+	return c, err
+}
+
+func (h *house) Listen(protocol.ID) (net.Listener, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.accepted = &listener{h: h, ch: make(chan net.Conn), done: make(chan struct{})}
+	return h.accepted, nil
+}
+
+// listener outlives the TCP listener of a member that is cut off for a while.
+type listener struct {
+	h    *house
+	ch   chan net.Conn
+	done chan struct{}
+	once sync.Once
+}
+
+func (l *listener) hand(c net.Conn) bool {
+	select {
+	case l.ch <- c:
+		return true
+	case <-l.done:
+		return false
+	}
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.ch:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// gated is a connection to a member; its writes pass the member's gate.
+type gated struct {
+	net.Conn
+	h *house
+}
+
+func (g *gated) Write(b []byte) (int, error) {
+	g.h.mu.Lock()
+	g.h.sent += int64(len(b))
+	gate, sent := g.h.gate, g.h.sent
+	g.h.mu.Unlock()
+	if gate != nil {
+		gate(sent)
+	}
+	return g.Conn.Write(b)
+}

@@ -1,0 +1,64 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Unavailable says that no member who could be reached gave a blob's bytes.
+type Unavailable struct {
+	CID   cid.Cid
+	Asked []peer.ID // the members asked, sorted
+	Cause error     // how the last holder failed; nil when there was none
+}
+
+// maxNamed is how many members an error names.
+const maxNamed = 5
+
+// Error implements error.
+func (e *Unavailable) Error() string {
+	msg := fmt.Sprintf("fetch %s: no reachable member holds it (asked %d%s)", e.CID, len(e.Asked), e.names())
+	if e.Cause != nil {
+		msg += ": " + e.Cause.Error()
+	}
+	return msg
+}
+
+// Unwrap gives the cause.
+func (e *Unavailable) Unwrap() error { return e.Cause }
+
+func (e *Unavailable) names() string {
+	if len(e.Asked) == 0 {
+		return ""
+	}
+	var names []string
+	for _, id := range e.Asked[:min(len(e.Asked), maxNamed)] {
+		names = append(names, id.String())
+	}
+	if more := len(e.Asked) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return ": " + strings.Join(names, ", ")
+}
+
+// Why a transfer ends early.
+var (
+	errWhole   = errors.New("whole")
+	errNobody  = errors.New("nobody holds it")
+	errStalled = errors.New("no bytes arrived in time")
+	errUnread  = errors.New("nobody reads it any more")
+	errClosing = errors.New("this registry is stopping")
+)
+
+// Why a holder is left.
+var (
+	errSilent  = errors.New("sends nothing")
+	errSlow    = errors.New("is slow")
+	errGone    = errors.New("does not have it any more")
+	errLied    = errors.New("sent other bytes")
+	errUnasked = errors.New("no holder is known yet")
+)
