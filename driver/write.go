@@ -54,7 +54,7 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 		return err
 	}
 	e, err := s.lookup(ctx, source)
-	if err != nil {
+	if err != nil || source == dest {
 		return err
 	}
 	return s.paths.Write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
@@ -93,19 +93,16 @@ func (s *store) unshare(ctx context.Context, source, dest string) error {
 // then revisions, layers and blobs, so that no delta leaves a name behind that
 // leads nowhere.
 func (s *store) Delete(ctx context.Context, path string) error {
-	errLocal := s.local.Delete(ctx, path)
-	if _, missing := errLocal.(storagedriver.PathNotFoundError); errLocal != nil && !missing {
-		return errLocal
-	}
 	if isLocal(path) {
-		return errLocal
+		return s.local.Delete(ctx, path)
 	}
 	ops := s.deletes(path)
-	if len(ops) == 0 {
-		return errLocal
-	}
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(); err != nil && len(ops) > 0 {
 		return err
+	}
+	errLocal := s.local.Delete(ctx, path) // uploads of the repository
+	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {
+		return errLocal
 	}
 	return s.paths.Write(ctx, ops...)
 }

@@ -32,6 +32,8 @@ type fabric struct {
 	isolated  map[peer.ID]bool
 	untrusted map[peer.ID]bool
 	interval  time.Duration
+	mute      string // address of a listener that nobody accepts at
+	muted     map[peer.ID]bool
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.
@@ -154,12 +156,16 @@ func (s *seat) Listen(protocol.ID) (net.Listener, error) {
 
 func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
 	s.f.mu.Lock()
-	o, cut := s.f.members[id], s.f.isolated[id] || s.f.isolated[s.id]
+	o, cut, muted := s.f.members[id], s.f.isolated[id] || s.f.isolated[s.id], s.f.muted[id]
 	s.f.mu.Unlock()
 	if o == nil || cut {
 		return nil, fmt.Errorf("dial %s: unreachable", id)
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", o.addr)
+	addr := o.addr
+	if muted {
+		addr = s.f.mute
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if n := s.f.cutAfter.Load(); err == nil && n > 0 {
 		return &cutConn{Conn: conn, left: n}, nil
 	}

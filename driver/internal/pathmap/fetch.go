@@ -39,6 +39,14 @@ func (m *Map) dial(ctx context.Context, id peer.ID) (*exchange, error) {
 	return x, nil
 }
 
+// continueUntil lets an exchange outlive the context it was dialled with; false
+// when that has ended it already.
+func (x *exchange) continueUntil(ctx context.Context) bool {
+	ok := x.stop()
+	x.stop = context.AfterFunc(ctx, func() { _ = x.conn.Close() })
+	return ok
+}
+
 func (x *exchange) close() {
 	x.stop()
 	_ = x.conn.Close()

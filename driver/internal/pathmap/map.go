@@ -32,6 +32,8 @@ var (
 	crdtKey  = ds.NewKey("/paths/crdt")
 	blockKey = ds.NewKey("/paths/blocks")
 	knownKey = ds.NewKey("/paths/known") // deltas that are merged → their priority
+
+	counterKey = ds.NewKey("/paths/counter") // greatest Lamport counter seen, also of what is deleted
 )
 
 // Swarm is what the map asks of the network. A trusted member is one whose
@@ -134,8 +136,27 @@ func (m *Map) openCRDT() error {
 	return nil
 }
 
+// saveCounter stores the Lamport counter inside the transaction, so that no
+// version is used twice.
+func (m *Map) saveCounter() error {
+	return m.ledger.Put(m.ctx, counterKey, binary.AppendUvarint(nil, m.counter))
+}
+
+func (m *Map) loadCounter(ctx context.Context) error {
+	b, err := m.ledger.Get(ctx, counterKey)
+	if err != nil && !errors.Is(err, ds.ErrNotFound) {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	counter, _ := binary.Uvarint(b)
+	m.counter = max(m.counter, counter)
+	return nil
+}
+
 // load builds the ordered map from the CRDT's live keys.
 func (m *Map) load(ctx context.Context) error {
+	if err := m.loadCounter(ctx); err != nil {
+		return err
+	}
 	prefix := crdtKey.ChildString("s").ChildString("k").String()
 	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: prefix + pathNamespace})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multihash"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -112,6 +114,70 @@ func TestCatchUpSeesWhatWasAcknowledged(t *testing.T) {
 		if !has(b, path, "1", t) {
 			t.Fatalf("%s was acknowledged and is not visible after CatchUp", path)
 		}
+	}
+}
+
+// TestAMuteMemberDoesNotTurnAMissIntoAnError: a member that is connected and
+// never answers is passed over before the time of whoever waits is up.
+func TestAMuteMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	f := newFabric(t)
+	f.interval, f.mute, f.muted = time.Hour, l.Addr().String(), map[peer.ID]bool{"mute": true}
+	f.loseAll.Store(true)
+	a, b := f.add("a"), f.add("b")
+	f.add("mute")
+	put(t, a, "/p", "1")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	if err := b.m.CatchUp(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !has(b, "/p", "1", t) {
+		t.Error("what another member named did not arrive")
+	}
+}
+
+// TestManyVersionsAreDeletedInDeltasThatFit deletes many paths that several
+// registries wrote at the same time: each delete names all their versions.
+func TestManyVersionsAreDeletedInDeltasThatFit(t *testing.T) {
+	f := newFabric(t)
+	var seats []*seat
+	for i := range 5 {
+		seats = append(seats, f.add(fmt.Sprintf("writer-%d", i)))
+	}
+	const n = 1500
+	var paths []string
+	for i := range n {
+		paths = append(paths, fmt.Sprintf("/docker/registry/v2/repositories/some/long/name/_layers/sha256/%064d/link", i))
+	}
+	for _, s := range seats {
+		f.isolate(s.id, true)
+	}
+	for _, s := range seats {
+		var ops []pathmap.Op
+		for _, p := range paths {
+			e := entryOf(t, p)
+			ops = append(ops, pathmap.Op{Path: p, Entry: &e})
+		}
+		if err := s.m.Write(t.Context(), ops...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range seats {
+		f.isolate(s.id, false)
+	}
+	agree(t, seats...)
+	if v := seats[0].m.View().Versions(paths[0]); v != 5 {
+		t.Fatalf("%d versions", v)
+	}
+	del(t, seats[0], paths...)
+	put(t, seats[0], "/after", "1")
+	for _, s := range seats {
+		eventually(t, "the deletes arrive", func() bool { return s.m.View().Len() == 1 && has(s, "/after", "1", t) })
 	}
 }
 

@@ -73,6 +73,9 @@ func (m *Map) mergeGroup(group []*delta) error {
 			return m.reopen(fmt.Errorf("merge delta %s: %w", d.cid, err))
 		}
 	}
+	if err := m.saveCounter(); err != nil {
+		return m.reopen(err)
+	}
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.reopen(err)
 	}

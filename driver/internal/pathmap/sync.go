@@ -218,15 +218,23 @@ func (m *Map) askAll(ctx context.Context) error {
 	return nil
 }
 
-// askOne reports whether the member named heads that are not merged now.
+// askOne reports whether the member named heads that are not merged now. A
+// member that says nothing for a third of the time is passed over: the answer to
+// whoever waits must not depend on one that is gone and not yet missed.
 func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
-	x, err := m.dial(ctx, id)
+	patience := roundTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		patience = time.Until(deadline) / 3
+	}
+	first, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	x, err := m.dial(first, id)
 	if err != nil {
 		return false
 	}
 	defer x.close()
 	heads, err := x.heads()
-	if err != nil {
+	if err != nil || !x.continueUntil(ctx) {
 		return false
 	}
 	if err := x.follow(ctx, heads); err != nil {

@@ -37,7 +37,7 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 // ctx ends first the write may still happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
 	for len(ops) > 0 {
-		n := splitOps(ops)
+		n := splitOps(m.View(), ops)
 		req := &writeRequest{ops: ops[:n], done: make(chan error, 1)}
 		select {
 		case m.writes <- req:
@@ -60,10 +60,10 @@ func (m *Map) Write(ctx context.Context, ops ...Op) error {
 }
 
 // splitOps counts the leading ops that fit one delta.
-func splitOps(ops []Op) int {
+func splitOps(view View, ops []Op) int {
 	size := 0
 	for i, op := range ops {
-		size += opCost(op)
+		size += opCost(view, op)
 		if size > deltaBudget && i > 0 {
 			return i
 		}
@@ -71,8 +71,20 @@ func splitOps(ops []Op) int {
 	return len(ops)
 }
 
-// opCost estimates an op's bytes in a delta: a key to add, one to delete.
-func opCost(op Op) int { return 2*len(op.Path) + 420 }
+// opCost is at least an op's bytes in a delta: a key and an entry to add, and a
+// key to delete for every version that is alive. A delta must never reach
+// maxDelta: the others would refuse it.
+func opCost(view View, op Op) int {
+	return len(op.Path) + 360 + view.Versions(op.Path)*(len(op.Path)+200)
+}
+
+func (r *writeRequest) cost(view View) int {
+	size := 0
+	for _, op := range r.ops {
+		size += opCost(view, op)
+	}
+	return size
+}
 
 // writer is the only goroutine that commits local deltas. Requests that wait
 // while one commit syncs share the next one.
@@ -88,17 +100,13 @@ func (m *Map) writer() {
 }
 
 func (m *Map) gather(first *writeRequest) []*writeRequest {
-	group, size := []*writeRequest{first}, 0
-	for _, op := range first.ops {
-		size += opCost(op)
-	}
+	view := m.View()
+	group, size := []*writeRequest{first}, first.cost(view)
 	for size < deltaBudget/2 {
 		select {
 		case req := <-m.writes:
 			group = append(group, req)
-			for _, op := range req.ops {
-				size += opCost(op)
-			}
+			size += req.cost(view)
 		default:
 			return group
 		}
@@ -138,6 +146,7 @@ func (m *Map) commit(group []*writeRequest) error {
 
 // commitDelta makes one delta of the group's ops inside the transaction.
 func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
+	before := m.liveHeads()
 	batch, err := m.crdt.Load().Batch(m.ctx)
 	if err != nil {
 		return err
@@ -149,11 +158,33 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
 			}
 		}
 	}
-	before := m.liveHeads()
+	if len(m.liveHeads()) != len(before) || !sameHeads(before, m.liveHeads()) {
+		return errTooLarge // go-ds-crdt has committed a part by itself
+	}
 	if err := batch.Commit(m.ctx); err != nil {
 		return fmt.Errorf("commit delta: %w", err)
 	}
+	if err := m.saveCounter(); err != nil {
+		return err
+	}
 	return m.recordHeads(before)
+}
+
+// errTooLarge refuses a delta that the other registries would refuse. Write
+// splits what it is given, so it takes an estimate that is far off.
+var errTooLarge = errors.New("these changes do not fit one delta of 1 MiB: write fewer at once")
+
+func sameHeads(a, b []cid.Cid) bool {
+	set := cid.NewSet()
+	for _, h := range a {
+		set.Add(h)
+	}
+	for _, h := range b {
+		if !set.Has(h) {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
@@ -185,6 +216,9 @@ func (m *Map) recordHeads(before []cid.Cid) error {
 	for _, h := range stats.Heads {
 		if old.Has(h) {
 			continue
+		}
+		if size, err := m.blocks.GetSize(m.ctx, h); err != nil || size > maxDelta {
+			return errors.Join(errTooLarge, err)
 		}
 		if err := m.setKnown(h, stats.MaxHeight); err != nil {
 			return err
