@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -168,6 +169,50 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	if err != nil || !bytes.Equal(got, content) {
 		t.Fatalf("%d bytes came back: %v", len(got), err)
 	}
+}
+
+func TestCancelledUploadIsGone(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location = send(t, http.MethodPatch, location, []byte("some bytes"), http.StatusAccepted)
+	send(t, http.MethodDelete, location, nil, http.StatusNoContent)
+	send(t, http.MethodPatch, location, []byte("more"), http.StatusNotFound)
+	if n := p.status().Map.Entries; n != 0 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+// TestUploadGoesOnAfterALostConnection sends half a chunk and hangs up: the
+// upload can be finished from where the registry says it is.
+func TestUploadGoesOnAfterALostConnection(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	content := bytes.Repeat([]byte("fedcba9876543210"), 1<<14)
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	conn, err := net.Dial("tcp", p.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := strings.TrimPrefix(location, "http://"+p.http)
+	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s", path, p.http, len(content), content[:len(content)/2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+	var have int
+	await(t, "the registry says how far it is", func() bool {
+		resp, err := http.Get(location)
+		if err != nil || resp.StatusCode != http.StatusNoContent {
+			return false
+		}
+		_ = resp.Body.Close()
+		location = resp.Header.Get("Location")
+		_, err = fmt.Sscanf(resp.Header.Get("Range"), "0-%d", &have)
+		return err == nil && have+1 == len(content)/2
+	})
+	rest := content[have+1:]
+	d := digest.FromBytes(content)
+	location = send(t, http.MethodPatch, location, rest, http.StatusAccepted)
+	send(t, http.MethodPut, location+"&digest="+d.String(), nil, http.StatusCreated)
 }
 
 func TestUploadWithAnotherDigestIsRefused(t *testing.T) {

@@ -149,7 +149,7 @@ func TestManyVersionsAreDeletedInDeltasThatFit(t *testing.T) {
 	for i := range 5 {
 		seats = append(seats, f.add(fmt.Sprintf("writer-%d", i)))
 	}
-	const n = 1500
+	const n = 1000
 	var paths []string
 	for i := range n {
 		paths = append(paths, fmt.Sprintf("/docker/registry/v2/repositories/some/long/name/_layers/sha256/%064d/link", i))
