@@ -23,6 +23,16 @@ func ipfsCommand() *cobra.Command {
 	return cmd
 }
 
+// asking reads whom a command asks, and bounds how long it waits for the answer.
+func asking(cmd *cobra.Command, args []string) (context.Context, context.CancelFunc, driver.Parameters, error) {
+	p, err := readParameters(args)
+	if err != nil {
+		return nil, nil, p, err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+	return ctx, cancel, p, nil
+}
+
 func keygenCommand() *cobra.Command {
 	var swarmKey bool
 	cmd := &cobra.Command{
@@ -52,11 +62,10 @@ func idCommand() *cobra.Command {
 		Short: "Print this registry's peer ID and the addresses others bootstrap with",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := readParameters(args)
+			ctx, cancel, p, err := asking(cmd, args)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 			defer cancel()
 			id, err := driver.AskIdentity(ctx, p)
 			if errors.Is(err, driver.ErrNotRunning) {
@@ -82,11 +91,10 @@ func statusCommand() *cobra.Command {
 		Short: "Ask the running registry how it and its swarm are",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := readParameters(args)
+			ctx, cancel, p, err := asking(cmd, args)
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
 			defer cancel()
 			status, err := driver.AskStatus(ctx, p)
 			if errors.Is(err, driver.ErrNotRunning) {
