@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	blockstore "github.com/ipfs/boxo/blockstore"
 	"github.com/ipfs/go-datastore"
@@ -20,6 +21,12 @@ type Config struct {
 
 	Listen   []multiaddr.Multiaddr // none: dials only
 	Announce []multiaddr.Multiaddr // told to others in place of the addresses listened on; none: those
+
+	// DataListen are the addresses of the data port, each an IP address or DNS name
+	// and a TCP port; none, or no PSK: there is no data port. DataAnnounce is told to
+	// others in place of them. With DataAnyPort a port in use is replaced by a free one.
+	DataListen, DataAnnounce []multiaddr.Multiaddr
+	DataAnyPort              bool
 
 	// Bootstrappers are dialled for ever. This peer itself may be among them, so
 	// that all registries can have one configuration. None on the public
@@ -44,6 +51,8 @@ func (c Config) check() error {
 		return errors.New("no datastore or blockstore")
 	case c.Log == nil:
 		return errors.New("no log")
+	case slices.ContainsFunc(slices.Concat(c.DataListen, c.DataAnnounce), func(a multiaddr.Multiaddr) bool { return !IsDataAddr(a) }):
+		return errors.New("a data address is not a host and a TCP port")
 	case c.PSK != nil && len(c.PSK) != 32:
 		return fmt.Errorf("protector key of %d bytes, it must have 32", len(c.PSK))
 	}

@@ -86,7 +86,10 @@ func (p *Peer) answerGreeting(s network.Stream) {
 
 // greeting is what the peer at the other end of c is told.
 func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
-	g := greeting{Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())), Want: want}
+	g := greeting{
+		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
+		Data: formatAddrs(dataUsefulTo(c, p.dataAddrs())), Want: want,
+	}
 	if !withMembers {
 		return g
 	}
@@ -109,6 +112,7 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
 	}
 	moved, differs := p.roster.said(id, addrs, g.Trust, p.trust)
+	p.roster.saidData(id, dataUsefulTo(c, parseAddrs(g.Data)))
 	if differs {
 		p.about(id).Warn("its list of trusted peers is not this registry's: what one takes the other may ignore; make trustedpeers the same on all")
 	}

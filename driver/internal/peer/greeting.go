@@ -32,6 +32,7 @@ type greeting struct {
 	Version int           `json:"version"`
 	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
 	Self    []string      `json:"self"`              // where the sender can be reached
+	Data    []string      `json:"data,omitempty"`    // where its data port is, the likeliest first
 	Want    bool          `json:"want,omitempty"`    // Members are asked for
 	Members []greetMember `json:"members,omitempty"` // whom the sender is connected with
 }
@@ -104,6 +105,15 @@ func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr
 	}
 	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
 		return !manet.IsIPLoopback(a) && !manet.IsIPUnspecified(a)
+	})
+}
+
+// dataUsefulTo is usefulTo for addresses of a data port, where the unspecified one
+// stands for the host that the connection shows.
+func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
+	loopback := manet.IsIPLoopback(c.RemoteMultiaddr())
+	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
+		return IsDataAddr(a) && (loopback || !manet.IsIPLoopback(a))
 	})
 }
 

@@ -25,3 +25,10 @@ func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
 
 // IsMember says whether a peer is a member connected now.
 func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
+
+// Admits says whether a request may be answered that came over a connection of
+// Listen or ListenData with this remote address: only while its peer is a member.
+func (p *Peer) Admits(remote string) bool {
+	id, err := peer.Decode(remote)
+	return err == nil && p.IsMember(id)
+}

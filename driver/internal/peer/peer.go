@@ -34,6 +34,7 @@ type Peer struct {
 	routes *dualdht.DHT
 	lite   *ipfslite.Peer
 	topic  *topic
+	data   *dataPort // nil: none
 	roster *roster
 	once   onceLog
 	pulls  *rate.Limiter // of lists of members, when many appear at once
@@ -105,6 +106,9 @@ func (p *Peer) open() error {
 		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
 	}
 	p.Handle(greetProtocol, p.answerGreeting)
+	if p.data, err = openDataPort(p.cfg); err != nil {
+		return err
+	}
 	return listen(p.swarm, p.cfg.Listen)
 }
 
@@ -194,6 +198,9 @@ func (p *Peer) Close() error {
 
 func (p *Peer) close() error {
 	p.cancel()
+	if p.data != nil {
+		p.data.shut()
+	}
 	p.streams.shut()
 	p.own.Wait()
 	var errs []error

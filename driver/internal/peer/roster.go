@@ -43,8 +43,9 @@ type entry struct {
 	id         peer.ID
 	fixed      []multiaddr.Multiaddr // a bootstrapper's, from the configuration
 	addrs      []multiaddr.Multiaddr
-	keep       bool // a bootstrapper: never forgotten
-	confirmed  bool // was a member once
+	data       []multiaddr.Multiaddr // of its data port, as it said itself
+	keep       bool                  // a bootstrapper: never forgotten
+	confirmed  bool                  // was a member once
 	connected  bool
 	subscribed bool
 	since      time.Time // it became a member, or ceased to be one, or was heard of
@@ -153,6 +154,25 @@ func (r *roster) said(id peer.ID, addrs []multiaddr.Multiaddr, trust, ours strin
 	differs = trust != ours && trust != e.trust
 	e.trust, e.differs = trust, trust != ours
 	return moved, differs
+}
+
+// saidData takes where a connected member says its data port is.
+func (r *roster) saidData(id peer.ID, addrs []multiaddr.Multiaddr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.records[id]; e != nil {
+		e.data = addrs
+	}
+}
+
+// data is where a member's data port is.
+func (r *roster) data(id peer.ID) []multiaddr.Multiaddr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.records[id]; e != nil && e.member() {
+		return e.data
+	}
+	return nil
 }
 
 func sameAddrs(a, b []multiaddr.Multiaddr) bool {

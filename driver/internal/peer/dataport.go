@@ -1,0 +1,255 @@
+package peer
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+)
+
+const (
+	handshakeTime = 5 * time.Second
+	// dataProtocol is what both ends of the data port say they speak (ALPN,
+	// RFC 7301), so that another TLS server is not taken for one.
+	dataProtocol = "distribution-ipfs/data/1"
+	// certLife is how far a certificate's validity reaches to both sides of now:
+	// it proves a key, and members' clocks may differ by any amount.
+	certLife = 20 * 365 * 24 * time.Hour
+)
+
+// dataPort is TLS 1.3 between members, beside libp2p: at the speed of the
+// processor's AES instead of a protector key's cipher under another one. Both ends
+// prove their peer ID with the certificate of libp2p's TLS handshake
+// (https://github.com/libp2p/specs/blob/master/tls/tls.md). Who is no member gets
+// no further than that.
+type dataPort struct {
+	identity *libp2ptls.Identity
+	sockets  []net.Listener
+	doors    doors
+	accepted chan net.Conn
+	closing  chan struct{} // nobody takes connections any more
+	once     sync.Once
+}
+
+// openDataPort listens on cfg.DataListen, on every address or none.
+func openDataPort(cfg Config) (*dataPort, error) {
+	if len(cfg.DataListen) == 0 || !cfg.private() {
+		return nil, nil
+	}
+	cert, err := dataCertificate()
+	if err != nil {
+		return nil, fmt.Errorf("data port: %w", err)
+	}
+	d := &dataPort{accepted: make(chan net.Conn), closing: make(chan struct{})}
+	if d.identity, err = libp2ptls.NewIdentity(cfg.Key, libp2ptls.WithCertTemplate(cert)); err != nil {
+		return nil, fmt.Errorf("data port: %w", err)
+	}
+	for _, a := range cfg.DataListen {
+		l, err := listenData(a, cfg)
+		if err != nil {
+			d.shut()
+			return nil, &DataPortError{fmt.Errorf("listen on %s: %w", a, err)}
+		}
+		d.sockets = append(d.sockets, l)
+	}
+	return d, nil
+}
+
+// DataPortError says that an address of the data port cannot be listened on.
+type DataPortError struct{ Cause error }
+
+// Error implements error.
+func (e *DataPortError) Error() string { return e.Cause.Error() }
+
+// Unwrap gives the cause.
+func (e *DataPortError) Unwrap() error { return e.Cause }
+
+func listenData(a multiaddr.Multiaddr, cfg Config) (net.Listener, error) {
+	network, addr, err := manet.DialArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen(network, addr)
+	if !cfg.DataAnyPort || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if l, err = net.Listen(network, net.JoinHostPort(host, "0")); err == nil {
+		cfg.Log.WithField("address", l.Addr()).Warnf("dataaddrs: %s is in use: members are told another port for bulk data; set dataaddrs to choose it", addr)
+	}
+	return l, err
+}
+
+func dataCertificate() (*x509.Certificate, error) {
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &x509.Certificate{
+		SerialNumber: serial, NotBefore: now.Add(-certLife), NotAfter: now.Add(certLife),
+		Subject: pkix.Name{SerialNumber: serial.String()},
+	}, nil
+}
+
+// configFor is one connection's TLS configuration, with the peer that has to be at
+// the other end, or "" for anybody, who is told once the handshake is over.
+func (d *dataPort) configFor(id peer.ID) (*tls.Config, func() (peer.ID, error)) {
+	cfg, keys := d.identity.ConfigForPeer(id)
+	cfg.NextProtos = []string{dataProtocol}
+	// Bulk: small records would only cost, also after an idle second.
+	cfg.DynamicRecordSizingDisabled = true
+	return cfg, func() (peer.ID, error) {
+		key := <-keys // sent during the handshake
+		if key == nil {
+			return "", errors.New("no key came with the handshake")
+		}
+		return peer.IDFromPublicKey(key)
+	}
+}
+
+// shut closes the sockets; connections already made go on.
+func (d *dataPort) shut() {
+	d.once.Do(func() {
+		close(d.closing)
+		for _, l := range d.sockets {
+			_ = l.Close() // nothing is left to do about it
+		}
+	})
+}
+
+// ListenData accepts members' connections to the data port, whose remote address is
+// the peer ID. Nil when there is no data port. Call it once.
+func (p *Peer) ListenData() net.Listener {
+	if p.data == nil {
+		return nil
+	}
+	for _, l := range p.data.sockets {
+		p.run(func() { p.acceptData(l) })
+	}
+	return dataListener{p.data}
+}
+
+func (p *Peer) acceptData(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) || p.ctx.Err() != nil {
+			return
+		}
+		if err != nil { // out of descriptors, for one: others will be closed
+			p.log.WithError(err).Debug("accept at the data port")
+			select {
+			case <-time.After(acceptPause):
+			case <-p.data.closing:
+			}
+			continue
+		}
+		if !p.data.doors.enter(c.RemoteAddr()) {
+			_ = c.Close()
+			continue
+		}
+		p.run(func() {
+			defer p.data.doors.leave(c.RemoteAddr())
+			p.welcome(c)
+		})
+	}
+}
+
+const acceptPause = 100 * time.Millisecond
+
+// welcome shakes hands and hands a member's connection on.
+func (p *Peer) welcome(c net.Conn) {
+	defer context.AfterFunc(p.ctx, func() { _ = c.Close() })()
+	cfg, who := p.data.configFor("")
+	secured, id, err := shake(p.ctx, tls.Server(c, cfg), who)
+	if err == nil && !p.admit(id) {
+		err = fmt.Errorf("%s: %w", id, ErrNotMember)
+	}
+	if err != nil {
+		p.log.WithError(err).WithField("address", c.RemoteAddr()).Debug("refused at the data port")
+		_ = c.Close()
+		return
+	}
+	select {
+	case p.data.accepted <- &dataConn{secured, dataAddr(p.ID()), dataAddr(id)}:
+	case <-p.data.closing:
+		_ = c.Close()
+	case <-p.ctx.Done():
+		_ = c.Close()
+	}
+}
+
+// shake ends with a connection that has proven its peer ID, or with c closed.
+func shake(ctx context.Context, c *tls.Conn, who func() (peer.ID, error)) (net.Conn, peer.ID, error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = c.Close()
+		return nil, "", fmt.Errorf("handshake: %w", err)
+	}
+	if got := c.ConnectionState().NegotiatedProtocol; got != dataProtocol {
+		_ = c.Close()
+		return nil, "", fmt.Errorf("handshake: protocol %q in place of %q", got, dataProtocol)
+	}
+	id, err := who()
+	if err != nil {
+		_ = c.Close()
+		return nil, "", fmt.Errorf("handshake: %w", err)
+	}
+	return c, id, nil
+}
+
+// dataListener is what the data port gives away.
+type dataListener struct{ d *dataPort }
+
+// Accept implements net.Listener.
+func (l dataListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.d.accepted:
+		return c, nil
+	case <-l.d.closing:
+		return nil, fmt.Errorf("accept: %w", net.ErrClosed)
+	}
+}
+
+// Close implements net.Listener.
+func (l dataListener) Close() error {
+	l.d.shut()
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l dataListener) Addr() net.Addr { return l.d.sockets[0].Addr() }
+
+// dataConn is a connection whose ends are named by peer ID, as a stream's are.
+type dataConn struct {
+	net.Conn
+	local, remote dataAddr
+}
+
+// LocalAddr implements net.Conn.
+func (c *dataConn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr implements net.Conn.
+func (c *dataConn) RemoteAddr() net.Addr { return c.remote }
+
+type dataAddr peer.ID
+
+func (dataAddr) Network() string  { return "data" }
+func (a dataAddr) String() string { return peer.ID(a).String() }

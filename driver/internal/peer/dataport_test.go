@@ -1,0 +1,291 @@
+package peer_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/crypto"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+const dataProtocol = "distribution-ipfs/data/1"
+
+func withData(addrs ...string) func(*peer.Config) {
+	return func(c *peer.Config) {
+		for _, a := range addrs {
+			c.DataListen = append(c.DataListen, multiaddr.StringCast(a))
+		}
+	}
+}
+
+func both(changes ...func(*peer.Config)) func(*peer.Config) {
+	return func(c *peer.Config) {
+		for _, f := range changes {
+			f(c)
+		}
+	}
+}
+
+// echoes answers on the data port until it is closed.
+func echoes(t *testing.T, s *station) net.Listener {
+	t.Helper()
+	l := s.ListenData()
+	if l == nil {
+		t.Fatal("no data port")
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(c, c.RemoteAddr().String()+"\n")
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return l
+}
+
+func TestDataPortBetweenMembers(t *testing.T) {
+	for name, listen := range map[string]string{"loopback": "/ip4/127.0.0.1/tcp/0", "wherever it is seen": "/ip4/0.0.0.0/tcp/0"} {
+		t.Run(name, func(t *testing.T) {
+			a, b := newStation(t), newStation(t)
+			a.start(t, withData(listen))
+			b.start(t, both(withData(listen), via(a.info(t, stripped(t, a)...))))
+			echoes(t, a)
+			meet(t, a, b)
+			id := a.id(t)
+			eventually(t, "the data port is told", func() bool { return b.HasData(id) })
+			c, err := b.DialData(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			want := b.id(t).String() + "\n"
+			got := make([]byte, len(want))
+			if _, err := io.ReadFull(c, got); err != nil || string(got) != want || c.RemoteAddr().String() != id.String() {
+				t.Errorf("%q %v, from %s", got, err, c.RemoteAddr())
+			}
+			if !a.Admits(b.id(t).String()) || a.Admits(id.String()) || a.Admits("127.0.0.1:1") {
+				t.Error("Admits")
+			}
+		})
+	}
+}
+
+func TestNoDataPort(t *testing.T) {
+	a, b := newStation(t), newStation(t)
+	a.start(t, nil)
+	b.start(t, both(withData("/ip4/127.0.0.1/tcp/0"), via(a.info(t, stripped(t, a)...))))
+	meet(t, a, b)
+	if a.ListenData() != nil {
+		t.Error("there is a data port")
+	}
+	if _, err := b.DialData(t.Context(), a.id(t)); !errors.Is(err, peer.ErrNoDataPort) {
+		t.Error(err)
+	}
+	if _, err := a.DialData(t.Context(), b.id(t)); !errors.Is(err, peer.ErrNoDataPort) {
+		t.Error("dialled without a data port of its own:", err)
+	}
+	if _, err := b.DialData(t.Context(), b.id(t)); !errors.Is(err, peer.ErrNotMember) {
+		t.Error(err)
+	}
+}
+
+func TestSomebodyElseAtTheDataPort(t *testing.T) {
+	a, b, c := newStation(t), newStation(t), newStation(t)
+	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
+	boot := via(a.info(t, stripped(t, a)...))
+	al := echoes(t, a)
+	// c announces a's data port as its own.
+	c.start(t, both(boot, withData("/ip4/127.0.0.1/tcp/0"), func(cfg *peer.Config) {
+		cfg.DataAnnounce = []multiaddr.Multiaddr{loopback(al.Addr().(*net.TCPAddr).Port)}
+	}))
+	b.start(t, both(boot, withData("/ip4/127.0.0.1/tcp/0")))
+	meet(t, a, b, c)
+	id := c.id(t)
+	eventually(t, "the data port is told", func() bool { return b.HasData(id) })
+	if conn, err := b.DialData(t.Context(), id); err == nil || !strings.Contains(err.Error(), "peer id mismatch") {
+		t.Error(conn, err)
+	}
+}
+
+func TestStrangersAtTheDataPort(t *testing.T) {
+	a := newStation(t)
+	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
+	l := a.ListenData()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	addr := l.Addr().String()
+	t.Run("with a key of its own", func(t *testing.T) {
+		cfg := strangersConfig(t, a.id(t))
+		c, err := tls.Dial("tcp", addr, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requireCut(t, c)
+	})
+	t.Run("with another protocol", func(t *testing.T) {
+		cfg := strangersConfig(t, a.id(t))
+		cfg.NextProtos = []string{"h2"}
+		if c, err := tls.Dial("tcp", addr, cfg); err == nil {
+			requireCut(t, c)
+		}
+	})
+	t.Run("without a certificate", func(t *testing.T) {
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{dataProtocol}})
+		if err == nil { // TLS 1.3: the client is done before the server is
+			requireCut(t, c)
+		}
+	})
+	t.Run("saying nothing", func(t *testing.T) {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		requireCut(t, c)
+	})
+	select {
+	case c := <-accepted:
+		t.Errorf("a stranger came in: %s", c.RemoteAddr())
+	default:
+	}
+}
+
+func strangersConfig(t *testing.T, server libpeer.ID) *tls.Config {
+	t.Helper()
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity, err := libp2ptls.NewIdentity(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := identity.ConfigForPeer(server)
+	cfg.NextProtos = []string{dataProtocol}
+	return cfg
+}
+
+// requireCut waits until the other end has closed a connection.
+func requireCut(t *testing.T, c net.Conn) {
+	t.Helper()
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(within))
+	n, err := io.Copy(io.Discard, c)
+	var timeout net.Error
+	if n > 0 || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+}
+
+func TestMuteStrangersLeaveRoomForOthers(t *testing.T) {
+	a, b := newStation(t), newStation(t)
+	a.start(t, withData("/ip4/0.0.0.0/tcp/0"))
+	l := echoes(t, a)
+	port := l.Addr().(*net.TCPAddr).Port
+	b.start(t, both(withData("/ip4/127.0.0.1/tcp/0"), via(a.info(t, stripped(t, a)...))))
+	meet(t, a, b)
+	// More connections from one address than it may have handshakes: some are
+	// closed long before a handshake's time is over.
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+	refused := make(chan bool, 200)
+	for range 200 {
+		c, err := from.DialContext(t.Context(), "tcp", loopbackHostPort(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go func() {
+			_ = c.SetReadDeadline(time.Now().Add(time.Second))
+			_, err := c.Read(make([]byte, 1))
+			var timeout net.Error
+			refused <- !errors.As(err, &timeout) || !timeout.Timeout()
+		}()
+	}
+	id := a.id(t)
+	eventually(t, "the data port is told", func() bool { return b.HasData(id) })
+	c, err := b.DialData(t.Context(), id)
+	if err != nil {
+		t.Fatal("a member is kept out:", err)
+	}
+	_ = c.Close()
+	n := 0
+	for range 200 {
+		if <-refused {
+			n++
+		}
+	}
+	if n == 0 || n == 200 {
+		t.Errorf("%d of 200 refused at once", n)
+	}
+}
+
+func loopbackHostPort(port int) string {
+	return (&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}).String()
+}
+
+func TestDataPortInUse(t *testing.T) {
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	listen := func(c *peer.Config) {
+		c.DataListen = []multiaddr.Multiaddr{loopback(taken.Addr().(*net.TCPAddr).Port)}
+	}
+	var data *peer.DataPortError
+	if err := newStation(t).make(t, listen); !errors.As(err, &data) || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("err = %v", err)
+	}
+	a := newStation(t)
+	if err := a.make(t, both(listen, func(c *peer.Config) { c.DataAnyPort = true })); err != nil {
+		t.Fatal(err)
+	}
+	if w := a.warnings(); len(w) != 1 || !strings.Contains(w[0], "dataaddrs") {
+		t.Errorf("warnings: %q", w)
+	}
+}
+
+func TestCloseDuringHandshakes(t *testing.T) {
+	a := newStation(t)
+	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
+	l := a.ListenData()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := a.DialData(context.Background(), a.id(t)); err == nil {
+		t.Error("dialled after Close")
+	}
+}
