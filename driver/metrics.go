@@ -25,7 +25,7 @@ var (
 	blobBytesDesc   = desc("blob_bytes", "Bytes of the blobs that are here.")
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
 	transfersDesc   = desc("transfers_active", "Blobs on their way here.")
-	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.")
+	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
 	readOnlyDesc    = desc("read_only", "1 when this registry is outside its own list of trusted peers.")
 )
@@ -52,7 +52,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(diskFreeDesc, float64(free))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	in, out := c.transfers.Totals()
-	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(in))
+	data := c.transfers.DataIn()
+	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
+	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
 	readOnly := 0.0
 	if c.ReadOnly() {

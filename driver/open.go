@@ -190,7 +190,12 @@ func (r *rooms) openPeer(ctx context.Context) error {
 		return err
 	}
 	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = r.key, r.psk, r.db, r.blobs.Blockstore(), r.log
-	if r.peer, err = peer.New(ctx, cfg); err != nil {
+	r.peer, err = peer.New(ctx, cfg)
+	var data *peer.DataPortError
+	if errors.As(err, &data) {
+		return fmt.Errorf("dataaddrs: %w; choose another port, or leave it empty to send blobs over libp2p only", data)
+	}
+	if err != nil {
 		return fmt.Errorf("listenaddrs: %w", err)
 	}
 	return nil

@@ -22,21 +22,27 @@ import (
 // Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
 // each. Start from DefaultParameters or ParseParameters.
 type Parameters struct {
-	PubsubTopic      string        `mapstructure:"pubsubtopic"`
-	ProtectorKey     string        `mapstructure:"protectorkey"` // 32 bytes in hex
-	ProtectorKeyFile string        `mapstructure:"protectorkeyfile"`
-	ListenAddrs      []string      `mapstructure:"listenaddrs"`
-	AnnounceAddrs    []string      `mapstructure:"announceaddrs"`
-	Bootstrappers    []string      `mapstructure:"bootstrappers"`
-	DatastorePath    string        `mapstructure:"datastorepath"`
-	PrivateKey       string        `mapstructure:"privatekey"` // libp2p key in base64
-	PrivateKeyFile   string        `mapstructure:"privatekeyfile"`
-	TrustedPeers     []string      `mapstructure:"trustedpeers"`
-	LogLevel         string        `mapstructure:"loglevel"`
-	Offline          bool          `mapstructure:"offline"`
-	SyncTimeout      time.Duration `mapstructure:"synctimeout"`
-	FetchTimeout     time.Duration `mapstructure:"fetchtimeout"`
+	PubsubTopic       string        `mapstructure:"pubsubtopic"`
+	ProtectorKey      string        `mapstructure:"protectorkey"` // 32 bytes in hex
+	ProtectorKeyFile  string        `mapstructure:"protectorkeyfile"`
+	ListenAddrs       []string      `mapstructure:"listenaddrs"`
+	AnnounceAddrs     []string      `mapstructure:"announceaddrs"`
+	DataAddrs         []string      `mapstructure:"dataaddrs"` // empty: no data port
+	DataAnnounceAddrs []string      `mapstructure:"dataannounceaddrs"`
+	Bootstrappers     []string      `mapstructure:"bootstrappers"`
+	DatastorePath     string        `mapstructure:"datastorepath"`
+	PrivateKey        string        `mapstructure:"privatekey"` // libp2p key in base64
+	PrivateKeyFile    string        `mapstructure:"privatekeyfile"`
+	TrustedPeers      []string      `mapstructure:"trustedpeers"`
+	LogLevel          string        `mapstructure:"loglevel"`
+	Offline           bool          `mapstructure:"offline"`
+	SyncTimeout       time.Duration `mapstructure:"synctimeout"`
+	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
 }
+
+// defaultDataAddr is where members fetch blobs. Only this one may give way to
+// another port: several registries of one machine need not be told of it.
+const defaultDataAddr = "/ip4/0.0.0.0/tcp/4620"
 
 // defaultTopic is refused on the public network, where it would be anybody's.
 const defaultTopic = "ipfs-registry"
@@ -46,6 +52,7 @@ func DefaultParameters() Parameters {
 	return Parameters{
 		PubsubTopic:   defaultTopic,
 		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
+		DataAddrs:     []string{defaultDataAddr},
 		DatastorePath: "/var/lib/registry/ipfs",
 		SyncTimeout:   2 * time.Second,
 		FetchTimeout:  30 * time.Second,
@@ -214,6 +221,13 @@ func (p Parameters) peerConfig() (cfg peer.Config, err error) {
 	if cfg.Announce, err = multiaddrs("announceaddrs", p.AnnounceAddrs); err != nil {
 		return cfg, err
 	}
+	if cfg.DataListen, err = dataAddrs("dataaddrs", p.DataAddrs); err != nil {
+		return cfg, err
+	}
+	if cfg.DataAnnounce, err = dataAddrs("dataannounceaddrs", p.DataAnnounceAddrs); err != nil {
+		return cfg, err
+	}
+	cfg.DataAnyPort = slices.Equal(p.DataAddrs, []string{defaultDataAddr})
 	bootstrappers, err := multiaddrs("bootstrappers", p.Bootstrappers)
 	if err != nil {
 		return cfg, err
@@ -236,6 +250,19 @@ func multiaddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
 			return nil, fmt.Errorf("%s: %q is not a multiaddr such as /ip4/192.0.2.1/tcp/4619", key, s)
 		}
 		addrs = append(addrs, a)
+	}
+	return addrs, nil
+}
+
+func dataAddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
+	addrs, err := multiaddrs(key, list)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range addrs {
+		if !peer.IsDataAddr(a) {
+			return nil, fmt.Errorf("%s: %q is not a host and a TCP port, such as %s", key, a, defaultDataAddr)
+		}
 	}
 	return addrs, nil
 }

@@ -37,6 +37,12 @@ func TestGoodParameters(t *testing.T) {
 		"durations": {`{offline: true, synctimeout: 500ms, fetchtimeout: 1m}`, func(p *driver.Parameters) {
 			p.Offline, p.SyncTimeout, p.FetchTimeout = true, time.Second/2, time.Minute
 		}},
+		"data port": {`{offline: true, dataaddrs: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/1", dataannounceaddrs: [/dns4/a.example.org/tcp/1]}`, func(p *driver.Parameters) {
+			p.Offline, p.DataAddrs = true, []string{"/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"}
+			p.DataAnnounceAddrs = []string{"/dns4/a.example.org/tcp/1"}
+		}},
+		"no data port":      {`{offline: true, dataaddrs: []}`, func(p *driver.Parameters) { p.Offline, p.DataAddrs = true, []string{} }},
+		"nor in text":       {`{offline: true, dataaddrs: ""}`, func(p *driver.Parameters) { p.Offline, p.DataAddrs = true, []string{} }},
 		"public, everybody": {`{pubsubtopic: mine, trustedpeers: "*"}`, func(p *driver.Parameters) { p.PubsubTopic, p.TrustedPeers = "mine", []string{"*"} }},
 		"bootstrapper": {`{protectorkeyfile: k, bootstrappers: /ip4/192.0.2.1/tcp/4619/p2p/` + somePeer + `}`, func(p *driver.Parameters) {
 			p.ProtectorKeyFile, p.Bootstrappers = "k", []string{"/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer}
@@ -64,21 +70,25 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, bootstraper: x}`: `did you mean "bootstrappers"`,
 		`{protectorkey: "12"}`:            "protectorkey",
 		`{protectorkey: 1234567890}`:      "quotes",
-		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`: "protectorkeyfile",
-		`{offline: true, privatekey: a, privatekeyfile: b}`:      "privatekeyfile",
-		`{offline: true, listenaddrs: 127.0.0.1:4619}`:           "listenaddrs",
-		`{offline: true, listenaddrs: []}`:                       "listenaddrs",
-		`{offline: true, announceaddrs: nowhere}`:                "announceaddrs",
-		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`:   "bootstrappers",
-		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:    "trustedpeers",
-		`{offline: true, trustedpeers: somebody}`:                "trustedpeers",
-		`{offline: true, loglevel: loud}`:                        "loglevel",
-		`{offline: true, synctimeout: soon}`:                     "synctimeout",
-		`{offline: true, synctimeout: -1s}`:                      "synctimeout",
-		`{offline: true, fetchtimeout: 0s}`:                      "fetchtimeout",
-		`{offline: true, fetchtimeout: 30}`:                      "fetchtimeout",
-		`{offline: true, datastorepath: ""}`:                     "datastorepath",
-		`{offline: perhaps}`:                                     "offline",
+		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`:      "protectorkeyfile",
+		`{offline: true, privatekey: a, privatekeyfile: b}`:           "privatekeyfile",
+		`{offline: true, listenaddrs: 127.0.0.1:4619}`:                "listenaddrs",
+		`{offline: true, listenaddrs: []}`:                            "listenaddrs",
+		`{offline: true, announceaddrs: nowhere}`:                     "announceaddrs",
+		`{offline: true, dataaddrs: 127.0.0.1:4620}`:                  "dataaddrs",
+		`{offline: true, dataaddrs: /ip4/127.0.0.1/udp/4620/quic-v1}`: "dataaddrs",
+		`{offline: true, dataannounceaddrs: /ip4/127.0.0.1}`:          "dataannounceaddrs",
+
+		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`: "bootstrappers",
+		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:  "trustedpeers",
+		`{offline: true, trustedpeers: somebody}`:              "trustedpeers",
+		`{offline: true, loglevel: loud}`:                      "loglevel",
+		`{offline: true, synctimeout: soon}`:                   "synctimeout",
+		`{offline: true, synctimeout: -1s}`:                    "synctimeout",
+		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
+		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout",
+		`{offline: true, datastorepath: ""}`:                   "datastorepath",
+		`{offline: perhaps}`:                                   "offline",
 	} {
 		t.Run(yaml, func(t *testing.T) {
 			_, err := driver.ParseParameters(parse(t, yaml))

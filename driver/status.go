@@ -34,6 +34,17 @@ func (r *rooms) addresses() []string {
 	return addrs
 }
 
+func (r *rooms) dataAddresses() []string {
+	addrs := []string{}
+	if r.peer == nil {
+		return addrs
+	}
+	for _, a := range r.peer.DataAddrs() {
+		addrs = append(addrs, a.String())
+	}
+	return addrs
+}
+
 // Status tells how this registry and its swarm are. Its cost grows with the
 // number of paths.
 func (r *rooms) Status(context.Context) Status {
@@ -41,7 +52,7 @@ func (r *rooms) Status(context.Context) Status {
 	here, bytes := r.blobs.Usage()
 	s := Status{
 		Version: Version(), Started: r.started,
-		PeerID: r.self.String(), Addresses: r.addresses(),
+		PeerID: r.self.String(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
 		Blobs: admin.Blobs{Here: here, Missing: r.missing(view), Bytes: bytes},
@@ -49,6 +60,7 @@ func (r *rooms) Status(context.Context) Status {
 	s.Members = r.members()
 	s.Transfers.Active = r.transfers.Active()
 	s.Transfers.BytesIn, s.Transfers.BytesOut = r.transfers.Totals()
+	s.Transfers.DataIn = r.transfers.DataIn()
 	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
 	return s
 }
@@ -79,6 +91,7 @@ func (r *rooms) members() []admin.Member {
 		out := admin.Member{
 			PeerID: m.ID.String(), Addresses: []string{}, Connected: m.Connected, Since: m.Since,
 			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
+			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID),
 		}
 		for _, a := range m.Addrs {
 			out.Addresses = append(out.Addresses, a.String())

@@ -36,6 +36,17 @@ func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
 	}
 }
 
+func TestStatusTellsOfTheDataPort(t *testing.T) {
+	c := drivertest.Cluster(t, 2)
+	drivertest.Await(t, "the data port is known", func() bool { return c[1].Status(t.Context()).Members[0].DataPort })
+	path := pushBlob(t, c[0], randomBytes(t, 3<<20))
+	get(t, c[1], path)
+	s := c[1].Status(t.Context())
+	if s.Transfers.DataIn < 3<<20 || len(s.DataAddresses) != 1 {
+		t.Errorf("status: %+v", s)
+	}
+}
+
 // gather sums the metrics of each name.
 func gather(t *testing.T, m *drivertest.Member) map[string]float64 {
 	t.Helper()

@@ -33,6 +33,7 @@ storage:
     datastorepath: %s
     protectorkey: "%s"
     listenaddrs: /ip4/127.0.0.1/tcp/%s
+    dataaddrs: /ip4/127.0.0.1/tcp/0
     bootstrappers: %s
 http:
   addr: %s

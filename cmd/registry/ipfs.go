@@ -122,6 +122,9 @@ func printStatus(out io.Writer, s driver.Status) error {
 	for _, a := range s.Addresses {
 		row("address", "%s", a)
 	}
+	for _, a := range s.DataAddresses {
+		row("data port", "%s", a)
+	}
 	row("network", "%s, topic %s", s.Network, s.Topic)
 	row("up", "%s, version %s", time.Since(s.Started).Round(time.Second), s.Version)
 	if s.ReadOnly {
@@ -146,6 +149,9 @@ func describeMember(m driver.Member) string {
 	text := "lost " + humanize.Time(m.Since)
 	if m.Connected {
 		text = "connected " + humanize.Time(m.Since)
+	}
+	if m.Connected && !m.DataPort {
+		text += ", blobs over libp2p"
 	}
 	if m.LastDelta != nil {
 		text += ", last change " + humanize.Time(*m.LastDelta)

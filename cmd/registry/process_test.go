@@ -64,7 +64,7 @@ func newProcess(t *testing.T, extra ...string) *process {
 	t.Helper()
 	p := &process{t: t, dir: t.TempDir(), http: freeAddr(t)}
 	_, port, _ := net.SplitHostPort(freeAddr(t))
-	block := append([]string{"datastorepath: " + filepath.Join(p.dir, "data"), "listenaddrs: /ip4/127.0.0.1/tcp/" + port}, extra...)
+	block := append([]string{"datastorepath: " + filepath.Join(p.dir, "data"), "listenaddrs: /ip4/127.0.0.1/tcp/" + port, "dataaddrs: /ip4/127.0.0.1/tcp/0"}, extra...)
 	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  ipfs:\n    %s\nhttp:\n  addr: %s\n  draintimeout: 5s\n",
 		strings.Join(block, "\n    "), p.http)
 	p.config = filepath.Join(p.dir, "config.yml")

@@ -297,13 +297,19 @@ func TestMistakesAreOneLine(t *testing.T) {
 		"bad private key":   {[]string{key, "privatekey: aGVsbG8="}, "privatekey"},
 		"bad log level":     {[]string{key, "loglevel: loud"}, "loglevel"},
 		"port in use":       {[]string{key, "announceaddrs: /ip4/127.0.0.1/tcp/" + port}, ""},
+		"data port in use":  {[]string{key, "announceaddrs: /ip4/127.0.0.1/tcp/" + port}, ""},
+		"bad data address":  {[]string{key, "dataannounceaddrs: /ip4/127.0.0.1/udp/1"}, "dataannounceaddrs"},
 		"not a trusted key": {[]string{key, "trustedpeers: nobody"}, "trustedpeers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProcess(t, c.lines...)
 			if name == "port in use" {
-				rewrite(t, p, port)
+				rewrite(t, p, "listenaddrs", port)
 				c.want = "listenaddrs"
+			}
+			if name == "data port in use" {
+				rewrite(t, p, "dataaddrs", port)
+				c.want = "dataaddrs"
 			}
 			if said := p.fails(); !strings.Contains(said, c.want) || !strings.HasPrefix(said, "registry: ") {
 				t.Errorf("said %q, which does not name %q", said, c.want)
@@ -319,8 +325,8 @@ func TestMistakesAreOneLine(t *testing.T) {
 	}
 }
 
-// rewrite puts a port into the configuration's listenaddrs.
-func rewrite(t *testing.T, p *process, port string) {
+// rewrite puts a port into the configuration's listenaddrs or dataaddrs.
+func rewrite(t *testing.T, p *process, key, port string) {
 	t.Helper()
 	text, err := os.ReadFile(p.config)
 	if err != nil {
@@ -328,8 +334,8 @@ func rewrite(t *testing.T, p *process, port string) {
 	}
 	lines := strings.Split(string(text), "\n")
 	for i, line := range lines {
-		if strings.Contains(line, "listenaddrs:") {
-			lines[i] = "    listenaddrs: /ip4/127.0.0.1/tcp/" + port
+		if strings.Contains(line, key+":") {
+			lines[i] = "    " + key + ": /ip4/127.0.0.1/tcp/" + port
 		}
 	}
 	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {

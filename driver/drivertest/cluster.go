@@ -45,7 +45,8 @@ func Key(t testing.TB) string {
 func Parameters(t testing.TB, key string) driver.Parameters {
 	t.Helper()
 	p, err := driver.ParseParameters(map[string]any{
-		"protectorkey": key, "datastorepath": t.TempDir(), "listenaddrs": "/ip4/127.0.0.1/tcp/0", "loglevel": "error",
+		"protectorkey": key, "datastorepath": t.TempDir(),
+		"listenaddrs": "/ip4/127.0.0.1/tcp/0", "dataaddrs": "/ip4/127.0.0.1/tcp/0", "loglevel": "error",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,7 +23,8 @@ type Link struct {
 	wg    sync.WaitGroup
 }
 
-// StartLinked starts a registry that others reach only through its link.
+// StartLinked starts a registry that others reach only through its link. It has no
+// data port.
 func StartLinked(t testing.TB, p driver.Parameters) (*Member, *Link) {
 	t.Helper()
 	target, err := loopback.FreeAddr()
@@ -41,6 +42,7 @@ func StartLinked(t testing.TB, p driver.Parameters) (*Member, *Link) {
 		link.Cut(true)
 		link.wg.Wait()
 	})
+	p.DataAddrs = nil // it would be another way
 	p.ListenAddrs, p.AnnounceAddrs = []string{tcpAddr(target)}, []string{tcpAddr(l.Addr().String())}
 	return Start(t, p), link
 }

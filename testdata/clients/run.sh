@@ -58,6 +58,7 @@ configure() {
 		    datastorepath: $work/$1
 		    protectorkey: "$key"
 		    listenaddrs: /ip4/127.0.0.1/tcp/$swarm
+		    dataaddrs: /ip4/127.0.0.1/tcp/0
 		    bootstrappers: $2
 		http:
 		  addr: $http

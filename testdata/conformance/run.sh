@@ -77,9 +77,9 @@ outcomes() {
 
 key=$("$registry" ipfs keygen)
 serve fs "filesystem: {rootdirectory: $work/fs-data}"
-serve a "ipfs: {datastorepath: $work/a-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port)}"
+serve a "ipfs: {datastorepath: $work/a-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0}"
 first=$("$registry" ipfs id "$work/a.yml" | sed -n 2p)
-serve b "ipfs: {datastorepath: $work/b-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), bootstrappers: $first}"
+serve b "ipfs: {datastorepath: $work/b-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0, bootstrappers: $first}"
 
 suite fs "$addr_fs"
 suite a "$addr_a"

@@ -9,19 +9,20 @@ import "time"
 
 // Status is what a running registry says of itself and of its swarm.
 type Status struct {
-	Version   string    `json:"version"`
-	Started   time.Time `json:"started"`
-	PeerID    string    `json:"peer_id"`
-	Addresses []string  `json:"addresses"` // multiaddrs others bootstrap with
-	Topic     string    `json:"topic"`
-	Network   string    `json:"network"` // private, public or offline
-	DataPath  string    `json:"data_path"`
-	ReadOnly  bool      `json:"read_only"` // outside its own list of trusted peers
-	Map       Map       `json:"map"`
-	Members   []Member  `json:"members"`
-	Blobs     Blobs     `json:"blobs"`
-	Disk      Disk      `json:"disk"`
-	Transfers Transfers `json:"transfers"`
+	Version       string    `json:"version"`
+	Started       time.Time `json:"started"`
+	PeerID        string    `json:"peer_id"`
+	Addresses     []string  `json:"addresses"`      // multiaddrs others bootstrap with
+	DataAddresses []string  `json:"data_addresses"` // of the data port; none: it is off
+	Topic         string    `json:"topic"`
+	Network       string    `json:"network"` // private, public or offline
+	DataPath      string    `json:"data_path"`
+	ReadOnly      bool      `json:"read_only"` // outside its own list of trusted peers
+	Map           Map       `json:"map"`
+	Members       []Member  `json:"members"`
+	Blobs         Blobs     `json:"blobs"`
+	Disk          Disk      `json:"disk"`
+	Transfers     Transfers `json:"transfers"`
 }
 
 // Map describes the path map. Registries with the same digest hold the same map.
@@ -36,6 +37,7 @@ type Member struct {
 	PeerID       string     `json:"peer_id"`
 	Addresses    []string   `json:"addresses"`
 	Connected    bool       `json:"connected"`
+	DataPort     bool       `json:"data_port"` // blobs are fetched from its data port, not over streams
 	Since        time.Time  `json:"since"`
 	LastDelta    *time.Time `json:"last_delta"` // null: none in this run
 	Trusted      bool       `json:"trusted"`
@@ -59,6 +61,7 @@ type Disk struct {
 type Transfers struct {
 	Active   int   `json:"active"`
 	BytesIn  int64 `json:"bytes_in"`
+	DataIn   int64 `json:"data_port_bytes_in"` // of these, by data ports
 	BytesOut int64 `json:"bytes_out"`
 }
 

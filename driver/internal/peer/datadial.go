@@ -122,10 +122,10 @@ func discard(c net.Conn) {
 	}
 }
 
-// dataAddrs is what members are told: the addresses announced, or those listened on.
+// DataAddrs is what members are told: the addresses announced, or those listened on.
 // An address of no interface in particular goes out as it is, and means the one
 // this peer is seen at; those it announces for libp2p follow, with the data port.
-func (p *Peer) dataAddrs() []multiaddr.Multiaddr {
+func (p *Peer) DataAddrs() []multiaddr.Multiaddr {
 	if p.data == nil {
 		return nil
 	}

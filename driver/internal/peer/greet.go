@@ -88,7 +88,7 @@ func (p *Peer) answerGreeting(s network.Stream) {
 func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 	g := greeting{
 		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
-		Data: formatAddrs(dataUsefulTo(c, p.dataAddrs())), Want: want,
+		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
 	}
 	if !withMembers {
 		return g

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -23,34 +21,7 @@ const (
 )
 
 // client asks members over HTTP.
-type client struct{ http *http.Client }
-
-// newClient dials members; the host of a URL is a peer ID, as a CID because URLs
-// are case-insensitive. alive ends dialling when it is done.
-func newClient(alive context.Context, s Swarm, patience time.Duration) *client {
-	return &client{&http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-			host, _, err := net.SplitHostPort(addr)
-			if err != nil {
-				return nil, err
-			}
-			id, err := peer.Decode(host)
-			if err != nil {
-				return nil, err
-			}
-			// http.Transport goes on dialling when the request is over.
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			defer context.AfterFunc(alive, cancel)()
-			return s.Dial(ctx, id, Protocol)
-		},
-		DisableCompression:  true,
-		MaxIdleConnsPerHost: streams + 1,
-		IdleConnTimeout:     time.Minute,
-	}}}
-}
-
-func (c *client) close() { c.http.CloseIdleConnections() }
+type client struct{ roads *roads }
 
 // do sends one request; the caller closes the body. 404 and 416 are errGone.
 func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
@@ -61,7 +32,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.roads.send(req, id)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", id, err)
 	}

@@ -21,6 +21,11 @@ import (
 // newPeered is a registry on a real libp2p peer of a private network.
 func newPeered(t *testing.T, bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
 	t.Helper()
+	return newPeeredWith(t, func(*peer.Config) {}, bootstrap...)
+}
+
+func newPeeredWith(t *testing.T, change func(*peer.Config), bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
+	t.Helper()
 	dir := t.TempDir()
 	options := badger.DefaultOptions
 	db, err := badger.NewDatastore(t.TempDir(), &options)
@@ -32,11 +37,13 @@ func newPeered(t *testing.T, bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.S
 	require.NoError(t, err)
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	require.NoError(t, err)
-	p, err := peer.New(t.Context(), peer.Config{
+	cfg := peer.Config{
 		Key: key, PSK: bytes.Repeat([]byte{3}, 32), Topic: "t", Bootstrappers: bootstrap,
 		Listen: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")},
 		Store:  db, Blocks: blobs.Blockstore(), Log: log,
-	})
+	}
+	change(&cfg)
+	p, err := peer.New(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
 	transfers, err := New(Config{Blobs: blobs, Swarm: p, Stall: 3 * stall, Log: log})

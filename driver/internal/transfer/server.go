@@ -56,6 +56,17 @@ type serve func(w http.ResponseWriter, r *http.Request, c cid.Cid) error
 // answer runs one request, which Close waits for.
 func (t *Transfers) answer(f serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		// Connections outlive memberships: each request is admitted anew.
+		if !t.cfg.Swarm.Admits(r.RemoteAddr) {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "not a member", http.StatusForbidden)
+			return
+		}
+		if !t.crowd.enter(r.RemoteAddr) {
+			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+			return
+		}
+		defer t.crowd.leave(r.RemoteAddr)
 		if !t.hold() {
 			http.Error(w, errClosing.Error(), http.StatusServiceUnavailable)
 			return

@@ -159,6 +159,18 @@ func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, 
 	return c, err
 }
 
+// ListenData and DialData: there are only streams here; the data port is tested
+// with real peers.
+func (h *house) ListenData() net.Listener { return nil }
+
+func (h *house) DialData(context.Context, peer.ID) (net.Conn, error) {
+	return nil, errors.New("no data port")
+}
+
+func (h *house) HasData(peer.ID) bool { return false }
+
+func (h *house) Admits(string) bool { return true }
+
 func (h *house) Listen(protocol.ID) (net.Listener, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

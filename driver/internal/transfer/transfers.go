@@ -29,6 +29,15 @@ type Swarm interface {
 	Listen(protocol.ID) (net.Listener, error)
 	// Dial opens a stream to a member.
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
+	// ListenData accepts members' connections at the data port; nil: there is none.
+	ListenData() net.Listener
+	// DialData connects to a member's data port.
+	DialData(context.Context, peer.ID) (net.Conn, error)
+	// HasData says whether a member said that it has one.
+	HasData(peer.ID) bool
+	// Admits says whether requests from a remote address of Listen or ListenData may
+	// be answered now.
+	Admits(remote string) bool
 }
 
 // Config is what transfers are made of.
@@ -52,6 +61,7 @@ type Transfers struct {
 	server    *http.Server // nil: offline
 	questions *questions
 	grudges   *grudges
+	crowd     crowd
 	in, out   atomic.Int64
 
 	ctx    context.Context
@@ -81,14 +91,22 @@ func start(cfg Config, p pace) (*Transfers, error) {
 		t.cancel(errClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.client = newClient(t.ctx, cfg.Swarm, p.ask)
+	t.client = &client{newRoads(t.ctx, cfg.Swarm, p.ask)}
 	t.server = t.newServer()
+	t.serve(l)
+	if l := cfg.Swarm.ListenData(); l != nil {
+		t.serve(l)
+	}
+	return t, nil
+}
+
+// serve answers members at one of the listeners, until Close.
+func (t *Transfers) serve(l net.Listener) {
 	t.wg.Go(func() {
-		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			t.log.WithError(err).Error("blobs are no longer served to members")
 		}
 	})
-	return t, nil
 }
 
 // Open reads a blob from offset, in bytes, to its end. What is not here is brought
@@ -242,6 +260,20 @@ func (t *Transfers) Active() int {
 // Totals are the bytes of blobs received from members and sent to them.
 func (t *Transfers) Totals() (in, out int64) { return t.in.Load(), t.out.Load() }
 
+// DataIn is how much of what was received came by data ports, in bytes.
+func (t *Transfers) DataIn() int64 {
+	if t.client == nil {
+		return 0
+	}
+	return t.client.roads.in.Load()
+}
+
+// UsesDataPort says whether a member is asked at its data port now, and not over a
+// stream because it has none or it failed lately.
+func (t *Transfers) UsesDataPort(id peer.ID) bool {
+	return t.client != nil && t.client.roads.usesData(id)
+}
+
 // Close ends all transfers, keeping what has arrived, and what is being served, and
 // waits for them. Readers that are still open fail where bytes are missing. It may
 // be called again.
@@ -256,7 +288,7 @@ func (t *Transfers) Close() error {
 	}
 	t.wg.Wait()
 	if t.client != nil {
-		t.client.close()
+		t.client.roads.close()
 	}
 	return err
 }

@@ -1,0 +1,157 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	avoidFirst = 2 * time.Second // a data port that failed, and the longest
+	avoidMost  = 2 * time.Minute
+	readBuffer = 64 << 10 // bytes a connection; leaves are read past it
+)
+
+// roads are the two ways to a member: its data port, and streams where that is not
+// to be reached.
+type roads struct {
+	swarm         Swarm
+	data, streams *http.Transport
+
+	in atomic.Int64 // bytes of blobs received at data ports
+
+	mu    sync.Mutex
+	avoid map[peer.ID]*avoided
+}
+
+// avoided is a data port that failed; streams are used until it is tried again.
+type avoided struct {
+	backoff *backoff.ExponentialBackOff
+	until   time.Time
+}
+
+// newRoads makes both. alive ends dialling when it is done, and patience bounds it.
+func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
+	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
+		return &http.Transport{
+			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+				// http.Transport goes on dialling when the request is over.
+				ctx, cancel := context.WithTimeout(ctx, patience)
+				defer cancel()
+				defer context.AfterFunc(alive, cancel)()
+				return dialHost(ctx, addr, dial)
+			},
+			DisableCompression:  true,
+			MaxIdleConnsPerHost: streams + 1,
+			IdleConnTimeout:     time.Minute,
+			ReadBufferSize:      readBuffer,
+		}
+	}
+	overStream := func(ctx context.Context, id peer.ID) (net.Conn, error) { return s.Dial(ctx, id, Protocol) }
+	return &roads{swarm: s, data: road(s.DialData), streams: road(overStream), avoid: map[peer.ID]*avoided{}}
+}
+
+// dialHost dials the host of a URL, which is a peer ID, as a CID because URLs are
+// case-insensitive.
+func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.ID) (net.Conn, error)) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	id, err := peer.Decode(host)
+	if err != nil {
+		return nil, err
+	}
+	return dial(ctx, id)
+}
+
+// send sends a request, which has no body, to a member: over a stream when its data
+// port is none or fails.
+func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
+	if r.usesData(id) {
+		resp, err := r.data.RoundTrip(req)
+		if err == nil {
+			resp.Body = &carried{resp.Body, req.Context(), r, id}
+			return resp, nil
+		}
+		over := req.Context().Err() != nil
+		if !over || hung(req.Context()) {
+			r.fell(id)
+		}
+		if over {
+			return nil, err
+		}
+	}
+	return r.streams.RoundTrip(req)
+}
+
+func (r *roads) usesData(id peer.ID) bool {
+	if !r.swarm.HasData(id) {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.avoid[id]
+	return a == nil || time.Now().After(a.until)
+}
+
+// fell notes that a member's data port failed: it is avoided, longer each time.
+func (r *roads) fell(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.avoid[id]
+	if a == nil {
+		b := backoff.NewExponentialBackOff()
+		b.InitialInterval, b.MaxInterval = avoidFirst, avoidMost
+		a = &avoided{backoff: b}
+		r.avoid[id] = a
+	}
+	if time.Now().After(a.until) { // else one of several that broke at once
+		a.until = time.Now().Add(a.backoff.NextBackOff())
+	}
+}
+
+// held notes that it carried what was asked.
+func (r *roads) held(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.avoid, id)
+}
+
+func (r *roads) close() {
+	r.data.CloseIdleConnections()
+	r.streams.CloseIdleConnections()
+}
+
+// carried is a body that comes from a data port.
+type carried struct {
+	io.ReadCloser
+	ctx   context.Context
+	roads *roads
+	id    peer.ID
+}
+
+// Read implements io.Reader.
+func (c *carried) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.roads.in.Add(int64(n))
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		c.roads.held(c.id)
+	case c.ctx.Err() == nil || hung(c.ctx):
+		c.roads.fell(c.id)
+	}
+	return n, err
+}
+
+// hung says whether a request was given up because nothing came.
+func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSilent) }
