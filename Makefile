@@ -39,6 +39,10 @@ deps: ## Debian packages for test-clients; needs root
 test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
 	testdata/clients/run.sh $(BIN)
 
+.PHONY: test-kubo
+test-kubo: build ## compare CIDs and fetch with a real Kubo, built if IPFS=<binary> is not given; needs curl
+	testdata/kubo/run.sh $(BIN) $(IPFS)
+
 .PHONY: bench
 bench: build ## measure against the filesystem driver, into docs/benchmarks.md
 	$(GO) run ./cmd/bench -registry $(BIN) -out docs/benchmarks.md
