@@ -3,10 +3,12 @@ package pathmap
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/tidwall/btree"
 )
 
 // ledger is the datastore under the CRDT. Between begin and commit every write
@@ -17,8 +19,9 @@ import (
 type ledger struct {
 	base ds.TxnDatastore
 
-	mu  sync.Mutex // a transaction is not safe for concurrent use
-	txn ds.Txn
+	mu      sync.Mutex // a transaction is not safe for concurrent use
+	txn     ds.Txn
+	pending btree.Map[string, bool] // keys the transaction writes: put, or deleted
 }
 
 var (
@@ -34,6 +37,7 @@ func (l *ledger) begin(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.txn = txn
+	l.pending.Clear()
 	return nil
 }
 
@@ -68,15 +72,6 @@ func (l *ledger) read(f func(ds.Read) error) error {
 	return f(l.base)
 }
 
-func (l *ledger) write(f func(ds.Write) error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.txn != nil {
-		return f(l.txn)
-	}
-	return f(l.base)
-}
-
 func (l *ledger) Get(ctx context.Context, k ds.Key) (v []byte, err error) {
 	err = l.read(func(r ds.Read) error { v, err = r.Get(ctx, k); return err })
 	return v, err
@@ -96,27 +91,85 @@ func (l *ledger) GetSize(ctx context.Context, k ds.Key) (n int, err error) {
 // transaction would race with them. Only the start-up reads more than a few
 // keys, and that goes past the ledger.
 func (l *ledger) Query(ctx context.Context, q query.Query) (query.Results, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.txn == nil {
+		return whole(l.base.Query(ctx, q))
+	}
+	return l.queryPending(ctx, q)
+}
+
+// queryPending lays what the transaction writes over what is committed. The
+// transaction's own query does the same, and sorts all that is pending for each:
+// a delta with a thousand tombstones asks a thousand times.
+func (l *ledger) queryPending(ctx context.Context, q query.Query) (query.Results, error) {
+	committed, err := whole(l.base.Query(ctx, query.Query{Prefix: q.Prefix, KeysOnly: q.KeysOnly}))
+	if err != nil {
+		return nil, err
+	}
 	var entries []query.Entry
-	err := l.read(func(r ds.Read) error {
-		res, err := r.Query(ctx, q)
-		if err != nil {
-			return err
+	for r := range committed.Next() {
+		if _, over := l.pending.Get(r.Key); !over {
+			entries = append(entries, r.Entry)
 		}
-		entries, err = res.Rest()
-		return err
+	}
+	prefix := strings.TrimSuffix(ds.NewKey(q.Prefix).String(), "/") + "/"
+	l.pending.Ascend(prefix, func(key string, put bool) bool {
+		if !strings.HasPrefix(key, prefix) {
+			return false
+		}
+		if !put {
+			return true
+		}
+		e := query.Entry{Key: key}
+		if !q.KeysOnly {
+			if e.Value, err = l.txn.Get(ctx, ds.RawKey(key)); err != nil {
+				return false
+			}
+			e.Size = len(e.Value)
+		}
+		entries = append(entries, e)
+		return true
 	})
 	if err != nil {
 		return nil, err
 	}
-	return query.ResultsWithEntries(q, entries), nil
+	if len(q.Orders) == 0 {
+		q.Orders = []query.Order{query.OrderByKey{}}
+	}
+	return query.NaiveQueryApply(q, query.ResultsWithEntries(q, entries)), nil
+}
+
+// whole reads results to their end.
+func whole(res query.Results, err error) (query.Results, error) {
+	if err != nil {
+		return nil, err
+	}
+	entries, err := res.Rest()
+	if err != nil {
+		return nil, err
+	}
+	return query.ResultsWithEntries(res.Query(), entries), nil
 }
 
 func (l *ledger) Put(ctx context.Context, k ds.Key, v []byte) error {
-	return l.write(func(w ds.Write) error { return w.Put(ctx, k, v) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.txn == nil {
+		return l.base.Put(ctx, k, v)
+	}
+	l.pending.Set(k.String(), true)
+	return l.txn.Put(ctx, k, v)
 }
 
 func (l *ledger) Delete(ctx context.Context, k ds.Key) error {
-	return l.write(func(w ds.Write) error { return w.Delete(ctx, k) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.txn == nil {
+		return l.base.Delete(ctx, k)
+	}
+	l.pending.Set(k.String(), false)
+	return l.txn.Delete(ctx, k)
 }
 
 func (l *ledger) Sync(context.Context, ds.Key) error { return nil } // commits are synced
