@@ -188,15 +188,16 @@ func (c *cutConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// eventually waits for a condition.
+// eventually waits for a condition. It looks often at first: most come within a
+// millisecond.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(60 * time.Second)
-	for !ok() {
+	for pause := 100 * time.Microsecond; !ok(); pause = min(2*pause, 5*time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never happened: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 

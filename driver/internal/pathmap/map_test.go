@@ -144,15 +144,17 @@ func TestAMuteMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
 // TestManyVersionsAreDeletedInDeltasThatFit deletes many paths that several
 // registries wrote at the same time: each delete names all their versions.
 func TestManyVersionsAreDeletedInDeltasThatFit(t *testing.T) {
+	t.Parallel()
 	f := newFabric(t)
 	var seats []*seat
 	for i := range 5 {
 		seats = append(seats, f.add(fmt.Sprintf("writer-%d", i)))
 	}
-	const n = 1000
+	const n = 500 // whose 5 versions each are more than a delta's 1 MiB
+	name := strings.Repeat("long/", 51)
 	var paths []string
 	for i := range n {
-		paths = append(paths, fmt.Sprintf("/docker/registry/v2/repositories/some/long/name/_layers/sha256/%064d/link", i))
+		paths = append(paths, fmt.Sprintf("/docker/registry/v2/repositories/%s_layers/sha256/%064d/link", name, i))
 	}
 	for _, s := range seats {
 		f.isolate(s.id, true)
@@ -324,10 +326,8 @@ func TestLateJoiner(t *testing.T) {
 // TestOverwritesCostTheSameAtAnyAge shows what a tag costs that is overwritten
 // on alternating registries: no version is left behind, and the time is logged.
 func TestOverwritesCostTheSameAtAnyAge(t *testing.T) {
-	n := 2_000
-	if testing.Short() {
-		n = 200
-	}
+	t.Parallel()
+	const n = 2_000
 	f := newFabric(t)
 	a, b := f.add("a"), f.add("b")
 	var took [2]time.Duration // of the first and of the last tenth
