@@ -43,6 +43,7 @@ type seat struct {
 	dir  string
 	m    *pathmap.Map
 	db   *badger.Datastore
+	disk disk
 	addr string
 }
 
@@ -85,7 +86,8 @@ func quiet() *logrus.Entry {
 func (s *seat) start() {
 	s.f.t.Helper()
 	s.db = openBadger(s.f.t, s.dir)
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: s.db, Self: string(s.id), Swarm: s, Log: quiet(), ExchangeInterval: s.f.interval})
+	s.disk.TxnDatastore = s.db
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: quiet(), ExchangeInterval: s.f.interval})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
