@@ -60,18 +60,26 @@ const (
 // answered. Errors name the parameter and what to do.
 func New(ctx context.Context, p Parameters) (*Driver, error) {
 	r, err := openRooms(ctx, p)
+	if err == nil {
+		err = r.start()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ipfs: %w", err)
 	}
+	return newDriver(r), nil
+}
+
+func newDriver(r *rooms) *Driver {
 	d := &Driver{rooms: r}
 	d.StorageDriver = &store{
 		rooms:   r,
 		local:   filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(localDir), MaxThreads: 100}),
 		staging: filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(writersDir), MaxThreads: 100}),
 	}
-	return d, nil
+	return d
 }
 
+// openRooms opens everything and dials nobody.
 func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -84,14 +92,19 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 			return nil, errors.Join(err, r.Close())
 		}
 	}
+	return r, nil
+}
+
+// start joins the swarm; what cannot start is closed.
+func (r *rooms) start() error {
 	r.sweeper = startUploadSweeper(r.path(localDir), r.log)
 	if r.peer != nil {
 		if err := r.peer.Start(); err != nil {
-			return nil, errors.Join(err, r.Close())
+			return errors.Join(err, r.Close())
 		}
 	}
 	r.introduce()
-	return r, nil
+	return nil
 }
 
 // introduce says once who this registry is and how another one joins it.

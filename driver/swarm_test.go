@@ -54,6 +54,13 @@ func pushBlob(t testing.TB, d storagedriver.StorageDriver, content []byte) strin
 	return path
 }
 
+func put(t testing.TB, d storagedriver.StorageDriver, path, content string) {
+	t.Helper()
+	if err := d.PutContent(context.Background(), path, []byte(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func get(t testing.TB, d storagedriver.StorageDriver, path string) []byte {
 	t.Helper()
 	var content []byte
@@ -112,13 +119,8 @@ func TestFetchedIsServedWhenThePusherIsGone(t *testing.T) {
 func TestDeleteIsSeenEverywhereAndStays(t *testing.T) {
 	c := drivertest.Cluster(t, 3)
 	dir := "/docker/registry/v2/repositories/a/_manifests/tags/t"
-	put := func(m *drivertest.Member, path, v string) {
-		if err := m.PutContent(t.Context(), path, []byte(v)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(c[0], dir+"/current/link", "1")
-	put(c[0], dir+"/index/sha256/x/link", "1")
+	put(t, c[0], dir+"/current/link", "1")
+	put(t, c[0], dir+"/index/sha256/x/link", "1")
 	drivertest.AwaitAgreement(t, c...)
 	c[2].Stop()
 	if err := c[1].Delete(t.Context(), dir); err != nil {
@@ -144,14 +146,8 @@ func TestPartitionAndHeal(t *testing.T) {
 	p.Bootstrappers = a.Addresses()
 	b, linkB := drivertest.StartLinked(t, p)
 	drivertest.AwaitMesh(t, a, b)
-	put := func(m *drivertest.Member, path, v string) {
-		t.Helper()
-		if err := m.PutContent(t.Context(), path, []byte(v)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(a, "/both/deleted", "1")
-	put(a, "/both/pushed", "1")
+	put(t, a, "/both/deleted", "1")
+	put(t, a, "/both/pushed", "1")
 	drivertest.AwaitAgreement(t, a, b)
 
 	linkA.Cut(true)
@@ -159,11 +155,11 @@ func TestPartitionAndHeal(t *testing.T) {
 	drivertest.Await(t, "both sides notice", func() bool {
 		return !a.Status(t.Context()).Members[0].Connected && !b.Status(t.Context()).Members[0].Connected
 	})
-	put(a, "/x/a", "a")
-	put(b, "/x/b", "b")
-	put(a, "/x/tag", "of a")
-	put(b, "/x/tag", "of b")
-	put(a, "/both/pushed", "2") // b's delete never saw this one
+	put(t, a, "/x/a", "a")
+	put(t, b, "/x/b", "b")
+	put(t, a, "/x/tag", "of a")
+	put(t, b, "/x/tag", "of b")
+	put(t, a, "/both/pushed", "2") // b's delete never saw this one
 	if err := b.Delete(t.Context(), "/both"); err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,12 @@
 //	err := c[0].PutContent(ctx, path, content)
 //	got, err := c[1].GetContent(ctx, path)
 //
-// Limits: all members share one process; a partition breaks connections and
-// refuses new ones (Link), it does not lose single packets.
+// A member behind a Link can be cut off, after so many bytes or at once, be
+// swallowed by a black hole, and be far away or on a thin line.
+//
+// Limits: all members share one process and one clock. A Link carries TCP: it
+// neither loses nor reorders single packets, and it cannot look into what is
+// encrypted; to lose a kind of message, open the driver with an Opener that does.
 package drivertest
 
 import (
@@ -27,8 +31,19 @@ type Member struct {
 	*driver.Driver
 	Params driver.Parameters
 	t      testing.TB
+	opener Opener
 	open   bool
 }
+
+// Opener opens a driver, as driver.New does.
+type Opener func(context.Context, driver.Parameters) (*driver.Driver, error)
+
+// Option changes how a member is started.
+type Option func(*Member)
+
+// OpenedBy has another function than driver.New open the driver, now and at
+// every Restart.
+func OpenedBy(open Opener) Option { return func(m *Member) { m.opener = open } }
 
 // Key makes a new protector key in hex.
 func Key(t testing.TB) string {
@@ -55,9 +70,12 @@ func Parameters(t testing.TB, key string) driver.Parameters {
 }
 
 // Start opens a driver and closes it when the test ends.
-func Start(t testing.TB, p driver.Parameters) *Member {
+func Start(t testing.TB, p driver.Parameters, opts ...Option) *Member {
 	t.Helper()
-	m := &Member{Params: p, t: t}
+	m := &Member{Params: p, t: t, opener: driver.New}
+	for _, o := range opts {
+		o(m)
+	}
 	m.Restart()
 	t.Cleanup(m.Stop)
 	return m
@@ -84,7 +102,7 @@ func Cluster(t testing.TB, n int) []*Member {
 // Restart opens the driver again on the same datastore. The port is a new one.
 func (m *Member) Restart() {
 	m.t.Helper()
-	d, err := driver.New(context.Background(), m.Params)
+	d, err := m.opener(context.Background(), m.Params)
 	if err != nil {
 		m.t.Fatal(err)
 	}

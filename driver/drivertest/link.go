@@ -1,50 +1,59 @@
 package drivertest
 
 import (
-	"io"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
 // Link is the only way to a member: a forwarder of TCP on loopback whose address
-// the member announces instead of its own.
+// the member announces instead of its own. All methods are safe for concurrent
+// use; what they set holds for both directions and every connection.
 type Link struct {
 	target string
 	l      net.Listener
 
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]struct{}
-	wg    sync.WaitGroup
+	mu     sync.Mutex
+	closed bool
+	cut    bool
+	left   int64         // bytes until it cuts itself; negative: it does not
+	delay  time.Duration // of everything that is read from now on
+	rate   int64         // bytes per second of one direction of a connection; 0: no limit
+	flow   chan struct{} // closed while bytes pass
+	conns  map[*conn]struct{}
+	wg     sync.WaitGroup
 }
 
 // StartLinked starts a registry that others reach only through its link. It has no
-// data port.
-func StartLinked(t testing.TB, p driver.Parameters) (*Member, *Link) {
+// data port, which would be another way.
+func StartLinked(t testing.TB, p driver.Parameters, opts ...Option) (*Member, *Link) {
 	t.Helper()
 	target, err := loopback.FreeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
+	link := newLink(t, target)
+	p.DataAddrs = nil
+	p.ListenAddrs, p.AnnounceAddrs = []string{tcpAddr(target)}, []string{tcpAddr(link.l.Addr().String())}
+	return Start(t, p, opts...), link
+}
+
+func newLink(t testing.TB, target string) *Link {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := &Link{target: target, l: l, conns: map[net.Conn]struct{}{}}
+	link := &Link{target: target, l: l, left: -1, flow: make(chan struct{}), conns: map[*conn]struct{}{}}
+	close(link.flow)
 	link.wg.Go(link.accept)
-	t.Cleanup(func() {
-		_ = l.Close()
-		link.Cut(true)
-		link.wg.Wait()
-	})
-	p.DataAddrs = nil // it would be another way
-	p.ListenAddrs, p.AnnounceAddrs = []string{tcpAddr(target)}, []string{tcpAddr(l.Addr().String())}
-	return Start(t, p), link
+	t.Cleanup(link.close)
+	return link
 }
 
 func tcpAddr(hostport string) string {
@@ -57,12 +66,73 @@ func tcpAddr(hostport string) string {
 func (l *Link) Cut(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = cut
+	l.setCut(cut)
+}
+
+func (l *Link) setCut(cut bool) {
+	l.cut, l.left = cut, -1
 	if cut {
 		for c := range l.conns {
-			_ = c.Close()
+			c.end()
 		}
 	}
+}
+
+// CutAfter cuts the link once n more bytes have passed, both directions counted.
+func (l *Link) CutAfter(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setCut(false)
+	l.left = n
+}
+
+// IsCut says whether the link is cut, by Cut or by CutAfter.
+func (l *Link) IsCut() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cut
+}
+
+// Blackhole lets nothing through and breaks nothing: connections stay open and
+// silent, new ones hang. What was sent meanwhile arrives when it ends, as TCP
+// sends again what a network dropped.
+func (l *Link) Blackhole(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case <-l.flow:
+		if on {
+			l.flow = make(chan struct{})
+		}
+	default:
+		if !on {
+			close(l.flow)
+		}
+	}
+}
+
+// Delay has everything arrive that much later, in each direction. It takes no
+// bandwidth: what is on its way does not hold up what follows.
+func (l *Link) Delay(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.delay = d
+}
+
+// Throttle bounds each direction of a connection to so many bytes per second.
+func (l *Link) Throttle(rate int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate = rate
+}
+
+func (l *Link) close() {
+	_ = l.l.Close()
+	l.mu.Lock()
+	l.closed = true
+	l.setCut(true)
+	l.mu.Unlock()
+	l.wg.Wait()
 }
 
 func (l *Link) accept() {
@@ -71,36 +141,70 @@ func (l *Link) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", l.target)
-		if err != nil || !l.keep(in, out) {
-			_ = in.Close()
-			if out != nil {
-				_ = out.Close()
-			}
+		c := &conn{link: l, in: in, done: make(chan struct{})}
+		if !l.add(c) {
+			c.end()
 			continue
 		}
-		l.wg.Go(func() { l.forward(in, out) })
-		l.wg.Go(func() { l.forward(out, in) })
+		l.wg.Go(c.run)
 	}
 }
 
-// keep notes two ends of a connection, unless the link is cut.
-func (l *Link) keep(ends ...net.Conn) bool {
+// add takes a connection, unless the link is cut.
+func (l *Link) add(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range ends {
-		if !l.cut {
-			l.conns[c] = struct{}{}
+	if l.cut || l.closed {
+		return false
+	}
+	l.conns[c] = struct{}{}
+	return true
+}
+
+func (l *Link) remove(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.conns, c)
+}
+
+// pace says when bytes that are read now are due at the other end, the direction
+// being busy until free, and until when they keep it busy.
+func (l *Link) pace(n int, free time.Time) (due, busy time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	busy = time.Now()
+	if l.rate > 0 {
+		if free.After(busy) {
+			busy = free
 		}
+		busy = busy.Add(time.Duration(n) * time.Second / time.Duration(l.rate))
 	}
-	return !l.cut
+	return busy.Add(l.delay), busy
 }
 
-func (l *Link) forward(from, to net.Conn) {
-	_, _ = io.Copy(to, from)
-	_ = from.Close()
-	_ = to.Close()
+// spend counts bytes that are about to pass, and returns how many still do.
+func (l *Link) spend(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.conns, from)
+	if l.left < 0 {
+		return n
+	}
+	n = min(n, int(l.left))
+	l.left -= int64(n)
+	return n
+}
+
+// spent cuts the link if CutAfter's bytes have passed.
+func (l *Link) spent() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.left == 0 {
+		l.setCut(true)
+	}
+}
+
+func (l *Link) flowing() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flow
 }

@@ -1,0 +1,82 @@
+package driver_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+const oneWay = 100 * time.Millisecond // to the far registry
+
+func tagLink(repository, tag string) string {
+	return "/docker/registry/v2/repositories/" + repository + "/_manifests/tags/" + tag + "/current/link"
+}
+
+// farAway gives a registry with a far member and a near one, all connected. The
+// ear is the first's.
+func farAway(t *testing.T) (here, far *drivertest.Member, ear *driver.Ear) {
+	t.Helper()
+	key := drivertest.Key(t)
+	near := drivertest.Start(t, drivertest.Parameters(t, key))
+	join := drivertest.Parameters(t, key)
+	join.Bootstrappers = near.Addresses()
+	ear = &driver.Ear{}
+	here, linkHere := drivertest.StartLinked(t, join, drivertest.OpenedBy(ear.Open))
+	drivertest.AwaitMesh(t, near, here) // not through here's link: here dialled
+
+	away := drivertest.Parameters(t, key)
+	away.Bootstrappers = near.Addresses()
+	far, linkFar := drivertest.StartLinked(t, away)
+	for _, l := range []*drivertest.Link{linkHere, linkFar} { // whichever of the two dials
+		l.Delay(oneWay)
+	}
+	drivertest.AwaitMesh(t, near, here, far)
+	return here, far, ear
+}
+
+// TestAMissOfAManifestThatExistsNowhere is answered when the farthest member
+// has been asked, and no later.
+func TestAMissOfAManifestThatExistsNowhere(t *testing.T) {
+	here, far, _ := farAway(t)
+	put(t, far, tagLink("a", "other"), "sha256:x")
+	best := time.Hour
+	for i := range 8 {
+		began := time.Now()
+		_, err := here.GetContent(asRequest(t, http.MethodGet, "vars.reference"), tagLink("a", fmt.Sprint(i)))
+		took := time.Since(began)
+		if notFound := (storagedriver.PathNotFoundError{}); !errors.As(err, &notFound) {
+			t.Fatalf("a manifest that exists nowhere: %v", err)
+		}
+		if took < 2*oneWay {
+			t.Fatalf("not found after %s: the far registry cannot have been asked", took)
+		}
+		best = min(best, took)
+	}
+	t.Logf("not found after %s", best)
+	if most := 2*2*oneWay + 100*time.Millisecond; best > most {
+		t.Errorf("not found after %s at best, two round trips and 100 ms are %s", best, most)
+	}
+}
+
+// TestAMissFindsWhatWasNotHeardOf: the message about a push is lost, and the
+// first request for it asks.
+func TestAMissFindsWhatWasNotHeardOf(t *testing.T) {
+	here, far, ear := farAway(t)
+	ear.Lose.Store(true)
+	for i := range 8 {
+		path := tagLink("a", fmt.Sprint(i))
+		put(t, far, path, "sha256:x")
+		got, err := here.GetContent(asRequest(t, http.MethodGet, "vars.reference"), path)
+		if err != nil || string(got) != "sha256:x" {
+			t.Fatalf("acknowledged on the far registry, here: %q %v", got, err)
+		}
+	}
+	drivertest.Await(t, "the messages come, and are lost", func() bool { return ear.Lost.Load() >= 8 })
+}

@@ -1,0 +1,59 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Ear stands between a registry's pubsub and its path map. It loses what others
+// announce while Lose is set, and counts. A Link cannot do this: it carries one
+// encrypted connection, in which announcements are a few bytes among others.
+type Ear struct {
+	Lose atomic.Bool
+	Lost atomic.Int64
+
+	mu    sync.Mutex
+	heard map[string]int
+}
+
+// Open opens a driver that hears through this ear. It is New but for that.
+func (e *Ear) Open(ctx context.Context, p Parameters) (*Driver, error) {
+	r, err := openRooms(ctx, p)
+	if err == nil {
+		r.peer.OnMessage(func(from libpeer.ID, payload []byte) {
+			if e.hears(from) {
+				r.paths.Announced(from, payload)
+			}
+		})
+		err = r.start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ipfs: %w", err)
+	}
+	return newDriver(r), nil
+}
+
+func (e *Ear) hears(from libpeer.ID) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.heard == nil {
+		e.heard = map[string]int{}
+	}
+	e.heard[from.String()]++
+	if e.Lose.Load() {
+		e.Lost.Add(1)
+		return false
+	}
+	return true
+}
+
+// Heard counts the announcements of one author that pubsub let through.
+func (e *Ear) Heard(peerID string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.heard[peerID]
+}
