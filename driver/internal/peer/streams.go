@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -100,7 +101,8 @@ func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network
 	return s, nil
 }
 
-// Dial is Open as a net.Conn.
+// Dial is Open as a net.Conn. Close never waits for the member: what was written
+// is lost if it is closed before anything was read.
 func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Conn, error) {
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("dial %s: %w", id, ErrNotMember)
@@ -109,7 +111,31 @@ func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Con
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id, err)
 	}
-	return c, nil
+	return &outbound{Conn: c}, nil
+}
+
+// outbound is a stream of ours as a net.Conn. libp2p sends what is written
+// together with the handshake for the protocol, and its Close waits for the
+// answer to that: on a network that drops packets, until the connection is given
+// up. So a stream on which nothing came is reset.
+type outbound struct {
+	net.Conn
+	answered atomic.Bool
+}
+
+func (o *outbound) Read(b []byte) (int, error) {
+	n, err := o.Conn.Read(b)
+	if n > 0 {
+		o.answered.Store(true)
+	}
+	return n, err
+}
+
+func (o *outbound) Close() error {
+	if s, ok := o.Conn.(network.Stream); ok && !o.answered.Load() {
+		return s.Reset()
+	}
+	return o.Conn.Close()
 }
 
 // Listen accepts members' streams of a protocol as connections, whose remote
