@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,6 +47,7 @@ type process struct {
 	dir    string
 	config string
 	http   string
+	wrap   []string // what runs the registry, if anything
 	cmd    *exec.Cmd
 	exited chan error
 }
@@ -81,6 +83,14 @@ func (p *process) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// wrapped is a command as the registry itself is run.
+func (p *process) wrapped(args ...string) *exec.Cmd {
+	args = append(slices.Clone(p.wrap), args...)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	return cmd
+}
+
 func (p *process) start() *process {
 	p.t.Helper()
 	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -88,7 +98,7 @@ func (p *process) start() *process {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = p.command("serve")
+	p.cmd = p.wrapped(binary, "serve", p.config)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)

@@ -27,6 +27,13 @@ type Partial struct {
 	claimed bitmap // said to be on disk by an earlier run
 	left    int    // leaves not in have
 	done    bool   // it is a blob now
+	full    bool   // the disk was full
+}
+
+func (p *Partial) noteFull(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.full = p.full || isFull(err)
 }
 
 // Have says whether leaf i is here and verified.
@@ -134,6 +141,7 @@ func (p *Partial) Put(i int, data []byte) error {
 		return nil
 	}
 	if _, err := p.file.WriteAt(data, offset); err != nil {
+		p.noteFull(err)
 		return fmt.Errorf("put leaf %d: %w", i, err)
 	}
 	p.mu.Lock()

@@ -49,7 +49,8 @@ func (p *Partial) finish(ctx context.Context) error {
 }
 
 // Close ends one use. The last one closes the files and leaves them for a later
-// Partial to resume; Finish must not run then.
+// Partial to resume, unless the disk was full: then they only keep it full.
+// Finish must not run any more.
 func (p *Partial) Close() error {
 	p.store.mu.Lock()
 	p.users--
@@ -63,6 +64,12 @@ func (p *Partial) Close() error {
 	}
 	if err := p.closeFiles(); err != nil {
 		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
+	}
+	p.mu.Lock()
+	useless := p.full && !p.done
+	p.mu.Unlock()
+	if useless {
+		return p.store.Delete(context.Background(), p.layout.Root)
 	}
 	return nil
 }

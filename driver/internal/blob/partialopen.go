@@ -20,7 +20,8 @@ const (
 
 // Partial opens the blob of that layout, resuming what earlier ones left. l and
 // inner are ReadLayout's. While one is open, the same is returned again, and is
-// closed by its last user. For a blob that is here already it is complete.
+// closed by its last user. For a blob that is here already it is complete. What
+// cannot fit on the disk is refused with ENOSPC.
 func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	defer s.Lock(l.Root)()
 	s.mu.Lock()
@@ -63,6 +64,9 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	}
 	if here {
 		return p, p.openWhole()
+	}
+	if err := s.roomFor(l.Size, s.partialPath(l.Root)); err != nil {
+		return nil, err
 	}
 	if err := s.index.addPartial(ctx, l, inner); err != nil {
 		return nil, err

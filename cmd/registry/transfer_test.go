@@ -1,0 +1,138 @@
+package main_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const mib = 1 << 20
+
+// layer pushes one blob of random bytes.
+func layer(t *testing.T, p *process, size int) ([]byte, string) {
+	t.Helper()
+	content := make([]byte, size)
+	_, _ = rand.Read(content) // never fails
+	d := digest.FromBytes(content)
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	send(t, http.MethodPut, location+"&digest="+d.String(), content, http.StatusCreated)
+	return content, "/v2/a/blobs/" + d.String()
+}
+
+// body reads a blob; what comes short is an error.
+func body(p *process, path string) ([]byte, int, error) {
+	resp, err := http.Get("http://" + p.http + path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	return b, resp.StatusCode, err
+}
+
+// used is what a directory takes of the disk, in bytes.
+func used(dir string) (n int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // it was removed meanwhile
+		}
+		if info, err := e.Info(); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				n += st.Blocks * 512
+			}
+		}
+		return nil
+	})
+	return n
+}
+
+// TestATransferGoesOnAfterARestart stops the holder while half of a blob is on its
+// way, so that the other registry surely ends in mid-transfer.
+func TestATransferGoesOnAfterARestart(t *testing.T) {
+	const size = 96 * mib
+	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "restarted": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			ps := swarm(t, 2)
+			a, b := ps[0], ps[1]
+			content, path := layer(t, a, size)
+			await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2 })
+			data := filepath.Join(b.dir, "data")
+			before := used(data)
+			resp, err := http.Get("http://" + b.http + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, "some of it is here", func() bool { return used(filepath.Join(data, "staging")) > size/8 })
+			if err := a.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			here := used(filepath.Join(data, "staging"))
+			if here > size-8*mib {
+				t.Fatal("the transfer was too fast to be stopped half-way")
+			}
+			_ = b.signal(sig)
+			if err := a.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			b.start()
+			got, status, err := body(b, path)
+			if err != nil || status != http.StatusOK || !bytes.Equal(got, content) {
+				t.Fatalf("%d, %d bytes, %v", status, len(got), err)
+			}
+			// One leaf a stream may have been under way.
+			if s := b.status(); s.Transfers.BytesIn > size-here+8*mib {
+				t.Errorf("%d bytes were there and %d were fetched again", here, s.Transfers.BytesIn)
+			}
+			if after := used(data) - before; after > size+size/100+2*mib {
+				t.Errorf("a blob of %d takes %d of the disk", size, after)
+			}
+		})
+	}
+}
+
+// TestFullDisk has the second registry's data on a disk of its own.
+func TestFullDisk(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key).start()
+	b := newProcess(t, key, a.bootstrap())
+	b.onDiskOf(t, 96*mib)
+	b.start()
+	img := push(t, a, "a:1")
+	_, path := layer(t, a, 90*mib)
+	pull(t, b, "a:1", img)
+	got, status, err := body(b, path)
+	if status == http.StatusOK && err == nil {
+		t.Fatalf("%d bytes came from a disk that cannot hold them", len(got))
+	}
+	if status != http.StatusOK && !bytes.Contains(got, []byte("no space left")) {
+		t.Errorf("%d: %s", status, got)
+	}
+	pull(t, b, "a:1", img) // what is here is served
+	pull(t, b, "a:2", push(t, a, "a:2"))
+	pull(t, a, "a:3", push(t, b, "a:3"))
+}
+
+// onDiskOf gives a registry a file system of a size for its data: in a namespace
+// of its own, which the kernel may refuse to others than root.
+func (p *process) onDiskOf(t *testing.T, size int) {
+	t.Helper()
+	data := filepath.Join(p.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	p.wrap = []string{"unshare", "--user", "--map-root-user", "--mount", "sh", "-ec",
+		`mount -t tmpfs -o size="$1" none "$2"; shift 2; exec "$@"`, "sh", strconv.Itoa(size), data}
+	if out, err := p.wrapped("true").CombinedOutput(); err != nil {
+		t.Skipf("no file system of its own, which takes user namespaces: %v %s", err, out)
+	}
+}
