@@ -26,8 +26,7 @@ type Driver struct {
 // checks, spans and timers that every driver of distribution has.
 type store struct {
 	*rooms
-	local   storagedriver.StorageDriver // what is not shared
-	staging storagedriver.StorageDriver // writers of shared paths, by the digest of the path
+	local storagedriver.StorageDriver // what is not shared
 }
 
 var _ storagedriver.StorageDriver = (*store)(nil)

@@ -72,9 +72,8 @@ func New(ctx context.Context, p Parameters) (*Driver, error) {
 func newDriver(r *rooms) *Driver {
 	d := &Driver{rooms: r}
 	d.StorageDriver = &store{
-		rooms:   r,
-		local:   filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(localDir), MaxThreads: 100}),
-		staging: filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(writersDir), MaxThreads: 100}),
+		rooms: r,
+		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(localDir), MaxThreads: 100})},
 	}
 	return d
 }

@@ -4,10 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 // Writer implements storagedriver.StorageDriver. On a local path, where every
@@ -16,29 +21,32 @@ import (
 // committed copies it first, which the registry never asks for.
 func (s *store) Writer(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
 	if isLocal(path) {
-		return s.local.Writer(ctx, path, appending)
+		u, err := s.blobs.Upload(s.localFile(path), appending)
+		if err != nil {
+			return nil, err
+		}
+		return upload{u}, nil
 	}
 	if err := s.mayWrite(); err != nil {
 		return nil, err
 	}
-	staged := stagedName(path)
-	_, err := s.staging.Stat(ctx, staged)
-	if _, missing := err.(storagedriver.PathNotFoundError); missing && appending {
+	staged := s.stagedFile(stagedName(path))
+	if _, err := os.Stat(staged); errors.Is(err, fs.ErrNotExist) && appending {
 		if err := s.stageCommitted(ctx, path, staged); err != nil {
 			return nil, err
 		}
 	}
-	w, err := s.staging.Writer(ctx, staged, appending)
+	u, err := s.blobs.Upload(staged, appending)
 	if err != nil {
 		return nil, err
 	}
-	return &writer{FileWriter: w, s: s, path: path}, nil
+	return &writer{upload: upload{u}, s: s, path: path, staged: staged}, nil
 }
 
-// stagedName is where the staging driver keeps the bytes of a shared path.
+// stagedName is where the bytes of a shared path are staged.
 func stagedName(path string) string {
 	sum := sha256.Sum256([]byte(path))
-	return "/" + hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:])
 }
 
 func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
@@ -50,36 +58,41 @@ func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
 		return fmt.Errorf("append to %s: %w", path, err)
 	}
 	defer func() { _ = r.Close() }()
-	w, err := s.staging.Writer(ctx, staged, false)
+	u, err := s.blobs.Upload(staged, false)
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, r); err != nil {
-		_ = w.Cancel(ctx)
-		return fmt.Errorf("append to %s: %w", path, err)
+	if _, err := io.Copy(u, r); err != nil {
+		return fmt.Errorf("append to %s: %w", path, errors.Join(err, u.Cancel()))
 	}
-	return w.Close()
+	return u.Close()
 }
+
+// upload is a blob.Upload as the registry knows writers.
+type upload struct{ *blob.Upload }
+
+// Commit implements storagedriver.FileWriter.
+func (u upload) Commit(context.Context) error { return u.Upload.Commit() }
+
+// Cancel implements storagedriver.FileWriter.
+func (u upload) Cancel(context.Context) error { return u.Upload.Cancel() }
 
 // writer stages the bytes of a shared path until Commit.
 type writer struct {
-	storagedriver.FileWriter
-	s         *store
-	path      string
-	committed bool
+	upload
+	s            *store
+	path, staged string
+	committed    bool
 }
 
 // Commit makes the staged bytes a blob and gives the path its entry.
 func (w *writer) Commit(ctx context.Context) error {
-	if err := w.FileWriter.Commit(ctx); err != nil {
-		return err
-	}
-	if err := w.FileWriter.Close(); err != nil {
+	if err := errors.Join(w.upload.Commit(ctx), w.upload.Close()); err != nil {
 		return err
 	}
 	w.committed = true
 	want, _ := digestOf(w.path)
-	ref, err := w.s.blobs.AdoptVerified(ctx, w.s.stagedFile(stagedName(w.path)), want)
+	ref, err := w.s.blobs.AdoptUpload(ctx, w.staged, want)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.path, err)
 	}
@@ -91,5 +104,5 @@ func (w *writer) Close() error {
 	if w.committed {
 		return nil
 	}
-	return w.FileWriter.Close()
+	return w.upload.Close()
 }

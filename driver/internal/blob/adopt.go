@@ -37,6 +37,50 @@ func (s *Store) AdoptVerified(ctx context.Context, file string, want digest.Dige
 	return Ref{CID: l.Root, Size: l.Size}, nil
 }
 
+// AdoptUpload is AdoptVerified for the file of an Upload that was closed. What was
+// hashed while it came is not read again, unless it was changed since.
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest) (Ref, error) {
+	l, inner, err := s.hashedUpload(file, want)
+	if errors.Is(err, errUnknown) {
+		l, inner, err = s.hashStaged(ctx, file, want)
+	}
+	if err != nil {
+		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	defer s.Lock(l.Root)()
+	if err := s.install(ctx, file, l, inner); err != nil {
+		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	if err := removeFiles(UploadNote(file)); err != nil {
+		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	return Ref{CID: l.Root, Size: l.Size}, nil
+}
+
+// hashedUpload makes the layout from what is known of an upload: errUnknown when
+// that is not enough.
+func (s *Store) hashedUpload(file string, want digest.Digest) (*Layout, []blocks.Block, error) {
+	if want != "" && want.Algorithm() != digest.SHA256 {
+		return nil, nil, errUnknown
+	}
+	info, err := os.Lstat(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	k, err := readKnown(file)
+	if err != nil || !info.Mode().IsRegular() || !k.describes(info) {
+		return nil, nil, errUnknown
+	}
+	whole, err := k.digest()
+	if err != nil {
+		return nil, nil, errUnknown
+	}
+	if err := (check{want, whole}).result(nil); err != nil {
+		return nil, nil, err
+	}
+	return profile().build(k.Sums, k.Size)
+}
+
 // Put makes a blob of content, which is held in memory: a manifest, not a layer.
 func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
 	if ref, ok := s.known(ctx, content); ok {

@@ -1,0 +1,176 @@
+package blob
+
+import (
+	"crypto/sha256"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// tally is what is known of the bytes of an upload: the sums of its leaves, and the
+// digest of all, both as they grow.
+type tally struct {
+	leaves leafTally
+	whole  hash.Hash // sha256, whose state can be kept
+}
+
+type leafTally struct {
+	sums []byte // of the leaves that are full
+	leaf hash.Hash
+	fill int64 // bytes in leaf
+}
+
+func newTally() *tally {
+	return &tally{leaves: leafTally{leaf: sha256.New()}, whole: sha256.New()}
+}
+
+// add takes the bytes that follow.
+func (l *leafTally) add(b []byte) {
+	for len(b) > 0 {
+		n := min(int64(len(b)), LeafSize-l.fill)
+		l.leaf.Write(b[:n]) // a hash never fails
+		b = b[n:]
+		if l.fill += n; l.fill == LeafSize {
+			l.sums = l.leaf.Sum(l.sums)
+			l.leaf.Reset()
+			l.fill = 0
+		}
+	}
+}
+
+// all are the sums of all leaves, were this the end.
+func (l *leafTally) all() []byte {
+	if l.fill > 0 || len(l.sums) == 0 {
+		return l.leaf.Sum(append([]byte(nil), l.sums...))
+	}
+	return l.sums
+}
+
+// writer adds to both.
+func (t *tally) writer() io.Writer {
+	return io.MultiWriter(&t.leaves, t.whole)
+}
+
+// full is where the first leaf that is not full begins.
+func (l *leafTally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
+
+// Write implements io.Writer.
+func (l *leafTally) Write(b []byte) (int, error) {
+	l.add(b)
+	return len(b), nil
+}
+
+const knownVersion = 1
+
+// known is a tally beside its file, as JSON. It was written after the file was
+// synced, so that it never knows more than the disk holds.
+type known struct {
+	Version int    `json:"version"`
+	Size    int64  `json:"size"`
+	ModTime int64  `json:"mod_time"` // nanoseconds
+	Inode   uint64 `json:"inode"`
+	Sums    []byte `json:"sums"`   // sha2-256 of each leaf
+	Digest  []byte `json:"digest"` // state of the sha2-256 of all
+}
+
+var errUnknown = errors.New("nothing is known of the file")
+
+// UploadNote is where what is known of an upload's file lies, beside it.
+func UploadNote(file string) string {
+	return filepath.Join(filepath.Dir(file), notePrefix+filepath.Base(file)+noteSuffix)
+}
+
+const notePrefix, noteSuffix = ".", ".leaves"
+
+// IsUploadNote says whether a path is such a place: no component of the registry's
+// own paths begins with a dot.
+func IsUploadNote(path string) bool {
+	name := filepath.Base(path)
+	return strings.HasPrefix(name, notePrefix) && strings.HasSuffix(name, noteSuffix)
+}
+
+// know is what is known of a file that is synced.
+func (t *tally) know(info os.FileInfo) (*known, error) {
+	digest, err := t.whole.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("keep the state of a digest: %w", err)
+	}
+	return &known{
+		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
+		Sums: t.leaves.all(), Digest: digest,
+	}, nil
+}
+
+func inode(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}
+
+// write puts it beside its file, whole or not at all.
+func (k *known) write(file string) error {
+	b, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("keep hashes: %w", err)
+	}
+	fresh := UploadNote(file + ".new")
+	if err := os.WriteFile(fresh, b, 0o600); err != nil {
+		return fmt.Errorf("keep hashes: %w", err)
+	}
+	if err := os.Rename(fresh, UploadNote(file)); err != nil {
+		return fmt.Errorf("keep hashes: %w", err)
+	}
+	return nil
+}
+
+// readKnown reads what is known of a file that info describes. Any error means that
+// the file has to be read.
+func readKnown(file string) (*known, error) {
+	b, err := os.ReadFile(UploadNote(file))
+	if err != nil {
+		return nil, err
+	}
+	k := &known{}
+	if err := json.Unmarshal(b, k); err != nil {
+		return nil, err
+	}
+	if k.Version != knownVersion {
+		return nil, errUnknown
+	}
+	return k, nil
+}
+
+// describes says whether the file is still the one that was hashed.
+func (k *known) describes(info os.FileInfo) bool {
+	return k.Size == info.Size() && k.ModTime == info.ModTime().UnixNano() && k.Inode == inode(info) &&
+		len(k.Sums) == profile().leaves(k.Size)*sumSize
+}
+
+// digest is the sha2-256 of all, as it was.
+func (k *known) digest() (hash.Hash, error) {
+	h := sha256.New()
+	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(k.Digest); err != nil {
+		return nil, fmt.Errorf("take up a digest: %w", err)
+	}
+	return h, nil
+}
+
+// tally is the state to go on from, but for the last leaf when it is not full.
+func (k *known) tally() (*tally, error) {
+	digest, err := k.digest()
+	if err != nil {
+		return nil, err
+	}
+	t := newTally()
+	t.whole = digest
+	t.leaves.sums = k.Sums[:k.Size/LeafSize*sumSize]
+	return t, nil
+}

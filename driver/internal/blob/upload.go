@@ -1,0 +1,213 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its
+// leaves are hashed beside the writing, so that nobody reads it again; what is known
+// of them lies beside the file when the upload is closed. It is for one goroutine.
+//
+// It takes a megabyte of memory at most while bytes come.
+type Upload struct {
+	store *Store
+	file  *os.File
+	size  int64
+	piece *piece // not written yet; nil: none
+	flow  *flow  // nil until there is a piece's worth
+	tally *tally
+	state uploadState
+}
+
+type uploadState int
+
+const (
+	uploadOpen uploadState = iota
+	uploadCommitted
+	uploadClosed
+	uploadCancelled
+)
+
+// ErrUploadOver says that an upload was committed, closed or cancelled before.
+var ErrUploadOver = errors.New("the upload is over")
+
+// Upload opens a file for writing, at its end when it is to be appended to, and makes
+// it and its directory where they are missing. Appending reads at most the last leaf
+// of what is there; after a crash, when nothing is known of it, all.
+func (s *Store) Upload(file string, appending bool) (*Upload, error) {
+	u, err := s.openUpload(file, appending)
+	if err != nil {
+		return nil, fmt.Errorf("upload: %w", err)
+	}
+	return u, nil
+}
+
+func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	known, errKnown := readKnown(file)
+	if err := removeFiles(UploadNote(file)); err != nil { // it is about to be wrong
+		return nil, err
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	u := &Upload{store: s, file: f, tally: newTally()}
+	if appending {
+		err = u.resume(known, errKnown)
+	} else {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return u, nil
+}
+
+// resume takes up what an earlier upload left.
+func (u *Upload) resume(k *known, err error) error {
+	info, errStat := u.file.Stat()
+	if errStat != nil {
+		return errStat
+	}
+	u.size = info.Size()
+	if err == nil && k.describes(info) {
+		if t, err := k.tally(); err == nil {
+			u.tally = t
+			from := t.leaves.full()
+			_, err := io.Copy(&t.leaves, io.NewSectionReader(u.file, from, u.size-from))
+			return err
+		}
+	}
+	_, err = io.Copy(u.tally.writer(), io.NewSectionReader(u.file, 0, u.size))
+	return err
+}
+
+// Size is how much was accepted, in bytes, with what was there before.
+func (u *Upload) Size() int64 { return u.size }
+
+// Write implements io.Writer. What is accepted may be written, and fail, later: then
+// the error is a later Write's, or that of Commit and Close.
+func (u *Upload) Write(b []byte) (int, error) {
+	if u.state != uploadOpen {
+		return 0, ErrUploadOver
+	}
+	n := 0
+	for n < len(b) {
+		if u.piece == nil {
+			u.piece = newPiece(u.size)
+		}
+		taken := u.piece.fill(b[n:])
+		n += taken
+		u.size += int64(taken)
+		if !u.piece.full() {
+			break
+		}
+		if err := u.send(); err != nil {
+			return n, fmt.Errorf("write %s: %w", u.file.Name(), err)
+		}
+	}
+	return n, nil
+}
+
+// send hands the piece to those who write and hash it.
+func (u *Upload) send() error {
+	if u.flow == nil {
+		u.flow = startFlow(u.store.writeTo(u.file), u.tally)
+	}
+	c := u.piece
+	u.piece = nil
+	return u.flow.send(c)
+}
+
+// Commit makes the bytes safe on disk; nothing can be written any more.
+func (u *Upload) Commit() error {
+	if u.state != uploadOpen {
+		return ErrUploadOver
+	}
+	if err := u.settle(); err != nil {
+		return fmt.Errorf("commit upload: %w", err)
+	}
+	u.state = uploadCommitted
+	return nil
+}
+
+// Close keeps what came, safe on disk, for Store.Upload to append to or
+// Store.AdoptUpload.
+func (u *Upload) Close() error {
+	var err error
+	switch u.state {
+	case uploadClosed, uploadCancelled:
+		return ErrUploadOver
+	case uploadOpen:
+		err = u.settle()
+	}
+	u.state = uploadClosed
+	if err = errors.Join(err, u.file.Close()); err != nil {
+		return fmt.Errorf("close upload: %w", err)
+	}
+	return nil
+}
+
+// Cancel removes the file.
+func (u *Upload) Cancel() error {
+	if u.state == uploadClosed || u.state == uploadCancelled {
+		return ErrUploadOver
+	}
+	u.state = uploadCancelled
+	if u.flow != nil {
+		_ = u.flow.end() // what it could not write is not wanted any more
+	}
+	err := errors.Join(u.file.Close(), os.Remove(u.file.Name()), removeFiles(UploadNote(u.file.Name())))
+	if err != nil {
+		return fmt.Errorf("cancel upload: %w", err)
+	}
+	return nil
+}
+
+// settle writes what is left, syncs the file, and notes what is known of it.
+func (u *Upload) settle() error {
+	err := u.drain()
+	if err == nil {
+		err = u.file.Sync()
+	}
+	if err != nil {
+		return err
+	}
+	info, err := u.file.Stat()
+	if err != nil {
+		return err
+	}
+	k, err := u.tally.know(info)
+	if err != nil {
+		return err
+	}
+	return k.write(u.file.Name())
+}
+
+// drain waits until everything is written and hashed.
+func (u *Upload) drain() error {
+	switch {
+	case u.flow != nil:
+		var err error
+		if u.piece != nil {
+			err = u.send()
+		}
+		return errors.Join(err, u.flow.end())
+	case u.piece == nil:
+		return nil
+	}
+	// Few bytes: goroutines would cost more than they bring.
+	c := u.piece
+	u.piece = nil
+	defer c.free()
+	_, err := u.tally.writer().Write(c.bytes)
+	_, errWrite := u.file.WriteAt(c.bytes, c.offset)
+	return errors.Join(err, errWrite)
+}
