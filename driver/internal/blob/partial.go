@@ -99,6 +99,23 @@ func (p *Partial) absent(from, n int) (int, bool) {
 	return firstAbsent(p.have, p.claimed, 0, min(from, n))
 }
 
+// Absent gives the leaves that have to be fetched, as far as is known: leaf i is bit
+// i%8 of byte i/8, the lowest first. Leaves of an earlier run that were not hashed
+// again are not among them, and neither are they hashed.
+func (p *Partial) Absent() []byte {
+	n := p.layout.Leaves()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	absent := newBitmap(n)
+	for i := range absent {
+		absent[i] = ^(p.have[i] | p.claimed[i])
+	}
+	for i := n; i < len(absent)*8; i++ {
+		absent.clear(i)
+	}
+	return absent
+}
+
 func (p *Partial) complete() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -81,9 +81,13 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 }
 
 // holds says what a member has of a blob: all, some leaves, or nothing. An error
-// is no answer.
-func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid) (whole bool, some leafSet, err error) {
-	resp, err := c.do(ctx, http.MethodHead, id, "blobs/"+root.String(), "", http.StatusOK)
+// is no answer. fetcher tells it that self is fetching the blob; it may be empty.
+func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid, fetcher peer.ID) (whole bool, some leafSet, err error) {
+	path := "blobs/" + root.String()
+	if fetcher != "" {
+		path += "?" + fetcherParam + "=" + fetcher.String()
+	}
+	resp, err := c.do(ctx, http.MethodHead, id, path, "", http.StatusOK)
 	if err == nil {
 		return true, nil, resp.Body.Close()
 	}
@@ -93,9 +97,14 @@ func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid) (whole boo
 	if resp.Header.Get(partialHeader) == "" {
 		return false, nil, nil
 	}
-	some, err = c.body(ctx, id, "blobs/"+root.String()+"/have", maxHave)
+	some, err = c.have(ctx, id, root)
 	if errors.Is(err, errGone) {
-		return false, nil, nil
+		return false, leafSet{}, nil // it has just begun
 	}
 	return false, some, err
+}
+
+// have asks which leaves of a blob a member has.
+func (c *client) have(ctx context.Context, id peer.ID, root cid.Cid) (leafSet, error) {
+	return c.body(ctx, id, "blobs/"+root.String()+"/have", maxHave)
 }

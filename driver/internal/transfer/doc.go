@@ -11,10 +11,16 @@
 //
 // A transfer is a job made of
 //
-//   - a plan: which leaves come next, by what its readers wait for;
-//   - a roster: who holds the blob, and who failed or lied;
-//   - a scout, which asks the members while holders are lacking;
-//   - a few workers, each with one stream, which go from holder to holder.
+//   - a plan: what has arrived, what is on its way, what readers wait for;
+//   - a roster: who holds the blob, or fetches it as well, and who failed or lied;
+//   - a scout, which asks the members while holders are lacking, and tells them that
+//     the blob is being fetched here;
+//   - a few workers, each with one stream, which go from holder to holder and choose
+//     the leaves and who sends them together.
+//
+// Registries that fetch the same blob feed each other. Each leaf has an order of
+// them that all agree on: the first fetches it from who has it all, the others from
+// the first and from each other. Who is not served in time asks further up.
 //
 // Limits: only connected members are asked, and through Config.Bitswap whoever
 // else it reaches; there is no limit on the number of transfers; a transfer takes

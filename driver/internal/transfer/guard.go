@@ -4,25 +4,24 @@ import (
 	"context"
 	"io"
 	"time"
-
-	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // guard is a holder's stream. It is cut when no byte comes for a while, and when a
 // leaf takes long while somebody else could send it.
 type guard struct {
 	j             *job
+	run           *run
 	body          io.Reader
 	silence, slow *time.Timer
 }
 
 // newGuard also guards the request that comes before the body.
-func newGuard(j *job, id peer.ID, cut context.CancelCauseFunc) *guard {
+func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 	return &guard{
-		j:       j,
+		j: j, run: r,
 		silence: time.AfterFunc(j.t.pace.silence, func() { cut(errSilent) }),
 		slow: time.AfterFunc(j.t.pace.slow, func() {
-			if j.roster.another(id, anyLeaf) {
+			if leaf, ok := j.plan.head(r); ok && j.roster.another(r.id, leaf) {
 				cut(errSlow)
 			}
 		}),
@@ -38,6 +37,7 @@ func (g *guard) Read(b []byte) (int, error) {
 	g.silence.Reset(g.j.t.pace.silence)
 	n, err := g.body.Read(b)
 	g.silence.Stop()
+	g.run.got.Add(int64(n))
 	g.j.t.in.Add(int64(n))
 	return n, err
 }

@@ -23,6 +23,7 @@ const (
 // question is one round of asking every connected member for a blob.
 type question struct {
 	at      time.Time
+	telling bool // that we fetch it
 	asked   []peer.ID
 	changed *signal       // an answer came
 	done    chan struct{} // all have answered, or had their time
@@ -63,8 +64,9 @@ type questions struct {
 }
 
 // ask joins the question about c that is under way, or one not older than age, or
-// starts one. Nil when the transfers are closing.
-func (s *questions) ask(c cid.Cid, age time.Duration) *question {
+// starts one, which tells those it asks when the blob is being fetched here. Nil
+// when the transfers are closing.
+func (s *questions) ask(c cid.Cid, age time.Duration, telling bool) *question {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q := s.known[c]; q != nil {
@@ -82,7 +84,7 @@ func (s *questions) ask(c cid.Cid, age time.Duration) *question {
 	}
 	s.prune()
 	q := &question{
-		at: time.Now(), asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
+		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
 		done: make(chan struct{}), some: map[peer.ID]leafSet{},
 	}
 	s.known[c] = q
@@ -106,9 +108,13 @@ func (s *questions) run(q *question, c cid.Cid) {
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(maxAsking)
+	fetcher := peer.ID("")
+	if q.telling {
+		fetcher = s.t.cfg.Swarm.ID()
+	}
 	for _, id := range q.asked {
 		g.Go(func() error {
-			whole, some, err := s.t.client.holds(ctx, id, c)
+			whole, some, err := s.t.client.holds(ctx, id, c, fetcher)
 			q.note(id, whole, some, err)
 			return nil
 		})
@@ -126,7 +132,7 @@ func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error
 	if t.cfg.Swarm == nil {
 		return nil, nil
 	}
-	q := t.questions.ask(ref.CID, rememberFor)
+	q := t.questions.ask(ref.CID, rememberFor, false)
 	if q == nil {
 		return nil, errClosing
 	}

@@ -25,6 +25,11 @@ type job struct {
 	plan    *plan
 	roster  *roster
 	changed *signal // anything somebody in here may wait for
+	wanted  int     // the leaf of the first reader; negative: nobody reads
+
+	line    *line        // nil until the layout is known
+	unowned time.Time    // when nothing was left that we are first in line for; plan.choosing
+	idlers  atomic.Int32 // workers with nothing to do
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -35,6 +40,8 @@ type job struct {
 	born          time.Time
 	first         chan struct{} // closed at the first leaf
 	firstOnce     sync.Once
+	laidOut       chan struct{} // closed when the layout is known
+	aheadDone     chan struct{}
 	asked         atomic.Bool // every member was asked at least once
 	bitswapFailed atomic.Bool
 
@@ -46,11 +53,12 @@ type job struct {
 	last  error            // of a holder
 }
 
-func newJob(t *Transfers, ref blob.Ref) *job {
+func newJob(t *Transfers, ref blob.Ref, wanted int) *job {
 	j := &job{
 		t: t, ref: ref, log: t.log.WithField("cid", ref.CID),
 		plan: &plan{}, roster: newRoster(t.pace), changed: newSignal(),
 		done: make(chan struct{}), first: make(chan struct{}), born: time.Now(), whom: map[peer.ID]bool{},
+		wanted: wanted, unowned: time.Now(), laidOut: make(chan struct{}), aheadDone: make(chan struct{}),
 	}
 	j.ctx, j.cancel = context.WithCancelCause(t.ctx)
 	j.idle = time.AfterFunc(t.pace.linger, j.unread)
@@ -108,8 +116,10 @@ func (j *job) run() {
 // fetch does everything and waits for all who took part.
 func (j *job) fetch() error {
 	var wg sync.WaitGroup
+	j.presume()
 	wg.Go(j.scout)
 	wg.Go(j.watch)
+	wg.Go(j.ahead)
 	wg.Go(func() {
 		if err := j.open(); err != nil {
 			j.cancel(err)
@@ -127,19 +137,75 @@ func (j *job) fetch() error {
 	return j.plan.blob().Finish(context.WithoutCancel(j.ctx))
 }
 
-// employ starts the workers. The first leaf has the whole bandwidth.
+// presume asks the likeliest holder without waiting for what it says of itself: it
+// had the last blob, or is the only other member.
+func (j *job) presume() {
+	members := j.t.cfg.Swarm.Connected()
+	id, _ := j.t.lately.Load().(peer.ID)
+	if len(members) == 1 {
+		id = members[0]
+	}
+	if slices.Contains(members, id) && !j.t.grudges.holds(id, j.ref.CID) {
+		j.roster.guess(id)
+	}
+}
+
+// employ starts the workers. The first leaf has the whole bandwidth for a moment.
 func (j *job) employ(wg *sync.WaitGroup) {
-	wg.Go(j.work)
+	wg.Go(j.nearby)
 	if j.t.cfg.Bitswap != nil {
 		wg.Go(j.lastResort)
 	}
+	alone := time.NewTimer(j.t.pace.alone)
+	defer alone.Stop()
 	select {
-	case <-j.first:
+	case <-j.aheadDone:
+	case <-alone.C:
 	case <-j.ctx.Done():
 		return
 	}
-	for range min(streams, j.plan.layout.Leaves()) - 1 {
-		wg.Go(j.work)
+	wg.Go(func() { j.work(false) })
+	if j.plan.layout.Leaves() == 1 {
+		return
+	}
+	if j.wanted >= 0 {
+		select {
+		case <-j.first:
+		case <-alone.C:
+		case <-j.ctx.Done():
+			return
+		}
+	}
+	wg.Go(func() { j.work(true) })
+	wg.Go(j.keepHaves)
+	j.hire(wg)
+}
+
+// hire starts a worker for each stream that can be used, as holders appear.
+func (j *job) hire(wg *sync.WaitGroup) {
+	for workers := 1; ; {
+		changed := j.changed.wait()
+		for ; workers < j.roster.streams() && workers < j.plan.layout.Leaves(); workers++ {
+			wg.Go(func() { j.work(false) })
+		}
+		if workers == maxStreams {
+			return
+		}
+		select {
+		case <-changed:
+		case <-j.ctx.Done():
+			return
+		}
+	}
+}
+
+// begun says whether the first leaf is here.
+func (j *job) begun() bool {
+	select {
+	case <-j.first:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -24,7 +24,9 @@ func (j *job) open() error {
 			if err != nil {
 				return err
 			}
+			j.line = newLine(j.t.cfg.Swarm.ID(), layout.Leaves())
 			j.plan.begin(layout, partial)
+			close(j.laidOut)
 			j.progress()
 			j.changed.raise()
 			return nil
@@ -45,7 +47,7 @@ func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return b, err
 	}
 	for ctx.Err() == nil {
-		id, _, ok := j.roster.pick(anyLeaf)
+		id, ok := j.roster.pick(anyLeaf)
 		if !ok {
 			return j.blockByBitswap(ctx, c)
 		}

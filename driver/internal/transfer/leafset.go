@@ -1,5 +1,7 @@
 package transfer
 
+import "math/bits"
+
 // leafSet says which leaves of a blob are somewhere, as members tell each other:
 // leaf i is bit i%8 of byte i/8, the lowest bit first. What is beyond its end is
 // not in it.
@@ -10,6 +12,22 @@ func newLeafSet(leaves int) leafSet { return make(leafSet, (leaves+7)/8) }
 func (s leafSet) has(i int) bool { return i >= 0 && i/8 < len(s) && s[i/8]&(1<<(i%8)) != 0 }
 
 func (s leafSet) add(i int) { s[i/8] |= 1 << (i % 8) }
+
+func (s leafSet) drop(i int) { s[i/8] &^= 1 << (i % 8) }
+
+// merge adds another set, as far as it fits.
+func (s leafSet) merge(o leafSet) {
+	for i := range min(len(s), len(o)) {
+		s[i] |= o[i]
+	}
+}
+
+func (s leafSet) count() (n int) {
+	for _, b := range s {
+		n += bits.OnesCount8(b)
+	}
+	return n
+}
 
 // fullLeafSet is every leaf.
 func fullLeafSet(leaves int) leafSet {

@@ -151,7 +151,8 @@ func TestSharedLeaves(t *testing.T) {
 	before := b.received()
 	b.requirePull(second, content)
 	b.fetch(second)
-	require.Less(t, b.received()-before, int64(5*mib), "leaves that are here were fetched")
+	// The first leaf is asked for before anybody knows what it is.
+	require.Less(t, b.received()-before, int64(6*mib), "leaves that are here were fetched")
 	require.NoError(t, b.blobs.Delete(t.Context(), first.CID))
 	b.requirePull(second, content)
 }

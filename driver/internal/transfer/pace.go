@@ -1,14 +1,34 @@
 package transfer
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 const (
-	// streams is how many ranges of one blob are received at once.
-	streams = 3
+	// streams is how many ranges of one blob are received at once from few holders,
+	// maxStreams from many, one each.
+	streams    = 3
+	maxStreams = 8
+	// warm is how many connections to a member are kept for the next transfer, so
+	// that its first leaf comes through all of them.
+	warm = pieces + 2
+	// pieces is how many parts the first leaf is asked for in. A connection starts
+	// with ten packets a round trip and doubles that: 1 MiB takes seven, a sixth of
+	// it four.
+	pieces   = 6
+	minPiece = 64 << 10
 	// firstRun and maxRun are how many leaves are asked for in one request: few at
-	// first, so that a reader does not wait for what it does not need yet.
+	// first, so that a reader does not wait for what it does not need yet, then what
+	// the holder sends in runTime.
 	firstRun = 2
-	maxRun   = 16
+	maxRun   = 32
+	runTime  = 500 * time.Millisecond
+	// maxAhead is how many leaves are asked for and have not arrived.
+	maxAhead = 64
+	// maxPolled is how many registries in mid-transfer are asked at once what they
+	// have.
+	maxPolled = 16
 )
 
 // pace is how long a transfer waits for what. All but linger follow from
@@ -22,6 +42,9 @@ type pace struct {
 	grace   time.Duration // members that have not answered when one holds it
 	retry   time.Duration // between looks at who is there
 	backoff time.Duration // the longest pause before all are asked again
+	alone   time.Duration // how long the first leaf has the whole bandwidth
+	yield   time.Duration // for another registry to fetch what it is first in line for
+	poll    time.Duration // between looks at what registries in mid-transfer have
 	linger  time.Duration // a transfer without readers
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
 }
@@ -36,7 +59,13 @@ func paceFor(stall time.Duration) pace {
 		grace:   min(stall/20, 250*time.Millisecond),
 		retry:   min(stall/20, 250*time.Millisecond),
 		backoff: min(stall/5, 2*time.Second),
+		alone:   min(stall/10, time.Second),
+		yield:   min(stall/20, 500*time.Millisecond),
+		poll:    min(stall/20, 300*time.Millisecond),
 		linger:  time.Minute,
 		grudge:  time.Minute,
 	}
 }
+
+// jitter is d, or up to a third less or more.
+func jitter(d time.Duration) time.Duration { return d*2/3 + rand.N(d*2/3+1) }

@@ -1,24 +1,37 @@
 package transfer
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// run is the leaves [from, to) that one worker fetches; nobody else does.
-type run struct{ from, to int }
+// run is the leaves [from, to) that one worker fetches from one holder. What
+// changes is the plan's, under its lock.
+type run struct {
+	first    int // where it began
+	from, to int
+	id       peer.ID
+	began    time.Time
+	got      atomic.Int64 // bytes received
+	cut      context.CancelCauseFunc
+	twice    bool // its next leaf is fetched by two
+}
 
 // want is where a reader is.
 type want struct {
-	leaf    int
-	waiting bool // it has read all before
+	leaf  int
+	since time.Time // when it had read all before; zero while it has not
 }
 
-// plan says which leaves come next: those a reader waits for, then those it reads
-// soon, then all others.
+// plan is what has arrived of a blob, what is on its way, and what its readers wait
+// for.
 type plan struct {
 	// choosing is held while a run is chosen, which may hash leaves of an earlier
 	// run for seconds; mu never is held that long, and is taken inside.
@@ -29,6 +42,7 @@ type plan struct {
 	layout  *blob.Layout  // nil until begin
 	partial *blob.Partial // nil until begin
 	here    leafSet       // verified, as far as this transfer has looked
+	unseen  leafSet       // not looked for yet in the other blobs that are here
 	claims  []*run
 	wants   []*want
 }
@@ -36,7 +50,8 @@ type plan struct {
 func (p *plan) begin(layout *blob.Layout, partial *blob.Partial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.layout, p.partial, p.here = layout, partial, newLeafSet(layout.Leaves())
+	p.layout, p.partial = layout, partial
+	p.here, p.unseen = newLeafSet(layout.Leaves()), fullLeafSet(layout.Leaves())
 }
 
 // blob is what has arrived; nil until the layout is known.
@@ -70,6 +85,15 @@ func (p *plan) verified() leafSet {
 	return slices.Clone(p.here)
 }
 
+// seen gives leaves free to be fetched: no other blob here has them.
+func (p *plan) seen(leaves ...int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, i := range leaves {
+		p.unseen.drop(i)
+	}
+}
+
 func (p *plan) enter(w *want) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -85,140 +109,73 @@ func (p *plan) leave(w *want) {
 func (p *plan) move(w *want, leaf int, waiting bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	w.leaf, w.waiting = leaf, waiting
+	w.leaf, w.since = leaf, time.Time{}
+	if waiting {
+		w.since = time.Now()
+	}
 }
 
-// next claims up to most leaves that are missing and nobody's. Nil and whole: all
-// are here. Nil and not whole: all that are missing are on their way.
-func (p *plan) next(most int) (r *run, whole bool) {
-	p.choosing.Lock()
-	defer p.choosing.Unlock()
-	p.hashing.Store(true)
-	defer p.hashing.Store(false)
-	from, ok := p.choose()
-	if !ok {
-		return nil, p.partial.Complete()
-	}
-	r = &run{from, from + 1}
-	for r.to < min(from+most, p.layout.Leaves()) && p.claimOf(r.to) == nil && !p.partial.Have(r.to) {
-		r.to++
-	}
+// claim makes the leaves of a run nobody else's.
+func (p *plan) claim(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.claims = append(p.claims, r)
-	return r, false
-}
-
-// choose finds the free leaf that is nearest to a reader, or to the start when
-// nobody reads; choosing is held.
-func (p *plan) choose() (leaf int, ok bool) {
-	nearest := 0
-	for _, from := range p.places() {
-		i, free := p.free(from)
-		if !free {
-			return 0, false // all that is missing is on its way
-		}
-		ahead := i - from
-		if ahead < 0 {
-			ahead += p.layout.Leaves() // behind this reader: last of all
-		}
-		if !ok || ahead < nearest {
-			leaf, nearest, ok = i, ahead, true
-		}
-	}
-	return leaf, ok
-}
-
-// places is where readers are.
-func (p *plan) places() []int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.wants) == 0 {
-		return []int{0}
-	}
-	var leaves []int
-	for _, w := range p.wants {
-		leaves = append(leaves, w.leaf)
-	}
-	return leaves
-}
-
-// free is the first leaf at or after from, wrapping round, that is missing and
-// nobody's.
-func (p *plan) free(from int) (int, bool) {
-	p.mu.Lock()
-	steps := 2*len(p.claims) + 2 // each claim is met at most twice
-	p.mu.Unlock()
-	for range steps {
-		i, missing := p.partial.Missing(from)
-		if !missing {
-			return 0, false
-		}
-		claim := p.claimOf(i)
-		if claim == nil {
-			return i, true
-		}
-		if from = claim.to; from >= p.layout.Leaves() {
-			from = 0
-		}
-	}
-	return 0, false
-}
-
-func (p *plan) claimOf(leaf int) *run {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.claimed(leaf)
-}
-
-// claimed is claimOf with mu held; it is a copy, which others do not change.
-func (p *plan) claimed(leaf int) *run {
-	for _, r := range p.claims {
-		if r.from <= leaf && leaf < r.to {
-			return &run{r.from, r.to}
-		}
-	}
-	return nil
-}
-
-// trim gives back what a run has after leaf to.
-func (p *plan) trim(r *run, to int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	r.to = to
-}
-
-// skip takes the first leaf off a run: it is here.
-func (p *plan) skip(r *run) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.here.add(r.from)
-	r.from++
 }
 
 // release gives back what a run still has.
 func (p *plan) release(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, o := range p.claims {
+		if r.twice && o.from == r.from {
+			o.twice = false
+		}
+	}
 	p.claims = slices.DeleteFunc(p.claims, func(o *run) bool { return o == r })
 }
 
-// urgent gives a leaf that a reader waits for and nobody fetches.
-func (p *plan) urgent() (leaf int, ok bool) {
-	return p.awaited(func(leaf int) bool { return p.claimed(leaf) == nil })
+// head is the next leaf of a run; false at its end.
+func (p *plan) head(r *run) (leaf int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return r.from, r.from < r.to
 }
 
-// wanted gives a leaf that a reader waits for, whoever fetches it.
+// span is what is left of a run.
+func (p *plan) span(r *run) (from, to int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return r.from, r.to
+}
+
+// started notes how a run can be cut short.
+func (p *plan) started(r *run, cut context.CancelCauseFunc) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.cut = cut
+}
+
+// skip takes the first leaf off a run: it is here. Who else is at it can stop.
+func (p *plan) skip(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	leaf := r.from
+	p.here.add(leaf)
+	r.from++
+	r.twice = false
+	for _, o := range p.claims {
+		if o != r && o.twice && o.from == leaf && o.cut != nil {
+			o.cut(errOvertaken)
+		}
+	}
+}
+
+// wanted gives a missing leaf that a reader waits for, whoever fetches it.
 func (p *plan) wanted() (leaf int, ok bool) {
-	return p.awaited(func(int) bool { return true })
-}
-
-// awaited gives a missing leaf that a reader waits for; which is asked with mu held.
-func (p *plan) awaited(which func(leaf int) bool) (int, bool) {
 	p.mu.Lock()
 	var leaves []int
 	for _, w := range p.wants {
-		if w.waiting && which(w.leaf) {
+		if !w.since.IsZero() {
 			leaves = append(leaves, w.leaf)
 		}
 	}
@@ -238,6 +195,12 @@ func (p *plan) lacking() (leaf int, ok bool) {
 	}
 	p.choosing.Lock()
 	defer p.choosing.Unlock()
+	return p.missing()
+}
+
+// missing is any missing leaf; it may hash what an earlier run left. choosing is
+// held.
+func (p *plan) missing() (leaf int, ok bool) {
 	p.hashing.Store(true)
 	defer p.hashing.Store(false)
 	return p.partial.Missing(0)

@@ -50,7 +50,7 @@ func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 				return dialHost(ctx, addr, dial)
 			},
 			DisableCompression:  true,
-			MaxIdleConnsPerHost: streams + 1,
+			MaxIdleConnsPerHost: warm,
 			IdleConnTimeout:     time.Minute,
 			ReadBufferSize:      readBuffer,
 		}

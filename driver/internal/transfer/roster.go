@@ -2,10 +2,13 @@ package transfer
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 // anyLeaf stands for what every holder has: the inner blocks.
@@ -20,33 +23,67 @@ type roster struct {
 
 type holder struct {
 	whole    bool
+	guessed  bool    // nobody said that it is whole
+	fed      bool    // it fetched the blob at the same time as we
 	some     leafSet // when not whole
 	busy     int     // streams in use
 	failures int     // since it last delivered
 	until    time.Time
+	rate     float64 // bytes a second of one stream; 0: unknown
 }
 
 func newRoster(p pace) *roster { return &roster{pace: p, by: map[peer.ID]*holder{}} }
 
-func (h *holder) has(leaf int) bool { return h.whole || leaf == anyLeaf || h.some.has(leaf) }
+func (h *holder) has(leaf int) bool {
+	return h.whole || leaf == anyLeaf && h.some.count() > 0 || h.some.has(leaf)
+}
 
 func (h *holder) rests() bool { return time.Now().Before(h.until) }
 
-// add notes what a member said it has just now; it need not rest any more.
+// usable says whether something can be had of it now.
+func (h *holder) usable() bool { return !h.rests() && h.has(anyLeaf) }
+
+// add notes what a member said it has just now; it need not rest any more. One that
+// has not all of it is fetching it.
 func (r *roster) add(id peer.ID, whole bool, some leafSet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	h := r.holder(id)
+	h.whole, h.some, h.until, h.guessed = whole, some, time.Time{}, false
+	h.fed = h.fed || !whole
+}
+
+// holder is the entry of a member, a new one perhaps; mu is held.
+func (r *roster) holder(id peer.ID) *holder {
 	h := r.by[id]
 	if h == nil {
 		h = &holder{}
 		r.by[id] = h
 	}
-	h.whole, h.some, h.until = whole, some, time.Time{}
+	return h
 }
 
-// pick takes the holder of a leaf with the fewest streams in use; has says what
-// else it holds. Give it back with done.
-func (r *roster) pick(leaf int) (id peer.ID, has func(leaf int) bool, ok bool) {
+// meet notes a member that says it fetches the blob, too.
+func (r *roster) meet(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.holder(id); !h.whole || h.guessed {
+		h.whole, h.guessed, h.fed = false, false, true
+	}
+}
+
+// guess takes a member for a holder until it answers.
+func (r *roster) guess(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by[id] == nil {
+		r.by[id] = &holder{whole: true, guessed: true}
+	}
+}
+
+// pick takes the holder of a leaf with the fewest streams in use. Give it back with
+// done.
+func (r *roster) pick(leaf int) (id peer.ID, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var best *holder
@@ -59,11 +96,19 @@ func (r *roster) pick(leaf int) (id peer.ID, has func(leaf int) bool, ok bool) {
 		}
 	}
 	if best == nil {
-		return "", nil, false
+		return "", false
 	}
 	best.busy++
-	snapshot := holder{whole: best.whole, some: best.some}
-	return id, snapshot.has, true
+	return id, true
+}
+
+// take is pick for who was offered.
+func (r *roster) take(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.by[id]; h != nil {
+		h.busy++
+	}
 }
 
 func (h *holder) better(than *holder) bool {
@@ -82,25 +127,93 @@ func (r *roster) done(id peer.ID, err error) {
 	if h == nil {
 		return
 	}
-	h.busy--
+	h.busy = max(0, h.busy-1)
 	switch {
 	case err == nil:
 		h.failures = 0
+	case errors.Is(err, errGone) && !h.whole:
+		h.some = nil // until it says again what it has
 	case errors.Is(err, errGone), errors.Is(err, errLied):
 		delete(r.by, id)
 	default:
-		h.failures++
-		h.until = time.Now().Add(min(r.pace.retry<<min(h.failures-1, 8), r.pace.backoff))
+		h.fail(r.pace)
 	}
+}
+
+func (h *holder) fail(p pace) {
+	h.failures++
+	h.until = time.Now().Add(min(p.retry<<min(h.failures-1, 8), p.backoff))
+}
+
+// measured notes what one stream of a holder carried.
+func (r *roster) measured(id peer.ID, bytes int64, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[id]
+	if h == nil || took <= 0 || bytes < blob.LeafSize/4 {
+		return
+	}
+	rate := float64(bytes) / took.Seconds()
+	if h.rate > 0 {
+		rate = (rate + h.rate) / 2
+	}
+	h.rate = rate
+}
+
+// heard notes what a registry in mid-transfer answered when it was asked what it
+// has.
+func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[id]
+	if h == nil {
+		return
+	}
+	switch {
+	case errors.Is(err, errGone), errors.Is(err, errLied):
+		delete(r.by, id)
+	case err != nil:
+		h.fail(r.pace)
+	default:
+		h.some, h.whole = have, have.count() == leaves
+	}
+}
+
+// fetchers gives some registries in mid-transfer, most at most, in any order.
+func (r *roster) fetchers(most int) (ids []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, h := range r.by {
+		if !h.whole && !h.rests() {
+			ids = append(ids, id)
+		}
+	}
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids[:min(most, len(ids))]
+}
+
+// streams is how many to use: some, or one a holder.
+func (r *roster) streams() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, h := range r.by {
+		if h.usable() {
+			n++
+		}
+	}
+	return min(max(n, streams), maxStreams)
 }
 
 // enough says whether somebody who has it all can be asked now.
 func (r *roster) enough() bool {
-	return r.any(func(h *holder) bool { return h.whole && !h.rests() })
+	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests() })
 }
 
 // empty says whether nobody is known who has, or had when last reached, any of it.
-func (r *roster) empty() bool { return !r.any(func(*holder) bool { return true }) }
+func (r *roster) empty() bool {
+	return !r.any(func(h *holder) bool { return h.has(anyLeaf) && !h.guessed })
+}
 
 // another says whether somebody else could be asked for a leaf now.
 func (r *roster) another(than peer.ID, leaf int) bool {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 // scout asks the members while holders are lacking, and at once when other members
@@ -34,34 +36,20 @@ func (j *job) scout() {
 	}
 }
 
-// ask asks every member; holders can be used as soon as they answer. It returns
-// who was asked.
+// ask asks every member, and tells them that the blob is being fetched here;
+// holders can be used as soon as they answer. It returns who was asked.
 func (j *job) ask() []peer.ID {
 	age := time.Duration(0)
 	if !j.asked.Load() {
 		age = rememberFor // somebody may have asked for this very request
 	}
-	q := j.t.questions.ask(j.ref.CID, age)
-	if q == nil {
+	tell := j.ref.Size > blob.LeafSize
+	q := j.t.questions.ask(j.ref.CID, age, tell)
+	if q == nil || !j.hear(q) {
 		return nil
 	}
-	j.noteAsked(q.asked)
-	noted := 0
-	for done := false; !done; {
-		changed := q.changed.wait()
-		select {
-		case <-q.done:
-			done = true
-		default:
-		}
-		noted = j.note(q, noted)
-		if done {
-			break
-		}
-		select {
-		case <-changed:
-		case <-q.done:
-		case <-j.ctx.Done():
+	if tell && !q.telling {
+		if q = j.t.questions.ask(j.ref.CID, 0, tell); q == nil || !j.hear(q) {
 			return nil
 		}
 	}
@@ -71,21 +59,43 @@ func (j *job) ask() []peer.ID {
 	return sorted(q.asked)
 }
 
-// note puts the answers so far into the roster, each whole holder once.
-func (j *job) note(q *question, noted int) int {
-	whole, some, _ := q.answers()
-	for _, id := range whole[noted:] {
-		if !j.t.grudges.holds(id, j.ref.CID) {
-			j.roster.add(id, true, nil)
+// hear puts the answers to a question into the roster as they come; false when the
+// job ended meanwhile.
+func (j *job) hear(q *question) bool {
+	j.noteAsked(q.asked)
+	noted := map[peer.ID]bool{}
+	for {
+		changed := q.changed.wait()
+		select {
+		case <-q.done:
+			j.note(q, noted)
+			return true
+		default:
+			j.note(q, noted)
 		}
+		select {
+		case <-changed:
+		case <-q.done:
+		case <-j.ctx.Done():
+			return false
+		}
+	}
+}
+
+// note puts the answers so far into the roster, each once: what a registry in
+// mid-transfer has grows.
+func (j *job) note(q *question, noted map[peer.ID]bool) {
+	whole, some, _ := q.answers()
+	for _, id := range whole {
+		some[id] = nil
 	}
 	for id, leaves := range some {
-		if !j.t.grudges.holds(id, j.ref.CID) {
-			j.roster.add(id, false, leaves)
+		if !noted[id] && !j.t.grudges.holds(id, j.ref.CID) {
+			j.roster.add(id, leaves == nil, leaves)
 		}
+		noted[id] = true
 	}
 	j.changed.raise()
-	return len(whole)
 }
 
 func (j *job) noteAsked(ids []peer.ID) {

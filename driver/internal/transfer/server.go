@@ -22,6 +22,8 @@ const Protocol protocol.ID = "/distribution-ipfs/blobs/1.0.0"
 const (
 	// partialHeader marks the 404 for a blob of which leaves are here.
 	partialHeader = "Blob-Partial"
+	// fetcherParam names who asks, when it is fetching the blob itself.
+	fetcherParam = "fetcher"
 	// sendPatience is how long a member may take none of the bytes sent to it.
 	sendPatience = time.Minute
 )
@@ -107,16 +109,16 @@ func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid)
 
 // serve answers for a blob that is on its way here with the leaves that are here.
 func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
-	p := j.plan.blob()
-	if p == nil {
-		return blob.ErrNotFound
+	if fetcher := r.FormValue(fetcherParam); fetcher != "" {
+		j.meet(fetcher)
 	}
+	p := j.plan.blob()
 	var from int64
 	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n != 1 {
 		w.Header().Set(partialHeader, "true")
 		return blob.ErrNotFound
 	}
-	if from < 0 || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
+	if p == nil || from < 0 || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", j.ref.Size))
 		http.Error(w, "not here yet", http.StatusRequestedRangeNotSatisfiable)
 		return nil
@@ -134,6 +136,9 @@ func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid)
 		have = fullLeafSet(leavesOf(size))
 	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
 		have = j.plan.verified()
+		if have == nil {
+			have = leafSet{} // of nothing yet
+		}
 	}
 	if have == nil {
 		return errors.Join(err, blob.ErrNotFound)

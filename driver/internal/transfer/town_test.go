@@ -123,6 +123,8 @@ func (h *house) holdBack(bytes int64) (open func()) {
 	return open
 }
 
+func (h *house) ID() peer.ID { return h.id }
+
 func (h *house) Connected() []peer.ID {
 	h.town.mu.Lock()
 	defer h.town.mu.Unlock()

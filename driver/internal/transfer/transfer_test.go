@@ -98,6 +98,8 @@ func (m *member) stop() {
 	m.Transfers = nil
 }
 
+func (m *member) ID() peer.ID { return m.id }
+
 func (m *member) Connected() []peer.ID {
 	m.n.mu.Lock()
 	defer m.n.mu.Unlock()

@@ -23,6 +23,8 @@ import (
 
 // Swarm is what transfers need of the network; a Peer fits.
 type Swarm interface {
+	// ID is this registry's.
+	ID() peer.ID
 	// Connected gives the members connected now, without self.
 	Connected() []peer.ID
 	// Listen accepts members' streams.
@@ -63,6 +65,7 @@ type Transfers struct {
 	grudges   *grudges
 	crowd     crowd
 	in, out   atomic.Int64
+	lately    atomic.Value // peer.ID of who last sent something of a blob
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -128,7 +131,7 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 	if f != nil || err != nil {
 		return f, err
 	}
-	j, err := t.join(ref)
+	j, err := t.join(ref, leafAt(offset))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +193,7 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 		_, err := t.cfg.Blobs.Put(ctx, nil)
 		return err
 	}
-	j, err := t.join(ref)
+	j, err := t.join(ref, -1)
 	if err != nil {
 		return err
 	}
@@ -203,8 +206,9 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	}
 }
 
-// join enters the one transfer of a blob, starting it if there is none.
-func (t *Transfers) join(ref blob.Ref) (*job, error) {
+// join enters the one transfer of a blob, starting it if there is none, with that
+// leaf; a negative one when nobody waits for any.
+func (t *Transfers) join(ref blob.Ref, wanted int) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -217,7 +221,7 @@ func (t *Transfers) join(ref blob.Ref) (*job, error) {
 	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {
 		return j, nil
 	}
-	j := newJob(t, ref)
+	j := newJob(t, ref, wanted)
 	j.enter()
 	t.jobs[ref.CID] = j
 	t.wg.Go(j.run)

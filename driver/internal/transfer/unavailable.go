@@ -61,4 +61,6 @@ var (
 	errGone    = errors.New("does not have it any more")
 	errLied    = errors.New("sent other bytes")
 	errUnasked = errors.New("no holder is known yet")
+
+	errOvertaken = errors.New("somebody else was faster")
 )

@@ -5,103 +5,110 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// work fetches run after run until the blob is whole or the job ends.
-func (j *job) work() {
+// work fetches run after run until the blob is whole or the job ends. An urgent
+// worker fetches only what readers wait for.
+func (j *job) work(urgent bool) {
 	buf := make([]byte, blob.LeafSize)
-	for most := firstRun; j.ctx.Err() == nil; {
+	for j.ctx.Err() == nil {
 		changed := j.changed.wait()
-		r, whole := j.plan.next(most)
-		if whole {
+		r, whole := j.next(urgent)
+		switch {
+		case whole:
 			j.cancel(errWhole)
 			return
-		}
-		if r != nil {
-			tried := j.bring(r, buf)
+		case r != nil:
+			j.settle(j.ctx, r.id, j.bring(r, buf))
 			j.plan.release(r)
-			if tried {
-				most = min(2*most, maxRun)
-				j.changed.raise() // what was not brought is free again
-				continue
-			}
-		}
-		select {
-		case <-changed:
-		case <-j.ctx.Done():
+			j.changed.raise() // what was not brought is free again
+		default:
+			j.rest(changed, urgent)
 		}
 	}
 }
 
-// bring gets the leaves of a run, or some of them. False when there was nobody to
-// ask.
-func (j *job) bring(r *run, buf []byte) bool {
-	if j.local(r) {
-		return true
+// rest waits for a change, or until it is time to do what others were expected to.
+func (j *job) rest(changed <-chan struct{}, urgent bool) {
+	if !urgent {
+		j.idlers.Add(1)
+		defer j.idlers.Add(-1)
 	}
-	id, has, ok := j.roster.pick(r.from)
-	if !ok {
-		return false
+	timer := time.NewTimer(j.t.pace.yield)
+	defer timer.Stop()
+	select {
+	case <-changed:
+	case <-timer.C:
+	case <-j.ctx.Done():
 	}
-	for i := r.from; i < r.to; i++ {
-		if !has(i) {
-			j.plan.trim(r, i)
-		}
-	}
-	j.settle(j.ctx, id, j.receive(r, id, buf))
-	return true
 }
 
-// local takes the first leaves of a run out of other blobs that are here. True when
-// that was all of it.
-func (j *job) local(r *run) bool {
-	for r.from < r.to {
-		c, _, _ := j.plan.layout.Leaf(r.from)
-		b, err := j.t.cfg.Blobs.Block(j.ctx, c)
-		if err != nil || j.put(r.from, b) != nil {
-			return false // one that cannot be read is as good as none
+// bring gets the leaves of a run, or some of them.
+func (j *job) bring(r *run, buf []byte) error {
+	if !j.begun() {
+		if _, from, length := j.plan.layout.Leaf(r.from); length > minPiece {
+			return j.bringFirst(r, from, buf[:length])
 		}
-		j.plan.skip(r)
-		j.landed()
 	}
-	return true
+	return j.receive(r, buf)
+}
+
+func (j *job) bringFirst(r *run, from int64, buf []byte) error {
+	if err := j.inPieces(r, from, buf); err != nil {
+		return err
+	}
+	return j.keep(r, r.from, buf)
 }
 
 // receive streams the leaves of a run from a holder, each verified before anybody
-// sees it. It ends early, without an error, for a reader that waits for a leaf
-// which nobody fetches.
-func (j *job) receive(r *run, id peer.ID, buf []byte) error {
+// sees it.
+func (j *job) receive(r *run, buf []byte) error {
 	ctx, cancel := context.WithCancelCause(j.ctx)
 	defer cancel(nil)
-	g := newGuard(j, id, cancel)
+	g := newGuard(j, r, cancel)
 	defer g.stop()
-	_, from, _ := j.plan.layout.Leaf(r.from)
-	_, last, length := j.plan.layout.Leaf(r.to - 1)
-	body, err := j.t.client.span(ctx, id, j.ref.CID, from, last+length)
+	j.plan.started(r, cancel)
+	leaf, to := j.plan.span(r)
+	if leaf == to {
+		return nil
+	}
+	_, from, _ := j.plan.layout.Leaf(leaf)
+	_, last, length := j.plan.layout.Leaf(to - 1)
+	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length)
 	if err != nil {
-		return because(ctx, id, err)
+		return because(ctx, r.id, err)
 	}
 	defer func() { _ = body.Close() }()
+	defer func() { j.roster.measured(r.id, r.got.Load(), time.Since(r.began)) }()
 	g.body = body
-	for r.from < r.to {
-		_, _, length := j.plan.layout.Leaf(r.from)
+	for ok := true; ok; leaf, ok = j.plan.head(r) {
+		_, _, length := j.plan.layout.Leaf(leaf)
 		g.begin()
 		if _, err := io.ReadFull(g, buf[:length]); err != nil {
-			return because(ctx, id, err)
+			return because(ctx, r.id, err)
 		}
-		if err := j.put(r.from, buf[:length]); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
-		j.plan.skip(r)
-		j.landed()
-		if _, urgent := j.plan.urgent(); urgent {
-			return nil
+		if err := j.keep(r, leaf, buf[:length]); err != nil {
+			return err
 		}
 	}
+	if leaf < to {
+		return nil // somebody faster took the rest
+	}
+	return drained(body)
+}
+
+// keep stores the first leaf of a run.
+func (j *job) keep(r *run, leaf int, b []byte) error {
+	if err := j.put(leaf, b); err != nil {
+		return fmt.Errorf("%s: %w", r.id, err)
+	}
+	j.plan.skip(r)
+	j.landed()
 	return nil
 }
 
@@ -121,8 +128,10 @@ func (j *job) put(i int, b []byte) error {
 // settle gives a holder back, with what it did. Who was interrupted by ctx is not
 // to blame.
 func (j *job) settle(ctx context.Context, id peer.ID, err error) {
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		err = nil
+	} else if err == nil {
+		j.t.lately.Store(id)
 	}
 	if err != nil {
 		j.mu.Lock()

@@ -1,0 +1,114 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// ahead fetches the leaf a client waits for while the blob's inner blocks are still
+// on their way: where a leaf lies follows from the size alone. It is verified when
+// they are here.
+func (j *job) ahead() {
+	defer close(j.aheadDone)
+	if j.wanted < 0 || j.ref.Size <= blob.LeafSize || j.plan.blob() != nil {
+		return
+	}
+	if _, err := j.t.cfg.Blobs.Block(j.ctx, j.ref.CID); err == nil {
+		return // resumed: perhaps the leaf is here as well
+	}
+	id, ok := j.awaitHolder(j.wanted)
+	if !ok {
+		return
+	}
+	r := &run{first: j.wanted, from: j.wanted, to: j.wanted + 1, id: id, began: time.Now()}
+	j.plan.claim(r)
+	defer j.changed.raise()
+	defer j.plan.release(r)
+	from := int64(j.wanted) * blob.LeafSize
+	buf := make([]byte, min(blob.LeafSize, j.ref.Size-from))
+	err := j.inPieces(r, from, buf)
+	if err == nil && j.awaitLayout() {
+		if err = j.put(r.from, buf); err == nil {
+			j.plan.skip(r)
+			j.landed()
+		} else {
+			err = fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	j.settle(j.ctx, id, err)
+}
+
+// awaitHolder takes a holder of a leaf as soon as one is known.
+func (j *job) awaitHolder(leaf int) (peer.ID, bool) {
+	for {
+		changed := j.changed.wait()
+		if id, ok := j.roster.pick(leaf); ok {
+			return id, true
+		}
+		select {
+		case <-changed:
+		case <-j.laidOut:
+			return "", false // no hurry: the workers do it
+		case <-j.ctx.Done():
+			return "", false
+		}
+	}
+}
+
+func (j *job) awaitLayout() bool {
+	select {
+	case <-j.laidOut:
+		return true
+	case <-j.ctx.Done():
+		return false
+	}
+}
+
+// inPieces receives a leaf over several connections at once, which takes fewer
+// round trips than over one that has yet to find its speed. Nothing is verified.
+func (j *job) inPieces(r *run, from int64, buf []byte) error {
+	ctx, cut := context.WithCancelCause(j.ctx)
+	defer cut(nil)
+	j.plan.started(r, cut)
+	size := max((len(buf)+pieces-1)/pieces, minPiece)
+	g, ctx := errgroup.WithContext(ctx)
+	for at := 0; at < len(buf); at += size {
+		part := buf[at:min(at+size, len(buf))]
+		g.Go(func() error {
+			guard := newGuard(j, r, cut)
+			defer guard.stop()
+			body, err := j.t.client.span(ctx, r.id, j.ref.CID, from+int64(at), from+int64(at+len(part)))
+			if err != nil {
+				return err
+			}
+			defer func() { _ = body.Close() }()
+			guard.body = body
+			if _, err = io.ReadFull(guard, part); err != nil {
+				return err
+			}
+			return drained(body)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return because(ctx, r.id, err)
+	}
+	j.roster.measured(r.id, int64(len(buf)), time.Since(r.began))
+	return nil
+}
+
+// drained reads a body to its end, so that its connection can be used again.
+func drained(body io.Reader) error {
+	var b [1]byte
+	if n, err := body.Read(b[:]); n > 0 || !errors.Is(err, io.EOF) {
+		return fmt.Errorf("more than was asked for: %w", errors.Join(errLied, err))
+	}
+	return nil
+}

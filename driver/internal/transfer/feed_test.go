@@ -1,0 +1,107 @@
+package transfer
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/time/rate"
+)
+
+// uplink makes a registry send no faster than that many bytes a second in all.
+func (h *house) uplink(bytes int) {
+	limit := rate.NewLimiter(rate.Limit(bytes), 64<<10)
+	last := int64(0)
+	var mu sync.Mutex
+	h.guard(func(sent int64) {
+		mu.Lock()
+		n := int(max(sent-last, 0))
+		last = max(last, sent)
+		mu.Unlock()
+		for n > 0 {
+			part := min(n, limit.Burst())
+			_ = limit.WaitN(h.t.Context(), part)
+			n -= part
+		}
+	})
+}
+
+// calm is the pace of a registry as it is configured by default.
+func calm(r *registry) { r.pace = paceFor(30 * time.Second) }
+
+func TestTenFeedEachOther(t *testing.T) {
+	const size, pulls, link = 32 * mib, 10, 16 * mib
+	var town town
+	a := town.registry(t, calm)
+	var others []*registry
+	for range pulls {
+		others = append(others, town.registry(t, calm))
+	}
+	content := random(40, size)
+	ref := a.push(content)
+	for _, r := range append(others, a) {
+		r.uplink(link)
+	}
+	begin := time.Now()
+	var wg sync.WaitGroup
+	for _, b := range others {
+		wg.Go(func() { b.requirePull(ref, content) })
+	}
+	wg.Wait()
+	_, sent := a.transfers.Totals()
+	t.Logf("one link carries the blob in %s; ten had it in %s; the first sent %.2f times the blob",
+		time.Duration(size/link)*time.Second, time.Since(begin), float64(sent)/size)
+	require.Less(t, sent, int64(size)*5/2, "what the first sends grows with those that pull")
+}
+
+func TestSlowHolderAtTheEnd(t *testing.T) {
+	content := random(41, 24*mib)
+	a, b, c, ref := pair(t, content)
+	a.uplink(mib / 2)
+	begin := time.Now()
+	b.uplink(24 * mib)
+	c.requirePull(ref, content)
+	t.Logf("it took %s", time.Since(begin))
+	_, sent := b.transfers.Totals()
+	require.Greater(t, sent, int64(19*mib), "the slow one was waited for")
+	require.Less(t, c.received(), int64(32*mib), "too much was fetched twice")
+}
+
+func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(42, 5*mib)
+	ref := a.push(content)
+	blobs := a.transfers.server.Handler
+	asked := make(chan string, 100)
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method + " " + r.Header.Get("Range")
+		if r.Method == http.MethodHead || strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
+			<-r.Context().Done() // neither who holds it nor its DAG is needed to ask
+			return
+		}
+		blobs.ServeHTTP(w, r)
+	})
+	go func() { _, _ = b.pull(ref, 3*mib+5) }()
+	var ranges []string
+	eventually(t, func() bool {
+		select {
+		case q := <-asked:
+			if strings.HasPrefix(q, "GET bytes=") {
+				ranges = append(ranges, q)
+			}
+		default:
+		}
+		return len(ranges) == pieces
+	}, "the first leaf is not asked for")
+	for _, q := range ranges {
+		var from, to int
+		_, err := fmt.Sscanf(q, "GET bytes=%d-%d", &from, &to)
+		require.NoError(t, err)
+		require.True(t, from >= 3*mib && to < 4*mib, "%s is not in the leaf that is wanted", q)
+	}
+}

@@ -1,0 +1,60 @@
+package transfer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// keepHaves asks the registries that fetch the blob, too, what they have by now:
+// more often while a worker has nothing to do.
+func (j *job) keepHaves() {
+	for {
+		pause := j.t.pace.poll
+		if j.idlers.Load() > 0 {
+			pause /= 3
+		}
+		select {
+		case <-time.After(jitter(pause)):
+		case <-j.ctx.Done():
+			return
+		}
+		var wg sync.WaitGroup
+		for _, id := range j.roster.fetchers(maxPolled) {
+			wg.Go(func() { j.askHave(id) })
+		}
+		wg.Wait()
+	}
+}
+
+func (j *job) askHave(id peer.ID) {
+	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.pace.ask, errSilent)
+	defer cancel()
+	have, err := j.t.client.have(ctx, id, j.ref.CID)
+	if j.ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		j.log.WithError(err).WithField("peer", id).Debug("who fetches it, too, does not say what it has")
+	}
+	j.roster.heard(id, leavesOf(j.ref.Size), have, err)
+	j.changed.raise()
+}
+
+// meet notes that a member fetches the blob, too. One that names another does
+// little harm: that one is asked, and has nothing.
+func (j *job) meet(name string) {
+	id, err := peer.Decode(name)
+	if err != nil || j.t.grudges.holds(id, j.ref.CID) {
+		return
+	}
+	for _, member := range j.t.cfg.Swarm.Connected() {
+		if member == id {
+			j.roster.meet(id)
+			j.changed.raise()
+			return
+		}
+	}
+}

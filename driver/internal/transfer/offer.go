@@ -1,0 +1,87 @@
+package transfer
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// offer is a holder as it is when a run is chosen.
+type offer struct {
+	id       peer.ID
+	whole    bool
+	spared   bool // it had all before others began to fetch: only what they lack is asked of it
+	some     leafSet
+	busy     int
+	free     bool // it has not as many streams as it may
+	failures int
+	rate     float64
+	slow     bool // much slower than the fastest
+}
+
+func (o *offer) has(leaf int) bool { return o.whole || o.some.has(leaf) }
+
+// leaves is how many to ask for at once.
+func (o *offer) leaves() int {
+	if o.rate == 0 {
+		return firstRun
+	}
+	return min(max(int(o.rate*runTime.Seconds()/blob.LeafSize), 1), maxRun)
+}
+
+// leafTime is how long a leaf takes from it; usual where that is not known.
+func leafTime(rate float64, usual time.Duration) time.Duration {
+	if rate == 0 {
+		return usual
+	}
+	return time.Duration(blob.LeafSize / rate * float64(time.Second))
+}
+
+// offers gives those who can be asked now, best first, and who else fetches the
+// blob.
+func (r *roster) offers() (offers []*offer, others []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fastest := 0.0
+	for id, h := range r.by {
+		if !h.whole && !h.rests() {
+			others = append(others, id)
+		}
+		if h.usable() {
+			fastest = max(fastest, h.rate)
+			offers = append(offers, &offer{
+				id: id, whole: h.whole, some: h.some, busy: h.busy, failures: h.failures, rate: h.rate,
+			})
+		}
+	}
+	each := 1 // streams; more where there are few holders
+	if n := len(offers); n > 0 {
+		each = (streams + n - 1) / n
+	}
+	for _, o := range offers {
+		o.free = o.busy < each
+		o.slow = o.rate > 0 && o.rate < fastest/4
+		o.spared = o.whole && !r.by[o.id].fed && len(others) > 0
+	}
+	rand.Shuffle(len(offers), func(i, j int) { offers[i], offers[j] = offers[j], offers[i] })
+	slices.SortStableFunc(offers, func(a, b *offer) int { return a.compare(b) })
+	return offers, others
+}
+
+// compare puts who failed last, and the spared first: what only they have is what
+// everybody waits for.
+func (o *offer) compare(than *offer) int {
+	spared := 0
+	switch {
+	case o.spared && !than.spared:
+		spared = -1
+	case than.spared && !o.spared:
+		spared = 1
+	}
+	return cmp.Or(cmp.Compare(o.failures, than.failures), spared, cmp.Compare(o.busy, than.busy))
+}
