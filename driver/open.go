@@ -232,7 +232,7 @@ func (r *rooms) openMap(ctx context.Context) error {
 func (r *rooms) openTransfers(context.Context) error {
 	cfg := transfer.Config{Blobs: r.blobs, Stall: r.params.FetchTimeout, Log: r.log}
 	if r.peer != nil {
-		cfg.Swarm = r.peer
+		cfg.Swarm, cfg.Bitswap = r.peer, r.peer.Block
 	}
 	var err error
 	r.transfers, err = transfer.New(cfg)

@@ -44,6 +44,7 @@ type job struct {
 	aheadDone     chan struct{}
 	asked         atomic.Bool // every member was asked at least once
 	bitswapFailed atomic.Bool
+	bitswapWorks  atomic.Bool // it brought something of this blob
 
 	mu    sync.Mutex
 	users int

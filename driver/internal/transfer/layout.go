@@ -79,13 +79,14 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if j.t.cfg.Bitswap == nil || !j.asked.Load() {
 		return nil, errUnasked
 	}
-	ctx, cancel := context.WithTimeout(ctx, j.t.pace.ask)
+	ctx, cancel := context.WithTimeout(ctx, 2*j.t.pace.ask)
 	defer cancel()
 	b, err := j.t.cfg.Bitswap(ctx, c)
 	if err != nil || !matches(c, b) {
 		j.bitswapFailed.Store(true)
 		return nil, fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
 	}
+	j.bitswapWorks.Store(true)
 	j.t.in.Add(int64(len(b)))
 	j.progress()
 	return b, nil

@@ -109,7 +109,7 @@ func (j *job) noteAsked(ids []peer.ID) {
 // despair fails the job early when every member has said that it has nothing. One
 // that failed or did not answer may come back: that is worth the whole time.
 func (j *job) despair(silent bool) {
-	bitswap := j.t.cfg.Bitswap != nil && !j.bitswapFailed.Load()
+	bitswap := j.t.cfg.Bitswap != nil && (j.bitswapWorks.Load() || !j.bitswapFailed.Load())
 	if !silent && !bitswap && j.roster.empty() && !j.plan.hashing.Load() && j.still() >= j.t.pace.nobody {
 		j.cancel(errNobody)
 	}

@@ -168,7 +168,11 @@ func (j *job) lastResort() {
 }
 
 func (j *job) leafByBitswap(leaf int) error {
-	ctx, cancel := context.WithTimeout(j.ctx, j.t.pace.silence)
+	patience := 2 * j.t.pace.ask // it may be that nobody has it
+	if j.bitswapWorks.Load() {
+		patience = j.t.pace.silence
+	}
+	ctx, cancel := context.WithTimeout(j.ctx, patience)
 	defer cancel()
 	c, _, _ := j.plan.layout.Leaf(leaf)
 	b, err := j.t.cfg.Bitswap(ctx, c)
@@ -181,6 +185,7 @@ func (j *job) leafByBitswap(leaf int) error {
 		j.log.WithError(err).Debug("bitswap has no leaf either")
 		return err
 	}
+	j.bitswapWorks.Store(true)
 	j.plan.arrived(leaf)
 	return nil
 }

@@ -1,0 +1,94 @@
+package driver_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"testing"
+	"time"
+
+	ipfslite "github.com/hsanjuan/ipfs-lite"
+	"github.com/libp2p/go-libp2p"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+// newStranger is a peer of the private network that is no registry and serves
+// content by bitswap alone, as a Kubo does.
+func newStranger(t *testing.T, protectorKey string, content []byte, members ...string) {
+	t.Helper()
+	psk, err := hex.DecodeString(protectorKey)
+	must(t, err)
+	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
+	must(t, err)
+	h, err := libp2p.New(libp2p.Identity(key), libp2p.PrivateNetwork(psk),
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+	must(t, err)
+	t.Cleanup(func() { _ = h.Close() })
+	routes, err := dht.New(t.Context(), h, dht.Mode(dht.ModeClient))
+	must(t, err)
+	t.Cleanup(func() { _ = routes.Close() })
+	lite, err := ipfslite.New(t.Context(), ipfslite.NewInMemoryDatastore(), nil, h, routes, &ipfslite.Config{ReprovideInterval: -1})
+	must(t, err)
+	_, err = lite.AddFile(t.Context(), bytes.NewReader(content), &ipfslite.AddParams{
+		Chunker: "size-1048576", RawLeaves: true, MaxLinks: 1024,
+	})
+	must(t, err)
+	infos, err := addrInfos(members)
+	must(t, err)
+	for _, info := range infos {
+		must(t, h.Connect(t.Context(), info))
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func addrInfos(addrs []string) (infos []peer.AddrInfo, err error) {
+	for _, a := range addrs {
+		info, err := peer.AddrInfoFromString(a)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, *info)
+	}
+	return infos, nil
+}
+
+func TestWhatNoMemberHoldsComesByBitswap(t *testing.T) {
+	for name, size := range map[string]int{"many leaves": 5<<20 + 3, "one leaf": 2000} {
+		t.Run(name, func(t *testing.T) {
+			c := drivertest.Cluster(t, 3)
+			content := randomBytes(t, size)
+			path := pushBlob(t, c[0], content)
+			drivertest.AwaitAgreement(t, c...)
+			newStranger(t, c[1].Params.ProtectorKey, content, c[1].Addresses()...)
+			c[0].Stop()
+			if !bytes.Equal(get(t, c[1], path), content) {
+				t.Fatal("other bytes arrived")
+			}
+		})
+	}
+}
+
+func TestWhatNobodyHoldsIsAnErrorSoonWithAStrangerThere(t *testing.T) {
+	c := drivertest.Cluster(t, 3)
+	path := pushBlob(t, c[0], randomBytes(t, 2<<20))
+	drivertest.AwaitAgreement(t, c...)
+	newStranger(t, c[1].Params.ProtectorKey, []byte("something else"), c[1].Addresses()...)
+	c[0].Stop()
+	began := time.Now()
+	if _, err := c[1].GetContent(t.Context(), path); err == nil {
+		t.Fatal("bytes of nobody")
+	}
+	if took := time.Since(began); took > c[1].Params.FetchTimeout {
+		t.Errorf("it took %s", took)
+	}
+}
