@@ -90,13 +90,13 @@ func TestDataPortCutInMidTransfer(t *testing.T) {
 	require.NoError(t, free.Close())
 	m, err := manet.FromNetAddr(free.Addr())
 	require.NoError(t, err)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait) // when the registries are closed: they keep connections
 	// What b takes for a's data port dies after 5 MiB, for good.
 	p := newDuo(t, func(c *peer.Config) {
 		announcing(t, l.Addr())(c)
 		c.DataListen = []multiaddr.Multiaddr{m}
 	})
-	var wg sync.WaitGroup
-	t.Cleanup(wg.Wait)
 	t.Cleanup(func() { _ = l.Close() })
 	wg.Go(func() { forward(l, free.Addr().String(), 5*mib, &wg) })
 	p.pull(t, random(62, 24*mib+5))
@@ -120,6 +120,9 @@ func forward(l net.Listener, to string, most int64, wg *sync.WaitGroup) {
 		out, err := net.Dial("tcp", to)
 		if err != nil || over {
 			_ = in.Close()
+			if out != nil {
+				_ = out.Close()
+			}
 			continue
 		}
 		wg.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
