@@ -6,8 +6,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// eta is when a leaf of a run will be here as it goes now. What brought nothing so
-// far is expected to take as long again, three times.
+// eta is when a leaf of a run will be here as it goes now. Who sends nothing for a
+// while is expected to go on so three times as long.
 func (r *run) eta(leaf int, now time.Time) time.Duration {
 	took := now.Sub(r.began)
 	got := r.got.Load()
@@ -16,5 +16,12 @@ func (r *run) eta(leaf int, now time.Time) time.Duration {
 	}
 	// got counts whole leaves that are here, too: those before from.
 	left := int64(leaf-r.first+1)*blob.LeafSize - got
-	return time.Duration(float64(took) * float64(max(left, 0)) / float64(got))
+	flowing := time.Duration(float64(took) * float64(max(left, 0)) / float64(got))
+	return max(flowing, 3*(took-time.Duration(r.last.Load())))
+}
+
+// came notes bytes that have come.
+func (r *run) came(n int) {
+	r.got.Add(int64(n))
+	r.last.Store(int64(time.Since(r.began)))
 }

@@ -3,11 +3,13 @@ package transfer
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
 )
@@ -104,4 +106,62 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, from >= 3*mib && to < 4*mib, "%s is not in the leaf that is wanted", q)
 	}
+}
+
+func TestStalledStreamIsOvertaken(t *testing.T) {
+	content := random(43, 12*mib)
+	a, b, c, ref := pair(t, content)
+	a.pace, b.pace, c.pace = paceFor(30*time.Second), paceFor(30*time.Second), paceFor(30*time.Second)
+	c.stop()
+	c.start()
+	a.holdBack(2 * mib)
+	begin := time.Now()
+	c.requirePull(ref, content)
+	require.Less(t, time.Since(begin), c.pace.silence/2, "a stalled holder was waited for")
+	_, sent := b.transfers.Totals()
+	require.NotZero(t, sent)
+}
+
+func TestLine(t *testing.T) {
+	var town town
+	ids := []peer.ID{town.build(t).id, town.build(t).id, town.build(t).id}
+	for leaf := range 500 {
+		seen := map[int]bool{}
+		for i, id := range ids {
+			others := slices.Delete(slices.Clone(ids), i, i+1)
+			l := newLine(id, 500)
+			l.among(others)
+			seen[l.rank(leaf)] = true
+		}
+		require.Len(t, seen, len(ids), "two are at the same place in line for leaf %d", leaf)
+	}
+	l := newLine(ids[0], 500)
+	l.among(ids[1:])
+	own := 0
+	for leaf := range 500 {
+		if l.rank(leaf) == 0 {
+			own++
+		}
+	}
+	require.InDelta(t, 167, own, 100)
+	l.among(nil)
+	require.Zero(t, l.rank(499))
+}
+
+func TestBlobsNobodyHasWhole(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(44, 8*mib)
+	ref := a.push(content)
+	a.kill()
+	errs := make(chan error, 2)
+	c := town.registry(t)
+	for _, r := range []*registry{b, c} {
+		go func() { errs <- r.transfers.Fetch(t.Context(), ref) }()
+	}
+	begin := time.Now()
+	for range 2 {
+		requireUnavailable(t, <-errs) // they do not take each other for holders
+	}
+	require.Less(t, time.Since(begin), stall, "each waited for the other")
 }

@@ -37,7 +37,7 @@ func (g *guard) Read(b []byte) (int, error) {
 	g.silence.Reset(g.j.t.pace.silence)
 	n, err := g.body.Read(b)
 	g.silence.Stop()
-	g.run.got.Add(int64(n))
+	g.run.came(n)
 	g.j.t.in.Add(int64(n))
 	return n, err
 }

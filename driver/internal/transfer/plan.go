@@ -20,6 +20,7 @@ type run struct {
 	id       peer.ID
 	began    time.Time
 	got      atomic.Int64 // bytes received
+	last     atomic.Int64 // when, in nanoseconds since began
 	cut      context.CancelCauseFunc
 	twice    bool // its next leaf is fetched by two
 }
