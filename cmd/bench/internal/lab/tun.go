@@ -1,0 +1,63 @@
+package lab
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	tunDevice = "/dev/net/tun"
+	// maxBundle is the most that one read of a TUN device gives: a bundle of
+	// segments and the virtio header before it.
+	maxBundle = 1<<16 + 10
+	// tunQueue is how many packets wait in the kernel for the forwarder; the
+	// system's 500 are dropped too soon.
+	tunQueue = "10000"
+	device   = "eth0"
+)
+
+// tun makes a TUN device in the space and brings it up.
+func (s *Space) tun() (f *os.File, err error) {
+	err = s.within(func() error {
+		f, err = openTun()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make a TUN device: %w", err)
+	}
+	for _, args := range [][]string{
+		{"link", "set", device, "txqueuelen", tunQueue},
+		{"addr", "add", s.addr + "/24", "dev", device},
+		{"link", "set", device, "up"},
+	} {
+		if err := s.ip(args...); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// openTun makes the device in the namespace of the calling thread. Reads of it
+// end when it is closed.
+func openTun() (*os.File, error) {
+	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	req, err := unix.NewIfreq(device)
+	if err == nil {
+		req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
+	}
+	if err == nil {
+		err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6)
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), tunDevice), nil
+}
