@@ -1,11 +1,15 @@
-// Command bench measures the ipfs driver against distribution's filesystem
-// driver: both registries run at the same time, take turns, and only ratios of
-// medians are meant to be compared between machines.
+// Command bench measures the ipfs driver against its targets: against
+// distribution's filesystem driver, and against other ways of bringing a file
+// from one machine to another. Whoever is compared runs at the same time and takes
+// turns, and only ratios are meant to be compared between machines.
 //
 //	bench -registry bin/registry -out docs/benchmarks.md
+//	bench -registry bin/registry -quick -rows 'transfer|first'
 //
-// All bytes are unique, so that a content-addressed store gains nothing by
-// having seen them.
+// All bytes are unique, so that a content-addressed store gains nothing by having
+// seen them. Rows with a round trip or a capped link are measured between network
+// namespaces, which needs root and the commands ip and tc (package lab); without
+// them these rows are left out, and said to be.
 package main
 
 import (
@@ -14,24 +18,44 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/rival"
 )
 
 func main() {
-	binary := flag.String("registry", "bin/registry", "the registry binary")
-	out := flag.String("out", "", "write the table to this file, too")
-	quick := flag.Bool("quick", false, "small sizes and few runs")
-	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	report, err := bench(ctx, *binary, *quick)
-	if err == nil && *out != "" {
-		err = os.WriteFile(*out, []byte(report), 0o644)
+	run := measure
+	if len(os.Args) > 1 && os.Args[1] == "rival" {
+		run = func(ctx context.Context) error { return rival.Main(ctx, os.Args[2:]) }
 	}
-	fmt.Print(report)
-	if err != nil {
+	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", strings.TrimSpace(err.Error()))
+		stop()
 		os.Exit(1)
 	}
+}
+
+func measure(ctx context.Context) error {
+	binary := flag.String("registry", "bin/registry", "the registry binary")
+	out := flag.String("out", "", "write the tables to this file, too; what stands below them by hand is kept")
+	quick := flag.Bool("quick", false, "small sizes and few runs")
+	rows := flag.String("rows", "", "measure only what has a name like this regular expression: "+strings.Join(names(), ", "))
+	flag.Parse()
+	only, err := regexp.Compile(*rows)
+	if err != nil {
+		return fmt.Errorf("-rows: %w", err)
+	}
+	if *rows != "" && *out != "" {
+		return fmt.Errorf("-rows with -out would leave the other rows out of %s", *out)
+	}
+	report, err := newBench(*binary, *quick).all(ctx, only)
+	fmt.Print(report)
+	if err != nil || *out == "" {
+		return err
+	}
+	return replaceTables(*out, report)
 }

@@ -16,24 +16,19 @@ import (
 
 const root = "/docker/registry/v2/repositories"
 
-// treeTable measures List and Walk on many repositories of one tag each, on the
+// tree measures List and Walk on many repositories of one tag each, on the
 // drivers themselves.
-func treeTable(ctx context.Context, _ *fleet, quick bool) (string, error) {
-	counts := []int{10_000, 100_000}
-	if quick {
-		counts = []int{1_000}
-	}
-	var b strings.Builder
-	b.WriteString("\n## List and Walk\n\nOf repositories with one tag each. *page*: a Walk that begins behind the middle one and stops after 100 repositories, as the catalog does.\n\n" +
+func (b *bench) tree(ctx context.Context) error {
+	b.tables.WriteString("\n## List and Walk\n\nOf repositories with one tag each. *page*: a Walk that begins behind the middle one and stops after 100 repositories, as the catalog does.\n\n" +
 		"| repositories | what | filesystem | ipfs | ratio of rates |\n|---|---|---|---|---|\n")
-	for _, n := range counts {
+	for _, n := range pick(b, []int{1_000}, []int{10_000, 100_000}) {
 		text, err := measureTree(ctx, n)
 		if err != nil {
-			return "", fmt.Errorf("%d repositories: %w", n, err)
+			return fmt.Errorf("%d repositories: %w", n, err)
 		}
-		b.WriteString(text)
+		b.tables.WriteString(text)
 	}
-	return b.String(), nil
+	return nil
 }
 
 func measureTree(ctx context.Context, n int) (text string, err error) {

@@ -96,7 +96,7 @@ func TestDelayedLinkLosesNothing(t *testing.T) {
 	}
 	for line := range strings.Lines(string(out)) {
 		// Bytes, packets, errors, drops of what came, then of what went.
-		if f := strings.Fields(line); f[0] == device+":" && f[12] != "0" {
+		if f := strings.Fields(line); f[0] == Device+":" && f[12] != "0" {
 			t.Fatalf("the device dropped %s packets", f[12])
 		}
 	}

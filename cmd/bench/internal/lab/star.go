@@ -34,16 +34,16 @@ func (s *Space) attach(bridge *Space, port string, mbits int) error {
 		in   *Space
 		args []string
 	}{
-		{s, []string{"link", "add", device, "type", "veth", "peer", "name", port, "netns", bridge.name}},
-		{s, []string{"addr", "add", s.addr + "/24", "dev", device}},
-		{s, []string{"link", "set", device, "up"}},
+		{s, []string{"link", "add", Device, "type", "veth", "peer", "name", port, "netns", bridge.name}},
+		{s, []string{"addr", "add", s.addr + "/24", "dev", Device}},
+		{s, []string{"link", "set", Device, "up"}},
 		{bridge, []string{"link", "set", port, "master", "br0", "up"}},
 	} {
 		if err := step.in.ip(step.args...); err != nil {
 			return err
 		}
 	}
-	if err := s.cap(device, mbits); err != nil {
+	if err := s.cap(Device, mbits); err != nil {
 		return err
 	}
 	return bridge.cap(port, mbits)

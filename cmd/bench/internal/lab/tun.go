@@ -15,7 +15,8 @@ const (
 	// tunQueue is how many packets wait in the kernel for the forwarder; the
 	// system's 500 are dropped too soon.
 	tunQueue = "10000"
-	device   = "eth0"
+	// Device is the name that the device of a link has in its space.
+	Device = "eth0"
 )
 
 // tun makes a TUN device in the space and brings it up.
@@ -28,9 +29,9 @@ func (s *Space) tun() (f *os.File, err error) {
 		return nil, fmt.Errorf("make a TUN device: %w", err)
 	}
 	for _, args := range [][]string{
-		{"link", "set", device, "txqueuelen", tunQueue},
-		{"addr", "add", s.addr + "/24", "dev", device},
-		{"link", "set", device, "up"},
+		{"link", "set", Device, "txqueuelen", tunQueue},
+		{"addr", "add", s.addr + "/24", "dev", Device},
+		{"link", "set", Device, "up"},
 	} {
 		if err := s.ip(args...); err != nil {
 			_ = f.Close()
@@ -47,7 +48,7 @@ func openTun() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	req, err := unix.NewIfreq(device)
+	req, err := unix.NewIfreq(Device)
 	if err == nil {
 		req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)

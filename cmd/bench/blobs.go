@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// size of blobs, and how often each is pushed and pulled.
+type size struct {
+	name  string
+	bytes int64
+	runs  int
+	pulls int  // one after the other, timed as one
+	aimed bool // it has a target
+}
+
+func (b *bench) sizes() []size {
+	if b.quick {
+		return []size{{"4 KiB", 4 << 10, 5, 1, false}, {"1 MiB", 1 << 20, 5, 1, false}, {"64 MiB", 64 << 20, 3, 4, true}}
+	}
+	return []size{{"4 KiB", 4 << 10, 31, 1, false}, {"1 MiB", 1 << 20, 21, 1, false}, {"64 MiB", 64 << 20, 9, 8, true}, {"1 GiB", 1 << 30, 5, 1, true}}
+}
+
+// blobs measures blobs of each size on the filesystem driver, on A, and on B which
+// has to fetch them from A.
+func (b *bench) blobs(ctx context.Context) error {
+	return b.withFleet(ctx, func(f *fleet) error {
+		b.tables.WriteString("\n## Push and pull of one blob\n\nMedians in MB/s. *cold*: the first pull on a second registry, which fetches it from the first. *warm*: its second pull there.\n\n" +
+			"| size | runs | push filesystem | push ipfs | ratio | pull filesystem | pull ipfs | ratio | cold on B | warm on B | ratio of warm |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+		for _, s := range b.sizes() {
+			m, err := measureBlobs(ctx, f, s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			rate := func(t []trial) float64 { return over(t, trial.rate).median / 1e6 }
+			fmt.Fprintf(&b.tables, "| %s | %d | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** |\n", s.name, s.runs,
+				rate(m.pushFS), rate(m.pushA), ratios(m.pushA, m.pushFS).median, rate(m.pullFS), rate(m.pullA), ratios(m.pullA, m.pullFS).median,
+				rate(m.cold), rate(m.warm), ratios(m.warm, m.pullFS).median)
+			if s.aimed {
+				b.rows = append(b.rows,
+					bytesRow("push, "+s.name, "filesystem driver", m.pushA, m.pushFS, atLeast(0.95)),
+					bytesRow("pull of a local blob, "+s.name, "filesystem driver", m.pullA, m.pullFS, atLeast(0.97)))
+			}
+		}
+		fmt.Fprintf(&b.tables, "\nPeak anonymous memory over all of it, sampled ten times a second: filesystem %s, ipfs A %s, ipfs B %s.\n", f.fs.peak(), f.a.peak(), f.b.peak())
+		return nil
+	})
+}
+
+type blobTrials struct{ pushA, pushFS, pullA, pullFS, cold, warm []trial }
+
+func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err error) {
+	for range s.runs {
+		// One run is one new blob a driver, in alternation.
+		blobA, blobFS := newBlob(s.bytes), newBlob(s.bytes)
+		push := func(r *registry, b blob) func() (time.Duration, error) {
+			return func() (time.Duration, error) { return r.push(ctx, b) }
+		}
+		pull := func(r *registry, b blob) func() (time.Duration, error) {
+			return func() (time.Duration, error) { return r.pull(ctx, b) }
+		}
+		for _, step := range []struct {
+			trials *[]trial
+			r      *registry
+			times  int
+			do     func() (time.Duration, error)
+		}{
+			{&m.pushA, f.a, 1, push(f.a, blobA)},
+			{&m.pushFS, f.fs, 1, push(f.fs, blobFS)},
+			{&m.pullA, f.a, s.pulls, pull(f.a, blobA)},
+			{&m.pullFS, f.fs, s.pulls, pull(f.fs, blobFS)},
+			{&m.cold, f.b, 1, pull(f.b, blobA)},
+			{&m.warm, f.b, s.pulls, pull(f.b, blobA)},
+		} {
+			t, err := step.r.trial(s.bytes, step.times, step.do)
+			if err != nil {
+				return m, err
+			}
+			*step.trials = append(*step.trials, t)
+		}
+	}
+	return m, nil
+}
+
+// trial does something so many times and counts its bytes, time and CPU.
+func (r *registry) trial(bytes int64, times int, do func() (time.Duration, error)) (t trial, err error) {
+	before := r.cpu()
+	for range times {
+		took, err := do()
+		if err != nil {
+			return t, err
+		}
+		t.took += took
+		t.count += float64(bytes)
+	}
+	t.cpu = r.cpu() - before
+	return t, nil
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+const pullers = 8
+
+// crowd has many registries pull one new blob at once, and compares that with the
+// time one link takes to carry it once.
+func (b *bench) crowd(ctx context.Context) error {
+	size := pick[int64](b, 32<<20, 256<<20)
+	return b.withStar(ctx, 1+pullers, func(s swarm, spaces []*lab.Space) error {
+		var sent []float64
+		all := contender{"all", func(ctx context.Context) (trial, error) {
+			before := s[0].sent()
+			t, err := s.pullAtOnce(ctx, size)
+			sent = append(sent, float64(s[0].sent()-before)/float64(size))
+			return t, err
+		}}
+		once := contender{"once", func(ctx context.Context) (trial, error) {
+			took, err := carry(ctx, spaces[0], spaces[1], size)
+			return trial{count: float64(size), took: took}, err
+		}}
+		trials, err := compete(ctx, pick(b, 1, 3), all, once)
+		if err != nil {
+			return err
+		}
+		b.crowdRows(size, trials["all"], trials["once"], sent)
+		return nil
+	})
+}
+
+func (b *bench) crowdRows(size int64, all, once []trial, sent []float64) {
+	seconds := func(t []trial) string {
+		return fmt.Sprintf("%.1f s", over(t, func(t trial) float64 { return t.took.Seconds() }).median)
+	}
+	computed := trial{count: float64(size), took: time.Duration(float64(size) * 8 / (linkMbits * 1e6) * float64(time.Second))}
+	var ideal []trial
+	for range all {
+		ideal = append(ideal, computed)
+	}
+	name := fmt.Sprintf("cold pull by %d at once, %s, each link %d Mbit/s", pullers, humanize.IBytes(uint64(size)), linkMbits)
+	b.rows = append(b.rows,
+		row{name, "the time one link takes, measured", len(all), seconds(all), seconds(once), ratios(once, all), atMost(1.5), cpu(all), "-"},
+		row{name, "the same, computed", len(all), seconds(all), seconds(ideal), ratios(ideal, all), atMost(1.5), cpu(all), "-"},
+		row{"what A sends meanwhile", "the blob", len(sent), humanize.IBytes(uint64(spreadOf(sent).median * float64(size))), humanize.IBytes(uint64(size)), spreadOf(sent), atMost(2.5), "-", "-"})
+}
+
+// pullAtOnce pushes a new blob to the first registry and pulls it from all others
+// at the same moment, by a client each, until the last has all of it.
+func (s swarm) pullAtOnce(ctx context.Context, size int64) (trial, error) {
+	g := newBlob(size)
+	if _, err := s[0].push(ctx, g); err != nil {
+		return trial{}, err
+	}
+	var ps []process
+	for _, r := range s {
+		ps = append(ps, r.process)
+	}
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	pulls, ctx := errgroup.WithContext(ctx)
+	before, began := cpuOf(ps...), time.Now()
+	for _, r := range s[1:] {
+		pulls.Go(func() error { _, err := r.pull(ctx, g); return err })
+	}
+	err := pulls.Wait()
+	return trial{float64(size), time.Since(began), cpuOf(ps...) - before}, err
+}
+
+// carry times bytes over one TCP connection from one space to another.
+func carry(ctx context.Context, from, to *lab.Space, size int64) (time.Duration, error) {
+	l, err := from.Listen("tcp", from.Addr()+":0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	conn, err := to.Dial(ctx, "tcp", l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	server, err := l.Accept()
+	if err != nil {
+		return 0, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	var g errgroup.Group
+	began := time.Now()
+	g.Go(func() error {
+		_, err := io.Copy(server, newSeed(size).reader())
+		_ = server.Close()
+		return err
+	})
+	n, err := io.Copy(io.Discard, conn)
+	took := time.Since(began)
+	if sendErr := g.Wait(); err == nil {
+		err = sendErr
+	}
+	if err == nil && n != size {
+		err = fmt.Errorf("%d of %d bytes came", n, size)
+	}
+	return took, err
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+// firstByte measures how soon a client of B has the first byte of a blob that is
+// on A, in round trips.
+func (b *bench) firstByte(ctx context.Context) (err error) {
+	const roundTrip = 20 * time.Millisecond
+	dir, remove, err := b.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	from, to, err := b.lab.Delayed(roundTrip)
+	if err != nil {
+		return err
+	}
+	s, err := b.startSwarm(ctx, fastest(), dir, from, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	size := pick[int64](b, 64<<20, 1<<30)
+	byteOnB := contender{"first", func(ctx context.Context) (trial, error) { return first(ctx, s[0], s[1], size) }}
+	trip := contender{"trip", func(ctx context.Context) (trial, error) {
+		took, err := roundTrips(ctx, from, to)
+		return trial{count: 1, took: took}, err
+	}}
+	trials, err := compete(ctx, pick(b, 3, 5), byteOnB, trip)
+	if err != nil {
+		return err
+	}
+	took := func(t []trial) string {
+		return fmt.Sprintf("%.1f ms", over(t, func(t trial) float64 { return t.took.Seconds() * 1000 }).median)
+	}
+	b.rows = append(b.rows, row{fmt.Sprintf("first byte on B, %s, warm connections", humanize.IBytes(uint64(size))), "round trip, measured",
+		len(trials["first"]), took(trials["first"]), took(trials["trip"]), ratios(trials["trip"], trials["first"]), atMost(6), "-", "-"})
+	return nil
+}
+
+// first times the first byte of a new blob's whole GET. A smaller blob goes before,
+// and all of it is fetched in the end: the next run has the line for itself.
+func first(ctx context.Context, a, b *registry, size int64) (trial, error) {
+	warm, err := a.stock(ctx, 16<<20)
+	if err != nil {
+		return trial{}, err
+	}
+	g, err := a.stock(ctx, size)
+	if err != nil {
+		return trial{}, err
+	}
+	if _, err := b.fetch(ctx, warm); err != nil {
+		return trial{}, err
+	}
+	began := time.Now()
+	resp, err := b.open(ctx, http.MethodGet, "/v2/bench/blobs/"+g.digest, "")
+	if err != nil {
+		return trial{}, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return trial{}, fmt.Errorf("%s answers %s", b.name, resp.Status)
+	}
+	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
+		return trial{}, err
+	}
+	took := time.Since(began)
+	_ = resp.Body.Close()
+	_, err = b.fetch(ctx, g)
+	return trial{count: 1, took: took}, err
+}
+
+// roundTrips is the median of some on one TCP connection.
+func roundTrips(ctx context.Context, from, to *lab.Space) (time.Duration, error) {
+	l, err := from.Listen("tcp", from.Addr()+":0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = l.Close() }()
+	conn, err := to.Dial(ctx, "tcp", l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	echo, err := l.Accept()
+	if err != nil {
+		return 0, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.Copy(echo, echo) // until the connection is closed
+	}()
+	defer func() { _ = echo.Close(); <-done }()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	var times []time.Duration
+	for range 9 {
+		took, err := lab.RoundTrip(conn)
+		if err != nil {
+			return 0, err
+		}
+		times = append(times, took)
+	}
+	return median(times), nil
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+// linkMbits is what a capped link carries each way.
+const linkMbits = 100
+
+// withStar measures something with registries behind a capped link each.
+func (b *bench) withStar(ctx context.Context, n int, measure func(swarm, []*lab.Space) error) (err error) {
+	dir, remove, err := b.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	spaces, err := b.lab.Star(n, linkMbits)
+	if err != nil {
+		return err
+	}
+	s, err := b.startSwarm(ctx, fastest(), dir, spaces...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	return measure(s, spaces)
+}
+
+// holders compares a fetch from three holders with one from a single holder.
+func (b *bench) holders(ctx context.Context) error {
+	size := pick[int64](b, 32<<20, 128<<20)
+	return b.withStar(ctx, 4, func(s swarm, _ []*lab.Space) error {
+		target := s[len(s)-1]
+		from := func(name string, holders swarm) contender {
+			return contender{name, func(ctx context.Context) (trial, error) {
+				return fetchFrom(ctx, holders, target, size)
+			}}
+		}
+		trials, err := compete(ctx, pick(b, 1, 3), from("three", s[:3]), from("one", s[:1]))
+		if err != nil {
+			return err
+		}
+		b.rows = append(b.rows, bytesRow(fmt.Sprintf("from three holders, %s, each link %d Mbit/s", humanize.IBytes(uint64(size)), linkMbits),
+			"one such holder", trials["three"], trials["one"], atLeast(2.7)))
+		return nil
+	})
+}
+
+// fetchFrom has one registry fetch a new blob that just these hold: each is pushed
+// to over its own loopback.
+func fetchFrom(ctx context.Context, holders swarm, target *registry, size int64) (trial, error) {
+	g, err := holders[0].stock(ctx, size)
+	if err != nil {
+		return trial{}, err
+	}
+	for _, r := range holders[1:] {
+		if _, err := r.push(ctx, g.blob); err != nil {
+			return trial{}, err
+		}
+		if has, err := r.files(); err != nil || !has[g.file] {
+			return trial{}, errors.Join(err, fmt.Errorf("%s does not keep what was pushed to it", r.name))
+		}
+	}
+	var ps []process
+	for _, r := range append(swarm{target}, holders...) {
+		ps = append(ps, r.process)
+	}
+	before := cpuOf(ps...)
+	took, err := target.fetch(ctx, g)
+	return trial{float64(size), took, cpuOf(ps...) - before}, err
+}

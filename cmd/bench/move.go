@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+// moveTimeout bounds one transfer, however slow its way is.
+const moveTimeout = 10 * time.Minute
+
+// goods is a blob that a registry has, and the name of its file.
+type goods struct {
+	blob
+	file string
+}
+
+// stock pushes a new blob to a registry and finds its file.
+func (r *registry) stock(ctx context.Context, size int64) (goods, error) {
+	before, err := r.files()
+	if err != nil {
+		return goods{}, err
+	}
+	g := goods{blob: newBlob(size)}
+	if _, err := r.push(ctx, g.blob); err != nil {
+		return g, err
+	}
+	after, err := r.files()
+	if err != nil {
+		return g, err
+	}
+	for name := range after {
+		if !before[name] {
+			g.file = name
+			return g, nil
+		}
+	}
+	return g, fmt.Errorf("%s made no file of a blob that was pushed to it", r.name)
+}
+
+func (r *registry) files() (map[string]bool, error) {
+	entries, err := os.ReadDir(filepath.Join(r.dir, "blobs"))
+	names := map[string]bool{}
+	for _, e := range entries {
+		names[e.Name()] = true
+	}
+	return names, err
+}
+
+// fetch brings a blob to the registry's disk, without a client that waits for it:
+// one asks for the first byte and leaves. A file in blobs/ is whole and synced.
+func (r *registry) fetch(ctx context.Context, g goods) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	began := time.Now()
+	if _, err := r.touch(ctx, g.blob); err != nil {
+		return 0, err
+	}
+	return r.whole(ctx, g, began)
+}
+
+// whole waits for the blob's file.
+func (r *registry) whole(ctx context.Context, g goods, began time.Time) (time.Duration, error) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := os.Stat(filepath.Join(r.dir, "blobs", g.file))
+		switch {
+		case err == nil && info.Size() == g.size:
+			return time.Since(began), nil
+		case err == nil:
+			return 0, fmt.Errorf("a blob of %d bytes has a file of %d on %s", g.size, info.Size(), r.name)
+		case !errors.Is(err, fs.ErrNotExist):
+			return 0, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return 0, fmt.Errorf("a blob did not come to %s: %w", r.name, ctx.Err())
+		}
+	}
+}
+
+// registries makes a contender of two registries of a kind: a blob from one's disk
+// to the other's. A smaller one goes before, so that connections are warm.
+func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm int64, from, to *lab.Space) (contender, func() error, error) {
+	s, err := b.startSwarm(ctx, k, dir, from, to)
+	if err != nil {
+		return contender{}, nil, err
+	}
+	return contender{k.name, func(ctx context.Context) (trial, error) {
+		first, err := s[0].stock(ctx, warm)
+		if err != nil {
+			return trial{}, err
+		}
+		timed, err := s[0].stock(ctx, size)
+		if err != nil {
+			return trial{}, err
+		}
+		if _, err := s[1].fetch(ctx, first); err != nil {
+			return trial{}, err
+		}
+		before := cpuOf(s[0].process, s[1].process)
+		took, err := s[1].fetch(ctx, timed)
+		return trial{float64(size), took, cpuOf(s[0].process, s[1].process) - before}, err
+	}}, s.stop, nil
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+// side is a process of a rival: it takes lines and answers each by one.
+type side struct {
+	process
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// startSide runs the bench itself as a rival, and gives its first line.
+func startSide(s *lab.Space, want string, args ...string) (p *side, first string, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, "", err
+	}
+	cmd := s.Command(self, append([]string{"rival"}, args...)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	p = &side{process{cmd}, in, bufio.NewReader(out)}
+	first, err = p.read(want)
+	if err != nil {
+		return nil, "", errors.Join(err, p.stop())
+	}
+	return p, first, nil
+}
+
+// ask sends a line and gives what follows the wanted word in the answer.
+func (p *side) ask(ctx context.Context, line, want string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })()
+	if _, err := fmt.Fprintln(p.in, line); err != nil {
+		return "", err
+	}
+	return p.read(want)
+}
+
+func (p *side) read(want string) (string, error) {
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("a rival has ended: %w", err)
+	}
+	rest, ok := strings.CutPrefix(strings.TrimSpace(line), want)
+	if !ok {
+		return "", fmt.Errorf("a rival says %q, not %q", line, want)
+	}
+	return strings.TrimSpace(rest), nil
+}
+
+func (p *side) stop() error { return end(p.cmd, p.in.Close) }
+
+// rivals are the two processes of another way of bringing a file from one space to another.
+type rivals struct {
+	name, note   string
+	server, sink *side
+	dir          string
+}
+
+func startRival(name, dir, psk string, from, to *lab.Space) (*rivals, error) {
+	dir = filepath.Join(dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	server, address, err := startSide(from, "address", "serve", name, "-listen", from.Addr()+":"+port, "-psk", psk, "-dir", dir+"/from")
+	if err != nil {
+		return nil, err
+	}
+	if port, err = freePort(); err != nil {
+		return nil, errors.Join(err, server.stop())
+	}
+	sink, note, err := startSide(to, "ready", "fetch", name, "-from", address, "-listen", to.Addr()+":"+port, "-psk", psk, "-dir", dir+"/to", "-to", dir+"/out")
+	if err != nil {
+		return nil, errors.Join(err, server.stop())
+	}
+	return &rivals{name, note, server, sink, dir}, nil
+}
+
+func (r *rivals) stop() error { return errors.Join(r.sink.stop(), r.server.stop()) }
+
+// move fetches a file.
+func (r *rivals) move(ctx context.Context, name string, size int64) (trial, error) {
+	before := cpuOf(r.server.process, r.sink.process)
+	answer, err := r.sink.ask(ctx, name, "fetched")
+	if err != nil {
+		return trial{}, fmt.Errorf("%s: %w", r.name, err)
+	}
+	var n, took int64
+	if _, err := fmt.Sscan(answer, &n, &took); err != nil || n != size {
+		return trial{}, fmt.Errorf("%s: brought %d of %d bytes", r.name, n, size)
+	}
+	return trial{float64(n), time.Duration(took), cpuOf(r.server.process, r.sink.process) - before}, nil
+}
+
+// contender moves a new file behind a smaller one that warms the connection.
+func (r *rivals) contender(size, warm int64) contender {
+	return contender{r.name, func(ctx context.Context) (trial, error) {
+		first, err := r.offer(ctx, "warm", warm)
+		if err != nil {
+			return trial{}, err
+		}
+		timed, err := r.offer(ctx, "timed", size)
+		if err != nil {
+			return trial{}, err
+		}
+		if _, err := r.move(ctx, first, warm); err != nil {
+			return trial{}, err
+		}
+		return r.move(ctx, timed, size)
+	}}
+}
+
+// offer makes a new file and has the server take it in.
+func (r *rivals) offer(ctx context.Context, name string, size int64) (string, error) {
+	path := filepath.Join(r.dir, name)
+	f, err := os.Create(path)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(f, newSeed(size).reader())
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return "", err
+	}
+	return r.server.ask(ctx, path, "offers")
+}
