@@ -17,6 +17,7 @@ import (
 type bench struct {
 	binary, dir string
 	quick       bool
+	profiles    string   // directory for CPU profiles of transfers; none: not taken
 	lab         *lab.Lab // nil where networks cannot be made
 
 	rows   []row           // of the table of targets
@@ -54,8 +55,6 @@ func names() (list []string) {
 	}
 	return list
 }
-
-func newBench(binary string, quick bool) *bench { return &bench{binary: binary, quick: quick} }
 
 // pick chooses between a quick run and a whole one.
 func pick[T any](b *bench, quick, whole T) T {

@@ -77,4 +77,11 @@ func median(d []time.Duration) time.Duration {
 
 func longest(d []time.Duration) time.Duration { return slices.Max(d) }
 
-func short(d time.Duration) string { return d.Round(d / 100).String() }
+// short is a duration of three digits.
+func short(d time.Duration) string {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}

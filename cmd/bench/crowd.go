@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -17,8 +18,8 @@ const pullers = 8
 // crowd has many registries pull one new blob at once, and compares that with the
 // time one link takes to carry it once.
 func (b *bench) crowd(ctx context.Context) error {
-	size := pick[int64](b, 32<<20, 256<<20)
-	return b.withStar(ctx, 1+pullers, func(s swarm, spaces []*lab.Space) error {
+	size := pick[int64](b, 64<<20, 256<<20)
+	return b.withStar(ctx, slices.Repeat([]int{linkMbits}, 1+pullers), func(s swarm, spaces []*lab.Space) error {
 		var sent []float64
 		all := contender{"all", func(ctx context.Context) (trial, error) {
 			before := s[0].sent()

@@ -44,6 +44,7 @@ func measure(ctx context.Context) error {
 	out := flag.String("out", "", "write the tables to this file, too; what stands below them by hand is kept")
 	quick := flag.Bool("quick", false, "small sizes and few runs")
 	rows := flag.String("rows", "", "measure only what has a name like this regular expression: "+strings.Join(names(), ", "))
+	profiles := flag.String("profiles", "", "take CPU profiles of transfers into this directory; costs some speed")
 	flag.Parse()
 	only, err := regexp.Compile(*rows)
 	if err != nil {
@@ -52,7 +53,7 @@ func measure(ctx context.Context) error {
 	if *rows != "" && *out != "" {
 		return fmt.Errorf("-rows with -out would leave the other rows out of %s", *out)
 	}
-	report, err := newBench(*binary, *quick).all(ctx, only)
+	report, err := (&bench{binary: *binary, quick: *quick, profiles: *profiles}).all(ctx, only)
 	fmt.Print(report)
 	if err != nil || *out == "" {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -39,14 +38,13 @@ func (b *bench) memory(ctx context.Context) (err error) {
 		{"pull", func() error { _, err := s[0].pull(ctx, g.blob); return err }},
 		{"transfer", func() error { _, err := s[1].fetch(ctx, g); return err }},
 	} {
-		began := time.Now()
 		for _, r := range s {
 			r.anon.Store(r.anonymous())
 		}
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		b.memoryRow(fmt.Sprintf("anonymous memory above idle, %s of %s in %s", step.name, humanize.IBytes(uint64(size)), short(time.Since(began))), s, idle)
+		b.memoryRow(fmt.Sprintf("anonymous memory above idle, %s of %s", step.name, humanize.IBytes(uint64(size))), s, idle)
 	}
 	return nil
 }

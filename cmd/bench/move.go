@@ -106,8 +106,10 @@ func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm i
 		if _, err := s[1].fetch(ctx, first); err != nil {
 			return trial{}, err
 		}
+		done := b.profile(ctx, k.slug(), s...)
 		before := cpuOf(s[0].process, s[1].process)
 		took, err := s[1].fetch(ctx, timed)
-		return trial{float64(size), took, cpuOf(s[0].process, s[1].process) - before}, err
+		t := trial{float64(size), took, cpuOf(s[0].process, s[1].process) - before}
+		return t, errors.Join(err, done())
 	}}, s.stop, nil
 }

@@ -21,6 +21,7 @@ import (
 type registry struct {
 	process
 	name, http string
+	debug      string // port of the debug server
 	dir        string // where the ipfs driver keeps everything
 	config     string // the file
 	client     *http.Client

@@ -50,21 +50,21 @@ func fastest() kind {
 }
 
 // text is the registry's configuration.
-func (k kind) text(dir, psk, bootstrapper, addr, web string) (string, error) {
+func (k kind) text(dir, psk, bootstrapper, addr, web, debug string) (string, error) {
 	swarm, err := freePort()
 	if err != nil {
 		return "", err
 	}
 	text := fmt.Sprintf(`version: 0.1
 log: {level: error, accesslog: {disabled: true}}
-http: {addr: %s, draintimeout: 5s}
+http: {addr: %s, draintimeout: 5s, debug: {addr: "127.0.0.1:%s"}}
 storage:
   ipfs:
     datastorepath: %s
     protectorkey: "%s"
     listenaddrs: /ip4/%s/tcp/%s
     bootstrappers: %q
-`, web, dir, psk, addr, swarm, bootstrapper)
+`, web, debug, dir, psk, addr, swarm, bootstrapper)
 	if hasKey("dataaddrs", "") {
 		data, err := freePort()
 		if err != nil {
@@ -133,14 +133,18 @@ func (b *bench) prepare(k kind, dir, psk, bootstrapper string, space *lab.Space)
 	if err != nil {
 		return nil, err
 	}
-	text, err := k.text(dir, psk, bootstrapper, space.Addr(), web)
+	debug, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	text, err := k.text(dir, psk, bootstrapper, space.Addr(), web, debug)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	r := &registry{http: web, dir: dir, config: dir + ".yml"}
+	r := &registry{http: web, debug: debug, dir: dir, config: dir + ".yml"}
 	return r, os.WriteFile(r.config, []byte(text), 0o600)
 }
 

@@ -103,7 +103,7 @@ func TestDelayedLinkLosesNothing(t *testing.T) {
 }
 
 func TestStarCapsItsLinks(t *testing.T) {
-	spaces, err := openLab(t).Star(2, 80)
+	spaces, err := openLab(t).Star(80, 80)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestStarCapsItsLinks(t *testing.T) {
 
 func TestSpacesAreRemoved(t *testing.T) {
 	l := openLab(t)
-	spaces, err := l.Star(2, 100)
+	spaces, err := l.Star(100, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,9 +2,9 @@ package lab
 
 import "fmt"
 
-// Star joins n new spaces by a bridge. What each sends and what each receives is
-// capped at so many Mbit/s, frames counted whole.
-func (l *Lab) Star(n, mbits int) ([]*Space, error) {
+// Star joins new spaces by a bridge. What each sends and what each receives is
+// capped at its number of Mbit/s, frames counted whole; 0 is no cap.
+func (l *Lab) Star(mbits ...int) ([]*Space, error) {
 	bridge, err := l.space("")
 	if err != nil {
 		return nil, err
@@ -16,12 +16,12 @@ func (l *Lab) Star(n, mbits int) ([]*Space, error) {
 		return nil, err
 	}
 	var spaces []*Space
-	for i := range n {
+	for i, cap := range mbits {
 		s, err := l.space(fmt.Sprintf("10.77.2.%d", i+1))
 		if err != nil {
 			return nil, err
 		}
-		if err := s.attach(bridge, fmt.Sprintf("port%d", i), mbits); err != nil {
+		if err := s.attach(bridge, fmt.Sprintf("port%d", i), cap); err != nil {
 			return nil, err
 		}
 		spaces = append(spaces, s)
@@ -42,6 +42,9 @@ func (s *Space) attach(bridge *Space, port string, mbits int) error {
 		if err := step.in.ip(step.args...); err != nil {
 			return err
 		}
+	}
+	if mbits == 0 {
+		return nil
 	}
 	if err := s.cap(Device, mbits); err != nil {
 		return err
