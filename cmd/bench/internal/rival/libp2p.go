@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -88,6 +89,10 @@ func fetchLibp2p(ctx context.Context, o options) (fetcher, error) {
 	}
 	s, err := h.NewStream(ctx, server, fileProtocol)
 	if err != nil {
+		return fetcher{}, err
+	}
+	// The stream's protocol is agreed on by its first bytes, which must come soon.
+	if _, err := receiveFile(s, os.DevNull, io.Discard); err != nil {
 		return fetcher{}, err
 	}
 	note := fmt.Sprintf("%s, %s", s.Conn().ConnState().Security, s.Conn().ConnState().StreamMultiplexer)

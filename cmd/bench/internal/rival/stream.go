@@ -42,7 +42,7 @@ func sendFile(w io.Writer, path string) error {
 }
 
 // receiveFile asks for one file and takes it in.
-func receiveFile(rw io.ReadWriter, path string, to *os.File) (int64, error) {
+func receiveFile(rw io.ReadWriter, path string, to io.Writer) (int64, error) {
 	if _, err := fmt.Fprintln(rw, path); err != nil {
 		return 0, err
 	}
