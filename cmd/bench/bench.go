@@ -67,7 +67,7 @@ func pick[T any](b *bench, quick, whole T) T {
 // all measures the sections whose name matches.
 func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, err error) {
 	began := time.Now()
-	if b.dir, err = os.MkdirTemp("", "registry-bench-"); err != nil {
+	if b.dir, err = workDir(); err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
