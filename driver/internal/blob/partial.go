@@ -161,6 +161,7 @@ func (p *Partial) Put(i int, data []byte) error {
 		p.noteFull(err)
 		return fmt.Errorf("put leaf %d: %w", i, err)
 	}
+	beginWriteback(p.file, offset, length)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.have.has(i) {
