@@ -1,5 +1,5 @@
 #!/bin/bash
-# Compares with a real Kubo: the CIDs of testdata/cids.json with those `ipfs add`
+# Compares with a real Kubo: the CIDs of testdata/cids*.json with those `ipfs add`
 # prints, and bytes that Kubo fetches from a registry of the same private network.
 #
 #   run.sh <registry binary> [ipfs binary]
@@ -64,16 +64,17 @@ pattern() {
 	(while cat "$work/periods"; do :; done) 2>/dev/null | head -c "$1" || true
 }
 
+# compare_cids takes the name of a file of CIDs.
 compare_cids() {
-	local flags size want got n=0
-	flags=$(sed -n 's/.*"command": "ipfs add \(.*\)".*/\1/p' "$here/../cids.json")
+	local file=$here/../$1 flags size want got n=0
+	flags=$(sed -n 's/.*"command": "ipfs add \(.*\)".*/\1/p' "$file")
 	while read -r size want; do
 		# shellcheck disable=SC2086 # the flags are several words
 		got=$(pattern "$size" | "$ipfs" add --quieter --only-hash $flags)
-		[ "$got" = "$want" ] || fail "$size bytes: Kubo says $got, testdata/cids.json $want"
+		[ "$got" = "$want" ] || fail "$size bytes: Kubo says $got, testdata/$1 $want"
 		n=$((n + 1))
-	done < <(awk -F'[:,]' '/"size"/ {size=$2+0} /"cid"/ {gsub(/[" ]/, "", $2); print size, $2}' "$here/../cids.json")
-	[ "$n" -gt 0 ] || fail "no CIDs in testdata/cids.json"
+	done < <(awk -F'[:,]' '/"size"/ {size=$2+0} /"cid"/ {gsub(/[" ]/, "", $2); print size, $2}' "$file")
+	[ "$n" -gt 0 ] || fail "no CIDs in testdata/$1"
 	echo "$n CIDs are those of \`ipfs add $flags\`"
 }
 
@@ -142,5 +143,6 @@ same_swarm() {
 ipfs=${2:-}
 [ -n "$ipfs" ] || build_kubo
 init_kubo
-compare_cids
+compare_cids cids.json
+compare_cids cids-blake3.json
 same_swarm

@@ -19,6 +19,7 @@ const putPattern = ".blob-put-*"
 // Adopt makes a blob of a plain file under dir/staging, which nobody may write any
 // more: it is hashed, indexed and renamed, and safe on disk when Adopt returns. When
 // the blob is here already the file is removed. On an error the file is still there.
+// Its CID is made with the store's Function.
 func (s *Store) Adopt(ctx context.Context, file string) (Ref, error) {
 	return s.AdoptVerified(ctx, file, "")
 }
@@ -26,7 +27,11 @@ func (s *Store) Adopt(ctx context.Context, file string) (Ref, error) {
 // AdoptVerified is Adopt, and ErrDigestMismatch when the bytes do not have the
 // digest want. An empty want checks nothing.
 func (s *Store) AdoptVerified(ctx context.Context, file string, want digest.Digest) (Ref, error) {
-	l, inner, err := s.hashStaged(ctx, file, want)
+	return s.adopt(ctx, file, want, s.Function())
+}
+
+func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Function) (Ref, error) {
+	l, inner, err := s.hashStaged(ctx, file, want, f)
 	if err != nil {
 		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
 	}
@@ -38,11 +43,12 @@ func (s *Store) AdoptVerified(ctx context.Context, file string, want digest.Dige
 }
 
 // AdoptUpload is AdoptVerified for the file of an Upload that was closed. What was
-// hashed while it came is not read again, unless it was changed since.
+// hashed while it came is not read again, unless it was changed since: so its CID is
+// made with the function the upload began with, though the store's be another by now.
 func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest) (Ref, error) {
 	l, inner, err := s.hashedUpload(file, want)
 	if errors.Is(err, errUnknown) {
-		l, inner, err = s.hashStaged(ctx, file, want)
+		l, inner, err = s.hashStaged(ctx, file, want, s.Function())
 	}
 	if err != nil {
 		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
@@ -78,7 +84,7 @@ func (s *Store) hashedUpload(file string, want digest.Digest) (*Layout, []blocks
 	if err := (check{want, whole}).result(nil); err != nil {
 		return nil, nil, err
 	}
-	return profile().build(k.Sums, k.Size)
+	return profile().build(k.function(), k.Sums, k.Size)
 }
 
 // Put makes a blob of content, which is held in memory: a manifest, not a layer.
@@ -105,15 +111,16 @@ func (s *Store) known(ctx context.Context, content []byte) (Ref, bool) {
 	if len(content) > LeafSize {
 		return Ref{}, false
 	}
-	sum := sha256.Sum256(content)
-	ref := Ref{CID: leafCID(sum[:]), Size: int64(len(content))}
+	f := s.Function()
+	sum := f.sum(content)
+	ref := Ref{CID: f.leafCID(sum[:]), Size: int64(len(content))}
 	defer s.Lock(ref.CID)()
 	here, err := s.whole(ctx, ref)
 	return ref, here && err == nil
 }
 
 // hashStaged reads a staged file once, and syncs it meanwhile.
-func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest) (*Layout, []blocks.Block, error) {
+func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest, function Function) (*Layout, []blocks.Block, error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +137,7 @@ func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest)
 	if err := profile().check(size); err != nil {
 		return nil, nil, err
 	}
-	check, err := newCheck(want, size)
+	check, err := newCheck(want, size, function)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +145,7 @@ func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest)
 	g, hashing := errgroup.WithContext(ctx)
 	g.Go(f.Sync)
 	g.Go(func() (err error) {
-		sums, err = s.hash.file(hashing, f, size, check.whole)
+		sums, err = s.hash.file(hashing, f, size, function, check.whole)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -147,7 +154,7 @@ func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest)
 	if err := check.result(sums); err != nil {
 		return nil, nil, err
 	}
-	return profile().build(sums, size)
+	return profile().build(function, sums, size)
 }
 
 // check compares the digest of a file.
@@ -156,7 +163,7 @@ type check struct {
 	whole hash.Hash // nil: nothing to hash beside the leaves
 }
 
-func newCheck(want digest.Digest, size int64) (check, error) {
+func newCheck(want digest.Digest, size int64, f Function) (check, error) {
 	if want == "" {
 		return check{}, nil
 	}
@@ -166,7 +173,7 @@ func newCheck(want digest.Digest, size int64) (check, error) {
 	if want.Algorithm() != digest.SHA256 {
 		return check{want, want.Algorithm().Hash()}, nil
 	}
-	if size <= LeafSize {
+	if f == SHA2 && size <= LeafSize {
 		return check{want, nil}, nil // the only leaf's sum is the file's
 	}
 	return check{want, sha256.New()}, nil

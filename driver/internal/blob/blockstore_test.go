@@ -42,7 +42,7 @@ func TestBlockstoreSizes(t *testing.T) {
 	inline, _ := Identity([]byte("inline"))
 	all := []cid.Cid{ref.CID, inline, d.adopt(nil).CID}
 	for i := range 2 {
-		all = append(all, leafCID(sumsOf(profile(), content)[i*sumSize:(i+1)*sumSize]))
+		all = append(all, SHA2.leafCID(sumsOf(profile(), content)[i*sumSize:(i+1)*sumSize]))
 	}
 	for _, c := range all {
 		b, err := bs.Get(ctx, c)
@@ -62,7 +62,7 @@ func TestBlockstoreNeverServesWrongBytes(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 2*LeafSize)
 	ref := d.adopt(content)
-	leaf := leafCID(sumsOf(profile(), content)[:sumSize])
+	leaf := SHA2.leafCID(sumsOf(profile(), content)[:sumSize])
 	damage(t, d.store.path(ref.CID), 5)
 	for range 3 {
 		_, err := d.store.Blockstore().Get(ctx, leaf)
@@ -96,7 +96,7 @@ func TestBlockstoreKeepsOtherBlocks(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, LeafSize)
 	first, empty := blocks.NewBlock([]byte("of no blob")), blocks.NewBlock(nil)
-	leaf, err := blocks.NewBlockWithCid(content, leafCID(sumsOf(profile(), content)))
+	leaf, err := blocks.NewBlockWithCid(content, SHA2.leafCID(sumsOf(profile(), content)))
 	require.NoError(t, err)
 	require.NoError(t, d.store.Blockstore().PutMany(ctx, []blocks.Block{first, leaf, empty}))
 	d.restart()

@@ -4,16 +4,12 @@ import (
 	"encoding/hex"
 
 	"github.com/ipfs/go-cid"
-	"github.com/minio/sha256-simd"
 	"github.com/multiformats/go-multihash"
 	"github.com/opencontainers/go-digest"
 )
 
-const (
-	// InlineSize is the most bytes that an identity CID carries.
-	InlineSize = 128
-	sumSize    = sha256.Size
-)
+// InlineSize is the most bytes that an identity CID carries.
+const InlineSize = 128
 
 // Ref names a blob: the root of its DAG and its size in bytes.
 type Ref struct {
@@ -48,7 +44,8 @@ func InlineBytes(c cid.Cid) ([]byte, bool) {
 }
 
 // RawCID gives the CID of a blob that is one leaf (at most LeafSize bytes) from
-// its digest; false when d is no valid sha256 digest. A longer blob has another CID.
+// its digest, under SHA2; false when d is no valid sha256 digest. A longer blob has
+// another CID, and so has one made with another function.
 func RawCID(d digest.Digest) (cid.Cid, bool) {
 	if d.Validate() != nil || d.Algorithm() != digest.SHA256 {
 		return cid.Undef, false
@@ -57,27 +54,5 @@ func RawCID(d digest.Digest) (cid.Cid, bool) {
 	if err != nil {
 		return cid.Undef, false
 	}
-	return leafCID(sum), true
-}
-
-// leafCID is the CIDv1 of a raw block with that sha2-256.
-func leafCID(sum []byte) cid.Cid {
-	mh := make([]byte, 0, 2+sumSize)
-	mh = append(mh, multihash.SHA2_256, sumSize)
-	return cid.NewCidV1(cid.Raw, append(mh, sum...))
-}
-
-// leafSum is the sha2-256 in a leaf's CID; false when c is not a leaf's.
-func leafSum(c cid.Cid) ([]byte, bool) {
-	if !hasPrefix(c, cid.Raw) {
-		return nil, false
-	}
-	return c.Hash()[2:], true
-}
-
-// hasPrefix says whether c is a CIDv1 of that codec over a full sha2-256.
-func hasPrefix(c cid.Cid, codec uint64) bool {
-	return c.Defined() && c.Prefix() == cid.Prefix{
-		Version: 1, Codec: codec, MhType: multihash.SHA2_256, MhLength: sumSize,
-	}
+	return SHA2.leafCID(sum), true
 }

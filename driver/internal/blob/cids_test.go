@@ -28,7 +28,7 @@ func TestIdentity(t *testing.T) {
 func TestInlineBytesRefuses(t *testing.T) {
 	long, err := multihash.Sum(make([]byte, InlineSize+1), multihash.IDENTITY, -1)
 	require.NoError(t, err)
-	for _, c := range []cid.Cid{cid.Undef, leafCID(make([]byte, sumSize)), cid.NewCidV1(cid.Raw, long)} {
+	for _, c := range []cid.Cid{cid.Undef, SHA2.leafCID(make([]byte, sumSize)), cid.NewCidV1(cid.Raw, long)} {
 		_, ok := InlineBytes(c)
 		require.False(t, ok)
 	}

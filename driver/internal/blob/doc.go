@@ -2,8 +2,10 @@
 //
 // A blob's bytes lie once, in one plain file named by its CID. The DAG over
 // them follows IPFS's unixfs-v1-2025 profile: CIDv1, sha2-256, raw leaves of
-// 1 MiB, up to 1024 links, balanced. Only its inner blocks and the place of each
-// leaf are kept in the datastore; the blockstore reads a leaf out of the file.
+// 1 MiB, up to 1024 links, balanced; or the same with blake3 (Store.SetFunction).
+// A CID says which function it was made with, and one store holds blobs of both.
+// Only its inner blocks and the place of each leaf are kept in the datastore; the
+// blockstore reads a leaf out of the file.
 //
 //	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
 //	ref, err := s.Adopt(ctx, "/var/lib/registry/ipfs/staging/upload") // hash, index, rename

@@ -9,17 +9,19 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ipfs/boxo/ipld/unixfs/importer/helpers"
 	"github.com/ipfs/go-cid"
 	ipld "github.com/ipfs/go-ipld-format"
-	"github.com/minio/sha256-simd"
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write testdata/cids.json anew, from boxo's layout")
+var update = flag.Bool("update", false, "write testdata/cids*.json anew, from boxo's layout")
 
-const goldenFile = "../../../testdata/cids.json"
+// goldenFiles has one file for each function; testdata/kubo/run.sh reads them, too.
+var goldenFiles = map[Function]string{
+	SHA2:   "../../../testdata/cids.json",
+	BLAKE3: "../../../testdata/cids-blake3.json",
+}
 
 type goldens struct {
 	Profile string   `json:"profile"`
@@ -60,12 +62,12 @@ func (p pattern) ReadAt(b []byte, off int64) (int, error) {
 
 func (p pattern) reader() io.Reader { return io.NewSectionReader(p, 0, p.size) }
 
-func readGoldens(t *testing.T) goldens {
+func readGoldens(t *testing.T, f Function) goldens {
 	t.Helper()
 	if *update {
-		writeGoldens(t)
+		writeGoldens(t, f)
 	}
-	data, err := os.ReadFile(filepath.FromSlash(goldenFile))
+	data, err := os.ReadFile(filepath.FromSlash(goldenFiles[f]))
 	require.NoError(t, err)
 	var g goldens
 	require.NoError(t, json.Unmarshal(data, &g))
@@ -73,22 +75,26 @@ func readGoldens(t *testing.T) goldens {
 	return g
 }
 
-func writeGoldens(t *testing.T) {
+func writeGoldens(t *testing.T, f Function) {
 	t.Helper()
 	g := goldens{
 		Profile: "unixfs-v1-2025",
 		Command: "ipfs add --cid-version=1 --raw-leaves --chunker=size-1048576 --max-file-links=1024",
 		Content: "byte k of a blob is k mod 251",
 	}
+	if f != SHA2 {
+		g.Profile += ", but for the hash function"
+		g.Command += " --hash=" + f.String()
+	}
 	for _, size := range goldenSizes() {
 		sum, err := digest.FromReader(pattern{size}.reader())
 		require.NoError(t, err)
-		root := boxoRootIn(t, profile(), pattern{size}.reader(), helpers.DagBuilderParams{Dagserv: forgetful{}})
+		root := boxoRootIn(t, f, profile(), pattern{size}.reader(), forgetful{})
 		g.Blobs = append(g.Blobs, golden{size, profile().leaves(size), sum.Encoded(), root.String()})
 	}
 	data, err := json.MarshalIndent(g, "", "  ")
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.FromSlash(goldenFile), append(data, '\n'), 0o644))
+	require.NoError(t, os.WriteFile(filepath.FromSlash(goldenFiles[f]), append(data, '\n'), 0o644))
 }
 
 // forgetful takes blocks and keeps none: a gigabyte need not be in memory.
@@ -98,23 +104,26 @@ func (forgetful) Add(context.Context, ipld.Node) error { return nil }
 
 // TestGoldens pins the CIDs of known bytes: they must never change.
 func TestGoldens(t *testing.T) {
-	for i, g := range readGoldens(t).Blobs {
-		require.Equal(t, goldenSizes()[i], g.Size)
-		require.Equal(t, profile().leaves(g.Size), g.Leaves)
-		root, _, err := BuildLayout(patternLeaves(g.Size), g.Size)
-		require.NoError(t, err)
-		require.Equal(t, g.CID, root.String(), "size %d", g.Size)
-		if g.Size > 4<<20 {
-			continue
+	for f := range functionNames {
+		for i, g := range readGoldens(t, f).Blobs {
+			require.Equal(t, goldenSizes()[i], g.Size)
+			require.Equal(t, profile().leaves(g.Size), g.Leaves)
+			root, _, err := BuildLayout(patternLeaves(f, g.Size), g.Size)
+			require.NoError(t, err)
+			require.Equal(t, g.CID, root.String(), "%s, size %d", f, g.Size)
+			if g.Size > 4<<20 {
+				continue
+			}
+			boxo := boxoRootIn(t, f, profile(), pattern{g.Size}.reader(), forgetful{})
+			require.Equal(t, g.CID, boxo.String(), "boxo, %s, size %d", f, g.Size)
+			requireAdopted(t, f, g)
 		}
-		require.Equal(t, g.CID, boxoRoot(t, profile(), pattern{g.Size}.reader()).String(), "boxo, size %d", g.Size)
-		requireAdopted(t, g)
 	}
 }
 
 // patternLeaves hashes each different leaf of the pattern once: the bytes of a
 // full leaf repeat after as many leaves as the pattern is long.
-func patternLeaves(size int64) []cid.Cid {
+func patternLeaves(f Function, size int64) []cid.Cid {
 	known := map[[2]int64]cid.Cid{}
 	l := &Layout{Size: size, LeafSize: LeafSize}
 	var leaves []cid.Cid
@@ -124,8 +133,8 @@ func patternLeaves(size int64) []cid.Cid {
 		if !known[key].Defined() {
 			b := make([]byte, length)
 			pattern{size}.ReadAt(b, offset)
-			sum := sha256.Sum256(b)
-			known[key] = leafCID(sum[:])
+			sum := f.sum(b)
+			known[key] = f.leafCID(sum[:])
 		}
 		leaves = append(leaves, known[key])
 	}
@@ -133,9 +142,10 @@ func patternLeaves(size int64) []cid.Cid {
 }
 
 // requireAdopted runs the bytes through the store itself.
-func requireAdopted(t *testing.T, g golden) {
+func requireAdopted(t *testing.T, f Function, g golden) {
 	t.Helper()
 	d := newDisk(t)
+	d.store.SetFunction(f)
 	content, err := io.ReadAll(pattern{g.Size}.reader())
 	require.NoError(t, err)
 	want := digest.NewDigestFromEncoded(digest.SHA256, g.SHA256)
@@ -150,7 +160,9 @@ func TestLargeGoldenEqualsBoxo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hashes a gigabyte")
 	}
-	g := readGoldens(t).Blobs[len(goldenSizes())-1]
-	root := boxoRootIn(t, profile(), pattern{g.Size}.reader(), helpers.DagBuilderParams{Dagserv: forgetful{}})
-	require.Equal(t, g.CID, root.String())
+	for f := range functionNames {
+		g := readGoldens(t, f).Blobs[len(goldenSizes())-1]
+		root := boxoRootIn(t, f, profile(), pattern{g.Size}.reader(), forgetful{})
+		require.Equal(t, g.CID, root.String())
+	}
 }

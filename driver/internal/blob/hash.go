@@ -9,7 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/minio/sha256-simd"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 )
@@ -56,11 +55,11 @@ func (b *buffer) release() {
 	}
 }
 
-// file hashes the leaves of size bytes of r, and feeds the bytes in order to
+// file hashes the leaves of size bytes of r with f, and feeds the bytes in order to
 // whole unless that is nil. The bytes are read once.
-func (h *hasher) file(ctx context.Context, r io.ReaderAt, size int64, whole hash.Hash) ([]byte, error) {
+func (h *hasher) file(ctx context.Context, r io.ReaderAt, size int64, f Function, whole hash.Hash) ([]byte, error) {
 	n := profile().leaves(size)
-	l := &Layout{Size: size, LeafSize: LeafSize, sums: make([]byte, n*sumSize)}
+	l := &Layout{Size: size, LeafSize: LeafSize, function: f, sums: make([]byte, n*sumSize)}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(h.workers + 2) // this reader and the one that hashes the whole
 	var inOrder chan *buffer
@@ -108,7 +107,7 @@ func (h *hasher) leaf(ctx context.Context, g *errgroup.Group, r io.ReaderAt, l *
 	}
 	g.Go(func() error {
 		defer b.release()
-		sum := sha256.Sum256(b.bytes)
+		sum := l.function.sum(b.bytes)
 		copy(l.sum(i), sum[:])
 		return nil
 	})
@@ -130,7 +129,7 @@ func (h *hasher) verify(ctx context.Context, r io.ReaderAt, l *Layout, i int) (b
 }
 
 func isLeaf(l *Layout, i int, data []byte) bool {
-	sum := sha256.Sum256(data)
+	sum := l.function.sum(data)
 	return string(sum[:]) == string(l.sum(i))
 }
 

@@ -127,7 +127,7 @@ func (x index) removal(ctx context.Context, root cid.Cid, failed *error) iter.Se
 // walk yields the deletion of every key of root at and below c, parents last. A
 // subtree that is not there was never written, or is deleted already.
 func (x index) walk(ctx context.Context, c cid.Cid, root string, yield func(change) bool) (bool, error) {
-	if hasPrefix(c, cid.Raw) {
+	if _, ok := functionOf(c, cid.Raw); ok {
 		return yield(change{key: leafKey(c.Hash(), root)}), nil
 	}
 	key := innerKey(c.Hash(), root)

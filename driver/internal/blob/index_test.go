@@ -28,7 +28,7 @@ func TestIndexCutAtEveryChange(t *testing.T) {
 	x := d.store.index
 	s := shape{leaf: 4, links: 3}
 	content := counted(4 * 8)
-	l, inner, err := s.build(sumsOf(s, content), int64(len(content)))
+	l, inner, err := s.build(SHA2, sumsOf(s, content), int64(len(content)))
 	require.NoError(t, err)
 	changes := 2 + len(inner) + l.Leaves()
 	for cut := range changes + 1 {
@@ -51,7 +51,7 @@ func TestIndexInSeveralBatches(t *testing.T) {
 	d := newDisk(t)
 	s := shape{leaf: 4, links: 1024}
 	content := counted(4 * (2*batchKeys + 1))
-	l, inner, err := s.build(sumsOf(s, content), int64(len(content)))
+	l, inner, err := s.build(SHA2, sumsOf(s, content), int64(len(content)))
 	require.NoError(t, err)
 	require.NoError(t, d.store.index.addBlob(ctx, l, inner, true))
 	require.Len(t, d.keys(leafPrefix), l.Leaves())

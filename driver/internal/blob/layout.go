@@ -8,7 +8,6 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	ipld "github.com/ipfs/go-ipld-format"
-	"github.com/multiformats/go-multihash"
 )
 
 const (
@@ -27,6 +26,7 @@ type Layout struct {
 	Root     cid.Cid
 	Size     int64 // bytes
 	LeafSize int64 // bytes; the last leaf may be shorter
+	function Function
 	sums     []byte
 }
 
@@ -37,7 +37,7 @@ func (l *Layout) Leaves() int { return len(l.sums) / sumSize }
 // It panics when there is no such leaf.
 func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {
 	offset, length = l.span(i)
-	return leafCID(l.sum(i)), offset, length
+	return l.function.leafCID(l.sum(i)), offset, length
 }
 
 func (l *Layout) sum(i int) []byte { return l.sums[i*sumSize : (i+1)*sumSize] }
@@ -49,18 +49,22 @@ func (l *Layout) span(i int) (offset, length int64) {
 
 // BuildLayout computes the DAG over the leaves of a blob of size bytes: its root
 // and its inner blocks, the root first. A blob of one leaf has no inner block: the
-// leaf is the root. The error is ErrBadDAG when the leaves cannot be those of such a
-// blob.
+// leaf is the root. Its function is the leaves'. The error is ErrBadDAG when they
+// cannot be the leaves of such a blob.
 func BuildLayout(leaves []cid.Cid, size int64) (root cid.Cid, inner []blocks.Block, err error) {
+	var function Function
 	sums := make([]byte, 0, len(leaves)*sumSize)
 	for i, c := range leaves {
-		sum, ok := leafSum(c)
-		if !ok {
+		sum, f, ok := leafSum(c)
+		if i == 0 {
+			function = f
+		}
+		if !ok || f != function {
 			return cid.Undef, nil, fmt.Errorf("build layout: leaf %d is %s: %w", i, c, ErrBadDAG)
 		}
 		sums = append(sums, sum...)
 	}
-	l, inner, err := profile().build(sums, size)
+	l, inner, err := profile().build(function, sums, size)
 	if err != nil {
 		return cid.Undef, nil, fmt.Errorf("build layout: %w", err)
 	}
@@ -95,14 +99,14 @@ type subtree struct {
 	total uint64 // of all blocks, as Tsize counts them
 }
 
-// build lays the DAG over the leaves with these sums. All leaves have the same
+// build lays the DAG over the leaves with these sums of f. All leaves have the same
 // depth, and every inner block but the last of its level is full: that is what
 // boxo's balanced layout gives.
-func (s shape) build(sums []byte, size int64) (*Layout, []blocks.Block, error) {
+func (s shape) build(f Function, sums []byte, size int64) (*Layout, []blocks.Block, error) {
 	if err := s.check(size); err != nil {
 		return nil, nil, err
 	}
-	l := &Layout{Size: size, LeafSize: s.leaf, sums: sums}
+	l := &Layout{Size: size, LeafSize: s.leaf, function: f, sums: sums}
 	if l.Leaves() != s.leaves(size) {
 		return nil, nil, fmt.Errorf("%d leaves for %d bytes: %w", l.Leaves(), size, ErrBadDAG)
 	}
@@ -113,7 +117,7 @@ func (s shape) build(sums []byte, size int64) (*Layout, []blocks.Block, error) {
 	}
 	var inner []blocks.Block
 	for len(level) > 1 {
-		parents, made, err := s.parents(level)
+		parents, made, err := s.parents(f, level)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -124,12 +128,12 @@ func (s shape) build(sums []byte, size int64) (*Layout, []blocks.Block, error) {
 }
 
 // parents makes the level above.
-func (s shape) parents(level []subtree) ([]subtree, []blocks.Block, error) {
+func (s shape) parents(f Function, level []subtree) ([]subtree, []blocks.Block, error) {
 	var above []subtree
 	var made []blocks.Block
 	for len(level) > 0 {
 		n := min(s.links, len(level))
-		block, tree, err := parent(level[:n])
+		block, tree, err := parent(f, level[:n])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -139,10 +143,9 @@ func (s shape) parents(level []subtree) ([]subtree, []blocks.Block, error) {
 }
 
 // parent encodes one inner block.
-func parent(children []subtree) (blocks.Block, subtree, error) {
+func parent(f Function, children []subtree) (blocks.Block, subtree, error) {
 	node, file := new(merkledag.ProtoNode), unixfs.NewFSNode(unixfs.TFile)
-	builder := cid.V1Builder{Codec: cid.DagProtobuf, MhType: multihash.SHA2_256}
-	if err := node.SetCidBuilder(builder); err != nil {
+	if err := node.SetCidBuilder(f.prefix(cid.DagProtobuf)); err != nil {
 		return nil, subtree{}, fmt.Errorf("inner block: %w", err)
 	}
 	var tree subtree

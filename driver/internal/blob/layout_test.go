@@ -18,19 +18,24 @@ import (
 	unixfsio "github.com/ipfs/boxo/ipld/unixfs/io"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+	"github.com/multiformats/go-multihash"
 	"github.com/stretchr/testify/require"
 )
 
 // boxoRoot is the CID that boxo's balanced layout gives.
 func boxoRoot(t testing.TB, s shape, r io.Reader) cid.Cid {
 	t.Helper()
-	return boxoRootIn(t, s, r, helpers.DagBuilderParams{Dagserv: mdtest.Mock()})
+	return boxoRootIn(t, SHA2, s, r, mdtest.Mock())
 }
 
-func boxoRootIn(t testing.TB, s shape, r io.Reader, params helpers.DagBuilderParams) cid.Cid {
+func boxoRootIn(t testing.TB, f Function, s shape, r io.Reader, dag ipld.DAGService) cid.Cid {
 	t.Helper()
-	params.Maxlinks, params.RawLeaves = s.links, true
+	params := helpers.DagBuilderParams{Dagserv: dag, Maxlinks: s.links, RawLeaves: true}
 	params.CidBuilder = unixfsio.UnixFS_v1_2025.CidBuilder()
+	if f != SHA2 {
+		params.CidBuilder = cid.V1Builder{Codec: cid.DagProtobuf, MhType: uint64(f)} // as `ipfs add --hash` does
+	}
 	db, err := params.New(chunk.NewSizeSplitter(r, s.leaf))
 	require.NoError(t, err)
 	node, err := balanced.Layout(db)
@@ -39,12 +44,18 @@ func boxoRootIn(t testing.TB, s shape, r io.Reader, params helpers.DagBuilderPar
 }
 
 // sumsOf hashes content leaf by leaf, the slow and plain way.
-func sumsOf(s shape, content []byte) []byte {
+func sumsOf(s shape, content []byte) []byte { return sumsWith(SHA2, s, content) }
+
+// sumsWith takes every function from another library than the store does.
+func sumsWith(f Function, s shape, content []byte) []byte {
 	var sums []byte
 	for i := range s.leaves(int64(len(content))) {
 		from := int64(i) * s.leaf
-		sum := sha256.Sum256(content[from:min(from+s.leaf, int64(len(content)))])
-		sums = append(sums, sum[:]...)
+		mh, err := multihash.Sum(content[from:min(from+s.leaf, int64(len(content)))], uint64(f), sumSize)
+		if err != nil {
+			panic(err)
+		}
+		sums = append(sums, mh[2:]...)
 	}
 	return sums
 }
@@ -92,15 +103,17 @@ func FuzzLayoutEqualsBoxo(f *testing.F) {
 
 func requireLikeBoxo(t *testing.T, s shape, content []byte) {
 	t.Helper()
-	size := int64(len(content))
-	l, inner, err := s.build(sumsOf(s, content), size)
-	require.NoError(t, err)
-	require.Equal(t, boxoRoot(t, s, bytes.NewReader(content)), l.Root)
-	// And what is built can be read.
-	got, gotInner, err := s.read(context.Background(), l.Root, size, getFrom(inner))
-	require.NoError(t, err)
-	require.Equal(t, l, got)
-	require.Equal(t, inner, gotInner)
+	for f := range functionNames {
+		size := int64(len(content))
+		l, inner, err := s.build(f, sumsWith(f, s, content), size)
+		require.NoError(t, err)
+		require.Equal(t, boxoRootIn(t, f, s, bytes.NewReader(content), mdtest.Mock()), l.Root)
+		// And what is built can be read.
+		got, gotInner, err := s.read(context.Background(), l.Root, size, getFrom(inner))
+		require.NoError(t, err)
+		require.Equal(t, l, got)
+		require.Equal(t, inner, gotInner)
+	}
 }
 
 func getFrom(inner []blocks.Block) getBlock {
@@ -117,7 +130,8 @@ func getFrom(inner []blocks.Block) getBlock {
 }
 
 func TestBuildLayoutRefuses(t *testing.T) {
-	leaf := leafCID(sumsOf(profile(), []byte("x")))
+	leaf := SHA2.leafCID(sumsOf(profile(), []byte("x")))
+	other := BLAKE3.leafCID(sumsWith(BLAKE3, profile(), []byte("x")))
 	for name, c := range map[string]struct {
 		leaves []cid.Cid
 		size   int64
@@ -129,9 +143,41 @@ func TestBuildLayoutRefuses(t *testing.T) {
 		"too large":  {[]cid.Cid{leaf}, MaxSize + 1},
 		"not a leaf": {[]cid.Cid{cid.NewCidV1(cid.DagProtobuf, leaf.Hash())}, 1},
 		"undefined":  {[]cid.Cid{cid.Undef}, 1},
+		"mixed":      {[]cid.Cid{leaf, other}, LeafSize + 1},
+		"foreign":    {[]cid.Cid{foreign(t, cid.Raw)}, 1},
 	} {
 		_, _, err := BuildLayout(c.leaves, c.size)
 		require.ErrorIs(t, err, ErrBadDAG, name)
+	}
+}
+
+// foreign is the CID of a block named with a function that is none of ours.
+func foreign(t *testing.T, codec uint64) cid.Cid {
+	t.Helper()
+	mh, err := multihash.Sum([]byte("x"), multihash.SHA3_256, -1)
+	require.NoError(t, err)
+	return cid.NewCidV1(codec, mh)
+}
+
+// TestReadLayoutRefusesAMixture: a DAG whose blocks are good, each by itself, and
+// named with two functions.
+func TestReadLayoutRefusesAMixture(t *testing.T) {
+	s := shape{leaf: 4, links: 3}
+	content := counted(4 * 2)
+	leaves, _, err := s.build(SHA2, sumsOf(s, content), 8)
+	require.NoError(t, err)
+	var children []subtree
+	for i := range 2 {
+		c, _, length := leaves.Leaf(i)
+		children = append(children, subtree{c, uint64(length), uint64(length)})
+	}
+	root, _, err := parent(BLAKE3, children)
+	require.NoError(t, err)
+	_, _, err = s.read(t.Context(), root.Cid(), 8, getFrom([]blocks.Block{root}))
+	require.ErrorIs(t, err, ErrBadDAG)
+	for _, codec := range []uint64{cid.Raw, cid.DagProtobuf} {
+		_, _, err = s.read(t.Context(), foreign(t, codec), 1, nil)
+		require.ErrorIs(t, err, ErrBadDAG)
 	}
 }
 
@@ -139,7 +185,7 @@ func TestReadLayoutRefuses(t *testing.T) {
 	s := shape{leaf: 4, links: 3}
 	content := counted(4 * 7)
 	size := int64(len(content))
-	l, inner, err := s.build(sumsOf(s, content), size)
+	l, inner, err := s.build(SHA2, sumsOf(s, content), size)
 	require.NoError(t, err)
 	get := getFrom(inner)
 	for _, wrong := range []int64{-1, 0, 3, size - 4, size - 1, size + 1, size + 4, 4 * 10, 1 << 50} {
@@ -181,9 +227,9 @@ func TestReadLayoutRefuses(t *testing.T) {
 		require.ErrorIs(t, err, ErrBadDAG)
 	})
 	t.Run("empty blob", func(t *testing.T) {
-		_, _, err := ReadLayout(context.Background(), leafCID(sumsOf(s, []byte("x"))), 0, nil)
+		_, _, err := ReadLayout(context.Background(), SHA2.leafCID(sumsOf(s, []byte("x"))), 0, nil)
 		require.ErrorIs(t, err, ErrBadDAG)
-		l, inner, err := ReadLayout(context.Background(), leafCID(sumsOf(s, nil)), 0, nil)
+		l, inner, err := ReadLayout(context.Background(), SHA2.leafCID(sumsOf(s, nil)), 0, nil)
 		require.NoError(t, err)
 		require.Empty(t, inner)
 		require.Equal(t, 1, l.Leaves())
@@ -195,7 +241,7 @@ func FuzzReadLayout(f *testing.F) {
 	f.Add([]byte{0x0a, 0x04, 0x08, 0x02, 0x18, 0x08}, int64(1<<20+1))
 	f.Fuzz(func(t *testing.T, data []byte, size int64) {
 		sum := sha256.Sum256(data)
-		c := cid.NewCidV1(cid.DagProtobuf, leafCID(sum[:]).Hash())
+		c := cid.NewCidV1(cid.DagProtobuf, SHA2.leafCID(sum[:]).Hash())
 		_, _, err := ReadLayout(context.Background(), c, size%(1<<32), func(context.Context, cid.Cid) ([]byte, error) { return data, nil })
 		require.ErrorIs(t, err, ErrBadDAG)
 	})
@@ -203,7 +249,7 @@ func FuzzReadLayout(f *testing.F) {
 
 func TestLeaf(t *testing.T) {
 	content := random(1, 2*LeafSize+5)
-	l, _, err := profile().build(sumsOf(profile(), content), int64(len(content)))
+	l, _, err := profile().build(SHA2, sumsOf(profile(), content), int64(len(content)))
 	require.NoError(t, err)
 	require.Equal(t, 3, l.Leaves())
 	c, offset, length := l.Leaf(2)

@@ -19,10 +19,12 @@ type arriving struct {
 	inner   []blocks.Block
 }
 
-func newArriving(t *testing.T, size int) arriving {
+func newArriving(t *testing.T, size int) arriving { return arrivingAs(t, SHA2, size) }
+
+func arrivingAs(t *testing.T, f Function, size int) arriving {
 	t.Helper()
 	content := random(7, size)
-	l, inner, err := profile().build(sumsOf(profile(), content), int64(size))
+	l, inner, err := profile().build(f, sumsWith(f, profile(), content), int64(size))
 	require.NoError(t, err)
 	return arriving{content, l, inner}
 }
@@ -77,7 +79,7 @@ func TestPartialBecomesABlob(t *testing.T) {
 	require.NoError(t, p.Close())
 	_, err = p.ReadAt(b, 0)
 	require.ErrorIs(t, err, os.ErrClosed)
-	_, err = d.store.Block(ctx, leafCID(a.layout.sum(4)))
+	_, err = d.store.Block(ctx, SHA2.leafCID(a.layout.sum(4)))
 	require.NoError(t, err)
 }
 

@@ -8,7 +8,6 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	ipld "github.com/ipfs/go-ipld-format"
-	"github.com/minio/sha256-simd"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -40,9 +39,17 @@ func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock)
 	if err := s.check(size); err != nil {
 		return nil, nil, err
 	}
+	widths, codec := s.widths(size), uint64(cid.Raw)
+	if len(widths) > 0 {
+		codec = cid.DagProtobuf
+	}
+	f, ok := functionOf(root, codec)
+	if !ok {
+		return nil, nil, fmt.Errorf("%s is out of place: %w", root, ErrBadDAG)
+	}
 	level := []cid.Cid{root}
-	for _, width := range s.widths(size) {
-		if err := checkCodec(level, cid.DagProtobuf); err != nil {
+	for _, width := range widths {
+		if err := checkPrefix(level, f.prefix(cid.DagProtobuf)); err != nil {
 			return nil, nil, err
 		}
 		below, err := s.children(ctx, level, width, get)
@@ -51,28 +58,28 @@ func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock)
 		}
 		level = below
 	}
-	if err := checkCodec(level, cid.Raw); err != nil {
+	if err := checkPrefix(level, f.prefix(cid.Raw)); err != nil {
 		return nil, nil, err
 	}
-	return s.rebuild(root, level, size)
+	return s.rebuild(f, root, level, size)
 }
 
 // rebuild makes the DAG anew from its leaves: when the root is the same, every
 // link, size and byte of the inner blocks is what it should be.
-func (s shape) rebuild(root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
+func (s shape) rebuild(f Function, root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
 	sums := make([]byte, 0, len(leaves)*sumSize)
 	for _, c := range leaves {
-		sum, _ := leafSum(c)
+		sum, _, _ := leafSum(c)
 		sums = append(sums, sum...)
 	}
-	l, inner, err := s.build(sums, size)
+	l, inner, err := s.build(f, sums, size)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !l.Root.Equals(root) {
 		return nil, nil, fmt.Errorf("its leaves make %s: %w", l.Root, ErrBadDAG)
 	}
-	if empty := sha256.Sum256(nil); size == 0 && string(l.sums) != string(empty[:]) {
+	if empty := f.sum(nil); size == 0 && string(l.sums) != string(empty[:]) {
 		return nil, nil, fmt.Errorf("not the empty blob: %w", ErrBadDAG)
 	}
 	return l, inner, nil
@@ -143,9 +150,11 @@ func matches(c cid.Cid, data []byte) bool {
 	return err == nil && got.Equals(c)
 }
 
-func checkCodec(level []cid.Cid, codec uint64) error {
+// checkPrefix wants every block of a level to be of one kind, made with the root's
+// function.
+func checkPrefix(level []cid.Cid, want cid.Prefix) error {
 	for _, c := range level {
-		if !hasPrefix(c, codec) {
+		if !c.Defined() || c.Prefix() != want {
 			return fmt.Errorf("%s is out of place: %w", c, ErrBadDAG)
 		}
 	}

@@ -121,11 +121,22 @@ func (s *Store) checkFiles(ctx context.Context) error {
 			continue
 		}
 		s.log.Warnf("blob %s has no record: hashing it", root)
-		if _, err := s.Adopt(ctx, filepath.Join(s.blobs, name)); err != nil {
+		if _, err := s.adopt(ctx, filepath.Join(s.blobs, name), "", rootFunction(root)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rootFunction is the function that a blob was named with; a file with a foreign name
+// becomes one of SHA2.
+func rootFunction(root cid.Cid) Function {
+	for _, codec := range []uint64{cid.Raw, cid.DagProtobuf} {
+		if f, ok := functionOf(root, codec); ok {
+			return f
+		}
+	}
+	return SHA2
 }
 
 // checkStaging removes staged files of our own that nothing goes on with.

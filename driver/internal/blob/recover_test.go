@@ -76,7 +76,7 @@ func TestRestartCleansStaging(t *testing.T) {
 	d := newDisk(t)
 	upload := d.stage([]byte("of the driver"))
 	put := filepath.Join(d.dir, "staging", ".blob-put-1")
-	partial := d.store.partialPath(leafCID(make([]byte, sumSize)))
+	partial := d.store.partialPath(SHA2.leafCID(make([]byte, sumSize)))
 	for _, file := range []string{put, partial} {
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
 	}

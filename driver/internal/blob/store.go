@@ -29,8 +29,9 @@ type Store struct {
 	bytes    int64
 	partials map[cid.Cid]*Partial
 
-	extras atomic.Bool // there may be blocks under extraPrefix
-	rotten sync.Map    // roots already warned of
+	function atomic.Uint64 // of new blobs
+	extras   atomic.Bool   // there may be blocks under extraPrefix
+	rotten   sync.Map      // roots already warned of
 }
 
 // Open opens the blobs under dir, which is made where it is missing: dir/blobs and
@@ -49,6 +50,7 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 		locks:    locks{held: map[cid.Cid]*lock{}},
 		partials: map[cid.Cid]*Partial{},
 	}
+	s.SetFunction(SHA2)
 	for _, d := range []string{s.blobs, s.staging} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open blobs: %w", err)
@@ -59,6 +61,13 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	}
 	return s, nil
 }
+
+// SetFunction has new blobs named with f: those of Adopt and Put, and those of uploads
+// that begin from now on. Blobs that are here, or come from elsewhere, keep their CIDs.
+func (s *Store) SetFunction(f Function) { s.function.Store(uint64(f)) }
+
+// Function is what new blobs are named with. It is SHA2 when the store is opened.
+func (s *Store) Function() Function { return Function(s.function.Load()) }
 
 // Open opens a whole blob for reading; the caller closes it. It stays readable
 // when the blob is deleted meanwhile. ErrNotFound when the blob is not here.

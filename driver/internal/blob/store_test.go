@@ -131,7 +131,7 @@ func TestPut(t *testing.T) {
 
 func TestNotHere(t *testing.T) {
 	d := newDisk(t)
-	for _, c := range []cid.Cid{cid.Undef, leafCID(make([]byte, sumSize))} {
+	for _, c := range []cid.Cid{cid.Undef, SHA2.leafCID(make([]byte, sumSize))} {
 		_, err := d.store.Open(c)
 		require.ErrorIs(t, err, ErrNotFound)
 		_, err = d.store.Size(c)
@@ -148,7 +148,7 @@ func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 	shared := random(1, 2*LeafSize)
 	a := d.adopt(append(bytes.Clone(shared), 'a'))
 	b := d.adopt(append(bytes.Clone(shared), 'b'))
-	leaf := leafCID(sumsOf(profile(), shared)[:sumSize])
+	leaf := SHA2.leafCID(sumsOf(profile(), shared)[:sumSize])
 	open, err := d.store.Open(a.CID)
 	require.NoError(t, err)
 	defer open.Close()
@@ -176,7 +176,7 @@ func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 
 func TestLockIsOnePerCID(t *testing.T) {
 	d := newDisk(t)
-	c, other := leafCID(make([]byte, sumSize)), leafCID(bytes.Repeat([]byte{1}, sumSize))
+	c, other := SHA2.leafCID(make([]byte, sumSize)), SHA2.leafCID(bytes.Repeat([]byte{1}, sumSize))
 	unlock := d.store.Lock(c)
 	d.store.Lock(other)()
 	taken := make(chan struct{})

@@ -22,13 +22,14 @@ type tally struct {
 }
 
 type leafTally struct {
-	sums []byte // of the leaves that are full
-	leaf hash.Hash
-	fill int64 // bytes in leaf
+	function Function
+	sums     []byte // of the leaves that are full
+	leaf     hash.Hash
+	fill     int64 // bytes in leaf
 }
 
-func newTally() *tally {
-	return &tally{leaves: leafTally{leaf: sha256.New()}, whole: sha256.New()}
+func newTally(f Function) *tally {
+	return &tally{leaves: leafTally{function: f, leaf: f.new()}, whole: sha256.New()}
 }
 
 // add takes the bytes that follow.
@@ -67,17 +68,18 @@ func (l *leafTally) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-const knownVersion = 1
+const knownVersion = 2
 
 // known is a tally beside its file, as JSON. It was written after the file was
 // synced, so that it never knows more than the disk holds.
 type known struct {
-	Version int    `json:"version"`
-	Size    int64  `json:"size"`
-	ModTime int64  `json:"mod_time"` // nanoseconds
-	Inode   uint64 `json:"inode"`
-	Sums    []byte `json:"sums"`   // sha2-256 of each leaf
-	Digest  []byte `json:"digest"` // state of the sha2-256 of all
+	Version  int    `json:"version"`
+	Size     int64  `json:"size"`
+	ModTime  int64  `json:"mod_time"` // nanoseconds
+	Inode    uint64 `json:"inode"`
+	Function string `json:"function"`
+	Sums     []byte `json:"sums"`   // of each leaf
+	Digest   []byte `json:"digest"` // state of the sha2-256 of all
 }
 
 var errUnknown = errors.New("nothing is known of the file")
@@ -104,7 +106,7 @@ func (t *tally) know(info os.FileInfo) (*known, error) {
 	}
 	return &known{
 		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
-		Sums: t.leaves.all(), Digest: digest,
+		Function: t.leaves.function.String(), Sums: t.leaves.all(), Digest: digest,
 	}, nil
 }
 
@@ -142,7 +144,7 @@ func readKnown(file string) (*known, error) {
 	if err := json.Unmarshal(b, k); err != nil {
 		return nil, err
 	}
-	if k.Version != knownVersion {
+	if _, ok := ParseFunction(k.Function); !ok || k.Version != knownVersion {
 		return nil, errUnknown
 	}
 	return k, nil
@@ -152,6 +154,12 @@ func readKnown(file string) (*known, error) {
 func (k *known) describes(info os.FileInfo) bool {
 	return k.Size == info.Size() && k.ModTime == info.ModTime().UnixNano() && k.Inode == inode(info) &&
 		len(k.Sums) == profile().leaves(k.Size)*sumSize
+}
+
+// function is the one the leaves were hashed with.
+func (k *known) function() Function {
+	f, _ := ParseFunction(k.Function) // readKnown refuses others
+	return f
 }
 
 // digest is the sha2-256 of all, as it was.
@@ -169,7 +177,7 @@ func (k *known) tally() (*tally, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := newTally()
+	t := newTally(k.function())
 	t.whole = digest
 	t.leaves.sums = k.Sums[:k.Size/LeafSize*sumSize]
 	return t, nil

@@ -38,6 +38,9 @@ var ErrUploadOver = errors.New("the upload is over")
 // Upload opens a file for writing, at its end when it is to be appended to, and makes
 // it and its directory where they are missing. Appending reads at most the last leaf
 // of what is there; after a crash, when nothing is known of it, all.
+//
+// Its leaves are hashed with the function that the store had when its first byte was
+// hashed: resuming goes on with that one, and so does AdoptUpload.
 func (s *Store) Upload(file string, appending bool) (*Upload, error) {
 	u, err := s.openUpload(file, appending)
 	if err != nil {
@@ -58,7 +61,7 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upload{store: s, file: f, tally: newTally()}
+	u := &Upload{store: s, file: f, tally: newTally(s.Function())}
 	if appending {
 		err = u.resume(known, errKnown)
 	} else {
@@ -77,7 +80,7 @@ func (u *Upload) resume(k *known, err error) error {
 		return errStat
 	}
 	u.size = info.Size()
-	if err == nil && k.describes(info) {
+	if err == nil && k.Size > 0 && k.describes(info) {
 		if t, err := k.tally(); err == nil {
 			u.tally = t
 			from := t.leaves.full()

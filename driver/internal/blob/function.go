@@ -1,0 +1,96 @@
+package blob
+
+import (
+	"fmt"
+	"hash"
+
+	"github.com/ipfs/go-cid"
+	"github.com/minio/sha256-simd"
+	"github.com/multiformats/go-multihash"
+	"github.com/zeebo/blake3"
+)
+
+// Function is the hash function that names a blob's blocks, as its code in
+// multiformats' table. Every function here gives 32 bytes. A CID says which one it
+// was made with, so one store holds blobs of several.
+type Function uint64
+
+const (
+	// SHA2 is sha2-256, the one of the profile unixfs-v1-2025, and the default.
+	SHA2 Function = multihash.SHA2_256
+	// BLAKE3 is blake3 with 32 bytes of output: faster where the processor has wide
+	// vectors, and outside the profile.
+	BLAKE3 Function = multihash.BLAKE3
+)
+
+const sumSize = sha256.Size
+
+var functionNames = map[Function]string{SHA2: "sha2-256", BLAKE3: "blake3"}
+
+// ParseFunction gives the function with that name in multiformats' table; false for
+// one that blobs cannot be named with.
+func ParseFunction(name string) (Function, bool) {
+	for f, n := range functionNames {
+		if n == name {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// String is the name in multiformats' table.
+func (f Function) String() string {
+	if name, ok := functionNames[f]; ok {
+		return name
+	}
+	return fmt.Sprintf("function 0x%x", uint64(f))
+}
+
+// sum hashes a whole leaf. Any other function than BLAKE3 is taken for SHA2.
+func (f Function) sum(b []byte) [sumSize]byte {
+	if f == BLAKE3 {
+		return blake3.Sum256(b)
+	}
+	return sha256.Sum256(b)
+}
+
+// new hashes what comes piece by piece.
+func (f Function) new() hash.Hash {
+	if f == BLAKE3 {
+		return blake3.New()
+	}
+	return sha256.New()
+}
+
+// prefix is all of a block's CID but its sum.
+func (f Function) prefix(codec uint64) cid.Prefix {
+	return cid.Prefix{Version: 1, Codec: codec, MhType: uint64(f), MhLength: sumSize}
+}
+
+// leafCID is the CIDv1 of a raw block with that sum.
+func (f Function) leafCID(sum []byte) cid.Cid {
+	mh := make([]byte, 0, 2+sumSize)
+	mh = append(mh, byte(f), sumSize) // both are one byte as varints
+	return cid.NewCidV1(cid.Raw, append(mh, sum...))
+}
+
+// functionOf is the function a block of ours was named with; false when c is not
+// such a block's.
+func functionOf(c cid.Cid, codec uint64) (Function, bool) {
+	if !c.Defined() {
+		return 0, false
+	}
+	p := c.Prefix()
+	f := Function(p.MhType)
+	_, known := functionNames[f]
+	return f, known && p == f.prefix(codec)
+}
+
+// leafSum is the sum in a leaf's CID, and its function; false when c is not a leaf's.
+func leafSum(c cid.Cid) ([]byte, Function, bool) {
+	f, ok := functionOf(c, cid.Raw)
+	if !ok {
+		return nil, 0, false
+	}
+	return c.Hash()[2:], f, true
+}

@@ -1,0 +1,221 @@
+package blob
+
+import (
+	"bytes"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"testing"
+
+	mdtest "github.com/ipfs/boxo/ipld/merkledag/test"
+	"github.com/ipfs/go-cid"
+	"github.com/opencontainers/go-digest"
+	"github.com/stretchr/testify/require"
+)
+
+// rootAs is the CID that boxo gives content.
+func rootAs(t *testing.T, f Function, content []byte) cid.Cid {
+	t.Helper()
+	return boxoRootIn(t, f, profile(), bytes.NewReader(content), mdtest.Mock())
+}
+
+func TestParseFunction(t *testing.T) {
+	for f, name := range map[Function]string{SHA2: "sha2-256", BLAKE3: "blake3"} {
+		got, ok := ParseFunction(name)
+		require.True(t, ok)
+		require.Equal(t, f, got)
+		require.Equal(t, name, f.String())
+	}
+	for _, name := range []string{"", "sha256", "BLAKE3", "sha2-512"} {
+		_, ok := ParseFunction(name)
+		require.False(t, ok, name)
+	}
+}
+
+func TestBlake3Uploads(t *testing.T) {
+	d := newDisk(t)
+	d.store.SetFunction(BLAKE3)
+	rng := rand.New(rand.NewSource(7))
+	for _, size := range []int{0, 1, 71, pieceSize + 1, LeafSize - 1, LeafSize, LeafSize + 1, 3*LeafSize + 12345} {
+		content := random(int64(size), size)
+		want := Ref{CID: rootAs(t, BLAKE3, content), Size: int64(size)}
+		for _, reopen := range []int{0, LeafSize + 7} {
+			file := d.upload("u", content, 400_000, reopen, rng)
+			_, err := d.store.AdoptUpload(t.Context(), file, digest.FromString("other"))
+			require.ErrorIs(t, err, ErrDigestMismatch)
+			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+			require.NoError(t, err)
+			require.Equal(t, want, ref)
+			d.requireContent(ref, content)
+			require.NoError(t, d.store.Delete(t.Context(), ref.CID))
+		}
+		// The digest is that of the bytes, however many leaves there are.
+		_, err := d.store.AdoptVerified(t.Context(), d.stage(content), digest.FromString("other"))
+		require.ErrorIs(t, err, ErrDigestMismatch)
+		ref, err := d.store.AdoptVerified(t.Context(), d.stage(content), digest.FromBytes(content))
+		require.NoError(t, err)
+		require.Equal(t, want, ref)
+		require.NoError(t, d.store.Delete(t.Context(), ref.CID))
+		ref, err = d.store.Put(t.Context(), content)
+		require.NoError(t, err)
+		require.Equal(t, want, ref)
+		require.NoError(t, d.store.Delete(t.Context(), ref.CID))
+	}
+	requireEmptyIndex(t, d)
+}
+
+// TestUploadKeepsItsFunction: the store's may change at any moment, and a restart
+// begins with SHA2 until somebody says otherwise.
+func TestUploadKeepsItsFunction(t *testing.T) {
+	content := random(2, 3*LeafSize+5)
+	half := LeafSize + 700
+	for _, began := range []Function{SHA2, BLAKE3} {
+		t.Run(began.String(), func(t *testing.T) {
+			d := newDisk(t)
+			d.store.SetFunction(began)
+			file := d.upload("u", content[:half], LeafSize, 0, rand.New(rand.NewSource(1)))
+			d.restart()
+			d.store.SetFunction(SHA2 + BLAKE3 - began)
+			spoil(t, file, 3) // of a leaf that is full: nobody reads it
+			u, err := d.store.Upload(file, true)
+			require.NoError(t, err)
+			_, err = u.Write(content[half:])
+			require.NoError(t, err)
+			require.NoError(t, u.Close())
+			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+			require.NoError(t, err)
+			require.Equal(t, rootAs(t, began, content), ref.CID)
+		})
+	}
+}
+
+// TestUploadWithoutBytesHasNoFunction: the registry opens an upload before it has
+// bytes, and goes on with it when they come.
+func TestUploadWithoutBytesHasNoFunction(t *testing.T) {
+	d := newDisk(t)
+	file := d.upload("u", nil, 1, 0, rand.New(rand.NewSource(1)))
+	d.store.SetFunction(BLAKE3)
+	u, err := d.store.Upload(file, true)
+	require.NoError(t, err)
+	content := random(1, LeafSize+1)
+	_, err = u.Write(content)
+	require.NoError(t, err)
+	require.NoError(t, u.Close())
+	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+	require.NoError(t, err)
+	require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
+}
+
+// TestNoteOfAnotherRelease: what cannot be read is hashed anew.
+func TestNoteOfAnotherRelease(t *testing.T) {
+	content := random(1, LeafSize+1)
+	for _, change := range [][2]string{
+		{`"version":2`, `"version":1`},
+		{`"function":"sha2-256"`, `"function":"sha3-256"`},
+	} {
+		d := newDisk(t)
+		file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
+		note, err := os.ReadFile(UploadNote(file))
+		require.NoError(t, err)
+		changed := bytes.Replace(note, []byte(change[0]), []byte(change[1]), 1)
+		require.NotEqual(t, note, changed)
+		require.NoError(t, os.WriteFile(UploadNote(file), changed, 0o600))
+		d.store.SetFunction(BLAKE3)
+		ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+		require.NoError(t, err)
+		require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
+	}
+}
+
+// TestMixedStore: the same bytes under both functions are two blobs, through restarts
+// and deletes of either, and through the loss of the datastore.
+func TestMixedStore(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, 2*LeafSize+1)
+	refs := map[Function]Ref{}
+	for f := range functionNames {
+		d.store.SetFunction(f)
+		refs[f] = d.adopt(content)
+		require.Equal(t, rootAs(t, f, content), refs[f].CID)
+	}
+	requireBoth := func() {
+		t.Helper()
+		d.requireUsage(2, 2*int64(len(content)))
+		for f, ref := range refs {
+			d.requireContent(ref, content)
+			requireBlocks(t, d, f, content)
+		}
+	}
+	requireBoth()
+	d.restart()
+	requireBoth()
+	d.stop()
+	require.NoError(t, os.RemoveAll(filepath.Join(d.dir, "badger")))
+	d.start() // with SHA2: each file is hashed with the function of its own name
+	requireBoth()
+
+	require.NoError(t, d.store.Delete(t.Context(), refs[SHA2].CID))
+	d.requireContent(refs[BLAKE3], content)
+	requireBlocks(t, d, BLAKE3, content)
+	require.NoError(t, d.store.Delete(t.Context(), refs[BLAKE3].CID))
+	requireEmptyIndex(t, d)
+}
+
+// requireBlocks wants every block of content in the blockstore.
+func requireBlocks(t *testing.T, d *disk, f Function, content []byte) {
+	t.Helper()
+	l, inner, err := profile().build(f, sumsWith(f, profile(), content), int64(len(content)))
+	require.NoError(t, err)
+	var want []cid.Cid
+	for _, b := range inner {
+		want = append(want, b.Cid())
+	}
+	for i := range l.Leaves() {
+		c, _, _ := l.Leaf(i)
+		want = append(want, c)
+	}
+	for _, c := range want {
+		b, err := d.store.Blockstore().Get(t.Context(), c)
+		require.NoError(t, err)
+		require.True(t, matches(c, b.RawData()))
+	}
+}
+
+// TestBlake3Partial: interrupted, rotten, resumed after a restart, read from its DAG.
+func TestBlake3Partial(t *testing.T) {
+	d := newDisk(t)
+	a := arrivingAs(t, BLAKE3, 4*LeafSize+9)
+	l, inner, err := ReadLayout(t.Context(), a.layout.Root, a.layout.Size, getFrom(a.inner))
+	require.NoError(t, err)
+	require.Equal(t, a.layout, l)
+	p, err := d.store.Partial(l, inner)
+	require.NoError(t, err)
+	require.ErrorIs(t, p.Put(0, leafOf(a.content, 1)), ErrBadLeaf)
+	a.put(t, p, 0, 1, 3)
+	require.NoError(t, p.Close())
+	damage(t, d.store.partialPath(a.layout.Root), LeafSize+1)
+	d.restart()
+
+	p = a.open(t, d)
+	defer p.Close()
+	require.True(t, p.Have(0))
+	require.False(t, p.Have(1), "it rotted")
+	a.put(t, p, 1, 2, 4)
+	require.NoError(t, p.Finish(t.Context()))
+	d.requireContent(a.ref(), a.content)
+	requireBlocks(t, d, BLAKE3, a.content)
+	require.Empty(t, d.stagedFiles())
+}
+
+// BenchmarkFunction hashes one leaf on one core.
+func BenchmarkFunction(b *testing.B) {
+	leaf := random(1, LeafSize)
+	for f, name := range functionNames {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(LeafSize)
+			for b.Loop() {
+				f.sum(leaf)
+			}
+		})
+	}
+}
