@@ -10,7 +10,8 @@
 //
 // A write of a path goes to a key of its own, "<path>:<version>", in one delta
 // with the deletes of the versions it saw (docs/decisions/0001-versions.md). The map in
-// memory is an immutable ordered snapshot: a reader never waits for a writer.
+// memory is an immutable ordered snapshot: a reader never waits for a writer. Beside
+// the paths it replicates settings: what all registries of a swarm do alike.
 //
 // Limits: all paths are held in memory, some 300 bytes each; the history of
 // deltas is never compacted; one process opens a map at a time.

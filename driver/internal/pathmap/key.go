@@ -9,9 +9,13 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// pathNamespace is the first component of every key that names a path. Keys
-// outside it belong to later releases and are kept unread.
-const pathNamespace = "/f"
+// pathNamespace is the first component of every key that names a path,
+// settingNamespace of one that names a setting. Keys outside them belong to later
+// releases and are kept unread.
+const (
+	pathNamespace    = "/f"
+	settingNamespace = "/s"
+)
 
 // maxKey bounds a key in bytes.
 const maxKey = 4096
@@ -32,18 +36,27 @@ func (v version) less(o version) bool {
 // keyOf gives the datastore key of one version of a path. A path of a storage
 // driver has no colon, so the instance separates cleanly.
 func keyOf(path string, v version) ds.Key {
-	return ds.RawKey(fmt.Sprintf("%s%s:%016x-%s", pathNamespace, path, v.counter, v.writer))
+	namespace := pathNamespace
+	if isSetting(path) {
+		namespace, path = settingNamespace, "/"+path[len(settingMark):]
+	}
+	return ds.RawKey(fmt.Sprintf("%s%s:%016x-%s", namespace, path, v.counter, v.writer))
 }
 
 var errBadKey = errors.New("malformed key")
 
-// parseKey is the inverse of keyOf. ours is false for a well-formed key of
+// parseKey is the inverse of keyOf; a setting's path begins with settingMark. ours is false for a well-formed key of
 // another namespace.
 func parseKey(key string) (path string, v version, ours bool, err error) {
 	if len(key) > maxKey || !strings.HasPrefix(key, "/") || ds.NewKey(key).String() != key {
 		return "", v, false, errBadKey
 	}
+	first := "/"
 	rest, ours := strings.CutPrefix(key, pathNamespace+"/")
+	if !ours {
+		first = settingMark
+		rest, ours = strings.CutPrefix(key, settingNamespace+"/")
+	}
 	if !ours {
 		return "", v, false, nil
 	}
@@ -55,8 +68,8 @@ func parseKey(key string) (path string, v version, ours bool, err error) {
 		return "", v, true, errBadKey
 	}
 	v.writer = rest[at+18:]
-	path = "/" + rest[:at]
-	if strings.ContainsAny(path, ":\x00\x01") || strings.ContainsAny(v.writer, "/:") {
+	path = first + rest[:at]
+	if strings.ContainsAny(rest[:at], ":\x00\x01") || strings.ContainsAny(v.writer, "/:") {
 		return "", v, true, errBadKey
 	}
 	return path, v, true, nil

@@ -53,6 +53,10 @@ type Config struct {
 	Swarm Swarm           // nil: alone
 	Log   *logrus.Entry
 
+	// OnSetting is told each setting's value when the map is opened, and each
+	// change of one. It runs under the map's lock: it may read the map, not write it.
+	OnSetting func(name, value string)
+
 	// ExchangeInterval is how often heads are compared with some members, in
 	// case announcements were lost. Default 2 s.
 	ExchangeInterval time.Duration
@@ -157,16 +161,26 @@ func (m *Map) load(ctx context.Context) error {
 	if err := m.loadCounter(ctx); err != nil {
 		return err
 	}
+	snap := newSnapshot()
+	for _, namespace := range []string{settingNamespace, pathNamespace} {
+		if err := m.loadKeys(ctx, snap, namespace); err != nil {
+			return fmt.Errorf("load path map: %w", err)
+		}
+	}
+	m.publish(snap)
+	return nil
+}
+
+func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) error {
 	prefix := crdtKey.ChildString("s").ChildString("k").String()
-	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: prefix + pathNamespace})
+	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: prefix + namespace})
 	if err != nil {
-		return fmt.Errorf("load path map: %w", err)
+		return err
 	}
 	defer func() { _ = res.Close() }()
-	snap := newSnapshot()
 	for r := range res.Next() {
 		if r.Error != nil {
-			return fmt.Errorf("load path map: %w", r.Error)
+			return r.Error
 		}
 		key := ds.RawKey(r.Key[len(prefix):])
 		if key.Name() != "v" {
@@ -179,7 +193,6 @@ func (m *Map) load(ctx context.Context) error {
 		snap.set(path, v, r.Value)
 		m.counter = max(m.counter, v.counter)
 	}
-	m.publish(snap)
 	return nil
 }
 
@@ -194,7 +207,7 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 func (m *Map) publish(snap *snapshot) {
 	heads := m.liveHeads()
 	m.heads.Store(&heads)
-	m.current.Store(snap)
+	m.tellSettings(m.current.Swap(snap), snap)
 }
 
 // known returns the priority of a merged delta.

@@ -18,7 +18,7 @@ func (m *Map) View() View { return View{m.current.Load()} }
 // Get returns the winning entry of a path, ErrNotFound, or ErrNewerEntry.
 func (v View) Get(path string) (Entry, error) {
 	vs := v.s.versionsOf(path)
-	if len(vs) == 0 {
+	if len(vs) == 0 || isSetting(path) {
 		return Entry{}, ErrNotFound
 	}
 	w := winner(vs)

@@ -21,11 +21,14 @@ type stored struct {
 // live versions. A published snapshot is never changed.
 type snapshot struct {
 	paths    *btree.Map[string, []stored]
+	settings *btree.Map[string, []stored] // copied when it is written: it is small
 	versions int
 	digest   [sha256.Size]byte // XOR of the sums of all live versions
 }
 
-func newSnapshot() *snapshot { return &snapshot{paths: btree.NewMap[string, []stored](64)} }
+func newSnapshot() *snapshot {
+	return &snapshot{paths: btree.NewMap[string, []stored](64), settings: btree.NewMap[string, []stored](4)}
+}
 
 func (s *snapshot) clone() *snapshot {
 	c := *s
@@ -60,14 +63,23 @@ func (s *snapshot) set(path string, v version, value []byte) {
 	st.sum = sha256.Sum256(append([]byte(keyOf(path, v).String()+"\x00"), value...))
 	s.toggle(st.sum)
 	s.versions++
-	old, _ := s.paths.Get(sortKey(path))
-	s.paths.Set(sortKey(path), append(append(make([]stored, 0, len(old)+1), old...), st))
+	old := s.versionsOf(path)
+	s.ofKind(path).Set(sortKey(path), append(append(make([]stored, 0, len(old)+1), old...), st))
+}
+
+// ofKind is the tree that a path, or a setting, is written to.
+func (s *snapshot) ofKind(path string) *btree.Map[string, []stored] {
+	if !isSetting(path) {
+		return s.paths
+	}
+	s.settings = s.settings.Copy()
+	return s.settings
 }
 
 // remove drops one version of a path, if it is there.
 func (s *snapshot) remove(path string, v version) {
-	old, ok := s.paths.Get(sortKey(path))
-	if !ok {
+	old := s.versionsOf(path)
+	if len(old) == 0 {
 		return
 	}
 	kept := make([]stored, 0, len(old))
@@ -80,10 +92,10 @@ func (s *snapshot) remove(path string, v version) {
 		s.versions--
 	}
 	if len(kept) == 0 {
-		s.paths.Delete(sortKey(path))
+		s.ofKind(path).Delete(sortKey(path))
 		return
 	}
-	s.paths.Set(sortKey(path), kept)
+	s.ofKind(path).Set(sortKey(path), kept)
 }
 
 func (s *snapshot) toggle(sum [sha256.Size]byte) {
@@ -95,6 +107,10 @@ func (s *snapshot) toggle(sum [sha256.Size]byte) {
 func (s *snapshot) hexDigest() string { return hex.EncodeToString(s.digest[:]) }
 
 func (s *snapshot) versionsOf(path string) []stored {
-	vs, _ := s.paths.Get(sortKey(path))
+	tree := s.paths
+	if isSetting(path) {
+		tree = s.settings
+	}
+	vs, _ := tree.Get(sortKey(path))
 	return vs
 }

@@ -19,6 +19,8 @@ var ErrClosed = errors.New("path map is closed")
 type Op struct {
 	Path  string
 	Entry *Entry
+
+	unlessAlive bool // nothing is written where a version is alive
 }
 
 type writeRequest struct {
@@ -188,6 +190,9 @@ func sameHeads(a, b []cid.Cid) bool {
 }
 
 func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
+	if op.unlessAlive && len(snap.versionsOf(op.Path)) > 0 {
+		return nil
+	}
 	for _, old := range snap.versionsOf(op.Path) {
 		if err := batch.Delete(m.ctx, keyOf(op.Path, old.version)); err != nil {
 			return err

@@ -1,0 +1,81 @@
+package pathmap
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+)
+
+// A setting is what all registries of a swarm do alike. It is kept as an entry whose
+// identity CID carries the text, under a namespace that no path reaches: it merges,
+// is digested and survives releases that do not know it as entries do.
+
+// settingMark begins a setting where a path is meant: paths have no colon.
+const settingMark = ":"
+
+// maxSetting bounds the value of a setting in bytes.
+const maxSetting = 128
+
+func isSetting(path string) bool { return strings.HasPrefix(path, settingMark) }
+
+// Setting returns the value of a setting; false when it has none, or one that this
+// release cannot read. Where registries gave it one at the same time it is that of
+// the greatest version, as with entries: the same everywhere.
+func (v View) Setting(name string) (value string, ok bool) {
+	vs := v.s.versionsOf(settingMark + name)
+	if len(vs) == 0 {
+		return "", false
+	}
+	return winner(vs).text()
+}
+
+func (st stored) text() (string, bool) {
+	if st.err != nil {
+		return "", false
+	}
+	mh, err := multihash.Decode(st.entry.CID.Hash())
+	if err != nil || mh.Code != multihash.IDENTITY {
+		return "", false
+	}
+	return string(mh.Digest), true
+}
+
+// Settle gives a setting its first value; one that has a value here keeps it. Like
+// Put it returns when that is on this registry's disk. A name is lower-case letters;
+// a value has at most 128 bytes.
+func (m *Map) Settle(ctx context.Context, name, value string) error {
+	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "" || len(value) > maxSetting {
+		return fmt.Errorf("settle %q: not a name, or a value of more than %d bytes", name, maxSetting)
+	}
+	mh, err := multihash.Sum([]byte(value), multihash.IDENTITY, -1)
+	if err != nil {
+		return fmt.Errorf("settle %s: %w", name, err)
+	}
+	e := Entry{CID: cid.NewCidV1(cid.Raw, mh), Size: int64(len(value)), ModTime: time.Now()}
+	return m.Write(ctx, Op{Path: settingMark + name, Entry: &e, unlessAlive: true})
+}
+
+// tellSettings reports the settings that have another value than before.
+func (m *Map) tellSettings(before, now *snapshot) {
+	if m.cfg.OnSetting == nil || before != nil && before.settings == now.settings {
+		return
+	}
+	now.settings.Scan(func(path string, vs []stored) bool {
+		value, ok := winner(vs).text()
+		if !ok {
+			return true
+		}
+		name := strings.TrimPrefix(path, settingMark)
+		if before != nil {
+			if old, had := (View{before}).Setting(name); had && old == value {
+				return true
+			}
+		}
+		m.cfg.OnSetting(name, value)
+		return true
+	})
+}
