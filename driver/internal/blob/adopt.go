@@ -42,10 +42,11 @@ func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Fu
 	return Ref{CID: l.Root, Size: l.Size}, nil
 }
 
-// AdoptUpload is AdoptVerified for the file of an Upload that was closed. What was
+// AdoptUpload is AdoptVerified for the file of an Upload; one that is still open ends. What was
 // hashed while it came is not read again, unless it was changed since: so its CID is
 // made with the function the upload began with, though the store's be another by now.
 func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest) (Ref, error) {
+	s.uploads.end(file)
 	l, inner, err := s.hashedUpload(file, want)
 	if errors.Is(err, errUnknown) {
 		l, inner, err = s.hashStaged(ctx, file, want, s.Function())

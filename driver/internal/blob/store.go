@@ -23,6 +23,7 @@ type Store struct {
 	hash           *hasher
 	log            *logrus.Entry
 	locks          locks
+	uploads        uploads
 
 	mu       sync.Mutex
 	count    int

@@ -6,20 +6,25 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its
 // leaves are hashed beside the writing, so that nobody reads it again; what is known
-// of them lies beside the file when the upload is closed. It is for one goroutine.
+// of them lies beside the file when the upload is closed.
 //
-// It takes a megabyte of memory at most while bytes come.
+// It takes a megabyte of memory at most while bytes come. It is safe for concurrent
+// use, and one Upload at a time writes a file: whoever begins to write, or makes a blob
+// of the file, ends the one before, a request perhaps whose connection is dying.
 type Upload struct {
 	store *Store
 	file  *os.File
+
+	mu    sync.Mutex
 	size  int64
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
-	tally *tally
+	tally *tally // nil until the first byte
 	state uploadState
 }
 
@@ -32,12 +37,13 @@ const (
 	uploadCancelled
 )
 
-// ErrUploadOver says that an upload was committed, closed or cancelled before.
+// ErrUploadOver says that an upload was committed, closed, cancelled or taken over by
+// another before.
 var ErrUploadOver = errors.New("the upload is over")
 
 // Upload opens a file for writing, at its end when it is to be appended to, and makes
-// it and its directory where they are missing. Appending reads at most the last leaf
-// of what is there; after a crash, when nothing is known of it, all.
+// it and its directory where they are missing. The first byte that is appended has the
+// last leaf of what is there read; after a crash, when nothing is known of it, all.
 //
 // Its leaves are hashed with the function that the store had when its first byte was
 // hashed: resuming goes on with that one, and so does AdoptUpload.
@@ -53,19 +59,15 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
-	known, errKnown := readKnown(file)
-	if err := removeFiles(UploadNote(file)); err != nil { // it is about to be wrong
-		return nil, err
-	}
 	f, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	u := &Upload{store: s, file: f, tally: newTally(s.Function())}
+	u := &Upload{store: s, file: f}
 	if appending {
-		err = u.resume(known, errKnown)
+		u.size, err = f.Seek(0, io.SeekEnd)
 	} else {
-		err = f.Truncate(0)
+		err = u.begin()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -73,14 +75,25 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 	return u, nil
 }
 
-// resume takes up what an earlier upload left.
-func (u *Upload) resume(k *known, err error) error {
-	info, errStat := u.file.Stat()
-	if errStat != nil {
-		return errStat
+// begin makes this upload the one that writes the file, which ends where this upload
+// does, and takes up what is known of its bytes.
+func (u *Upload) begin() error {
+	u.store.uploads.claim(u)
+	info, err := u.file.Stat()
+	if err != nil {
+		return err
 	}
-	u.size = info.Size()
-	if err == nil && k.Size > 0 && k.describes(info) {
+	k, errKnown := readKnown(u.file.Name())
+	if err := removeFiles(UploadNote(u.file.Name())); err != nil { // it is about to be wrong
+		return err
+	}
+	if info.Size() > u.size {
+		errKnown = errUnknown
+		if err := u.file.Truncate(u.size); err != nil {
+			return err
+		}
+	}
+	if errKnown == nil && k.Size > 0 && k.describes(info) {
 		if t, err := k.tally(); err == nil {
 			u.tally = t
 			from := t.leaves.full()
@@ -88,18 +101,30 @@ func (u *Upload) resume(k *known, err error) error {
 			return err
 		}
 	}
+	u.tally = newTally(u.store.Function())
 	_, err = io.Copy(u.tally.writer(), io.NewSectionReader(u.file, 0, u.size))
 	return err
 }
 
 // Size is how much was accepted, in bytes, with what was there before.
-func (u *Upload) Size() int64 { return u.size }
+func (u *Upload) Size() int64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.size
+}
 
 // Write implements io.Writer. What is accepted may be written, and fail, later: then
 // the error is a later Write's, or that of Commit and Close.
 func (u *Upload) Write(b []byte) (int, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.state != uploadOpen {
 		return 0, ErrUploadOver
+	}
+	if u.tally == nil && len(b) > 0 {
+		if err := u.begin(); err != nil {
+			return 0, fmt.Errorf("write %s: %w", u.file.Name(), err)
+		}
 	}
 	n := 0
 	for n < len(b) {
@@ -131,6 +156,8 @@ func (u *Upload) send() error {
 
 // Commit makes the bytes safe on disk; nothing can be written any more.
 func (u *Upload) Commit() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.state != uploadOpen {
 		return ErrUploadOver
 	}
@@ -144,6 +171,12 @@ func (u *Upload) Commit() error {
 // Close keeps what came, safe on disk, for Store.Upload to append to or
 // Store.AdoptUpload.
 func (u *Upload) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.close()
+}
+
+func (u *Upload) close() error {
 	var err error
 	switch u.state {
 	case uploadClosed, uploadCancelled:
@@ -152,6 +185,7 @@ func (u *Upload) Close() error {
 		err = u.settle()
 	}
 	u.state = uploadClosed
+	u.store.uploads.leave(u)
 	if err = errors.Join(err, u.file.Close()); err != nil {
 		return fmt.Errorf("close upload: %w", err)
 	}
@@ -160,10 +194,13 @@ func (u *Upload) Close() error {
 
 // Cancel removes the file.
 func (u *Upload) Cancel() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.state == uploadClosed || u.state == uploadCancelled {
 		return ErrUploadOver
 	}
 	u.state = uploadCancelled
+	u.store.uploads.leave(u)
 	if u.flow != nil {
 		_ = u.flow.end() // what it could not write is not wanted any more
 	}
@@ -176,6 +213,9 @@ func (u *Upload) Cancel() error {
 
 // settle writes what is left, syncs the file, and notes what is known of it.
 func (u *Upload) settle() error {
+	if u.tally == nil {
+		return nil // it wrote nothing: who did has settled it
+	}
 	err := u.drain()
 	if err == nil {
 		err = u.file.Sync()

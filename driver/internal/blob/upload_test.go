@@ -243,3 +243,40 @@ func diskUse(t *testing.T, dir string) (n int64) {
 	}))
 	return n
 }
+
+// TestUploadIsTakenOver: a client comes back while its earlier request, of which
+// nobody knows yet that it is over, may still write.
+func TestUploadIsTakenOver(t *testing.T) {
+	d := newDisk(t)
+	content := random(10, 2*LeafSize+9)
+	file := filepath.Join(d.dir, "staging", "u")
+	first, err := d.store.Upload(file, false)
+	require.NoError(t, err)
+	_, err = first.Write(content[:LeafSize])
+	require.NoError(t, err)
+
+	status, err := d.store.Upload(file, true) // only looks
+	require.NoError(t, err)
+	require.NoError(t, status.Close())
+	_, err = first.Write(content[LeafSize : LeafSize+5])
+	require.NoError(t, err)
+	require.NoError(t, first.Close())
+
+	first, err = d.store.Upload(file, true)
+	require.NoError(t, err)
+	second, err := d.store.Upload(file, true)
+	require.NoError(t, err)
+	_, err = first.Write(random(11, 3*pieceSize)) // lost, as far as the client knows
+	require.NoError(t, err)
+	_, err = second.Write(content[LeafSize+5:])
+	require.NoError(t, err)
+	_, err = first.Write([]byte("late"))
+	require.ErrorIs(t, err, ErrUploadOver)
+
+	// Nor does anybody write what became a blob.
+	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+	require.NoError(t, err)
+	_, err = second.Write([]byte("late"))
+	require.ErrorIs(t, err, ErrUploadOver)
+	d.requireContent(ref, content)
+}
