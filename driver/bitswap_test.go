@@ -18,7 +18,7 @@ import (
 
 // newStranger is a peer of the private network that is no registry and serves
 // content by bitswap alone, as a Kubo does.
-func newStranger(t *testing.T, protectorKey string, content []byte, members ...string) {
+func newStranger(t *testing.T, protectorKey, hash string, content []byte, members ...string) {
 	t.Helper()
 	psk, err := hex.DecodeString(protectorKey)
 	must(t, err)
@@ -34,7 +34,7 @@ func newStranger(t *testing.T, protectorKey string, content []byte, members ...s
 	lite, err := ipfslite.New(t.Context(), ipfslite.NewInMemoryDatastore(), nil, h, routes, &ipfslite.Config{ReprovideInterval: -1})
 	must(t, err)
 	_, err = lite.AddFile(t.Context(), bytes.NewReader(content), &ipfslite.AddParams{
-		Chunker: "size-1048576", RawLeaves: true, MaxLinks: 1024,
+		Chunker: "size-1048576", RawLeaves: true, MaxLinks: 1024, HashFun: hash,
 	})
 	must(t, err)
 	infos, err := addrInfos(members)
@@ -63,13 +63,20 @@ func addrInfos(addrs []string) (infos []peer.AddrInfo, err error) {
 }
 
 func TestWhatNoMemberHoldsComesByBitswap(t *testing.T) {
-	for name, size := range map[string]int{"many leaves": 5<<20 + 3, "one leaf": 2000} {
+	for name, blob := range map[string]struct {
+		size int
+		hash string
+	}{
+		"many leaves": {5<<20 + 3, "sha2-256"}, "one leaf": {2000, "sha2-256"},
+		"many leaves, blake3": {5<<20 + 3, "blake3"}, "one leaf, blake3": {2000, "blake3"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			c := drivertest.Cluster(t, 3)
-			content := randomBytes(t, size)
+			c[0].UseHash(blob.hash)
+			content := randomBytes(t, blob.size)
 			path := pushBlob(t, c[0], content)
 			drivertest.AwaitAgreement(t, c...)
-			newStranger(t, c[1].Params.ProtectorKey, content, c[1].Addresses()...)
+			newStranger(t, c[1].Params.ProtectorKey, blob.hash, content, c[1].Addresses()...)
 			c[0].Stop()
 			if !bytes.Equal(get(t, c[1], path), content) {
 				t.Fatal("other bytes arrived")
@@ -82,7 +89,7 @@ func TestWhatNobodyHoldsIsAnErrorSoonWithAStrangerThere(t *testing.T) {
 	c := drivertest.Cluster(t, 3)
 	path := pushBlob(t, c[0], randomBytes(t, 2<<20))
 	drivertest.AwaitAgreement(t, c...)
-	newStranger(t, c[1].Params.ProtectorKey, []byte("something else"), c[1].Addresses()...)
+	newStranger(t, c[1].Params.ProtectorKey, "sha2-256", []byte("something else"), c[1].Addresses()...)
 	c[0].Stop()
 	began := time.Now()
 	if _, err := c[1].GetContent(t.Context(), path); err == nil {

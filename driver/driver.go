@@ -94,6 +94,9 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if err := checkDigest(path, content); err != nil {
 		return err
 	}
+	if err := s.settleHash(ctx); err != nil {
+		return err
+	}
 	ref, err := s.blobs.Put(ctx, content)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
 )
 
 // Ear stands between a registry's pubsub and its path map. It loses what others
@@ -56,4 +57,32 @@ func (e *Ear) Heard(peerID string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.heard[peerID]
+}
+
+// Logged opens a driver that also tells a hook what it logs from its start on.
+func Logged(hook logrus.Hook) func(context.Context, Parameters) (*Driver, error) {
+	return func(ctx context.Context, p Parameters) (*Driver, error) {
+		r, err := openRooms(ctx, p)
+		if err == nil {
+			r.log.Logger.AddHook(hook)
+			err = r.start()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ipfs: %w", err)
+		}
+		return newDriver(r), nil
+	}
+}
+
+// HashSetting is what the map says of the hash function; empty: nothing.
+func (r *rooms) HashSetting() string {
+	value, _ := r.paths.View().Setting(hashSetting)
+	return value
+}
+
+// UseHash has the swarm go over to a hash function that it has none of yet.
+func (r *rooms) UseHash(name string) {
+	if err := r.paths.Settle(context.Background(), hashSetting, name); err != nil {
+		panic(err)
+	}
 }

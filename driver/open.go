@@ -41,6 +41,7 @@ type rooms struct {
 	transfers *transfer.Transfers
 	admin     *admin.Server
 	sweeper   *uploadSweeper
+	learning  learning
 
 	closing sync.Once
 	closed  error
@@ -83,7 +84,7 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
+	r := &rooms{params: p, log: newLogger(p), started: time.Now(), learning: learning{met: make(chan struct{})}}
 	for _, open := range []func(context.Context) error{
 		r.openDisk, r.openPeer, r.openMap, r.openTransfers, r.openAdmin,
 	} {
@@ -151,8 +152,11 @@ func (r *rooms) openDisk(ctx context.Context) error {
 	if r.self, err = libpeer.IDFromPrivateKey(r.key); err != nil {
 		return fmt.Errorf("privatekey: %w", err)
 	}
-	r.blobs, err = blob.Open(r.params.DatastorePath, db, r.log)
-	return err
+	if r.blobs, err = blob.Open(r.params.DatastorePath, db, r.log); err != nil {
+		return err
+	}
+	r.blobs.SetFunction(r.params.function())
+	return nil
 }
 
 // isFresh says whether nothing was stored in a datastore yet.
@@ -214,7 +218,7 @@ func (r *rooms) openPeer(ctx context.Context) error {
 }
 
 func (r *rooms) openMap(ctx context.Context) error {
-	cfg := pathmap.Config{Store: r.db, Self: r.self.String(), Log: r.log}
+	cfg := pathmap.Config{Store: r.db, Self: r.self.String(), Log: r.log, OnSetting: r.followHash}
 	if r.peer != nil {
 		cfg.Swarm = r.peer
 	}
@@ -224,9 +228,16 @@ func (r *rooms) openMap(ctx context.Context) error {
 	}
 	if r.peer != nil {
 		r.peer.OnMessage(r.paths.Announced)
-		r.peer.OnMember(r.paths.Joined)
+		r.peer.OnMember(r.memberJoined)
 	}
 	return nil
+}
+
+func (r *rooms) memberJoined(id libpeer.ID) {
+	r.paths.Joined(id)
+	if r.peer.Trusts(id) {
+		r.learning.joined()
+	}
 }
 
 func (r *rooms) openTransfers(context.Context) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -38,6 +39,7 @@ type Parameters struct {
 	Offline           bool          `mapstructure:"offline"`
 	SyncTimeout       time.Duration `mapstructure:"synctimeout"`
 	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
+	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
 }
 
 // defaultDataAddr is where members fetch blobs. Only this one may give way to
@@ -202,6 +204,9 @@ func (p Parameters) checkValues() error {
 		if _, err := logrus.ParseLevel(p.LogLevel); err != nil {
 			return fmt.Errorf("loglevel: %q is none of error, warn, info, debug", p.LogLevel)
 		}
+	}
+	if _, ok := blob.ParseFunction(p.Hash); !ok && p.Hash != "" {
+		return fmt.Errorf("hash: %q is neither sha2-256 nor blake3; leave the key out to follow the swarm", p.Hash)
 	}
 	if p.SyncTimeout < 0 {
 		return errors.New("synctimeout: is negative; 0 never waits")

@@ -37,6 +37,8 @@ func TestGoodParameters(t *testing.T) {
 		"durations": {`{offline: true, synctimeout: 500ms, fetchtimeout: 1m}`, func(p *driver.Parameters) {
 			p.Offline, p.SyncTimeout, p.FetchTimeout = true, time.Second/2, time.Minute
 		}},
+		"hash":         {`{offline: true, hash: blake3}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "blake3" }},
+		"default hash": {`{offline: true, hash: sha2-256}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "sha2-256" }},
 		"data port": {`{offline: true, dataaddrs: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/1", dataannounceaddrs: [/dns4/a.example.org/tcp/1]}`, func(p *driver.Parameters) {
 			p.Offline, p.DataAddrs = true, []string{"/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"}
 			p.DataAnnounceAddrs = []string{"/dns4/a.example.org/tcp/1"}
@@ -83,6 +85,9 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:  "trustedpeers",
 		`{offline: true, trustedpeers: somebody}`:              "trustedpeers",
 		`{offline: true, loglevel: loud}`:                      "loglevel",
+		`{offline: true, hash: sha256}`:                        "hash: \"sha256\"",
+		`{offline: true, hash: BLAKE3}`:                        "hash: \"BLAKE3\"",
+		`{offline: true, hash: 3}`:                             "quotes",
 		`{offline: true, synctimeout: soon}`:                   "synctimeout",
 		`{offline: true, synctimeout: -1s}`:                    "synctimeout",
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",

@@ -54,6 +54,7 @@ func (r *rooms) Status(context.Context) Status {
 		Version: Version(), Started: r.started,
 		PeerID: r.self.String(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
+		Hash:  r.blobs.Function().String(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
 		Blobs: admin.Blobs{Here: here, Missing: r.missing(view), Bytes: bytes},
 	}

@@ -20,6 +20,9 @@ import (
 // the bytes are staged and gain their entry on Commit; appending to what was
 // committed copies it first, which the registry never asks for.
 func (s *store) Writer(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
+	if err := s.settleHash(ctx); err != nil {
+		return nil, err
+	}
 	if isLocal(path) {
 		u, err := s.blobs.Upload(s.localFile(path), appending)
 		if err != nil {

@@ -130,6 +130,7 @@ func printStatus(out io.Writer, s driver.Status) error {
 	if s.ReadOnly {
 		row("read only", "this registry is not in its own trustedpeers")
 	}
+	row("hash", "%s", s.Hash)
 	row("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
 	row("digest", "%s", s.Map.Digest)
 	row("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)

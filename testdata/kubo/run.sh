@@ -78,7 +78,7 @@ compare_cids() {
 	echo "$n CIDs are those of \`ipfs add $flags\`"
 }
 
-# serve starts a registry: name, http port, bootstrappers.
+# serve starts a registry: name, http port, hash function.
 serve() {
 	cat >"$work/$1.yml" <<-YAML
 		version: 0.1
@@ -90,7 +90,7 @@ serve() {
 		    listenaddrs: /ip4/127.0.0.1/tcp/0
 		    dataaddrs: /ip4/127.0.0.1/tcp/0
 		    fetchtimeout: 10s
-		    bootstrappers: $3
+		    hash: $3
 		http: {addr: "127.0.0.1:$2", draintimeout: 5s}
 	YAML
 	"$registry" serve "$work/$1.yml" >"$work/$1.log" 2>&1 &
@@ -123,21 +123,25 @@ push() {
 	curl -sf -o /dev/null -X PUT --data-binary "@$2" -H 'Content-Type: application/octet-stream' "$location&digest=$3"
 }
 
-same_swarm() {
-	local http digest cid got
-	http=$(free_port)
-	serve a "$http" ""
-	head -c 20000000 /dev/urandom >"$work/layer"
-	digest=sha256:$(sha256sum "$work/layer" | cut -d' ' -f1)
-	push "$http" "$work/layer" "$digest"
-	cid=$(ls "$work/a/blobs")
+start_kubo() {
 	"$ipfs" daemon >"$work/kubo.log" 2>&1 &
 	pids+=($!)
 	until_true "Kubo is up" "$ipfs" swarm addrs local
-	"$ipfs" swarm connect "$(address a)" >/dev/null
+}
+
+# fetch takes the name of a registry to start, and its hash function.
+fetch() {
+	local http digest cid got
+	http=$(free_port)
+	serve "$1" "$http" "$2"
+	head -c 20000000 /dev/urandom >"$work/layer"
+	digest=sha256:$(sha256sum "$work/layer" | cut -d' ' -f1)
+	push "$http" "$work/layer" "$digest"
+	cid=$(ls "$work/$1/blobs")
+	"$ipfs" swarm connect "$(address "$1")" >/dev/null
 	got=sha256:$(timeout 60 "$ipfs" cat --progress=false "$cid" | sha256sum | cut -d' ' -f1)
 	[ "$got" = "$digest" ] || fail "Kubo fetched $got, not $digest"
-	echo "Kubo fetched $cid from the registry by bitswap"
+	echo "Kubo fetched $cid ($2) from the registry by bitswap"
 }
 
 ipfs=${2:-}
@@ -145,4 +149,6 @@ ipfs=${2:-}
 init_kubo
 compare_cids cids.json
 compare_cids cids-blake3.json
-same_swarm
+start_kubo
+fetch a sha2-256
+fetch b blake3

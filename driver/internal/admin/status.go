@@ -18,6 +18,7 @@ type Status struct {
 	Network       string    `json:"network"` // private, public or offline
 	DataPath      string    `json:"data_path"`
 	ReadOnly      bool      `json:"read_only"` // outside its own list of trusted peers
+	Hash          string    `json:"hash"`      // what new blobs are named with
 	Map           Map       `json:"map"`
 	Members       []Member  `json:"members"`
 	Blobs         Blobs     `json:"blobs"`

@@ -1,0 +1,141 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+const (
+	// hashSetting is the swarm's hash function in the path map.
+	hashSetting = "hash"
+	// learnTimeout bounds each of the two waits of a push before this registry may
+	// write `hash` into the map: for a member, and for what it knows.
+	learnTimeout = 2 * time.Second
+	// learnPause is for how long nobody asks again after members gave no answer.
+	learnPause = 30 * time.Second
+)
+
+// learning is what this registry did to find out what the swarm uses.
+type learning struct {
+	met  chan struct{} // closed when the first trusted member comes
+	once sync.Once
+
+	mu     sync.Mutex // held while one push finds out for all
+	waited bool       // for the first member
+	again  time.Time  // not asked before
+}
+
+func (l *learning) joined() { l.once.Do(func() { close(l.met) }) }
+
+// function is what new blobs are named with where the map says nothing.
+func (p Parameters) function() blob.Function {
+	if f, ok := blob.ParseFunction(p.Hash); ok {
+		return f
+	}
+	return blob.SHA2
+}
+
+// followHash has new blobs named as the map says, whatever is configured here.
+func (r *rooms) followHash(setting, value string) {
+	if setting != hashSetting {
+		return
+	}
+	f, ok := blob.ParseFunction(value)
+	if !ok {
+		f = blob.SHA2
+		r.log.WithField("hash", value).Warn("this release does not know the hash function of the swarm: new blobs are named with sha2-256; upgrade this registry")
+	} else if r.params.Hash != "" && r.params.Hash != value {
+		r.log.WithField("hash", value).Warnf("the swarm uses another hash function than the configured %s: this registry follows; correct `hash`, or leave it out", r.params.Hash)
+	}
+	r.blobs.SetFunction(f)
+}
+
+// settleHash is called before a blob is hashed here. Where `hash` is configured and
+// the map says nothing it writes it there, so that the swarm follows, but not before
+// this registry had the chance to learn what the others agreed on:
+//
+//   - with members connected they are asked first, for 2 s at most; without an
+//     answer nothing is written, and they are asked again half a minute later;
+//   - with none, a registry that has bootstrappers writes nothing; the first time,
+//     while its map is empty, it waits up to 2 s for one;
+//   - with none and no bootstrappers it begins the swarm, and writes.
+//
+// A registry outside its own trustedpeers never writes it. While nothing is written
+// the configured function is used. Two registries that write at once converge on one
+// value; blobs that were named with the other one are read as before, because each
+// CID says its own.
+func (r *rooms) settleHash(ctx context.Context) error {
+	if r.params.Hash == "" || r.ReadOnly() || r.hashSettled() {
+		return nil
+	}
+	r.learning.mu.Lock()
+	defer r.learning.mu.Unlock()
+	if r.hashSettled() || !r.learnHash(ctx) {
+		return nil
+	}
+	if err := r.paths.Settle(ctx, hashSetting, r.params.Hash); err != nil {
+		return fmt.Errorf("tell the swarm of `hash`: %w", err)
+	}
+	return nil
+}
+
+func (r *rooms) hashSettled() bool { return r.paths.View().HasSetting(hashSetting) }
+
+// learnHash reports whether the map now holds what the swarm would have said.
+func (r *rooms) learnHash(ctx context.Context) bool {
+	l := &r.learning
+	if r.peer == nil {
+		return true
+	}
+	if !r.meetsMembers() {
+		if !r.joinsOthers() {
+			return true
+		}
+		if l.waited || r.paths.View().Len() > 0 {
+			return false
+		}
+		l.waited = true
+		l.await(ctx)
+		if !r.meetsMembers() {
+			return false
+		}
+	}
+	if time.Now().Before(l.again) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
+	defer cancel()
+	if err := r.paths.CatchUp(ctx); err != nil {
+		l.again = time.Now().Add(learnPause)
+		return false
+	}
+	return true
+}
+
+// await waits for the first member.
+func (l *learning) await(ctx context.Context) {
+	timer := time.NewTimer(learnTimeout)
+	defer timer.Stop()
+	select {
+	case <-l.met:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (r *rooms) meetsMembers() bool { return slices.ContainsFunc(r.peer.Connected(), r.peer.Trusts) }
+
+// joinsOthers says whether this registry is configured to join a swarm.
+func (r *rooms) joinsOthers() bool {
+	return slices.ContainsFunc(r.params.Bootstrappers, func(addr string) bool {
+		info, err := libpeer.AddrInfoFromString(addr)
+		return err == nil && info.ID != r.self
+	})
+}
