@@ -98,7 +98,7 @@ func TestHashOfTheSwarm(t *testing.T) {
 				t.Errorf("%s has other bytes", path)
 			}
 		}
-		drivertest.Await(t, "all is fetched", func() bool { return m.Status(t.Context()).Blobs.Missing == 0 })
+		drivertest.Await(t, "all is fetched", func() bool { return m.Status(t.Context()).Blobs.Here == len(contents) })
 		names := blobsBy(t, m)
 		if len(names["sha2-256"]) != 1 || names["sha2-256"][0] != before[0] || len(names["blake3"]) != len(contents)-1 {
 			t.Errorf("blobs %v, the old one is %v", names, before)
@@ -204,5 +204,24 @@ func TestReadOnlyNeverWritesTheHash(t *testing.T) {
 	}
 	if got := m.HashSetting(); got != "" {
 		t.Errorf("its map says %q", got)
+	}
+}
+
+// TestHashOfALaterRelease: it is left as it is, and this registry goes on with what
+// every release reads.
+func TestHashOfALaterRelease(t *testing.T) {
+	said := &test.Hook{}
+	m := hashing(t, drivertest.Key(t), "blake3", nil, drivertest.OpenedBy(driver.Logged(said)))
+	m.UseHash("blake4")
+	content := randomBytes(t, 1000)
+	path := pushBlob(t, m, content)
+	if !bytes.Equal(get(t, m, path), content) {
+		t.Error("other bytes")
+	}
+	if names := blobsBy(t, m); len(names["sha2-256"]) != 1 || m.HashSetting() != "blake4" || m.Status(t.Context()).Hash != "sha2-256" {
+		t.Errorf("blobs %v, the map says %q", names, m.HashSetting())
+	}
+	if n := warnings(said); n != 1 {
+		t.Errorf("it said so %d times", n)
 	}
 }
