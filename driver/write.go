@@ -67,7 +67,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return err
 	}
 	want, _ := digestOf(dest)
-	ref, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want)
+	ref, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source))
 	if errors.Is(err, os.ErrNotExist) {
 		return notFound(source)
 	}

@@ -42,12 +42,16 @@ func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Fu
 	return Ref{CID: l.Root, Size: l.Size}, nil
 }
 
-// AdoptUpload is AdoptVerified for the file of an Upload; one that is still open ends. What was
-// hashed while it came is not read again, unless it was changed since: so its CID is
-// made with the function the upload began with, though the store's be another by now.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest) (Ref, error) {
+// AdoptUpload makes a blob of the file of an Upload; one that is still open ends.
+// What was hashed while it came is not read again, unless it was changed since: so
+// its CID is made with the function the upload began with, though the store's be
+// another by now. ErrDigestMismatch when the bytes do not have the digest want.
+//
+// seen is the sha2-256 of the same bytes as somebody else saw them come, which saves
+// reading more than one leaf for want's sake; nil: nobody did.
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen hash.Hash) (Ref, error) {
 	s.uploads.end(file)
-	l, inner, err := s.hashedUpload(file, want)
+	l, inner, err := s.hashedUpload(file, want, seen)
 	if errors.Is(err, errUnknown) {
 		l, inner, err = s.hashStaged(ctx, file, want, s.Function())
 	}
@@ -66,10 +70,7 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 
 // hashedUpload makes the layout from what is known of an upload: errUnknown when
 // that is not enough.
-func (s *Store) hashedUpload(file string, want digest.Digest) (*Layout, []blocks.Block, error) {
-	if want != "" && want.Algorithm() != digest.SHA256 {
-		return nil, nil, errUnknown
-	}
+func (s *Store) hashedUpload(file string, want digest.Digest, seen hash.Hash) (*Layout, []blocks.Block, error) {
 	info, err := os.Lstat(file)
 	if err != nil {
 		return nil, nil, err
@@ -78,11 +79,17 @@ func (s *Store) hashedUpload(file string, want digest.Digest) (*Layout, []blocks
 	if err != nil || !info.Mode().IsRegular() || !k.describes(info) {
 		return nil, nil, errUnknown
 	}
-	whole, err := k.digest()
+	check, err := newCheck(want, k.Size, k.function())
 	if err != nil {
-		return nil, nil, errUnknown
+		return nil, nil, err
 	}
-	if err := (check{want, whole}).result(nil); err != nil {
+	if check.whole != nil {
+		if seen == nil || want.Algorithm() != digest.SHA256 {
+			return nil, nil, errUnknown
+		}
+		check.whole = seen
+	}
+	if err := check.result(k.Sums); err != nil {
 		return nil, nil, err
 	}
 	return profile().build(k.function(), k.Sums, k.Size)

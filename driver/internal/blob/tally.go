@@ -1,39 +1,28 @@
 package blob
 
 import (
-	"crypto/sha256"
-	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 )
 
-// tally is what is known of the bytes of an upload: the sums of its leaves, and the
-// digest of all, both as they grow.
+// tally is the sums of the leaves of an upload, as it grows.
 type tally struct {
-	leaves leafTally
-	whole  hash.Hash // sha256, whose state can be kept
-}
-
-type leafTally struct {
 	function Function
 	sums     []byte // of the leaves that are full
 	leaf     hash.Hash
 	fill     int64 // bytes in leaf
 }
 
-func newTally(f Function) *tally {
-	return &tally{leaves: leafTally{function: f, leaf: f.new()}, whole: sha256.New()}
-}
+func newTally(f Function) *tally { return &tally{function: f, leaf: f.new()} }
 
 // add takes the bytes that follow.
-func (l *leafTally) add(b []byte) {
+func (l *tally) add(b []byte) {
 	for len(b) > 0 {
 		n := min(int64(len(b)), LeafSize-l.fill)
 		l.leaf.Write(b[:n]) // a hash never fails
@@ -47,23 +36,18 @@ func (l *leafTally) add(b []byte) {
 }
 
 // all are the sums of all leaves, were this the end.
-func (l *leafTally) all() []byte {
+func (l *tally) all() []byte {
 	if l.fill > 0 || len(l.sums) == 0 {
 		return l.leaf.Sum(append([]byte(nil), l.sums...))
 	}
 	return l.sums
 }
 
-// writer adds to both.
-func (t *tally) writer() io.Writer {
-	return io.MultiWriter(&t.leaves, t.whole)
-}
-
 // full is where the first leaf that is not full begins.
-func (l *leafTally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
+func (l *tally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
 
 // Write implements io.Writer.
-func (l *leafTally) Write(b []byte) (int, error) {
+func (l *tally) Write(b []byte) (int, error) {
 	l.add(b)
 	return len(b), nil
 }
@@ -78,8 +62,7 @@ type known struct {
 	ModTime  int64  `json:"mod_time"` // nanoseconds
 	Inode    uint64 `json:"inode"`
 	Function string `json:"function"`
-	Sums     []byte `json:"sums"`   // of each leaf
-	Digest   []byte `json:"digest"` // state of the sha2-256 of all
+	Sums     []byte `json:"sums"` // of each leaf
 }
 
 var errUnknown = errors.New("nothing is known of the file")
@@ -99,15 +82,11 @@ func IsUploadNote(path string) bool {
 }
 
 // know is what is known of a file that is synced.
-func (t *tally) know(info os.FileInfo) (*known, error) {
-	digest, err := t.whole.(encoding.BinaryMarshaler).MarshalBinary()
-	if err != nil {
-		return nil, fmt.Errorf("keep the state of a digest: %w", err)
-	}
+func (l *tally) know(info os.FileInfo) *known {
 	return &known{
 		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
-		Function: t.leaves.function.String(), Sums: t.leaves.all(), Digest: digest,
-	}, nil
+		Function: l.function.String(), Sums: l.all(),
+	}
 }
 
 func inode(info os.FileInfo) uint64 {
@@ -162,23 +141,9 @@ func (k *known) function() Function {
 	return f
 }
 
-// digest is the sha2-256 of all, as it was.
-func (k *known) digest() (hash.Hash, error) {
-	h := sha256.New()
-	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(k.Digest); err != nil {
-		return nil, fmt.Errorf("take up a digest: %w", err)
-	}
-	return h, nil
-}
-
 // tally is the state to go on from, but for the last leaf when it is not full.
-func (k *known) tally() (*tally, error) {
-	digest, err := k.digest()
-	if err != nil {
-		return nil, err
-	}
+func (k *known) tally() *tally {
 	t := newTally(k.function())
-	t.whole = digest
-	t.leaves.sums = k.Sums[:k.Size/LeafSize*sumSize]
-	return t, nil
+	t.sums = k.Sums[:k.Size/LeafSize*sumSize]
+	return t
 }

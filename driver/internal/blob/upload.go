@@ -94,15 +94,12 @@ func (u *Upload) begin() error {
 		}
 	}
 	if errKnown == nil && k.Size > 0 && k.describes(info) {
-		if t, err := k.tally(); err == nil {
-			u.tally = t
-			from := t.leaves.full()
-			_, err := io.Copy(&t.leaves, io.NewSectionReader(u.file, from, u.size-from))
-			return err
-		}
+		u.tally = k.tally()
+	} else {
+		u.tally = newTally(u.store.Function())
 	}
-	u.tally = newTally(u.store.Function())
-	_, err = io.Copy(u.tally.writer(), io.NewSectionReader(u.file, 0, u.size))
+	from := u.tally.full()
+	_, err = io.Copy(u.tally, io.NewSectionReader(u.file, from, u.size-from))
 	return err
 }
 
@@ -227,11 +224,7 @@ func (u *Upload) settle() error {
 	if err != nil {
 		return err
 	}
-	k, err := u.tally.know(info)
-	if err != nil {
-		return err
-	}
-	return k.write(u.file.Name())
+	return u.tally.know(info).write(u.file.Name())
 }
 
 // drain waits until everything is written and hashed.
@@ -250,7 +243,7 @@ func (u *Upload) drain() error {
 	c := u.piece
 	u.piece = nil
 	defer c.free()
-	_, err := u.tally.writer().Write(c.bytes)
-	_, errWrite := u.file.WriteAt(c.bytes, c.offset)
-	return errors.Join(err, errWrite)
+	u.tally.add(c.bytes)
+	_, err := u.file.WriteAt(c.bytes, c.offset)
+	return err
 }

@@ -3,6 +3,8 @@ package blob
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"hash"
 	"math/rand"
 	"os"
 	"path/filepath"
@@ -54,6 +56,13 @@ func spoil(t *testing.T, file string, offset int64) {
 	require.NoError(t, os.Chtimes(file, info.ModTime(), info.ModTime()))
 }
 
+// seen is the digest as the registry has it when all bytes came.
+func seen(content []byte) hash.Hash {
+	h := sha256.New()
+	h.Write(content)
+	return h
+}
+
 func TestUploadInAnyPieces(t *testing.T) {
 	d := newDisk(t)
 	rng := rand.New(rand.NewSource(7))
@@ -68,7 +77,7 @@ func TestUploadInAnyPieces(t *testing.T) {
 				most = max(1, size/3)
 			}
 			file := d.upload("u", content, most, reopen, rng)
-			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), nil)
 			require.NoError(t, err)
 			require.Equal(t, Ref{CID: boxoRoot(t, profile(), bytes.NewReader(content)), Size: int64(size)}, ref)
 			d.requireContent(ref, content)
@@ -85,7 +94,11 @@ func TestUploadIsNotReadAgain(t *testing.T) {
 	require.NoError(t, d.store.Delete(t.Context(), want.CID))
 	file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
 	spoil(t, file, LeafSize+9)
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+	_, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), nil)
+	require.ErrorIs(t, err, ErrDigestMismatch, "nobody saw its digest, and the file was not read")
+	_, err = d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), sha256.New())
+	require.ErrorIs(t, err, ErrDigestMismatch)
+	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content))
 	require.NoError(t, err)
 	require.Equal(t, want, ref, "the file was read")
 }
@@ -103,7 +116,7 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	_, err = u.Write(content[half:])
 	require.NoError(t, err)
 	require.NoError(t, u.Close())
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content))
 	require.NoError(t, err)
 	require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
 }
@@ -131,7 +144,7 @@ func TestUploadAfterACrash(t *testing.T) {
 					require.NoError(t, err)
 					require.NoError(t, u.Close())
 				}
-				ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+				ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), nil)
 				require.NoError(t, err)
 				require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
 				d.requireContent(ref, content)
@@ -145,11 +158,11 @@ func TestUploadWithAnotherDigest(t *testing.T) {
 	for _, size := range []int{5, 2 * LeafSize} {
 		content := random(5, size)
 		file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
-		_, err := d.store.AdoptUpload(t.Context(), file, digest.FromString("other"))
+		_, err := d.store.AdoptUpload(t.Context(), file, digest.FromString("other"), nil)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromString("other"))
+		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromString("other"), nil)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromBytes(content))
+		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromBytes(content), nil)
 		require.NoError(t, err)
 	}
 }
@@ -212,7 +225,7 @@ func TestUploadsConcurrently(t *testing.T) {
 			if err := u.Close(); err != nil {
 				return err
 			}
-			_, err = d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content))
+			_, err = d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), nil)
 			return err
 		})
 	}
@@ -228,7 +241,7 @@ func TestUploadTakesItsSizeOnce(t *testing.T) {
 	before := diskUse(t, d.dir)
 	file := d.upload("u", random(9, size), LeafSize, 0, rand.New(rand.NewSource(1)))
 	require.LessOrEqual(t, diskUse(t, d.dir)-before, int64(size+size/100), "staged")
-	_, err := d.store.AdoptUpload(t.Context(), file, "")
+	_, err := d.store.AdoptUpload(t.Context(), file, "", nil)
 	require.NoError(t, err)
 	require.LessOrEqual(t, diskUse(t, d.dir)-before, int64(size+size/100), "adopted")
 }
@@ -274,7 +287,7 @@ func TestUploadIsTakenOver(t *testing.T) {
 	require.ErrorIs(t, err, ErrUploadOver)
 
 	// Nor does anybody write what became a blob.
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content))
+	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), nil)
 	require.NoError(t, err)
 	_, err = second.Write([]byte("late"))
 	require.ErrorIs(t, err, ErrUploadOver)

@@ -44,21 +44,20 @@ func (c *piece) free() {
 	}
 }
 
-// flow takes the pieces of one upload, in order: one goroutine writes them, one
-// hashes leaves and one the whole, beside whoever sends. Whoever started it ends it.
+// flow takes the pieces of one upload, in order: one goroutine writes them and one
+// hashes leaves, beside whoever sends. Whoever started it ends it.
 type flow struct {
 	takers []chan *piece
 	wg     sync.WaitGroup
 	failed atomic.Pointer[error]
 }
 
-// startFlow starts it; write is given the pieces beside the hashes of t.
+// startFlow starts it; write is given the pieces beside t.
 func startFlow(write func(*piece) error, t *tally) *flow {
 	f := &flow{}
 	for _, take := range []func(*piece) error{
 		write,
-		func(c *piece) error { t.leaves.add(c.bytes); return nil },
-		func(c *piece) error { _, err := t.whole.Write(c.bytes); return err },
+		func(c *piece) error { t.add(c.bytes); return nil },
 	} {
 		pieces := make(chan *piece, piecesAhead)
 		f.takers = append(f.takers, pieces)
