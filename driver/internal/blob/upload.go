@@ -25,6 +25,7 @@ type Upload struct {
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
 	tally *tally // nil until the first byte
+	fault error  // what could not be made safe: nothing is known of the file any more
 	state uploadState
 }
 
@@ -208,17 +209,18 @@ func (u *Upload) Cancel() error {
 	return nil
 }
 
-// settle writes what is left, syncs the file, and notes what is known of it.
+// settle writes what is left, syncs the file, and notes what is known of it. What
+// failed once stays failed: the bytes are gone, and the next sync would not say so.
 func (u *Upload) settle() error {
-	if u.tally == nil {
-		return nil // it wrote nothing: who did has settled it
+	if u.tally == nil || u.fault != nil {
+		return u.fault // without a tally it wrote nothing: who did has settled it
 	}
-	err := u.drain()
-	if err == nil {
-		err = u.file.Sync()
+	u.fault = u.drain()
+	if u.fault == nil {
+		u.fault = u.file.Sync()
 	}
-	if err != nil {
-		return err
+	if u.fault != nil {
+		return u.fault
 	}
 	info, err := u.file.Stat()
 	if err != nil {

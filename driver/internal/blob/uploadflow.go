@@ -49,6 +49,7 @@ func (c *piece) free() {
 type flow struct {
 	takers []chan *piece
 	wg     sync.WaitGroup
+	stop   sync.Once
 	failed atomic.Pointer[error]
 }
 
@@ -94,11 +95,14 @@ func (f *flow) send(c *piece) error {
 	return f.err()
 }
 
-// end waits until everything is done. Nothing can be sent after it.
+// end waits until everything is done. Nothing can be sent after it; it may be called
+// again.
 func (f *flow) end() error {
-	for _, t := range f.takers {
-		close(t)
-	}
+	f.stop.Do(func() {
+		for _, t := range f.takers {
+			close(t)
+		}
+	})
 	f.wg.Wait()
 	return f.err()
 }
