@@ -50,7 +50,7 @@ func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Fu
 // seen is the sha2-256 of the same bytes as somebody else saw them come, which saves
 // reading more than one leaf for want's sake; nil: nobody did.
 func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen hash.Hash) (Ref, error) {
-	s.uploads.end(file)
+	defer s.uploads.adopt(file)()
 	l, inner, err := s.hashedUpload(file, want, seen)
 	if errors.Is(err, errUnknown) {
 		l, inner, err = s.hashStaged(ctx, file, want, s.Function())

@@ -71,6 +71,7 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 		err = u.begin()
 	}
 	if err != nil {
+		s.uploads.leave(u)
 		return nil, errors.Join(err, f.Close())
 	}
 	return u, nil
@@ -79,8 +80,10 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 // begin makes this upload the one that writes the file, which ends where this upload
 // does, and takes up what is known of its bytes.
 func (u *Upload) begin() error {
-	u.store.uploads.claim(u)
-	info, err := u.file.Stat()
+	if err := u.store.uploads.claim(u); err != nil {
+		return err
+	}
+	info, err := u.named()
 	if err != nil {
 		return err
 	}
@@ -102,6 +105,20 @@ func (u *Upload) begin() error {
 	from := u.tally.full()
 	_, err = io.Copy(u.tally, io.NewSectionReader(u.file, from, u.size-from))
 	return err
+}
+
+// named describes the file while it still has its name. It has not when it became a
+// blob, or was removed, since it was opened: then it is not to be written.
+func (u *Upload) named() (os.FileInfo, error) {
+	info, err := u.file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	there, err := os.Stat(u.file.Name())
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(info, there) {
+		return nil, ErrUploadOver
+	}
+	return info, err
 }
 
 // Size is how much was accepted, in bytes, with what was there before.

@@ -4,13 +4,19 @@ import "sync"
 
 // uploads knows who writes which file.
 type uploads struct {
-	mu sync.Mutex
-	by map[string]*Upload
+	mu      sync.Mutex
+	by      map[string]*Upload
+	adopted map[string]int // how many make a blob of the file now
 }
 
-// claim makes u the one that writes its file, and ends the one before.
-func (w *uploads) claim(u *Upload) {
+// claim makes u the one that writes its file, and ends the one before. While a blob
+// is being made of the file nobody gets it.
+func (w *uploads) claim(u *Upload) error {
 	w.mu.Lock()
+	if w.adopted[u.file.Name()] > 0 {
+		w.mu.Unlock()
+		return ErrUploadOver
+	}
 	if w.by == nil {
 		w.by = map[string]*Upload{}
 	}
@@ -18,15 +24,27 @@ func (w *uploads) claim(u *Upload) {
 	w.by[u.file.Name()] = u
 	w.mu.Unlock()
 	before.takeOver()
+	return nil
 }
 
-// end ends whoever writes a file.
-func (w *uploads) end(file string) {
+// adopt ends whoever writes a file, and keeps others from it until done.
+func (w *uploads) adopt(file string) (done func()) {
 	w.mu.Lock()
+	if w.adopted == nil {
+		w.adopted = map[string]int{}
+	}
+	w.adopted[file]++
 	before := w.by[file]
 	delete(w.by, file)
 	w.mu.Unlock()
 	before.takeOver()
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.adopted[file]--; w.adopted[file] == 0 {
+			delete(w.adopted, file)
+		}
+	}
 }
 
 func (w *uploads) leave(u *Upload) {
