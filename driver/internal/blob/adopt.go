@@ -84,7 +84,7 @@ func (s *Store) hashedUpload(file string, want digest.Digest, seen hash.Hash) (*
 		return nil, nil, err
 	}
 	if check.whole != nil {
-		if seen == nil || want.Algorithm() != digest.SHA256 {
+		if seen == nil || k.Reread || want.Algorithm() != digest.SHA256 {
 			return nil, nil, errUnknown
 		}
 		check.whole = seen

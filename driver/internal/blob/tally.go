@@ -1,6 +1,8 @@
 package blob
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +19,7 @@ type tally struct {
 	sums     []byte // of the leaves that are full
 	leaf     hash.Hash
 	fill     int64 // bytes in leaf
+	reread   bool  // nothing was known of bytes that were there: they may not be those that came
 }
 
 func newTally(f Function) *tally { return &tally{function: f, leaf: f.new()} }
@@ -52,7 +55,7 @@ func (l *tally) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-const knownVersion = 2
+const knownVersion = 3
 
 // known is a tally beside its file, as JSON. It was written after the file was
 // synced, so that it never knows more than the disk holds.
@@ -63,6 +66,20 @@ type known struct {
 	Inode    uint64 `json:"inode"`
 	Function string `json:"function"`
 	Sums     []byte `json:"sums"` // of each leaf
+	Reread   bool   `json:"reread,omitempty"`
+	Check    []byte `json:"check"` // sha2-256 of the same JSON without this
+}
+
+// encode gives the JSON, with its check.
+func (k *known) encode() ([]byte, error) {
+	k.Check = nil
+	b, err := json.Marshal(k)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	k.Check = sum[:]
+	return json.Marshal(k)
 }
 
 var errUnknown = errors.New("nothing is known of the file")
@@ -85,7 +102,7 @@ func IsUploadNote(path string) bool {
 func (l *tally) know(info os.FileInfo) *known {
 	return &known{
 		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
-		Function: l.function.String(), Sums: l.all(),
+		Function: l.function.String(), Sums: l.all(), Reread: l.reread,
 	}
 }
 
@@ -98,7 +115,7 @@ func inode(info os.FileInfo) uint64 {
 
 // write puts it beside its file, whole or not at all.
 func (k *known) write(file string) error {
-	b, err := json.Marshal(k)
+	b, err := k.encode()
 	if err != nil {
 		return fmt.Errorf("keep hashes: %w", err)
 	}
@@ -126,6 +143,9 @@ func readKnown(file string) (*known, error) {
 	if _, ok := ParseFunction(k.Function); !ok || k.Version != knownVersion {
 		return nil, errUnknown
 	}
+	if again, err := k.encode(); err != nil || !bytes.Equal(again, b) {
+		return nil, errUnknown // damaged
+	}
 	return k, nil
 }
 
@@ -145,5 +165,6 @@ func (k *known) function() Function {
 func (k *known) tally() *tally {
 	t := newTally(k.function())
 	t.sums = k.Sums[:k.Size/LeafSize*sumSize]
+	t.reread = k.Reread
 	return t
 }

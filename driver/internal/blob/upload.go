@@ -101,6 +101,7 @@ func (u *Upload) begin() error {
 		u.tally = k.tally()
 	} else {
 		u.tally = newTally(u.store.Function())
+		u.tally.reread = u.size > 0
 	}
 	from := u.tally.full()
 	_, err = io.Copy(u.tally, io.NewSectionReader(u.file, from, u.size-from))

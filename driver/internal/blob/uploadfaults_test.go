@@ -1,7 +1,10 @@
 package blob
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -59,7 +62,7 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			_, err = late.Write([]byte("while it becomes a blob"))
 			require.ErrorIs(t, err, ErrUploadOver)
 			done()
-			ref, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content))
+			ref, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), nil)
 			require.NoError(t, err)
 			require.Empty(t, d.store.uploads.adopted)
 			_, errWrite := late.Write(random(2, LeafSize/2))
@@ -68,4 +71,64 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			require.True(t, errWrite != nil || errClose != nil, "what was not kept is an error")
 		})
 	}
+}
+
+// Sums count only while they are whole, and of the very file.
+func TestNotesThatDoNotCount(t *testing.T) {
+	content := random(1, 4*LeafSize+9)
+	for name, happens := range map[string]func(file string) error{
+		"lost": func(f string) error { return os.Remove(UploadNote(f)) },
+		"cut":  func(f string) error { return os.Truncate(UploadNote(f), 300) },
+		"zeroed": func(f string) error {
+			return errors.Join(os.Truncate(UploadNote(f), 0), os.Truncate(UploadNote(f), 400))
+		},
+		"damaged": func(f string) error { return damageNote(UploadNote(f), `"sums":"`) },
+		"longer":  func(f string) error { return errors.Join(os.Truncate(f, 3*LeafSize), os.Truncate(f, 4*LeafSize+9)) },
+		"another": replaceFile,
+	} {
+		for _, more := range []int{0, 2*LeafSize + 5} {
+			t.Run(fmt.Sprint(name, more), func(t *testing.T) {
+				d := newDisk(t)
+				all, file := append(bytes.Clone(content), random(2, more)...), filepath.Join(d.dir, "staging", "u")
+				send := func(b []byte) {
+					u, err := d.store.Upload(file, true)
+					require.NoError(t, err)
+					_, err = u.Write(b)
+					require.NoError(t, err)
+					require.NoError(t, u.Close())
+				}
+				send(content)
+				spoil(t, file, LeafSize)
+				require.NoError(t, happens(file))
+				d.restart()
+				send(all[len(content):])
+				_, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(all), seen(all))
+				require.ErrorIs(t, err, ErrDigestMismatch, "the file was not read")
+			})
+		}
+	}
+}
+
+// damageNote changes the byte ten behind a text.
+func damageNote(file, text string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	at := bytes.Index(b, []byte(text)) + len(text) + 10
+	b[at] ^= 'A' ^ 'B' // still base64, mostly
+	if !bytes.ContainsRune([]byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"), rune(b[at])) {
+		b[at] = 'A'
+	}
+	return os.WriteFile(file, b, 0o600)
+}
+
+// replaceFile puts another file with the same bytes and time in its place.
+func replaceFile(file string) error {
+	info, errStat := os.Stat(file)
+	content, errRead := os.ReadFile(file)
+	if err := errors.Join(errStat, errRead, os.Rename(file, file+"-old")); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(file, content, 0o600), os.Chtimes(file, info.ModTime(), info.ModTime()))
 }
