@@ -132,6 +132,9 @@ func TestAFullDiskWhileMerging(t *testing.T) {
 	if b.m.View().Digest() != digest {
 		t.Error("a part of what could not be stored is visible")
 	}
+	if w := b.warnings(); len(w) != 1 || !strings.Contains(w[0], "disk full") {
+		t.Errorf("an operator is told %q", w)
+	}
 	mustFail(t, b, "/of-b")
 	b.disk.full.Store(false)
 	agree(t, a, b)

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -45,6 +46,7 @@ type seat struct {
 	db   *badger.Datastore
 	disk disk
 	addr string
+	logs *logtest.Hook
 }
 
 func newFabric(t *testing.T) *fabric {
@@ -87,7 +89,9 @@ func (s *seat) start() {
 	s.f.t.Helper()
 	s.db = openBadger(s.f.t, s.dir)
 	s.disk.TxnDatastore = s.db
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: quiet(), ExchangeInterval: s.f.interval})
+	log := quiet()
+	s.logs = logtest.NewLocal(log.Logger)
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
@@ -95,6 +99,16 @@ func (s *seat) start() {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	s.f.members[s.id] = s
+}
+
+// warnings are what was logged for an operator to act on.
+func (s *seat) warnings() (w []string) {
+	for _, e := range s.logs.AllEntries() {
+		if e.Level <= logrus.WarnLevel {
+			w = append(w, e.Message)
+		}
+	}
+	return w
 }
 
 func (s *seat) stop() {

@@ -170,6 +170,13 @@ func (m *Map) keep(bs []blocks.Block) error {
 	}
 	m.lock.Lock() // the ledger may be in a transaction that is thrown away
 	defer m.lock.Unlock()
+	if err := m.keepLocked(bs); err != nil {
+		return fmt.Errorf("%w: %w", errNotStored, err)
+	}
+	return nil
+}
+
+func (m *Map) keepLocked(bs []blocks.Block) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ type Map struct {
 	rounds   rounds
 	inbox    inbox
 	last     lastDeltas
+	stuck    atomic.Bool // merging fails here, and that was said
 	listener net.Listener
 
 	ctx     context.Context

@@ -2,6 +2,7 @@ package pathmap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,6 +16,9 @@ const (
 	groupDeltas = 256       // deltas merged in one transaction, at most
 	groupBytes  = 512 << 10 // bytes of them, at most, beyond the first
 )
+
+// errNotStored says that deltas are good and this machine cannot keep them.
+var errNotStored = errors.New("changes not stored")
 
 // mergeAll merges deltas whose blocks are here, oldest first: a parent's
 // priority is always less than its child's. Readers and local writers get a
@@ -34,7 +38,11 @@ func (m *Map) mergeAll(ctx context.Context, pending []*delta) error {
 			return err
 		}
 		n := groupLen(pending)
-		if err := m.mergeGroup(pending[:n]); err != nil {
+		err := m.mergeGroup(pending[:n])
+		if err != nil && !errors.Is(err, errBadDelta) {
+			return fmt.Errorf("%w: %w", errNotStored, err)
+		}
+		if err != nil {
 			return err
 		}
 		pending = pending[n:]

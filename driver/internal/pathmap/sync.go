@@ -129,11 +129,24 @@ func (m *Map) worker() {
 			if !ok {
 				break
 			}
-			if err := m.syncWith(id, heads); err != nil && m.ctx.Err() == nil {
-				m.log.WithField("peer", id).WithError(err).Debug("path exchange ended early, it goes on later")
-			}
+			m.noteSync(id, m.syncWith(id, heads))
 			m.inbox.done(id)
 		}
+	}
+}
+
+// noteSync tells of an exchange that failed: of one that this machine is to blame for
+// once, until one succeeds, because then the map stays as it is and nothing else says so.
+func (m *Map) noteSync(id peer.ID, err error) {
+	log := m.log.WithField("peer", id).WithError(err)
+	switch {
+	case err == nil:
+		m.stuck.Store(false)
+	case m.ctx.Err() != nil:
+	case errors.Is(err, errNotStored) && !m.stuck.Swap(true):
+		log.Warn("changes of other registries cannot be stored: this registry does not follow them until it can; is the disk full?")
+	default:
+		log.Debug("path exchange ended early, it goes on later")
 	}
 }
 
