@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
@@ -24,6 +25,7 @@ func TestARegistryReadsItsOwnWritesWhileItCatchesUp(t *testing.T) {
 	link.Throttle(line)
 	p := drivertest.Parameters(t, key)
 	p.Bootstrappers = a.Addresses()
+	p.SyncTimeout = 20 * time.Millisecond // pushes do not wait for the history
 	b := drivertest.Start(t, p)
 
 	var wg sync.WaitGroup
@@ -81,4 +83,32 @@ func pushAndRead(t *testing.T, m *drivertest.Member, name string, round int) boo
 		return false
 	}
 	return true
+}
+
+// TestTheLastPushOfATagWins also when it comes to a registry that has only begun to
+// follow a history in which the tag was pushed many times.
+func TestTheLastPushOfATagWins(t *testing.T) {
+	t.Parallel()
+	const history, line = 400, 200 << 10
+	key := drivertest.Key(t)
+	a, link := drivertest.StartLinked(t, drivertest.Parameters(t, key))
+	for i := range history {
+		put(t, a, tagLink("a", "latest"), fmt.Sprint("sha256:", i))
+	}
+	put(t, a, tagLink("a", "end"), "sha256:x")
+	link.Throttle(line)
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers, p.SyncTimeout = a.Addresses(), time.Minute
+	b := drivertest.Start(t, p)
+	drivertest.AwaitMesh(t, a, b)
+	if !missing(b, tagLink("a", "end")) {
+		t.Fatal("it caught up too soon: the test tests nothing")
+	}
+	put(t, b, tagLink("a", "latest"), "sha256:last")
+	drivertest.AwaitAgreement(t, a, b)
+	for _, m := range []*drivertest.Member{a, b} {
+		if got := string(get(t, m, tagLink("a", "latest"))); got != "sha256:last" {
+			t.Errorf("the tag is %s", got)
+		}
+	}
 }

@@ -36,7 +36,22 @@ func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 			return nil
 		}
 	}
+	if strings.Contains(path, "/_manifests/tags/") {
+		s.catchUpFirst(ctx)
+	}
 	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
+}
+
+// catchUpFirst waits, as a miss does, while this registry follows changes of others:
+// the greater version of a tag wins, and one written beside a long history that is
+// still to come would have a small one, though it is the last that was pushed.
+func (s *store) catchUpFirst(ctx context.Context) {
+	if !s.paths.CatchingUp() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	defer cancel()
+	_ = s.paths.CatchUp(ctx) // what did not come in time is concurrent
 }
 
 // Move implements storagedriver.StorageDriver. Bytes that leave a local path

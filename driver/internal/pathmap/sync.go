@@ -117,6 +117,16 @@ func (i *inbox) done(id peer.ID) {
 	}
 }
 
+// CatchingUp says whether members named changes, or were not asked for theirs yet,
+// that are still on their way into the map.
+func (m *Map) CatchingUp() bool { return m.inbox.waits() }
+
+func (i *inbox) waits() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.todo)+len(i.busy) > 0
+}
+
 func (m *Map) worker() {
 	for {
 		select {
