@@ -83,12 +83,17 @@ func transports(cfg Config) []libp2p.Option {
 		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService())
 }
 
+// maxWindow is what one stream may have on its way, in bytes: a transfer has nine
+// streams at most, and 64 MiB in all.
+const maxWindow = 7 << 20
+
 // muxer is libp2p's yamux with a shorter keepalive. Its windows start at 256 KiB
-// and grow by themselves up to 16 MiB where the round trip asks for it; starting
-// higher would reserve that much for each of a few idle streams per member.
+// and grow by themselves where the round trip asks for it; starting higher would
+// reserve that much for each of a few idle streams per member.
 func muxer() *yamux.Transport {
 	cfg := *yamux.DefaultTransport.Config()
 	cfg.KeepAliveInterval = keepAlive
+	cfg.MaxStreamWindowSize = maxWindow
 	return (*yamux.Transport)(&cfg)
 }
 
