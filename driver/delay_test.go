@@ -1,8 +1,10 @@
 package driver_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
@@ -79,4 +81,31 @@ func TestAMissFindsWhatWasNotHeardOf(t *testing.T) {
 		}
 	}
 	drivertest.Await(t, "the messages come, and are lost", func() bool { return ear.Lost.Load() >= 8 })
+}
+
+// TestStreamsKeepMovingOverADistance: there, a stream's window grows to its greatest,
+// and must still be opened again whenever it was read. A stream that stops is left
+// for another after ten seconds only.
+func TestStreamsKeepMovingOverADistance(t *testing.T) {
+	t.Parallel()
+	const size = 48 << 20
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.FetchTimeout, p.DataAddrs = 5*time.Minute, nil
+	a, link := drivertest.StartLinked(t, p)
+	link.Delay(40 * time.Millisecond)
+	p.DatastorePath, p.Bootstrappers = t.TempDir(), a.Addresses()
+	b := drivertest.Start(t, p)
+	drivertest.AwaitMesh(t, a, b)
+	path := pushBlob(t, a, randomBytes(t, size))
+	drivertest.AwaitAgreement(t, a, b)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	r, err := b.Reader(ctx, path, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if n, err := io.Copy(io.Discard, r); err != nil || n != size {
+		t.Errorf("%d bytes came, %v", n, err)
+	}
 }

@@ -83,9 +83,11 @@ func transports(cfg Config) []libp2p.Option {
 		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService())
 }
 
-// maxWindow is what one stream may have on its way, in bytes: a transfer has nine
-// streams at most, and 64 MiB in all.
-const maxWindow = 7 << 20
+// maxWindow is what one stream may have on its way, in bytes: a transfer has eight
+// streams with leaves at most, and so 64 MiB in all. It must be the initial window
+// doubled some times: go-yamux v5.1.0 forgets to tell the sender of a part of the old
+// window when it doubles one, and a stream stops for good where the last step is less.
+const maxWindow = 8 << 20
 
 // muxer is libp2p's yamux with a shorter keepalive. Its windows start at 256 KiB
 // and grow by themselves where the round trip asks for it; starting higher would
