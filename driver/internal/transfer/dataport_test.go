@@ -75,6 +75,26 @@ func TestClosedDataPort(t *testing.T) {
 	}
 }
 
+// TestMuteDataPortsOfMany: packets to them are dropped, and there are three members,
+// so that nobody can be guessed to be the holder.
+func TestMuteDataPortsOfMany(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts there
+	require.NoError(t, err)
+	p := newDuo(t, announcing(t, l.Addr()))
+	addrs, err := libpeer.AddrInfosFromP2pAddrs(p.a.Addrs()...)
+	require.NoError(t, err)
+	c, _, _ := newPeeredWith(t, announcing(t, l.Addr()), addrs...)
+	eventually(t, func() bool { return len(p.b.Connected()) == 2 && len(c.Connected()) == 2 }, "they do not meet")
+	content := random(62, 4*mib)
+	ref, err := p.holds.Put(t.Context(), content)
+	require.NoError(t, err)
+	holders, err := p.get.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, []libpeer.ID{p.a.ID()}, holders)
+	p.pull(t, content)
+	require.Zero(t, p.get.DataIn())
+}
+
 func announcing(t *testing.T, addr net.Addr) func(*peer.Config) {
 	t.Helper()
 	m, err := manet.FromNetAddr(addr)

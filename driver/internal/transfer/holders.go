@@ -104,7 +104,7 @@ func (s *questions) prune() {
 }
 
 func (s *questions) run(q *question, c cid.Cid) {
-	ctx, cancel := context.WithTimeout(s.t.ctx, s.t.pace.ask)
+	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.pace.ask, errSilent)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(maxAsking)

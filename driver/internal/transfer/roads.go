@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ const (
 type roads struct {
 	swarm         Swarm
 	data, streams *http.Transport
+	patience      time.Duration // with dialling
 
 	in atomic.Int64 // bytes of blobs received at data ports
 
@@ -56,7 +58,7 @@ func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 		}
 	}
 	overStream := func(ctx context.Context, id peer.ID) (net.Conn, error) { return s.Dial(ctx, id, Protocol) }
-	return &roads{swarm: s, data: road(s.DialData), streams: road(overStream), avoid: map[peer.ID]*avoided{}}
+	return &roads{swarm: s, data: road(s.DialData), streams: road(overStream), patience: patience, avoid: map[peer.ID]*avoided{}}
 }
 
 // dialHost dials the host of a URL, which is a peer ID, as a CID because URLs are
@@ -77,9 +79,8 @@ func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.
 // port is none or fails.
 func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
 	if r.usesData(id) {
-		resp, err := r.data.RoundTrip(req)
+		resp, err := r.byData(req, id)
 		if err == nil {
-			resp.Body = &carried{resp.Body, req.Context(), r, id}
 			return resp, nil
 		}
 		over := req.Context().Err() != nil
@@ -91,6 +92,23 @@ func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
 		}
 	}
 	return r.streams.RoundTrip(req)
+}
+
+// byData sends a request to a member's data port. One that cannot be connected to
+// within half of the patience leaves the other half for a stream; it may be that a
+// firewall drops what is sent there. Dialling goes on, for the next request.
+func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	late := time.AfterFunc(r.patience/2, func() { cancel(errSilent) })
+	connected := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { late.Stop() }}
+	resp, err := r.data.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, connected)))
+	if err != nil {
+		late.Stop()
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &carried{resp.Body, req.Context(), r, id, cancel}
+	return resp, nil
 }
 
 func (r *roads) usesData(id peer.ID) bool {
@@ -137,6 +155,13 @@ type carried struct {
 	ctx   context.Context
 	roads *roads
 	id    peer.ID
+	end   context.CancelCauseFunc // of the request
+}
+
+// Close implements io.Closer.
+func (c *carried) Close() error {
+	defer c.end(nil)
+	return c.ReadCloser.Close()
 }
 
 // Read implements io.Reader.
