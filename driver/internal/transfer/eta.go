@@ -25,3 +25,6 @@ func (r *run) came(n int) {
 	r.got.Add(int64(n))
 	r.last.Store(int64(time.Since(r.began)))
 }
+
+// rate is what comes, in bytes a second.
+func (r *run) rate() float64 { return float64(r.got.Load()) / time.Since(r.began).Seconds() }

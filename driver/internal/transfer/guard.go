@@ -21,7 +21,7 @@ func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 		j: j, run: r,
 		silence: time.AfterFunc(j.t.pace.silence, func() { cut(errSilent) }),
 		slow: time.AfterFunc(j.t.pace.slow, func() {
-			if leaf, ok := j.plan.head(r); ok && j.roster.another(r.id, leaf) {
+			if leaf, ok := j.plan.head(r); ok && j.roster.faster(r.id, leaf, r.rate()) {
 				cut(errSlow)
 			}
 		}),
@@ -37,7 +37,10 @@ func (g *guard) Read(b []byte) (int, error) {
 	g.silence.Reset(g.j.t.pace.silence)
 	n, err := g.body.Read(b)
 	g.silence.Stop()
-	g.run.came(n)
+	if n > 0 {
+		g.run.came(n)
+		g.j.flows()
+	}
 	g.j.t.in.Add(int64(n))
 	return n, err
 }

@@ -37,6 +37,7 @@ type job struct {
 	err    error
 
 	moved         atomic.Int64 // last progress, nanoseconds since born
+	flowed        atomic.Int64 // last byte, likewise
 	born          time.Time
 	first         chan struct{} // closed at the first leaf
 	firstOnce     sync.Once
@@ -157,29 +158,43 @@ func (j *job) employ(wg *sync.WaitGroup) {
 	if j.t.cfg.Bitswap != nil {
 		wg.Go(j.lastResort)
 	}
-	alone := time.NewTimer(j.t.pace.alone)
-	defer alone.Stop()
+	alone, cancel := context.WithTimeout(j.ctx, j.t.pace.alone)
+	defer cancel()
 	select {
 	case <-j.aheadDone:
-	case <-alone.C:
-	case <-j.ctx.Done():
-		return
+	case <-alone.Done():
 	}
 	wg.Go(func() { j.work(false) })
 	if j.plan.layout.Leaves() == 1 {
 		return
 	}
 	if j.wanted >= 0 {
-		select {
-		case <-j.first:
-		case <-alone.C:
-		case <-j.ctx.Done():
-			return
-		}
+		j.awaitFirst(alone)
 	}
 	wg.Go(func() { j.work(true) })
 	wg.Go(j.keepHaves)
 	j.hire(wg)
+}
+
+// awaitFirst waits for the first leaf for a moment, or as long as bytes of it come
+// over a link that is no faster.
+func (j *job) awaitFirst(alone context.Context) {
+	select {
+	case <-j.first:
+		return
+	case <-alone.Done():
+	}
+	tick := time.NewTicker(j.t.pace.retry)
+	defer tick.Stop()
+	for time.Since(j.born)-time.Duration(j.flowed.Load()) < j.t.pace.retry {
+		select {
+		case <-j.first:
+			return
+		case <-tick.C:
+		case <-j.ctx.Done():
+			return
+		}
+	}
 }
 
 // hire starts a worker for each stream that can be used, as holders appear.
@@ -241,10 +256,12 @@ func (j *job) closePartial() {
 	}
 }
 
-// watch fails the job when nothing has come for Config.Stall.
+// watch fails the job when no byte has come for Config.Stall, or no whole leaf for
+// some times that.
 func (j *job) watch() {
 	for {
-		left := j.t.pace.stall - j.still()
+		quiet := time.Since(j.born) - time.Duration(max(j.moved.Load(), j.flowed.Load()))
+		left := min(j.t.pace.stall-quiet, j.t.pace.trickle-j.still())
 		if j.plan.hashing.Load() {
 			left = max(left, j.t.pace.retry) // busy with what is here
 		}
@@ -260,7 +277,10 @@ func (j *job) watch() {
 	}
 }
 
-// still is how long nothing has come.
+// flows notes that bytes come, of a leaf that is not whole.
+func (j *job) flows() { j.flowed.Store(int64(time.Since(j.born))) }
+
+// still is how long nothing was verified.
 func (j *job) still() time.Duration { return time.Since(j.born) - time.Duration(j.moved.Load()) }
 
 func (j *job) progress() { j.moved.Store(int64(time.Since(j.born))) }

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
+
+// atOnce is how many holders are asked for one inner block at the same time.
+const atOnce = 3
 
 // open learns the leaves of the blob and opens what there is of it here.
 func (j *job) open() error {
@@ -47,18 +52,61 @@ func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return b, err
 	}
 	for ctx.Err() == nil {
-		id, ok := j.roster.pick(anyLeaf)
-		if !ok {
-			return j.blockByBitswap(ctx, c)
-		}
-		b, err := j.blockFrom(ctx, id, c)
-		j.settle(ctx, id, err)
-		if err == nil {
+		b, asked := j.blockOfHolders(ctx, c)
+		if b != nil {
 			j.progress()
 			return b, nil
 		}
+		if !asked {
+			return j.blockByBitswap(ctx, c)
+		}
 	}
 	return nil, ctx.Err()
+}
+
+// blockOfHolders asks a holder, and another one too whenever nothing has come for a
+// moment: the leaves wait for this. False when there was nobody to ask.
+func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	answers := make(chan []byte, atOnce)
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var whom []peer.ID
+	for out := 0; ; {
+		select {
+		case <-next.C:
+			if id, ok := j.roster.pick(anyLeaf, whom...); ok {
+				whom, out = append(whom, id), out+1
+				wg.Go(func() { answers <- j.settledBlock(ctx, id, c) })
+			}
+			if out == 0 {
+				return nil, len(whom) > 0
+			}
+			if out < atOnce {
+				next.Reset(j.t.pace.grace)
+			}
+		case b := <-answers:
+			if out--; b != nil {
+				return b, true
+			}
+			next.Reset(0)
+		case <-ctx.Done():
+			return nil, true
+		}
+	}
+}
+
+// settledBlock is nil when the holder did not give it.
+func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
+	b, err := j.blockFrom(ctx, id, c)
+	j.settle(ctx, id, err)
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {

@@ -7,9 +7,9 @@ import (
 
 const (
 	// streams is how many ranges of one blob are received at once from few holders,
-	// maxStreams from many, one each.
+	// maxStreams from many, one each. One more is for what a reader waits for.
 	streams    = 3
-	maxStreams = 8
+	maxStreams = 7
 	// warm is how many connections to a member are kept for the next transfer, so
 	// that its first leaf comes through all of them.
 	warm = pieces + 2
@@ -24,17 +24,23 @@ const (
 	firstRun = 2
 	maxRun   = 32
 	runTime  = 500 * time.Millisecond
-	// maxAhead is how many leaves are asked for and have not arrived.
-	maxAhead = 64
+	// maxAhead is how many leaves are asked for and have not arrived; what readers
+	// wait for comes on top, two leaves at a time. So no more than 64 MiB are on their
+	// way, however large the windows.
+	maxAhead = 60
 	// maxPolled is how many registries in mid-transfer are asked at once what they
 	// have.
 	maxPolled = 16
+	// maxOffers is how many of those who have it all are chosen from, and of those
+	// who have some.
+	maxOffers = 16
 )
 
 // pace is how long a transfer waits for what. All but linger follow from
 // Config.Stall, so that everything is tried more than once within it.
 type pace struct {
-	stall   time.Duration // without a verified leaf: the transfer has failed
+	stall   time.Duration // without a byte: the transfer has failed
+	trickle time.Duration // without a verified leaf, likewise
 	silence time.Duration // a holder that sends no byte
 	slow    time.Duration // one leaf, when another holder could send it
 	nobody  time.Duration // no member holds it, and each said so
@@ -52,6 +58,7 @@ type pace struct {
 func paceFor(stall time.Duration) pace {
 	return pace{
 		stall:   stall,
+		trickle: 4 * stall,
 		silence: min(stall/3, 10*time.Second),
 		slow:    stall / 2,
 		nobody:  stall / 10,

@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,14 +82,14 @@ func (r *roster) guess(id peer.ID) {
 	}
 }
 
-// pick takes the holder of a leaf with the fewest streams in use. Give it back with
-// done.
-func (r *roster) pick(leaf int) (id peer.ID, ok bool) {
+// pick takes the holder of a leaf with the fewest streams in use, but none of those
+// named. Give it back with done.
+func (r *roster) pick(leaf int, but ...peer.ID) (id peer.ID, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var best *holder
 	for other, h := range r.by {
-		if h.rests() || !h.has(leaf) {
+		if h.rests() || !h.has(leaf) || slices.Contains(but, other) {
 			continue
 		}
 		if best == nil || h.better(best) {
@@ -215,12 +216,18 @@ func (r *roster) empty() bool {
 	return !r.any(func(h *holder) bool { return h.has(anyLeaf) && !h.guessed })
 }
 
-// another says whether somebody else could be asked for a leaf now.
-func (r *roster) another(than peer.ID, leaf int) bool {
+// faster says whether somebody else who could be asked for a leaf now sends twice as
+// many bytes a second, or may do so, being unknown, where the leaf would take longer
+// than the whole transfer may stall.
+func (r *roster) faster(than peer.ID, leaf int, rate float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	hopeless := rate*r.pace.stall.Seconds() < blob.LeafSize
 	for id, h := range r.by {
-		if id != than && h.has(leaf) && !h.rests() {
+		if id == than || h.rests() || !h.has(leaf) {
+			continue
+		}
+		if h.rate > 2*rate || h.rate == 0 && hopeless {
 			return true
 		}
 	}

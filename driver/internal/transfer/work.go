@@ -15,7 +15,7 @@ import (
 // work fetches run after run until the blob is whole or the job ends. An urgent
 // worker fetches only what readers wait for.
 func (j *job) work(urgent bool) {
-	buf := make([]byte, blob.LeafSize)
+	buf := make([]byte, min(blob.LeafSize, max(j.ref.Size, 1)))
 	for j.ctx.Err() == nil {
 		changed := j.changed.wait()
 		r, whole := j.next(urgent)

@@ -1,0 +1,69 @@
+package transfer
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// TestTheLikeliestHolderStallsAtOnce, before a single inner block: another is asked.
+func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
+	content := random(70, 5*mib)
+	a, _, c, ref := pair(t, content)
+	c.stop()
+	c.pace = paceFor(30 * time.Second)
+	c.start()
+	c.transfers.lately.Store(a.id)
+	a.holdBack(0)
+	begin := time.Now()
+	readExactly(t, c.open(ref, 0), content)
+	require.Less(t, time.Since(begin), c.pace.silence/2)
+}
+
+// TestASlowLinkIsNotAStall: a leaf takes as long as a transfer may stall, or longer,
+// and bytes come all the time.
+func TestASlowLinkIsNotAStall(t *testing.T) {
+	for name, holders := range map[string]int{"one holder": 1, "two": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var town town
+			content := random(71, 6*mib)
+			b := town.registry(t, func(r *registry) { r.pace = paceFor(2 * time.Second) })
+			var ref blob.Ref
+			for range holders {
+				h := town.registry(t)
+				ref = h.push(content)
+				h.uplink(mib)
+			}
+			b.requirePull(ref, content)
+		})
+	}
+}
+
+// TestATrickleIsAStall: bytes come, and so few that no leaf is ever whole.
+func TestATrickleIsAStall(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, func(r *registry) { r.pace = paceFor(300 * time.Millisecond) })
+	ref := a.push(random(72, 5*mib))
+	honest := a.transfers.server.Handler
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || r.Header.Get("Range") == "" {
+			honest.ServeHTTP(w, r)
+			return
+		}
+		w.WriteHeader(http.StatusPartialContent)
+		for r.Context().Err() == nil {
+			_, _ = w.Write([]byte{0})
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
+	begin := time.Now()
+	_, err := b.pull(ref, 0)
+	requireUnavailable(t, err, a.id)
+	require.Greater(t, time.Since(begin), b.pace.stall)
+}
