@@ -84,7 +84,7 @@ func transports(cfg Config) []libp2p.Option {
 }
 
 // maxWindow is what one stream may have on its way, in bytes: a transfer has eight
-// streams with leaves at most, and so 64 MiB in all. It must be the initial window
+// streams for leaves at most, and so 64 MiB in all. It must be the initial window
 // doubled some times: go-yamux v5.1.0 forgets to tell the sender of a part of the old
 // window when it doubles one, and a stream stops for good where the last step is less.
 const maxWindow = 8 << 20

@@ -96,6 +96,7 @@ func (j *job) view() *view {
 			v.spread.merge(o.some)
 		}
 	}
+	v.offers = few(v.offers)
 	j.line.among(v.others)
 	v.rank = j.line.rank
 	v.start = j.line.start()

@@ -73,6 +73,20 @@ func (r *roster) offers() (offers []*offer, others []peer.ID) {
 	return offers, others
 }
 
+// few leaves out all but the first of many: a choice must not take longer the more
+// there are.
+func few(offers []*offer) []*offer {
+	whole, some := 0, 0
+	return slices.DeleteFunc(offers, func(o *offer) bool {
+		n := &some
+		if o.whole {
+			n = &whole
+		}
+		*n++
+		return *n > maxOffers
+	})
+}
+
 // compare puts who failed last, and the spared first: what only they have is what
 // everybody waits for.
 func (o *offer) compare(than *offer) int {
