@@ -37,6 +37,7 @@ func sections() []section {
 		{"blobs", false, (*bench).blobs},
 		{"manifests", false, (*bench).manifests},
 		{"tree", false, (*bench).tree},
+		{"history", false, (*bench).history},
 	}
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {
 		s = append(s, section{fmt.Sprintf("transfer-%dms", rtt.Milliseconds()), rtt > 0,

@@ -14,14 +14,23 @@ import (
 // takes idle.
 const maxExtra = 150
 
-// memory watches both registries while one large blob is pushed, pulled and moved.
-func (b *bench) memory(ctx context.Context) (err error) {
+// memory watches the memory and the disk of both registries while one large blob is
+// pushed, pulled and moved, each way.
+func (b *bench) memory(ctx context.Context) error {
+	if err := b.memoryOf(ctx, fastest(), true); err != nil {
+		return err
+	}
+	return b.memoryOf(ctx, byStreams, false)
+}
+
+// memoryOf tells of the push and of a local pull, too, which are the same each way.
+func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 	dir, remove, err := b.scratch()
 	if err != nil {
 		return err
 	}
 	defer remove()
-	s, err := b.startSwarm(ctx, fastest(), dir, lab.Here(), lab.Here())
+	s, err := b.startSwarm(ctx, k, dir, lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
@@ -32,19 +41,29 @@ func (b *bench) memory(ctx context.Context) (err error) {
 	var g goods
 	for _, step := range []struct {
 		name string
+		told bool
+		fill *registry // whose disk the blob comes to
 		do   func() error
 	}{
-		{"push", func() error { g, err = s[0].stock(ctx, size); return err }},
-		{"pull", func() error { _, err := s[0].pull(ctx, g.blob); return err }},
-		{"transfer", func() error { _, err := s[1].fetch(ctx, g); return err }},
+		{"push", local, s[0], func() error { g, err = s[0].stock(ctx, size); return err }},
+		{"local pull", local, s[0], func() error { _, err := s[0].pull(ctx, g.blob); return err }},
+		{"cold pull by " + k.name, true, s[1], func() error { _, err := s[1].pull(ctx, g.blob); return err }},
 	} {
 		for _, r := range s {
 			r.anon.Store(r.anonymous())
 		}
-		if err := step.do(); err != nil {
+		disk := step.fill.watchDisk()
+		err := step.do()
+		used := disk.stop()
+		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
-		b.memoryRow(fmt.Sprintf("anonymous memory above idle, %s of %s", step.name, humanize.IBytes(uint64(size))), s, idle)
+		if !step.told {
+			continue
+		}
+		what := fmt.Sprintf("%s, %s", step.name, humanize.IBytes(uint64(size)))
+		b.memoryRow("anonymous memory above idle, "+what, s, idle)
+		b.diskRow(what, used, size)
 	}
 	return nil
 }

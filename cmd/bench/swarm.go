@@ -59,6 +59,7 @@ func (k kind) text(dir, psk, bootstrapper, addr, web, debug string) (string, err
 log: {level: error, accesslog: {disabled: true}}
 http: {addr: %s, draintimeout: 5s, debug: {addr: "127.0.0.1:%s"}}
 storage:
+  delete: {enabled: true}
   ipfs:
     datastorepath: %s
     protectorkey: "%s"

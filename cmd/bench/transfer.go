@@ -157,7 +157,11 @@ func (b *bench) transferRows(r route, trials map[string][]trial) {
 			continue
 		}
 		measure := fmt.Sprintf("A to B, %s, %d ms, %s", humanize.IBytes(uint64(r.size)), r.roundTrip.Milliseconds(), want.ours.name)
-		b.rows = append(b.rows, bytesRow(measure, rivalNames[want.theirs], ours, theirs, atLeast(want.target)))
+		against := rivalNames[want.theirs]
+		if size := int64(theirs[0].count); size != r.size {
+			against += ", " + humanize.IBytes(uint64(size))
+		}
+		b.rows = append(b.rows, bytesRow(measure, against, ours, theirs, atLeast(want.target)))
 	}
 }
 

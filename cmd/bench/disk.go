@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// maxDisk is what a blob may take on a disk, while it comes and after, as a multiple
+// of its size.
+const maxDisk = 1.01
+
+// diskUse is the most that a registry's files took while something was done.
+type diskUse struct {
+	r            *registry
+	before, most int64
+	done, ended  chan struct{}
+}
+
+// watchDisk samples twenty times a second until it is stopped.
+func (r *registry) watchDisk() *diskUse {
+	u := &diskUse{r: r, before: r.disk(), done: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(u.ended)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			u.most = max(u.most, r.disk())
+			select {
+			case <-tick.C:
+			case <-u.done:
+				return
+			}
+		}
+	}()
+	return u
+}
+
+// stop gives how many bytes more there were at most, also now.
+func (u *diskUse) stop() int64 {
+	close(u.done)
+	<-u.ended
+	return max(u.most, u.r.disk()) - u.before
+}
+
+// disk is what the registry's files take, in bytes.
+func (r *registry) disk() (sum int64) {
+	_ = filepath.WalkDir(r.dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // gone meanwhile
+		}
+		if info, err := e.Info(); err == nil {
+			if s, ok := info.Sys().(*syscall.Stat_t); ok {
+				sum += s.Blocks * 512
+			}
+		}
+		return nil
+	})
+	return sum
+}
+
+func (b *bench) diskRow(what string, used, size int64) {
+	share := float64(used) / float64(size)
+	b.rows = append(b.rows, row{fmt.Sprintf("disk during and after, %s", what), "the blob", 1, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(size)),
+		spread{share, share, share}, atMost(maxDisk), "-", "-"})
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+// history overwrites one tag on two registries in turns, pushes other manifests, and
+// then lets a third registry, whose datastore is empty, catch up with all of it.
+func (b *bench) history(ctx context.Context) (err error) {
+	dir, remove, err := b.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	s, err := b.startSwarm(ctx, fastest(), dir, lab.Here(), lab.Here(), lab.Here())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	late := s[2]
+	s = s[:2]
+	if err := errors.Join(late.stop(), os.RemoveAll(late.dir)); err != nil {
+		return err
+	}
+	if err := b.overwrite(ctx, s); err != nil {
+		return err
+	}
+	if err := b.fill(ctx, s[0]); err != nil {
+		return err
+	}
+	began := time.Now()
+	joined, err := start(ctx, lab.Here(), b.binary, late)
+	if err != nil {
+		return err
+	}
+	s = append(s, joined)
+	return b.catchUp(ctx, s, began)
+}
+
+// overwritten is what one registry took for its share of the writes of a tag.
+type overwritten struct{ puts, gets []time.Duration }
+
+// overwrite tells what the tag costs at the beginning and at the end.
+func (b *bench) overwrite(ctx context.Context, s swarm) error {
+	config, err := s[0].pushConfig(ctx)
+	if err != nil {
+		return err
+	}
+	times := make([]overwritten, len(s))
+	n := pick(b, 200, 2000)
+	for i := range n {
+		r, m := s[i%len(s)], manifestOf{config, "latest", fmt.Sprint(i)}
+		began := time.Now()
+		if err := r.put(ctx, m); err != nil {
+			return err
+		}
+		written := time.Now()
+		if err := r.ask(ctx, http.MethodGet, m); err != nil {
+			return err
+		}
+		t := &times[i%len(s)]
+		t.puts, t.gets = append(t.puts, written.Sub(began)), append(t.gets, time.Since(written))
+	}
+	began := time.Now()
+	if _, err := s[0].do(ctx, http.MethodDelete, "http://"+s[0].http+"/v2/bench/manifests/latest", "", nil, 0, http.StatusAccepted); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b.tables, "\n## A tag with a history\n\nOne tag is overwritten %d times, on A and B in turns, and then deleted, which takes %s. Medians of the first and of the last tenth.\n\n"+
+		"| registry | PUT, first | PUT, last | ratio | GET, first | GET, last | ratio |\n|---|---|---|---|---|---|---|\n", n, short(time.Since(began)))
+	for i, t := range times {
+		fmt.Fprintf(&b.tables, "| %s | %s | %s |\n", s[i].name, tenths(t.puts), tenths(t.gets))
+	}
+	return nil
+}
+
+func tenths(d []time.Duration) string {
+	n := len(d) / 10
+	first, last := median(d[:n]), median(d[len(d)-n:])
+	return fmt.Sprintf("%s | %s | **%.2f**", short(first), short(last), last.Seconds()/first.Seconds())
+}
+
+// fill makes the history longer: a push of a manifest makes four changes.
+func (b *bench) fill(ctx context.Context, r *registry) error {
+	config, err := r.pushConfig(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.together(pick(b, 300, 3000), func(i int) error {
+		return r.put(ctx, manifestOf{config, fmt.Sprintf("fill%d", i), fmt.Sprint("fill", i)})
+	})
+	return err
+}
+
+// catchUp tells how long the last registry takes until its map is the others'.
+func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
+	first, err := s[0].mapOf(ctx, b.binary)
+	if err != nil {
+		return err
+	}
+	err = await(ctx, startTimeout, func() bool {
+		m, err := s[len(s)-1].mapOf(ctx, b.binary)
+		return err == nil && m.Digest == first.Digest
+	})
+	if err != nil {
+		return fmt.Errorf("a late registry does not catch up: %w", err)
+	}
+	fmt.Fprintf(&b.tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start.\n",
+		first.Entries, short(time.Since(began)))
+	return nil
+}
+
+// pathMap is what `ipfs status` says of it.
+type pathMap struct {
+	Entries int
+	Digest  string
+}
+
+func (r *registry) mapOf(ctx context.Context, binary string) (pathMap, error) {
+	out, err := exec.CommandContext(ctx, binary, "ipfs", "status", "--json", r.config).Output()
+	if err != nil {
+		return pathMap{}, err
+	}
+	var status struct{ Map pathMap }
+	return status.Map, json.Unmarshal(out, &status)
+}
