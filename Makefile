@@ -16,7 +16,7 @@ demo: build ## two registries on this machine: push to the first, pull from the 
 
 .PHONY: run
 run: build ## one registry with config.example.yml on 127.0.0.1:5000
-	OTEL_TRACES_EXPORTER=none $(BIN) serve config.example.yml
+	$(BIN) serve config.example.yml
 
 .PHONY: test
 test: ## the tests, with the race detector

@@ -42,7 +42,6 @@ func start(ctx context.Context, s *lab.Space, binary string, r *registry) (*regi
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) { return s.Dial(ctx, network, addr) }}}
 	r.anon, r.done, r.watched = new(atomic.Uint64), make(chan struct{}), make(chan struct{})
 	r.cmd = s.Command(binary, "serve", r.config)
-	r.cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
 	r.cmd.Stderr = os.Stderr
 	if err := r.cmd.Start(); err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ type process struct {
 	dir    string
 	config string
 	http   string
+	env    []string // beside the test's own
 	wrap   []string // what runs the registry, if anything
 	cmd    *exec.Cmd
 	exited chan error
@@ -79,7 +80,7 @@ func newProcess(t *testing.T, extra ...string) *process {
 
 func (p *process) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, append(args, p.config)...)
-	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	return cmd
 }
 
@@ -87,7 +88,7 @@ func (p *process) command(args ...string) *exec.Cmd {
 func (p *process) wrapped(args ...string) *exec.Cmd {
 	args = append(slices.Clone(p.wrap), args...)
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	return cmd
 }
 
@@ -211,7 +212,7 @@ func (p *process) fails() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "serve", p.config)
-	cmd.Env = append(os.Environ(), "OTEL_TRACES_EXPORTER=none")
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	err := cmd.Run()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -20,6 +21,9 @@ import (
 // serve opens the storage first, so that what is wrong with it is said in one
 // line, and closes it last.
 func serve(ctx context.Context, config *configuration.Configuration) (err error) {
+	if err := traceOnlyWhenAsked(); err != nil {
+		return err
+	}
 	if config.Storage.Type() == driver.Name {
 		d, err := openStorage(ctx, config)
 		if err != nil {
@@ -43,6 +47,25 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	}
 	return listen(reg, config)
 }
+
+// traceOnlyWhenAsked keeps upstream's tracing off where the environment names no
+// collector. OpenTelemetry would send spans to localhost, where mostly nobody
+// listens, and upstream logs each attempt as an error, every few seconds.
+func traceOnlyWhenAsked() error {
+	for _, name := range []string{tracesExporter, "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		if os.Getenv(name) != "" {
+			return nil
+		}
+	}
+	if err := os.Setenv(tracesExporter, "none"); err != nil {
+		return fmt.Errorf("switch tracing off: %w", err)
+	}
+	return nil
+}
+
+// tracesExporter is where OpenTelemetry reads who gets the spans
+// (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
+const tracesExporter = "OTEL_TRACES_EXPORTER"
 
 // listen serves until SIGTERM. Requests that outlast http.draintimeout are cut,
 // which is no failure: nothing that was acknowledged is lost.

@@ -8,7 +8,6 @@ registry=$(realpath "${1:?usage: run.sh <registry binary>}")
 work=$(mktemp -d)
 pids=()
 passed=0 failed=0
-export OTEL_TRACES_EXPORTER=none
 
 finish() {
 	local rc=$?

@@ -9,7 +9,6 @@ registry=$(realpath "${1:?usage: run.sh <registry binary> [checkout]}")
 spec=${2:-}
 work=$(mktemp -d)
 pids=()
-export OTEL_TRACES_EXPORTER=none
 finish() {
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
 	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done

@@ -13,7 +13,7 @@ here=$(dirname "$(realpath "$0")")
 version=v0.41.0
 work=$(mktemp -d)
 pids=()
-export OTEL_TRACES_EXPORTER=none IPFS_PATH=$work/repo LIBP2P_FORCE_PNET=1
+export IPFS_PATH=$work/repo LIBP2P_FORCE_PNET=1
 
 finish() {
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
