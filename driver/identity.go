@@ -41,6 +41,9 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if _, err := checkFormat(ctx, db); err != nil {
+		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
+	}
 	key, err := p.resolvePrivateKey(ctx, db)
 	if err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)

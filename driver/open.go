@@ -128,23 +128,18 @@ func (r *rooms) stagedFile(name string) string { return filepath.Join(r.path(wri
 
 // openDisk opens the datastore, the blobs and this registry's key.
 func (r *rooms) openDisk(ctx context.Context) error {
-	fresh := isFresh(r.path(badgerDir))
 	for _, dir := range []string{badgerDir, localDir, writersDir} {
 		if err := os.MkdirAll(r.path(dir), 0o700); err != nil {
 			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)
 		}
-	}
-	var err error
-	if r.psk, err = r.params.protectorKey(fresh); err != nil {
-		return err
 	}
 	db, err := openBadger(r.path(badgerDir))
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
 	r.db = db
-	if err := checkFormat(ctx, db); err != nil {
-		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
+	if err := r.openSwarmKey(ctx); err != nil {
+		return err
 	}
 	if r.key, err = r.params.resolvePrivateKey(ctx, db); err != nil {
 		return err
@@ -159,10 +154,20 @@ func (r *rooms) openDisk(ctx context.Context) error {
 	return nil
 }
 
-// isFresh says whether nothing was stored in a datastore yet.
-func isFresh(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "MANIFEST"))
-	return errors.Is(err, os.ErrNotExist)
+// openSwarmKey reads the protector key, or makes it for a new datastore, which it
+// marks as used only then: a start that failed for want of the key may be tried again.
+func (r *rooms) openSwarmKey(ctx context.Context) error {
+	fresh, err := checkFormat(ctx, r.db)
+	if err != nil {
+		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
+	}
+	if r.psk, err = r.params.protectorKey(fresh); err != nil || !fresh {
+		return err
+	}
+	if err := errors.Join(r.db.Put(ctx, formatKey, []byte(format)), r.db.Sync(ctx, formatKey)); err != nil {
+		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
+	}
+	return nil
 }
 
 // openBadger opens the datastore. A transaction must hold a whole delta of
@@ -186,15 +191,17 @@ var formatKey = ds.NewKey("/format")
 
 const format = "1"
 
-func checkFormat(ctx context.Context, db ds.Datastore) error {
+// checkFormat says whether a datastore is new: no registry ran on it yet, though
+// `ipfs id` may have put this registry's key there. One of another release is an error.
+func checkFormat(ctx context.Context, db ds.Datastore) (fresh bool, err error) {
 	got, err := db.Get(ctx, formatKey)
 	if errors.Is(err, ds.ErrNotFound) {
-		return db.Put(ctx, formatKey, []byte(format))
+		return true, nil
 	}
 	if err == nil && string(got) != format {
-		return fmt.Errorf("written in format %q by another release, this one reads %q: use that release", got, format)
+		return false, fmt.Errorf("written in format %q by another release, this one reads %q: use that release", got, format)
 	}
-	return err
+	return false, err
 }
 
 func (r *rooms) openPeer(ctx context.Context) error {

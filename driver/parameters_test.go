@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
+	ds "github.com/ipfs/go-datastore"
+	badgerds "github.com/ipfs/go-ds-badger"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
@@ -175,6 +178,44 @@ func TestProtectorKeyFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	assertNewFails(t, base, "copy it from a member") // its datastore is not new
+}
+
+// TestAskingForTheIDLeavesTheDatastoreNew lets an operator ask who a registry will
+// be before it begins a swarm, or before it has the key of the one that it joins.
+func TestAskingForTheIDLeavesTheDatastoreNew(t *testing.T) {
+	dir := t.TempDir()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.ProtectorKey, p.ProtectorKeyFile = "", filepath.Join(dir, "swarm.key")
+	id, err := driver.Identify(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	joining := p
+	joining.Bootstrappers = []string{"/ip4/127.0.0.1/tcp/1/p2p/" + somePeer}
+	assertNewFails(t, joining, "copy it from a member")
+	if got := drivertest.Start(t, p).Identity().PeerID; got != id.PeerID {
+		t.Errorf("it is %s, and said %s", got, id.PeerID)
+	}
+	if _, err := os.Stat(p.ProtectorKeyFile); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDatastoreOfAnotherReleaseIsRefused by everything that opens it.
+func TestDatastoreOfAnotherReleaseIsRefused(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	drivertest.Start(t, p).Stop()
+	db, err := badgerds.NewDatastore(filepath.Join(p.DatastorePath, "badger"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Put(t.Context(), ds.NewKey("/format"), []byte("2")), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "2" by another release, this one reads "1": use that release`)
+	if _, err := driver.Identify(t.Context(), p); err == nil || !strings.Contains(err.Error(), "use that release") {
+		t.Errorf("ipfs id: %v", err)
+	}
 }
 
 func TestPrivateKeyFileKeepsThePeerID(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -322,6 +323,15 @@ func TestMistakesAreOneLine(t *testing.T) {
 	out, err := running.command("garbage-collect").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "later release") {
 		t.Errorf("garbage-collect: %s %v", out, err)
+	}
+}
+
+func TestAskForTheIDBeforeTheFirstStart(t *testing.T) {
+	p := newProcess(t, "protectorkeyfile: swarm.key")
+	want := strings.TrimPrefix(p.bootstrap(), "bootstrappers: ")
+	p.start()
+	if got := p.status().Addresses; !slices.Contains(got, want) {
+		t.Errorf("addresses %v, was told %s", got, want)
 	}
 }
 
