@@ -45,7 +45,7 @@ func (p Parameters) protectorKey(fresh bool) (pnet.PSK, error) {
 		return p.newProtectorKeyFile(fresh)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("protectorkeyfile: %w; make it readable for this user", err)
+		return nil, fmt.Errorf("protectorkeyfile: %w; name a file that this user can read", err)
 	}
 	psk, err := parseProtectorKey(content)
 	if err != nil {
@@ -76,7 +76,7 @@ func (p Parameters) newProtectorKeyFile(fresh bool) (pnet.PSK, error) {
 		return nil, err
 	}
 	if err := writeSecret(p.ProtectorKeyFile, FormatSwarmKey(key)); err != nil {
-		return nil, fmt.Errorf("protectorkeyfile: %w", err)
+		return nil, fmt.Errorf("protectorkeyfile: %w; make its directory writable for this user", err)
 	}
 	return parseProtectorKey([]byte(key))
 }
@@ -156,12 +156,12 @@ func (p Parameters) privateKeyFromFile() (crypto.PrivKey, error) {
 			err = writeSecret(p.PrivateKeyFile, base64.StdEncoding.EncodeToString(raw)+"\n")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("privatekeyfile: %w", err)
+			return nil, fmt.Errorf("privatekeyfile: %w; make its directory writable for this user", err)
 		}
 		return key, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("privatekeyfile: %w; make it readable for this user", err)
+		return nil, fmt.Errorf("privatekeyfile: %w; name a file that this user can read", err)
 	}
 	key, err := parsePrivateKey(string(content))
 	if err != nil {

@@ -148,7 +148,7 @@ func (r *rooms) openDisk(ctx context.Context) error {
 		return fmt.Errorf("privatekey: %w", err)
 	}
 	if r.blobs, err = blob.Open(r.params.DatastorePath, db, r.log); err != nil {
-		return err
+		return fmt.Errorf("datastorepath %s: %w; see that this user can read and write all of it", r.params.DatastorePath, err)
 	}
 	r.blobs.SetFunction(r.params.function())
 	return nil
@@ -183,7 +183,7 @@ func openBadger(dir string) (*badgerds.Datastore, error) {
 	if lockedByOther(dir) {
 		return nil, errors.New("in use by another process: stop it, or give this registry a path of its own")
 	}
-	return nil, fmt.Errorf("open datastore: %w", err)
+	return nil, fmt.Errorf("open datastore: %w; see that this user can read and write all of it, or restore a backup", err)
 }
 
 // formatKey holds the version of the datastore's layout.
@@ -214,14 +214,16 @@ func (r *rooms) openPeer(ctx context.Context) error {
 	}
 	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = r.key, r.psk, r.db, r.blobs.Blockstore(), r.log
 	r.peer, err = peer.New(ctx, cfg)
-	var data *peer.DataPortError
-	if errors.As(err, &data) {
-		return fmt.Errorf("dataaddrs: %w; choose another port, or leave it empty to send blobs over libp2p only", data)
+	var listen *peer.ListenError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &listen):
+		return fmt.Errorf("start the swarm: %w", err)
+	case listen.Data:
+		return fmt.Errorf("dataaddrs: %w; choose another port, or leave it empty to send blobs over libp2p only", listen)
 	}
-	if err != nil {
-		return fmt.Errorf("listenaddrs: %w", err)
-	}
-	return nil
+	return fmt.Errorf("listenaddrs: %w; stop what listens there, or choose another port", listen)
 }
 
 func (r *rooms) openMap(ctx context.Context) error {
@@ -260,7 +262,10 @@ func (r *rooms) openTransfers(context.Context) error {
 func (r *rooms) openAdmin(context.Context) error {
 	var err error
 	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity})
-	return err
+	if err != nil {
+		return fmt.Errorf("datastorepath: %w; choose a shorter one, which this user can write", err)
+	}
+	return nil
 }
 
 // Close closes everything in reverse order and waits for it; what was

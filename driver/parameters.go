@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,17 +70,13 @@ func ParseParameters(m map[string]any) (Parameters, error) {
 	if err := checkKeys(m); err != nil {
 		return p, fmt.Errorf("ipfs: %w", err)
 	}
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result: &p,
-		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			onlyText, mapstructure.StringToTimeDurationHookFunc(), commaList,
-		),
-	})
-	if err != nil {
-		return p, fmt.Errorf("ipfs: %w", err)
-	}
-	if err := decoder.Decode(withoutNil(m)); err != nil {
-		return p, fmt.Errorf("ipfs: %s", strings.Join(strings.Fields(err.Error()), " "))
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		if m[key] == nil { // a key without a value means the default
+			continue
+		}
+		if err := p.set(key, m[key]); err != nil {
+			return p, fmt.Errorf("ipfs: %s: %w", strings.ToLower(key), err)
+		}
 	}
 	if err := p.check(); err != nil {
 		return p, fmt.Errorf("ipfs: %w", err)
@@ -87,23 +84,48 @@ func ParseParameters(m map[string]any) (Parameters, error) {
 	return p, nil
 }
 
-// withoutNil drops keys without a value, which mean the default.
-func withoutNil(m map[string]any) map[string]any {
-	out := map[string]any{}
-	for k, v := range m {
-		if v != nil {
-			out[k] = v
-		}
+// set decodes one key's value. Text is never made of a number: YAML reads unquoted
+// hex as one now and then, and what would be made of it is another secret.
+func (p *Parameters) set(key string, value any) error {
+	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: p,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			onlyText, mapstructure.StringToTimeDurationHookFunc(), commaList,
+		),
+	})
+	if err != nil {
+		return err
 	}
-	return out
+	if err := decoder.Decode(map[string]any{key: value}); err != nil {
+		return wrongType(key, value) // the decoder's own words are for programmers
+	}
+	return nil
 }
 
-// onlyText refuses numbers where text is wanted: YAML reads unquoted hex as one
-// now and then, and what it makes of it is another secret.
+// wrongType says what a key's value has to look like. It names no value that may be
+// a secret.
+func wrongType(key string, value any) error {
+	var want reflect.Type
+	for f := range reflect.TypeFor[Parameters]().Fields() {
+		if strings.EqualFold(f.Tag.Get("mapstructure"), key) {
+			want = f.Type
+		}
+	}
+	switch want {
+	case reflect.TypeFor[bool]():
+		return fmt.Errorf("%v is neither true nor false", value)
+	case reflect.TypeFor[time.Duration]():
+		return fmt.Errorf("%v is no duration: write it with its unit, such as 30s", value)
+	case reflect.TypeFor[[]string]():
+		return errors.New("is no list of texts: write [a, b], or text with commas")
+	}
+	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
+}
+
 func onlyText(from, to reflect.Type, v any) (any, error) {
 	text := to.Kind() == reflect.String || to == reflect.TypeFor[time.Duration]()
 	if text && from.Kind() != reflect.String && from != to {
-		return nil, fmt.Errorf("%v is read as a number or a boolean, not as text: put it in quotes", v)
+		return nil, errors.New("not text")
 	}
 	return v, nil
 }

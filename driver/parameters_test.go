@@ -74,7 +74,7 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{pubsubtopic: ""}`:               "pubsubtopic",
 		`{offline: true, bootstraper: x}`: `did you mean "bootstrappers"`,
 		`{protectorkey: "12"}`:            "protectorkey",
-		`{protectorkey: 1234567890}`:      "quotes",
+		`{protectorkey: 1234567890}`:      "protectorkey: is read as a number, a boolean or a block, not as text: put it in quotes",
 		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`:      "protectorkeyfile",
 		`{offline: true, privatekey: a, privatekeyfile: b}`:           "privatekeyfile",
 		`{offline: true, listenaddrs: 127.0.0.1:4619}`:                "listenaddrs",
@@ -91,12 +91,14 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, hash: sha256}`:                        "hash: \"sha256\"",
 		`{offline: true, hash: BLAKE3}`:                        "hash: \"BLAKE3\"",
 		`{offline: true, hash: 3}`:                             "quotes",
-		`{offline: true, synctimeout: soon}`:                   "synctimeout",
+		`{offline: true, synctimeout: soon}`:                   "synctimeout: soon is no duration: write it with its unit, such as 30s",
 		`{offline: true, synctimeout: -1s}`:                    "synctimeout",
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
-		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout",
+		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout: 30 is no duration: write it with its unit",
+		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is no list of texts: write",
+		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is no list of texts: write",
 		`{offline: true, datastorepath: ""}`:                   "datastorepath",
-		`{offline: perhaps}`:                                   "offline",
+		`{offline: perhaps}`:                                   "offline: perhaps is neither true nor false",
 	} {
 		t.Run(yaml, func(t *testing.T) {
 			_, err := driver.ParseParameters(parse(t, yaml))

@@ -280,76 +280,12 @@ func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
 	pull(t, b, "a:1", img)
 }
 
-func TestMistakesAreOneLine(t *testing.T) {
-	key := keygen(t)
-	running := newProcess(t, key).start()
-	port := strings.Split(strings.Fields(running.bootstrap())[1], "/")[4]
-	for name, c := range map[string]struct {
-		lines []string
-		want  string
-	}{
-		"unknown key":       {[]string{key, "protectorkeyfil: x"}, "protectorkeyfile"},
-		"short key":         {[]string{`protectorkey: "abcd"`}, "protectorkey"},
-		"no key, no topic":  {nil, "pubsubtopic"},
-		"no trusted peers":  {[]string{"pubsubtopic: mine"}, "trustedpeers"},
-		"missing key file":  {[]string{"protectorkeyfile: /nowhere/swarm.key", running.bootstrap()}, "copy it from a member"},
-		"bad bootstrapper":  {[]string{key, "bootstrappers: /ip4/127.0.0.1/tcp/1"}, "bootstrappers"},
-		"bad duration":      {[]string{key, "synctimeout: soon"}, "synctimeout"},
-		"bad private key":   {[]string{key, "privatekey: aGVsbG8="}, "privatekey"},
-		"bad log level":     {[]string{key, "loglevel: loud"}, "loglevel"},
-		"port in use":       {[]string{key, "announceaddrs: /ip4/127.0.0.1/tcp/" + port}, ""},
-		"data port in use":  {[]string{key, "announceaddrs: /ip4/127.0.0.1/tcp/" + port}, ""},
-		"bad data address":  {[]string{key, "dataannounceaddrs: /ip4/127.0.0.1/udp/1"}, "dataannounceaddrs"},
-		"not a trusted key": {[]string{key, "trustedpeers: nobody"}, "trustedpeers"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newProcess(t, c.lines...)
-			if name == "port in use" {
-				rewrite(t, p, "listenaddrs", port)
-				c.want = "listenaddrs"
-			}
-			if name == "data port in use" {
-				rewrite(t, p, "dataaddrs", port)
-				c.want = "dataaddrs"
-			}
-			if said := p.fails(); !strings.Contains(said, c.want) || !strings.HasPrefix(said, "registry: ") {
-				t.Errorf("said %q, which does not name %q", said, c.want)
-			}
-		})
-	}
-	if said := running.fails(); !strings.Contains(said, "datastorepath") {
-		t.Errorf("datastore in use: said %q", said)
-	}
-	out, err := running.command("garbage-collect").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "later release") {
-		t.Errorf("garbage-collect: %s %v", out, err)
-	}
-}
-
 func TestAskForTheIDBeforeTheFirstStart(t *testing.T) {
 	p := newProcess(t, "protectorkeyfile: swarm.key")
 	want := strings.TrimPrefix(p.bootstrap(), "bootstrappers: ")
 	p.start()
 	if got := p.status().Addresses; !slices.Contains(got, want) {
 		t.Errorf("addresses %v, was told %s", got, want)
-	}
-}
-
-// rewrite puts a port into the configuration's listenaddrs or dataaddrs.
-func rewrite(t *testing.T, p *process, key, port string) {
-	t.Helper()
-	text, err := os.ReadFile(p.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(string(text), "\n")
-	for i, line := range lines {
-		if strings.Contains(line, key+":") {
-			lines[i] = "    " + key + ": /ip4/127.0.0.1/tcp/" + port
-		}
-	}
-	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
 

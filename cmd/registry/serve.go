@@ -7,23 +7,29 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
-	"github.com/docker/go-metrics"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// serve opens the storage first, so that what is wrong with it is said in one
-// line, and closes it last.
+// serve says in one line what is wrong before anything runs: the ports come first,
+// then the storage, which is closed last.
 func serve(ctx context.Context, config *configuration.Configuration) (err error) {
 	if err := traceOnlyWhenAsked(); err != nil {
 		return err
 	}
+	if err := checkAddr(config); err != nil {
+		return err
+	}
+	debug, err := listenDebug(config)
+	if err != nil {
+		return err
+	}
+	defer debug.stop() // when what follows fails
 	if config.Storage.Type() == driver.Name {
 		d, err := openStorage(ctx, config)
 		if err != nil {
@@ -36,11 +42,8 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 			logrus.Info("storage is closed")
 		}()
 	}
-	closeDebug, err := serveDebug(config)
-	if err != nil {
-		return err
-	}
-	defer closeDebug()
+	debug.start()
+	defer debug.stop()
 	reg, err := newRegistry(ctx, config)
 	if err != nil {
 		return err
@@ -67,6 +70,24 @@ func traceOnlyWhenAsked() error {
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 const tracesExporter = "OTEL_TRACES_EXPORTER"
 
+// checkAddr finds out whether http.addr can be listened on, which upstream tries
+// only when all else runs. It leaves alone what upstream would not listen on: a unix
+// socket, which it replaces, and http.addr where systemd hands over a socket.
+func checkAddr(config *configuration.Configuration) error {
+	if network := config.HTTP.Net; os.Getenv("LISTEN_FDS") != "" || network != "" && network != "tcp" {
+		return nil
+	}
+	l, err := net.Listen("tcp", config.HTTP.Addr)
+	if err != nil {
+		return addrError("http.addr", err)
+	}
+	return l.Close()
+}
+
+func addrError(key string, err error) error {
+	return fmt.Errorf("%s: %w; stop what listens there, or choose another port", key, err)
+}
+
 // listen serves until SIGTERM. Requests that outlast http.draintimeout are cut,
 // which is no failure: nothing that was acknowledged is lost.
 func listen(reg *registry.Registry, config *configuration.Configuration) error {
@@ -78,7 +99,11 @@ func listen(reg *registry.Registry, config *configuration.Configuration) error {
 		logrus.Warnf("requests still ran after http.draintimeout, %s, and were cut", config.HTTP.DrainTimeout)
 		return nil
 	}
-	return fmt.Errorf("http.addr: %w", err)
+	var socket *net.OpError
+	if errors.As(err, &socket) {
+		return addrError("http.addr", err)
+	}
+	return fmt.Errorf("http: %w", err)
 }
 
 // openStorage opens the ipfs driver and puts it where distribution finds it.
@@ -123,34 +148,4 @@ func newRegistry(ctx context.Context, config *configuration.Configuration) (reg 
 		}
 	}()
 	return registry.NewRegistry(ctx, config)
-}
-
-// serveDebug serves health, profiles and metrics on http.debug.addr, as upstream
-// does, until the returned function is called.
-func serveDebug(config *configuration.Configuration) (stop func(), err error) {
-	debug := config.HTTP.Debug
-	if debug.Addr == "" {
-		return func() {}, nil
-	}
-	if debug.Prometheus.Enabled {
-		path := debug.Prometheus.Path
-		if path == "" {
-			path = "/metrics"
-		}
-		http.Handle(path, metrics.Handler())
-	}
-	l, err := net.Listen("tcp", debug.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("http.debug.addr: %w", err)
-	}
-	server := &http.Server{ReadHeaderTimeout: 10 * time.Second} // http.DefaultServeMux
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(l)
-	}()
-	return func() {
-		_ = server.Close()
-		<-done
-	}, nil
 }

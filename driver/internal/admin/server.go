@@ -32,7 +32,7 @@ func Serve(path string, src Source) (*Server, error) {
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("admin socket: %w; the path of a socket has at most 107 bytes", err)
+		return nil, fmt.Errorf("admin socket (a path of at most 107 bytes): %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("admin socket: %w", err), l.Close())

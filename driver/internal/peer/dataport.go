@@ -61,21 +61,12 @@ func openDataPort(cfg Config) (*dataPort, error) {
 		l, err := listenData(a, cfg)
 		if err != nil {
 			d.shut()
-			return nil, &DataPortError{fmt.Errorf("listen on %s: %w", a, err)}
+			return nil, &ListenError{Data: true, Cause: fmt.Errorf("listen on %s: %w", a, err)}
 		}
 		d.sockets = append(d.sockets, l)
 	}
 	return d, nil
 }
-
-// DataPortError says that an address of the data port cannot be listened on.
-type DataPortError struct{ Cause error }
-
-// Error implements error.
-func (e *DataPortError) Error() string { return e.Cause.Error() }
-
-// Unwrap gives the cause.
-func (e *DataPortError) Unwrap() error { return e.Cause }
 
 func listenData(a multiaddr.Multiaddr, cfg Config) (net.Listener, error) {
 	network, addr, err := manet.DialArgs(a)

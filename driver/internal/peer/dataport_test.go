@@ -257,8 +257,8 @@ func TestDataPortInUse(t *testing.T) {
 	listen := func(c *peer.Config) {
 		c.DataListen = []multiaddr.Multiaddr{loopback(taken.Addr().(*net.TCPAddr).Port)}
 	}
-	var data *peer.DataPortError
-	if err := newStation(t).make(t, listen); !errors.As(err, &data) || !errors.Is(err, syscall.EADDRINUSE) {
+	var data *peer.ListenError
+	if err := newStation(t).make(t, listen); !errors.As(err, &data) || !data.Data || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("err = %v", err)
 	}
 	a := newStation(t)

@@ -112,8 +112,20 @@ func newDHT(ctx context.Context, h host.Host) (*dualdht.DHT, error) {
 func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 	for _, a := range addrs {
 		if err := sw.AddListenAddr(a); err != nil {
-			return fmt.Errorf("listen on %s: %w", a, err)
+			return &ListenError{Cause: fmt.Errorf("listen on %s: %w", a, err)}
 		}
 	}
 	return nil
 }
+
+// ListenError says that an address cannot be listened on.
+type ListenError struct {
+	Data  bool // it is one of the data port
+	Cause error
+}
+
+// Error implements error.
+func (e *ListenError) Error() string { return e.Cause.Error() }
+
+// Unwrap gives the cause.
+func (e *ListenError) Unwrap() error { return e.Cause }

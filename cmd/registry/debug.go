@@ -1,0 +1,62 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/docker/go-metrics"
+)
+
+// debugServer serves health, profiles and metrics on http.debug.addr, as upstream
+// does.
+type debugServer struct {
+	listener net.Listener // nil: it is not configured
+	server   *http.Server
+	done     chan struct{} // nil: not started
+}
+
+// listenDebug takes the port; nobody is answered before start.
+func listenDebug(config *configuration.Configuration) (*debugServer, error) {
+	debug := config.HTTP.Debug
+	d := &debugServer{server: &http.Server{ReadHeaderTimeout: 10 * time.Second}} // http.DefaultServeMux
+	if debug.Addr == "" {
+		return d, nil
+	}
+	if debug.Prometheus.Enabled {
+		path := debug.Prometheus.Path
+		if path == "" {
+			path = "/metrics"
+		}
+		http.Handle(path, metrics.Handler())
+	}
+	var err error
+	if d.listener, err = net.Listen("tcp", debug.Addr); err != nil {
+		return nil, addrError("http.debug.addr", err)
+	}
+	return d, nil
+}
+
+func (d *debugServer) start() {
+	if d.listener == nil {
+		return
+	}
+	d.done = make(chan struct{})
+	go func() {
+		defer close(d.done)
+		_ = d.server.Serve(d.listener)
+	}()
+}
+
+// stop gives the port back and waits. It may be called again, and without start.
+func (d *debugServer) stop() {
+	if d.listener == nil {
+		return
+	}
+	_ = d.listener.Close() // the server's Close knows of it only after start
+	_ = d.server.Close()
+	if d.done != nil {
+		<-d.done
+	}
+}

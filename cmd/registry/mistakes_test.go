@@ -1,0 +1,61 @@
+package main_test
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
+	key := keygen(t)
+	running := newProcess(t, key).start()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	taken := busy.Addr().String()
+	for name, c := range map[string]struct {
+		lines        []string // of the ipfs: block
+		env          string
+		names, mends string
+	}{
+		"unknown key":      {[]string{key, "protectorkeyfil: x"}, "", `"protectorkeyfil"`, `did you mean "protectorkeyfile"`},
+		"short key":        {[]string{`protectorkey: "abcd"`}, "", "protectorkey:", "registry ipfs keygen"},
+		"number as a key":  {[]string{"protectorkey: 123"}, "", "protectorkey:", "put it in quotes"},
+		"no key, no topic": {nil, "", "pubsubtopic:", "set protectorkeyfile"},
+		"no trusted peers": {[]string{"pubsubtopic: mine"}, "", "trustedpeers:", `"*" for everybody`},
+		"missing key file": {[]string{"protectorkeyfile: /nowhere/swarm.key", running.bootstrap()}, "", "protectorkeyfile:", "copy it from a member"},
+		// Root may read any file, but nobody reads a directory as one.
+		"unreadable key file":     {[]string{"protectorkeyfile: ."}, "", "protectorkeyfile:", "name a file that this user can read"},
+		"unreadable private key":  {[]string{key, "privatekeyfile: ."}, "", "privatekeyfile:", "name a file that this user can read"},
+		"bad bootstrapper":        {[]string{key, "bootstrappers: /ip4/127.0.0.1/tcp/1"}, "", "bootstrappers:", "registry ipfs id"},
+		"bad duration":            {[]string{key, "synctimeout: soon"}, "", "synctimeout:", "such as 30s"},
+		"neither true nor false":  {[]string{key, "offline: perhaps"}, "", "offline:", "is neither true nor false"},
+		"bad private key":         {[]string{key, "privatekey: aGVsbG8="}, "", "privatekey:", "leave it out"},
+		"bad log level":           {[]string{key, "loglevel: loud"}, "", "loglevel:", "is none of error, warn, info, debug"},
+		"bad data address":        {[]string{key, "dataannounceaddrs: /ip4/127.0.0.1/udp/1"}, "", "dataannounceaddrs:", "such as /ip4/0.0.0.0/tcp/4620"},
+		"not a trusted key":       {[]string{key, "trustedpeers: nobody"}, "", "trustedpeers:", "registry ipfs id"},
+		"listenaddrs in use":      {[]string{key}, "REGISTRY_STORAGE_IPFS_LISTENADDRS=" + multiaddr(taken), "listenaddrs:", "choose another port"},
+		"dataaddrs in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATAADDRS=" + multiaddr(taken), "dataaddrs:", "choose another port"},
+		"http.addr in use":        {[]string{key}, "REGISTRY_HTTP_ADDR=" + taken, "http.addr:", "choose another port"},
+		"http.debug.addr in use":  {[]string{key}, "REGISTRY_HTTP_DEBUG_ADDR=" + taken, "http.debug.addr:", "choose another port"},
+		"datastore in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + filepath.Join(running.dir, "data"), "datastorepath ", "stop it, or give this registry a path of its own"},
+		"datastore in a file":     {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + running.config, "datastorepath:", "make it writable"},
+		"datastore far, far away": {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + filepath.Join(t.TempDir(), strings.Repeat("far/", 30)), "datastorepath:", "choose a shorter one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProcess(t, c.lines...)
+			p.env = []string{c.env}
+			said := p.fails()
+			if !strings.HasPrefix(said, "registry: ") || !strings.Contains(said, c.names) || !strings.Contains(said, c.mends) {
+				t.Errorf("said %q, not %q and %q", said, c.names, c.mends)
+			}
+		})
+	}
+	out, err := running.command("garbage-collect").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "later release") {
+		t.Errorf("garbage-collect: %s %v", out, err)
+	}
+}
