@@ -10,7 +10,8 @@ import (
 	"os"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // Secret derives a secret for a purpose from this registry's key: the same after
@@ -26,15 +27,15 @@ func (r *rooms) Secret(purpose string) (string, error) {
 }
 
 // Identify tells the identity of a registry that is not running, making its key
-// if it has none yet. The addresses are those it is configured with. It fails
-// while the registry runs: ask its admin socket then.
+// if it has none yet. The addresses are those it will have; a port 0 is chosen when it
+// runs. It fails while the registry runs: ask its admin socket then.
 func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)
 	}
 	r := &rooms{params: p}
 	if err := os.MkdirAll(r.path(badgerDir), 0o700); err != nil {
-		return id, fmt.Errorf("ipfs: datastorepath: %w", err)
+		return id, fmt.Errorf("ipfs: datastorepath: %w; make it writable for this user", err)
 	}
 	db, err := openBadger(r.path(badgerDir))
 	if err != nil {
@@ -52,17 +53,14 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err != nil {
 		return id, fmt.Errorf("ipfs: privatekey: %w", err)
 	}
-	id.PeerID = self.String()
-	addrs := p.AnnounceAddrs
-	if len(addrs) == 0 {
-		addrs = p.ListenAddrs
+	id = Identity{PeerID: self.String(), Addresses: []string{}}
+	if p.Offline {
+		return id, nil
 	}
-	for _, a := range addrs {
-		ma, err := multiaddr.NewMultiaddr(a)
-		if err != nil {
-			return id, fmt.Errorf("ipfs: listenaddrs: %w", err)
-		}
-		id.Addresses = append(id.Addresses, ma.Encapsulate(multiaddr.StringCast("/p2p/"+self.String())).String())
+	cfg, err := p.peerConfig()
+	if err != nil {
+		return id, fmt.Errorf("ipfs: %w", err)
 	}
+	id.Addresses = texts(peer.AddrsOf(self, cfg))
 	return id, nil
 }

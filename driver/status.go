@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // Status is what a running registry says of itself and of its swarm.
@@ -24,25 +26,25 @@ func (r *rooms) Identity() Identity {
 }
 
 func (r *rooms) addresses() []string {
-	addrs := []string{}
 	if r.peer == nil {
-		return addrs
+		return []string{}
 	}
-	for _, a := range r.peer.Addrs() {
-		addrs = append(addrs, a.String())
-	}
-	return addrs
+	return texts(r.peer.Addrs())
 }
 
 func (r *rooms) dataAddresses() []string {
-	addrs := []string{}
 	if r.peer == nil {
-		return addrs
+		return []string{}
 	}
-	for _, a := range r.peer.DataAddrs() {
-		addrs = append(addrs, a.String())
+	return texts(peer.Useful(r.peer.DataAddrs()))
+}
+
+func texts(addrs []multiaddr.Multiaddr) []string {
+	list := []string{}
+	for _, a := range addrs {
+		list = append(list, a.String())
 	}
-	return addrs
+	return list
 }
 
 // Status tells how this registry and its swarm are. Its cost grows with the
@@ -89,15 +91,11 @@ func (r *rooms) members() []admin.Member {
 		return members
 	}
 	for _, m := range r.peer.Members() {
-		out := admin.Member{
-			PeerID: m.ID.String(), Addresses: []string{}, Connected: m.Connected, Since: m.Since,
+		members = append(members, admin.Member{
+			PeerID: m.ID.String(), Addresses: texts(m.Addrs), Connected: m.Connected, Since: m.Since,
 			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
 			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID),
-		}
-		for _, a := range m.Addrs {
-			out.Addresses = append(out.Addresses, a.String())
-		}
-		members = append(members, out)
+		})
 	}
 	return members
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ipfs/boxo/ipns"
@@ -58,7 +59,9 @@ func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 	}
 	opts = append(opts, transports(cfg)...)
 	if len(cfg.Announce) > 0 {
-		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr { return cfg.Announce }))
+		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr {
+			return slices.Clone(cfg.Announce) // libp2p sorts what it is given
+		}))
 	}
 	h, err := libp2p.New(append(opts, libp2p.NoListenAddrs)...)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
-	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/time/rate"
 )
@@ -162,15 +161,6 @@ func (p *Peer) run(f func()) { p.own.Go(f) }
 
 // ID is this peer's ID.
 func (p *Peer) ID() peer.ID { return p.roster.self }
-
-// Addrs are the addresses others can reach this peer at, each ending in its ID.
-func (p *Peer) Addrs() []multiaddr.Multiaddr {
-	addrs, err := peer.AddrInfoToP2pAddrs(host.InfoFromHost(p.host))
-	if err != nil { // only without an ID
-		return nil
-	}
-	return addrs
-}
 
 // Trusts says whether a peer's messages count. This peer itself is subject to
 // the list like any other.
