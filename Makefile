@@ -19,7 +19,7 @@ run: build ## one registry with config.example.yml on 127.0.0.1:5000
 	$(BIN) serve config.example.yml
 
 .PHONY: test
-test: ## the tests, with the race detector
+test: ## the tests, with the race detector: on Linux it needs a C compiler (cgo)
 	$(GO) test -race -short -timeout 15m ./...
 
 .PHONY: test-long
@@ -49,5 +49,5 @@ bench: build ## measure all targets, into docs/benchmarks.md; root and iproute2 
 	bin/bench -registry $(BIN) -out docs/benchmarks.md
 
 .PHONY: conformance
-conformance: build ## OCI conformance beside the filesystem driver; DISTRIBUTION_SPEC=<checkout>
+conformance: build ## OCI conformance beside the filesystem driver; needs python3 and curl, and git if DISTRIBUTION_SPEC=<checkout> is not given
 	testdata/conformance/run.sh $(BIN) $(DISTRIBUTION_SPEC)
