@@ -1,13 +1,20 @@
 package driver
 
 import (
+	"sync"
+
 	golog "github.com/ipfs/go-log/v2"
+	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/sirupsen/logrus"
 )
 
 // newLogger gives the driver's log: distribution's own, at the level of
 // `loglevel` where that is set. The IPFS and libp2p libraries log one level
-// quieter, because most of what they warn of they mend themselves.
+// quieter, because most of what they warn of they mend themselves. They have one
+// level in a process: that of the storage opened last.
+//
+// At the default level, info, nothing may repeat without end: what is repetitive
+// among their warnings is left out there.
 func newLogger(p Parameters) *logrus.Entry {
 	std := logrus.StandardLogger()
 	level := std.GetLevel()
@@ -19,16 +26,42 @@ func newLogger(p Parameters) *logrus.Entry {
 		out.SetFormatter(std.Formatter)
 		out.SetLevel(level)
 	}
-	golog.SetAllLoggers(quieter(level))
+	libraries := quieter(level)
+	joinLogs.Do(func() { joinLibp2p(libraries) })
+	golog.SetAllLoggers(libraries)
+	if libraries == golog.LevelWarn {
+		for _, name := range repetitive {
+			_ = golog.SetLogLevel(name, golog.LevelError.String()) // fails for what is no level
+		}
+	}
 	return out.WithField("driver", Name)
+}
+
+// repetitive are the libraries' logs whose warnings say nothing that an operator has
+// not been told, again and again.
+var repetitive = []string{
+	"dht/RtRefreshManager", // that a registry without members finds none: every few minutes
+	"net/identify",         // that a connection was lost: we say so of members
+}
+
+// joinLogs is done once: neither library guards what it sets.
+var joinLogs sync.Once
+
+// joinLibp2p has libp2p log through go-log, as the IPFS libraries do, and gives a
+// level to those parts of it that log for the first time later.
+func joinLibp2p(level golog.LogLevel) {
+	gologshim.SetDefaultHandler(golog.SlogHandler())
+	_ = golog.SetLogLevel("*", level.String()) // fails for what is no level
 }
 
 func quieter(level logrus.Level) golog.LogLevel {
 	switch level {
-	case logrus.TraceLevel, logrus.DebugLevel:
+	case logrus.TraceLevel:
+		return golog.LevelDebug
+	case logrus.DebugLevel:
 		return golog.LevelInfo
 	case logrus.InfoLevel:
-		return golog.LevelError // warnings of theirs are our information, and repeat
+		return golog.LevelWarn
 	case logrus.WarnLevel:
 		return golog.LevelError
 	default:
