@@ -16,7 +16,9 @@ func rootCommand() *cobra.Command {
 		Short:         "A container registry whose storage can be shared peer to peer",
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Version:       versions(), // --version and -v, as upstream has them
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand())
 	return root
 }
@@ -62,8 +64,12 @@ func versionCommand() *cobra.Command {
 		Short: "Print the versions of this registry and of the distribution in it",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "distribution-ipfs %s, distribution %s\n", driver.Version(), upstream.Version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versions())
 			return err
 		},
 	}
+}
+
+func versions() string {
+	return fmt.Sprintf("distribution-ipfs %s, distribution %s", driver.Version(), upstream.Version())
 }

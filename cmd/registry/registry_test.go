@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -307,10 +308,19 @@ func TestRegistryOutsideItsOwnListIsReadOnly(t *testing.T) {
 	}
 }
 
-func TestVersionAndHelpWork(t *testing.T) {
-	for _, args := range [][]string{{"version"}, {"--help"}, {"ipfs", "keygen", "--swarm-key"}} {
+func TestHelpAndKeygenWork(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"ipfs", "keygen", "--swarm-key"}} {
 		if out, err := exec.Command(binary, args...).CombinedOutput(); err != nil || len(out) == 0 {
 			t.Errorf("%v: %s %v", args, out, err)
+		}
+	}
+}
+
+func TestVersionIsACommandAndUpstreamsFlag(t *testing.T) {
+	for _, arg := range []string{"version", "--version", "-v"} {
+		out, err := exec.Command(binary, arg).Output()
+		if err != nil || !regexp.MustCompile(`^distribution-ipfs \S+, distribution \S+\n$`).Match(out) {
+			t.Errorf("%s: %q %v", arg, out, err)
 		}
 	}
 }
