@@ -3,6 +3,7 @@ package driver_test
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -120,12 +121,38 @@ func parse(t *testing.T, block string) map[string]any {
 }
 
 func TestEnvironmentSetsEveryKey(t *testing.T) {
-	t.Setenv("REGISTRY_STORAGE_IPFS_OFFLINE", "true")
-	t.Setenv("REGISTRY_STORAGE_IPFS_LISTENADDRS", "/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2")
-	t.Setenv("REGISTRY_STORAGE_IPFS_SYNCTIMEOUT", "3s")
-	p, err := driver.ParseParameters(parse(t, "{datastorepath: d}"))
-	if err != nil || !p.Offline || len(p.ListenAddrs) != 2 || p.SyncTimeout != 3*time.Second || p.DatastorePath != "d" {
-		t.Errorf("%+v %v", p, err)
+	values := map[string]string{
+		"pubsubtopic": "mine", "protectorkey": someKey, "protectorkeyfile": "swarm.key",
+		"listenaddrs": "/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2", "announceaddrs": "/dns4/a.example.org/tcp/1",
+		"dataaddrs": "/ip4/127.0.0.1/tcp/3,/ip4/127.0.0.1/tcp/4", "dataannounceaddrs": "/dns4/a.example.org/tcp/3",
+		"bootstrappers": "/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer, "datastorepath": "/data",
+		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
+		"offline": "true", "synctimeout": "3s", "fetchtimeout": "4m0s", "hash": "blake3",
+	}
+	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
+		key := f.Tag.Get("mapstructure")
+		t.Run(key, func(t *testing.T) {
+			value, ok := values[key]
+			if !ok {
+				t.Fatal("this key has no value to be tested with")
+			}
+			t.Setenv("REGISTRY_STORAGE_IPFS_"+strings.ToUpper(key), value)
+			block := "{offline: true}"
+			if key == "offline" {
+				block = `{protectorkey: "` + someKey + `"}`
+			}
+			p, err := driver.ParseParameters(parse(t, block))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := reflect.ValueOf(p).FieldByIndex(f.Index).Interface()
+			if list, ok := got.([]string); ok {
+				got = strings.Join(list, ",")
+			}
+			if fmt.Sprint(got) != value {
+				t.Errorf("it is %v, not %s", got, value)
+			}
+		})
 	}
 }
 
