@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // arriving is content with the layout that a registry elsewhere would give.
@@ -239,6 +241,52 @@ func TestDeleteForgetsAClosedPartial(t *testing.T) {
 	require.Empty(t, d.stagedFiles())
 	require.Empty(t, d.keys(innerPrefix))
 	require.Empty(t, d.keys(partialPrefix))
+}
+
+func TestFullDiskDropsThePartial(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 2*LeafSize)
+	p := a.open(t, d)
+	a.put(t, p, 0)
+	p.noteFull(unix.ENOSPC)
+	require.NoError(t, p.Close())
+	require.Empty(t, d.stagedFiles())
+	require.Empty(t, d.keys(innerPrefix))
+	require.Empty(t, d.keys(partialPrefix))
+}
+
+// A reader keeps the transfer that filled the disk open while somebody pushes.
+func TestFullDiskKeepsABlobPushedMeanwhile(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 2*LeafSize)
+	p := a.open(t, d)
+	a.put(t, p, 0)
+	p.noteFull(unix.ENOSPC)
+	require.Equal(t, a.ref(), d.adopt(a.content))
+	require.NoError(t, p.Close())
+	require.Empty(t, d.stagedFiles())
+	d.requireContent(a.ref(), a.content)
+	d.requireUsage(1, a.layout.Size)
+	for _, c := range []cid.Cid{a.layout.Root, SHA2.leafCID(a.layout.sum(1))} {
+		_, err := d.store.Block(context.Background(), c)
+		require.NoError(t, err)
+	}
+	d.restart()
+	d.requireContent(a.ref(), a.content)
+}
+
+// A partial is opened again between the close of the last one, which had filled the
+// disk, and the removal of what that one left.
+func TestFullDiskKeepsAPartialOpenedAgain(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 2*LeafSize)
+	p := a.open(t, d)
+	defer p.Close()
+	a.put(t, p, 0)
+	require.NoError(t, d.store.dropPartial(a.layout.Root))
+	require.Len(t, d.stagedFiles(), 2)
+	require.Len(t, d.keys(innerPrefix), 1)
+	require.Len(t, d.keys(partialPrefix), 1)
 }
 
 func TestPartialConcurrently(t *testing.T) {

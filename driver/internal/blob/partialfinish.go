@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/ipfs/go-cid"
 )
 
 // Finish makes a complete partial a blob, safe on disk; ErrNotYet when leaves are
@@ -69,7 +71,32 @@ func (p *Partial) Close() error {
 	useless := p.full && !p.done
 	p.mu.Unlock()
 	if useless {
-		return p.store.Delete(context.Background(), p.layout.Root)
+		return p.store.dropPartial(p.layout.Root)
+	}
+	return nil
+}
+
+// dropPartial removes what has arrived of a blob, unless somebody opened it again.
+// A blob that is here whole, pushed meanwhile perhaps, keeps its file and its blocks.
+func (s *Store) dropPartial(root cid.Cid) error {
+	defer s.Lock(root)()
+	if _, open := s.OpenPartial(root); open {
+		return nil
+	}
+	if err := s.removePartialFiles(root); err != nil {
+		return fmt.Errorf("drop partial %s: %w", root, err)
+	}
+	ctx := context.Background()
+	recorded, err := s.index.has(ctx, root)
+	switch {
+	case err != nil:
+	case recorded:
+		err = s.index.store.Delete(ctx, partialKey(root))
+	default:
+		err = s.index.remove(ctx, root)
+	}
+	if err != nil {
+		return fmt.Errorf("drop partial %s: %w", root, err)
 	}
 	return nil
 }
