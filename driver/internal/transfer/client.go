@@ -85,7 +85,7 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid, fetcher peer.ID) (whole bool, some leafSet, err error) {
 	path := "blobs/" + root.String()
 	if fetcher != "" {
-		path += "?" + fetcherParam + "=" + fetcher.String()
+		path += "?" + fetchingParam
 	}
 	resp, err := c.do(ctx, http.MethodHead, id, path, "", http.StatusOK)
 	if err == nil {

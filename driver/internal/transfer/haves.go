@@ -43,10 +43,10 @@ func (j *job) askHave(id peer.ID) {
 	j.changed.raise()
 }
 
-// meet notes that a member fetches the blob, too. One that names another does
-// little harm: that one is asked, and has nothing.
-func (j *job) meet(name string) {
-	id, err := peer.Decode(name)
+// meet notes that the member at a remote address, which is its peer ID, fetches the
+// blob, too.
+func (j *job) meet(remote string) {
+	id, err := peer.Decode(remote)
 	if err != nil || j.t.grudges.holds(id, j.ref.CID) {
 		return
 	}

@@ -22,8 +22,8 @@ const Protocol protocol.ID = "/distribution-ipfs/blobs/1.0.0"
 const (
 	// partialHeader marks the 404 for a blob of which leaves are here.
 	partialHeader = "Blob-Partial"
-	// fetcherParam names who asks, when it is fetching the blob itself.
-	fetcherParam = "fetcher"
+	// fetchingParam says that who asks is fetching the blob itself.
+	fetchingParam = "fetching"
 	// sendPatience is how long a member may take none of the bytes sent to it.
 	sendPatience = time.Minute
 )
@@ -45,12 +45,28 @@ func (t *Transfers) newServer() *http.Server {
 //	                                then ranges that begin in such a leaf are answered
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
 //	GET       /v1/blocks/<cid>      one block
+//
+// A request has no body. HEAD with ?fetching tells that who asks fetches the blob, too.
 func (t *Transfers) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/blobs/{cid}", t.answer(t.serveBlob)) // HEAD too
 	mux.HandleFunc("GET /v1/blobs/{cid}/have", t.answer(t.serveHave))
 	mux.HandleFunc("GET /v1/blocks/{cid}", t.answer(t.serveBlock))
-	return mux
+	return bodiless(mux)
+}
+
+// bodiless refuses a request with a body before anybody reads of it, net/http too:
+// that would wait for the rest of it.
+func bodiless(next http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		w.Header().Set("Connection", "close")
+		http.Error(w, "requests have no body here", http.StatusBadRequest)
+	}
 }
 
 type serve func(w http.ResponseWriter, r *http.Request, c cid.Cid) error
@@ -109,8 +125,8 @@ func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid)
 
 // serve answers for a blob that is on its way here with the leaves that are here.
 func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
-	if fetcher := r.FormValue(fetcherParam); fetcher != "" {
-		j.meet(fetcher)
+	if r.URL.Query().Has(fetchingParam) {
+		j.meet(r.RemoteAddr)
 	}
 	p := j.plan.blob()
 	var from int64

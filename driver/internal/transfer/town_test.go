@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -73,17 +74,20 @@ func (h *house) revive() {
 			if err != nil {
 				return
 			}
-			h.receive(c)
+			h.wg.Go(func() { h.receive(c) })
 		}
 	})
 }
 
+// receive takes a connection, which begins with the peer ID of who dialled.
 func (h *house) receive(c net.Conn) {
 	h.mu.Lock()
 	to := h.accepted
 	h.conns[c] = true
 	h.mu.Unlock()
-	if to == nil || !to.hand(&gated{Conn: c, h: h}) {
+	from := make([]byte, len(h.id))
+	_, err := io.ReadFull(c, from)
+	if err != nil || to == nil || !to.hand(&gated{Conn: c, h: h, from: peer.ID(from)}) {
 		_ = c.Close()
 	}
 }
@@ -153,11 +157,13 @@ func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, 
 	}
 	var d net.Dialer
 	c, err := d.DialContext(ctx, "tcp", addr)
-	if err == nil {
-		h.mu.Lock()
-		h.conns[c] = true
-		h.mu.Unlock()
+	if err != nil {
+		return nil, err
 	}
+	h.mu.Lock()
+	h.conns[c] = true
+	h.mu.Unlock()
+	_, err = io.WriteString(c, string(h.id))
 	return c, err
 }
 
@@ -216,8 +222,16 @@ func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 // gated is a connection to a member; its writes pass the member's gate.
 type gated struct {
 	net.Conn
-	h *house
+	h    *house
+	from peer.ID
 }
+
+func (g *gated) RemoteAddr() net.Addr { return addr(g.from) }
+
+type addr peer.ID
+
+func (addr) Network() string  { return "town" }
+func (a addr) String() string { return peer.ID(a).String() }
 
 func (g *gated) Write(b []byte) (int, error) {
 	g.h.mu.Lock()

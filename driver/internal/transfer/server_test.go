@@ -1,0 +1,77 @@
+package transfer
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// midTransfer is a registry that has the first leaves of a blob, and one that asks.
+func midTransfer(t *testing.T) (b, asks *registry, ref blob.Ref) {
+	t.Helper()
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(70, 5*mib)
+	ref = a.push(content)
+	a.holdBack(3 * mib)
+	readExactly(t, b.open(ref, 0), content[:mib])
+	return b, town.registry(t), ref
+}
+
+// ask connects one member to another as HTTP does.
+func (r *registry) ask(to *registry) net.Conn {
+	r.t.Helper()
+	c, err := r.Dial(r.t.Context(), to.id, Protocol)
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = c.Close() })
+	require.NoError(r.t, c.SetDeadline(time.Now().Add(patient)))
+	return c
+}
+
+// A body would be parsed as a form, partly on disk, or waited for.
+func TestRequestsWithABodyAreRefused(t *testing.T) {
+	b, asks, ref := midTransfer(t)
+	for name, body := range map[string]string{
+		"multipart": "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x\r\nmore",
+		"chunked":   "Transfer-Encoding: chunked\r\n\r\n",
+		"no more":   "Content-Length: 9\r\n\r\nless",
+	} {
+		for _, path := range []string{"blobs/" + ref.CID.String(), "nowhere"} {
+			t.Run(name+" to "+path[:5], func(t *testing.T) {
+				c := asks.ask(b)
+				_, err := fmt.Fprintf(c, "GET /v1/%s HTTP/1.1\r\nHost: b\r\n%s", path, body)
+				require.NoError(t, err)
+				answers := bufio.NewReader(c)
+				resp, err := http.ReadResponse(answers, nil)
+				require.NoError(t, err)
+				require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+				_, err = io.Copy(io.Discard, resp.Body)
+				require.NoError(t, err)
+				_, err = answers.ReadByte()
+				require.ErrorIs(t, err, io.EOF, "the rest of the body is waited for")
+			})
+		}
+	}
+}
+
+func TestNobodyTellsThatAnotherFetches(t *testing.T) {
+	b, asks, ref := midTransfer(t)
+	_, _, err := asks.transfers.client.holds(t.Context(), b.id, ref.CID, asks.id)
+	require.NoError(t, err)
+	require.Contains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), asks.id)
+
+	another := asks.town.registry(t)
+	resp, err := asks.transfers.client.do(t.Context(), http.MethodHead, b.id,
+		"blobs/"+ref.CID.String()+"?fetching="+another.id.String()+"&fetcher="+another.id.String(), "", http.StatusOK)
+	require.ErrorIs(t, err, errGone)
+	require.NotEmpty(t, resp.Header.Get(partialHeader))
+	require.NotContains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), another.id)
+}
