@@ -86,6 +86,19 @@ func (s *Store) warnRotten(at place, err error) {
 	}
 }
 
+// InnerBlock gives an inner block of a blob that is here or on its way: at most
+// 128 KiB. ErrNotFound for all else.
+func (s *Store) InnerBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if !c.Defined() {
+		return nil, fmt.Errorf("inner block: %w", ErrNotFound)
+	}
+	data, err := s.innerBlock(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("inner block %s: %w", c, err)
+	}
+	return data, nil
+}
+
 func (s *Store) innerBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return verified(c)(s.index.inner(ctx, c.Hash()))
 }

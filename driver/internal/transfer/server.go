@@ -24,7 +24,8 @@ const (
 	partialHeader = "Blob-Partial"
 	// fetchingParam says that who asks is fetching the blob itself.
 	fetchingParam = "fetching"
-	// sendPatience is how long a member may take none of the bytes sent to it.
+	// sendPatience is how long a member may take none of the bytes sent to it, and
+	// how long an answer may take that is no blob.
 	sendPatience = time.Minute
 )
 
@@ -32,6 +33,7 @@ func (t *Transfers) newServer() *http.Server {
 	return &http.Server{
 		Handler:           t.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      sendPatience, // counted puts it off
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(debugWriter{t.log}, "", 0),
@@ -44,7 +46,7 @@ func (t *Transfers) newServer() *http.Server {
 //	                                with a Blob-Partial header when some leaves are:
 //	                                then ranges that begin in such a leaf are answered
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
-//	GET       /v1/blocks/<cid>      one block
+//	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
 //
 // A request has no body. HEAD with ?fetching tells that who asks fetches the blob, too.
 func (t *Transfers) handler() http.Handler {
@@ -163,7 +165,7 @@ func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid)
 }
 
 func (t *Transfers) serveBlock(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
-	b, err := t.cfg.Blobs.Block(r.Context(), c)
+	b, err := t.cfg.Blobs.InnerBlock(r.Context(), c)
 	if err != nil {
 		return err
 	}

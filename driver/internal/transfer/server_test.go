@@ -6,9 +6,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
@@ -74,4 +78,38 @@ func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	require.ErrorIs(t, err, errGone)
 	require.NotEmpty(t, resp.Header.Get(partialHeader))
 	require.NotContains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), another.id)
+}
+
+func TestOnlyInnerBlocksAreServed(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(71, 2*mib))
+	layout, _, err := blob.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
+	require.NoError(t, err)
+	leaf, _, _ := layout.Leaf(1)
+	extra := blocks.NewBlock(random(72, mib))
+	require.NoError(t, a.blobs.Blockstore().Put(t.Context(), extra))
+
+	data, err := b.transfers.client.block(t.Context(), a.id, ref.CID)
+	require.NoError(t, err)
+	require.True(t, matches(ref.CID, data))
+	for _, c := range []cid.Cid{leaf, cid.NewCidV1(cid.DagProtobuf, leaf.Hash()), extra.Cid()} {
+		_, err = b.transfers.client.block(t.Context(), a.id, c)
+		require.ErrorIs(t, err, errGone)
+	}
+}
+
+// Answers without a blob end, too, when they are not taken.
+func TestWhoTakesNoAnswersIsLeft(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	require.Equal(t, sendPatience, a.transfers.server.WriteTimeout)
+	a.transfers.server.WriteTimeout = 100 * time.Millisecond
+	c := b.ask(a)
+	request := fmt.Sprintf("GET /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", rawCID(t))
+	var err error
+	for err == nil { // until there is no room for answers, and then for requests
+		_, err = io.WriteString(c, strings.Repeat(request, 100))
+	}
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 }
