@@ -63,7 +63,7 @@ func (p *Peer) dialDataAt(ctx context.Context, id peer.ID, a multiaddr.Multiaddr
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", addr, err)
 	}
-	return &dataConn{c, dataAddr(p.ID()), dataAddr(id)}, nil
+	return &dataConn{Conn: c, local: dataAddr(p.ID()), remote: dataAddr(id), left: func() {}}, nil
 }
 
 // firstOf dials one target after the other, each a moment after the one before or

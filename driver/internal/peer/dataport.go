@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
@@ -38,7 +39,8 @@ const (
 type dataPort struct {
 	identity *libp2ptls.Identity
 	sockets  []net.Listener
-	doors    doors
+	doors    *bound[netip.Prefix]
+	guests   *bound[peer.ID]
 	accepted chan net.Conn
 	closing  chan struct{} // nobody takes connections any more
 	once     sync.Once
@@ -53,7 +55,10 @@ func openDataPort(cfg Config) (*dataPort, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data port: %w", err)
 	}
-	d := &dataPort{accepted: make(chan net.Conn), closing: make(chan struct{})}
+	d := &dataPort{
+		doors: newDoors(), guests: newGuests(),
+		accepted: make(chan net.Conn), closing: make(chan struct{}),
+	}
 	if d.identity, err = libp2ptls.NewIdentity(cfg.Key, libp2ptls.WithCertTemplate(cert)); err != nil {
 		return nil, fmt.Errorf("data port: %w", err)
 	}
@@ -151,12 +156,13 @@ func (p *Peer) acceptData(l net.Listener) {
 			}
 			continue
 		}
-		if !p.data.doors.enter(c.RemoteAddr()) {
+		from := source(c.RemoteAddr())
+		if !p.data.doors.enter(from) {
 			_ = c.Close()
 			continue
 		}
 		p.run(func() {
-			defer p.data.doors.leave(c.RemoteAddr())
+			defer p.data.doors.leave(from)
 			p.welcome(c)
 		})
 	}
@@ -177,12 +183,23 @@ func (p *Peer) welcome(c net.Conn) {
 		_ = c.Close()
 		return
 	}
+	if !p.data.guests.enter(id) {
+		if p.once.first("guests", id.String()) {
+			p.about(id).Warn("too many connections of a member at the data port, or of all: more are closed")
+		}
+		_ = c.Close()
+		return
+	}
+	member := &dataConn{
+		Conn: secured, local: dataAddr(p.ID()), remote: dataAddr(id),
+		left: sync.OnceFunc(func() { p.data.guests.leave(id) }),
+	}
 	select {
-	case p.data.accepted <- &dataConn{secured, dataAddr(p.ID()), dataAddr(id)}:
+	case p.data.accepted <- member:
 	case <-p.data.closing:
-		_ = c.Close()
+		_ = member.Close()
 	case <-p.ctx.Done():
-		_ = c.Close()
+		_ = member.Close()
 	}
 }
 
@@ -232,6 +249,13 @@ func (l dataListener) Addr() net.Addr { return l.d.sockets[0].Addr() }
 type dataConn struct {
 	net.Conn
 	local, remote dataAddr
+	left          func() // called when it is closed
+}
+
+// Close implements net.Conn.
+func (c *dataConn) Close() error {
+	defer c.left()
+	return c.Conn.Close()
 }
 
 // LocalAddr implements net.Conn.

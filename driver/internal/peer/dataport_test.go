@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -242,6 +243,68 @@ func TestMuteStrangersLeaveRoomForOthers(t *testing.T) {
 	if n == 0 || n == 200 {
 		t.Errorf("%d of 200 refused at once", n)
 	}
+}
+
+func TestMembersConnectionsAreBounded(t *testing.T) {
+	a, b, c := newStation(t), newStation(t), newStation(t)
+	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
+	echoes(t, a)
+	boot := via(a.info(t, stripped(t, a)...))
+	b.start(t, both(withData("/ip4/127.0.0.1/tcp/0"), boot))
+	c.start(t, both(withData("/ip4/127.0.0.1/tcp/0"), boot))
+	meet(t, a, b, c)
+	id := a.id(t)
+	eventually(t, "the data port is told", func() bool { return b.HasData(id) && c.HasData(id) })
+	const tries = 300
+	var conns []net.Conn
+	for range tries {
+		if conn, ok := greeted(t, b, id); ok {
+			conns = append(conns, conn)
+		}
+	}
+	if len(conns) == 0 || len(conns) == tries {
+		t.Fatalf("%d of %d connections of one member are taken", len(conns), tries)
+	}
+	told := 0
+	for _, w := range a.warnings() {
+		if strings.Contains(w, "too many connections") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times: %q", told, a.warnings())
+	}
+	conn, ok := greeted(t, c, id)
+	if !ok {
+		t.Fatal("another member is kept out")
+	}
+	_ = conn.Close()
+	for _, conn := range conns {
+		_ = conn.Close()
+	}
+	eventually(t, "room again", func() bool {
+		conn, ok := greeted(t, b, id)
+		if ok {
+			_ = conn.Close()
+		}
+		return ok
+	})
+}
+
+// greeted connects to a data port that echoes; false when it hung up.
+func greeted(t *testing.T, s *station, id libpeer.ID) (net.Conn, bool) {
+	t.Helper()
+	c, err := s.DialData(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetReadDeadline(time.Now().Add(within))
+	_, err = c.Read(make([]byte, 1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return c, err == nil
 }
 
 func loopbackHostPort(port int) string {

@@ -3,46 +3,37 @@ package peer
 import (
 	"net"
 	"net/netip"
-	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sys/unix"
 )
 
 const (
 	maxHandshakes     = 256 // at once, from everywhere
 	maxHandshakesFrom = 64  // at once, from one address: members may share one
+
+	// maxDataConns and maxDataConnsFrom are the connections at the data port, of all
+	// members and of one: as many as the requests of it that are answered at once.
+	maxDataConns     = 4096
+	maxDataConnsFrom = 256
 )
 
-// doors bounds the handshakes under way, which strangers can begin, so that one
+// newDoors bounds the handshakes under way, which strangers can begin, so that one
 // address cannot take all of them. Who finds no door is turned away at once: a
 // member then uses a stream.
-type doors struct {
-	mu   sync.Mutex
-	from map[netip.Prefix]int
-	all  int
+func newDoors() *bound[netip.Prefix] {
+	return newBound[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
 
-func (d *doors) enter(a net.Addr) bool {
-	src := source(a)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.all >= maxHandshakes || d.from[src] >= maxHandshakesFrom {
-		return false
+// newGuests bounds the connections of members, which take a descriptor each: a
+// quarter of those this process may have is for all members, half of that for one.
+func newGuests() *bound[peer.ID] {
+	most := maxDataConns
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
+		most = int(min(uint64(most), uint64(files.Cur)/4))
 	}
-	if d.from == nil {
-		d.from = map[netip.Prefix]int{}
-	}
-	d.all++
-	d.from[src]++
-	return true
-}
-
-func (d *doors) leave(a net.Addr) {
-	src := source(a)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.all--
-	if d.from[src]--; d.from[src] == 0 {
-		delete(d.from, src)
-	}
+	return newBound[peer.ID](min(maxDataConnsFrom, most/2), most)
 }
 
 // source is whom an address counts for: an IPv6 site has a /64 at least.
