@@ -20,7 +20,8 @@ const bitswapPatience = 10 * time.Second
 // Block gets a block by bitswap from the connected peers that are no members, a
 // Kubo in the private network perhaps; nothing is stored. The bytes are those of c.
 // A want that got nothing after half the time ctx gives is cancelled and asked
-// again on new connections: bitswap can lose a want for good, and that cures it.
+// again, on new connections where nobody else gets anything either: bitswap can lose
+// a want for good, and that cures it.
 func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	strangers := p.strangers()
 	if len(strangers) == 0 {
@@ -32,13 +33,13 @@ func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	}
 	first, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	got := p.blocks.Load()
 	b, err := p.want(first, c)
 	if err == nil || ctx.Err() != nil {
 		return b, err
 	}
-	p.about(strangers[0]).WithError(err).Debug("bitswap gets nothing: connecting anew")
-	for _, id := range strangers {
-		p.reconnect(ctx, id)
+	if p.blocks.Load() == got {
+		p.renew(ctx, strangers)
 	}
 	second, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -50,6 +51,7 @@ func (p *Peer) want(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bitswap: %w", err)
 	}
+	p.blocks.Add(1)
 	return b.RawData(), nil
 }
 
@@ -61,18 +63,4 @@ func (p *Peer) strangers() (ids []peer.ID) {
 		}
 	}
 	return ids
-}
-
-// reconnect connects to a peer anew, if it is known where it listens.
-func (p *Peer) reconnect(ctx context.Context, id peer.ID) {
-	addrs := p.host.Peerstore().Addrs(id)
-	if len(addrs) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	_ = p.host.Network().ClosePeer(id)
-	if err := p.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: addrs}); err != nil {
-		p.about(id).WithError(err).Debug("cannot connect anew")
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	ipfslite "github.com/hsanjuan/ipfs-lite"
@@ -46,6 +47,9 @@ type Peer struct {
 	cancel   context.CancelFunc
 	own      sync.WaitGroup // our goroutines
 	liteStop context.CancelFunc
+
+	blocks   atomic.Int64 // got by bitswap
+	renewals renewals
 
 	streams   streams
 	startOnce sync.Once

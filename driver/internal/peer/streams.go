@@ -23,7 +23,8 @@ var ErrNotMember = errors.New("not a connected member")
 // other side may see us subscribed before we see it.
 const admitGrace = 3 * time.Second
 
-// streams counts the handlers that run, and refuses new ones once shut.
+// streams counts the handlers that run, and what callers leave behind, and refuses
+// new ones once shut.
 type streams struct {
 	mu        sync.Mutex
 	closed    bool

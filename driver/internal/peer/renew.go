@@ -1,0 +1,95 @@
+package peer
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipfs/boxo/bitswap/network/bsnet"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+const (
+	renewTime  = 5 * time.Second // for a dial
+	renewEvery = time.Minute     // at most, a peer
+	maxRenewed = 3               // peers in that time
+)
+
+// renewals remembers whom the watchdog of bitswap connected to anew.
+type renewals struct {
+	mu sync.Mutex
+	at map[peer.ID]time.Time
+}
+
+// due says whether a peer may be connected to anew now, and notes that it is.
+func (r *renewals) due(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.at, func(_ peer.ID, at time.Time) bool { return time.Since(at) > renewEvery })
+	if _, lately := r.at[id]; lately || len(r.at) >= maxRenewed {
+		return false
+	}
+	if r.at == nil {
+		r.at = map[peer.ID]time.Time{}
+	}
+	r.at[id] = time.Now()
+	return true
+}
+
+// renew connects anew to a few of the peers that bitswap asks. It returns when that
+// is done, or ctx is.
+func (p *Peer) renew(ctx context.Context, ids []peer.ID) {
+	var dialling sync.WaitGroup
+	for _, id := range ids {
+		if ctx.Err() != nil || !p.renewable(id) || !p.renewals.due(id) || !p.streams.enter() {
+			continue
+		}
+		p.about(id).Debug("bitswap gets nothing: connecting anew")
+		dialling.Go(func() {
+			defer p.streams.running.Done()
+			p.reconnect(id)
+		})
+	}
+	done := make(chan struct{})
+	go func() { dialling.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+// renewable says whether a peer speaks bitswap, is known to listen somewhere, and is
+// not a registry that is about to become a member.
+func (p *Peer) renewable(id peer.ID) bool {
+	store := p.host.Peerstore()
+	bitswap, err := store.SupportsProtocols(id, bsnet.ProtocolBitswap, bsnet.ProtocolBitswapOneOne,
+		bsnet.ProtocolBitswapOneZero, bsnet.ProtocolBitswapNoVers)
+	if err != nil || len(bitswap) == 0 || len(store.Addrs(id)) == 0 {
+		return false
+	}
+	registry, err := store.SupportsProtocols(id, greetProtocol)
+	return err == nil && (len(registry) == 0 || !p.justMet(id))
+}
+
+// justMet says whether a peer has not had the time yet to be seen on the topic.
+func (p *Peer) justMet(id peer.ID) bool {
+	conns := p.host.Network().ConnsToPeer(id)
+	return !slices.ContainsFunc(conns, func(c network.Conn) bool {
+		return time.Since(c.Stat().Opened) > admitGrace
+	})
+}
+
+// reconnect connects to a peer anew. Whoever wants it may be gone before that is done:
+// nobody else would dial what was closed here.
+func (p *Peer) reconnect(id peer.ID) {
+	ctx, cancel := context.WithTimeout(p.ctx, renewTime)
+	defer cancel()
+	addrs := p.host.Peerstore().Addrs(id)
+	_ = p.host.Network().ClosePeer(id)
+	if err := p.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: addrs}); err != nil {
+		p.about(id).WithError(err).Debug("cannot connect anew")
+	}
+}

@@ -1,0 +1,149 @@
+package peer_test
+
+import (
+	"bytes"
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ipfs/boxo/bitswap/network/bsnet"
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/multiformats/go-multihash"
+)
+
+// stranger is a peer of the private network that is no registry.
+type stranger struct {
+	host.Host
+	cuts atomic.Int64 // of connections
+
+	onAccept atomic.Pointer[func()]
+}
+
+// newStranger speaks the protocols, saying nothing, and is connected to s.
+func newStranger(t *testing.T, s *station, speaks ...protocol.ID) *stranger {
+	t.Helper()
+	var k stranger
+	h, err := libp2p.New(libp2p.PrivateNetwork(bytes.Repeat([]byte{7}, 32)),
+		libp2p.ListenAddrs(loopback(0)), libp2p.DisableRelay(), libp2p.ConnectionGater(gater{&k}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	k.Host = h
+	for _, proto := range speaks {
+		h.SetStreamHandler(proto, func(network.Stream) {})
+	}
+	h.Network().Notify(&network.NotifyBundle{DisconnectedF: func(network.Network, network.Conn) { k.cuts.Add(1) }})
+	if err := h.Connect(t.Context(), s.info(t, s.Addrs()...)); err != nil {
+		t.Fatal(err)
+	}
+	return &k
+}
+
+func (k *stranger) connected(t *testing.T, s *station) bool {
+	return k.Network().Connectedness(s.id(t)) == network.Connected
+}
+
+// gater calls onAccept of a stranger in the midst of a handshake.
+type gater struct{ k *stranger }
+
+func (gater) InterceptPeerDial(libpeer.ID) bool                      { return true }
+func (gater) InterceptAddrDial(libpeer.ID, multiaddr.Multiaddr) bool { return true }
+func (g gater) InterceptAccept(network.ConnMultiaddrs) bool {
+	if f := g.k.onAccept.Load(); f != nil {
+		(*f)()
+	}
+	return true
+}
+func (gater) InterceptSecured(network.Direction, libpeer.ID, network.ConnMultiaddrs) bool {
+	return true
+}
+func (gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+func nowhere(t *testing.T) cid.Cid {
+	t.Helper()
+	mh, err := multihash.Sum([]byte(t.Name()), multihash.SHA2_256, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cid.NewCidV1(cid.Raw, mh)
+}
+
+// requireNoBlock asks for a block nobody has, for long enough to connect anew.
+func requireNoBlock(t *testing.T, ctx context.Context, s *station) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if b, err := s.Block(ctx, nowhere(t)); err == nil {
+		t.Fatalf("got %d bytes", len(b))
+	}
+}
+
+func TestWatchdogCutsFewAndSeldom(t *testing.T) {
+	a := newStation(t)
+	a.start(t, nil)
+	other := newStranger(t, a, "/other/1.0.0")
+	var kubos []*stranger
+	for range 5 {
+		kubos = append(kubos, newStranger(t, a, bsnet.ProtocolBitswap))
+	}
+	cuts := func() (n int64) {
+		for _, k := range kubos {
+			n += k.cuts.Load()
+		}
+		return n
+	}
+	for range 3 {
+		requireNoBlock(t, t.Context(), a)
+		eventually(t, "some were cut and all are connected", func() bool {
+			for _, k := range append(kubos, other) {
+				if !k.connected(t, a) {
+					return false
+				}
+			}
+			return cuts() > 0
+		})
+	}
+	if cuts() > 3 {
+		t.Errorf("%d connections cut", cuts())
+	}
+	if other.cuts.Load() > 0 {
+		t.Error("who speaks no bitswap is cut off")
+	}
+}
+
+// Who wants a block gives up in the midst of connecting anew.
+func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
+	a := newStation(t)
+	a.start(t, nil)
+	kubos := []*stranger{newStranger(t, a, bsnet.ProtocolBitswap), newStranger(t, a, bsnet.ProtocolBitswap)}
+	ctx, giveUp := context.WithCancel(t.Context())
+	given := func() { giveUp() }
+	for _, k := range kubos {
+		k.onAccept.Store(&given)
+	}
+	requireNoBlock(t, ctx, a)
+	if ctx.Err() == nil {
+		t.Fatal("nobody was connected to anew")
+	}
+	eventually(t, "both are connected", func() bool { return kubos[0].connected(t, a) && kubos[1].connected(t, a) })
+}
+
+// A registry that is just joining is a stranger, too, until it is seen on the topic.
+func TestWatchdogSparesWhoJoins(t *testing.T) {
+	a := newStation(t)
+	a.start(t, nil)
+	b := newStranger(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")
+	requireNoBlock(t, t.Context(), a)
+	if b.cuts.Load() > 0 {
+		t.Error("it is cut off")
+	}
+}
