@@ -47,12 +47,16 @@ func (p *Partial) Have(i int) bool {
 	if have || !claimed {
 		return have
 	}
-	return p.recheck(i)
+	return p.recheck(context.Background(), i)
 }
 
-// recheck hashes a leaf that an earlier run left.
-func (p *Partial) recheck(i int) bool {
-	good, err := p.store.hash.verify(context.Background(), p.file, p.layout, i)
+// recheck hashes a leaf that an earlier run left. When ctx ends before, nothing is
+// decided about it.
+func (p *Partial) recheck(ctx context.Context, i int) bool {
+	good, err := p.store.hash.verify(ctx, p.file, p.layout, i)
+	if err != nil && ctx.Err() != nil {
+		return false
+	}
 	if err != nil {
 		good = false // cannot be read: to be fetched again
 	}
@@ -72,31 +76,34 @@ func (p *Partial) recheck(i int) bool {
 // Missing gives the first leaf at or after from that has to be fetched, or where
 // there is none after it the first of all; false when every leaf is here. Leaves
 // of an earlier run count as here until nothing else is missing; then the call
-// hashes them, side by side, which takes seconds a GiB.
-func (p *Partial) Missing(from int) (i int, ok bool) {
+// hashes them, side by side, which takes seconds a GiB. When ctx ends it, those it
+// did not come to count as missing in this answer.
+func (p *Partial) Missing(ctx context.Context, from int) (i int, ok bool) {
 	n := p.layout.Leaves()
 	from = max(0, from)
 	if from < n {
 		p.Have(from) // the leaf somebody waits for: decide about it now
 	}
-	if i, ok := p.absent(from, n); ok {
+	if i, ok := p.absent(from, p.claimed); ok {
 		return i, true
 	}
-	p.recheckAll(context.Background())
-	return p.absent(from, n)
+	p.recheckAll(ctx)
+	return p.absent(from, p.have)
 }
 
-// absent is the first leaf from from on, wrapping round, that nobody claims.
-func (p *Partial) absent(from, n int) (int, bool) {
+// absent is the first leaf from from on, wrapping round, that is neither here nor in
+// others.
+func (p *Partial) absent(from int, others bitmap) (int, bool) {
+	n := p.layout.Leaves()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left == 0 {
 		return 0, false
 	}
-	if i, ok := firstAbsent(p.have, p.claimed, from, n); ok {
+	if i, ok := firstAbsent(p.have, others, from, n); ok {
 		return i, true
 	}
-	return firstAbsent(p.have, p.claimed, 0, min(from, n))
+	return firstAbsent(p.have, others, 0, min(from, n))
 }
 
 // Absent gives the leaves that have to be fetched, as far as is known: leaf i is bit
@@ -116,13 +123,14 @@ func (p *Partial) Absent() []byte {
 	return absent
 }
 
+// complete says whether every leaf is here and verified.
 func (p *Partial) complete() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.left == 0
 }
 
-// recheckAll decides about every leaf of an earlier run.
+// recheckAll decides about every leaf of an earlier run, until ctx ends.
 func (p *Partial) recheckAll(ctx context.Context) {
 	if p.complete() {
 		return
@@ -134,7 +142,7 @@ func (p *Partial) recheckAll(ctx context.Context) {
 		claimed := p.claimed.has(i)
 		p.mu.Unlock()
 		if claimed && ctx.Err() == nil {
-			g.Go(func() error { p.recheck(i); return nil })
+			g.Go(func() error { p.recheck(ctx, i); return nil })
 		}
 	}
 	_ = g.Wait() // nothing in it fails
@@ -207,11 +215,4 @@ func (p *Partial) ReadAt(b []byte, off int64) (int, error) {
 		return n, fmt.Errorf("read %s at %d: %w", p.layout.Root, ready, ErrNotYet)
 	}
 	return n, io.EOF
-}
-
-// Complete says whether every leaf is here and verified. It may hash what an
-// earlier run left, as Missing does.
-func (p *Partial) Complete() bool {
-	_, missing := p.Missing(0)
-	return !missing
 }

@@ -52,11 +52,11 @@ func TestPartialBecomesABlob(t *testing.T) {
 	d := newDisk(t)
 	a := newArriving(t, 4*LeafSize+3)
 	p := a.open(t, d)
-	i, missing := p.Missing(3)
+	i, missing := p.Missing(t.Context(), 3)
 	require.True(t, missing)
 	require.Equal(t, 3, i)
 	a.put(t, p, 3, 4)
-	i, missing = p.Missing(3)
+	i, missing = p.Missing(t.Context(), 3)
 	require.True(t, missing)
 	require.Equal(t, 0, i, "wraps round")
 	require.ErrorIs(t, p.Finish(ctx), ErrNotYet)
@@ -66,7 +66,7 @@ func TestPartialBecomesABlob(t *testing.T) {
 	require.True(t, matches(a.layout.Root, data))
 
 	a.put(t, p, 0, 1, 2, 2)
-	require.True(t, p.Complete())
+	require.True(t, p.complete())
 	require.NoError(t, p.Finish(ctx))
 	require.NoError(t, p.Finish(ctx))
 	d.requireContent(a.ref(), a.content)
@@ -136,19 +136,45 @@ func TestPartialResumesAfterARestart(t *testing.T) {
 
 	p = a.open(t, d)
 	defer p.Close()
-	i, missing := p.Missing(0)
+	i, missing := p.Missing(t.Context(), 0)
 	require.True(t, missing)
 	require.Equal(t, 2, i)
 	require.True(t, p.Have(0))
 	require.False(t, p.Have(2))
 	a.put(t, p, 2, 4)
-	i, missing = p.Missing(3)
+	i, missing = p.Missing(t.Context(), 3)
 	require.True(t, missing, "what rotted is fetched again")
 	require.Equal(t, 1, i)
-	require.False(t, p.Complete())
+	require.False(t, p.complete())
 	a.put(t, p, 1)
 	require.NoError(t, p.Finish(context.Background()))
 	d.requireContent(a.ref(), a.content)
+}
+
+// A registry that stops does not hash gigabytes first.
+func TestPartialStopsHashing(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 5*LeafSize)
+	p := a.open(t, d)
+	a.put(t, p, 0, 1, 2, 3, 4)
+	require.NoError(t, p.Close())
+	damage(t, d.store.partialPath(a.layout.Root), 2*LeafSize)
+	d.restart()
+
+	p = a.open(t, d)
+	defer p.Close()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	i, missing := p.Missing(over, 0)
+	require.True(t, missing, "nobody knows")
+	require.Equal(t, 1, i, "leaf 0 alone was hashed")
+	require.ErrorIs(t, p.Finish(over), context.Canceled)
+	require.Equal(t, []byte{0}, p.Absent(), "what was not hashed is not to be fetched")
+	i, missing = p.Missing(t.Context(), 0)
+	require.True(t, missing)
+	require.Equal(t, 2, i)
+	a.put(t, p, 2)
+	require.NoError(t, p.Finish(t.Context()))
 }
 
 func TestPartialReadsOnlyRecheckedBytes(t *testing.T) {
@@ -213,7 +239,7 @@ func TestPartialOfABlobThatIsHere(t *testing.T) {
 
 	q := a.open(t, d)
 	defer q.Close()
-	require.True(t, q.Complete())
+	require.True(t, q.complete())
 	a.put(t, q, 1)
 	require.NoError(t, q.Finish(context.Background()))
 	b := make([]byte, 5)
@@ -227,7 +253,7 @@ func TestPartialOfNothing(t *testing.T) {
 	a := newArriving(t, 0)
 	p := a.open(t, d)
 	defer p.Close()
-	require.True(t, p.Complete())
+	require.True(t, p.complete())
 	require.NoError(t, p.Finish(context.Background()))
 	require.True(t, d.store.Has(a.layout.Root))
 }
@@ -298,7 +324,7 @@ func TestPartialConcurrently(t *testing.T) {
 	for worker := range 4 {
 		wg.Go(func() {
 			b := make([]byte, LeafSize)
-			for i, ok := p.Missing(worker * 5); ok; i, ok = p.Missing(i) {
+			for i, ok := p.Missing(t.Context(), worker*5); ok; i, ok = p.Missing(t.Context(), i) {
 				if err := p.Put(i, leafOf(a.content, i)); err != nil {
 					t.Error(err)
 					return

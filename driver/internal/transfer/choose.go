@@ -40,7 +40,7 @@ func (j *job) next(urgent bool) (r *run, whole bool) {
 	p.choosing.Lock()
 	defer p.choosing.Unlock()
 	if leafSet(p.partial.Absent()).count() == 0 {
-		if _, missing := p.missing(); !missing {
+		if _, missing := j.missing(); !missing {
 			return nil, true
 		}
 	}

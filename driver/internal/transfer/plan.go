@@ -190,21 +190,27 @@ func (p *plan) wanted() (leaf int, ok bool) {
 }
 
 // lacking is any missing leaf, one that a reader waits for if there is one.
-func (p *plan) lacking() (leaf int, ok bool) {
-	if leaf, ok := p.wanted(); ok {
+func (j *job) lacking() (leaf int, ok bool) {
+	if leaf, ok := j.plan.wanted(); ok {
 		return leaf, true
 	}
-	p.choosing.Lock()
-	defer p.choosing.Unlock()
-	return p.missing()
+	j.plan.choosing.Lock()
+	defer j.plan.choosing.Unlock()
+	return j.missing()
 }
 
-// missing is any missing leaf; it may hash what an earlier run left. choosing is
+// missing is any missing leaf. Where none is known to be, what an earlier run left is
+// hashed; that is progress, when something has to be fetched after all. choosing is
 // held.
-func (p *plan) missing() (leaf int, ok bool) {
+func (j *job) missing() (leaf int, ok bool) {
+	p := j.plan
 	p.hashing.Store(true)
 	defer p.hashing.Store(false)
-	return p.partial.Missing(0)
+	hashes := leafSet(p.partial.Absent()).count() == 0
+	if leaf, ok = p.partial.Missing(j.ctx, 0); ok && hashes {
+		j.progress()
+	}
+	return leaf, ok
 }
 
 func leafAt(offset int64) int { return int(offset / blob.LeafSize) }

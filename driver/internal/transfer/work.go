@@ -155,7 +155,7 @@ func (j *job) lastResort() {
 	for j.ctx.Err() == nil {
 		changed := j.changed.wait()
 		if j.asked.Load() && !j.roster.enough() {
-			if leaf, missing := j.plan.lacking(); missing && j.leafByBitswap(leaf) == nil {
+			if leaf, missing := j.lacking(); missing && j.leafByBitswap(leaf) == nil {
 				j.landed()
 				continue
 			}

@@ -1,0 +1,64 @@
+package transfer
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// resumed is a job with every leaf of a blob left by an earlier run, of which one is
+// damaged. Nothing runs.
+func resumed(t *testing.T, damaged int) *job {
+	t.Helper()
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(80, 4*mib)
+	ref := a.push(content)
+	layout, inner, err := blob.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
+	require.NoError(t, err)
+	open := func() *blob.Partial {
+		p, err := b.blobs.Partial(layout, inner)
+		require.NoError(t, err)
+		return p
+	}
+	p := open()
+	for i := range layout.Leaves() {
+		require.NoError(t, p.Put(i, content[i*mib:(i+1)*mib]))
+	}
+	require.NoError(t, p.Close())
+	overwrite(t, filepath.Join(b.dir, "staging", ref.CID.String()+".partial"), damaged)
+	j := newJob(b.transfers, ref, -1)
+	t.Cleanup(func() { j.cancel(errUnread) })
+	p = open()
+	t.Cleanup(func() { _ = p.Close() })
+	j.plan.begin(layout, p)
+	return j
+}
+
+// The time that hashing takes is not held against the members.
+func TestHashingIsProgress(t *testing.T) {
+	j := resumed(t, 2)
+	j.born = time.Now().Add(-time.Hour)
+	leaf, missing := j.missing()
+	require.True(t, missing)
+	require.Equal(t, 2, leaf)
+	require.Less(t, j.still(), time.Hour)
+
+	j.moved.Store(0)
+	leaf, missing = j.missing()
+	require.True(t, missing)
+	require.Equal(t, 2, leaf)
+	require.GreaterOrEqual(t, j.still(), time.Hour, "nothing was hashed: nothing has come")
+}
+
+func TestHashingEndsWithTheTransfer(t *testing.T) {
+	j := resumed(t, 2)
+	j.cancel(errClosing)
+	_, missing := j.missing()
+	require.True(t, missing, "it is not known to be whole")
+	require.Zero(t, leafSet(j.plan.partial.Absent()).count(), "leaves that nobody hashed are to be fetched again")
+}
