@@ -142,6 +142,26 @@ func TestNothingToFetch(t *testing.T) {
 	require.NoError(t, alone.transfers.Fetch(t.Context(), empty))
 }
 
+// An entry may lie about its size: that is no reason for an empty answer.
+func TestSizeZeroIsChecked(t *testing.T) {
+	alone := (&town{}).registry(t, func(r *registry) { r.config.Swarm = nil })
+	for _, size := range []int{100, 3 * mib} {
+		ref := alone.push(random(9, size))
+		for _, wrong := range []int64{0, -1} {
+			ref.Size = wrong
+			_, err := alone.pull(ref, 0)
+			require.ErrorIs(t, err, blob.ErrBadDAG)
+			require.ErrorIs(t, alone.transfers.Fetch(t.Context(), ref), blob.ErrBadDAG)
+		}
+	}
+	alone.blobs.SetFunction(blob.BLAKE3)
+	empty := alone.push(nil)
+	require.NoError(t, alone.blobs.Delete(t.Context(), empty.CID))
+	alone.blobs.SetFunction(blob.SHA2)
+	alone.requirePull(empty, nil)
+	alone.fetch(empty)
+}
+
 func TestSharedLeaves(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)

@@ -121,6 +121,9 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
 	}
 	content, inline, err := inlined(ref)
+	if err == nil && !inline && ref.Size <= 0 {
+		_, err = nothing(ctx, ref)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +183,29 @@ func inlined(ref blob.Ref) (content []byte, inline bool, err error) {
 	return content, inline, err
 }
 
+// nothing is the layout of the blob without bytes: blob.ErrBadDAG when ref is another,
+// to which an entry gives the wrong size.
+func nothing(ctx context.Context, ref blob.Ref) (*blob.Layout, error) {
+	layout, _, err := blob.ReadLayout(ctx, ref.CID, ref.Size, nil)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
+	}
+	return layout, nil
+}
+
+// keepNothing makes the blob without bytes: nobody has to be asked for it.
+func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
+	layout, err := nothing(ctx, ref)
+	if err != nil {
+		return err
+	}
+	p, err := t.cfg.Blobs.Partial(layout, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Finish(ctx), p.Close())
+}
+
 // Fetch brings a blob here whole and waits for it. Errors are those of Open. When
 // ctx ends, the transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
@@ -189,9 +215,8 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	if t.whole(ref) {
 		return nil
 	}
-	if ref.Size == 0 {
-		_, err := t.cfg.Blobs.Put(ctx, nil)
-		return err
+	if ref.Size <= 0 {
+		return t.keepNothing(ctx, ref)
 	}
 	j, err := t.join(ref, -1)
 	if err != nil {
