@@ -36,7 +36,7 @@ const (
 	maxOffers = 16
 )
 
-// pace is how long a transfer waits for what. All but linger follow from
+// pace is how long a transfer waits for what. All but linger and grudge follow from
 // Config.Stall, so that everything is tried more than once within it.
 type pace struct {
 	stall   time.Duration // without a byte: the transfer has failed
