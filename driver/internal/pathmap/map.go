@@ -57,8 +57,8 @@ type Config struct {
 	// change of one. It runs under the map's lock: it may read the map, not write it.
 	OnSetting func(name, value string)
 
-	// ExchangeInterval is how often heads are compared with some members, in
-	// case announcements were lost. Default 2 s.
+	// ExchangeInterval is how often heads are compared with members, in case
+	// announcements were lost. Default 1 s.
 	ExchangeInterval time.Duration
 }
 
@@ -83,6 +83,7 @@ type Map struct {
 	fetches  *semaphore.Weighted
 	rounds   rounds
 	inbox    inbox
+	comparer comparer
 	last     lastDeltas
 	stuck    atomic.Bool // merging fails here, and that was said
 	listener net.Listener
@@ -97,7 +98,7 @@ type Map struct {
 // asking its members. Close it before the store.
 func Open(ctx context.Context, cfg Config) (*Map, error) {
 	if cfg.ExchangeInterval == 0 {
-		cfg.ExchangeInterval = 2 * time.Second
+		cfg.ExchangeInterval = time.Second
 	}
 	m := &Map{
 		cfg: cfg, log: cfg.Log, ledger: &ledger{base: cfg.Store}, feed: newFeed(),

@@ -98,6 +98,27 @@ func TestLostAnnouncements(t *testing.T) {
 	eventually(t, "the exchange of heads carries it", func() bool { return has(b, "/p", "1", t) })
 }
 
+// TestLostAnnouncementsInALargerSwarm has more members than one of them asks in
+// one round, which come as often as they do in earnest.
+func TestLostAnnouncementsInALargerSwarm(t *testing.T) {
+	const members, pushes = 20, 3
+	f := newFabric(t)
+	f.loseAll.Store(true)
+	f.interval = 0
+	var seats []*seat
+	for i := range members {
+		seats = append(seats, f.add(fmt.Sprintf("member-%02d", i)))
+	}
+	for i := range pushes {
+		began := time.Now()
+		put(t, seats[i], "/p", fmt.Sprint(i))
+		agree(t, seats...)
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("a push took %s to %d members", took, members)
+		}
+	}
+}
+
 func TestCatchUpSeesWhatWasAcknowledged(t *testing.T) {
 	f := newFabric(t)
 	f.loseAll.Store(true)

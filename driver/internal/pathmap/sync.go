@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 )
 
 const (
-	askAtOnce    = 3                // members asked in one periodic round
 	roundTimeout = 30 * time.Second // of asking one member; a long history takes several
 	syncWorkers  = 4
 )
@@ -179,25 +177,6 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 		}
 	}
 	return x.follow(m.ctx, heads)
-}
-
-// ticker compares heads with a few members at random every few seconds, for
-// announcements that were lost.
-func (m *Map) ticker() {
-	tick := time.NewTicker(m.cfg.ExchangeInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-		case <-m.ctx.Done():
-			return
-		}
-		members := m.trusted()
-		rand.Shuffle(len(members), func(i, j int) { members[i], members[j] = members[j], members[i] })
-		for _, id := range members[:min(askAtOnce, len(members))] {
-			m.inbox.add(id, nil)
-		}
-	}
 }
 
 func (m *Map) trusted() []peer.ID {

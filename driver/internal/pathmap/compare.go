@@ -1,0 +1,88 @@
+package pathmap
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// askAtOnce is how many members are asked for their heads in one round, which is a
+// second. A swarm that is no larger hears of a push in the next round. In a larger
+// one members also learn of it from those who learned of it before: of a thousand
+// 16 or so have it after one round, a quarter after two, all but a hundredth after
+// three, and all after four. So it takes 4 s when every announcement was lost, and
+// a round costs 16 small round trips however many members there are.
+const askAtOnce = 16
+
+// comparer asks members for their heads round by round. One that does not answer
+// is passed over until it does or is given up, and keeps nobody else waiting.
+type comparer struct {
+	mu     sync.Mutex
+	asking map[peer.ID]bool
+}
+
+// pick chooses the members of a round, at random beyond askAtOnce, and marks them.
+func (c *comparer) pick(members []peer.ID) (ids []peer.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.asking == nil {
+		c.asking = map[peer.ID]bool{}
+	}
+	for _, i := range rand.Perm(len(members)) {
+		if id := members[i]; !c.asking[id] && len(ids) < askAtOnce {
+			c.asking[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (c *comparer) done(id peer.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.asking, id)
+}
+
+// ticker compares heads with members, for announcements that were lost.
+func (m *Map) ticker() {
+	tick := time.NewTicker(m.cfg.ExchangeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+		for _, id := range m.comparer.pick(m.trusted()) {
+			m.run(func() {
+				defer m.comparer.done(id)
+				m.compare(id)
+			})
+		}
+	}
+}
+
+// compare asks a member for its heads, and leaves those that are not merged here
+// to the workers.
+func (m *Map) compare(id peer.ID) {
+	ctx, cancel := context.WithTimeout(m.ctx, stallLimit)
+	defer cancel()
+	x, err := m.dial(ctx, id)
+	if err != nil {
+		return // it comes again: as a member, or in another round
+	}
+	defer x.close()
+	heads, err := x.heads()
+	if err != nil {
+		return
+	}
+	unknown, err := m.unknownHeads(heads)
+	if err != nil {
+		m.noteSync(id, err)
+	} else if len(unknown) > 0 {
+		m.inbox.add(id, heads)
+	}
+}
