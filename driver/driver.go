@@ -51,7 +51,11 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 	if !errors.Is(err, pathmap.ErrNotFound) {
 		return e, err
 	}
-	wait, cancel, ok := requestOf(ctx).missWait(ctx, path, s.params.SyncTimeout)
+	r := requestOf(ctx)
+	if !r.asksOnMiss(path) {
+		return e, notFound(path)
+	}
+	wait, cancel, ok := s.misses.begin(ctx, r.key, s.params.SyncTimeout)
 	if !ok {
 		return e, notFound(path)
 	}

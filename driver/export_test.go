@@ -86,3 +86,10 @@ func (r *rooms) UseHash(name string) {
 		panic(err)
 	}
 }
+
+// WaitingRequests counts the requests whose waits are remembered.
+func (r *rooms) WaitingRequests() int {
+	r.misses.mu.Lock()
+	defer r.misses.mu.Unlock()
+	return len(r.misses.until)
+}

@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -143,6 +144,44 @@ func missInTime(t *testing.T, m *drivertest.Member, timeout time.Duration) {
 	if best > timeout+100*time.Millisecond {
 		t.Errorf("a miss took %s at best, synctimeout is %s", best, timeout)
 	}
+}
+
+// TestAManifestOfManyMissingLayersWaitsOnce: with a member that does not answer,
+// every miss of a request would wait anew. The time runs from the first miss, not
+// from the start of the request, whose body may have taken long.
+func TestAManifestOfManyMissingLayersWaitsOnce(t *testing.T) {
+	t.Parallel()
+	const layers, syncTimeout = 10, 600 * time.Millisecond
+	_, b, linkA, linkB := linkedPair(t, syncTimeout)
+	for _, l := range []*drivertest.Link{linkA, linkB} {
+		l.Blackhole(true)
+	}
+	best := time.Hour
+	for i := range 3 {
+		ctx, end := context.WithCancel(asRequest(t, http.MethodPut, "vars.reference"))
+		values := map[string]any{"http.request.startedat": time.Now().Add(-time.Hour), "http.request.id": fmt.Sprint(i)}
+		began := time.Now()
+		for n := range layers {
+			link := fmt.Sprintf("/docker/registry/v2/repositories/a/_layers/sha256/%d/link", n)
+			if _, err := b.Stat(requestContext{ctx, values}, link); !isNotFound(err) {
+				t.Errorf("a layer that is nowhere: %v", err)
+			}
+			if n == 0 && time.Since(began) < syncTimeout/4 {
+				t.Errorf("the first miss waited %s", time.Since(began))
+			}
+		}
+		best = min(best, time.Since(began))
+		end()
+	}
+	if best > syncTimeout+200*time.Millisecond {
+		t.Errorf("a manifest of %d missing layers waited %s at best, synctimeout is %s", layers, best, syncTimeout)
+	}
+	drivertest.Await(t, "ended requests are forgotten", func() bool { return b.WaitingRequests() == 0 })
+}
+
+func isNotFound(err error) bool {
+	var notFound storagedriver.PathNotFoundError
+	return errors.As(err, &notFound)
 }
 
 // TestASyncCutAtManyPoints cuts what a joining registry fetches, each time a

@@ -42,6 +42,7 @@ type rooms struct {
 	admin     *admin.Server
 	sweeper   *uploadSweeper
 	learning  learning
+	misses    missWaits
 
 	closing sync.Once
 	closed  error

@@ -16,7 +16,13 @@ type request struct {
 	upload   bool // /v2/<name>/blobs/uploads/<uuid>
 	mount    bool // POST of an upload that names a blob to mount
 	blob     bool // /v2/<name>/blobs/<digest>
-	started  time.Time
+	key      requestKey
+}
+
+// requestKey tells one request from the others.
+type requestKey struct {
+	id      string
+	started time.Time
 }
 
 // requestOf reads the values distribution puts into every request's context.
@@ -35,33 +41,23 @@ func requestOf(ctx context.Context) request {
 	r.blob = has("vars.digest") && !r.upload
 	uri, _ := ctx.Value("http.request.uri").(string)
 	r.mount = r.method == http.MethodPost && strings.Contains(uri, "mount=")
-	r.started, _ = ctx.Value("http.request.startedat").(time.Time)
+	r.key.id, _ = ctx.Value("http.request.id").(string)
+	r.key.started, _ = ctx.Value("http.request.startedat").(time.Time)
 	return r
 }
 
-// missWait says how long a miss at path waits for the members: in requests of
+// asksOnMiss says whether a miss at path asks the members: in requests of
 // manifests and downloads of blobs, so that a client that was told of a push
 // elsewhere finds it here, and not in the probes that miss in every push. A
-// blob's bytes are not waited for in a push: its entry comes before its link.
-func (r request) missWait(ctx context.Context, path string, timeout time.Duration) (context.Context, context.CancelFunc, bool) {
-	asks := false
+// blob's bytes are not asked for in a push: its entry comes before its link.
+func (r request) asksOnMiss(path string) bool {
 	switch {
 	case r.manifest && (r.method == http.MethodGet || r.method == http.MethodHead):
-		asks = true
+		return true
 	case r.manifest && r.method == http.MethodPut:
-		asks = strings.HasSuffix(path, "/link") && !strings.Contains(path, "/tags/")
-	case r.blob && r.method == http.MethodGet:
-		asks = true
+		return strings.HasSuffix(path, "/link") && !strings.Contains(path, "/tags/")
 	}
-	deadline := time.Now().Add(timeout)
-	if !r.started.IsZero() && r.method != http.MethodPut {
-		deadline = r.started.Add(timeout) // one wait a request, however often it misses
-	}
-	if !asks || timeout <= 0 || !time.Now().Before(deadline) {
-		return nil, nil, false
-	}
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	return ctx, cancel, true
+	return r.blob && r.method == http.MethodGet
 }
 
 // firstByte reads the first offset of a Range header; 0 where there is none

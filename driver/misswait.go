@@ -1,0 +1,48 @@
+package driver
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// missWaits bounds what a request waits for the members in all, however often it
+// misses: a manifest may refer to many layers that are not here. The time runs from
+// its first miss, so that a body that took long to come takes nothing from it.
+type missWaits struct {
+	mu    sync.Mutex
+	until map[requestKey]time.Time // of the requests under way that missed
+}
+
+// begin gives a context for one miss of ctx's request; false when the request has
+// waited for as long as it may.
+func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Duration) (context.Context, context.CancelFunc, bool) {
+	until := w.end(ctx, key, time.Now().Add(limit))
+	if !time.Now().Before(until) {
+		return nil, nil, false
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	return ctx, cancel, true
+}
+
+// end is when the request's waits end: at the time given, if this is its first miss.
+func (w *missWaits) end(ctx context.Context, key requestKey, first time.Time) time.Time {
+	if key == (requestKey{}) || ctx.Done() == nil {
+		return first // no request's, or one that nobody would forget again
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if until, ok := w.until[key]; ok {
+		return until
+	}
+	if w.until == nil {
+		w.until = map[requestKey]time.Time{}
+	}
+	w.until[key] = first
+	context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.until, key)
+	})
+	return first
+}
