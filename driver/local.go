@@ -2,7 +2,11 @@ package driver
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -11,8 +15,23 @@ import (
 )
 
 // local is a filesystem driver under which uploads keep what is known of their
-// bytes: files of their own, which are nobody's business.
-type local struct{ storagedriver.StorageDriver }
+// bytes: files of their own, which are nobody's business. Directories go with
+// what was last in them: a catalog would read one of every repository that was ever
+// pushed here.
+type local struct {
+	storagedriver.StorageDriver
+	root string
+}
+
+// PutContent implements storagedriver.StorageDriver.
+func (l local) PutContent(ctx context.Context, p string, content []byte) error {
+	return making(func() error { return l.StorageDriver.PutContent(ctx, p, content) })
+}
+
+// Move implements storagedriver.StorageDriver.
+func (l local) Move(ctx context.Context, source, dest string) error {
+	return making(func() error { return l.StorageDriver.Move(ctx, source, dest) })
+}
 
 // List implements storagedriver.StorageDriver.
 func (l local) List(ctx context.Context, dir string) ([]string, error) {
@@ -35,6 +54,34 @@ func (l local) Delete(ctx context.Context, p string) error {
 	err := l.StorageDriver.Delete(ctx, p)
 	if err == nil {
 		_ = l.StorageDriver.Delete(ctx, path.Clean(blob.UploadNote(p))) // most have none
+		l.prune(path.Dir(p))
 	}
 	return err
+}
+
+// prune removes a directory and those above it that are empty.
+func (l local) prune(dir string) {
+	for dir != "/" && os.Remove(filepath.Join(l.root, dir)) == nil {
+		dir = path.Dir(dir)
+	}
+}
+
+// making runs f again when the directory that it made for a file was pruned before
+// the file was in it.
+func making(f func() error) error {
+	var err error
+	for range 100 { // each time another upload ended at that very moment
+		if err = f(); !isVanished(err) {
+			break
+		}
+	}
+	return err
+}
+
+func isVanished(err error) bool {
+	var wrapped storagedriver.Error // which errors.Is does not look into
+	if errors.As(err, &wrapped) {
+		err = wrapped.Detail
+	}
+	return errors.Is(err, fs.ErrNotExist)
 }

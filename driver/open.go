@@ -73,9 +73,10 @@ func New(ctx context.Context, p Parameters) (*Driver, error) {
 
 func newDriver(r *rooms) *Driver {
 	d := &Driver{rooms: r}
+	root := r.path(localDir)
 	d.StorageDriver = &store{
 		rooms: r,
-		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: r.path(localDir), MaxThreads: 100})},
+		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root},
 	}
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,25 +56,41 @@ func (s *uploadSweeper) run(ctx context.Context) {
 }
 
 // sweepUploads removes directories of uploads below root that have no startedat
-// and were last changed before the given time.
+// and were last changed before the given time, and the directories above uploads
+// in which there are none.
 func sweepUploads(ctx context.Context, root string, before time.Time) error {
-	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+	var dirs []string // each after those it lies in
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || !e.IsDir() || filepath.Base(filepath.Dir(path)) != "_uploads" {
+		if err != nil || !e.IsDir() {
 			return errors.Join(err, ctx.Err())
 		}
-		if _, err := os.Stat(filepath.Join(path, "startedat")); !errors.Is(err, fs.ErrNotExist) {
+		if filepath.Base(filepath.Dir(path)) == "_uploads" {
+			if err := sweepUpload(path, e, before); err != nil {
+				return err
+			}
 			return fs.SkipDir
 		}
-		info, err := e.Info()
-		if err != nil || !info.ModTime().Before(before) {
-			return fs.SkipDir
+		if path != root {
+			dirs = append(dirs, path)
 		}
-		if err := os.RemoveAll(path); err != nil {
-			return err
-		}
-		return fs.SkipDir
+		return ctx.Err()
 	})
+	for _, dir := range slices.Backward(dirs) {
+		_ = os.Remove(dir) // which only works on an empty one
+	}
+	return err
+}
+
+func sweepUpload(dir string, e fs.DirEntry, before time.Time) error {
+	if _, err := os.Stat(filepath.Join(dir, "startedat")); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	info, err := e.Info()
+	if err != nil || !info.ModTime().Before(before) {
+		return nil
+	}
+	return os.RemoveAll(dir)
 }

@@ -39,6 +39,17 @@ func TestLeftoversOfCancelledUploadsAreSwept(t *testing.T) {
 			t.Errorf("%s: %v, to be kept: %v", name, err, kept)
 		}
 	}
+	for _, name := range []string{"young", "running"} {
+		if err := os.RemoveAll(filepath.Join(uploads, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sweepUploads(t.Context(), root, time.Now().Add(-sweepAge)); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(root); err != nil || len(left) > 0 {
+		t.Errorf("%v is left when there are no uploads, %v", left, err)
+	}
 	if err := sweepUploads(t.Context(), filepath.Join(root, "nowhere"), time.Now()); err != nil {
 		t.Errorf("nothing to sweep: %v", err)
 	}

@@ -24,7 +24,11 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 		return nil, err
 	}
 	if isLocal(path) {
-		u, err := s.blobs.Upload(s.localFile(path), appending)
+		var u *blob.Upload
+		err := making(func() (err error) {
+			u, err = s.blobs.Upload(s.localFile(path), appending)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
