@@ -4,9 +4,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Collector gives Prometheus what Status tells, as metrics registry_ipfs_*.
-// Register it once; it reads the driver each time it is collected and costs no
-// walk over the paths.
+// Collector gives Prometheus what Status tells in numbers, as metrics
+// registry_ipfs_*. Register it once; it reads the driver each time it is collected.
+// What it counts by walking over the paths takes a tenth of the time at most. Only
+// members are labels of which there may be many, as many as Status has.
 func (d *Driver) Collector() prometheus.Collector { return collector{d.rooms} }
 
 type collector struct{ *rooms }
@@ -16,14 +17,19 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "topic", "network", "version")
+	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "topic", "network", "version", "hash")
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
+	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id")
+	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id")
+	memberLastDesc  = desc("member_last_change_timestamp_seconds", "When the last change of a member arrived; absent when none did in this run.", "peer_id")
 	blobsDesc       = desc("blobs", "Blobs whose bytes are here whole.")
+	missingDesc     = desc("blobs_missing", "Blobs that have a path and whose bytes are not here.")
 	blobBytesDesc   = desc("blob_bytes", "Bytes of the blobs that are here.")
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
+	diskTotalDesc   = desc("disk_total_bytes", "Size of the disk with this registry's data.")
 	transfersDesc   = desc("transfers_active", "Blobs on their way here.")
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
@@ -38,36 +44,30 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(infoDesc, 1, c.self.String(), c.params.PubsubTopic, c.network(), Version())
-	gauge(entriesDesc, float64(c.paths.View().Len()))
+	gauge(infoDesc, 1, c.self.String(), c.params.PubsubTopic, c.network(), Version(), c.blobs.Function().String())
+	view := c.paths.View()
+	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))
-	connected, lost, differ := c.countMembers()
-	gauge(membersDesc, float64(connected), "connected")
-	gauge(membersDesc, float64(lost), "lost")
-	gauge(trustDesc, float64(differ))
 	here, bytes := c.blobs.Usage()
 	gauge(blobsDesc, float64(here))
 	gauge(blobBytesDesc, float64(bytes))
-	free, _ := diskSpace(c.params.DatastorePath)
+	gauge(missingDesc, float64(c.missing.recent(c.blobState(view), func() int { return c.countMissing(view) })))
+	free, total := diskSpace(c.params.DatastorePath)
 	gauge(diskFreeDesc, float64(free))
+	gauge(diskTotalDesc, float64(total))
+	gauge(readOnlyDesc, oneIf(c.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
+	c.collectMembers(gauge)
 	in, out := c.transfers.Totals()
 	data := c.transfers.DataIn()
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
-	readOnly := 0.0
-	if c.ReadOnly() {
-		readOnly = 1
-	}
-	gauge(readOnlyDesc, readOnly)
 }
 
-func (c collector) countMembers() (connected, lost, differ int) {
-	if c.peer == nil {
-		return 0, 0, 0
-	}
-	for _, m := range c.peer.Members() {
+func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+	var connected, lost, differ int
+	for _, m := range c.members() {
 		if m.Connected {
 			connected++
 		} else {
@@ -76,6 +76,20 @@ func (c collector) countMembers() (connected, lost, differ int) {
 		if m.TrustDiffers {
 			differ++
 		}
+		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID)
+		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID)
+		if m.LastDelta != nil {
+			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID)
+		}
 	}
-	return connected, lost, differ
+	gauge(membersDesc, float64(connected), "connected")
+	gauge(membersDesc, float64(lost), "lost")
+	gauge(trustDesc, float64(differ))
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -43,6 +43,7 @@ type rooms struct {
 	sweeper   *uploadSweeper
 	learning  learning
 	misses    missWaits
+	missing   missingBlobs
 
 	closing sync.Once
 	closed  error

@@ -5,12 +5,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -58,7 +56,7 @@ func (r *rooms) Status(context.Context) Status {
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
 		Hash:  r.blobs.Function().String(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
-		Blobs: admin.Blobs{Here: here, Missing: r.missing(view), Bytes: bytes},
+		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes},
 	}
 	s.Members = r.members()
 	s.Transfers.Active = r.transfers.Active()
@@ -106,19 +104,6 @@ func (r *rooms) lastDelta(writer string) *time.Time {
 		return nil
 	}
 	return &t
-}
-
-// missing counts the blobs that have a path and whose bytes are not here.
-func (r *rooms) missing(view pathmap.View) int {
-	seen := cid.NewSet()
-	n := 0
-	view.Under("/", func(path string, e pathmap.Entry) bool {
-		if isBlobData(path) && seen.Visit(e.CID) && !r.blobs.Has(e.CID) {
-			n++
-		}
-		return true
-	})
-	return n
 }
 
 // diskSpace returns the bytes free to this user and in all; zeros where the

@@ -24,7 +24,7 @@ func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
 	if id, err := driver.AskIdentity(t.Context(), c[1].Params); err != nil || id.PeerID != s.PeerID {
 		t.Errorf("identity: %+v %v", id, err)
 	}
-	want := map[string]float64{"registry_ipfs_map_entries": 1, "registry_ipfs_map_heads": 1, "registry_ipfs_members": 1, "registry_ipfs_blobs": 0}
+	want := map[string]float64{"registry_ipfs_map_entries": 1, "registry_ipfs_map_heads": 1, "registry_ipfs_members": 1, "registry_ipfs_blobs": 0, "registry_ipfs_blobs_missing": 1}
 	for name, value := range gather(t, c[1]) {
 		if w, ok := want[name]; ok && w != value {
 			t.Errorf("%s is %g, want %g", name, value, w)

@@ -1,0 +1,127 @@
+package main_test
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// TestMetricsTellTheSameStoryAsStatus compares every metric of the page that
+// Prometheus reads with what `ipfs status` says: of a registry with one member here
+// and one away, with a blob here and others elsewhere.
+func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
+	key := keygen(t)
+	a, debug := newProcess(t, key), freeAddr(t)
+	b, c := newProcess(t, key, a.bootstrap()), newProcess(t, key, a.bootstrap())
+	b.env = []string{"REGISTRY_HTTP_DEBUG_ADDR=" + debug, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true"}
+	for _, p := range []*process{a, b, c} {
+		p.start()
+	}
+	push(t, a, "a:1")
+	_, path := layer(t, a, mib)
+	push(t, c, "a:2")
+	await(t, "both are members by their data ports, and their changes are here", func() bool {
+		members := b.status().Members
+		for _, m := range members {
+			if !m.DataPort || m.LastDelta == nil {
+				return false
+			}
+		}
+		return len(members) == 2
+	})
+	metricsPage(t, debug) // what is counted now must not be what is told later
+	if _, status, err := body(b, path); status != http.StatusOK || err != nil {
+		t.Fatal(status, err)
+	}
+	c.kill()
+	await(t, "one member is away and the map agrees", func() bool {
+		s := b.status()
+		return !s.Members[0].Connected != !s.Members[1].Connected && s.Map.Digest == a.status().Map.Digest
+	})
+	s, page := settled(t, b, debug)
+	if s.Blobs.Here == 0 || s.Blobs.Missing == 0 || s.Transfers.DataIn < mib {
+		t.Errorf("nothing to compare: %+v %+v", s.Blobs, s.Transfers)
+	}
+	want := expected(s)
+	for series, value := range want {
+		got, ok := page[series]
+		if near := strings.HasPrefix(series, "registry_ipfs_disk_"); !ok || !near && math.Abs(got-value) > 0.002 || near && math.Abs(got-value) > value/10 {
+			t.Errorf("%s is %v (%v), and status says %v", series, got, ok, value)
+		}
+	}
+	for series := range page {
+		if _, ok := want[series]; !ok {
+			t.Errorf("status has nothing of %s", series)
+		}
+	}
+}
+
+// expected are the metrics that tell what status says.
+func expected(s driver.Status) map[string]float64 {
+	one := map[bool]float64{true: 1}
+	want := map[string]float64{
+		fmt.Sprintf(`info{hash=%q,network=%q,peer_id=%q,topic=%q,version=%q}`, s.Hash, s.Network, s.PeerID, s.Topic, s.Version): 1,
+		"map_entries": float64(s.Map.Entries), "map_heads": float64(s.Map.Heads), "read_only": one[s.ReadOnly],
+		"blobs": float64(s.Blobs.Here), "blobs_missing": float64(s.Blobs.Missing), "blob_bytes": float64(s.Blobs.Bytes),
+		"disk_free_bytes": float64(s.Disk.FreeBytes), "disk_total_bytes": float64(s.Disk.TotalBytes),
+		"transfers_active": float64(s.Transfers.Active),
+		`transfer_received_bytes_total{by="data_port"}`: float64(s.Transfers.DataIn),
+		`transfer_received_bytes_total{by="stream"}`:    float64(s.Transfers.BytesIn - s.Transfers.DataIn),
+		"transfer_sent_bytes_total":                     float64(s.Transfers.BytesOut),
+		`members{state="connected"}`:                    0,
+		`members{state="lost"}`:                         0,
+		"members_trust_differs":                         0,
+	}
+	for _, m := range s.Members {
+		want[`members{state="connected"}`] += one[m.Connected]
+		want[`members{state="lost"}`] += one[!m.Connected]
+		want["members_trust_differs"] += one[m.TrustDiffers]
+		want[fmt.Sprintf("member_connected{peer_id=%q}", m.PeerID)] = one[m.Connected]
+		want[fmt.Sprintf("member_data_port{peer_id=%q}", m.PeerID)] = one[m.DataPort]
+		if m.LastDelta != nil {
+			want[fmt.Sprintf("member_last_change_timestamp_seconds{peer_id=%q}", m.PeerID)] = float64(m.LastDelta.UnixMilli()) / 1000
+		}
+	}
+	full := map[string]float64{}
+	for series, value := range want {
+		full["registry_ipfs_"+series] = value
+	}
+	return full
+}
+
+// settled is the status before and after a page, once both are the same.
+func settled(t *testing.T, p *process, debug string) (s driver.Status, page map[string]float64) {
+	t.Helper()
+	await(t, "nothing changes any more", func() bool {
+		s = p.status()
+		page = series(t, metricsPage(t, debug))
+		after := p.status()
+		after.Disk = s.Disk
+		return reflect.DeepEqual(s, after)
+	})
+	return s, page
+}
+
+// series reads our lines of a metrics page, in Prometheus's text format.
+func series(t *testing.T, page string) map[string]float64 {
+	t.Helper()
+	values := map[string]float64{}
+	for line := range strings.Lines(page) {
+		if !strings.HasPrefix(line, "registry_ipfs_") {
+			continue
+		}
+		name, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		values[name] = value
+	}
+	return values
+}

@@ -1,0 +1,59 @@
+package driver
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// countMissing counts the blobs that have a path and whose bytes are not here. Its
+// cost grows with the number of paths.
+func (r *rooms) countMissing(view pathmap.View) int {
+	seen := cid.NewSet()
+	n := 0
+	view.Under("/", func(path string, e pathmap.Entry) bool {
+		if isBlobData(path) && seen.Visit(e.CID) && !r.blobs.Has(e.CID) {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// blobState is what the number of missing blobs follows from: it changes with every
+// path, and with every blob that comes or goes.
+type blobState struct {
+	digest string
+	here   int
+	bytes  int64
+}
+
+func (r *rooms) blobState(view pathmap.View) blobState {
+	here, bytes := r.blobs.Usage()
+	return blobState{digest: view.Digest(), here: here, bytes: bytes}
+}
+
+// missingBlobs keeps their number for whoever asks often.
+type missingBlobs struct {
+	mu    sync.Mutex
+	of    blobState
+	n     int
+	after time.Time // not counted again before
+}
+
+// recent counts anew when something changed, but spends no more than a tenth of the
+// time on it: until then it is the number counted last.
+func (m *missingBlobs) recent(state blobState, count func() int) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if state == m.of || time.Now().Before(m.after) {
+		return m.n
+	}
+	began := time.Now()
+	m.n, m.of = count(), state
+	m.after = time.Now().Add(9 * time.Since(began))
+	return m.n
+}
