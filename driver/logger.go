@@ -11,7 +11,8 @@ import (
 // newLogger gives the driver's log: distribution's own, at the level of
 // `loglevel` where that is set. The IPFS and libp2p libraries log one level
 // quieter, because most of what they warn of they mend themselves. They have one
-// level in a process: that of the storage opened last.
+// level in a process: that of the storage opened last, but for those that log for
+// the first time after it, which have the first one's.
 //
 // At the default level, info, nothing may repeat without end: what is repetitive
 // among their warnings is left out there.
