@@ -36,6 +36,27 @@ func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
 	}
 }
 
+// TestADeleteIsALastDelta: the status tells when a member's last change came, also
+// when it only deleted what another registry wrote.
+func TestADeleteIsALastDelta(t *testing.T) {
+	c := drivertest.Cluster(t, 3)
+	deleter := c[1].Identity().PeerID
+	drivertest.Await(t, "a delete is noted", func() bool { // the first may come before its announcement can
+		put(t, c[0], "/x", "v")
+		drivertest.AwaitAgreement(t, c...)
+		if err := c[1].Delete(t.Context(), "/x"); err != nil {
+			t.Fatal(err)
+		}
+		drivertest.AwaitAgreement(t, c...)
+		for _, m := range c[2].Status(t.Context()).Members {
+			if m.PeerID == deleter && m.LastDelta != nil {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 func TestStatusTellsOfTheDataPort(t *testing.T) {
 	c := drivertest.Cluster(t, 2)
 	drivertest.Await(t, "the data port is known", func() bool { return c[1].Status(t.Context()).Members[0].DataPort })

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
@@ -106,6 +104,7 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if err := m.setKnown(d.cid, d.priority); err != nil {
 		return err
 	}
+	m.last.merged(d.cid)
 	for _, c := range d.changes {
 		if err := m.refresh(snap, c); err != nil {
 			return err
@@ -147,29 +146,6 @@ func (m *Map) refresh(snap *snapshot, c change) error {
 		m.last.note(c.writer)
 	}
 	return nil
-}
-
-// lastDeltas remembers when a delta of each writer was last merged here.
-type lastDeltas struct {
-	mu   sync.Mutex
-	when map[string]time.Time
-}
-
-func (l *lastDeltas) note(writer string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.when == nil {
-		l.when = map[string]time.Time{}
-	}
-	l.when[writer] = time.Now()
-}
-
-// LastDelta says when this run last merged a change written by a peer.
-func (m *Map) LastDelta(writer string) (time.Time, bool) {
-	m.last.mu.Lock()
-	defer m.last.mu.Unlock()
-	t, ok := m.last.when[writer]
-	return t, ok
 }
 
 // unknownHeads returns the heads that are not merged here. It waits for the

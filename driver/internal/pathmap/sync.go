@@ -46,6 +46,9 @@ func (m *Map) Announced(from peer.ID, payload []byte) {
 		m.log.WithField("peer", from).WithError(err).Debug("announcement dropped")
 		return
 	}
+	if len(heads) > 0 {
+		m.expect(from, heads[len(heads)-1])
+	}
 	m.inbox.add(from, heads)
 }
 

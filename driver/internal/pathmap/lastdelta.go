@@ -1,0 +1,70 @@
+package pathmap
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// lastDeltas remembers when a delta of each writer was last merged here. What a
+// delta adds names its writer. What it deletes names who wrote that, so a delta that
+// only deletes is its announcer's: a registry announces no others than its own.
+type lastDeltas struct {
+	mu        sync.Mutex
+	when      map[string]time.Time
+	announced map[string]cid.Cid // each writer's newest that is not merged
+}
+
+func (l *lastDeltas) note(writer string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.noteLocked(writer)
+}
+
+func (l *lastDeltas) noteLocked(writer string) {
+	if l.when == nil {
+		l.when = map[string]time.Time{}
+	}
+	l.when[writer] = time.Now()
+}
+
+func (l *lastDeltas) expect(writer string, delta cid.Cid) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.announced == nil {
+		l.announced = map[string]cid.Cid{}
+	}
+	l.announced[writer] = delta
+}
+
+// merged notes who announced a delta, if anybody did.
+func (l *lastDeltas) merged(delta cid.Cid) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for writer, c := range l.announced {
+		if c == delta {
+			delete(l.announced, writer)
+			l.noteLocked(writer)
+		}
+	}
+}
+
+// expect remembers who wrote a delta that was announced. It may have come by an
+// exchange before.
+func (m *Map) expect(writer peer.ID, delta cid.Cid) {
+	m.last.expect(writer.String(), delta)
+	if _, ok, err := m.known(delta); err == nil && ok {
+		m.last.merged(delta)
+	}
+}
+
+// LastDelta says when this run last merged a change by a peer. A delete that came
+// without having been announced is not counted.
+func (m *Map) LastDelta(writer string) (time.Time, bool) {
+	m.last.mu.Lock()
+	defer m.last.mu.Unlock()
+	t, ok := m.last.when[writer]
+	return t, ok
+}
