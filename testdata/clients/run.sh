@@ -78,7 +78,7 @@ configure a ""
 first=$("$registry" ipfs id "$work/a.yml" | sed -n 2p)
 configure b "$first"
 configure c "$first"
-for name in c a b; do serve "$name"; done
+for name in c b a; do serve "$name"; done
 for name in a b c; do until_ok 60 connected "$name"; done
 A=$http_a B=$http_b C=$http_c
 echo "three registries: A $A, B $B, C $C"
@@ -113,14 +113,23 @@ crane_test() {
 	[ "$("$crane" digest "$A/crane:1" --insecure)" = "$("$crane" digest "$C/crane:1" --insecure)" ]
 }
 
-docker_test() {
-	local d=(docker -H "unix://$work/docker.sock")
+# with_docker NAME STEPS: runs the steps with an engine that has nothing yet.
+with_docker() {
+	local d=(docker -H "unix://$work/$1.sock")
 	dockerd --storage-driver=vfs --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none \
-		--data-root "$work/docker" --exec-root "$work/docker-exec" -H "unix://$work/docker.sock" -p "$work/docker.pid" >"$work/dockerd.log" 2>&1 &
+		--data-root "$work/$1" --exec-root "$work/$1-exec" -H "unix://$work/$1.sock" -p "$work/$1.pid" >"$work/$1d.log" 2>&1 &
 	local pid=$! rc=0
-	until_ok 60 "${d[@]}" version && docker_steps "${d[@]}" || rc=1
+	until_ok 60 "${d[@]}" version && "$2" "${d[@]}" || rc=1
 	kill "$pid" && wait "$pid" || true
 	return "$rc"
+}
+
+docker_test() { with_docker docker docker_steps; }
+
+docker_left() { with_docker docker-left docker_left_steps; }
+
+docker_left_steps() {
+	"$@" pull "$B/docker:1" && "$@" rmi "$B/docker:1" && "$@" pull "$C/docker:1"
 }
 
 docker_steps() {
@@ -135,21 +144,32 @@ docker_steps() {
 		[ "$("$@" image inspect -f '{{.Id}}' "$C/docker:1")" = "$id" ]
 }
 
-containerd_test() {
-	mkdir -p "$work/containerd"
-	cat >"$work/containerd.toml" <<-EOF
+# with_containerd NAME STEPS: likewise.
+with_containerd() {
+	local dir=$work/$1
+	mkdir -p "$dir"
+	cat >"$dir.toml" <<-EOF
 		version = 2
-		root = "$work/containerd/root"
-		state = "$work/containerd/state"
+		root = "$dir/root"
+		state = "$dir/state"
 		disabled_plugins = ["io.containerd.grpc.v1.cri"]
 		[grpc]
-		address = "$work/containerd/sock"
+		address = "$dir/sock"
 	EOF
-	containerd --config "$work/containerd.toml" >"$work/containerd.log" 2>&1 &
+	containerd --config "$dir.toml" >"$dir.log" 2>&1 &
 	local pid=$! rc=0
-	until_ok 60 ctr -a "$work/containerd/sock" version && containerd_steps ctr -a "$work/containerd/sock" || rc=1
+	until_ok 60 ctr -a "$dir/sock" version && "$2" ctr -a "$dir/sock" || rc=1
 	kill "$pid" && wait "$pid" || true
 	return "$rc"
+}
+
+containerd_test() { with_containerd containerd containerd_steps; }
+
+containerd_left() { with_containerd containerd-left containerd_left_steps; }
+
+containerd_left_steps() {
+	"$@" images pull --plain-http --snapshotter native "$B/containerd:1" &&
+		"$@" images pull --plain-http --snapshotter native "$C/containerd:1"
 }
 
 containerd_steps() {
@@ -184,8 +204,11 @@ podman_test() {
 
 crane=$work/crane
 (cd "$(dirname "$0")" && go build -o "$crane" github.com/google/go-containerregistry/cmd/crane)
+# apart FUNCTION: runs one in a shell of its own, where a failed command ends it.
+apart() { bash -c "set -euo pipefail; $(declare -p work A B C crane); $(declare -f); $1"; }
+
 for client in crane docker containerd skopeo podman; do
-	result "$client" bash -c "set -euo pipefail; $(declare -p work A B C crane); $(declare -f); ${client}_test"
+	result "$client" apart "${client}_test"
 done
 digests=$(for name in a b c; do "$registry" ipfs status "$work/$name.yml" | grep ^digest; done | sort -u | wc -l)
 if [ "$digests" = 1 ]; then
@@ -195,5 +218,11 @@ else
 	failed=$((failed + 1))
 	echo "FAIL the three maps differ"
 fi
+
+# What B and C fetched they serve without A, which is not asked to stop.
+kill -9 "${pids[2]}" # A, the last that was started
+for client in docker containerd; do
+	result "$client without A" apart "${client}_left"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
