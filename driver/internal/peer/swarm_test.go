@@ -128,14 +128,26 @@ func (s *station) got(text string) bool {
 	return false
 }
 
-// warnings are what was logged at warning or above.
-func (s *station) warnings() (w []string) {
+// logged is what was logged at a level or above.
+func (s *station) logged(level logrus.Level) (said []string) {
 	for _, e := range s.log.AllEntries() {
-		if e.Level <= logrus.WarnLevel {
-			w = append(w, fmt.Sprintf("%s %v", e.Message, e.Data))
+		if e.Level <= level {
+			said = append(said, fmt.Sprintf("%s %v", e.Message, e.Data))
 		}
 	}
-	return w
+	return said
+}
+
+func (s *station) warnings() []string { return s.logged(logrus.WarnLevel) }
+
+// failedDials counts the attempts to reach somebody that came to nothing.
+func (s *station) failedDials() (n int) {
+	for _, e := range s.log.AllEntries() {
+		if e.Message == "dial failed" {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *station) info(t *testing.T, addrs ...multiaddr.Multiaddr) libpeer.AddrInfo {
@@ -252,13 +264,20 @@ func TestWrongProtectorKey(t *testing.T) {
 		c.Bootstrappers = []libpeer.AddrInfo{a.info(t, stripped(t, a)...)}
 	})
 	eventually(t, "a warning", func() bool { return len(b.warnings()) > 0 })
-	// Long enough for several more attempts.
-	time.Sleep(6 * time.Second)
+	warned := b.failedDials()
+	eventually(t, "another attempt", func() bool { return b.failedDials() > warned })
+	if len(a.Connected())+len(b.Connected())+len(a.Members())+len(b.Members()) != 0 {
+		t.Error("connected")
+	}
+	if err := b.Close(); err != nil { // what the attempt has to say is said
+		t.Error(err)
+	}
 	if w := b.warnings(); len(w) != 1 || !strings.Contains(w[0], "protector key") {
 		t.Errorf("warnings: %q", w)
 	}
-	if len(a.Connected())+len(b.Connected())+len(a.Members())+len(b.Connected()) != 0 {
-		t.Error("connected")
+	// Who is dialled cannot tell it from any stranger's knocking.
+	if said := a.logged(logrus.InfoLevel); len(said) != 0 {
+		t.Errorf("the dialled side says %q", said)
 	}
 }
 
@@ -266,7 +285,10 @@ func TestUnreachableBootstrapperIsNoWarning(t *testing.T) {
 	a, b := newStation(t), newStation(t)
 	port := freePort(t)
 	b.start(t, via(a.info(t, loopback(port))))
-	time.Sleep(3 * time.Second)
+	eventually(t, "several attempts", func() bool { return b.failedDials() >= 3 })
+	if said := b.logged(logrus.InfoLevel); len(said) != 1 || !strings.Contains(said[0], "does not answer") {
+		t.Errorf("it says %q", said)
+	}
 	if w := b.warnings(); len(w) != 0 {
 		t.Errorf("warnings: %q", w)
 	}
