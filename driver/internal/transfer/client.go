@@ -13,12 +13,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-const (
-	// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
-	maxBlock = 128 << 10
-	// maxHave is the leafSet of the largest blob.
-	maxHave = blob.MaxSize / blob.LeafSize / 8
-)
+// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
+const maxBlock = 128 << 10
 
 // client asks members over HTTP.
 type client struct{ roads *roads }
@@ -81,10 +77,11 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 }
 
 // holds says what a member has of a blob: all, some leaves, or nothing. An error
-// is no answer. fetcher tells it that self is fetching the blob; it may be empty.
-func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid, fetcher peer.ID) (whole bool, some leafSet, err error) {
-	path := "blobs/" + root.String()
-	if fetcher != "" {
+// is no answer. With telling it learns that self is fetching the blob, and is asked
+// which leaves it has of one that it is fetching; else that set is empty.
+func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bool) (whole bool, some leafSet, err error) {
+	path := "blobs/" + ref.CID.String()
+	if telling {
 		path += "?" + fetchingParam
 	}
 	resp, err := c.do(ctx, http.MethodHead, id, path, "", http.StatusOK)
@@ -97,14 +94,17 @@ func (c *client) holds(ctx context.Context, id peer.ID, root cid.Cid, fetcher pe
 	if resp.Header.Get(partialHeader) == "" {
 		return false, nil, nil
 	}
-	some, err = c.have(ctx, id, root)
+	if !telling {
+		return false, leafSet{}, nil
+	}
+	some, err = c.have(ctx, id, ref)
 	if errors.Is(err, errGone) {
 		return false, leafSet{}, nil // it has just begun
 	}
 	return false, some, err
 }
 
-// have asks which leaves of a blob a member has.
-func (c *client) have(ctx context.Context, id peer.ID, root cid.Cid) (leafSet, error) {
-	return c.body(ctx, id, "blobs/"+root.String()+"/have", maxHave)
+// have asks which leaves of a blob a member has. It says so of no more than there are.
+func (c *client) have(ctx context.Context, id peer.ID, ref blob.Ref) (leafSet, error) {
+	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(newLeafSet(leavesOf(ref.Size)))))
 }

@@ -32,7 +32,7 @@ func (j *job) keepHaves() {
 func (j *job) askHave(id peer.ID) {
 	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.pace.ask, errSilent)
 	defer cancel()
-	have, err := j.t.client.have(ctx, id, j.ref.CID)
+	have, err := j.t.client.have(ctx, id, j.ref)
 	if j.ctx.Err() != nil {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
@@ -16,8 +15,7 @@ import (
 
 const (
 	rememberFor = 2 * time.Second // an answer
-	maxKnown    = 4096
-	maxAsking   = 64 // members asked at the same moment
+	maxAsking   = 64              // members asked at the same moment
 )
 
 // question is one round of asking every connected member for a blob.
@@ -60,16 +58,17 @@ func (q *question) note(id peer.ID, whole bool, some leafSet, err error) {
 type questions struct {
 	t     *Transfers
 	mu    sync.Mutex
-	known map[cid.Cid]*question
+	known map[blob.Ref]*question
 }
 
-// ask joins the question about c that is under way, or one not older than age, or
-// starts one, which tells those it asks when the blob is being fetched here. Nil
-// when the transfers are closing.
-func (s *questions) ask(c cid.Cid, age time.Duration, telling bool) *question {
+// ask joins the question about a blob that is under way, or one not older than age,
+// or starts one, which tells those it asks when the blob is being fetched here, and
+// only then learns which leaves the others have that fetch it. Nil when the transfers
+// are closing.
+func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if q := s.known[c]; q != nil {
+	if q := s.known[ref]; q != nil {
 		select {
 		case <-q.done:
 			if time.Since(q.at) < age {
@@ -82,39 +81,37 @@ func (s *questions) ask(c cid.Cid, age time.Duration, telling bool) *question {
 	if !s.t.hold() {
 		return nil
 	}
-	s.prune()
 	q := &question{
 		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
 		done: make(chan struct{}), some: map[peer.ID]leafSet{},
 	}
-	s.known[c] = q
+	s.known[ref] = q
 	go func() {
 		defer s.t.wg.Done()
-		s.run(q, c)
+		s.run(q, ref)
+		time.AfterFunc(time.Until(q.at.Add(rememberFor)), func() { s.forget(q, ref) })
 	}()
 	return q
 }
 
-// prune keeps the memory small; mu is held.
-func (s *questions) prune() {
-	if len(s.known) < maxKnown {
-		return
+// forget drops what is too old to be an answer: it may hold a set of leaves of every
+// member.
+func (s *questions) forget(q *question, ref blob.Ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[ref] == q {
+		delete(s.known, ref)
 	}
-	maps.DeleteFunc(s.known, func(_ cid.Cid, q *question) bool { return time.Since(q.at) > rememberFor })
 }
 
-func (s *questions) run(q *question, c cid.Cid) {
+func (s *questions) run(q *question, ref blob.Ref) {
 	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.pace.ask, errSilent)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(maxAsking)
-	fetcher := peer.ID("")
-	if q.telling {
-		fetcher = s.t.cfg.Swarm.ID()
-	}
 	for _, id := range q.asked {
 		g.Go(func() error {
-			whole, some, err := s.t.client.holds(ctx, id, c, fetcher)
+			whole, some, err := s.t.client.holds(ctx, id, ref, q.telling)
 			q.note(id, whole, some, err)
 			return nil
 		})
@@ -132,7 +129,7 @@ func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error
 	if t.cfg.Swarm == nil {
 		return nil, nil
 	}
-	q := t.questions.ask(ref.CID, rememberFor, false)
+	q := t.questions.ask(ref, rememberFor, false)
 	if q == nil {
 		return nil, errClosing
 	}

@@ -44,12 +44,12 @@ func (j *job) ask() []peer.ID {
 		age = rememberFor // somebody may have asked for this very request
 	}
 	tell := j.ref.Size > blob.LeafSize
-	q := j.t.questions.ask(j.ref.CID, age, tell)
+	q := j.t.questions.ask(j.ref, age, tell)
 	if q == nil || !j.hear(q) {
 		return nil
 	}
 	if tell && !q.telling {
-		if q = j.t.questions.ask(j.ref.CID, 0, tell); q == nil || !j.hear(q) {
+		if q = j.t.questions.ask(j.ref, 0, tell); q == nil || !j.hear(q) {
 			return nil
 		}
 	}

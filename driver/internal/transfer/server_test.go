@@ -68,7 +68,7 @@ func TestRequestsWithABodyAreRefused(t *testing.T) {
 
 func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	b, asks, ref := midTransfer(t)
-	_, _, err := asks.transfers.client.holds(t.Context(), b.id, ref.CID, asks.id)
+	_, _, err := asks.transfers.client.holds(t.Context(), b.id, ref, true)
 	require.NoError(t, err)
 	require.Contains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), asks.id)
 

@@ -85,7 +85,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	}
 	t := &Transfers{cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, grudges: newGrudges(p.grudge)}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	t.questions = &questions{t: t, known: map[cid.Cid]*question{}}
+	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
 	if cfg.Swarm == nil {
 		return t, nil
 	}

@@ -1,0 +1,69 @@
+package transfer
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// boastful says that it has that many leaves of every blob.
+func (r *registry) boastful(leaves int) (asked *atomic.Int64) {
+	asked = new(atomic.Int64)
+	r.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasSuffix(q.URL.Path, "/have") {
+			asked.Add(1)
+			_, _ = w.Write(bytes.Repeat([]byte{0xff}, leaves/8))
+			return
+		}
+		w.Header().Set(partialHeader, "true")
+		w.WriteHeader(http.StatusNotFound)
+	})
+	return asked
+}
+
+func TestAnswersAreForgotten(t *testing.T) {
+	var town town
+	b := town.registry(t)
+	town.registry(t)
+	for size := range int64(100) {
+		_, err := b.transfers.Holders(t.Context(), blob.Ref{CID: rawCID(t), Size: size})
+		require.NoError(t, err)
+	}
+	known := func() int {
+		b.transfers.questions.mu.Lock()
+		defer b.transfers.questions.mu.Unlock()
+		return len(b.transfers.questions.known)
+	}
+	require.NotZero(t, known())
+	eventually(t, func() bool { return known() == 0 }, "answers that are too old are kept")
+}
+
+func TestHoldersDoNotAskForLeaves(t *testing.T) {
+	var town town
+	b := town.registry(t)
+	asked := town.registry(t).boastful(1 << 20)
+	holders, err := b.transfers.Holders(t.Context(), blob.Ref{CID: rawCID(t), Size: 100 * mib})
+	require.NoError(t, err)
+	require.Empty(t, holders)
+	require.Zero(t, asked.Load())
+}
+
+func TestLeavesThatThereAreNot(t *testing.T) {
+	var town town
+	b, liar := town.registry(t), town.registry(t)
+	ref := blob.Ref{CID: rawCID(t), Size: 100 * mib}
+	asked := liar.boastful(1 << 20)
+	_, _, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)
+	require.ErrorIs(t, err, errLied)
+	require.NotZero(t, asked.Load())
+	liar.boastful(104) // whole bytes
+	_, some, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)
+	require.NoError(t, err)
+	require.Len(t, some, 13)
+}
