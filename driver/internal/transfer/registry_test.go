@@ -46,6 +46,8 @@ func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
 	}
 	r.start()
 	t.Cleanup(r.stop)
+	r.settle()
+	town.registries = append(town.registries, r)
 	return r
 }
 

@@ -17,10 +17,12 @@ import (
 )
 
 // town is a Swarm of TCP connections on loopback, of which a test can cut, hold
-// back and restore each member's.
+// back and restore each member's. With real peers, the connections are theirs.
 type town struct {
-	mu     sync.Mutex
-	houses []*house
+	way        way
+	mu         sync.Mutex
+	houses     []*house
+	registries []*registry
 }
 
 // house is one member. It is its Swarm.
@@ -28,6 +30,7 @@ type house struct {
 	t    *testing.T
 	town *town
 	id   peer.ID
+	real *realPeer // nil: plain TCP
 
 	mu       sync.Mutex
 	tcp      net.Listener // nil: nobody can reach it
@@ -40,11 +43,14 @@ type house struct {
 
 func (town *town) build(t *testing.T) *house {
 	t.Helper()
-	_, public, err := crypto.GenerateEd25519Key(rand.Reader)
+	key, public, err := crypto.GenerateEd25519Key(rand.Reader)
 	require.NoError(t, err)
 	id, err := peer.IDFromPublicKey(public)
 	require.NoError(t, err)
 	h := &house{t: t, town: town, id: id, conns: map[net.Conn]bool{}}
+	if town.way != plainTCP {
+		h.real = town.newReal(t, key)
+	}
 	h.revive()
 	t.Cleanup(func() { h.kill(); h.wg.Wait() })
 	town.mu.Lock()
@@ -101,7 +107,7 @@ func (h *house) kill() {
 	}
 	h.tcp = nil
 	for c := range h.conns {
-		_ = c.Close()
+		sever(c)
 	}
 	clear(h.conns)
 }
@@ -134,7 +140,7 @@ func (h *house) Connected() []peer.ID {
 	defer h.town.mu.Unlock()
 	var ids []peer.ID
 	for _, other := range h.town.houses {
-		if other != h && other.address() != "" {
+		if other != h && other.address() != "" && (h.real == nil || h.real.IsMember(other.id)) {
 			ids = append(ids, other.id)
 		}
 	}
@@ -153,33 +159,59 @@ func (h *house) address() string {
 func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
 	addr := h.town.find(id).address()
 	if addr == "" {
-		return nil, errors.New("unreachable")
+		return nil, errUnreachable
+	}
+	if h.real != nil {
+		return h.note(h.real.Dial(ctx, id, Protocol))
 	}
 	var d net.Dialer
-	c, err := d.DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return nil, err
+	c, err := h.note(d.DialContext(ctx, "tcp", addr))
+	if err == nil {
+		_, err = io.WriteString(c, string(h.id))
 	}
-	h.mu.Lock()
-	h.conns[c] = true
-	h.mu.Unlock()
-	_, err = io.WriteString(c, string(h.id))
 	return c, err
 }
 
-// ListenData and DialData: there are only streams here; the data port is tested
-// with real peers.
-func (h *house) ListenData() net.Listener { return nil }
+var errUnreachable = errors.New("unreachable")
 
-func (h *house) DialData(context.Context, peer.ID) (net.Conn, error) {
-	return nil, errors.New("no data port")
+// note keeps a connection, to cut it with the others.
+func (h *house) note(c net.Conn, err error) (net.Conn, error) {
+	if err == nil {
+		h.mu.Lock()
+		h.conns[c] = true
+		h.mu.Unlock()
+	}
+	return c, err
 }
 
-func (h *house) HasData(peer.ID) bool { return false }
+// ListenData and those below: with plain TCP there are only streams.
+func (h *house) ListenData() net.Listener {
+	if h.real == nil {
+		return nil
+	}
+	l := h.real.ListenData()
+	if l == nil {
+		return nil
+	}
+	return &gatedListener{l, h}
+}
 
-func (h *house) Admits(string) bool { return true }
+func (h *house) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
+	if h.real == nil || h.town.find(id).address() == "" {
+		return nil, errUnreachable
+	}
+	return h.note(h.real.DialData(ctx, id))
+}
 
-func (h *house) Listen(protocol.ID) (net.Listener, error) {
+func (h *house) HasData(id peer.ID) bool { return h.real != nil && h.real.HasData(id) }
+
+func (h *house) Admits(remote string) bool { return h.real == nil || h.real.Admits(remote) }
+
+func (h *house) Listen(proto protocol.ID) (net.Listener, error) {
+	if h.real != nil {
+		l, err := h.real.Listen(proto)
+		return &gatedListener{l, h}, err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.accepted = &listener{h: h, ch: make(chan net.Conn), done: make(chan struct{})}
