@@ -121,9 +121,6 @@ func (s *store) Reader(ctx context.Context, path string, offset int64) (io.ReadC
 	if err != nil {
 		return nil, err
 	}
-	if offset >= e.Size {
-		return io.NopCloser(strings.NewReader("")), nil
-	}
 	return s.transfers.Open(ctx, refOf(e), offset)
 }
 
@@ -159,11 +156,7 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	offset := firstByte(r.Header.Get("Range"), e.Size)
-	if offset >= e.Size {
-		return "", nil
-	}
-	body, err := s.transfers.Open(r.Context(), refOf(e), offset)
+	body, err := s.transfers.Open(r.Context(), refOf(e), firstByte(r.Header.Get("Range"), e.Size))
 	if err != nil {
 		return "", err
 	}
