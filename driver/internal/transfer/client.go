@@ -66,12 +66,17 @@ func (c *client) block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, 
 	return c.body(ctx, id, "blocks/"+block.String(), maxBlock)
 }
 
-// span gets the bytes [from, to) of a blob.
+// span gets the bytes [from, to) of a blob. A copy that is too short for them is
+// errLied.
 func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64) (io.ReadCloser, error) {
 	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String(),
 		fmt.Sprintf("bytes=%d-%d", from, to-1), http.StatusPartialContent)
 	if err != nil {
 		return nil, err
+	}
+	if n := resp.ContentLength; n >= 0 && n != to-from {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("%s has %d bytes from %d on, not %d: %w", id, n, from, to-from, errLied)
 	}
 	return resp.Body, nil
 }
