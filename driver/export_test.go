@@ -3,11 +3,18 @@ package driver
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // Ear stands between a registry's pubsub and its path map. It loses what others
@@ -93,3 +100,26 @@ func (r *rooms) WaitingRequests() int {
 	defer r.misses.mu.Unlock()
 	return len(r.misses.until)
 }
+
+// PutEntry writes an entry as it is, true or not.
+func (r *rooms) PutEntry(path string, c cid.Cid, size int64) error {
+	return r.paths.Put(context.Background(), path, pathmap.Entry{CID: c, Size: size, ModTime: time.Now()})
+}
+
+// PutForged has a registry hold a blob, and serve it, whose inner blocks were made by
+// somebody else; the first is the root.
+func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
+	if err := r.blobs.Blockstore().PutMany(context.Background(), inner); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", inner[0].Cid().String()), content, 0o600)
+}
+
+// CIDOf is the root that an entry names.
+func (r *rooms) CIDOf(path string) (cid.Cid, error) {
+	e, err := r.paths.View().Get(path)
+	return e.CID, err
+}
+
+// FirstByte is what the driver reads of a Range header.
+var FirstByte = firstByte
