@@ -3,27 +3,28 @@ package driver
 import (
 	"crypto/sha256"
 	"encoding"
-	"hash"
 	"os"
 	"path"
 	"strconv"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 // registryDigest takes up the digest that the registry computed while it wrote an
 // upload: it keeps its state beside the upload, by the number of bytes, so that it can
-// go on later. Nil when there is none of all the bytes.
-func (s *store) registryDigest(upload string) hash.Hash {
+// go on later. None when there is none of all the bytes.
+func (s *store) registryDigest(upload string) (none blob.Seen) {
 	info, err := os.Stat(s.localFile(upload))
 	if err != nil {
-		return nil
+		return none
 	}
 	state, err := os.ReadFile(s.localFile(path.Join(path.Dir(upload), "hashstates", "sha256", strconv.FormatInt(info.Size(), 10))))
 	if err != nil {
-		return nil
+		return none
 	}
 	h := sha256.New()
 	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-		return nil
+		return none
 	}
-	return h
+	return blob.Seen{Sum: h, Size: info.Size()}
 }

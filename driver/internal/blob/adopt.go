@@ -42,15 +42,26 @@ func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Fu
 	return Ref{CID: l.Root, Size: l.Size}, nil
 }
 
+// Seen is the sha2-256 of the first Size bytes of an upload, as somebody else saw them
+// come; nobody did where Sum is nil.
+type Seen struct {
+	Sum  hash.Hash
+	Size int64
+}
+
 // AdoptUpload makes a blob of the file of an Upload; one that is still open ends.
 // What was hashed while it came is not read again, unless it was changed since: so
 // its CID is made with the function the upload began with, though the store's be
 // another by now. ErrDigestMismatch when the bytes do not have the digest want.
 //
-// seen is the sha2-256 of the same bytes as somebody else saw them come, which saves
-// reading more than one leaf for want's sake; nil: nobody did.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen hash.Hash) (Ref, error) {
-	defer s.uploads.adopt(file)()
+// seen saves reading more than one leaf for want's sake, where nothing was written
+// that it does not tell of.
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen) (Ref, error) {
+	live, done := s.uploads.adopt(file)
+	defer done()
+	if live {
+		seen = Seen{} // its last bytes came after what was seen
+	}
 	l, inner, err := s.hashedUpload(file, want, seen)
 	if errors.Is(err, errUnknown) {
 		l, inner, err = s.hashStaged(ctx, file, want, s.Function())
@@ -70,7 +81,7 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 
 // hashedUpload makes the layout from what is known of an upload: errUnknown when
 // that is not enough.
-func (s *Store) hashedUpload(file string, want digest.Digest, seen hash.Hash) (*Layout, []blocks.Block, error) {
+func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen) (*Layout, []blocks.Block, error) {
 	info, err := os.Lstat(file)
 	if err != nil {
 		return nil, nil, err
@@ -84,10 +95,10 @@ func (s *Store) hashedUpload(file string, want digest.Digest, seen hash.Hash) (*
 		return nil, nil, err
 	}
 	if check.whole != nil {
-		if seen == nil || k.Reread || want.Algorithm() != digest.SHA256 {
+		if seen.Sum == nil || seen.Size != k.Size || k.Reread || want.Algorithm() != digest.SHA256 {
 			return nil, nil, errUnknown
 		}
-		check.whole = seen
+		check.whole = seen.Sum
 	}
 	if err := check.result(k.Sums); err != nil {
 		return nil, nil, err

@@ -80,7 +80,8 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 // begin makes this upload the one that writes the file, which ends where this upload
 // does, and takes up what is known of its bytes.
 func (u *Upload) begin() error {
-	if err := u.store.uploads.claim(u); err != nil {
+	rewritten, err := u.store.uploads.claim(u)
+	if err != nil {
 		return err
 	}
 	info, err := u.named()
@@ -92,7 +93,7 @@ func (u *Upload) begin() error {
 		return err
 	}
 	if info.Size() > u.size {
-		errKnown = errUnknown
+		errKnown, rewritten = errUnknown, true
 		if err := u.file.Truncate(u.size); err != nil {
 			return err
 		}
@@ -103,6 +104,7 @@ func (u *Upload) begin() error {
 		u.tally = newTally(u.store.Function())
 		u.tally.reread = u.size > 0
 	}
+	u.tally.reread = u.tally.reread || rewritten
 	from := u.tally.full()
 	_, err = io.Copy(u.tally, io.NewSectionReader(u.file, from, u.size-from))
 	return err

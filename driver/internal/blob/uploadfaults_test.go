@@ -58,11 +58,11 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			if after > 0 {
 				send(content[LeafSize:])
 			}
-			done := d.store.uploads.adopt(file)
+			_, done := d.store.uploads.adopt(file)
 			_, err = late.Write([]byte("while it becomes a blob"))
 			require.ErrorIs(t, err, ErrUploadOver)
 			done()
-			ref, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), nil)
+			ref, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), Seen{})
 			require.NoError(t, err)
 			require.Empty(t, d.store.uploads.adopted)
 			_, errWrite := late.Write(random(2, LeafSize/2))
@@ -70,6 +70,52 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			d.requireContent(ref, content)
 			require.True(t, errWrite != nil || errClose != nil, "what was not kept is an error")
 		})
+	}
+}
+
+// A digest that somebody else computed says nothing of what others wrote meanwhile.
+func TestADigestOfOtherBytesThanTheFiles(t *testing.T) {
+	good, evil := random(1, 2*LeafSize), random(2, 2*LeafSize)
+	for name, spoil := range map[string]func(open func() *Upload){
+		"a tail that is still in memory": func(open func() *Upload) {
+			mustWrite(t, open(), good, true)
+			mustWrite(t, open(), []byte("tail"), false)
+		},
+		"a tail that was closed": func(open func() *Upload) {
+			mustWrite(t, open(), good, true)
+			mustWrite(t, open(), []byte("tail"), true)
+		},
+		"a writer from before": func(open func() *Upload) {
+			before := open()
+			mustWrite(t, open(), good, true)
+			mustWrite(t, before, evil, true)
+		},
+		"and that is still open": func(open func() *Upload) {
+			before := open()
+			mustWrite(t, open(), good, true)
+			mustWrite(t, before, evil, false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			file := filepath.Join(d.dir, "staging", "u")
+			spoil(func() *Upload {
+				u, err := d.store.Upload(file, true)
+				require.NoError(t, err)
+				return u
+			})
+			_, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(good), seen(good))
+			require.ErrorIs(t, err, ErrDigestMismatch)
+		})
+	}
+}
+
+func mustWrite(t *testing.T, u *Upload, b []byte, toTheEnd bool) {
+	t.Helper()
+	_, err := u.Write(b)
+	require.NoError(t, err)
+	if toTheEnd {
+		require.NoError(t, u.Close())
 	}
 }
 

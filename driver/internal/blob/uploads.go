@@ -11,11 +11,11 @@ type uploads struct {
 
 // claim makes u the one that writes its file, and ends the one before. While a blob
 // is being made of the file nobody gets it.
-func (w *uploads) claim(u *Upload) error {
+func (w *uploads) claim(u *Upload) (live bool, err error) {
 	w.mu.Lock()
 	if w.adopted[u.file.Name()] > 0 {
 		w.mu.Unlock()
-		return ErrUploadOver
+		return false, ErrUploadOver
 	}
 	if w.by == nil {
 		w.by = map[string]*Upload{}
@@ -23,12 +23,11 @@ func (w *uploads) claim(u *Upload) error {
 	before := w.by[u.file.Name()]
 	w.by[u.file.Name()] = u
 	w.mu.Unlock()
-	before.takeOver()
-	return nil
+	return before.takeOver(), nil
 }
 
 // adopt ends whoever writes a file, and keeps others from it until done.
-func (w *uploads) adopt(file string) (done func()) {
+func (w *uploads) adopt(file string) (live bool, done func()) {
 	w.mu.Lock()
 	if w.adopted == nil {
 		w.adopted = map[string]int{}
@@ -37,8 +36,7 @@ func (w *uploads) adopt(file string) (done func()) {
 	before := w.by[file]
 	delete(w.by, file)
 	w.mu.Unlock()
-	before.takeOver()
-	return func() {
+	return before.takeOver(), func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.adopted[file]--; w.adopted[file] == 0 {
@@ -57,9 +55,13 @@ func (w *uploads) leave(u *Upload) {
 
 // takeOver ends an upload for another one; what it wrote is on disk. An error is its
 // own: it failed, and nothing is known of its file.
-func (u *Upload) takeOver() {
+func (u *Upload) takeOver() (live bool) {
 	if u == nil {
-		return
+		return false
 	}
-	_ = u.Close()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	live = u.state == uploadOpen && u.tally != nil
+	_ = u.close()
+	return live
 }
