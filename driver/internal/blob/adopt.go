@@ -236,7 +236,13 @@ func (s *Store) install(ctx context.Context, file string, l *Layout, inner []blo
 	if !recorded {
 		s.account(1, l.Size)
 	}
-	return renameDurably(file, to)
+	if err := renameDurably(file, to); err != nil {
+		return err
+	}
+	if _, open := s.OpenPartial(l.Root); open {
+		return nil
+	}
+	return s.removePartialFiles(l.Root) // of a transfer that was cut before
 }
 
 // whole says whether a blob is here with its record and all its bytes.

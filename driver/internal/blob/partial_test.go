@@ -342,3 +342,25 @@ func TestPartialConcurrently(t *testing.T) {
 	d.requireContent(a.ref(), a.content)
 	d.requireUsage(1, a.layout.Size)
 }
+
+// TestPushedAfterACutTransfer: what came of it takes no room any more, whether its
+// partial is closed before or after.
+func TestPushedAfterACutTransfer(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		d := newDisk(t)
+		a := newArriving(t, 4*LeafSize+1)
+		p := a.open(t, d)
+		require.NoError(t, p.Put(0, leafOf(a.content, 0)))
+		if before {
+			require.NoError(t, p.Close())
+		}
+		ref, err := d.store.Adopt(t.Context(), d.stage(a.content))
+		require.NoError(t, err)
+		if !before {
+			require.NoError(t, p.Close())
+		}
+		require.Empty(t, d.stagedFiles())
+		d.restart()
+		d.requireContent(ref, a.content)
+	}
+}

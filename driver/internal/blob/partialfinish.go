@@ -51,8 +51,8 @@ func (p *Partial) finish(ctx context.Context) error {
 }
 
 // Close ends one use. The last one closes the files and leaves them for a later
-// Partial to resume, unless the disk was full: then they only keep it full.
-// Finish must not run any more.
+// Partial to resume, unless the disk was full, which they only keep full, or the blob
+// came another way. Finish must not run any more.
 func (p *Partial) Close() error {
 	p.store.mu.Lock()
 	p.users--
@@ -68,9 +68,16 @@ func (p *Partial) Close() error {
 		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
 	}
 	p.mu.Lock()
-	useless := p.full && !p.done
+	done, useless := p.done, p.full
 	p.mu.Unlock()
-	if useless {
+	if done {
+		return nil
+	}
+	here, err := p.store.whole(context.Background(), Ref{CID: p.layout.Root, Size: p.layout.Size})
+	if err != nil {
+		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
+	}
+	if useless || here {
 		return p.store.dropPartial(p.layout.Root)
 	}
 	return nil
