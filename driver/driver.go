@@ -101,7 +101,7 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if err := s.settleHash(ctx); err != nil {
 		return err
 	}
-	ref, err := s.blobs.Put(ctx, content)
+	ref, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
 	if err != nil {
 		return err
 	}

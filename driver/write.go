@@ -82,7 +82,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return err
 	}
 	want, _ := digestOf(dest)
-	ref, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source))
+	ref, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
 	if errors.Is(err, os.ErrNotExist) {
 		return notFound(source)
 	}
@@ -90,6 +90,17 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return fmt.Errorf("move %s to %s: %w", source, dest, err)
 	}
 	return s.put(ctx, dest, ref)
+}
+
+// functionOf is what named the bytes of a path that has an entry, which keeps its CID
+// when they are pushed again; 0 for one that has none.
+func (s *store) functionOf(path string) blob.Function {
+	e, err := s.paths.View().Get(path)
+	if err != nil || !isBlobData(path) {
+		return 0
+	}
+	f, _ := blob.FunctionOf(e.CID)
+	return f
 }
 
 // unshare copies a shared path to a local one and deletes it.

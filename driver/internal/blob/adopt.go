@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,19 +53,20 @@ type Seen struct {
 // AdoptUpload makes a blob of the file of an Upload; one that is still open ends.
 // What was hashed while it came is not read again, unless it was changed since: so
 // its CID is made with the function the upload began with, though the store's be
-// another by now. ErrDigestMismatch when the bytes do not have the digest want.
+// another by now; or with f, unless that is 0. ErrDigestMismatch when the bytes do not
+// have the digest want.
 //
 // seen saves reading more than one leaf for want's sake, where nothing was written
 // that it does not tell of.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen) (Ref, error) {
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, error) {
 	live, done := s.uploads.adopt(file)
 	defer done()
 	if live {
 		seen = Seen{} // its last bytes came after what was seen
 	}
-	l, inner, err := s.hashedUpload(file, want, seen)
+	l, inner, err := s.hashedUpload(file, want, seen, f)
 	if errors.Is(err, errUnknown) {
-		l, inner, err = s.hashStaged(ctx, file, want, s.Function())
+		l, inner, err = s.hashStaged(ctx, file, want, cmp.Or(f, s.Function()))
 	}
 	if err != nil {
 		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
@@ -81,13 +83,13 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 
 // hashedUpload makes the layout from what is known of an upload: errUnknown when
 // that is not enough.
-func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen) (*Layout, []blocks.Block, error) {
+func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Function) (*Layout, []blocks.Block, error) {
 	info, err := os.Lstat(file)
 	if err != nil {
 		return nil, nil, err
 	}
 	k, err := readKnown(file)
-	if err != nil || !info.Mode().IsRegular() || !k.describes(info) {
+	if err != nil || !info.Mode().IsRegular() || !k.describes(info) || f != 0 && f != k.function() {
 		return nil, nil, errUnknown
 	}
 	check, err := newCheck(want, k.Size, k.function())
@@ -108,7 +110,13 @@ func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen) (*Layou
 
 // Put makes a blob of content, which is held in memory: a manifest, not a layer.
 func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
-	if ref, ok := s.known(ctx, content); ok {
+	return s.PutAs(ctx, content, 0)
+}
+
+// PutAs is Put with that function; 0: the store's.
+func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (Ref, error) {
+	function = cmp.Or(function, s.Function())
+	if ref, ok := s.known(ctx, content, function); ok {
 		return ref, nil
 	}
 	f, err := os.CreateTemp(s.staging, putPattern)
@@ -118,7 +126,7 @@ func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Close()); err == nil {
 		var ref Ref
-		if ref, err = s.Adopt(ctx, f.Name()); err == nil {
+		if ref, err = s.adopt(ctx, f.Name(), "", function); err == nil {
 			return ref, nil
 		}
 	}
@@ -126,11 +134,10 @@ func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
 }
 
 // known says whether content of one leaf is a blob here already.
-func (s *Store) known(ctx context.Context, content []byte) (Ref, bool) {
+func (s *Store) known(ctx context.Context, content []byte, f Function) (Ref, bool) {
 	if len(content) > LeafSize {
 		return Ref{}, false
 	}
-	f := s.Function()
 	sum := f.sum(content)
 	ref := Ref{CID: f.leafCID(sum[:]), Size: int64(len(content))}
 	defer s.Lock(ref.CID)()

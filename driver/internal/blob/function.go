@@ -74,6 +74,14 @@ func (f Function) leafCID(sum []byte) cid.Cid {
 	return cid.NewCidV1(cid.Raw, append(mh, sum...))
 }
 
+// FunctionOf is the function that a root of ours was made with; false when c is none.
+func FunctionOf(c cid.Cid) (Function, bool) {
+	if !c.Defined() {
+		return 0, false
+	}
+	return functionOf(c, c.Prefix().Codec)
+}
+
 // functionOf is the function a block of ours was named with; false when c is not
 // such a block's.
 func functionOf(c cid.Cid, codec uint64) (Function, bool) {
