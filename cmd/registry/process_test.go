@@ -92,7 +92,21 @@ func (p *process) wrapped(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// start runs the registry and waits until it answers.
 func (p *process) start() *process {
+	p.t.Helper()
+	p.spawn()
+	await(p.t, "the registry answers", func() bool {
+		resp, err := http.Get("http://" + p.http + "/v2/")
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err == nil && resp.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+func (p *process) spawn() {
 	p.t.Helper()
 	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -106,14 +120,6 @@ func (p *process) start() *process {
 	}
 	p.exited = make(chan error, 1)
 	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(p.cmd, p.exited)
-	await(p.t, "the registry answers", func() bool {
-		resp, err := http.Get("http://" + p.http + "/v2/")
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	})
-	return p
 }
 
 func (p *process) signal(sig syscall.Signal) error {

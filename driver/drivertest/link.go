@@ -22,6 +22,7 @@ type Link struct {
 	closed bool
 	cut    bool
 	left   int64         // bytes until it cuts itself; negative: it does not
+	passed int64         // bytes that went through
 	delay  time.Duration // of everything that is read from now on
 	rate   int64         // bytes per second of one direction of a connection; 0: no limit
 	flow   chan struct{} // closed while bytes pass
@@ -91,6 +92,13 @@ func (l *Link) IsCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cut
+}
+
+// Passed says how many bytes went through the link, both directions counted.
+func (l *Link) Passed() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.passed
 }
 
 // Blackhole lets nothing through and breaks nothing: connections stay open and
@@ -186,11 +194,11 @@ func (l *Link) pace(n int, free time.Time) (due, busy time.Time) {
 func (l *Link) spend(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.left < 0 {
-		return n
+	if l.left >= 0 {
+		n = min(n, int(l.left))
+		l.left -= int64(n)
 	}
-	n = min(n, int(l.left))
-	l.left -= int64(n)
+	l.passed += int64(n)
 	return n
 }
 
