@@ -184,13 +184,13 @@ func keygen(t *testing.T) string {
 }
 
 // swarm starts n registries, all but the first bootstrapped from the first, the
-// first one last.
-func swarm(t *testing.T, n int) []*process {
+// first one last. Extra are more lines of everyone's ipfs: block.
+func swarm(t *testing.T, n int, extra ...string) []*process {
 	t.Helper()
-	key := keygen(t)
-	ps := []*process{newProcess(t, key)}
+	extra = append(extra, keygen(t))
+	ps := []*process{newProcess(t, extra...)}
 	for range n - 1 {
-		ps = append(ps, newProcess(t, key, ps[0].bootstrap()))
+		ps = append(ps, newProcess(t, append(slices.Clone(extra), ps[0].bootstrap())...))
 	}
 	for i := n - 1; i >= 0; i-- {
 		ps[i].start()
