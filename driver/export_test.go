@@ -9,8 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ipfs/boxo/datastore/dshelp"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
@@ -107,12 +109,16 @@ func (r *rooms) PutEntry(path string, c cid.Cid, size int64) error {
 }
 
 // PutForged has a registry hold a blob, and serve it, whose inner blocks were made by
-// somebody else; the first is the root.
+// somebody else; the first is the root. They go where package blob keeps such blocks.
 func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
-	if err := r.blobs.Blockstore().PutMany(context.Background(), inner); err != nil {
-		return err
+	root := inner[0].Cid()
+	for _, b := range inner {
+		key := ds.RawKey("/blob/inner/" + dshelp.MultihashToDsKey(b.Cid().Hash()).String()[1:] + "/" + root.String())
+		if err := r.db.Put(context.Background(), key, b.RawData()); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", inner[0].Cid().String()), content, 0o600)
+	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", root.String()), content, 0o600)
 }
 
 // CIDOf is the root that an entry names.

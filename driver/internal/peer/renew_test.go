@@ -19,18 +19,18 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// stranger is a peer of the private network that is no registry.
-type stranger struct {
+// visitor is a peer of the private network that is no registry.
+type visitor struct {
 	host.Host
 	cuts atomic.Int64 // of connections
 
 	onAccept atomic.Pointer[func()]
 }
 
-// newStranger speaks the protocols, saying nothing, and is connected to s.
-func newStranger(t *testing.T, s *station, speaks ...protocol.ID) *stranger {
+// newVisitor speaks the protocols, saying nothing, and is connected to s.
+func newVisitor(t *testing.T, s *station, speaks ...protocol.ID) *visitor {
 	t.Helper()
-	var k stranger
+	var k visitor
 	h, err := libp2p.New(libp2p.PrivateNetwork(bytes.Repeat([]byte{7}, 32)),
 		libp2p.ListenAddrs(loopback(0)), libp2p.DisableRelay(), libp2p.ConnectionGater(gater{&k}))
 	if err != nil {
@@ -48,12 +48,12 @@ func newStranger(t *testing.T, s *station, speaks ...protocol.ID) *stranger {
 	return &k
 }
 
-func (k *stranger) connected(t *testing.T, s *station) bool {
+func (k *visitor) connected(t *testing.T, s *station) bool {
 	return k.Network().Connectedness(s.id(t)) == network.Connected
 }
 
-// gater calls onAccept of a stranger in the midst of a handshake.
-type gater struct{ k *stranger }
+// gater calls onAccept of a visitor in the midst of a handshake.
+type gater struct{ k *visitor }
 
 func (gater) InterceptPeerDial(libpeer.ID) bool                      { return true }
 func (gater) InterceptAddrDial(libpeer.ID, multiaddr.Multiaddr) bool { return true }
@@ -90,10 +90,10 @@ func requireNoBlock(t *testing.T, ctx context.Context, s *station) {
 func TestWatchdogCutsFewAndSeldom(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)
-	other := newStranger(t, a, "/other/1.0.0")
-	var kubos []*stranger
+	other := newVisitor(t, a, "/other/1.0.0")
+	var kubos []*visitor
 	for range 5 {
-		kubos = append(kubos, newStranger(t, a, bsnet.ProtocolBitswap))
+		kubos = append(kubos, newVisitor(t, a, bsnet.ProtocolBitswap))
 	}
 	cuts := func() (n int64) {
 		for _, k := range kubos {
@@ -124,7 +124,7 @@ func TestWatchdogCutsFewAndSeldom(t *testing.T) {
 func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)
-	kubos := []*stranger{newStranger(t, a, bsnet.ProtocolBitswap), newStranger(t, a, bsnet.ProtocolBitswap)}
+	kubos := []*visitor{newVisitor(t, a, bsnet.ProtocolBitswap), newVisitor(t, a, bsnet.ProtocolBitswap)}
 	ctx, giveUp := context.WithCancel(t.Context())
 	given := func() { giveUp() }
 	for _, k := range kubos {
@@ -137,11 +137,11 @@ func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 	eventually(t, "both are connected", func() bool { return kubos[0].connected(t, a) && kubos[1].connected(t, a) })
 }
 
-// A registry that is just joining is a stranger, too, until it is seen on the topic.
+// A registry that is just joining is a visitor, too, until it is seen on the topic.
 func TestWatchdogSparesWhoJoins(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)
-	b := newStranger(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")
+	b := newVisitor(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")
 	requireNoBlock(t, t.Context(), a)
 	if b.cuts.Load() > 0 {
 		t.Error("it is cut off")
