@@ -36,7 +36,7 @@ const (
 	maxOffers = 16
 )
 
-// pace is how long a transfer waits for what. All but linger and grudge follow from
+// pace is how long a transfer waits for what. All but the last follow from
 // Config.Stall, so that everything is tried more than once within it.
 type pace struct {
 	stall   time.Duration // without a byte: the transfer has failed
@@ -53,6 +53,7 @@ type pace struct {
 	poll    time.Duration // between looks at what registries in mid-transfer have
 	linger  time.Duration // a transfer without readers
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
+	send    time.Duration // a member that takes none of the bytes sent to it
 }
 
 func paceFor(stall time.Duration) pace {
@@ -71,6 +72,7 @@ func paceFor(stall time.Duration) pace {
 		poll:    min(stall/20, 300*time.Millisecond),
 		linger:  time.Minute,
 		grudge:  time.Minute,
+		send:    time.Minute,
 	}
 }
 

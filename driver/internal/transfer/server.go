@@ -24,16 +24,13 @@ const (
 	partialHeader = "Blob-Partial"
 	// fetchingParam says that who asks is fetching the blob itself.
 	fetchingParam = "fetching"
-	// sendPatience is how long a member may take none of the bytes sent to it, and
-	// how long an answer may take that is no blob.
-	sendPatience = time.Minute
 )
 
 func (t *Transfers) newServer() *http.Server {
 	return &http.Server{
 		Handler:           t.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      sendPatience, // counted puts it off
+		WriteTimeout:      t.pace.send, // counted puts it off
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(debugWriter{t.log}, "", 0),
@@ -186,10 +183,10 @@ type counted struct {
 }
 
 func (c *counted) Write(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.last) > sendPatience/10 {
+	if now := time.Now(); now.Sub(c.last) > c.t.pace.send/10 {
 		c.last = now
 		// A connection without deadlines is bounded by its swarm's.
-		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(sendPatience))
+		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.t.pace.send))
 	}
 	n, err := c.ResponseWriter.Write(b)
 	c.t.out.Add(int64(n))
