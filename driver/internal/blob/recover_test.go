@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -21,6 +22,36 @@ func TestRestartKeepsBlobs(t *testing.T) {
 	_, err := d.store.Block(context.Background(), ref.CID)
 	require.NoError(t, err)
 	require.Empty(t, d.logs.AllEntries())
+}
+
+// TestRestartReadsNoBlob: a byte that changed on disk is not noticed at the start, but
+// when the leaf it is in is served.
+func TestRestartReadsNoBlob(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, 8*LeafSize+1)
+	ref := d.adopt(content)
+	d.stop()
+	f, err := os.OpenFile(d.store.path(ref.CID), os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteAt([]byte{^content[3*LeafSize+5]}, 3*LeafSize+5)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	d.start()
+	d.requireUsage(1, ref.Size)
+	require.Empty(t, d.logs.AllEntries())
+	layout, _, err := ReadLayout(t.Context(), ref.CID, ref.Size, d.store.Block)
+	require.NoError(t, err)
+	for i := range layout.Leaves() {
+		c, _, _ := layout.Leaf(i)
+		got, err := d.store.Block(t.Context(), c)
+		if i == 3 {
+			require.ErrorIs(t, err, ErrNotFound)
+			require.Len(t, d.logs.AllEntries(), 1)
+			continue
+		}
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(leafOf(content, i), got), "leaf %d", i)
+	}
 }
 
 // An adoption that ended between the record and the rename.

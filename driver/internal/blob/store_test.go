@@ -174,6 +174,33 @@ func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 	d.requireUsage(0, 0)
 }
 
+// TestDeletingEitherLeavesTheOtherWhole: its file, its DAG, and each leaf on its own.
+func TestDeletingEitherLeavesTheOtherWhole(t *testing.T) {
+	shared := random(1, 2*LeafSize)
+	contents := [][]byte{append(bytes.Clone(shared), 'a'), append(random(2, LeafSize), shared...)}
+	for gone := range contents {
+		for _, restart := range []bool{false, true} {
+			d := newDisk(t)
+			refs := []Ref{d.adopt(contents[0]), d.adopt(contents[1])}
+			require.NoError(t, d.store.Delete(t.Context(), refs[gone].CID))
+			if restart {
+				d.restart()
+			}
+			require.False(t, d.store.Has(refs[gone].CID))
+			left, want := refs[1-gone], contents[1-gone]
+			d.requireContent(left, want)
+			layout, _, err := ReadLayout(t.Context(), left.CID, left.Size, d.store.Block)
+			require.NoError(t, err)
+			for i := range layout.Leaves() {
+				c, _, _ := layout.Leaf(i)
+				got, err := d.store.Block(t.Context(), c)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(leafOf(want, i), got), "leaf %d", i)
+			}
+		}
+	}
+}
+
 func TestLockIsOnePerCID(t *testing.T) {
 	d := newDisk(t)
 	c, other := SHA2.leafCID(make([]byte, sumSize)), SHA2.leafCID(bytes.Repeat([]byte{1}, sumSize))
