@@ -258,7 +258,12 @@ type gated struct {
 	from peer.ID
 }
 
-func (g *gated) RemoteAddr() net.Addr { return addr(g.from) }
+func (g *gated) RemoteAddr() net.Addr {
+	if g.h.real != nil {
+		return g.Conn.RemoteAddr()
+	}
+	return addr(g.from)
+}
 
 type addr peer.ID
 
