@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -27,38 +28,66 @@ func assertNewFails(t *testing.T, p driver.Parameters, want string) {
 	}
 }
 
-// tree is the same random paths in our driver and in the filesystem
-// driver, whose Walk is WalkFallback.
-func tree(t *testing.T, seed uint64) (ours, reference storagedriver.StorageDriver, paths []string) {
+// walkNames are the names in trees and queries: they sort otherwise with what may
+// follow them than without.
+var walkNames = []string{"da", "da-b", "da.b", "dab", "da_b", "d_uploads", "d0", "dZ", "dz", "_uploads", "f0", "f1"}
+
+// source reads paths out of bytes.
+type source struct{ b []byte }
+
+func (s *source) next() (b byte) {
+	if len(s.b) > 0 {
+		b, s.b = s.b[0], s.b[1:]
+	}
+	return b
+}
+
+// path is at most some names below root; those of files, of which there is nothing
+// below, are left out of it.
+func (s *source) path(root string) string {
+	for range s.next() % 5 {
+		if name := walkNames[int(s.next())%len(walkNames)]; name[0] != 'f' {
+			root += "/" + name
+		}
+	}
+	return root
+}
+
+// grow makes the same tree in both, of files of which some are deleted again.
+func (s *source) grow(t *testing.T, root string, both ...storagedriver.StorageDriver) {
 	t.Helper()
-	p := drivertest.Parameters(t, drivertest.Key(t))
-	p.Offline = true
-	ours, reference = drivertest.Start(t, p).Driver, filesystem.New(filesystem.DriverParameters{RootDirectory: t.TempDir(), MaxThreads: 100})
-	rng := rand.New(rand.NewPCG(seed, 1))
-	names := []string{"a", "a-b", "a.b", "ab", "a_b", "_uploads", "_manifests", "0", "Z", "z"}
-	dirs := map[string]bool{}
-	for range 120 {
-		path := ""
-		for range 1 + rng.IntN(4) {
-			path += "/d" + names[rng.IntN(len(names))]
-			if rng.IntN(6) == 0 {
-				path += "/_uploads"
-			}
-			dirs[path] = true
+	var gone []string
+	for len(s.b) > 0 {
+		file := s.path(root)
+		kind := s.next()
+		file += fmt.Sprintf("/f%d", kind%3)
+		for _, d := range both {
+			must(t, d.PutContent(t.Context(), file, []byte("x")))
 		}
-		path += fmt.Sprintf("/f%d", rng.IntN(3))
-		for _, d := range []storagedriver.StorageDriver{ours, reference} {
-			if err := d.PutContent(t.Context(), path, []byte("x")); err != nil {
-				t.Fatal(err)
-			}
+		if kind > 200 {
+			gone = append(gone, file)
 		}
 	}
-	// a hint that is a file makes the fallback fail: directories only
-	for d := range dirs {
-		paths = append(paths, d)
+	for _, file := range gone {
+		for _, d := range both {
+			remove(t, d, root, file)
+		}
 	}
-	slices.Sort(paths)
-	return ours, reference, slices.Compact(paths)
+}
+
+// remove deletes a file, if it is still there, and the directories that it leaves
+// empty: ours has none.
+func remove(t *testing.T, d storagedriver.StorageDriver, root, file string) {
+	t.Helper()
+	var notFound storagedriver.PathNotFoundError
+	if err := d.Delete(t.Context(), file); err != nil && !errors.As(err, &notFound) {
+		t.Fatal(err)
+	}
+	for dir := path.Dir(file); len(dir) >= len(root); dir = path.Dir(dir) {
+		if names, err := d.List(t.Context(), dir); err == nil && len(names) == 0 {
+			must(t, d.Delete(t.Context(), dir))
+		}
+	}
 }
 
 func walked(t *testing.T, d storagedriver.StorageDriver, from, hint string, visit func(string) error) (seen []string, err error) {
@@ -75,23 +104,41 @@ func walked(t *testing.T, d storagedriver.StorageDriver, from, hint string, visi
 	return seen, err
 }
 
-func TestWalkAndListAgainstWalkFallback(t *testing.T) {
+// FuzzWalkAndListAgainstWalkFallback compares with the filesystem driver, whose Walk
+// is WalkFallback, on the same tree; hints are of what is there, what is gone and what
+// never was.
+func FuzzWalkAndListAgainstWalkFallback(f *testing.F) {
+	p := drivertest.Parameters(f, drivertest.Key(f))
+	p.Offline = true
+	ours, reference := drivertest.Start(f, p).Driver, filesystem.New(filesystem.DriverParameters{RootDirectory: f.TempDir(), MaxThreads: 100})
 	for seed := range uint64(5) {
-		ours, reference, paths := tree(t, seed)
-		rng := rand.New(rand.NewPCG(seed, 2))
-		for range 300 {
-			from, hint := paths[rng.IntN(len(paths))], paths[rng.IntN(len(paths))]
-			if rng.IntN(3) == 0 {
-				from = "/"
+		rng := rand.New(rand.NewPCG(seed, 1))
+		random := func(n int) []byte {
+			b := make([]byte, n)
+			for i := range b {
+				b[i] = byte(rng.Uint32())
 			}
-			if rng.IntN(3) == 0 {
+			return b
+		}
+		f.Add(random(400), random(2000))
+	}
+	trees := 0
+	f.Fuzz(func(t *testing.T, tree, queries []byte) {
+		trees++
+		root := fmt.Sprintf("/t%d", trees)
+		(&source{tree}).grow(t, root, ours, reference)
+		for q := (&source{queries}); len(q.b) > 0; {
+			from, hint := q.path(root), q.path(root)
+			if hint == root {
 				hint = ""
 			}
-			stop := rng.IntN(40)
-			compareWalks(t, ours, reference, from, hint, stop)
+			compareWalks(t, ours, reference, from, hint, int(q.next())%40)
 			compareLists(t, ours, reference, from)
 		}
-	}
+		for _, d := range []storagedriver.StorageDriver{ours, reference} {
+			_ = d.Delete(t.Context(), root) // an empty one is not there
+		}
+	})
 }
 
 func compareWalks(t *testing.T, ours, reference storagedriver.StorageDriver, from, hint string, stop int) {
