@@ -1,11 +1,16 @@
 package driver_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
@@ -110,5 +115,98 @@ func TestTheLastPushOfATagWins(t *testing.T) {
 		if got := string(get(t, m, tagLink("a", "latest"))); got != "sha256:last" {
 			t.Errorf("the tag is %s", got)
 		}
+	}
+}
+
+// awayAndBack gives two registries of which the second has just started again: while
+// it was away the first took a push of a new tag and several of a tag both had. The
+// second is not waited for.
+func awayAndBack(t *testing.T) (a, b *drivertest.Member) {
+	t.Helper()
+	key := drivertest.Key(t)
+	a = drivertest.Start(t, drivertest.Parameters(t, key))
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers, p.SyncTimeout = a.Addresses(), time.Minute
+	b = drivertest.Start(t, p)
+	put(t, a, tagLink("a", "latest"), "sha256:0")
+	drivertest.AwaitAgreement(t, a, b)
+	b.Stop()
+	for i := range 5 {
+		put(t, a, tagLink("a", "latest"), fmt.Sprint("sha256:", i+1))
+	}
+	put(t, a, tagLink("a", "new"), "sha256:new")
+	b.Restart()
+	return a, b
+}
+
+func TestTheLastPushOfATagWinsRightAfterAStart(t *testing.T) {
+	t.Parallel()
+	a, b := awayAndBack(t)
+	put(t, b, tagLink("a", "latest"), "sha256:last")
+	drivertest.AwaitAgreement(t, a, b)
+	for _, m := range []*drivertest.Member{a, b} {
+		if got := string(get(t, m, tagLink("a", "latest"))); got != "sha256:last" {
+			t.Errorf("the tag is %s", got)
+		}
+	}
+}
+
+func TestAManifestIsFoundRightAfterAStart(t *testing.T) {
+	t.Parallel()
+	_, b := awayAndBack(t)
+	got, err := b.GetContent(asRequest(t, http.MethodGet, "vars.reference"), tagLink("a", "new"))
+	if err != nil || string(got) != "sha256:new" {
+		t.Errorf("pushed elsewhere while it was away: %q, %v", got, err)
+	}
+}
+
+// TestWhoHasNobodyToMeetDoesNotWait with a push or a miss: a new registry, an offline
+// one, and one that starts again and never met anybody.
+func TestWhoHasNobodyToMeetDoesNotWait(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.SyncTimeout = time.Hour
+	alone := drivertest.Start(t, p)
+	pushAndMiss(t, alone, 0)
+	alone.Stop()
+	alone.Restart()
+	pushAndMiss(t, alone, 1)
+	p.DatastorePath, p.Offline = t.TempDir(), true
+	pushAndMiss(t, drivertest.Start(t, p), 0)
+}
+
+// TestNobodyWaitsForeverForASwarmThatIsAway: all waits end together, `synctimeout`
+// after the start, and what is missing is a 404.
+func TestNobodyWaitsForeverForASwarmThatIsAway(t *testing.T) {
+	t.Parallel()
+	const timeout, pushes = time.Second, 10
+	key := drivertest.Key(t)
+	a := drivertest.Start(t, drivertest.Parameters(t, key))
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers, p.SyncTimeout = a.Addresses(), timeout
+	a.Stop()
+	b := drivertest.Start(t, p)
+	began := time.Now()
+	for i := range pushes {
+		pushAndMiss(t, b, i)
+	}
+	if took := time.Since(began); took > pushes*timeout {
+		t.Errorf("%d pushes and misses took %s: each waited", pushes, took)
+	}
+}
+
+// pushAndMiss pushes a tag and asks for one that exists nowhere. It fails when either
+// takes half a minute.
+func pushAndMiss(t *testing.T, m *drivertest.Member, round int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := m.PutContent(ctx, tagLink("a", fmt.Sprint(round)), []byte("sha256:x")); err != nil || ctx.Err() != nil {
+		t.Fatalf("a push: %v, %v", err, ctx.Err())
+	}
+	miss := requestContext{ctx, map[string]any{"http.request.method": http.MethodGet, "vars.reference": "x"}}
+	_, err := m.GetContent(miss, tagLink("a", "nowhere"))
+	if missing := (storagedriver.PathNotFoundError{}); !errors.As(err, &missing) || ctx.Err() != nil {
+		t.Fatalf("a manifest that exists nowhere: %v, %v", err, ctx.Err())
 	}
 }

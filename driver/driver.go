@@ -60,6 +60,7 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 		return e, notFound(path)
 	}
 	defer cancel()
+	s.meetFirst(wait)
 	behind := s.paths.CatchUp(wait)
 	e, err = s.paths.View().Get(path)
 	if errors.Is(err, pathmap.ErrNotFound) {

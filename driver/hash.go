@@ -3,11 +3,8 @@ package driver
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
-
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
@@ -24,15 +21,10 @@ const (
 
 // learning is what this registry did to find out what the swarm uses.
 type learning struct {
-	met  chan struct{} // closed when the first trusted member comes
-	once sync.Once
-
 	mu     sync.Mutex // held while one push finds out for all
 	waited bool       // for the first member
 	again  time.Time  // not asked before
 }
-
-func (l *learning) joined() { l.once.Do(func() { close(l.met) }) }
 
 // function is what new blobs are named with where the map says nothing.
 func (p Parameters) function() blob.Function {
@@ -102,7 +94,7 @@ func (r *rooms) learnHash(ctx context.Context) bool {
 			return false
 		}
 		l.waited = true
-		l.await(ctx)
+		r.awaitMember(ctx, time.Now().Add(learnTimeout))
 		if !r.meetsMembers() {
 			return false
 		}
@@ -117,25 +109,4 @@ func (r *rooms) learnHash(ctx context.Context) bool {
 		return false
 	}
 	return true
-}
-
-// await waits for the first member.
-func (l *learning) await(ctx context.Context) {
-	timer := time.NewTimer(learnTimeout)
-	defer timer.Stop()
-	select {
-	case <-l.met:
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-func (r *rooms) meetsMembers() bool { return slices.ContainsFunc(r.peer.Connected(), r.peer.Trusts) }
-
-// joinsOthers says whether this registry is configured to join a swarm.
-func (r *rooms) joinsOthers() bool {
-	return slices.ContainsFunc(r.params.Bootstrappers, func(addr string) bool {
-		info, err := libpeer.AddrInfoFromString(addr)
-		return err == nil && info.ID != r.self
-	})
 }

@@ -43,6 +43,7 @@ type rooms struct {
 	sweeper   *uploadSweeper
 	learning  learning
 	misses    missWaits
+	meetUntil time.Time // when the wait for the first member ends
 	missing   missingBlobs
 
 	closing sync.Once
@@ -87,7 +88,7 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	r := &rooms{params: p, log: newLogger(p), started: time.Now(), learning: learning{met: make(chan struct{})}}
+	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
 	for _, open := range []func(context.Context) error{
 		r.openDisk, r.openPeer, r.openMap, r.openTransfers, r.openAdmin,
 	} {
@@ -106,6 +107,7 @@ func (r *rooms) start() error {
 			return errors.Join(err, r.Close())
 		}
 	}
+	r.meetUntil = time.Now().Add(r.params.SyncTimeout)
 	r.introduce()
 	return nil
 }
@@ -240,16 +242,9 @@ func (r *rooms) openMap(ctx context.Context) error {
 	}
 	if r.peer != nil {
 		r.peer.OnMessage(r.paths.Announced)
-		r.peer.OnMember(r.memberJoined)
+		r.peer.OnMember(r.paths.Joined)
 	}
 	return nil
-}
-
-func (r *rooms) memberJoined(id libpeer.ID) {
-	r.paths.Joined(id)
-	if r.peer.Trusts(id) {
-		r.learning.joined()
-	}
 }
 
 func (r *rooms) openTransfers(context.Context) error {

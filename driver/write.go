@@ -42,15 +42,17 @@ func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
 }
 
-// catchUpFirst waits, as a miss does, while this registry follows changes of others:
+// catchUpFirst waits, as a miss does, while this registry follows changes of others, or
+// has met nobody since its start to follow:
 // the greater version of a tag wins, and one written beside a long history that is
 // still to come would have a small one, though it is the last that was pushed.
 func (s *store) catchUpFirst(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	defer cancel()
+	s.meetFirst(ctx)
 	if !s.paths.CatchingUp() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
-	defer cancel()
 	_ = s.paths.CatchUp(ctx) // what did not come in time is concurrent
 }
 

@@ -82,7 +82,10 @@ func (m *Map) compare(id peer.ID) {
 	unknown, err := m.unknownHeads(heads)
 	if err != nil {
 		m.noteSync(id, err)
-	} else if len(unknown) > 0 {
+		return
+	}
+	if len(unknown) > 0 {
 		m.inbox.add(id, heads)
 	}
+	m.meeting.held()
 }

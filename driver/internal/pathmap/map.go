@@ -85,6 +85,7 @@ type Map struct {
 	inbox    inbox
 	comparer comparer
 	last     lastDeltas
+	meeting  meeting
 	stuck    atomic.Bool // merging fails here, and that was said
 	listener net.Listener
 
@@ -107,6 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		fetches: semaphore.NewWeighted(maxFetches),
 	}
 	m.inbox.wake = make(chan struct{}, 1)
+	m.meeting.met = make(chan struct{})
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
 	if err := m.openCRDT(); err != nil {

@@ -178,6 +178,7 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 		if heads, err = x.heads(); err != nil {
 			return err
 		}
+		m.meeting.held()
 	}
 	return x.follow(m.ctx, heads)
 }
@@ -197,7 +198,7 @@ func (m *Map) trusted() []peer.ID {
 // here. A member that does not answer before ctx ends is passed over; one that
 // named heads which did not arrive makes it ErrBehind.
 func (m *Map) CatchUp(ctx context.Context) error {
-	if m.cfg.Swarm == nil {
+	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
 	}
 	return m.rounds.join(ctx, m.run, func(deadline time.Time) error {

@@ -1,0 +1,15 @@
+package pathmap
+
+import "sync"
+
+// meeting is whether a trusted member named its heads since this map was opened.
+type meeting struct {
+	once sync.Once
+	met  chan struct{}
+}
+
+func (m *meeting) held() { m.once.Do(func() { close(m.met) }) }
+
+// Met is closed when the first trusted member since Open has named its heads, and
+// what is unknown of them is being followed.
+func (m *Map) Met() <-chan struct{} { return m.meeting.met }
