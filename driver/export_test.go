@@ -103,6 +103,15 @@ func (r *rooms) WaitingRequests() int {
 	return len(r.misses.until)
 }
 
+// Compare has the map compare itself with a member, as when that appears.
+func (r *rooms) Compare(peerID string) {
+	id, err := libpeer.Decode(peerID)
+	if err != nil {
+		panic(err)
+	}
+	r.paths.Joined(id)
+}
+
 // PutEntry writes an entry as it is, true or not.
 func (r *rooms) PutEntry(path string, c cid.Cid, size int64) error {
 	return r.paths.Put(context.Background(), path, pathmap.Entry{CID: c, Size: size, ModTime: time.Now()})

@@ -179,6 +179,27 @@ func TestAManifestOfManyMissingLayersWaitsOnce(t *testing.T) {
 	drivertest.Await(t, "ended requests are forgotten", func() bool { return b.WaitingRequests() == 0 })
 }
 
+// TestAPushWaitsOnceForAMemberThatFellSilent, and not for each link of its tag.
+func TestAPushWaitsOnceForAMemberThatFellSilent(t *testing.T) {
+	t.Parallel()
+	const tags, syncTimeout = 8, time.Second // all of it before the silent member is given up
+	a, b, linkA, linkB := linkedPair(t, syncTimeout)
+	for _, l := range []*drivertest.Link{linkA, linkB} {
+		l.Blackhole(true)
+	}
+	b.Compare(a.Identity().PeerID)
+	ctx, end := context.WithCancel(asRequest(t, http.MethodPut, "vars.reference"))
+	defer end()
+	values := map[string]any{"http.request.startedat": time.Now(), "http.request.id": "push"}
+	began := time.Now()
+	for i := range tags {
+		must(t, b.PutContent(requestContext{ctx, values}, tagLink("a", fmt.Sprint(i)), []byte("sha256:x")))
+	}
+	if took := time.Since(began); took < syncTimeout || took > tags*syncTimeout/2 {
+		t.Errorf("%d links took %s, synctimeout is %s", tags, took, syncTimeout)
+	}
+}
+
 func isNotFound(err error) bool {
 	var notFound storagedriver.PathNotFoundError
 	return errors.As(err, &notFound)

@@ -7,14 +7,15 @@ import (
 )
 
 // missWaits bounds what a request waits for the members in all, however often it
-// misses: a manifest may refer to many layers that are not here. The time runs from
-// its first miss, so that a body that took long to come takes nothing from it.
+// misses or writes a tag: a manifest may refer to many layers that are not here. The
+// time runs from its first wait, so that a body that took long to come takes nothing
+// from it.
 type missWaits struct {
 	mu    sync.Mutex
-	until map[requestKey]time.Time // of the requests under way that missed
+	until map[requestKey]time.Time // of the requests under way that waited
 }
 
-// begin gives a context for one miss of ctx's request; false when the request has
+// begin gives a context for one wait of ctx's request; false when the request has
 // waited for as long as it may.
 func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Duration) (context.Context, context.CancelFunc, bool) {
 	until := w.end(ctx, key, time.Now().Add(limit))
@@ -25,7 +26,7 @@ func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Durati
 	return ctx, cancel, true
 }
 
-// end is when the request's waits end: at the time given, if this is its first miss.
+// end is when the request's waits end: at the time given, if this is its first.
 func (w *missWaits) end(ctx context.Context, key requestKey, first time.Time) time.Time {
 	if key == (requestKey{}) || ctx.Done() == nil {
 		return first // no request's, or one that nobody would forget again

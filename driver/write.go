@@ -42,18 +42,19 @@ func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
 }
 
-// catchUpFirst waits, as a miss does, while this registry follows changes of others, or
-// has met nobody since its start to follow:
-// the greater version of a tag wins, and one written beside a long history that is
-// still to come would have a small one, though it is the last that was pushed.
+// catchUpFirst waits until what members have named so far is merged, and right after
+// the start until one has: the greater version of a tag wins, and one written beside a
+// long history that is still to come would have a small one, though it is the last that
+// was pushed. What does not come in time is concurrent. Its time is that of the
+// request's misses.
 func (s *store) catchUpFirst(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
-	defer cancel()
-	s.meetFirst(ctx)
-	if !s.paths.CatchingUp() {
+	ctx, cancel, ok := s.misses.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
+	if !ok {
 		return
 	}
-	_ = s.paths.CatchUp(ctx) // what did not come in time is concurrent
+	defer cancel()
+	s.meetFirst(ctx)
+	s.paths.Follow(ctx)
 }
 
 // Move implements storagedriver.StorageDriver. Bytes that leave a local path

@@ -35,6 +35,9 @@ type fabric struct {
 	interval  time.Duration
 	mute      string // address of a listener that nobody accepts at
 	muted     map[peer.ID]bool
+	asked     atomic.Int64 // connections to muted members, ever
+	asking    atomic.Int64 // now
+	crowd     atomic.Int64 // at most at once
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.
@@ -155,7 +158,7 @@ func (s *seat) Publish(_ context.Context, b []byte) error {
 		s.f.mu.Lock()
 		o := s.f.members[id]
 		s.f.mu.Unlock()
-		if o != nil {
+		if o != nil && o.m != nil {
 			o.m.Announced(s.id, b)
 		}
 	}
@@ -182,10 +185,52 @@ func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, e
 		addr = s.f.mute
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err == nil && muted {
+		return s.f.askMuted(conn), nil
+	}
 	if n := s.f.cutAfter.Load(); err == nil && n > 0 {
 		return &cutConn{Conn: conn, left: n}, nil
 	}
 	return conn, err
+}
+
+// askMuted counts a connection to a muted member until it is closed.
+func (f *fabric) askMuted(conn net.Conn) net.Conn {
+	f.asked.Add(1)
+	for n := f.asking.Add(1); ; {
+		most := f.crowd.Load()
+		if n <= most || f.crowd.CompareAndSwap(most, n) {
+			break
+		}
+	}
+	return &mutedConn{Conn: conn, left: sync.OnceFunc(func() { f.asking.Add(-1) })}
+}
+
+type mutedConn struct {
+	net.Conn
+	left func()
+}
+
+func (c *mutedConn) Close() error {
+	c.left()
+	return c.Conn.Close()
+}
+
+// mutes lets members join that take connections and never answer.
+func (f *fabric) mutes(n int) {
+	f.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = l.Close() })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mute, f.muted = l.Addr().String(), map[peer.ID]bool{}
+	for i := range n {
+		id := peer.ID(fmt.Sprintf("mute-%d", i))
+		f.muted[id], f.members[id] = true, &seat{f: f, id: id}
+	}
 }
 
 // cutConn breaks after a number of bytes were read.

@@ -65,6 +65,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	if len(a.Heads) > maxHeads {
 		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errProtocol, len(a.Heads))
 	}
+	x.m.meeting.named.Store(true)
 	return a.Heads, nil
 }
 

@@ -106,9 +106,9 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		writes:  make(chan *writeRequest),
 		outbox:  make(chan struct{}, 1),
 		fetches: semaphore.NewWeighted(maxFetches),
+		inbox:   newInbox(),
+		meeting: meeting{met: make(chan struct{})},
 	}
-	m.inbox.wake = make(chan struct{}, 1)
-	m.meeting.met = make(chan struct{})
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
 	if err := m.openCRDT(); err != nil {

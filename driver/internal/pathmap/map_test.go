@@ -162,6 +162,43 @@ func TestAMuteMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
 	}
 }
 
+// TestFollowAsksNobodyElse: it waits for the member to be asked already, and one that never
+// answers is not even asked.
+func TestFollowAsksNobodyElse(t *testing.T) {
+	f := newFabric(t)
+	f.interval = time.Hour
+	a, b := f.add("a"), f.add("b")
+	f.mutes(1)
+	for i := range 20 {
+		path := fmt.Sprintf("/p%d", i)
+		put(t, a, path, "1")
+		b.m.Joined(a.id)
+		b.m.Follow(t.Context())
+		if !has(b, path, "1", t) {
+			t.Fatalf("%s is not visible after Follow", path)
+		}
+	}
+	if n := f.asked.Load(); n > 0 {
+		t.Errorf("the mute member was asked %d times", n)
+	}
+}
+
+// TestNotEveryMemberIsAskedAtOnce when a request misses in a large swarm.
+func TestNotEveryMemberIsAskedAtOnce(t *testing.T) {
+	f := newFabric(t)
+	f.interval = time.Hour
+	a := f.add("a")
+	f.mutes(100)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if err := a.m.CatchUp(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if all, most := f.asked.Load(), f.crowd.Load(); all != 100 || most > 64 {
+		t.Errorf("%d members were asked, %d at once", all, most)
+	}
+}
+
 // TestManyVersionsAreDeletedInDeltasThatFit deletes many paths that several
 // registries wrote at the same time: each delete names all their versions.
 func TestManyVersionsAreDeletedInDeltasThatFit(t *testing.T) {

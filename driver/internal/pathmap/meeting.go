@@ -1,11 +1,15 @@
 package pathmap
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // meeting is whether a trusted member named its heads since this map was opened.
 type meeting struct {
-	once sync.Once
-	met  chan struct{}
+	named atomic.Bool
+	once  sync.Once
+	met   chan struct{} // closed later: once what it named is being followed
 }
 
 func (m *meeting) held() { m.once.Do(func() { close(m.met) }) }

@@ -5,15 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	roundTimeout = 30 * time.Second // of asking one member; a long history takes several
 	syncWorkers  = 4
+	maxAsked     = 64 // members asked at once by CatchUp
 )
 
 // ErrBehind says that a member named changes that did not arrive in time, so
@@ -57,75 +60,6 @@ func (m *Map) Joined(id peer.ID) {
 	if m.cfg.Swarm.Trusts(id) {
 		m.inbox.add(id, nil)
 	}
-}
-
-// inbox is what is to be asked of whom: one entry a member, however often it
-// spoke.
-type inbox struct {
-	mu   sync.Mutex
-	todo map[peer.ID][]cid.Cid // empty: ask for the heads
-	busy map[peer.ID]bool
-	wake chan struct{}
-}
-
-func (i *inbox) add(id peer.ID, heads []cid.Cid) {
-	i.mu.Lock()
-	if i.todo == nil {
-		i.todo, i.busy = map[peer.ID][]cid.Cid{}, map[peer.ID]bool{}
-	}
-	if old, ok := i.todo[id]; ok && (len(old) == 0 || len(heads) == 0 || len(old) > maxHeads/2) {
-		heads = nil
-	} else {
-		heads = append(old, heads...)
-	}
-	i.todo[id] = heads
-	i.mu.Unlock()
-	i.poke()
-}
-
-func (i *inbox) poke() {
-	select {
-	case i.wake <- struct{}{}:
-	default:
-	}
-}
-
-// next picks a member nobody is talking with.
-func (i *inbox) next() (id peer.ID, heads []cid.Cid, ok bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for id, heads := range i.todo {
-		if i.busy[id] {
-			continue
-		}
-		delete(i.todo, id)
-		i.busy[id] = true
-		if len(i.todo) > 0 {
-			i.poke()
-		}
-		return id, heads, true
-	}
-	return "", nil, false
-}
-
-func (i *inbox) done(id peer.ID) {
-	i.mu.Lock()
-	delete(i.busy, id)
-	more := len(i.todo) > 0
-	i.mu.Unlock()
-	if more {
-		i.poke()
-	}
-}
-
-// CatchingUp says whether members named changes, or were not asked for theirs yet,
-// that are still on their way into the map.
-func (m *Map) CatchingUp() bool { return m.inbox.waits() }
-
-func (i *inbox) waits() bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return len(i.todo)+len(i.busy) > 0
 }
 
 func (m *Map) worker() {
@@ -201,25 +135,33 @@ func (m *Map) CatchUp(ctx context.Context) error {
 	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
 	}
-	return m.rounds.join(ctx, m.run, func(deadline time.Time) error {
+	err := m.rounds.join(ctx, m.run, func(deadline time.Time) error {
 		ctx, cancel := context.WithDeadline(m.ctx, deadline)
 		defer cancel()
 		return m.askAll(ctx)
 	})
+	if !m.meeting.named.Load() {
+		return nil // nobody can have named what did not arrive
+	}
+	return err
 }
 
+// askAll asks all members at once, up to maxAsked.
 func (m *Map) askAll(ctx context.Context) error {
-	members := m.trusted()
-	behind := make([]bool, len(members))
-	var wg sync.WaitGroup
-	for i, id := range members {
-		wg.Go(func() { behind[i] = m.askOne(ctx, id) })
+	var behind atomic.Bool
+	var g errgroup.Group
+	g.SetLimit(maxAsked)
+	for _, id := range m.trusted() {
+		g.Go(func() error {
+			if m.askOne(ctx, id) {
+				behind.Store(true)
+			}
+			return nil
+		})
 	}
-	wg.Wait()
-	for _, b := range behind {
-		if b {
-			return ErrBehind
-		}
+	_ = g.Wait()
+	if behind.Load() {
+		return ErrBehind
 	}
 	return nil
 }
