@@ -20,7 +20,8 @@ import (
 // pushed here.
 type local struct {
 	storagedriver.StorageDriver
-	root string
+	root  string
+	blobs *blob.Store
 }
 
 // PutContent implements storagedriver.StorageDriver.
@@ -49,9 +50,12 @@ func (l local) Walk(ctx context.Context, from string, f storagedriver.WalkFn, op
 	}, options...)
 }
 
-// Delete implements storagedriver.StorageDriver.
+// Delete implements storagedriver.StorageDriver. Who still writes there ends, or a
+// file without a name would fill the disk: the registry leaves writers open when there
+// is no room for its hash state.
 func (l local) Delete(ctx context.Context, p string) error {
 	err := l.StorageDriver.Delete(ctx, p)
+	l.blobs.EndUploads(filepath.Join(l.root, p))
 	if err == nil {
 		_ = l.StorageDriver.Delete(ctx, path.Clean(blob.UploadNote(p))) // most have none
 		l.prune(path.Dir(p))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -86,4 +87,50 @@ func TestUploadsBeginWhileOthersEnd(t *testing.T) {
 	if left := staged(t, m); len(left) > 0 {
 		t.Errorf("%v is left of uploads that ended", left)
 	}
+}
+
+// TestADeletedUploadLeavesTheDisk though its writer is never closed: the registry does
+// not, when it cannot keep its hash state.
+func TestADeletedUploadLeavesTheDisk(t *testing.T) {
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	const dir = "/docker/registry/v2/repositories/team/app/_uploads/1"
+	w, err := m.Writer(t.Context(), dir+"/data", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 4<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if n := openFiles(t, m.Params.DatastorePath, "/data"); n != 1 {
+		t.Fatalf("%d files are open", n)
+	}
+	if err := m.Delete(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if n := openFiles(t, m.Params.DatastorePath, "/data (deleted)"); n > 0 {
+		t.Error("the file that was deleted is still open")
+	}
+	if _, err := w.Write(make([]byte, 1)); err == nil {
+		t.Error("bytes were accepted that go nowhere")
+	}
+	if left := staged(t, m); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}
+
+// openFiles counts those that this process holds below a directory.
+func openFiles(t *testing.T, dir, suffix string) (n int) {
+	t.Helper()
+	const fds = "/proc/self/fd"
+	entries, err := os.ReadDir(fds)
+	if err != nil {
+		t.Skipf("nobody says which files are open: %v", err)
+	}
+	for _, e := range entries {
+		file, _ := os.Readlink(filepath.Join(fds, e.Name()))
+		if strings.HasPrefix(file, dir) && strings.HasSuffix(file, suffix) {
+			n++
+		}
+	}
+	return n
 }

@@ -78,7 +78,7 @@ func newDriver(r *rooms) *Driver {
 	root := r.path(localDir)
 	d.StorageDriver = &store{
 		rooms: r,
-		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root},
+		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, r.blobs},
 	}
 	return d
 }
@@ -289,6 +289,9 @@ func (r *rooms) closeAll() error {
 	}
 	if r.transfers != nil {
 		try("transfers", r.transfers.Close)
+	}
+	if r.blobs != nil {
+		r.blobs.Close()
 	}
 	if r.paths != nil {
 		try("path map", r.paths.Close)

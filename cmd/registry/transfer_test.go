@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -120,6 +121,59 @@ func TestFullDisk(t *testing.T) {
 	pull(t, b, "a:1", img) // what is here is served
 	pull(t, b, "a:2", push(t, a, "a:2"))
 	pull(t, a, "a:3", push(t, b, "a:3"))
+}
+
+// TestFullDiskAndCancel fills the disk with an upload, which is cancelled then.
+func TestFullDiskAndCancel(t *testing.T) {
+	p := newProcess(t, keygen(t))
+	p.onDiskOf(t, 96*mib)
+	p.env = []string{"GOGC=1"} // files that nobody knows of any more are closed soon
+	p.start()
+	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	if status := request(t, http.MethodPatch, location, make([]byte, 120*mib)).StatusCode; status < 400 {
+		t.Fatalf("%d: that many bytes do not fit", status)
+	}
+	location = request(t, http.MethodGet, location, nil).Header.Get("Location")
+	send(t, http.MethodDelete, location, nil, http.StatusNoContent)
+	await(t, "the upload has left the disk", func() bool { return len(p.deletedFiles(t)) == 0 })
+	content, path := layer(t, p, 60*mib)
+	if got, status, err := body(p, path); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d, %d bytes, %v", status, len(got), err)
+	}
+}
+
+func request(t *testing.T, method, url string, body []byte) *http.Response {
+	t.Helper()
+	req, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	return resp
+}
+
+// deletedFiles are those of uploads that the process still holds; asking has it work a
+// little, so that it collects its garbage.
+func (p *process) deletedFiles(t *testing.T) (deleted []string) {
+	t.Helper()
+	request(t, http.MethodGet, "http://"+p.http+"/v2/", nil)
+	fds := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "fd")
+	entries, err := os.ReadDir(fds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		file, _ := os.Readlink(filepath.Join(fds, e.Name()))
+		if strings.Contains(file, "/_uploads/") && strings.HasSuffix(file, " (deleted)") {
+			deleted = append(deleted, file)
+		}
+	}
+	return deleted
 }
 
 // onDiskOf gives a registry a file system of a size for its data: in a namespace

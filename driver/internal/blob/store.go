@@ -15,8 +15,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Store is the blobs of one directory. It is safe for concurrent use, has no
-// goroutines of its own and needs no closing; the datastore is its opener's.
+// Store is the blobs of one directory. It is safe for concurrent use. Its uploads have
+// goroutines until they end, or Close; the datastore is its opener's.
 type Store struct {
 	blobs, staging string
 	index          index
@@ -62,6 +62,10 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	}
 	return s, nil
 }
+
+// Close ends the uploads that are still open, as Upload.Close does, and waits for that;
+// nobody writes to one any more.
+func (s *Store) Close() { s.uploads.close() }
 
 // SetFunction has new blobs named with f: those of Adopt and Put, and those of uploads
 // that begin from now on. Blobs that are here, or come from elsewhere, keep their CIDs.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,16 @@ func (l *tally) all() []byte {
 
 // full is where the first leaf that is not full begins.
 func (l *tally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
+
+// read takes what a file of that size holds of the leaf that is not full, and all behind.
+func (l *tally) read(file io.ReaderAt, size int64) error {
+	from := l.full()
+	n, err := io.Copy(l, io.NewSectionReader(file, from, size-from))
+	if err == nil && n != size-from {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
 
 // Write implements io.Writer.
 func (l *tally) Write(b []byte) (int, error) {
@@ -121,7 +132,7 @@ func (k *known) write(file string) error {
 	}
 	fresh := UploadNote(file + ".new")
 	if err := os.WriteFile(fresh, b, 0o600); err != nil {
-		return fmt.Errorf("keep hashes: %w", err)
+		return fmt.Errorf("keep hashes: %w", errors.Join(err, removeFiles(fresh)))
 	}
 	if err := os.Rename(fresh, UploadNote(file)); err != nil {
 		return fmt.Errorf("keep hashes: %w", err)

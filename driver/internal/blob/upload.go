@@ -25,7 +25,7 @@ type Upload struct {
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
 	tally *tally // nil until the first byte
-	fault error  // what could not be made safe: nothing is known of the file any more
+	fault error  // why it ended early, and gave back all it held; nothing is known of the file
 	state uploadState
 }
 
@@ -71,8 +71,7 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 		err = u.begin()
 	}
 	if err != nil {
-		s.uploads.leave(u)
-		return nil, errors.Join(err, f.Close())
+		return nil, u.fail(err)
 	}
 	return u, nil
 }
@@ -92,22 +91,26 @@ func (u *Upload) begin() error {
 	if err := removeFiles(UploadNote(u.file.Name())); err != nil { // it is about to be wrong
 		return err
 	}
+	if info.Size() < u.size {
+		return ErrUploadOver // somebody cut it: what came now would lie behind a hole
+	}
 	if info.Size() > u.size {
 		errKnown, rewritten = errUnknown, true
 		if err := u.file.Truncate(u.size); err != nil {
 			return err
 		}
 	}
+	t := newTally(u.store.Function())
+	t.reread = u.size > 0
 	if errKnown == nil && k.Size > 0 && k.describes(info) {
-		u.tally = k.tally()
-	} else {
-		u.tally = newTally(u.store.Function())
-		u.tally.reread = u.size > 0
+		t = k.tally()
 	}
-	u.tally.reread = u.tally.reread || rewritten
-	from := u.tally.full()
-	_, err = io.Copy(u.tally, io.NewSectionReader(u.file, from, u.size-from))
-	return err
+	t.reread = t.reread || rewritten
+	if err := t.read(u.file, u.size); err != nil {
+		return err
+	}
+	u.tally = t
+	return nil
 }
 
 // named describes the file while it still has its name. It has not when it became a
@@ -139,9 +142,20 @@ func (u *Upload) Write(b []byte) (int, error) {
 	if u.state != uploadOpen {
 		return 0, ErrUploadOver
 	}
+	n, err := u.write(b)
+	if err != nil {
+		return n, fmt.Errorf("write %s: %w", u.file.Name(), u.fail(err))
+	}
+	return n, nil
+}
+
+func (u *Upload) write(b []byte) (int, error) {
+	if u.fault != nil {
+		return 0, u.fault
+	}
 	if u.tally == nil && len(b) > 0 {
 		if err := u.begin(); err != nil {
-			return 0, fmt.Errorf("write %s: %w", u.file.Name(), err)
+			return 0, err
 		}
 	}
 	n := 0
@@ -156,7 +170,7 @@ func (u *Upload) Write(b []byte) (int, error) {
 			break
 		}
 		if err := u.send(); err != nil {
-			return n, fmt.Errorf("write %s: %w", u.file.Name(), err)
+			return n, err
 		}
 	}
 	return n, nil
@@ -170,102 +184,4 @@ func (u *Upload) send() error {
 	c := u.piece
 	u.piece = nil
 	return u.flow.send(c)
-}
-
-// Commit makes the bytes safe on disk; nothing can be written any more.
-func (u *Upload) Commit() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.state != uploadOpen {
-		return ErrUploadOver
-	}
-	if err := u.settle(); err != nil {
-		return fmt.Errorf("commit upload: %w", err)
-	}
-	u.state = uploadCommitted
-	return nil
-}
-
-// Close keeps what came, safe on disk, for Store.Upload to append to or
-// Store.AdoptUpload.
-func (u *Upload) Close() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.close()
-}
-
-func (u *Upload) close() error {
-	var err error
-	switch u.state {
-	case uploadClosed, uploadCancelled:
-		return ErrUploadOver
-	case uploadOpen:
-		err = u.settle()
-	}
-	u.state = uploadClosed
-	u.store.uploads.leave(u)
-	if err = errors.Join(err, u.file.Close()); err != nil {
-		return fmt.Errorf("close upload: %w", err)
-	}
-	return nil
-}
-
-// Cancel removes the file.
-func (u *Upload) Cancel() error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.state == uploadClosed || u.state == uploadCancelled {
-		return ErrUploadOver
-	}
-	u.state = uploadCancelled
-	u.store.uploads.leave(u)
-	if u.flow != nil {
-		_ = u.flow.end() // what it could not write is not wanted any more
-	}
-	err := errors.Join(u.file.Close(), os.Remove(u.file.Name()), removeFiles(UploadNote(u.file.Name())))
-	if err != nil {
-		return fmt.Errorf("cancel upload: %w", err)
-	}
-	return nil
-}
-
-// settle writes what is left, syncs the file, and notes what is known of it. What
-// failed once stays failed: the bytes are gone, and the next sync would not say so.
-func (u *Upload) settle() error {
-	if u.tally == nil || u.fault != nil {
-		return u.fault // without a tally it wrote nothing: who did has settled it
-	}
-	u.fault = u.drain()
-	if u.fault == nil {
-		u.fault = u.file.Sync()
-	}
-	if u.fault != nil {
-		return u.fault
-	}
-	info, err := u.file.Stat()
-	if err != nil {
-		return err
-	}
-	return u.tally.know(info).write(u.file.Name())
-}
-
-// drain waits until everything is written and hashed.
-func (u *Upload) drain() error {
-	switch {
-	case u.flow != nil:
-		var err error
-		if u.piece != nil {
-			err = u.send()
-		}
-		return errors.Join(err, u.flow.end())
-	case u.piece == nil:
-		return nil
-	}
-	// Few bytes: goroutines would cost more than they bring.
-	c := u.piece
-	u.piece = nil
-	defer c.free()
-	u.tally.add(c.bytes)
-	_, err := u.file.WriteAt(c.bytes, c.offset)
-	return err
 }

@@ -178,3 +178,86 @@ func replaceFile(file string) error {
 	}
 	return errors.Join(os.WriteFile(file, content, 0o600), os.Chtimes(file, info.ModTime(), info.ModTime()))
 }
+
+// The registry leaves a writer as it is when there is no room for its hash state.
+func TestAFailedWriteGivesBackWhatItHeld(t *testing.T) {
+	d := newDisk(t)
+	file := filepath.Join(d.dir, "staging", "full")
+	require.NoError(t, os.Symlink("/dev/full", file))
+	u, err := d.store.Upload(file, true)
+	require.NoError(t, err)
+	for i := 0; err == nil && i < 100; i++ {
+		_, err = u.Write(random(1, pieceSize))
+	}
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.Empty(t, d.store.uploads.by)
+	require.Error(t, u.file.Close(), "it is still open")
+	_, err = u.Write([]byte("more"))
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.ErrorIs(t, u.Commit(), syscall.ENOSPC)
+	require.ErrorIs(t, u.Close(), syscall.ENOSPC)
+	require.ErrorIs(t, u.Close(), ErrUploadOver)
+}
+
+// What an upload cannot take up must not be taken for known by the next Write.
+func TestAWriteAfterAFailedBegin(t *testing.T) {
+	for name, spoil := range map[string]func(*testing.T, *Upload){
+		"the last leaf cannot be read": func(t *testing.T, u *Upload) {
+			require.NoError(t, u.file.Close())
+			var err error
+			u.file, err = os.OpenFile(u.file.Name(), os.O_WRONLY, 0)
+			require.NoError(t, err)
+		},
+		"the note cannot be removed": func(t *testing.T, u *Upload) {
+			mkdir(t, UploadNote(u.file.Name()), "x")
+		},
+		"the file was cut": func(t *testing.T, u *Upload) {
+			require.NoError(t, os.Truncate(u.file.Name(), LeafSize/2))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			u, err := d.store.Upload(d.stage(random(1, LeafSize+9)), true)
+			require.NoError(t, err)
+			spoil(t, u)
+			_, first := u.Write([]byte("x"))
+			require.Error(t, first)
+			require.Empty(t, d.store.uploads.by)
+			_, err = u.Write([]byte("x"))
+			require.ErrorIs(t, err, errors.Unwrap(first))
+			require.Error(t, u.Close())
+		})
+	}
+}
+
+// Removing a file ends whoever writes it, or its bytes stay on the disk.
+func TestUploadsThatAreEndedByOthers(t *testing.T) {
+	for name, end := range map[string]func(*disk, string){
+		"deleted": func(d *disk, file string) { d.store.EndUploads(filepath.Dir(file)) },
+		"closed":  func(d *disk, _ string) { d.store.Close() },
+		"cancelled": func(d *disk, file string) {
+			u, err := d.store.Upload(file, true)
+			require.NoError(d.t, err)
+			require.NoError(d.t, u.Cancel())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			open := func(dir string) *Upload {
+				u, err := d.store.Upload(filepath.Join(d.dir, "staging", dir, "data"), true)
+				require.NoError(t, err)
+				mustWrite(t, u, random(1, 3*pieceSize+1), false)
+				return u
+			}
+			u, beside := open("u"), open("u2")
+			end(d, u.file.Name())
+			require.Error(t, u.file.Close(), "it is still open")
+			_, err := u.Write([]byte("x"))
+			require.ErrorIs(t, err, ErrUploadOver)
+			if name != "closed" {
+				mustWrite(t, beside, []byte("x"), true)
+			}
+			require.Empty(t, d.store.uploads.by)
+		})
+	}
+}

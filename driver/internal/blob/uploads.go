@@ -1,19 +1,59 @@
 package blob
 
-import "sync"
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+)
 
 // uploads knows who writes which file.
 type uploads struct {
 	mu      sync.Mutex
 	by      map[string]*Upload
 	adopted map[string]int // how many make a blob of the file now
+	closed  bool
+}
+
+// EndUploads ends the uploads that write path, or a file below it, and gives back what
+// they hold of memory and of the disk. Their bytes are lost: it is for files that have
+// been removed.
+func (s *Store) EndUploads(path string) {
+	for _, u := range s.uploads.at(path) {
+		u.drop()
+	}
+}
+
+// at are the uploads that write a file or one below it.
+func (w *uploads) at(path string) []*Upload {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var us []*Upload
+	for file, u := range w.by {
+		if file == path || strings.HasPrefix(file, path+string(filepath.Separator)) {
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// close ends all uploads; what they wrote is on disk. There are no new ones.
+func (w *uploads) close() {
+	w.mu.Lock()
+	w.closed = true
+	us := slices.Collect(maps.Values(w.by))
+	w.mu.Unlock()
+	for _, u := range us {
+		u.takeOver()
+	}
 }
 
 // claim makes u the one that writes its file, and ends the one before. While a blob
 // is being made of the file nobody gets it.
 func (w *uploads) claim(u *Upload) (live bool, err error) {
 	w.mu.Lock()
-	if w.adopted[u.file.Name()] > 0 {
+	if w.closed || w.adopted[u.file.Name()] > 0 {
 		w.mu.Unlock()
 		return false, ErrUploadOver
 	}
