@@ -181,6 +181,7 @@ func openBadger(dir string) (*badgerds.Datastore, error) {
 	opts := badgerds.DefaultOptions
 	opts.MaxTableSize = 64 << 20
 	opts.NumMemtables = 2
+	opts.SyncWrites = true // an entry that was acknowledged survives a crash, whatever the default
 	db, err := badgerds.NewDatastore(dir, &opts)
 	if err == nil {
 		return db, nil

@@ -1,63 +1,121 @@
 package main_test
 
 import (
-	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
-// TestAJoinerKilledInMidSync kills a registry while it fetches a history over a
-// thin line, each time a little later. It goes on from what it had, and has no hole
-// in the end.
-func TestAJoinerKilledInMidSync(t *testing.T) {
-	const deltas, line, first, step = 1500, 512 << 10, 32 << 10, 16 << 10
-	const history = deltas * 200 // bytes at least
-	key := drivertest.Key(t)
-	a, link := drivertest.StartLinked(t, drivertest.Parameters(t, key))
-	for i := range deltas {
-		tag := fmt.Sprintf("/docker/registry/v2/repositories/a/_manifests/tags/%d/current/link", i%200)
-		if err := a.PutContent(t.Context(), tag, fmt.Append(nil, "sha256:", i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want := a.Status(t.Context()).Map
-	link.Throttle(line)
-	// Nobody reaches the joiner: it dials, through the link.
-	b := newProcess(t, fmt.Sprintf("protectorkey: %q", key), "bootstrappers: "+a.Addresses()[0], "announceaddrs: /ip4/127.0.0.1/tcp/9")
-	asked := driver.Parameters{DatastorePath: filepath.Join(b.dir, "data")}
-	current := func() bool {
-		s, err := driver.AskStatus(t.Context(), asked)
-		return err == nil && s.Map.Digest == want.Digest
-	}
-	kills := 0
-	for done := false; !done && kills < 40; {
-		until := link.Passed() + int64(first+kills*step)
-		b.spawn()
-		await(t, "bytes come", func() bool {
-			done = current()
-			return done || link.Passed() >= until
-		})
-		if !done {
-			b.kill()
-			kills++
-		}
-	}
-	t.Logf("%d kills", kills)
-	if kills < 4 {
-		t.Error("the history came too soon: the test tested little")
-	}
-	if last := first + kills*step; last >= history {
-		t.Errorf("it took %d kills, after which the whole history fits %d bytes: nothing was kept", kills, last)
-	}
-	if got := b.status().Map; got != want {
-		t.Errorf("the joiner has %+v, want %+v", got, want)
-	}
-	b.kill()
+// TestFilesAreSyncedAroundTheirRename traces two registries: what becomes a blob is
+// synced before its rename, and the directory after it.
+func TestFilesAreSyncedAroundTheirRename(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key)
+	b := newProcess(t, key, a.bootstrap())
+	a.traced(t)
+	b.traced(t)
+	a.start()
 	b.start()
-	if got := b.status().Map; got != want {
-		t.Errorf("after another kill it has %+v, want %+v", got, want)
+	img := push(t, a, "a:1")
+	_, path := layer(t, a, 3*mib)
+	await(t, "the blob is there for the other", func() bool {
+		_, status, err := body(b, path)
+		return err == nil && status == http.StatusOK
+	})
+	pull(t, b, "a:1", img)
+	kinds := map[string]int{}
+	for _, p := range []*process{a, b} {
+		checkSyncs(t, p.calls(t), kinds)
 	}
+	if kinds["upload"] < 5 || kinds["put"] < 1 || kinds["fetched"] < 5 {
+		t.Errorf("these became blobs: %v", kinds)
+	}
+}
+
+// traced has the registry run with its syncs and renames written to a file.
+func (p *process) traced(t *testing.T) {
+	t.Helper()
+	p.wrap = []string{"strace", "-D", "-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2",
+		"-o", filepath.Join(p.dir, "calls")}
+	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
+		t.Skipf("nobody sees the syncs, which takes strace: %v %s", err, out)
+	}
+}
+
+// calls ends the registry and gives what was traced.
+func (p *process) calls(t *testing.T) []string {
+	t.Helper()
+	pid := p.cmd.Process.Pid
+	_ = p.signal(syscall.SIGTERM)
+	ended := regexp.MustCompile(`(?m)^` + strconv.Itoa(pid) + ` +\+\+\+ exited`)
+	var text []byte
+	await(t, "the trace ends", func() bool {
+		text, _ = os.ReadFile(filepath.Join(p.dir, "calls"))
+		return ended.Match(text)
+	})
+	return strings.Split(string(text), "\n")
+}
+
+var (
+	callLine    = regexp.MustCompile(`^(\d+) +(f(?:data)?sync|rename\w*)\((.*)`)
+	resumedLine = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>`)
+	fdPath      = regexp.MustCompile(`^\d+<(.*?)>`)
+	renamePaths = regexp.MustCompile(`"([^"]*)".*"([^"]*)"`)
+)
+
+// checkSyncs goes through the calls in order. A sync counts from its end before a
+// rename, and from its begin after one.
+func checkSyncs(t *testing.T, lines []string, kinds map[string]int) {
+	t.Helper()
+	synced, under, waiting := map[string]bool{}, map[string]string{}, map[string]string{}
+	for _, line := range lines {
+		if m := resumedLine.FindStringSubmatch(line); m != nil {
+			synced[under[m[1]]] = true
+			continue
+		}
+		m := callLine.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		if paths := renamePaths.FindStringSubmatch(m[3]); paths != nil {
+			if from, dir := paths[1], filepath.Dir(paths[2]); filepath.Base(dir) == "blobs" {
+				kinds[kindOf(from)]++
+				if !synced[from] {
+					t.Errorf("%s became a blob before it was synced", from)
+				}
+				waiting[from] = dir
+			}
+			continue
+		}
+		if path := fdPath.FindStringSubmatch(m[3]); path != nil {
+			for from, dir := range waiting {
+				if dir == path[1] {
+					delete(waiting, from)
+				}
+			}
+			if under[m[1]] = path[1]; !strings.Contains(line, "<unfinished") {
+				synced[path[1]] = true
+			}
+		}
+	}
+	for from := range waiting {
+		t.Errorf("nothing synced the directory after %s became a blob", from)
+	}
+}
+
+// kindOf says how a file came.
+func kindOf(file string) string {
+	switch {
+	case strings.Contains(file, "/_uploads/"):
+		return "upload"
+	case strings.HasPrefix(filepath.Base(file), ".blob-put-"):
+		return "put"
+	}
+	return "fetched"
 }

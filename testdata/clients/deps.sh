@@ -7,4 +7,4 @@ if [ "$(id -u)" != 0 ]; then
 fi
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-	skopeo podman containerd runc docker.io iproute2 curl
+	skopeo podman containerd runc docker.io iproute2 curl strace
