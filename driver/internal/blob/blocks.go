@@ -82,7 +82,7 @@ func leafLength(info fs.FileInfo, leaf int64) int64 {
 // warnRotten tells once of a blob whose file has other bytes than it should.
 func (s *Store) warnRotten(at place, err error) {
 	if _, told := s.rotten.LoadOrStore(at.root, true); !told {
-		s.log.WithError(err).Warnf("blob %s is damaged on disk at leaf %d: not served to others", at.root, at.leaf)
+		s.log.WithError(err).Warnf("blob %s is damaged on disk at leaf %d: others refuse it", at.root, at.leaf)
 	}
 }
 

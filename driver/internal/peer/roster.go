@@ -23,7 +23,7 @@ const (
 	redialSoon       = time.Second
 	maxDialsAtOnce   = 32
 	pokeAllEvery     = 10 * time.Second // at most, when a member comes back
-	unsubscribedWait = 15 * time.Second
+	unsubscribedWait = 5 * time.Second
 )
 
 // roster is who is there: members, bootstrappers, and those only heard of. It

@@ -260,9 +260,10 @@ func (j *job) closePartial() {
 // some times that.
 func (j *job) watch() {
 	for {
+		hashing := j.plan.hashing.Load() // looked at first: its end counts as progress
 		quiet := time.Since(j.born) - time.Duration(max(j.moved.Load(), j.flowed.Load()))
 		left := min(j.t.pace.stall-quiet, j.t.pace.trickle-j.still())
-		if j.plan.hashing.Load() {
+		if hashing {
 			left = max(left, j.t.pace.retry) // busy with what is here
 		}
 		if left <= 0 {
