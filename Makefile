@@ -44,7 +44,7 @@ test-kubo: build ## compare CIDs and fetch with a real Kubo, built if IPFS=<bina
 	testdata/kubo/run.sh $(BIN) $(IPFS)
 
 .PHONY: bench
-bench: build ## measure all targets, into docs/benchmarks.md; root and iproute2 for those with a network
+bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench
 	bin/bench -registry $(BIN) -out docs/benchmarks.md
 

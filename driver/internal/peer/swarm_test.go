@@ -230,6 +230,10 @@ func TestRestartWithNewAddressRejoins(t *testing.T) {
 	a.start(t, nil)
 	b.start(t, via(a.info(t, stripped(t, a)...)))
 	meet(t, a, b)
+	eventually(t, "they have greeted, and a remembers where b is", func() bool {
+		ms := a.Members()
+		return len(ms) == 1 && len(ms[0].Addrs) > 0
+	})
 	old := a.Addrs()[0].String()
 	// The bootstrapper comes back elsewhere; nobody is told where.
 	if err := a.Close(); err != nil {
