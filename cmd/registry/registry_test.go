@@ -229,6 +229,16 @@ func TestUploadWithAnotherDigestIsRefused(t *testing.T) {
 
 func send(t *testing.T, method, url string, body []byte, want int) (location string) {
 	t.Helper()
+	resp, text := request(t, method, url, body)
+	if resp.StatusCode != want {
+		t.Fatalf("%s: %s %s", method, resp.Status, text)
+	}
+	return resp.Header.Get("Location")
+}
+
+// request gives an answer, whatever it is, and what stood in it.
+func request(t *testing.T, method, url string, body []byte) (*http.Response, []byte) {
+	t.Helper()
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -240,10 +250,7 @@ func send(t *testing.T, method, url string, body []byte, want int) (location str
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != want {
-		t.Fatalf("%s: %s %s", method, resp.Status, text)
-	}
-	return resp.Header.Get("Location")
+	return resp, text
 }
 
 func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {

@@ -130,31 +130,17 @@ func TestFullDiskAndCancel(t *testing.T) {
 	p.env = []string{"GOGC=1"} // files that nobody knows of any more are closed soon
 	p.start()
 	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
-	if status := request(t, http.MethodPatch, location, make([]byte, 120*mib)).StatusCode; status < 400 {
-		t.Fatalf("%d: that many bytes do not fit", status)
+	if resp, _ := request(t, http.MethodPatch, location, make([]byte, 120*mib)); resp.StatusCode < 400 {
+		t.Fatalf("%s: that many bytes do not fit", resp.Status)
 	}
-	location = request(t, http.MethodGet, location, nil).Header.Get("Location")
+	resp, _ := request(t, http.MethodGet, location, nil)
+	location = resp.Header.Get("Location")
 	send(t, http.MethodDelete, location, nil, http.StatusNoContent)
 	await(t, "the upload has left the disk", func() bool { return len(p.deletedFiles(t)) == 0 })
 	content, path := layer(t, p, 60*mib)
 	if got, status, err := body(p, path); err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d, %d bytes, %v", status, len(got), err)
 	}
-}
-
-func request(t *testing.T, method, url string, body []byte) *http.Response {
-	t.Helper()
-	req, err := http.NewRequest(method, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/octet-stream")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	return resp
 }
 
 // deletedFiles are those of uploads that the process still holds; asking has it work a
