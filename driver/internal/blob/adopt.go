@@ -17,22 +17,9 @@ import (
 // putPattern names the staged files of Put; Open removes leftovers.
 const putPattern = ".blob-put-*"
 
-// Adopt makes a blob of a plain file under dir/staging, which nobody may write any
-// more: it is hashed, indexed and renamed, and safe on disk when Adopt returns. When
-// the blob is here already the file is removed. On an error the file is still there.
-// Its CID is made with the store's Function.
-func (s *Store) Adopt(ctx context.Context, file string) (Ref, error) {
-	return s.AdoptVerified(ctx, file, "")
-}
-
-// AdoptVerified is Adopt, and ErrDigestMismatch when the bytes do not have the
-// digest want. An empty want checks nothing.
-func (s *Store) AdoptVerified(ctx context.Context, file string, want digest.Digest) (Ref, error) {
-	return s.adopt(ctx, file, want, s.Function())
-}
-
-func (s *Store) adopt(ctx context.Context, file string, want digest.Digest, f Function) (Ref, error) {
-	l, inner, err := s.hashStaged(ctx, file, want, f)
+// adopt makes a blob of a plain file, which nobody may write any more.
+func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, error) {
+	l, inner, err := s.hashStaged(ctx, file, "", f)
 	if err != nil {
 		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
 	}
@@ -50,11 +37,15 @@ type Seen struct {
 	Size int64
 }
 
-// AdoptUpload makes a blob of the file of an Upload; one that is still open ends.
+// AdoptUpload makes a blob of a plain file under dir/staging, the file of an Upload
+// (one that is still open ends) or any other that nobody writes any more: it is indexed
+// and renamed, and safe on disk when AdoptUpload returns. When the blob is here already
+// the file is removed. On an error the file is still there; ErrDigestMismatch when its
+// bytes do not have the digest want, of which an empty one checks nothing.
+//
 // What was hashed while it came is not read again, unless it was changed since: so
 // its CID is made with the function the upload began with, though the store's be
-// another by now; or with f, unless that is 0. ErrDigestMismatch when the bytes do not
-// have the digest want.
+// another by now; or with f, unless that is 0.
 //
 // seen saves reading more than one leaf for want's sake, where nothing was written
 // that it does not tell of.
@@ -126,7 +117,7 @@ func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (R
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Close()); err == nil {
 		var ref Ref
-		if ref, err = s.adopt(ctx, f.Name(), "", function); err == nil {
+		if ref, err = s.adopt(ctx, f.Name(), function); err == nil {
 			return ref, nil
 		}
 	}

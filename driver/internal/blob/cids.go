@@ -1,11 +1,8 @@
 package blob
 
 import (
-	"encoding/hex"
-
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
-	"github.com/opencontainers/go-digest"
 )
 
 // InlineSize is the most bytes that an identity CID carries.
@@ -41,18 +38,4 @@ func InlineBytes(c cid.Cid) ([]byte, bool) {
 		return nil, false
 	}
 	return mh.Digest, true
-}
-
-// RawCID gives the CID of a blob that is one leaf (at most LeafSize bytes) from
-// its digest, under SHA2; false when d is no valid sha256 digest. A longer blob has
-// another CID, and so has one made with another function.
-func RawCID(d digest.Digest) (cid.Cid, bool) {
-	if d.Validate() != nil || d.Algorithm() != digest.SHA256 {
-		return cid.Undef, false
-	}
-	sum, err := hex.DecodeString(d.Encoded())
-	if err != nil {
-		return cid.Undef, false
-	}
-	return SHA2.leafCID(sum), true
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
-	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -31,18 +30,5 @@ func TestInlineBytesRefuses(t *testing.T) {
 	for _, c := range []cid.Cid{cid.Undef, SHA2.leafCID(make([]byte, sumSize)), cid.NewCidV1(cid.Raw, long)} {
 		_, ok := InlineBytes(c)
 		require.False(t, ok)
-	}
-}
-
-func TestRawCID(t *testing.T) {
-	content := random(1, 1000)
-	d := newDisk(t)
-	ref := d.adopt(content)
-	c, ok := RawCID(digest.FromBytes(content))
-	require.True(t, ok)
-	require.Equal(t, ref.CID, c)
-	for _, bad := range []digest.Digest{"", "sha256:", "sha256:zz", digest.SHA512.FromString("x"), "no digest"} {
-		_, ok := RawCID(bad)
-		require.False(t, ok, bad)
 	}
 }

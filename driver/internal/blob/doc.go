@@ -8,8 +8,8 @@
 // blockstore reads a leaf out of the file.
 //
 //	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
-//	ref, err := s.Adopt(ctx, "/var/lib/registry/ipfs/staging/upload") // hash, index, rename
-//	f, err := s.Open(ref.CID)                                         // an *os.File
+//	ref, err := s.Put(ctx, manifest) // hash, index, rename; a layer: OpenUpload, AdoptUpload
+//	f, err := s.Open(ref.CID)        // an *os.File
 //
 // A blob that comes from elsewhere is a Partial until it is whole: ReadLayout
 // checks its DAG, Partial.Put checks each leaf, Partial.Finish makes it a blob.

@@ -93,12 +93,3 @@ func functionOf(c cid.Cid, codec uint64) (Function, bool) {
 	_, known := functionNames[f]
 	return f, known && p == f.prefix(codec)
 }
-
-// leafSum is the sum in a leaf's CID, and its function; false when c is not a leaf's.
-func leafSum(c cid.Cid) ([]byte, Function, bool) {
-	f, ok := functionOf(c, cid.Raw)
-	if !ok {
-		return nil, 0, false
-	}
-	return c.Hash()[2:], f, true
-}

@@ -50,9 +50,9 @@ func TestBlake3Uploads(t *testing.T) {
 			require.NoError(t, d.store.Delete(t.Context(), ref.CID))
 		}
 		// The digest is that of the bytes, however many leaves there are.
-		_, err := d.store.AdoptVerified(t.Context(), d.stage(content), digest.FromString("other"))
+		_, err := d.store.AdoptUpload(t.Context(), d.stage(content), digest.FromString("other"), Seen{}, 0)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		ref, err := d.store.AdoptVerified(t.Context(), d.stage(content), digest.FromBytes(content))
+		ref, err := d.store.AdoptUpload(t.Context(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
 		require.NoError(t, err)
 		require.Equal(t, want, ref)
 		require.NoError(t, d.store.Delete(t.Context(), ref.CID))

@@ -66,7 +66,7 @@ func (d *disk) stage(content []byte) string {
 
 func (d *disk) adopt(content []byte) Ref {
 	d.t.Helper()
-	ref, err := d.store.Adopt(context.Background(), d.stage(content))
+	ref, err := d.store.AdoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
 	require.NoError(d.t, err)
 	return ref
 }

@@ -47,30 +47,6 @@ func (l *Layout) span(i int) (offset, length int64) {
 	return offset, min(l.LeafSize, l.Size-offset)
 }
 
-// BuildLayout computes the DAG over the leaves of a blob of size bytes: its root
-// and its inner blocks, the root first. A blob of one leaf has no inner block: the
-// leaf is the root. Its function is the leaves'. The error is ErrBadDAG when they
-// cannot be the leaves of such a blob.
-func BuildLayout(leaves []cid.Cid, size int64) (root cid.Cid, inner []blocks.Block, err error) {
-	var function Function
-	sums := make([]byte, 0, len(leaves)*sumSize)
-	for i, c := range leaves {
-		sum, f, ok := leafSum(c)
-		if i == 0 {
-			function = f
-		}
-		if !ok || f != function {
-			return cid.Undef, nil, fmt.Errorf("build layout: leaf %d is %s: %w", i, c, ErrBadDAG)
-		}
-		sums = append(sums, sum...)
-	}
-	l, inner, err := profile().build(function, sums, size)
-	if err != nil {
-		return cid.Undef, nil, fmt.Errorf("build layout: %w", err)
-	}
-	return l.Root, inner, nil
-}
-
 // shape is what decides a DAG beside the bytes. Tests use small ones.
 type shape struct {
 	leaf  int64 // bytes

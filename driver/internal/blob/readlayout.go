@@ -22,7 +22,7 @@ const (
 // from several goroutines at once and need not verify anything. It returns the
 // layout and the inner blocks, the root first. A root that is a leaf needs no get.
 //
-// What comes back is exactly the DAG that BuildLayout makes for that size: any
+// What comes back is exactly the DAG that a push makes for that size: any
 // other one, and any block that does not match its CID, is ErrBadDAG; the number of
 // blocks asked for follows from size alone. Errors of get are wrapped.
 func ReadLayout(ctx context.Context, root cid.Cid, size int64, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (*Layout, []blocks.Block, error) {
@@ -64,13 +64,12 @@ func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock)
 	return s.rebuild(f, root, level, size)
 }
 
-// rebuild makes the DAG anew from its leaves: when the root is the same, every
-// link, size and byte of the inner blocks is what it should be.
+// rebuild makes the DAG anew from its leaves, which all have f's prefix: when the root
+// is the same, every link, size and byte of the inner blocks is what it should be.
 func (s shape) rebuild(f Function, root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
 	sums := make([]byte, 0, len(leaves)*sumSize)
 	for _, c := range leaves {
-		sum, _, _ := leafSum(c)
-		sums = append(sums, sum...)
+		sums = append(sums, c.Hash()[2:]...) // behind function and length, a byte each
 	}
 	l, inner, err := s.build(f, sums, size)
 	if err != nil {

@@ -121,7 +121,7 @@ func (s *Store) checkFiles(ctx context.Context) error {
 			continue
 		}
 		s.log.Warnf("blob %s has no record: hashing it", root)
-		if _, err := s.adopt(ctx, filepath.Join(s.blobs, name), "", rootFunction(root)); err != nil {
+		if _, err := s.adopt(ctx, filepath.Join(s.blobs, name), rootFunction(root)); err != nil {
 			return err
 		}
 	}

@@ -21,7 +21,7 @@ func TestAdopt(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 5*LeafSize+7)
 	file := d.stage(content)
-	ref, err := d.store.Adopt(context.Background(), file)
+	ref, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.NoFileExists(t, file)
 	require.EqualValues(t, len(content), ref.Size)
@@ -39,7 +39,7 @@ func TestAdoptExistingDropsTheStagedFile(t *testing.T) {
 	content := random(1, LeafSize+1)
 	first := d.adopt(content)
 	file := d.stage(content)
-	second, err := d.store.Adopt(context.Background(), file)
+	second, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 	require.NoFileExists(t, file)
@@ -65,7 +65,7 @@ func TestAdoptConcurrently(t *testing.T) {
 	for i := range 12 {
 		file := d.stage(random(int64(i%3), 3*LeafSize))
 		wg.Go(func() {
-			if _, err := d.store.Adopt(context.Background(), file); err != nil {
+			if _, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0); err != nil {
 				t.Error(err)
 			}
 		})
@@ -75,24 +75,24 @@ func TestAdoptConcurrently(t *testing.T) {
 	require.Empty(t, d.stagedFiles())
 }
 
-func TestAdoptVerified(t *testing.T) {
+func TestAdoptChecksTheDigest(t *testing.T) {
 	for name, size := range map[string]int{"empty": 0, "one leaf": 1000, "three leaves": 2*LeafSize + 1} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t)
 			content := random(1, size)
 			file := d.stage(content)
-			_, err := d.store.AdoptVerified(context.Background(), file, digest.FromString("other bytes"))
+			_, err := d.store.AdoptUpload(context.Background(), file, digest.FromString("other bytes"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
 			require.FileExists(t, file)
-			_, err = d.store.AdoptVerified(context.Background(), file, digest.SHA512.FromString("other bytes"))
+			_, err = d.store.AdoptUpload(context.Background(), file, digest.SHA512.FromString("other bytes"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
-			_, err = d.store.AdoptVerified(context.Background(), file, "md5:00")
+			_, err = d.store.AdoptUpload(context.Background(), file, "md5:00", Seen{}, 0)
 			require.ErrorIs(t, err, digest.ErrDigestUnsupported)
 			d.requireUsage(0, 0)
 			require.Empty(t, d.keys(leafPrefix))
-			ref, err := d.store.AdoptVerified(context.Background(), file, digest.SHA512.FromBytes(content))
+			ref, err := d.store.AdoptUpload(context.Background(), file, digest.SHA512.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
-			again, err := d.store.AdoptVerified(context.Background(), d.stage(content), digest.FromBytes(content))
+			again, err := d.store.AdoptUpload(context.Background(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Equal(t, ref, again)
 		})
@@ -101,12 +101,12 @@ func TestAdoptVerified(t *testing.T) {
 
 func TestAdoptRefuses(t *testing.T) {
 	d := newDisk(t)
-	_, err := d.store.Adopt(context.Background(), filepath.Join(d.dir, "staging", "none"))
+	_, err := d.store.AdoptUpload(context.Background(), filepath.Join(d.dir, "staging", "none"), "", Seen{}, 0)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	file := d.stage(random(1, 100*LeafSize))
-	_, err = d.store.Adopt(ctx, file)
+	_, err = d.store.AdoptUpload(ctx, file, "", Seen{}, 0)
 	require.ErrorIs(t, err, context.Canceled)
 	require.FileExists(t, file)
 }
@@ -117,7 +117,7 @@ func TestPut(t *testing.T) {
 	for range 2 {
 		ref, err := d.store.Put(context.Background(), content)
 		require.NoError(t, err)
-		want, _ := RawCID(digest.FromBytes(content))
+		want := SHA2.leafCID(sumsOf(profile(), content))
 		require.Equal(t, Ref{want, int64(len(content))}, ref)
 		d.requireContent(ref, content)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/opencontainers/go-digest"
+	"github.com/multiformats/go-multihash"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 
@@ -341,7 +341,7 @@ func warnings(r *registry) (found []*logrus.Entry) {
 // rawCID is the CID of a blob that nobody has.
 func rawCID(t *testing.T) cid.Cid {
 	t.Helper()
-	c, ok := blob.RawCID(digest.FromString(t.Name()))
-	require.True(t, ok)
-	return c
+	mh, err := multihash.Sum([]byte(t.Name()), multihash.SHA2_256, -1)
+	require.NoError(t, err)
+	return cid.NewCidV1(cid.Raw, mh)
 }

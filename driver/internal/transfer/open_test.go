@@ -95,6 +95,20 @@ func TestColdRange(t *testing.T) {
 	b.fetch(ref)
 }
 
+func TestColdReadsFromAnyOffset(t *testing.T) {
+	var town town
+	a := town.registry(t)
+	for _, size := range []int{0, 1, 129, mib, mib + 1, 5*mib + 7} {
+		content := random(int64(size), size)
+		ref := a.push(content)
+		for _, offset := range []int{size / 2, size} {
+			got, err := town.registry(t).pull(ref, int64(offset))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(content[offset:], got), "%d bytes from %d", size, offset)
+		}
+	}
+}
+
 func TestReadersAtManyPlaces(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
