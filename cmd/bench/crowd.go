@@ -21,12 +21,7 @@ func (b *bench) crowd(ctx context.Context) error {
 	size := pick[int64](b, 64<<20, 256<<20)
 	return b.withStar(ctx, slices.Repeat([]int{linkMbits}, 1+pullers), func(s swarm, spaces []*lab.Space) error {
 		var sent []float64
-		all := contender{"all", func(ctx context.Context) (trial, error) {
-			before := s[0].sent()
-			t, err := s.pullAtOnce(ctx, size)
-			sent = append(sent, float64(s[0].sent()-before)/float64(size))
-			return t, err
-		}}
+		all := s.crowd(size, &sent)
 		once := contender{"once", func(ctx context.Context) (trial, error) {
 			took, err := carry(ctx, spaces[0], spaces[1], size)
 			return trial{count: float64(size), took: took}, err
@@ -36,8 +31,36 @@ func (b *bench) crowd(ctx context.Context) error {
 			return err
 		}
 		b.crowdRows(size, trials["all"], trials["once"], sent)
-		return nil
+		return b.smallCrowds(ctx, s)
 	})
+}
+
+// crowd pulls one blob to all but the first, and notes what that one sends meanwhile,
+// as a multiple of the blob.
+func (s swarm) crowd(size int64, sent *[]float64) contender {
+	return contender{"all", func(ctx context.Context) (trial, error) {
+		before := s[0].sent()
+		t, err := s.pullAtOnce(ctx, size)
+		*sent = append(*sent, float64(s[0].sent()-before)/float64(size))
+		return t, err
+	}}
+}
+
+// smallCrowds has blobs pulled of which the first leaf is all, or much.
+func (b *bench) smallCrowds(ctx context.Context, s swarm) error {
+	for _, size := range []int64{1 << 20, 4 << 20} {
+		var sent []float64
+		if _, err := compete(ctx, pick(b, 2, 5), s.crowd(size, &sent)); err != nil {
+			return err
+		}
+		b.rows = append(b.rows, sentRow("what A sends to so many", size, sent))
+	}
+	return nil
+}
+
+func sentRow(what string, size int64, sent []float64) row {
+	return row{what, "the blob", len(sent), humanize.IBytes(uint64(spreadOf(sent).median * float64(size))), humanize.IBytes(uint64(size)),
+		spreadOf(sent), atMost(2.5), "-", "-"}
 }
 
 func (b *bench) crowdRows(size int64, all, once []trial, sent []float64) {
@@ -53,7 +76,7 @@ func (b *bench) crowdRows(size int64, all, once []trial, sent []float64) {
 	b.rows = append(b.rows,
 		row{name, "the time one link takes, measured", len(all), seconds(all), seconds(once), ratios(once, all), atMost(1.5), cpu(all), "-"},
 		row{name, "the same, computed", len(all), seconds(all), seconds(ideal), ratios(ideal, all), atMost(1.5), cpu(all), "-"},
-		row{"what A sends meanwhile", "the blob", len(sent), humanize.IBytes(uint64(spreadOf(sent).median * float64(size))), humanize.IBytes(uint64(size)), spreadOf(sent), atMost(2.5), "-", "-"})
+		sentRow("what A sends meanwhile", size, sent))
 }
 
 // pullAtOnce pushes a new blob to the first registry and pulls it from all others

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,19 +32,19 @@ func (j *job) ahead() {
 	r := &run{first: j.wanted, from: j.wanted, to: j.wanted + 1, id: id, began: time.Now()}
 	j.plan.claim(r)
 	defer j.changed.raise()
-	defer j.plan.release(r)
+	defer func() { j.plan.release(r) }()
 	from := int64(j.wanted) * blob.LeafSize
 	buf := make([]byte, min(blob.LeafSize, j.ref.Size-from))
-	err := j.inPieces(r, from, buf)
+	r, err := j.firstLeaf(r, from, buf)
 	if err == nil && j.awaitLayout() {
 		if err = j.put(r.from, buf); err == nil {
 			j.plan.skip(r)
 			j.landed()
 		} else {
-			err = fmt.Errorf("%s: %w", id, err)
+			err = fmt.Errorf("%s: %w", r.id, err)
 		}
 	}
-	j.settle(j.ctx, id, err)
+	j.settle(j.ctx, r.id, err)
 }
 
 // awaitHolder takes a holder of a leaf as soon as one is known.
@@ -73,19 +74,26 @@ func (j *job) awaitLayout() bool {
 }
 
 // inPieces receives a leaf over several connections at once, which takes fewer
-// round trips than over one that has yet to find its speed. Nothing is verified.
-func (j *job) inPieces(r *run, from int64, buf []byte) error {
+// round trips than over one that has yet to find its speed. Nothing is verified. A
+// relayedError when the holder names others.
+func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	ctx, cut := context.WithCancelCause(j.ctx)
 	defer cut(nil)
 	j.plan.started(r, cut)
 	size := max((len(buf)+pieces-1)/pieces, minPiece)
 	g, ctx := errgroup.WithContext(ctx)
+	var relayed atomic.Pointer[relayedError]
 	for at := 0; at < len(buf); at += size {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
 			guard := newGuard(j, r, cut)
 			defer guard.stop()
-			body, err := j.t.client.span(ctx, r.id, j.ref.CID, from+int64(at), from+int64(at+len(part)))
+			body, err := j.t.client.span(ctx, r.id, j.ref.CID, from+int64(at), from+int64(at+len(part)), how)
+			var e *relayedError
+			if errors.As(err, &e) {
+				relayed.Store(e) // the other connections are not cut for that
+				return nil
+			}
 			if err != nil {
 				return err
 			}
@@ -100,7 +108,12 @@ func (j *job) inPieces(r *run, from int64, buf []byte) error {
 	if err := g.Wait(); err != nil {
 		return because(ctx, r.id, err)
 	}
-	j.roster.measured(r.id, int64(len(buf)), time.Since(r.began))
+	if e := relayed.Load(); e != nil {
+		return e
+	}
+	if how != whenHere {
+		j.roster.measured(r.id, int64(len(buf)), time.Since(r.began))
+	}
 	return nil
 }
 

@@ -19,7 +19,8 @@ const maxBlock = 128 << 10
 // client asks members over HTTP.
 type client struct{ roads *roads }
 
-// do sends one request; the caller closes the body. 404 and 416 are errGone.
+// do sends one request; the caller closes the body. 404 and 416 are errGone, 416 also
+// errNotYet, and 300 is a relayedError.
 func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s/v1/%s", peer.ToCid(id), path), nil)
 	if err != nil {
@@ -35,8 +36,12 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	switch resp.StatusCode {
 	case want:
 		return resp, nil
-	case http.StatusNotFound, http.StatusRequestedRangeNotSatisfiable:
+	case http.StatusNotFound:
 		err = errGone
+	case http.StatusRequestedRangeNotSatisfiable:
+		err = errNotYet
+	case http.StatusMultipleChoices:
+		err = readRelays(resp)
 	default:
 		err = fmt.Errorf("answers %s", resp.Status)
 	}
@@ -66,10 +71,19 @@ func (c *client) block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, 
 	return c.body(ctx, id, "blocks/"+block.String(), maxBlock)
 }
 
+// terms is on what terms a range is asked for.
+type terms string
+
+const (
+	anyway   terms = ""
+	ifFirst  terms = "?" + firstParam // or a relayedError
+	whenHere terms = "?" + waitParam
+)
+
 // span gets the bytes [from, to) of a blob. A copy that is too short for them is
 // errLied.
-func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64) (io.ReadCloser, error) {
-	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String(),
+func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64, how terms) (io.ReadCloser, error) {
+	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String()+string(how),
 		fmt.Sprintf("bytes=%d-%d", from, to-1), http.StatusPartialContent)
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ func (r *run) eta(leaf int, now time.Time) time.Duration {
 	took := now.Sub(r.began)
 	got := r.got.Load()
 	if got == 0 {
-		return 3 * took
+		return 3 * max(took-r.patience, 0)
 	}
 	// got counts whole leaves that are here, too: those before from.
 	left := int64(leaf-r.first+1)*blob.LeafSize - got

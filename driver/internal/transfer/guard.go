@@ -19,13 +19,21 @@ type guard struct {
 func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 	return &guard{
 		j: j, run: r,
-		silence: time.AfterFunc(j.t.pace.silence, func() { cut(errSilent) }),
+		silence: time.AfterFunc(r.silence(j.t.pace), func() { cut(errSilent) }),
 		slow: time.AfterFunc(j.t.pace.slow, func() {
 			if leaf, ok := j.plan.head(r); ok && j.roster.faster(r.id, leaf, r.rate()) {
 				cut(errSlow)
 			}
 		}),
 	}
+}
+
+// silence is how long the first byte may take.
+func (r *run) silence(p pace) time.Duration {
+	if r.patience > 0 {
+		return r.patience * 3 / 2
+	}
+	return p.silence
 }
 
 // begin is the begin of a leaf.

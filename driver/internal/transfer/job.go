@@ -49,6 +49,7 @@ type job struct {
 
 	mu    sync.Mutex
 	users int
+	loans int // members that are sent something of it
 	ended bool
 	idle  *time.Timer
 	whom  map[peer.ID]bool // asked
@@ -87,9 +88,29 @@ func (j *job) leave() {
 	switch {
 	case j.users > 0:
 	case j.ended:
-		j.closePartial()
+		j.closeUnused()
 	default:
 		j.idle.Reset(j.t.pace.linger)
+	}
+}
+
+// lend keeps what is here open for a member, until giveBack; false when the job has
+// ended. It is no user: nobody here reads.
+func (j *job) lend() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.ended {
+		j.loans++
+	}
+	return !j.ended
+}
+
+func (j *job) giveBack() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.loans--
+	if j.ended {
+		j.closeUnused()
 	}
 }
 
@@ -110,9 +131,7 @@ func (j *job) run() {
 	j.err, j.ended = err, true
 	j.idle.Stop()
 	close(j.done)
-	if j.users == 0 {
-		j.closePartial()
-	}
+	j.closeUnused()
 }
 
 // fetch does everything and waits for all who took part.
@@ -245,10 +264,11 @@ func (j *job) verdict(err error) error {
 	return err
 }
 
-// closePartial keeps what has arrived for a later transfer; mu is held.
-func (j *job) closePartial() {
+// closeUnused keeps what has arrived for a later transfer, unless somebody reads it
+// still; mu is held.
+func (j *job) closeUnused() {
 	p := j.plan.blob()
-	if p == nil {
+	if p == nil || j.users > 0 || j.loans > 0 {
 		return
 	}
 	if err := p.Close(); err != nil {

@@ -52,6 +52,7 @@ type pace struct {
 	yield   time.Duration // for another registry to fetch what it is first in line for
 	poll    time.Duration // between looks at what registries in mid-transfer have
 	linger  time.Duration // a transfer without readers
+	relay   time.Duration // an order in which registries give on a leaf
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
 	send    time.Duration // a member that takes none of the bytes sent to it
 }
@@ -71,6 +72,7 @@ func paceFor(stall time.Duration) pace {
 		yield:   min(stall/20, 500*time.Millisecond),
 		poll:    min(stall/20, 300*time.Millisecond),
 		linger:  time.Minute,
+		relay:   min(stall/3, 10*time.Second),
 		grudge:  time.Minute,
 		send:    time.Minute,
 	}

@@ -22,7 +22,8 @@ type run struct {
 	got      atomic.Int64 // bytes received
 	last     atomic.Int64 // when, in nanoseconds since began
 	cut      context.CancelCauseFunc
-	twice    bool // its next leaf is fetched by two
+	patience time.Duration // no byte is expected for so long
+	twice    bool          // its next leaf is fetched by two
 }
 
 // want is where a reader is.
@@ -133,6 +134,18 @@ func (p *plan) release(r *run) {
 		}
 	}
 	p.claims = slices.DeleteFunc(p.claims, func(o *run) bool { return o == r })
+}
+
+// hand makes the claim of a run another holder's, who may have nothing to send for
+// as long as patience says.
+func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := &run{first: r.first, from: r.from, to: r.to, id: id, began: time.Now(), twice: r.twice, patience: patience}
+	if i := slices.Index(p.claims, r); i >= 0 {
+		p.claims[i] = n
+	}
+	return n
 }
 
 // head is the next leaf of a run; false at its end.

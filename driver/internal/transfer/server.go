@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,12 @@ const (
 	partialHeader = "Blob-Partial"
 	// fetchingParam says that who asks is fetching the blob itself.
 	fetchingParam = "fetching"
+	// firstParam says that who asks has nothing of the blob yet, and would as well
+	// have it from another.
+	firstParam = "first"
+	// waitParam says that who asks would rather wait than hear that a leaf is not here
+	// yet.
+	waitParam = "wait"
 )
 
 func (t *Transfers) newServer() *http.Server {
@@ -41,7 +48,10 @@ func (t *Transfers) newServer() *http.Server {
 //
 //	GET, HEAD /v1/blobs/<cid>       a blob, or a range of it; 404 when it is not here,
 //	                                with a Blob-Partial header when some leaves are:
-//	                                then ranges that begin in such a leaf are answered
+//	                                then ranges that begin in such a leaf are answered,
+//	                                and with ?wait those in a leaf that is about to come;
+//	                                with ?first perhaps a 300 whose Blob-Relays header
+//	                                names who has the bytes earlier (relays)
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
 //	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
 //
@@ -110,14 +120,19 @@ func (t *Transfers) answer(f serve) http.HandlerFunc {
 func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	f, err := t.cfg.Blobs.Open(c)
 	if errors.Is(err, blob.ErrNotFound) {
-		if j := t.job(c); j != nil {
+		if j := t.job(c); j != nil && j.lend() {
+			defer j.giveBack()
 			return j.serve(w, r)
 		}
+		f, err = t.cfg.Blobs.Open(c) // a transfer may have ended just now
 	}
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	if r.URL.Query().Has(firstParam) && t.relayed(w, r, c) {
+		return nil
+	}
 	http.ServeContent(w, r, "", time.Time{}, f)
 	return nil
 }
@@ -127,13 +142,16 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has(fetchingParam) {
 		j.meet(r.RemoteAddr)
 	}
-	p := j.plan.blob()
-	var from int64
-	if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from); n != 1 {
+	from, ok := rangeStart(r)
+	if !ok {
 		w.Header().Set(partialHeader, "true")
 		return blob.ErrNotFound
 	}
-	if p == nil || from < 0 || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
+	if r.URL.Query().Has(waitParam) {
+		j.await(r.Context(), leafAt(from))
+	}
+	p := j.plan.blob()
+	if p == nil || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", j.ref.Size))
 		http.Error(w, "not here yet", http.StatusRequestedRangeNotSatisfiable)
 		return nil
@@ -142,6 +160,32 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	// cut: the other end sees that bytes are missing.
 	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(p, 0, j.ref.Size))
 	return nil
+}
+
+func rangeStart(r *http.Request) (from int64, ok bool) {
+	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
+	return from, n == 1 && from >= 0
+}
+
+// await waits until a leaf is here, but no longer than who asks for it would.
+func (j *job) await(ctx context.Context, leaf int) {
+	late := time.NewTimer(j.t.pace.ask)
+	defer late.Stop()
+	for {
+		changed := j.changed.wait()
+		if leaf >= leavesOf(j.ref.Size) || j.plan.has(leaf) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return
+		case <-j.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid) error {

@@ -59,6 +59,7 @@ var (
 	errSilent  = errors.New("sends nothing")
 	errSlow    = errors.New("is slow")
 	errGone    = errors.New("does not have it any more")
+	errNotYet  = fmt.Errorf("%w, or not yet", errGone)
 	errLied    = errors.New("sent other bytes")
 	errUnasked = errors.New("no holder is known yet")
 

@@ -24,7 +24,8 @@ func (j *job) work(urgent bool) {
 			j.cancel(errWhole)
 			return
 		case r != nil:
-			j.settle(j.ctx, r.id, j.bring(r, buf))
+			r, err := j.bring(r, buf)
+			j.settle(j.ctx, r.id, err)
 			j.plan.release(r)
 			j.changed.raise() // what was not brought is free again
 		default:
@@ -48,21 +49,23 @@ func (j *job) rest(changed <-chan struct{}, urgent bool) {
 	}
 }
 
-// bring gets the leaves of a run, or some of them.
-func (j *job) bring(r *run, buf []byte) error {
+// bring gets the leaves of a run, or some of them. The run that it returns is of the
+// holder who gave them or failed.
+func (j *job) bring(r *run, buf []byte) (*run, error) {
 	if !j.begun() {
 		if _, from, length := j.plan.layout.Leaf(r.from); length > minPiece {
 			return j.bringFirst(r, from, buf[:length])
 		}
 	}
-	return j.receive(r, buf)
+	return r, j.receive(r, buf)
 }
 
-func (j *job) bringFirst(r *run, from int64, buf []byte) error {
-	if err := j.inPieces(r, from, buf); err != nil {
-		return err
+func (j *job) bringFirst(r *run, from int64, buf []byte) (*run, error) {
+	r, err := j.firstLeaf(r, from, buf)
+	if err == nil {
+		err = j.keep(r, r.from, buf)
 	}
-	return j.keep(r, r.from, buf)
+	return r, err
 }
 
 // receive streams the leaves of a run from a holder, each verified before anybody
@@ -79,7 +82,7 @@ func (j *job) receive(r *run, buf []byte) error {
 	}
 	_, from, _ := j.plan.layout.Leaf(leaf)
 	_, last, length := j.plan.layout.Leaf(to - 1)
-	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length)
+	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length, anyway)
 	if err != nil {
 		return because(ctx, r.id, err)
 	}

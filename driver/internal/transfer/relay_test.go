@@ -1,0 +1,172 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+func TestRelaysAreATree(t *testing.T) {
+	r := newRelays(time.Hour)
+	at := place{rawCID(t), 3}
+	for i, above := range [][]peer.ID{nil, nil, {"0"}, {"0"}, {"1"}, {"1"}, {"2", "0"}, {"2", "0"}, {"3", "0"}} {
+		for range 2 { // who asks again has its place
+			require.Equal(t, above, r.above(at, peer.ID(fmt.Sprint(i))), i)
+		}
+	}
+	require.Nil(t, r.above(place{rawCID(t), 4}, "8"), "another leaf")
+
+	r.lasts = time.Nanosecond
+	require.Nil(t, r.above(at, "9"), "a tree is for those who ask at the same time")
+	require.Len(t, r.trees, 1, "old trees are kept")
+}
+
+// What the first sends does not grow with those that pull, however small the blob.
+func TestManyWithNothingYet(t *testing.T) {
+	for _, size := range []int{mib, 2 * mib} {
+		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
+			t.Parallel()
+			var town town
+			a := town.registry(t, calm)
+			var others []*registry
+			for range 10 {
+				others = append(others, town.registry(t, calm))
+			}
+			content := random(int64(size), size)
+			ref := a.push(content)
+			for _, r := range append(others, a) {
+				r.uplink(16 * mib)
+			}
+			begin := time.Now()
+			var wg sync.WaitGroup
+			for _, b := range others {
+				wg.Go(func() { b.requirePull(ref, content) })
+			}
+			wg.Wait()
+			_, sent := a.transfers.Totals()
+			t.Logf("%d: ten had it in %s; the first sent %.2f times the blob", size, time.Since(begin), float64(sent)/float64(size))
+			require.Less(t, sent, int64(2*size+4*mib), "as many first leaves as pulls")
+		})
+	}
+}
+
+func TestFirstLeafIsRelayed(t *testing.T) { eachWay(t, firstLeafIsRelayed) }
+
+func firstLeafIsRelayed(t *testing.T, town *town) {
+	a := town.registry(t, calm)
+	content := random(80, mib)
+	ref := a.push(content)
+	var wg sync.WaitGroup
+	var others []*registry
+	for range 4 {
+		others = append(others, town.registry(t, calm))
+	}
+	a.uplink(8 * mib)
+	for _, b := range others {
+		wg.Go(func() { b.requirePull(ref, content) })
+	}
+	wg.Wait()
+	relayed := int64(0)
+	for _, b := range others {
+		_, sent := b.transfers.Totals()
+		relayed += sent
+	}
+	require.GreaterOrEqual(t, relayed, int64(mib), "nobody gave the leaf on")
+}
+
+// A relay that fails costs a moment: the leaf comes from who was asked first.
+func TestRelayThatFails(t *testing.T) {
+	for name, relay := range map[string]func(town *town, r *registry, ref blob.Ref){
+		"gone":     func(_ *town, r *registry, _ blob.Ref) { r.kill() },
+		"empty":    func(*town, *registry, blob.Ref) {},
+		"mute":     func(_ *town, r *registry, _ blob.Ref) { r.holdBack(0) },
+		"damaged":  func(_ *town, r *registry, ref blob.Ref) { r.push(random(81, 3*mib)); r.damage(ref, 0) },
+		"stranger": func(town *town, r *registry, _ blob.Ref) { town.houses = town.houses[:1] },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var town town
+			a, c := town.registry(t), town.registry(t)
+			content := random(81, 3*mib)
+			ref := a.push(content)
+			relay(&town, c, ref)
+			b := town.registry(t)
+			a.transfers.relays.above(place{ref.CID, 0}, c.id)
+			a.transfers.relays.above(place{ref.CID, 0}, c.id+"x") // no member at all
+			a.transfers.relays.above(place{ref.CID, 0}, b.id)
+			begin := time.Now()
+			b.transfers.lately.Store(a.id) // so that it is asked first
+			b.requirePull(ref, content)
+			require.Less(t, time.Since(begin), stall)
+			for _, warned := range warnings(b) {
+				require.Equal(t, c.id, warned.Data["peer"], "another than the liar is blamed")
+			}
+			require.Equal(t, name == "damaged", len(warnings(b)) > 0)
+		})
+	}
+}
+
+func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
+	var town town
+	a, b, c := town.registry(t), town.registry(t), town.registry(t)
+	content := random(82, 5*mib)
+	ref := a.push(content)
+	open := a.holdBack(3 * mib)
+	readExactly(t, b.open(ref, 0), content[:mib])
+	ask := func(how terms) ([]byte, error) {
+		body, err := c.transfers.client.span(context.Background(), b.id, ref.CID, 4*mib, 5*mib, how)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = body.Close() }()
+		return io.ReadAll(body)
+	}
+	_, err := ask(anyway)
+	require.ErrorIs(t, err, errGone)
+	begin := time.Now()
+	_, err = ask(whenHere)
+	require.ErrorIs(t, err, errGone)
+	require.GreaterOrEqual(t, time.Since(begin), b.pace.ask, "it did not wait")
+	time.AfterFunc(b.pace.ask/4, open)
+	got, err := ask(whenHere)
+	require.NoError(t, err)
+	require.Equal(t, content[4*mib:], got)
+}
+
+// What a member is sent stays open, though the transfer ends.
+func TestLoansOutliveTheTransfer(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(83, 3*mib))
+	open := a.holdBack(2 * mib)
+	body := b.open(ref, 0)
+	j := b.transfers.job(ref.CID)
+	require.True(t, j.lend())
+	require.NoError(t, body.Close())
+	open()
+	<-j.done
+	require.False(t, j.lend())
+	_, err := j.plan.blob().ReadAt(make([]byte, 1), 2*mib)
+	require.NoError(t, err)
+	j.giveBack()
+	_, err = j.plan.blob().ReadAt(make([]byte, 1), 2*mib)
+	require.Error(t, err)
+}
+
+// A holder names whom it likes; only a few of them are asked.
+func TestRelaysAreBounded(t *testing.T) {
+	names := strings.Repeat((&town{}).build(t).id.String()+",", 1000)
+	resp := &http.Response{Header: http.Header{relaysHeader: {names}}}
+	require.Len(t, readRelays(resp).ids, maxRelays)
+	require.Empty(t, readRelays(&http.Response{Header: http.Header{relaysHeader: {"nobody,,"}}}).ids)
+}
