@@ -83,6 +83,9 @@ func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, er
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(time.TimeOnly), s.name)
+		if err := b.touchMemory(ctx); err != nil {
+			return b.report(began), err
+		}
 		if err := s.run(b, ctx); err != nil {
 			return b.report(began), fmt.Errorf("%s: %w", s.name, err)
 		}
