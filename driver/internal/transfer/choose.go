@@ -30,6 +30,7 @@ type choice struct {
 	id       peer.ID
 	from, to int
 	over     *run // whose end it takes, or whose only leaf it fetches too
+	terms    terms
 }
 
 // next claims a run. Nil and whole: all leaves are here. Nil and not whole: there
@@ -57,7 +58,7 @@ func (j *job) next(urgent bool) (r *run, whole bool) {
 	if c == nil {
 		return nil, false
 	}
-	r = &run{first: c.from, from: c.from, to: c.to, id: c.id, began: v.now}
+	r = &run{first: c.from, from: c.from, to: c.to, id: c.id, began: v.now, terms: c.terms}
 	switch o := c.over; {
 	case o == nil:
 	case o.from == c.from:
@@ -141,7 +142,7 @@ func (v *view) urgent() *choice {
 			}
 		}
 		if best != nil {
-			return &choice{id: best.id, from: w.leaf, to: v.extend(w.leaf, best, 2)}
+			return &choice{id: best.id, from: w.leaf, to: v.extend(w.leaf, best, 2), terms: best.terms()}
 		}
 	}
 	return nil
@@ -188,7 +189,7 @@ func (v *view) steady() *choice {
 			continue
 		}
 		if from, ok := v.pick(o); ok {
-			return &choice{id: o.id, from: from, to: v.extend(from, o, min(v.most(o), room))}
+			return &choice{id: o.id, from: from, to: v.extend(from, o, min(v.most(o), room)), terms: o.terms()}
 		}
 	}
 	return nil
@@ -331,7 +332,7 @@ func (v *view) overtake(r *run, leaf int, eta time.Duration) *choice {
 		for to < r.to && to-leaf < o.leaves() && o.has(to) {
 			to++
 		}
-		return &choice{id: o.id, from: leaf, to: to, over: r}
+		return &choice{id: o.id, from: leaf, to: to, over: r, terms: o.terms()}
 	}
 	return nil
 }

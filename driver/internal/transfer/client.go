@@ -75,9 +75,9 @@ func (c *client) block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, 
 type terms string
 
 const (
-	anyway   terms = ""
-	ifFirst  terms = "?" + firstParam // or a relayedError
-	whenHere terms = "?" + waitParam
+	anyway        terms = ""
+	ratherRelayed terms = "?" + relayParam // or a relayedError
+	whenHere      terms = "?" + waitParam
 )
 
 // span gets the bytes [from, to) of a blob. A copy that is too short for them is

@@ -21,9 +21,8 @@
 //
 // Registries that fetch the same blob feed each other. Each leaf has an order of
 // them that all agree on: the first fetches it from who has it all, the others from
-// the first and from each other. Who is not served in time asks further up. The leaf
-// that each needs first goes down a tree of them, which who has it all makes as they
-// come (relays).
+// the first and from each other. Who is not served in time asks further up. Who has
+// it all sends a leaf to two of them, and names those to the others (relays).
 //
 // Limits: only connected members are asked, and through Config.Bitswap whoever
 // else it reaches; there is no limit on the number of transfers; a transfer takes

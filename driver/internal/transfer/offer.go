@@ -26,6 +26,14 @@ type offer struct {
 
 func (o *offer) has(leaf int) bool { return o.whole || o.some.has(leaf) }
 
+// terms are those to ask it on: who is spared may name others.
+func (o *offer) terms() terms {
+	if o.spared {
+		return ratherRelayed
+	}
+	return anyway
+}
+
 // leaves is how many to ask for at once.
 func (o *offer) leaves() int {
 	if o.rate == 0 {

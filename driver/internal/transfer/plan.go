@@ -23,7 +23,8 @@ type run struct {
 	last     atomic.Int64 // when, in nanoseconds since began
 	cut      context.CancelCauseFunc
 	patience time.Duration // no byte is expected for so long
-	twice    bool          // its next leaf is fetched by two
+	terms    terms
+	twice    bool // its next leaf is fetched by two
 }
 
 // want is where a reader is.
@@ -146,6 +147,14 @@ func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
 		p.claims[i] = n
 	}
 	return n
+}
+
+// shorten takes all but the next leaf off a run; false when none is left.
+func (p *plan) shorten(r *run) (leaf int, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.to = min(r.to, r.from+1)
+	return r.from, r.from < r.to
 }
 
 // head is the next leaf of a run; false at its end.

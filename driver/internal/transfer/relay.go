@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// fanout is how many registries are sent the leaf that each of them needs first;
-	// the others get it from them, as many from each.
+	// fanout is how many registries are sent a leaf by who had the blob before; the
+	// others get it from them, as many from each.
 	fanout = 2
 	// maxRelays is how many of those whom a holder names are asked.
 	maxRelays = 8
@@ -24,13 +24,14 @@ const (
 	relaysHeader = "Blob-Relays"
 )
 
-// relays says who gives a leaf on to whom, where many ask for it who have nothing of
-// the blob yet: they stand in a tree, in the order in which they asked. So what the
-// one whom they asked sends does not grow with their number.
+// relays says who gives a leaf on to whom, where many ask for it at the same time: they
+// stand in a tree, in the order in which they asked. So what the one whom they asked
+// sends does not grow with their number.
 type relays struct {
 	lasts time.Duration // a tree
 	mu    sync.Mutex
 	trees map[place]*tree
+	swept time.Time
 }
 
 // place is a leaf of a blob.
@@ -48,37 +49,56 @@ func newRelays(lasts time.Duration) *relays {
 	return &relays{lasts: lasts, trees: map[place]*tree{}}
 }
 
-// above gives those who can give a leaf to id, its parent first and then theirs.
-// Nobody: it gets the leaf here.
-func (r *relays) above(at place, id peer.ID) (ids []peer.ID) {
+// enter gives id its place in the trees of leaves of a blob. When it would rather be
+// relayed, and others were before it, it gets one for the first leaf only, and those who
+// can give it that: its parent first, and then theirs.
+func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (above []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.trees, func(_ place, t *tree) bool { return time.Since(t.born) > r.lasts })
+	if time.Since(r.swept) > r.lasts/10 {
+		r.swept = time.Now()
+		maps.DeleteFunc(r.trees, func(_ place, t *tree) bool { return time.Since(t.born) > r.lasts })
+	}
+	for leaf := first; leaf <= last; leaf++ {
+		above = r.tree(place{root, leaf}).enter(id)
+		if rather && leaf == first && len(above) > 0 {
+			return above
+		}
+	}
+	return nil
+}
+
+// tree is that of a leaf, a new one where the last is too old; mu is held.
+func (r *relays) tree(at place) *tree {
 	t := r.trees[at]
-	if t == nil {
+	if t == nil || time.Since(t.born) > r.lasts {
 		t = &tree{born: time.Now()}
 		r.trees[at] = t
 	}
+	return t
+}
+
+func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	i := slices.Index(t.ids, id)
 	if i < 0 {
 		i, t.ids = len(t.ids), append(t.ids, id)
 	}
 	for i >= fanout {
 		i = i/fanout - 1
-		ids = append(ids, t.ids[i])
+		above = append(above, t.ids[i])
 	}
-	return ids
+	return above
 }
 
-// relayed answers a request for a first leaf with those who have it earlier, if there
-// are some.
-func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid) bool {
-	from, ok := rangeStart(r)
+// relayed notes who gets which leaves of a blob, and answers with those who have the
+// first of them earlier, if there are some and who asks would rather ask them.
+func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid, size int64) bool {
+	from, to, ok := rangeOf(r)
 	id, err := peer.Decode(r.RemoteAddr)
 	if !ok || err != nil {
 		return false
 	}
-	above := t.relays.above(place{c, leafAt(from)}, id)
+	above := t.relays.enter(c, leafAt(from), leafAt(min(to, size-1)), id, r.URL.Query().Has(relayParam))
 	if len(above) == 0 {
 		return false
 	}
@@ -91,7 +111,7 @@ func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid) b
 	return true
 }
 
-// relayedError is the answer of a holder that names who has a first leaf earlier.
+// relayedError is the answer of a holder that names who has a leaf earlier.
 type relayedError struct{ ids []peer.ID }
 
 // Error implements error.
@@ -108,19 +128,39 @@ func readRelays(resp *http.Response) *relayedError {
 	return e
 }
 
-// firstLeaf receives a leaf of which nothing is here yet: from the run's holder, or
-// from those whom that names, who wait for it themselves perhaps; and from the holder
-// after all where they fail, or have nothing for too long. The run that it returns is
-// of whom the bytes are, or who failed last.
+// firstLeaf receives a leaf of which nothing is here yet, from the run's holder or from
+// those whom that names. The run that it returns is of whom the bytes are, or who failed
+// last.
 func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
-	holder, until := r.id, time.Now().Add(j.t.pace.relay)
-	err := j.inPieces(r, from, buf, ifFirst)
+	err := j.inPieces(r, from, buf, ratherRelayed)
 	var relayed *relayedError
 	if !errors.As(err, &relayed) {
 		return r, err
 	}
-	err = nil // it is no failure of the holder's
-	for ids := j.members(relayed.ids); len(ids) > 0 && time.Now().Before(until); {
+	return j.fromRelays(r, relayed.ids, j.t.pace.relay, from, buf)
+}
+
+// laterLeaf receives the next leaf of a run whose holder named others to ask.
+func (j *job) laterLeaf(r *run, ids []peer.ID, buf []byte) (*run, error) {
+	leaf, ok := j.plan.shorten(r)
+	if !ok {
+		return r, errOvertaken
+	}
+	_, from, length := j.plan.layout.Leaf(leaf)
+	r, err := j.fromRelays(r, ids, j.t.pace.ask, from, buf[:length])
+	if err == nil {
+		err = j.keep(r, leaf, buf[:length])
+	}
+	return r, err
+}
+
+// fromRelays receives a leaf from members who get it as well, and wait for it
+// themselves perhaps; and from the run's holder after all where they fail, or have
+// nothing for too long.
+func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int64, buf []byte) (*run, error) {
+	holder, until := r.id, time.Now().Add(patience)
+	var err error
+	for ids = j.members(ids); len(ids) > 0 && time.Now().Before(until); {
 		id := ids[0]
 		j.roster.meet(id)
 		r = j.hand(r, id, err)

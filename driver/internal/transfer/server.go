@@ -25,9 +25,9 @@ const (
 	partialHeader = "Blob-Partial"
 	// fetchingParam says that who asks is fetching the blob itself.
 	fetchingParam = "fetching"
-	// firstParam says that who asks has nothing of the blob yet, and would as well
-	// have it from another.
-	firstParam = "first"
+	// relayParam says that who asks would as well have the bytes from another, who
+	// asked for them earlier.
+	relayParam = "relay"
 	// waitParam says that who asks would rather wait than hear that a leaf is not here
 	// yet.
 	waitParam = "wait"
@@ -50,7 +50,7 @@ func (t *Transfers) newServer() *http.Server {
 //	                                with a Blob-Partial header when some leaves are:
 //	                                then ranges that begin in such a leaf are answered,
 //	                                and with ?wait those in a leaf that is about to come;
-//	                                with ?first perhaps a 300 whose Blob-Relays header
+//	                                with ?relay perhaps a 300 whose Blob-Relays header
 //	                                names who has the bytes earlier (relays)
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
 //	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
@@ -130,7 +130,11 @@ func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid)
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	if r.URL.Query().Has(firstParam) && t.relayed(w, r, c) {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if t.relayed(w, r, c, info.Size()) {
 		return nil
 	}
 	http.ServeContent(w, r, "", time.Time{}, f)
@@ -142,7 +146,7 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has(fetchingParam) {
 		j.meet(r.RemoteAddr)
 	}
-	from, ok := rangeStart(r)
+	from, _, ok := rangeOf(r)
 	if !ok {
 		w.Header().Set(partialHeader, "true")
 		return blob.ErrNotFound
@@ -162,9 +166,10 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func rangeStart(r *http.Request) (from int64, ok bool) {
-	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-", &from)
-	return from, n == 1 && from >= 0
+// rangeOf gives the first and the last byte that are asked for.
+func rangeOf(r *http.Request) (from, to int64, ok bool) {
+	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
+	return from, to, n == 2 && from >= 0 && to >= from
 }
 
 // await waits until a leaf is here, but no longer than who asks for it would.

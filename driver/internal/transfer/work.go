@@ -57,7 +57,12 @@ func (j *job) bring(r *run, buf []byte) (*run, error) {
 			return j.bringFirst(r, from, buf[:length])
 		}
 	}
-	return r, j.receive(r, buf)
+	err := j.receive(r, buf)
+	var relayed *relayedError
+	if errors.As(err, &relayed) {
+		return j.laterLeaf(r, relayed.ids, buf)
+	}
+	return r, err
 }
 
 func (j *job) bringFirst(r *run, from int64, buf []byte) (*run, error) {
@@ -82,7 +87,7 @@ func (j *job) receive(r *run, buf []byte) error {
 	}
 	_, from, _ := j.plan.layout.Leaf(leaf)
 	_, last, length := j.plan.layout.Leaf(to - 1)
-	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length, anyway)
+	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length, r.terms)
 	if err != nil {
 		return because(ctx, r.id, err)
 	}
