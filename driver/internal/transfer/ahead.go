@@ -82,16 +82,15 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	j.plan.started(r, cut)
 	size := max((len(buf)+pieces-1)/pieces, minPiece)
 	g, ctx := errgroup.WithContext(ctx)
-	var relayed atomic.Pointer[relayedError]
+	var refused atomic.Pointer[error]
 	for at := 0; at < len(buf); at += size {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
 			guard := newGuard(j, r, cut)
 			defer guard.stop()
 			body, err := j.t.client.span(ctx, r.id, j.ref.CID, from+int64(at), from+int64(at+len(part)), how)
-			var e *relayedError
-			if errors.As(err, &e) {
-				relayed.Store(e) // the other connections are not cut for that
+			if relayed := new(relayedError); errors.As(err, &relayed) || errors.Is(err, errNotYet) {
+				refused.Store(&err) // the other connections are not cut for that
 				return nil
 			}
 			if err != nil {
@@ -108,10 +107,10 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	if err := g.Wait(); err != nil {
 		return because(ctx, r.id, err)
 	}
-	if e := relayed.Load(); e != nil {
-		return e
+	if err := refused.Load(); err != nil {
+		return *err
 	}
-	if how != whenHere {
+	if r.patience == 0 { // else it may have waited
 		j.roster.measured(r.id, int64(len(buf)), time.Since(r.began))
 	}
 	return nil

@@ -13,8 +13,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
-const maxBlock = 128 << 10
+const (
+	// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
+	maxBlock = 128 << 10
+	// maxRefusal is more than any answer has, in bytes, that says no.
+	maxRefusal = 512
+)
 
 // client asks members over HTTP.
 type client struct{ roads *roads }
@@ -45,6 +49,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	default:
 		err = fmt.Errorf("answers %s", resp.Status)
 	}
+	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal) // its end: the connection is used again
 	_ = resp.Body.Close()
 	return resp, fmt.Errorf("%s: %w", id, err)
 }
@@ -77,7 +82,6 @@ type terms string
 const (
 	anyway        terms = ""
 	ratherRelayed terms = "?" + relayParam // or a relayedError
-	whenHere      terms = "?" + waitParam
 )
 
 // span gets the bytes [from, to) of a blob. A copy that is too short for them is

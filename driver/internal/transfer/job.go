@@ -44,6 +44,7 @@ type job struct {
 	laidOut       chan struct{} // closed when the layout is known
 	aheadDone     chan struct{}
 	asked         atomic.Bool // every member was asked at least once
+	relayed       atomic.Bool // a holder named others to ask
 	bitswapFailed atomic.Bool
 	bitswapWorks  atomic.Bool // it brought something of this blob
 
@@ -184,19 +185,22 @@ func (j *job) employ(wg *sync.WaitGroup) {
 	case <-alone.Done():
 	}
 	wg.Go(func() { j.work(false) })
-	if j.plan.layout.Leaves() == 1 {
+	if j.ref.Size <= minPiece {
 		return
 	}
 	if j.wanted >= 0 {
 		j.awaitFirst(alone)
 	}
 	wg.Go(func() { j.work(true) })
+	if j.plan.layout.Leaves() == 1 {
+		return
+	}
 	wg.Go(j.keepHaves)
 	j.hire(wg)
 }
 
 // awaitFirst waits for the first leaf for a moment, or as long as bytes of it come
-// over a link that is no faster.
+// over a link that is no faster, unless they come of another than the likeliest holder.
 func (j *job) awaitFirst(alone context.Context) {
 	select {
 	case <-j.first:
@@ -205,7 +209,7 @@ func (j *job) awaitFirst(alone context.Context) {
 	}
 	tick := time.NewTicker(j.t.pace.retry)
 	defer tick.Stop()
-	for time.Since(j.born)-time.Duration(j.flowed.Load()) < j.t.pace.retry {
+	for time.Since(j.born)-time.Duration(j.flowed.Load()) < j.t.pace.retry && !j.relayed.Load() {
 		select {
 		case <-j.first:
 			return

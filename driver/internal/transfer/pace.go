@@ -52,7 +52,7 @@ type pace struct {
 	yield   time.Duration // for another registry to fetch what it is first in line for
 	poll    time.Duration // between looks at what registries in mid-transfer have
 	linger  time.Duration // a transfer without readers
-	relay   time.Duration // the order in which registries give on a leaf
+	relay   time.Duration // those who ask for a leaf within it get it from each other
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
 	send    time.Duration // a member that takes none of the bytes sent to it
 }

@@ -150,11 +150,18 @@ func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
 }
 
 // shorten takes all but the next leaf off a run; false when none is left.
-func (p *plan) shorten(r *run) (leaf int, ok bool) {
+func (p *plan) shorten(r *run) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r.to = min(r.to, r.from+1)
-	return r.from, r.from < r.to
+	return r.from < r.to
+}
+
+// asks says whether a member is asked for a leaf.
+func (p *plan) asks(id peer.ID, leaf int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.claims, func(r *run) bool { return r.id == id && r.from <= leaf && leaf < r.to })
 }
 
 // head is the next leaf of a run; false at its end.

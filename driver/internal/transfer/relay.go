@@ -18,7 +18,7 @@ const (
 	// fanout is how many registries are sent a leaf by who had the blob before; the
 	// others get it from them, as many from each.
 	fanout = 2
-	// maxRelays is how many of those whom a holder names are asked.
+	// maxRelays is how many a holder names, but for those above, and how many are asked.
 	maxRelays = 8
 	// relaysHeader is a list of peer IDs, whom to ask first coming first.
 	relaysHeader = "Blob-Relays"
@@ -51,7 +51,7 @@ func newRelays(lasts time.Duration) *relays {
 
 // enter gives id its place in the trees of leaves of a blob. When it would rather be
 // relayed, and others were before it, it gets one for the first leaf only, and those who
-// can give it that: its parent first, and then theirs.
+// can give it that.
 func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (above []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,14 +78,23 @@ func (r *relays) tree(at place) *tree {
 	return t
 }
 
+// enter gives those above id, its parent first, and others as far up.
 func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	i := slices.Index(t.ids, id)
 	if i < 0 {
 		i, t.ids = len(t.ids), append(t.ids, id)
 	}
-	for i >= fanout {
-		i = i/fanout - 1
-		above = append(above, t.ids[i])
+	if i < fanout {
+		return nil
+	}
+	for up := i; up >= fanout; {
+		up = up/fanout - 1
+		above = append(above, t.ids[up])
+	}
+	for _, other := range t.ids[:max(i/fanout, fanout)] {
+		if len(above) < maxRelays && !slices.Contains(above, other) {
+			above = append(above, other)
+		}
 	}
 	return above
 }
@@ -98,7 +107,9 @@ func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid, s
 	if !ok || err != nil {
 		return false
 	}
-	above := t.relays.enter(c, leafAt(from), leafAt(min(to, size-1)), id, r.URL.Query().Has(relayParam))
+	first := leafAt(from)
+	last := min(leafAt(min(to, size-1)), first+maxRun-1)
+	above := t.relays.enter(c, first, last, id, r.URL.Query().Has(relayParam))
 	if len(above) == 0 {
 		return false
 	}
@@ -128,9 +139,9 @@ func readRelays(resp *http.Response) *relayedError {
 	return e
 }
 
-// firstLeaf receives a leaf of which nothing is here yet, from the run's holder or from
-// those whom that names. The run that it returns is of whom the bytes are, or who failed
-// last.
+// firstLeaf receives a leaf of a blob of which nothing is here yet, from the run's holder
+// or from those whom that names. The run that it returns is of whom the bytes are, or
+// who failed last.
 func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
 	err := j.inPieces(r, from, buf, ratherRelayed)
 	var relayed *relayedError
@@ -142,10 +153,7 @@ func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
 
 // laterLeaf receives the next leaf of a run whose holder named others to ask.
 func (j *job) laterLeaf(r *run, ids []peer.ID, buf []byte) (*run, error) {
-	leaf, ok := j.plan.shorten(r)
-	if !ok {
-		return r, errOvertaken
-	}
+	leaf := r.from
 	_, from, length := j.plan.layout.Leaf(leaf)
 	r, err := j.fromRelays(r, ids, j.t.pace.ask, from, buf[:length])
 	if err == nil {
@@ -154,40 +162,59 @@ func (j *job) laterLeaf(r *run, ids []peer.ID, buf []byte) (*run, error) {
 	return r, err
 }
 
-// fromRelays receives a leaf from members who get it as well, and wait for it
-// themselves perhaps; and from the run's holder after all where they fail, or have
-// nothing for too long.
+// fromRelays receives the next leaf of a run from members who get it as well, and wait
+// for it themselves perhaps; and from the run's holder after all where they fail, or
+// have nothing for too long. One that is slow is overtaken as any holder is.
 func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int64, buf []byte) (*run, error) {
+	j.relayed.Store(true)
 	holder, until := r.id, time.Now().Add(patience)
+	ids = j.relays(r, ids)
+	if !j.plan.shorten(r) {
+		return r, errOvertaken
+	}
 	var err error
-	for ids = j.members(ids); len(ids) > 0 && time.Now().Before(until); {
+	for len(ids) > 0 && time.Now().Before(until) && !errors.Is(err, errSilent) {
 		id := ids[0]
 		j.roster.meet(id)
-		r = j.hand(r, id, err)
-		err = j.inPieces(r, from, buf, whenHere)
-		if err == nil || j.ctx.Err() != nil || errors.Is(err, errOvertaken) {
+		r = j.hand(r, id, j.t.pace.ask, err)
+		err = j.inPieces(r, from, buf, j.whenHere())
+		if err == nil || j.needless(leafAt(from), err) {
 			return r, err
 		}
 		ids = ids[1:]
 		if errors.Is(err, errNotYet) && time.Since(r.began) > j.t.pace.ask/2 {
-			ids = append(ids, id) // it waited, and may have it soon
+			ids, err = append(ids, id), nil // it waited, and may have it soon
 		}
 	}
-	r = j.hand(r, holder, err)
+	r = j.hand(r, holder, 0, err)
 	return r, j.inPieces(r, from, buf, anyway)
 }
 
-// members are those of some who are connected and not known to have a bad copy.
-func (j *job) members(ids []peer.ID) []peer.ID {
+// whenHere asks a member to wait as long as a run that is handed to it does.
+func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.pace.ask.String()) }
+
+// needless says whether a leaf that did not come need not come any more.
+func (j *job) needless(leaf int, err error) bool {
+	return j.ctx.Err() != nil || errors.Is(err, errOvertaken) || j.plan.has(leaf)
+}
+
+// relays are those of some members who can be asked for the next leaf of a run: who is
+// connected, has not failed, has no bad copy, and is not asked for that leaf already.
+func (j *job) relays(r *run, ids []peer.ID) []peer.ID {
 	connected := j.t.cfg.Swarm.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {
-		return !slices.Contains(connected, id) || j.t.grudges.holds(id, j.ref.CID)
+		return !slices.Contains(connected, id) || j.t.grudges.holds(id, j.ref.CID) ||
+			j.roster.failed(id) || j.plan.asks(id, r.from)
 	})
 }
 
 // hand gives a run to another holder; err is how the one before failed, if it did.
-func (j *job) hand(r *run, id peer.ID, err error) *run {
-	j.settle(j.ctx, r.id, err)
+func (j *job) hand(r *run, id peer.ID, patience time.Duration, err error) *run {
+	if err == nil {
+		j.roster.free(r.id)
+	} else {
+		j.settle(j.ctx, r.id, err)
+	}
 	j.roster.take(id)
-	return j.plan.hand(r, id, j.t.pace.ask)
+	return j.plan.hand(r, id, patience)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +21,9 @@ import (
 func TestRelaysAreATree(t *testing.T) {
 	r := newRelays(time.Hour)
 	root := rawCID(t)
-	for i, above := range [][]peer.ID{nil, nil, {"0"}, {"0"}, {"1"}, {"1"}, {"2", "0"}, {"2", "0"}, {"3", "0"}} {
+	for i, above := range [][]peer.ID{
+		nil, nil, {"0", "1"}, {"0", "1"}, {"1", "0"}, {"1", "0"}, {"2", "0", "1"}, {"2", "0", "1"}, {"3", "0", "1", "2"},
+	} {
 		for range 2 { // who asks again has its place
 			require.Equal(t, above, r.enter(root, 3, 3, peer.ID(fmt.Sprint(i)), true), i)
 		}
@@ -27,7 +31,7 @@ func TestRelaysAreATree(t *testing.T) {
 	require.Nil(t, r.enter(root, 3, 3, "9", false), "it would not ask others")
 	require.Nil(t, r.enter(root, 4, 6, "8", true), "other leaves")
 	require.Nil(t, r.enter(root, 4, 5, "9", true))
-	require.Equal(t, []peer.ID{"8"}, r.enter(root, 5, 6, "7", true), "who got a leaf among others")
+	require.Equal(t, []peer.ID{"8", "9"}, r.enter(root, 5, 6, "7", true), "who got a leaf among others")
 	require.Nil(t, r.enter(root, 6, 6, "6", true), "who was relayed did not get the leaves that follow")
 
 	r.lasts = time.Nanosecond
@@ -109,6 +113,7 @@ func TestRelayThatFails(t *testing.T) {
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
 			begin := time.Now()
+			a.transfers.relays.lasts = time.Hour
 			b.transfers.lately.Store(a.id) // so that it is asked first
 			b.requirePull(ref, content)
 			require.Less(t, time.Since(begin), stall)
@@ -120,14 +125,40 @@ func TestRelayThatFails(t *testing.T) {
 	}
 }
 
-func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
+// A relay that sends little is overtaken, also where there is nothing else to fetch.
+func TestSlowRelay(t *testing.T) {
+	for _, size := range []int{mib, 3 * mib} {
+		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
+			t.Parallel()
+			var town town
+			a, c := town.registry(t), town.registry(t)
+			content := random(84, size)
+			ref := a.push(content)
+			c.push(content)
+			c.uplink(64 << 10)
+			b := town.registry(t)
+			a.transfers.relays.lasts = time.Hour
+			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
+				a.transfers.relays.enter(ref.CID, 0, 2, id, false)
+			}
+			b.transfers.lately.Store(a.id)
+			begin := time.Now()
+			readExactly(t, b.open(ref, 0), content[:mib])
+			require.Less(t, time.Since(begin), 2*stall, "a slow relay was waited for")
+		})
+	}
+}
+
+// waiting is two registries, of which the second fetches 5 MiB and has not the last
+// yet, and a third's way to ask it for that.
+func waiting(t *testing.T) (b *registry, open func(), want []byte, ask func(terms) ([]byte, error)) {
 	var town town
-	a, b, c := town.registry(t), town.registry(t), town.registry(t)
+	a, b, c := town.registry(t), town.registry(t, calm), town.registry(t)
 	content := random(82, 5*mib)
 	ref := a.push(content)
-	open := a.holdBack(3 * mib)
+	open = a.holdBack(3 * mib)
 	readExactly(t, b.open(ref, 0), content[:mib])
-	ask := func(how terms) ([]byte, error) {
+	return b, open, content[4*mib:], func(how terms) ([]byte, error) {
 		body, err := c.transfers.client.span(context.Background(), b.id, ref.CID, 4*mib, 5*mib, how)
 		if err != nil {
 			return nil, err
@@ -135,16 +166,42 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 		defer func() { _ = body.Close() }()
 		return io.ReadAll(body)
 	}
-	_, err := ask(anyway)
-	require.ErrorIs(t, err, errGone)
+}
+
+func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
+	b, open, want, ask := waiting(t)
+	for _, how := range []terms{anyway, "?wait", "?wait=soon", "?wait=-1h"} {
+		begin := time.Now()
+		_, err := ask(how)
+		require.ErrorIs(t, err, errNotYet)
+		require.Less(t, time.Since(begin), b.pace.ask)
+	}
 	begin := time.Now()
-	_, err = ask(whenHere)
-	require.ErrorIs(t, err, errGone)
+	_, err := ask("?wait=1h")
+	require.ErrorIs(t, err, errNotYet)
 	require.GreaterOrEqual(t, time.Since(begin), b.pace.ask, "it did not wait")
 	time.AfterFunc(b.pace.ask/4, open)
-	got, err := ask(whenHere)
+	got, err := ask("?wait=1h")
 	require.NoError(t, err)
-	require.Equal(t, content[4*mib:], got)
+	require.Equal(t, want, got)
+}
+
+func TestCloseEndsWaiting(t *testing.T) {
+	b, _, _, ask := waiting(t)
+	asked := make(chan error, 1)
+	go func() { _, err := ask("?wait=1h"); asked <- err }()
+	b.transfers.mu.Lock()
+	j := slices.Collect(maps.Values(b.transfers.jobs))[0]
+	b.transfers.mu.Unlock()
+	eventually(t, func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.loans == 1
+	}, "nobody waits")
+	begin := time.Now()
+	require.NoError(t, b.transfers.Close())
+	require.Error(t, <-asked)
+	require.Less(t, time.Since(begin), b.pace.ask/2, "it was waited for")
 }
 
 // What a member is sent stays open, though the transfer ends.

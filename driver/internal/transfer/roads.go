@@ -55,6 +55,8 @@ func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 			MaxIdleConnsPerHost: warm,
 			IdleConnTimeout:     time.Minute,
 			ReadBufferSize:      readBuffer,
+
+			MaxResponseHeaderBytes: 8 << 10,
 		}
 	}
 	overStream := func(ctx context.Context, id peer.ID) (net.Conn, error) { return s.Dial(ctx, id, Protocol) }

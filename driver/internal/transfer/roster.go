@@ -119,6 +119,31 @@ func (h *holder) better(than *holder) bool {
 	return h.busy < than.busy
 }
 
+// free gives a holder back that did nothing, good or bad.
+func (r *roster) free(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h := r.by[id]; h != nil {
+		h.busy = max(0, h.busy-1)
+	}
+}
+
+// failed says whether a member failed when it was last asked.
+func (r *roster) failed(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[id]
+	return h != nil && h.failures > 0
+}
+
+// holds says whether a member has it all.
+func (r *roster) holds(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[id]
+	return h != nil && h.whole
+}
+
 // done gives a holder back. One that failed rests, longer each time; one that no
 // longer has the blob, or lied, is dropped.
 func (r *roster) done(id peer.ID, err error) {

@@ -28,8 +28,8 @@ const (
 	// relayParam says that who asks would as well have the bytes from another, who
 	// asked for them earlier.
 	relayParam = "relay"
-	// waitParam says that who asks would rather wait than hear that a leaf is not here
-	// yet.
+	// waitParam says that who asks would rather wait, so long, than hear that a leaf is
+	// not here yet.
 	waitParam = "wait"
 )
 
@@ -49,7 +49,7 @@ func (t *Transfers) newServer() *http.Server {
 //	GET, HEAD /v1/blobs/<cid>       a blob, or a range of it; 404 when it is not here,
 //	                                with a Blob-Partial header when some leaves are:
 //	                                then ranges that begin in such a leaf are answered,
-//	                                and with ?wait those in a leaf that is about to come;
+//	                                and with ?wait=<duration> those in a leaf that will be;
 //	                                with ?relay perhaps a 300 whose Blob-Relays header
 //	                                names who has the bytes earlier (relays)
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
@@ -152,7 +152,7 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 		return blob.ErrNotFound
 	}
 	if r.URL.Query().Has(waitParam) {
-		j.await(r.Context(), leafAt(from))
+		j.await(r.Context(), leafAt(from), r.URL.Query().Get(waitParam))
 	}
 	p := j.plan.blob()
 	if p == nil || from >= j.ref.Size || !j.plan.has(leafAt(from)) {
@@ -172,9 +172,13 @@ func rangeOf(r *http.Request) (from, to int64, ok bool) {
 	return from, to, n == 2 && from >= 0 && to >= from
 }
 
-// await waits until a leaf is here, but no longer than who asks for it would.
-func (j *job) await(ctx context.Context, leaf int) {
-	late := time.NewTimer(j.t.pace.ask)
+// await waits until a leaf is here, but no longer than most, a duration.
+func (j *job) await(ctx context.Context, leaf int, most string) {
+	patience, err := time.ParseDuration(most)
+	if err != nil {
+		return
+	}
+	late := time.NewTimer(min(patience, j.t.pace.ask))
 	defer late.Stop()
 	for {
 		changed := j.changed.wait()

@@ -138,7 +138,7 @@ func (j *job) put(i int, b []byte) error {
 func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 	if err != nil && ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		err = nil
-	} else if err == nil {
+	} else if err == nil && j.roster.holds(id) {
 		j.t.lately.Store(id)
 	}
 	if err != nil {
