@@ -12,7 +12,7 @@ import (
 // untouched is how much memory touchMemory leaves alone, in bytes.
 const untouched = 2 << 30
 
-// touchMemory has the free memory touched before anything is measured. A virtual
+// touchMemory has the free memory touched before a part is measured. A virtual
 // machine may get its memory from the host only then, page by page, and give back what
 // is free for a while: whoever comes first would pay for that, 18 GiB took 48 s instead
 // of 14. It reads a sparse file, which fills the page cache and takes no disk. The file

@@ -166,7 +166,8 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// rangeOf gives the first and the last byte that are asked for.
+// rangeOf gives the first and the last byte that are asked for; false when either is
+// left open: members know how long a blob is.
 func rangeOf(r *http.Request) (from, to int64, ok bool) {
 	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
 	return from, to, n == 2 && from >= 0 && to >= from
