@@ -79,6 +79,10 @@ func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err erro
 			}
 			*step.trials = append(*step.trials, t)
 		}
+		// What B still writes of its cold pull would be held against who comes next.
+		if err := f.b.settled(ctx); err != nil {
+			return m, err
+		}
 	}
 	return m, nil
 }

@@ -65,6 +65,23 @@ func (r *registry) fetch(ctx context.Context, g goods) (time.Duration, error) {
 	return r.whole(ctx, g, began)
 }
 
+// settled waits until no blob is on its way to the registry's disk.
+func (r *registry) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	for {
+		partial, err := filepath.Glob(filepath.Join(r.dir, "staging", "*.partial"))
+		if err != nil || len(partial) == 0 {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("a blob did not come to %s: %w", r.name, ctx.Err())
+		}
+	}
+}
+
 // whole waits for the blob's file.
 func (r *registry) whole(ctx context.Context, g goods, began time.Time) (time.Duration, error) {
 	tick := time.NewTicker(time.Millisecond)
