@@ -86,22 +86,12 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	for at := 0; at < len(buf); at += size {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
-			guard := newGuard(j, r, cut)
-			defer guard.stop()
-			body, err := j.t.client.span(ctx, r.id, j.ref.CID, from+int64(at), from+int64(at+len(part)), how)
+			err := j.piece(ctx, cut, r, from+int64(at), part, how)
 			if relayed := new(relayedError); errors.As(err, &relayed) || errors.Is(err, errNotYet) {
 				refused.Store(&err) // the other connections are not cut for that
 				return nil
 			}
-			if err != nil {
-				return err
-			}
-			defer func() { _ = body.Close() }()
-			guard.body = body
-			if _, err = io.ReadFull(guard, part); err != nil {
-				return err
-			}
-			return drained(body)
+			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
@@ -114,6 +104,22 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 		j.roster.measured(r.id, int64(len(buf)), time.Since(r.began))
 	}
 	return nil
+}
+
+// piece receives a part of a leaf; cut ends all of them when it does not come.
+func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, from int64, part []byte, how terms) error {
+	guard := newGuard(j, r, cut)
+	defer guard.stop()
+	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, from+int64(len(part)), how)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	guard.body = body
+	if _, err = io.ReadFull(guard, part); err != nil {
+		return err
+	}
+	return drained(body)
 }
 
 // drained reads a body to its end, so that its connection can be used again.
