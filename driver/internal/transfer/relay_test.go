@@ -44,26 +44,7 @@ func TestManyPullASmallBlob(t *testing.T) {
 	for _, size := range []int{mib, 5 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
 			t.Parallel()
-			var town town
-			a := town.registry(t, calm)
-			var others []*registry
-			for range 20 {
-				others = append(others, town.registry(t, calm))
-			}
-			content := random(int64(size), size)
-			ref := a.push(content)
-			for _, r := range append(others, a) {
-				r.uplink(16 * mib)
-			}
-			begin := time.Now()
-			var wg sync.WaitGroup
-			for _, b := range others {
-				wg.Go(func() { b.requirePull(ref, content) })
-			}
-			wg.Wait()
-			_, sent := a.transfers.Totals()
-			t.Logf("%d bytes: twenty had them in %s; the first sent %.2f times the blob", size, time.Since(begin), float64(sent)/float64(size))
-			require.Less(t, sent, int64(3*size+mib), "what the first sends grows with those that pull")
+			require.Less(t, pullAtOnce(t, size, 20, 16*mib), int64(3*size+mib), "what the first sends grows with those that pull")
 		})
 	}
 }
@@ -135,8 +116,8 @@ func TestSlowRelay(t *testing.T) {
 			content := random(84, size)
 			ref := a.push(content)
 			c.push(content)
-			c.uplink(64 << 10)
-			b := town.registry(t)
+			c.uplink(128 << 10) // eight seconds a leaf
+			b := town.registry(t, calm)
 			a.transfers.relays.lasts = time.Hour
 			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
 				a.transfers.relays.enter(ref.CID, 0, 2, id, false)
@@ -144,7 +125,7 @@ func TestSlowRelay(t *testing.T) {
 			b.transfers.lately.Store(a.id)
 			begin := time.Now()
 			readExactly(t, b.open(ref, 0), content[:mib])
-			require.Less(t, time.Since(begin), 2*stall, "a slow relay was waited for")
+			require.Less(t, time.Since(begin), 5*time.Second, "a slow relay was waited for")
 		})
 	}
 }
