@@ -10,8 +10,9 @@ import (
 )
 
 // debugServer serves health, profiles and metrics on http.debug.addr, as upstream
-// does.
+// does, and probes.
 type debugServer struct {
+	probes
 	listener net.Listener // nil: it is not configured
 	server   *http.Server
 	done     chan struct{} // nil: not started
@@ -20,7 +21,8 @@ type debugServer struct {
 // listenDebug takes the port; nobody is answered before start.
 func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 	debug := config.HTTP.Debug
-	d := &debugServer{server: &http.Server{ReadHeaderTimeout: 10 * time.Second}} // http.DefaultServeMux
+	d := &debugServer{}
+	d.server = &http.Server{Handler: &d.probes, ReadHeaderTimeout: 10 * time.Second}
 	if debug.Addr == "" {
 		return d, nil
 	}

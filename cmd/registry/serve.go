@@ -29,7 +29,9 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	if err != nil {
 		return err
 	}
-	defer debug.stop() // when what follows fails
+	debug.start() // probes are answered while a large storage opens
+	defer debug.stop()
+	ready := func() []string { return nil }
 	if config.Storage.Type() == driver.Name {
 		d, err := openStorage(ctx, config)
 		if err != nil {
@@ -41,13 +43,14 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 			}
 			logrus.Info("storage is closed")
 		}()
+		ready = d.Ready
 	}
-	debug.start()
-	defer debug.stop()
 	reg, err := newRegistry(ctx, config)
 	if err != nil {
 		return err
 	}
+	debug.serving(ready)
+	defer debug.stopping() // before the storage closes
 	return listen(reg, config)
 }
 

@@ -23,6 +23,13 @@ func (p *Peer) Members() []Member { return p.roster.members() }
 // Connected are the members connected now, sorted by ID.
 func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
 
+// Met reports whether a member has been connected since Start.
+func (p *Peer) Met() bool {
+	p.roster.mu.Lock()
+	defer p.roster.mu.Unlock()
+	return p.roster.met
+}
+
 // IsMember says whether a peer is a member connected now.
 func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
 

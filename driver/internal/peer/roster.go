@@ -36,6 +36,7 @@ type roster struct {
 	changed chan struct{} // closed and replaced when somebody becomes a member
 	dialing int
 	poked   time.Time
+	met     bool // somebody has become a member
 }
 
 // entry is one other peer.
@@ -240,7 +241,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	if !is {
 		return false, true
 	}
-	e.confirmed, e.lonelyWait = true, 0
+	r.met, e.confirmed, e.lonelyWait = true, true, 0
 	e.backoff.Reset()
 	close(r.changed)
 	r.changed = make(chan struct{})

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// probes answers an orchestrator: /livez as long as this process answers at all, and
+// /readyz with what keeps it from being sent requests. Until the registry serves,
+// nothing else is answered: upstream's /debug/health knows of no storage before that.
+type probes struct {
+	reasons atomic.Pointer[func() []string] // nil: the registry is starting
+}
+
+// serving takes where the reasons come from; without one there are none.
+func (p *probes) serving(reasons func() []string) { p.reasons.Store(&reasons) }
+
+// stopping takes that the registry answers no new requests.
+func (p *probes) stopping() {
+	p.serving(func() []string { return []string{"the registry is stopping"} })
+}
+
+// ServeHTTP implements http.Handler.
+func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	reasons := p.reasons.Load()
+	switch {
+	case r.URL.Path == "/livez":
+		answerProbe(w, nil)
+	case reasons == nil:
+		answerProbe(w, []string{"the registry is starting"})
+	case r.URL.Path == "/readyz":
+		answerProbe(w, (*reasons)())
+	default:
+		http.DefaultServeMux.ServeHTTP(w, r)
+	}
+}
+
+// answerProbe says "ok", or 503 with one reason a line.
+func answerProbe(w http.ResponseWriter, reasons []string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if len(reasons) == 0 {
+		_, _ = fmt.Fprintln(w, "ok")
+		return
+	}
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = fmt.Fprintln(w, strings.Join(reasons, "\n"))
+}

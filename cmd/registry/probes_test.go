@@ -1,0 +1,88 @@
+package main_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// probe asks one of the probes: its status, 0 when nobody answers, and its text.
+func probe(debug, path string) (int, string) {
+	resp, err := http.Get("http://" + debug + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
+}
+
+// debugged gives a registry a debug server.
+func (p *process) debugged(t *testing.T) (debug string) {
+	t.Helper()
+	debug = freeAddr(t)
+	p.env = append(p.env, "REGISTRY_HTTP_DEBUG_ADDR="+debug)
+	return debug
+}
+
+// TestReadyOnceAMemberIsMet: a registry that is to join others serves what it has, and
+// is ready when it has met one. One that is its own bootstrapper joins nobody.
+func TestReadyOnceAMemberIsMet(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key)
+	b := newProcess(t, key, a.bootstrap())
+	debugA, debugB := a.debugged(t), b.debugged(t)
+	b.start()
+	if status, text := probe(debugB, "/livez"); status != http.StatusOK {
+		t.Errorf("alive: %d %s", status, text)
+	}
+	if status, text := probe(debugB, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "no member") {
+		t.Errorf("alone: %d %s", status, text)
+	}
+	pull(t, b, "a:1", push(t, b, "a:1"))
+	a.env = append(a.env, strings.Replace(a.bootstrap(), "bootstrappers: ", "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS=", 1))
+	a.start()
+	await(t, "both are ready", func() bool {
+		statusA, _ := probe(debugA, "/readyz")
+		statusB, _ := probe(debugB, "/readyz")
+		return statusA == http.StatusOK && statusB == http.StatusOK
+	})
+	a.kill()
+	await(t, "the other is missed", func() bool { return !b.status().Members[0].Connected })
+	if status, text := probe(debugB, "/readyz"); status != http.StatusOK {
+		t.Errorf("it has joined, and the other left: %d %s", status, text)
+	}
+}
+
+// TestNotReadyWithoutAWritableStorage takes the room, and gives it back.
+func TestNotReadyWithoutAWritableStorage(t *testing.T) {
+	p := newProcess(t, keygen(t))
+	debug := p.debugged(t)
+	p.start()
+	dir := filepath.Join(p.dir, "data", "staging", "writers")
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := probe(debug, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "not writable") {
+		t.Errorf("%d %s", status, text)
+	}
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := probe(debug, "/readyz"); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+}
