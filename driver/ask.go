@@ -9,6 +9,9 @@ import (
 // Member is another registry of the swarm, in a Status.
 type Member = admin.Member
 
+// Transfer is a blob on its way to a registry, in a Status.
+type Transfer = admin.Transfer
+
 // ErrNotRunning says that no registry answers for a datastore.
 var ErrNotRunning = admin.ErrNotRunning
 

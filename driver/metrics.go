@@ -31,6 +31,7 @@ var (
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
 	diskTotalDesc   = desc("disk_total_bytes", "Size of the disk with this registry's data.")
 	transfersDesc   = desc("transfers_active", "Blobs on their way here.")
+	transferEndDesc = desc("transfers_total", "Transfers of blobs to this registry that ended, by their result.", "result")
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
 	readOnlyDesc    = desc("read_only", "1 when this registry is outside its own list of trusted peers.")
@@ -58,6 +59,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(readOnlyDesc, oneIf(c.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	c.collectMembers(gauge)
+	for result, n := range c.transfers.Ended() {
+		ch <- prometheus.MustNewConstMetric(transferEndDesc, prometheus.CounterValue, float64(n), string(result))
+	}
 	in, out := c.transfers.Totals()
 	data := c.transfers.DataIn()
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")

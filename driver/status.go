@@ -59,9 +59,7 @@ func (r *rooms) Status(context.Context) Status {
 		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes},
 	}
 	s.Members = r.members()
-	s.Transfers.Active = r.transfers.Active()
-	s.Transfers.BytesIn, s.Transfers.BytesOut = r.transfers.Totals()
-	s.Transfers.DataIn = r.transfers.DataIn()
+	s.Transfers = r.transferStatus()
 	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
 	return s
 }

@@ -136,6 +136,9 @@ func printStatus(out io.Writer, s driver.Status) error {
 	row("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
 	row("disk", "%s free of %s, %s", humanize.IBytes(s.Disk.FreeBytes), humanize.IBytes(s.Disk.TotalBytes), s.DataPath)
 	row("transfers", "%d active, %s received, %s sent", s.Transfers.Active, humanize.IBytes(uint64(s.Transfers.BytesIn)), humanize.IBytes(uint64(s.Transfers.BytesOut)))
+	for _, t := range s.Transfers.Running {
+		row("  "+t.CID, "%s", describeTransfer(t))
+	}
 	row("members", "%d", len(s.Members))
 	for _, m := range s.Members {
 		row("  "+m.PeerID, "%s", describeMember(m))
@@ -144,6 +147,19 @@ func printStatus(out io.Writer, s driver.Status) error {
 		}
 	}
 	return w.Flush()
+}
+
+func describeTransfer(t driver.Transfer) string {
+	text := fmt.Sprintf("%s of %s, begun %s, %d waiting", humanize.IBytes(uint64(t.Here)),
+		humanize.IBytes(uint64(t.Size)), humanize.Time(t.Since), t.Waiting)
+	for _, from := range t.Sources {
+		who := "from " + from.PeerID
+		if from.PeerID == "" {
+			who = "from other peers"
+		}
+		text += fmt.Sprintf(", %s by %s at %s/s", who, from.Road, humanize.IBytes(uint64(from.Rate)))
+	}
+	return text
 }
 
 func describeMember(m driver.Member) string {

@@ -78,6 +78,9 @@ func expected(s driver.Status) map[string]float64 {
 		`members{state="lost"}`:                         0,
 		"members_trust_differs":                         0,
 	}
+	for result, n := range s.Transfers.Ended {
+		want[fmt.Sprintf("transfers_total{result=%q}", result)] = float64(n)
+	}
 	for _, m := range s.Members {
 		want[`members{state="connected"}`] += one[m.Connected]
 		want[`members{state="lost"}`] += one[!m.Connected]

@@ -60,10 +60,29 @@ type Disk struct {
 
 // Transfers counts blobs under way and bytes since the start.
 type Transfers struct {
-	Active   int   `json:"active"`
-	BytesIn  int64 `json:"bytes_in"`
-	DataIn   int64 `json:"data_port_bytes_in"` // of these, by data ports
-	BytesOut int64 `json:"bytes_out"`
+	Active   int              `json:"active"`
+	BytesIn  int64            `json:"bytes_in"`
+	DataIn   int64            `json:"data_port_bytes_in"` // of these, by data ports
+	BytesOut int64            `json:"bytes_out"`
+	Ended    map[string]int64 `json:"ended"`   // how many, by result
+	Running  []Transfer       `json:"running"` // the oldest first
+}
+
+// Transfer is one blob on its way here.
+type Transfer struct {
+	CID     string           `json:"cid"`
+	Size    int64            `json:"size"` // bytes
+	Here    int64            `json:"here"` // of these
+	Since   time.Time        `json:"since"`
+	Waiting int              `json:"waiting"` // readers of this registry
+	Sources []TransferSource `json:"sources"`
+}
+
+// TransferSource is where the bytes of a blob come from at the moment.
+type TransferSource struct {
+	PeerID string  `json:"peer_id"` // empty: whoever answers by bitswap
+	Road   string  `json:"road"`    // data port, libp2p or bitswap
+	Rate   float64 `json:"rate"`    // bytes a second
 }
 
 // Identity is a registry's peer ID and the multiaddrs others bootstrap with.

@@ -49,7 +49,7 @@ func (g *guard) Read(b []byte) (int, error) {
 		g.run.came(n)
 		g.j.flows()
 	}
-	g.j.t.in.Add(int64(n))
+	g.j.received(n)
 	return n, err
 }
 

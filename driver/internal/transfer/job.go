@@ -38,6 +38,7 @@ type job struct {
 
 	moved         atomic.Int64 // last progress, nanoseconds since born
 	flowed        atomic.Int64 // last byte, likewise
+	got           atomic.Int64 // bytes received, whatever came of them
 	born          time.Time
 	first         chan struct{} // closed at the first leaf
 	firstOnce     sync.Once
@@ -126,6 +127,7 @@ func (j *job) unread() {
 
 func (j *job) run() {
 	err := j.verdict(j.fetch())
+	j.report(err)
 	j.t.forget(j)
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -264,7 +266,6 @@ func (j *job) verdict(err error) error {
 	default:
 		err = fmt.Errorf("fetch %s: %w", j.ref.CID, err)
 	}
-	j.log.WithError(err).Debug("a transfer ended")
 	return err
 }
 
@@ -300,6 +301,12 @@ func (j *job) watch() {
 			return
 		}
 	}
+}
+
+// received counts bytes that came from a member, or by bitswap.
+func (j *job) received(n int) {
+	j.got.Add(int64(n))
+	j.t.in.Add(int64(n))
 }
 
 // flows notes that bytes come, of a leaf that is not whole.

@@ -116,7 +116,7 @@ func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 	if err != nil {
 		return nil, because(ctx, id, err)
 	}
-	j.t.in.Add(int64(len(b)))
+	j.received(len(b))
 	if !matches(c, b) {
 		return nil, fmt.Errorf("%s: block %s: %w", id, c, errLied)
 	}
@@ -135,7 +135,7 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
 	}
 	j.bitswapWorks.Store(true)
-	j.t.in.Add(int64(len(b)))
+	j.received(len(b))
 	j.progress()
 	return b, nil
 }

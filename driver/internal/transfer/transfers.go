@@ -64,6 +64,7 @@ type Transfers struct {
 	questions *questions
 	grudges   *grudges
 	relays    *relays
+	outcomes  *outcomes
 	crowd     crowd
 	in, out   atomic.Int64
 	lately    atomic.Value // peer.ID of who last sent something of a blob
@@ -84,7 +85,14 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	if cfg.Stall <= 0 {
 		return nil, fmt.Errorf("transfers: a stall time of %s is none", cfg.Stall)
 	}
-	t := &Transfers{cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, grudges: newGrudges(p.grudge), relays: newRelays(p.relay)}
+	ended, err := newOutcomes()
+	if err != nil {
+		return nil, err
+	}
+	t := &Transfers{
+		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{},
+		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
+	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
 	if cfg.Swarm == nil {

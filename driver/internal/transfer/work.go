@@ -185,7 +185,7 @@ func (j *job) leafByBitswap(leaf int) error {
 	c, _, _ := j.plan.layout.Leaf(leaf)
 	b, err := j.t.cfg.Bitswap(ctx, c)
 	if err == nil {
-		j.t.in.Add(int64(len(b)))
+		j.received(len(b))
 		err = j.put(leaf, b)
 	}
 	if err != nil {

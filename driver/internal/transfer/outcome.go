@@ -1,0 +1,111 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/ipfs/go-cid"
+	"github.com/sirupsen/logrus"
+)
+
+// Result is how a transfer ended.
+type Result string
+
+// Results.
+const (
+	ResultWhole       Result = "whole"       // the blob is here
+	ResultUnavailable Result = "unavailable" // no reachable member gave its bytes
+	ResultFailed      Result = "failed"      // it could not be kept here, or its DAG is wrong
+	ResultAbandoned   Result = "abandoned"   // nobody reads it any more, or this registry stops
+)
+
+// Results are all of them.
+var Results = []Result{ResultWhole, ResultUnavailable, ResultFailed, ResultAbandoned}
+
+const (
+	maxWarned  = 1024      // blobs whose failures are remembered
+	warnedTime = time.Hour // for which the same blob's failures are not warned of again
+)
+
+// outcomes counts how transfers ended. A blob that cannot be had is asked for again
+// and again: that is one warning.
+type outcomes struct {
+	mu     sync.Mutex
+	counts map[Result]int64
+	warned *lru.Cache[cid.Cid, time.Time]
+}
+
+func newOutcomes() (*outcomes, error) {
+	warned, err := lru.New[cid.Cid, time.Time](maxWarned)
+	if err != nil {
+		return nil, fmt.Errorf("remember failed transfers: %w", err)
+	}
+	return &outcomes{counts: map[Result]int64{}, warned: warned}, nil
+}
+
+// note counts an end, and reports whether it is to be warned of.
+func (o *outcomes) note(c cid.Cid, result Result) (warn bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts[result]++
+	switch result {
+	case ResultWhole:
+		o.warned.Remove(c)
+		return false
+	case ResultAbandoned:
+		return false
+	}
+	if last, ok := o.warned.Get(c); ok && time.Since(last) < warnedTime {
+		return false
+	}
+	o.warned.Add(c, time.Now())
+	return true
+}
+
+// Ended is how many transfers ended with each result since the start.
+func (t *Transfers) Ended() map[Result]int64 {
+	t.outcomes.mu.Lock()
+	defer t.outcomes.mu.Unlock()
+	all := make(map[Result]int64, len(Results))
+	for _, r := range Results {
+		all[r] = t.outcomes.counts[r]
+	}
+	return all
+}
+
+// resultOf classifies what a transfer ended with.
+func resultOf(err error) Result {
+	var none *Unavailable
+	switch {
+	case err == nil:
+		return ResultWhole
+	case errors.As(err, &none):
+		return ResultUnavailable
+	case errors.Is(err, errUnread), errors.Is(err, errClosing):
+		return ResultAbandoned
+	}
+	return ResultFailed
+}
+
+// report tells how the transfer ended: a failure as a warning.
+func (j *job) report(err error) {
+	warn := j.t.outcomes.note(j.ref.CID, resultOf(err))
+	if err == nil {
+		return
+	}
+	j.mu.Lock()
+	asked := len(j.whom)
+	j.mu.Unlock()
+	log := j.log.WithError(err).WithFields(logrus.Fields{
+		"asked": asked, "received": j.got.Load(), "size": j.ref.Size,
+		"took": time.Since(j.born).Round(time.Millisecond).String(),
+	})
+	if warn {
+		log.Warn("a blob could not be fetched: it is tried again when it is asked for")
+	} else {
+		log.Debug("a transfer ended")
+	}
+}

@@ -1,0 +1,93 @@
+package transfer
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// A transfer that fails is one warning, however often the blob is asked for, until it
+// came after all.
+func TestFailedTransferIsAWarning(t *testing.T) {
+	content := random(90, 3*mib)
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(content)
+	a.damage(ref, 0)
+	for range 2 {
+		_, err := b.pull(ref, 0)
+		requireUnavailable(t, err, a.id)
+	}
+	warned := failures(b)
+	require.Len(t, warned, 1)
+	require.Equal(t, ref.CID, warned[0].Data["cid"])
+	require.Equal(t, 1, warned[0].Data["asked"])
+	require.Contains(t, warned[0].Data, "received")
+	require.Contains(t, warned[0].Data, "took")
+	require.ErrorContains(t, warned[0].Data[logrus.ErrorKey].(error), a.id.String())
+	require.EqualValues(t, 2, b.transfers.Ended()[ResultUnavailable])
+
+	require.NoError(t, a.blobs.Delete(t.Context(), ref.CID))
+	c := town.registry(t)
+	c.push(content)
+	b.requirePull(ref, content)
+	b.fetch(ref)
+	require.Positive(t, b.transfers.Ended()[ResultWhole])
+	require.NoError(t, os.Remove(filepath.Join(b.dir, "blobs", ref.CID.String())))
+	c.kill()
+	_, err := b.pull(ref, 0)
+	requireUnavailable(t, err)
+	require.Len(t, failures(b), 2, "a blob that was here and is gone is news")
+}
+
+// What this registry is to blame for is told apart from what nobody has.
+func TestWrongDAGIsAFailure(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(91, 5*mib))
+	ref.Size++
+	_, err := b.pull(ref, 0)
+	require.ErrorIs(t, err, blob.ErrBadDAG)
+	require.EqualValues(t, 1, b.transfers.Ended()[ResultFailed])
+	require.Len(t, failures(b), 1)
+}
+
+func TestRunningTransfers(t *testing.T) {
+	content := random(92, 5*mib)
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(content)
+	open := a.holdBack(3 * mib)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:mib])
+	all := b.transfers.Running()
+	require.Len(t, all, 1)
+	require.Equal(t, ref.CID, all[0].CID)
+	require.Equal(t, ref.Size, all[0].Size)
+	require.Equal(t, 1, all[0].Waiting)
+	require.Positive(t, all[0].Here)
+	require.Less(t, all[0].Here, ref.Size)
+	eventually(t, func() bool {
+		sources := b.transfers.Running()[0].Sources
+		return len(sources) == 1 && sources[0].Peer == a.id && sources[0].Road == RoadStream
+	}, "it does not say where the bytes come from")
+	open()
+	readExactly(t, body, content[mib:])
+	b.fetch(ref)
+	eventually(t, func() bool { return len(b.transfers.Running()) == 0 }, "it never ends")
+}
+
+// failures are the warnings of transfers that failed.
+func failures(r *registry) (found []*logrus.Entry) {
+	for _, e := range warnings(r) {
+		if _, ok := e.Data["took"]; ok {
+			found = append(found, e)
+		}
+	}
+	return found
+}
