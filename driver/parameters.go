@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ import (
 // Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
 // each. Start from DefaultParameters or ParseParameters.
 type Parameters struct {
+	Name              string        `mapstructure:"name"` // empty: the host's
 	PubsubTopic       string        `mapstructure:"pubsubtopic"`
 	ProtectorKey      string        `mapstructure:"protectorkey"` // 32 bytes in hex
 	ProtectorKeyFile  string        `mapstructure:"protectorkeyfile"`
@@ -222,6 +224,9 @@ func (p Parameters) checkValues() error {
 	if len(p.ListenAddrs) == 0 {
 		return errors.New("listenaddrs: is empty; name an address, or set offline: true for a registry without a network")
 	}
+	if !peer.ValidName(p.Name) {
+		return fmt.Errorf("name: is more than %d bytes, or not printable", peer.MaxName)
+	}
 	if p.LogLevel != "" {
 		if _, err := logrus.ParseLevel(p.LogLevel); err != nil {
 			return fmt.Errorf("loglevel: %q is none of error, warn, info, debug", p.LogLevel)
@@ -239,9 +244,20 @@ func (p Parameters) checkValues() error {
 	return nil
 }
 
+// name is what others show this registry as; "" where nothing gives it one.
+func (p Parameters) name() string {
+	if p.Name != "" {
+		return p.Name
+	}
+	if host, err := os.Hostname(); err == nil && peer.ValidName(host) {
+		return host
+	}
+	return ""
+}
+
 // peerConfig parses what is configured of the network.
 func (p Parameters) peerConfig() (cfg peer.Config, err error) {
-	cfg.Topic = p.PubsubTopic
+	cfg.Topic, cfg.Name, cfg.Capabilities = p.PubsubTopic, p.name(), capabilities()
 	if cfg.Listen, err = multiaddrs("listenaddrs", p.ListenAddrs); err != nil {
 		return cfg, err
 	}
@@ -263,7 +279,7 @@ func (p Parameters) peerConfig() (cfg peer.Config, err error) {
 		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
 	}
 	if !p.isPrivate() {
-		cfg.Bootstrappers = append(cfg.Bootstrappers, ipfslite.DefaultBootstrapPeers()...)
+		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()
 	}
 	cfg.Trusted, err = p.trusted()
 	return cfg, err

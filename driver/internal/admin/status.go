@@ -12,6 +12,7 @@ type Status struct {
 	Version       string    `json:"version"`
 	Started       time.Time `json:"started"`
 	PeerID        string    `json:"peer_id"`
+	Name          string    `json:"name"`
 	Addresses     []string  `json:"addresses"`      // multiaddrs others bootstrap with
 	DataAddresses []string  `json:"data_addresses"` // of the data port; none: it is off
 	Topic         string    `json:"topic"`
@@ -24,6 +25,7 @@ type Status struct {
 	Blobs         Blobs     `json:"blobs"`
 	Disk          Disk      `json:"disk"`
 	Transfers     Transfers `json:"transfers"`
+	Capabilities  []string  `json:"capabilities"` // what this release understands
 }
 
 // Map describes the path map. Registries with the same digest hold the same map.
@@ -36,6 +38,7 @@ type Map struct {
 // Member is another registry of the swarm.
 type Member struct {
 	PeerID       string     `json:"peer_id"`
+	Name         string     `json:"name"` // as it says; "" unknown
 	Addresses    []string   `json:"addresses"`
 	Connected    bool       `json:"connected"`
 	DataPort     bool       `json:"data_port"` // blobs are fetched from its data port, not over streams
@@ -43,6 +46,7 @@ type Member struct {
 	LastDelta    *time.Time `json:"last_delta"` // null: none in this run
 	Trusted      bool       `json:"trusted"`
 	TrustDiffers bool       `json:"trust_differs"` // its list of trusted peers is another one
+	Capabilities []string   `json:"capabilities"`  // what it last said that it understands
 }
 
 // Blobs counts blobs by whether their bytes are here.

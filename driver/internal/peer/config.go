@@ -28,13 +28,17 @@ type Config struct {
 	DataListen, DataAnnounce []multiaddr.Multiaddr
 	DataAnyPort              bool
 
-	// Bootstrappers are dialled for ever. This peer itself may be among them, so
-	// that all registries can have one configuration. None on the public
-	// network: IPFS's own.
-	Bootstrappers []peer.AddrInfo
+	// Bootstrappers are members to join by, which are dialled for ever. This peer
+	// itself may be among them, so that all registries can have one configuration.
+	// DHTPeers are dialled likewise, and need not be members: IPFS's own, for one, on
+	// the public network.
+	Bootstrappers, DHTPeers []peer.AddrInfo
 
 	Topic   string
 	Trusted []peer.ID // whose messages count; nil: everybody's
+
+	Name         string   // what operators call this registry, a ValidName; may be empty
+	Capabilities []string // what this release understands, at most 64 of 64 bytes
 
 	Store  datastore.Batching // keys below /peer are this package's
 	Blocks blockstore.Blockstore
@@ -53,6 +57,10 @@ func (c Config) check() error {
 		return errors.New("no log")
 	case slices.ContainsFunc(slices.Concat(c.DataListen, c.DataAnnounce), func(a multiaddr.Multiaddr) bool { return !IsDataAddr(a) }):
 		return errors.New("a data address is not a host and a TCP port")
+	case !ValidName(c.Name):
+		return fmt.Errorf("name %q is not up to %d bytes of printable text", c.Name, MaxName)
+	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
+		return errors.New("too many capabilities, or one is too long or twice there")
 	case c.PSK != nil && len(c.PSK) != 32:
 		return fmt.Errorf("protector key of %d bytes, it must have 32", len(c.PSK))
 	}

@@ -89,6 +89,7 @@ func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 	g := greeting{
 		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
 		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
+		Name: p.cfg.Name, Caps: p.cfg.Capabilities,
 	}
 	if !withMembers {
 		return g
@@ -98,7 +99,9 @@ func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 		if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() || len(g.Members) == maxGreetMembers {
 			continue
 		}
-		g.Members = append(g.Members, greetMember{ID: m.ID.String(), Addrs: formatAddrs(addrs)})
+		g.Members = append(g.Members, greetMember{
+			ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities),
+		})
 	}
 	return g
 }
@@ -111,12 +114,14 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		// It was reached there, whatever it thinks of its addresses.
 		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
 	}
-	moved, differs := p.roster.said(id, addrs, g.Trust, p.trust)
-	p.roster.saidData(id, dataUsefulTo(c, parseAddrs(g.Data)))
+	changed, differs := p.roster.said(id, words{
+		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust,
+		name: readName(g.Name), capabilities: readCapabilities(g.Caps),
+	}, p.trust)
 	if differs {
 		p.about(id).Warn("its list of trusted peers is not this registry's: what one takes the other may ignore; make trustedpeers the same on all")
 	}
-	if moved {
+	if changed {
 		p.remember(id)
 	}
 	news := false
@@ -125,7 +130,7 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		if err != nil || len(other) > 64 {
 			continue
 		}
-		news = p.roster.heard(other, usefulTo(c, parseAddrs(m.Addrs))) || news
+		news = p.roster.heard(other, usefulTo(c, parseAddrs(m.Addrs)), readCapabilities(m.Caps)) || news
 	}
 	if news {
 		p.wakeDialler()

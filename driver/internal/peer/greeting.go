@@ -33,6 +33,8 @@ type greeting struct {
 	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
 	Self    []string      `json:"self"`              // where the sender can be reached
 	Data    []string      `json:"data,omitempty"`    // where its data port is, the likeliest first
+	Name    string        `json:"name,omitempty"`    // what the sender's operator calls it
+	Caps    []string      `json:"caps,omitempty"`    // capabilities of the sender
 	Want    bool          `json:"want,omitempty"`    // Members are asked for
 	Members []greetMember `json:"members,omitempty"` // whom the sender is connected with
 }
@@ -40,6 +42,7 @@ type greeting struct {
 type greetMember struct {
 	ID    string   `json:"id"`
 	Addrs []string `json:"addrs"`
+	Caps  []string `json:"caps,omitempty"` // of its capabilities those the sender has, too
 }
 
 var errGreeting = errors.New("malformed greeting")

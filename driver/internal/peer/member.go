@@ -10,10 +10,12 @@ import (
 // Member is another registry of the swarm, as far as this one knows it.
 type Member struct {
 	ID           peer.ID
+	Name         string                // as it says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
 	Since        time.Time // of being connected, or of being away
 	TrustDiffers bool      // its list of trusted peers is not ours
+	Capabilities []string  // what it last said that it understands
 }
 
 // Members are all that were members once and are not forgotten, sorted by ID,

@@ -130,11 +130,11 @@ func (p *Peer) start() error {
 	if err := p.recall(); err != nil {
 		return fmt.Errorf("peer: remembered members: %w", err)
 	}
-	for _, b := range p.bootstrappers() {
-		if b.ID != p.ID() {
-			p.roster.keep(b)
-			p.host.ConnManager().Protect(b.ID, "bootstrapper")
-		}
+	for _, b := range p.cfg.Bootstrappers {
+		p.keep(b, true)
+	}
+	for _, b := range p.cfg.DHTPeers {
+		p.keep(b, false)
 	}
 	// Subscribed first: who is dialled before that may send nothing for long.
 	events, err := p.watch()
@@ -154,11 +154,13 @@ func (p *Peer) start() error {
 	return nil
 }
 
-func (p *Peer) bootstrappers() []peer.AddrInfo {
-	if len(p.cfg.Bootstrappers) == 0 && !p.cfg.private() {
-		return ipfslite.DefaultBootstrapPeers()
+// keep has a peer dialled for ever.
+func (p *Peer) keep(b peer.AddrInfo, bootstrapper bool) {
+	if b.ID == p.ID() {
+		return
 	}
-	return p.cfg.Bootstrappers
+	p.roster.keep(b, bootstrapper)
+	p.host.ConnManager().Protect(b.ID, "bootstrapper")
 }
 
 func (p *Peer) run(f func()) { p.own.Go(f) }

@@ -9,7 +9,6 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 )
 
 const (
@@ -25,17 +24,19 @@ type remembered struct {
 	Version int       `json:"version"`
 	Addrs   []string  `json:"addrs"`
 	Seen    time.Time `json:"seen"`
+	Name    string    `json:"name,omitempty"`
+	Caps    []string  `json:"caps,omitempty"` // what it said that it understands
 }
 
 func memberKey(id peer.ID) datastore.Key { return membersKey.ChildString(id.String()) }
 
 // remember writes where a member is now.
 func (p *Peer) remember(id peer.ID) {
-	addrs, ok := p.roster.saving(id, time.Now())
+	m, ok := p.roster.saving(id, time.Now())
 	if !ok {
 		return
 	}
-	b, err := json.Marshal(remembered{Version: rememberVersion, Addrs: formatAddrs(addrs), Seen: time.Now().UTC()})
+	b, err := json.Marshal(m)
 	if err == nil {
 		err = p.cfg.Store.Put(p.ctx, memberKey(id), b)
 	}
@@ -65,7 +66,7 @@ func (p *Peer) recall() (err error) {
 			p.log.WithField("key", r.Key).WithError(err).Debug("remembered member not understood")
 			continue
 		}
-		p.roster.recall(id, parseAddrs(m.Addrs), m.Seen)
+		p.roster.recall(id, m)
 	}
 	return nil
 }
@@ -91,15 +92,17 @@ func (p *Peer) tidy() {
 }
 
 // saving says what to write of a member, and takes it as written.
-func (r *roster) saving(id peer.ID, now time.Time) ([]multiaddr.Multiaddr, bool) {
+func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
 	if e == nil || !e.confirmed {
-		return nil, false
+		return remembered{}, false
 	}
 	e.saved = now
-	return e.addrs, true
+	return remembered{
+		Version: rememberVersion, Addrs: formatAddrs(e.addrs), Seen: now.UTC(), Name: e.name, Caps: e.capabilities,
+	}, true
 }
 
 // stale are the members connected whose record grows old.

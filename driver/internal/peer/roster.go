@@ -42,10 +42,11 @@ type roster struct {
 // entry is one other peer.
 type entry struct {
 	id         peer.ID
-	fixed      []multiaddr.Multiaddr // a bootstrapper's, from the configuration
+	fixed      []multiaddr.Multiaddr // from the configuration
 	addrs      []multiaddr.Multiaddr
 	data       []multiaddr.Multiaddr // of its data port, as it said itself
-	keep       bool                  // a bootstrapper: never forgotten
+	keep       bool                  // it is in the configuration: never forgotten
+	bootstraps bool                  // a bootstrapper, which is to be a member
 	confirmed  bool                  // was a member once
 	connected  bool
 	subscribed bool
@@ -55,6 +56,9 @@ type entry struct {
 	trust      string // digest of its list of trusted peers, "" unknown
 	differs    bool
 	saved      time.Time
+
+	name         string // as it said itself; "" unknown
+	capabilities []string
 
 	backoff *backoff.ExponentialBackOff
 	due     time.Time
@@ -80,29 +84,30 @@ func (r *roster) entry(id peer.ID) *entry {
 	return e
 }
 
-// keep adds a bootstrapper.
-func (r *roster) keep(b peer.AddrInfo) {
+// keep adds a peer from the configuration.
+func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(b.ID)
-	e.keep = true
+	e.keep, e.bootstraps = true, bootstrapper || e.bootstraps
 	e.fixed = append(e.fixed, b.Addrs...)
 }
 
 // recall adds a member remembered from an earlier run.
-func (r *roster) recall(id peer.ID, addrs []multiaddr.Multiaddr, seen time.Time) {
+func (r *roster) recall(id peer.ID, m remembered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if id == r.self {
 		return
 	}
 	e := r.entry(id)
-	e.confirmed, e.addrs, e.since, e.saved = true, addrs, seen, seen
+	e.confirmed, e.addrs, e.since, e.saved = true, parseAddrs(m.Addrs), m.Seen, m.Seen
+	e.name, e.capabilities = readName(m.Name), readCapabilities(m.Caps)
 }
 
 // heard takes what one member says about where another is. What a member said
-// of itself while connected counts more.
-func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr) (news bool) {
+// of itself counts more.
+func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if id == r.self || len(addrs) == 0 {
@@ -117,6 +122,9 @@ func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr) (news bool) {
 	}
 	if e.connected {
 		return false
+	}
+	if !e.confirmed && len(capabilities) > 0 {
+		e.capabilities = capabilities
 	}
 	for _, a := range addrs {
 		if !multiaddr.Contains(e.addrs, a) {
@@ -141,29 +149,33 @@ func (r *roster) confirmedCount() (n int) {
 	return n
 }
 
-// said takes what a connected member says of itself.
-func (r *roster) said(id peer.ID, addrs []multiaddr.Multiaddr, trust, ours string) (moved, differs bool) {
+// words are what a connected member says of itself.
+type words struct {
+	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
+	trust        string                // digest of its list of trusted peers
+	name         string
+	capabilities []string
+}
+
+// said takes what a connected member says of itself. changed reports whether what is
+// remembered of it did, differs whether it says for the first time that its trusted
+// peers are not ours.
+func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
 	if e == nil {
 		return false, false
 	}
-	if len(addrs) > 0 && !sameAddrs(e.addrs, addrs) {
-		e.addrs, moved = addrs[:min(len(addrs), maxAddrs)], true
+	if len(w.addrs) > 0 && !sameAddrs(e.addrs, w.addrs) {
+		e.addrs, changed = w.addrs[:min(len(w.addrs), maxAddrs)], true
 	}
-	differs = trust != ours && trust != e.trust
-	e.trust, e.differs = trust, trust != ours
-	return moved, differs
-}
-
-// saidData takes where a connected member says its data port is.
-func (r *roster) saidData(id peer.ID, addrs []multiaddr.Multiaddr) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.records[id]; e != nil {
-		e.data = addrs
+	if e.name != w.name || !slices.Equal(e.capabilities, w.capabilities) {
+		e.name, e.capabilities, changed = w.name, w.capabilities, true
 	}
+	differs = w.trust != ours && w.trust != e.trust
+	e.trust, e.differs, e.data = w.trust, w.trust != ours, w.data
+	return changed, differs
 }
 
 // data is where a member's data port is.
@@ -295,7 +307,8 @@ func (r *roster) members() []Member {
 	for _, e := range r.records {
 		if e.confirmed {
 			all = append(all, Member{
-				ID: e.id, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since, TrustDiffers: e.differs,
+				ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since,
+				TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
 			})
 		}
 	}
