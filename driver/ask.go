@@ -12,6 +12,9 @@ type Member = admin.Member
 // Transfer is a blob on its way to a registry, in a Status.
 type Transfer = admin.Transfer
 
+// Transfers counts the blobs and bytes that came and went.
+type Transfers = admin.Transfers
+
 // ErrNotRunning says that no registry answers for a datastore.
 var ErrNotRunning = admin.ErrNotRunning
 

@@ -51,7 +51,7 @@ func (r *rooms) Status(context.Context) Status {
 	view := r.paths.View()
 	here, bytes := r.blobs.Usage()
 	s := Status{
-		Version: Version(), Started: r.started,
+		Version: Version(), NotReady: r.Ready(), Started: r.started,
 		PeerID: r.self.String(), Name: r.params.name(), Capabilities: capabilities(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
 		Hash:  r.blobs.Function().String(),
@@ -88,7 +88,7 @@ func (r *rooms) members() []admin.Member {
 	}
 	for _, m := range r.peer.Members() {
 		members = append(members, admin.Member{
-			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...), Addresses: texts(m.Addrs), Connected: m.Connected, Since: m.Since,
+			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...), Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
 			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
 			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID),
 		})

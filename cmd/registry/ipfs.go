@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -85,7 +82,7 @@ func idCommand() *cobra.Command {
 }
 
 func statusCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, wide bool
 	cmd := &cobra.Command{
 		Use:   "status <config>",
 		Short: "Ask the running registry how it and its swarm are",
@@ -108,76 +105,10 @@ func statusCommand() *cobra.Command {
 				enc.SetIndent("", "  ")
 				return enc.Encode(status)
 			}
-			return printStatus(cmd.OutOrStdout(), status)
+			return printSections(cmd.OutOrStdout(), statusSections(status, wide))
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&wide, "wide", "w", false, "print whole peer IDs and all known addresses")
 	return cmd
-}
-
-func printStatus(out io.Writer, s driver.Status) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { _, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	row("peer", "%s", s.PeerID)
-	for _, a := range s.Addresses {
-		row("address", "%s", a)
-	}
-	for _, a := range s.DataAddresses {
-		row("data port", "%s", a)
-	}
-	row("network", "%s, topic %s", s.Network, s.Topic)
-	row("up", "%s, version %s", time.Since(s.Started).Round(time.Second), s.Version)
-	if s.ReadOnly {
-		row("read only", "this registry is not in its own trustedpeers")
-	}
-	row("hash", "%s", s.Hash)
-	row("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
-	row("digest", "%s", s.Map.Digest)
-	row("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
-	row("disk", "%s free of %s, %s", humanize.IBytes(s.Disk.FreeBytes), humanize.IBytes(s.Disk.TotalBytes), s.DataPath)
-	row("transfers", "%d active, %s received, %s sent", s.Transfers.Active, humanize.IBytes(uint64(s.Transfers.BytesIn)), humanize.IBytes(uint64(s.Transfers.BytesOut)))
-	for _, t := range s.Transfers.Running {
-		row("  "+t.CID, "%s", describeTransfer(t))
-	}
-	row("members", "%d", len(s.Members))
-	for _, m := range s.Members {
-		row("  "+m.PeerID, "%s", describeMember(m))
-		for _, a := range m.Addresses {
-			row("", "%s", a)
-		}
-	}
-	return w.Flush()
-}
-
-func describeTransfer(t driver.Transfer) string {
-	text := fmt.Sprintf("%s of %s, begun %s, %d waiting", humanize.IBytes(uint64(t.Here)),
-		humanize.IBytes(uint64(t.Size)), humanize.Time(t.Since), t.Waiting)
-	for _, from := range t.Sources {
-		who := "from " + from.PeerID
-		if from.PeerID == "" {
-			who = "from other peers"
-		}
-		text += fmt.Sprintf(", %s by %s at %s/s", who, from.Road, humanize.IBytes(uint64(from.Rate)))
-	}
-	return text
-}
-
-func describeMember(m driver.Member) string {
-	text := "lost " + humanize.Time(m.Since)
-	if m.Connected {
-		text = "connected " + humanize.Time(m.Since)
-	}
-	if m.Connected && !m.DataPort {
-		text += ", blobs over libp2p"
-	}
-	if m.LastDelta != nil {
-		text += ", last change " + humanize.Time(*m.LastDelta)
-	}
-	if !m.Trusted {
-		text += ", not trusted"
-	}
-	if m.TrustDiffers {
-		text += ", its trustedpeers differ"
-	}
-	return text
 }

@@ -10,6 +10,7 @@ import "time"
 // Status is what a running registry says of itself and of its swarm.
 type Status struct {
 	Version       string    `json:"version"`
+	NotReady      []string  `json:"not_ready"` // reasons; none: it is ready
 	Started       time.Time `json:"started"`
 	PeerID        string    `json:"peer_id"`
 	Name          string    `json:"name"`
@@ -38,8 +39,9 @@ type Map struct {
 // Member is another registry of the swarm.
 type Member struct {
 	PeerID       string     `json:"peer_id"`
-	Name         string     `json:"name"` // as it says; "" unknown
-	Addresses    []string   `json:"addresses"`
+	Name         string     `json:"name"`      // as it says; "" unknown
+	Addresses    []string   `json:"addresses"` // where it may be reached
+	Address      string     `json:"address"`   // the other end of the connection in use; "" while it is away
 	Connected    bool       `json:"connected"`
 	DataPort     bool       `json:"data_port"` // blobs are fetched from its data port, not over streams
 	Since        time.Time  `json:"since"`

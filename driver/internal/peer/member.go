@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 )
@@ -24,6 +27,25 @@ func (p *Peer) Members() []Member { return p.roster.members() }
 
 // Connected are the members connected now, sorted by ID.
 func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
+
+// AddrInUse is the other end of the connection to a peer, as a multiaddr: one that
+// this peer dialled before one that it accepted, the oldest of several. "" when there
+// is none.
+func (p *Peer) AddrInUse(id peer.ID) string {
+	conns := p.host.Network().ConnsToPeer(id)
+	if len(conns) == 0 {
+		return ""
+	}
+	accepted := func(c network.Conn) int {
+		if c.Stat().Direction == network.DirOutbound {
+			return 0
+		}
+		return 1
+	}
+	return slices.MinFunc(conns, func(a, b network.Conn) int {
+		return cmp.Or(cmp.Compare(accepted(a), accepted(b)), a.Stat().Opened.Compare(b.Stat().Opened))
+	}).RemoteMultiaddr().String()
+}
 
 // Met reports whether a member has been connected since Start.
 func (p *Peer) Met() bool {

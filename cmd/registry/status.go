@@ -1,0 +1,181 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// section is a part of `ipfs status`: a title, and rows whose columns are aligned.
+type section struct {
+	title string
+	rows  [][]string
+}
+
+func (s *section) row(cells ...string) { s.rows = append(s.rows, cells) }
+
+// field is a row of a name and one value.
+func (s *section) field(name, format string, args ...any) { s.row(name, fmt.Sprintf(format, args...)) }
+
+// statusSections are the parts of a status, in their order; parts without a row are
+// not printed. What an operator has to look at comes first.
+func statusSections(s driver.Status, wide bool) []section {
+	id := shortID
+	if wide {
+		id = func(peerID string) string { return peerID }
+	}
+	return []section{
+		registrySection(s), storageSection(s), transferSection(s.Transfers, id), memberSection(s.Members, id, wide),
+	}
+}
+
+func printSections(out io.Writer, sections []section) error {
+	first := true
+	for _, s := range sections {
+		if len(s.rows) == 0 {
+			continue
+		}
+		if !first {
+			s.title = "\n" + s.title
+		}
+		first = false
+		if _, err := fmt.Fprintln(out, s.title); err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		for _, row := range s.rows {
+			_, _ = fmt.Fprintln(w, "  "+strings.TrimRight(strings.Join(row, "\t"), "\t")) // Flush gives the error
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func registrySection(s driver.Status) section {
+	sec := section{title: "REGISTRY"}
+	sec.field("name", "%s", orDash(s.Name))
+	sec.field("peer", "%s", s.PeerID)
+	for _, a := range s.Addresses {
+		sec.field("address", "%s", a)
+	}
+	for _, a := range s.DataAddresses {
+		sec.field("data port", "%s", a)
+	}
+	sec.field("network", "%s, topic %s", s.Network, s.Topic)
+	sec.field("up", "%s, version %s", time.Since(s.Started).Round(time.Second), s.Version)
+	for _, reason := range s.NotReady {
+		sec.field("not ready", "%s", reason)
+	}
+	if len(s.NotReady) == 0 {
+		sec.field("ready", "yes")
+	}
+	if s.ReadOnly {
+		sec.field("read only", "this registry is not in its own trustedpeers")
+	}
+	return sec
+}
+
+func storageSection(s driver.Status) section {
+	sec := section{title: "STORAGE"}
+	sec.field("path", "%s", s.DataPath)
+	sec.field("disk", "%s free of %s", humanize.IBytes(s.Disk.FreeBytes), humanize.IBytes(s.Disk.TotalBytes))
+	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
+	sec.field("digest", "%s", s.Map.Digest)
+	sec.field("hash", "%s", s.Hash)
+	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
+	return sec
+}
+
+func transferSection(t driver.Transfers, id func(string) string) section {
+	sec := section{title: fmt.Sprintf("TRANSFERS  %d active, %s received, %s sent", t.Active,
+		humanize.IBytes(uint64(t.BytesIn)), humanize.IBytes(uint64(t.BytesOut)))}
+	if len(t.Running) == 0 {
+		sec.row("none")
+		return sec
+	}
+	sec.row("BLOB", "HERE", "SIZE", "BEGUN", "WAITING", "FROM", "ROAD", "RATE")
+	for _, b := range t.Running {
+		cells := []string{b.CID, humanize.IBytes(uint64(b.Here)), humanize.IBytes(uint64(b.Size)), humanize.Time(b.Since), fmt.Sprint(b.Waiting)}
+		if len(b.Sources) == 0 {
+			sec.row(append(cells, "-", "-", "-")...)
+		}
+		for _, from := range b.Sources {
+			who := id(from.PeerID)
+			if who == "" {
+				who = "other peers"
+			}
+			sec.row(append(cells, who, from.Road, humanize.IBytes(uint64(from.Rate))+"/s")...)
+			cells = make([]string, len(cells)) // said once a blob
+		}
+	}
+	return sec
+}
+
+func memberSection(members []driver.Member, id func(string) string, wide bool) section {
+	connected := 0
+	for _, m := range members {
+		if m.Connected {
+			connected++
+		}
+	}
+	sec := section{title: fmt.Sprintf("MEMBERS  %d of %d connected", connected, len(members))}
+	if len(members) == 0 {
+		sec.row("none")
+		return sec
+	}
+	sec.row("NAME", "PEER", "STATE", "SINCE", "ADDRESS", "BLOBS BY", "LAST CHANGE", "NOTES")
+	for _, m := range members {
+		sec.row(memberRow(m, id)...)
+		if wide {
+			for _, a := range m.Addresses {
+				sec.row("", "", "", "known at", a)
+			}
+		}
+	}
+	return sec
+}
+
+func memberRow(m driver.Member, id func(string) string) []string {
+	state, road, last := "lost", "-", "-"
+	if m.Connected {
+		state, road = "connected", "libp2p"
+	}
+	if m.DataPort {
+		road = "data port"
+	}
+	if m.LastDelta != nil {
+		last = humanize.Time(*m.LastDelta)
+	}
+	return []string{
+		orDash(m.Name), id(m.PeerID), state, humanize.Time(m.Since), orDash(m.Address), road, last, strings.Join(memberNotes(m), ", "),
+	}
+}
+
+// memberNotes are what an operator should know of a member, if anything.
+func memberNotes(m driver.Member) (notes []string) {
+	if !m.Trusted {
+		notes = append(notes, "not trusted")
+	}
+	if m.TrustDiffers {
+		notes = append(notes, "its trustedpeers differ")
+	}
+	return notes
+}
+
+// shortID is the end of a peer ID, which tells members apart: they all begin alike.
+func shortID(peerID string) string { return peerID[max(0, len(peerID)-8):] }
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
