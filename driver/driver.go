@@ -61,11 +61,11 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 	}
 	defer cancel()
 	s.meetFirst(wait)
-	behind := s.paths.CatchUp(wait)
+	late := s.paths.CatchUp(wait)
 	e, err = s.paths.View().Get(path)
 	if errors.Is(err, pathmap.ErrNotFound) {
-		if behind != nil {
-			return e, behind
+		if late != nil {
+			return e, behind(ctx, late)
 		}
 		return e, notFound(path)
 	}
@@ -122,7 +122,7 @@ func (s *store) Reader(ctx context.Context, path string, offset int64) (io.ReadC
 	if err != nil {
 		return nil, err
 	}
-	return s.transfers.Open(ctx, refOf(e), offset)
+	return s.open(ctx, path, e, offset)
 }
 
 // Stat implements storagedriver.StorageDriver.
@@ -157,7 +157,7 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	body, err := s.transfers.Open(r.Context(), refOf(e), firstByte(r.Header.Get("Range"), e.Size))
+	body, err := s.open(r.Context(), path, e, firstByte(r.Header.Get("Range"), e.Size))
 	if err != nil {
 		return "", err
 	}

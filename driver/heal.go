@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
 // smallBlob is the size in bytes up to which a blob counts as a manifest: the
@@ -27,12 +28,22 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 			return notFound(path)
 		}
 	case r.manifest && (r.method == http.MethodPut || r.method == http.MethodHead) && e.Size <= smallBlob:
-		// a client that sees an error at HEAD gives up, at 404 it pushes
-		ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
-		defer cancel()
-		if err := s.transfers.Fetch(ctx, refOf(e)); err != nil {
-			return notFound(path)
+		err := s.fetchSoon(ctx, e)
+		if err != nil && r.method == http.MethodPut {
+			return notFound(path) // the bytes are at hand, or a client can push them
 		}
+		return s.unreachable(ctx, path, err)
 	}
 	return nil
+}
+
+// fetchSoon fetches what is asked for in a hurry: within `synctimeout`.
+func (s *store) fetchSoon(ctx context.Context, e pathmap.Entry) error {
+	wait, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	defer cancel()
+	err := s.transfers.Fetch(wait, refOf(e))
+	if err != nil && wait.Err() != nil && ctx.Err() == nil {
+		return &transfer.Unavailable{CID: e.CID, Cause: wait.Err()}
+	}
+	return err
 }

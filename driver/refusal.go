@@ -14,6 +14,8 @@ type Refusal struct {
 	Code   string        // of the OCI distribution specification, such as "UNAVAILABLE"
 	Retry  time.Duration // after which a client should try again; 0: not said
 	Err    error         // what happened, and what to do
+	Detail any           // of the error as JSON; nil: none
+	Absent bool          // bytes that nobody reachable holds: a push of them would heal it
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -45,6 +47,9 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 		}()
 		ready = d.Ready
 	}
+	registry.RegisterHandler(func(_ *configuration.Configuration, next http.Handler) http.Handler {
+		return refusals.Handler(next, route.New(config.HTTP.Prefix))
+	})
 	reg, err := newRegistry(ctx, config)
 	if err != nil {
 		return err
@@ -137,6 +142,7 @@ func adapt(config *configuration.Configuration, d *driver.Driver) error {
 	if d.ReadOnly() { // 405 to pushes and deletes
 		config.Storage["maintenance"] = configuration.Parameters{"readonly": map[any]any{"enabled": true}}
 	}
+	delete(config.Storage, "redirect") // disabled, a download's status would come before its first byte
 	if cache := config.Storage["cache"]; cache["blobdescriptor"] != nil {
 		logrus.Warn("storage.cache.blobdescriptor: what another registry deletes stays in this cache; leave it off")
 	}

@@ -25,6 +25,17 @@ func (v View) Get(path string) (Entry, error) {
 	return w.entry, w.err
 }
 
+// Writer is the peer ID of the registry that wrote what Get returns; empty when there
+// is nothing.
+func (v View) Writer(path string) string {
+	vs := v.s.versionsOf(path)
+	if len(vs) == 0 {
+		return ""
+	}
+	id, _, _ := strings.Cut(winner(vs).writer, ".") // an incarnation may follow
+	return id
+}
+
 // Versions counts the live versions of a path: more than one means that
 // registries wrote it at the same time and nobody has written it since.
 func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }

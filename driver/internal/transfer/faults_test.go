@@ -311,7 +311,7 @@ func TestCloseWaitsForAll(t *testing.T) {
 	require.NoError(t, body.Close())
 	require.NoError(t, b.transfers.Close())
 	_, err = b.transfers.Open(context.Background(), ref, 0)
-	require.ErrorIs(t, err, errClosing)
+	require.ErrorIs(t, err, ErrClosing)
 }
 
 func requireUnavailable(t *testing.T, err error, asked ...peer.ID) {

@@ -131,7 +131,7 @@ func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error
 	}
 	q := t.questions.ask(ref, rememberFor, false)
 	if q == nil {
-		return nil, errClosing
+		return nil, ErrClosing
 	}
 	err := t.awaitHolders(ctx, q)
 	whole, _, _ := q.answers()

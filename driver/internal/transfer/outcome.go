@@ -84,7 +84,7 @@ func resultOf(err error) Result {
 		return ResultWhole
 	case errors.As(err, &none):
 		return ResultUnavailable
-	case errors.Is(err, errUnread), errors.Is(err, errClosing):
+	case errors.Is(err, errUnread), errors.Is(err, ErrClosing):
 		return ResultAbandoned
 	}
 	return ResultFailed

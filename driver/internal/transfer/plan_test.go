@@ -57,7 +57,7 @@ func TestHashingIsProgress(t *testing.T) {
 
 func TestHashingEndsWithTheTransfer(t *testing.T) {
 	j := resumed(t, 2)
-	j.cancel(errClosing)
+	j.cancel(ErrClosing)
 	_, missing := j.missing()
 	require.True(t, missing, "it is not known to be whole")
 	require.Zero(t, leafSet(j.plan.partial.Absent()).count(), "leaves that nobody hashed are to be fetched again")

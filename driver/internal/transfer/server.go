@@ -95,7 +95,7 @@ func (t *Transfers) answer(f serve) http.HandlerFunc {
 		}
 		defer t.crowd.leave(r.RemoteAddr)
 		if !t.hold() {
-			http.Error(w, errClosing.Error(), http.StatusServiceUnavailable)
+			http.Error(w, ErrClosing.Error(), http.StatusServiceUnavailable)
 			return
 		}
 		defer t.wg.Done()

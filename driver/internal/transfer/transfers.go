@@ -100,7 +100,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	}
 	l, err := cfg.Swarm.Listen(Protocol)
 	if err != nil {
-		t.cancel(errClosing)
+		t.cancel(ErrClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
 	t.client = &client{newRoads(t.ctx, cfg.Swarm, p.ask)}
@@ -246,7 +246,7 @@ func (t *Transfers) join(ref blob.Ref, wanted int) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return nil, fmt.Errorf("fetch %s: %w", ref.CID, errClosing)
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, ErrClosing)
 	}
 	if t.cfg.Swarm == nil {
 		return nil, &Unavailable{CID: ref.CID}
@@ -319,7 +319,7 @@ func (t *Transfers) Close() error {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
-	t.cancel(errClosing)
+	t.cancel(ErrClosing)
 	var err error
 	if t.server != nil {
 		err = t.server.Close()

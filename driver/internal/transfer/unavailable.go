@@ -45,21 +45,23 @@ func (e *Unavailable) names() string {
 	return ": " + strings.Join(names, ", ")
 }
 
+// ErrClosing says that nothing is fetched any more.
+var ErrClosing = errors.New("this registry is stopping")
+
 // Why a transfer ends early.
 var (
 	errWhole   = errors.New("whole")
 	errNobody  = errors.New("nobody holds it")
 	errStalled = errors.New("no bytes arrived in time")
 	errUnread  = errors.New("nobody reads it any more")
-	errClosing = errors.New("this registry is stopping")
 )
 
 // Why a holder is left.
 var (
 	errSilent  = errors.New("sends nothing")
 	errSlow    = errors.New("is slow")
-	errGone    = errors.New("does not have it any more")
-	errNotYet  = fmt.Errorf("%w, or not yet", errGone)
+	errGone    = errors.New("does not have it")
+	errNotYet  = fmt.Errorf("%w yet", errGone)
 	errLied    = errors.New("sent other bytes")
 	errUnasked = errors.New("no holder is known yet")
 

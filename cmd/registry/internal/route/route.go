@@ -1,0 +1,45 @@
+// Package route tells what a request to the registry's API is about, as distribution
+// itself tells it.
+package route
+
+import (
+	"net/http"
+
+	v2 "github.com/distribution/distribution/v3/registry/api/v2"
+	"github.com/gorilla/mux"
+)
+
+// Kinds of requests. Other may be any that has no kind here.
+const (
+	Other    = ""
+	Blob     = v2.RouteNameBlob
+	Manifest = v2.RouteNameManifest
+	Uploads  = v2.RouteNameBlobUpload      // where uploads begin
+	Upload   = v2.RouteNameBlobUploadChunk // one that has begun
+)
+
+// Route is what a request is about.
+type Route struct {
+	Kind       string
+	Repository string
+	UUID       string // of an Upload
+}
+
+// Router tells routes. It is safe for concurrent use.
+type Router struct{ mux *mux.Router }
+
+// New gives the router for `http.prefix`.
+func New(prefix string) *Router { return &Router{v2.RouterWithPrefix(prefix)} }
+
+// Of tells a request's route.
+func (r *Router) Of(req *http.Request) Route {
+	var m mux.RouteMatch
+	if !r.mux.Match(req, &m) || m.Route == nil {
+		return Route{}
+	}
+	switch kind := m.Route.GetName(); kind {
+	case Blob, Manifest, Uploads, Upload:
+		return Route{kind, m.Vars["name"], m.Vars["uuid"]}
+	}
+	return Route{}
+}

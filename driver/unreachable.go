@@ -1,0 +1,106 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+// unavailable is the code of a refusal that a later try may not meet. The OCI
+// distribution specification has none for it.
+const unavailable = "UNAVAILABLE"
+
+const (
+	behindRetry      = time.Second      // changes that were named arrive soon
+	unreachableRetry = 10 * time.Second // a member that is away may come back
+)
+
+// behind is the answer to a request that must not be told "not found" yet.
+func behind(ctx context.Context, err error) error {
+	return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: behindRetry, Err: err})
+}
+
+// open reads an entry's bytes from offset on. Bytes that nobody reachable holds are no
+// missing path: the answer is 503, and says who would have them.
+func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset int64) (io.ReadCloser, error) {
+	body, err := s.transfers.Open(ctx, refOf(e), offset)
+	if err != nil {
+		return nil, s.unreachable(ctx, path, err)
+	}
+	return body, nil
+}
+
+// unreachable makes a refusal of a transfer's failure; any other error it leaves.
+func (s *store) unreachable(ctx context.Context, path string, err error) error {
+	var failed *transfer.Unavailable
+	switch {
+	case errors.As(err, &failed):
+		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet}
+		return refuse(ctx, Refusal{
+			Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: m, Detail: m.detail(), Absent: true,
+		})
+	case errors.Is(err, transfer.ErrClosing):
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: err})
+	}
+	return err
+}
+
+// hasMet says how this registry stands to the one that a blob was pushed to.
+func (r *rooms) hasMet(id string) string {
+	switch {
+	case id == r.self.String():
+		return "which is this registry: its file is gone"
+	case r.peer == nil:
+		return "and this registry is offline"
+	}
+	if peer, err := libpeer.Decode(id); err == nil && r.peer.IsMember(peer) {
+		return "which is connected and does not give it"
+	}
+	return "which is not connected"
+}
+
+// missingBytes tells a client of bytes that nobody reachable holds.
+type missingBytes struct {
+	*transfer.Unavailable
+	pushedTo string // a peer ID; empty: not known any more
+	how      func(id string) string
+}
+
+// Error implements error.
+func (m missingBytes) Error() string {
+	text := fmt.Sprintf("fetch %s: no reachable member gave it", m.CID)
+	if m.pushedTo != "" {
+		text += fmt.Sprintf("; it was pushed to %s, %s", m.pushedTo, m.how(m.pushedTo))
+	}
+	return text + "; start a registry that holds it, or push it again"
+}
+
+// Unwrap gives the transfer's own error.
+func (m missingBytes) Unwrap() error { return m.Unavailable }
+
+// missingDetail is what a client's program may want to know of it.
+type missingDetail struct {
+	CID      string   `json:"cid"`
+	PushedTo string   `json:"pushedTo,omitempty"`
+	Asked    []string `json:"asked"`
+	Cause    string   `json:"cause,omitempty"`
+}
+
+func (m missingBytes) detail() missingDetail {
+	d := missingDetail{CID: m.CID.String(), PushedTo: m.pushedTo, Asked: []string{}}
+	for _, id := range m.Asked {
+		d.Asked = append(d.Asked, id.String())
+	}
+	if m.Cause != nil {
+		d.Cause = m.Cause.Error()
+	}
+	return d
+}
