@@ -33,11 +33,11 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)
 	}
-	r := &rooms{params: p}
+	r := &rooms{params: p, log: newLogger(p)}
 	if err := os.MkdirAll(r.path(badgerDir), 0o700); err != nil {
 		return id, fmt.Errorf("ipfs: datastorepath: %w; make it writable for this user", err)
 	}
-	db, err := openBadger(r.path(badgerDir))
+	db, err := openDatastore(r.path(badgerDir), r.log)
 	if err != nil {
 		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
 	}

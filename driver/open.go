@@ -11,7 +11,6 @@ import (
 
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	ds "github.com/ipfs/go-datastore"
-	badgerds "github.com/ipfs/go-ds-badger"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/pnet"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -34,7 +34,7 @@ type rooms struct {
 	psk     pnet.PSK // nil: the public network
 	self    libpeer.ID
 
-	db        *badgerds.Datastore
+	db        *datastore.Datastore
 	blobs     *blob.Store
 	peer      *peer.Peer // nil: offline
 	paths     *pathmap.Map
@@ -138,7 +138,7 @@ func (r *rooms) openDisk(ctx context.Context) error {
 			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)
 		}
 	}
-	db, err := openBadger(r.path(badgerDir))
+	db, err := openDatastore(r.path(badgerDir), r.log)
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
@@ -175,21 +175,15 @@ func (r *rooms) openSwarmKey(ctx context.Context) error {
 	return nil
 }
 
-// openBadger opens the datastore. A transaction must hold a whole delta of
-// 1 MiB and what the CRDT keeps of it, which is what the table size bounds.
-func openBadger(dir string) (*badgerds.Datastore, error) {
-	opts := badgerds.DefaultOptions
-	opts.MaxTableSize = 64 << 20
-	opts.NumMemtables = 2
-	opts.SyncWrites = true // an entry that was acknowledged survives a crash, whatever the default
-	db, err := badgerds.NewDatastore(dir, &opts)
+func openDatastore(dir string, log *logrus.Entry) (*datastore.Datastore, error) {
+	db, err := datastore.Open(dir, log)
 	if err == nil {
 		return db, nil
 	}
 	if lockedByOther(dir) {
 		return nil, errors.New("in use by another process: stop it, or give this registry a path of its own")
 	}
-	return nil, fmt.Errorf("open datastore: %w; see that this user can read and write all of it, or restore a backup", err)
+	return nil, fmt.Errorf("%w; see that this user can read and write all of it, and that there is room, or restore a backup", err)
 }
 
 // formatKey holds the version of the datastore's layout.

@@ -1,0 +1,160 @@
+package datastore
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	ds "github.com/ipfs/go-datastore"
+	badgerds "github.com/ipfs/go-ds-badger"
+	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// A writer is this test's binary, run again to be killed. It writes while its files may
+// not grow, which tears badger's value log as a full disk does, needs no root, and ends
+// when the test says so; it prints the keys that were acknowledged.
+const writerEnv = "DATASTORE_TEST_WRITER"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(writerEnv); how != "" {
+		write(how, os.Getenv(writerEnv+"_DIR"), os.Getenv(writerEnv+"_SEED"))
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func quiet() *logrus.Entry {
+	l := logrus.New()
+	l.SetLevel(logrus.PanicLevel)
+	return logrus.NewEntry(l)
+}
+
+// openAs opens the datastore, or badger without an owner.
+func openAs(how, dir string) (ds.Batching, error) {
+	if how == "owner" {
+		return Open(dir, quiet())
+	}
+	o := badgerds.DefaultOptions
+	o.SyncWrites = true
+	return badgerds.NewDatastore(dir, &o)
+}
+
+func write(how, dir, seed string) {
+	signal.Ignore(unix.SIGXFSZ)
+	n, _ := strconv.ParseUint(seed, 10, 64)
+	random := rand.New(rand.NewPCG(n, 0))
+	store, err := openAs(how, dir)
+	check(err)
+	next := 0
+	put := func() error {
+		next++
+		err := store.Put(context.Background(), keyOf(next), valueOf(next))
+		if err == nil {
+			fmt.Println("stored", next)
+		}
+		return err
+	}
+	for range 20 + random.IntN(20) {
+		check(put())
+	}
+	limit(logBytes(dir) + int64(random.IntN(3000))) // in the middle of a record
+	for range 30 {
+		_ = put()
+	}
+	limit(-1)
+	for stored := 0; stored < 50; {
+		if put() == nil {
+			stored++
+			continue
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Println("done")
+	select {} // until it is killed
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Println("failed", err)
+		os.Exit(1)
+	}
+}
+
+// limit bounds what files of this process may grow to; -1: it does not.
+func limit(n int64) {
+	l := unix.Rlimit{Cur: uint64(n), Max: unix.RLIM_INFINITY}
+	if n < 0 {
+		l.Cur = unix.RLIM_INFINITY
+	}
+	check(unix.Setrlimit(unix.RLIMIT_FSIZE, &l))
+}
+
+func logBytes(dir string) int64 {
+	logs, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	check(err)
+	info, err := os.Stat(logs[len(logs)-1])
+	check(err)
+	return info.Size()
+}
+
+func keyOf(n int) ds.Key { return ds.NewKey(fmt.Sprintf("/test/%06d", n)) }
+
+func valueOf(n int) []byte { return bytes.Repeat([]byte(fmt.Sprintf("%08d", n)), 20+n%100) }
+
+// lost runs a writer, kills it, opens the datastore and says how many acknowledged
+// writes there were and which of them are not there.
+func lost(t *testing.T, how string, seed int) (stored int, gone []int) {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), writerEnv+"="+how, writerEnv+"_DIR="+dir, writerEnv+"_SEED="+strconv.Itoa(seed))
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var keys []int
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "done" {
+		n, err := strconv.Atoi(strings.TrimPrefix(lines.Text(), "stored "))
+		require.NoError(t, err, lines.Text())
+		keys = append(keys, n)
+	}
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	store, err := openAs(how, dir)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	for _, n := range keys {
+		if v, err := store.Get(t.Context(), keyOf(n)); err != nil || !bytes.Equal(v, valueOf(n)) {
+			gone = append(gone, n)
+		}
+	}
+	return len(keys), gone
+}
+
+// TestNothingAcknowledgedIsLost when a write fails, writing goes on, and the process is
+// killed.
+func TestNothingAcknowledgedIsLost(t *testing.T) {
+	for seed := range 5 {
+		stored, gone := lost(t, "owner", seed)
+		require.GreaterOrEqual(t, stored, 70)
+		require.Empty(t, gone, "seed %d: of %d", seed, stored)
+	}
+}
+
+// TestBadgerAloneLoses shows that the test above can fail.
+func TestBadgerAloneLoses(t *testing.T) {
+	stored, gone := lost(t, "badger", 1)
+	require.NotEmpty(t, gone, "of %d", stored)
+}

@@ -1,0 +1,208 @@
+package datastore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/dgraph-io/badger"
+)
+
+const (
+	commitWait = 30 * time.Second // for a write whose flush waits for room
+
+	partSize   = 3 << 20 // of a batch in one transaction, bytes
+	partCount  = 30_000  // and changes
+	changeCost = 32      // bytes that a change costs beside its key and value
+
+	collectEvery = 15 * time.Minute // the value log's garbage
+	collectPause = 10 * time.Second // between two of its files
+	collectRatio = 0.2              // of a file, at least, has to be garbage
+)
+
+// commit is what one caller writes.
+type commit struct {
+	on      *engine // the badger its transaction read, nil: any
+	changes []change
+	done    chan error // buffered: the owner never waits for a caller
+}
+
+func (c *commit) size() (n int) {
+	for _, ch := range c.changes {
+		n += ch.size()
+	}
+	return n
+}
+
+// commit writes changes at once and synced. It waits for them, or until they take longer
+// than commitWait, which is a failed write.
+func (d *Datastore) commit(on *engine, changes []change) error {
+	c := &commit{on: on, changes: changes, done: make(chan error, 1)}
+	h := d.state()
+	if h.refusal != nil {
+		return h.refusal
+	}
+	select {
+	case d.commits <- c:
+	case <-h.failed:
+		return d.Writable()
+	case <-d.closing:
+		return ErrClosed
+	}
+	timer := time.NewTimer(commitWait)
+	defer timer.Stop()
+	select {
+	case err := <-c.done:
+		return err
+	case <-timer.C:
+		return d.fail(errStuck)
+	}
+}
+
+// own is the only goroutine that writes to badger, collects its garbage, and closes and
+// opens it. Commits that wait while one is synced share the next one.
+func (d *Datastore) own() {
+	garbage := time.NewTimer(collectEvery)
+	defer garbage.Stop()
+	for {
+		if d.state().refusal != nil {
+			d.heal()
+		}
+		select {
+		case c := <-d.commits:
+			d.write(d.gather(c))
+		case <-garbage.C:
+			garbage.Reset(d.collect())
+		case <-d.failures:
+			if e, _ := d.engine(); e != nil && e.watch.err() != nil {
+				d.fail(e.watch.err())
+			}
+		case <-d.closing:
+			return
+		}
+	}
+}
+
+func (d *Datastore) gather(first *commit) []*commit {
+	group, size, count := []*commit{first}, first.size(), len(first.changes)
+	for size < partSize/2 && count < partCount/2 {
+		select {
+		case c := <-d.commits:
+			group = append(group, c)
+			size, count = size+c.size(), count+len(c.changes)
+			if size > partSize || count > partCount {
+				return group
+			}
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// write commits a group in one transaction, or each of it in one of its own where they do
+// not fit, or where badger would not have one of them.
+func (d *Datastore) write(group []*commit) {
+	defer d.busy()()
+	err := d.writeOnce(group)
+	if len(group) == 1 || !errors.Is(err, errRejected) {
+		for _, c := range group {
+			c.done <- err
+		}
+		return
+	}
+	for _, c := range group {
+		c.done <- d.writeOnce([]*commit{c})
+	}
+}
+
+func (d *Datastore) writeOnce(group []*commit) error {
+	e, _ := d.engine()
+	if h := d.state(); h.refusal != nil || e == nil {
+		return d.unavailable(errNotOpen)
+	}
+	var changes []change
+	var bytes int64
+	for _, c := range group {
+		if c.on != nil && c.on != e {
+			return fmt.Errorf("%w: %w", errRejected, d.unavailable(errStale))
+		}
+		changes, bytes = append(changes, c.changes...), bytes+int64(c.size())
+	}
+	d.owed.Add(bytes)
+	if !d.roomFor(bytes) {
+		return d.fail(errNoRoom)
+	}
+	err := e.write(changes)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, badger.ErrTxnTooBig):
+		return fmt.Errorf("%w: %w", errRejected, ErrTooBig)
+	case errors.Is(err, errRejected):
+		return err
+	}
+	return d.fail(err)
+}
+
+// busy notes that the owner has begun something.
+func (d *Datastore) busy() (end func()) {
+	d.since.Store(time.Now().UnixNano())
+	return func() { d.since.Store(0) }
+}
+
+// collect frees one file of the value log, while nobody writes: badger copies what is alive
+// in it, and after a failed write in between would point to the wrong place and delete it.
+func (d *Datastore) collect() (next time.Duration) {
+	defer d.busy()()
+	e, _ := d.engine()
+	if err := e.db.RunValueLogGC(collectRatio); err != nil {
+		return collectEvery
+	}
+	return collectPause
+}
+
+// heal closes badger and opens it until a write succeeds, or the datastore is closed.
+func (d *Datastore) heal() {
+	defer d.busy()()
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
+	for {
+		err := d.reopen()
+		if err == nil {
+			d.recovered()
+			return
+		}
+		d.log.WithError(err).Debug("the datastore does not take writes yet")
+		select {
+		case <-time.After(wait.NextBackOff()):
+		case <-d.closing:
+			return
+		}
+	}
+}
+
+// reopen closes badger, when there is room for that, opens it and writes for trial. Reads
+// go on until it is closed, and wait then.
+func (d *Datastore) reopen() error {
+	if !d.roomFor(trialRoom) {
+		return errNoRoom
+	}
+	if e, _ := d.engine(); e != nil {
+		d.replace(nil)
+		if err := e.close(); err != nil {
+			d.log.WithError(err).Debug("badger was closed after a failure")
+		}
+		d.owed.Store(0)
+	}
+	e, err := openEngine(d.dir, d.newWatch())
+	if err != nil {
+		return err
+	}
+	d.replace(e)
+	if err := e.probe(); err != nil {
+		return fmt.Errorf("%w: %w", errNoProbe, err)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package datastore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// ReserveSize is that of the reserve file in bytes: a table that is being flushed, and
+	// one behind it.
+	ReserveSize = 2 * TableSize
+
+	// MinFree is how many bytes uploads and transfers leave free beside the reserve file.
+	MinFree = TableSize
+
+	reserveName = "reserve"
+	flushMost   = TableSize * 5 / 4 // bytes that badger flushes when it is closed, at most
+	closeMargin = 4 << 20           // bytes that it writes beside
+	trialRoom   = 4 << 20           // bytes to be free before writes are tried again
+	stuckTime   = 2 * time.Second   // after which what the owner does may wait for room
+	tendEvery   = time.Second
+)
+
+// reserve is the file that keeps room for badger.
+type reserve struct {
+	dir string
+	mu  sync.Mutex
+}
+
+func (r *reserve) path() string { return filepath.Join(r.dir, reserveName) }
+
+// size is what the file really takes in bytes.
+func (r *reserve) size() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	info, err := os.Stat(r.path())
+	if err != nil {
+		return 0
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return min(int64(st.Blocks)*512, info.Size())
+	}
+	return info.Size()
+}
+
+// free gives the room to badger.
+func (r *reserve) free() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = os.Remove(r.path())
+}
+
+// make takes the room, whole or not at all.
+func (r *reserve) make() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f, err := os.OpenFile(r.path(), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("reserve: %w", err)
+	}
+	err = errors.Join(allocate(f, ReserveSize), f.Close())
+	if err != nil {
+		return fmt.Errorf("reserve: %w", errors.Join(err, os.Remove(r.path())))
+	}
+	return nil
+}
+
+// freeBytes is how much this user may write to the file system of a directory.
+func freeBytes(dir string) (int64, error) {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(dir, &disk); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	return int64(disk.Bavail) * int64(disk.Bsize), nil
+}
+
+// Headroom returns how many bytes uploads and transfers may write to the datastore's file
+// system without taking what badger needs: what is free, less MinFree, less what is missing
+// of the reserve file. Not above zero, they have to be refused.
+func (d *Datastore) Headroom() (int64, error) {
+	free, err := freeBytes(d.dir)
+	if err != nil {
+		return 0, fmt.Errorf("datastore: %w", err)
+	}
+	return free - MinFree - (ReserveSize - d.reserve.size()), nil
+}
+
+// full reports whether a failure is for want of room.
+func (d *Datastore) full(cause error) bool {
+	if errors.Is(cause, errNoRoom) || errors.Is(cause, unix.ENOSPC) || errors.Is(cause, unix.EDQUOT) {
+		return true
+	}
+	free, err := freeBytes(d.dir)
+	return err == nil && free < closeMargin
+}
+
+// roomFor reports whether there is room to write n bytes and to close badger afterwards.
+// The reserve is freed for that: deletes make room in the end.
+func (d *Datastore) roomFor(n int64) bool {
+	need := min(d.owed.Load(), flushMost) + closeMargin + n
+	free, err := freeBytes(d.dir)
+	if err == nil && free < need && d.reserve.size() > 0 {
+		d.reserve.free()
+		free, err = freeBytes(d.dir)
+	}
+	return err != nil || free >= need // badger fails where this cannot know
+}
+
+// tend keeps the reserve: it is freed when the owner waits for room, and made again when
+// there is enough.
+func (d *Datastore) tend() {
+	tick := time.NewTicker(tendEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-d.closing:
+			return
+		}
+		if since := d.since.Load(); since != 0 && time.Since(time.Unix(0, since)) > stuckTime {
+			d.roomFor(0)
+			continue
+		}
+		d.keep()
+	}
+}
+
+// keep makes the reserve if it is not there and leaves MinFree.
+func (d *Datastore) keep() {
+	if d.reserve.size() >= ReserveSize {
+		return
+	}
+	if room, err := d.Headroom(); err == nil && room > 0 {
+		if err := d.reserve.make(); err != nil {
+			d.log.WithError(err).Debug("no reserve for the datastore")
+		}
+	}
+}
