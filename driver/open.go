@@ -41,6 +41,7 @@ type rooms struct {
 	transfers *transfer.Transfers
 	admin     *admin.Server
 	sweeper   *uploadSweeper
+	manifests *manifestFetcher // nil: offline
 	learning  learning
 	misses    missWaits
 	meetUntil time.Time // when the wait for the first member ends
@@ -103,6 +104,7 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 func (r *rooms) start() error {
 	r.sweeper = startUploadSweeper(r.path(localDir), r.log)
 	if r.peer != nil {
+		r.manifests.start()
 		if err := r.peer.Start(); err != nil {
 			return errors.Join(err, r.Close())
 		}
@@ -229,7 +231,8 @@ func (r *rooms) openPeer(ctx context.Context) error {
 func (r *rooms) openMap(ctx context.Context) error {
 	cfg := pathmap.Config{Store: r.db, Self: r.self.String(), Log: r.log, OnSetting: r.followHash}
 	if r.peer != nil {
-		cfg.Swarm = r.peer
+		r.manifests = newManifestFetcher(r)
+		cfg.Swarm, cfg.OnAdded = r.peer, r.manifests.added
 	}
 	var err error
 	if r.paths, err = pathmap.Open(ctx, cfg); err != nil {
@@ -237,7 +240,10 @@ func (r *rooms) openMap(ctx context.Context) error {
 	}
 	if r.peer != nil {
 		r.peer.OnMessage(r.paths.Announced)
-		r.peer.OnMember(r.paths.Joined)
+		r.peer.OnMember(func(id libpeer.ID) {
+			r.paths.Joined(id)
+			r.manifests.joined()
+		})
 	}
 	return nil
 }
@@ -278,6 +284,9 @@ func (r *rooms) closeAll() error {
 	}
 	if r.sweeper != nil {
 		r.sweeper.stop()
+	}
+	if r.manifests != nil {
+		r.manifests.stop()
 	}
 	if r.admin != nil {
 		try("admin socket", r.admin.Close)

@@ -57,6 +57,10 @@ type Config struct {
 	// change of one. It runs under the map's lock: it may read the map, not write it.
 	OnSetting func(name, value string)
 
+	// OnAdded is told the paths to which a member's changes gave an entry, once they
+	// are on disk. It runs under the map's lock, like OnSetting, and must not block.
+	OnAdded func(paths []string)
+
 	// ExchangeInterval is how often heads are compared with members, in case
 	// announcements were lost. Default 1 s.
 	ExchangeInterval time.Duration

@@ -70,6 +70,7 @@ func (m *Map) mergeGroup(group []*delta) error {
 	}
 	snap := m.current.Load().clone()
 	var bad error
+	var added []string
 	for _, d := range group {
 		if bad = m.checkPriority(d); bad != nil {
 			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
@@ -78,6 +79,7 @@ func (m *Map) mergeGroup(group []*delta) error {
 		if err := m.mergeDelta(snap, d); err != nil {
 			return m.reopen(fmt.Errorf("merge delta %s: %w", d.cid, err))
 		}
+		added = d.adds(added)
 	}
 	if err := m.saveCounter(); err != nil {
 		return m.reopen(err)
@@ -86,7 +88,20 @@ func (m *Map) mergeGroup(group []*delta) error {
 		return m.reopen(err)
 	}
 	m.publish(snap)
+	if m.cfg.OnAdded != nil && len(added) > 0 {
+		m.cfg.OnAdded(added)
+	}
 	return bad
+}
+
+// adds appends the paths that a delta gives an entry.
+func (d *delta) adds(to []string) []string {
+	for _, c := range d.changes {
+		if c.added && !isSetting(c.path) {
+			to = append(to, c.path)
+		}
+	}
+	return to
 }
 
 // mergeDelta has the CRDT merge a delta whose parents are merged, and brings

@@ -26,6 +26,7 @@ type job struct {
 	roster  *roster
 	changed *signal // anything somebody in here may wait for
 	wanted  int     // the leaf of the first reader; negative: nobody reads
+	likely  peer.ID // a member that is asked before the others; empty: none
 
 	line    *line        // nil until the layout is known
 	unowned time.Time    // when nothing was left that we are first in line for; plan.choosing
@@ -46,6 +47,7 @@ type job struct {
 	aheadDone     chan struct{}
 	asked         atomic.Bool // every member was asked at least once
 	relayed       atomic.Bool // a holder named others to ask
+	background    atomic.Bool // nobody waits for it
 	bitswapFailed atomic.Bool
 	bitswapWorks  atomic.Bool // it brought something of this blob
 
@@ -58,13 +60,14 @@ type job struct {
 	last  error            // of a holder
 }
 
-func newJob(t *Transfers, ref blob.Ref, wanted int) *job {
+func newJob(t *Transfers, ref blob.Ref, why purpose) *job {
 	j := &job{
 		t: t, ref: ref, log: t.log.WithField("cid", ref.CID),
 		plan: &plan{}, roster: newRoster(t.pace), changed: newSignal(),
 		done: make(chan struct{}), first: make(chan struct{}), born: time.Now(), whom: map[peer.ID]bool{},
-		wanted: wanted, unowned: time.Now(), laidOut: make(chan struct{}), aheadDone: make(chan struct{}),
+		wanted: why.leaf, likely: why.likely, unowned: time.Now(), laidOut: make(chan struct{}), aheadDone: make(chan struct{}),
 	}
+	j.background.Store(why.background)
 	j.ctx, j.cancel = context.WithCancelCause(t.ctx)
 	j.idle = time.AfterFunc(t.pace.linger, j.unread)
 	j.idle.Stop()
@@ -166,7 +169,10 @@ func (j *job) fetch() error {
 func (j *job) presume() {
 	members := j.t.cfg.Swarm.Connected()
 	id, _ := j.t.lately.Load().(peer.ID)
-	if len(members) == 1 {
+	switch {
+	case slices.Contains(members, j.likely):
+		id = j.likely
+	case len(members) == 1:
 		id = members[0]
 	}
 	if slices.Contains(members, id) && !j.t.grudges.holds(id, j.ref.CID) {

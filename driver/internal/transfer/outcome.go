@@ -46,8 +46,9 @@ func newOutcomes() (*outcomes, error) {
 	return &outcomes{counts: map[Result]int64{}, warned: warned}, nil
 }
 
-// note counts an end, and reports whether it is to be warned of.
-func (o *outcomes) note(c cid.Cid, result Result) (warn bool) {
+// note counts an end, and reports whether it is to be warned of: of a transfer that
+// somebody waited for.
+func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.counts[result]++
@@ -56,6 +57,9 @@ func (o *outcomes) note(c cid.Cid, result Result) (warn bool) {
 		o.warned.Remove(c)
 		return false
 	case ResultAbandoned:
+		return false
+	}
+	if background {
 		return false
 	}
 	if last, ok := o.warned.Get(c); ok && time.Since(last) < warnedTime {
@@ -92,7 +96,7 @@ func resultOf(err error) Result {
 
 // report tells how the transfer ended: a failure as a warning.
 func (j *job) report(err error) {
-	warn := j.t.outcomes.note(j.ref.CID, resultOf(err))
+	warn := j.t.outcomes.note(j.ref.CID, resultOf(err), j.background.Load())
 	if err == nil {
 		return
 	}

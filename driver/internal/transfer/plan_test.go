@@ -31,7 +31,7 @@ func resumed(t *testing.T, damaged int) *job {
 	}
 	require.NoError(t, p.Close())
 	overwrite(t, filepath.Join(b.dir, "staging", ref.CID.String()+".partial"), damaged)
-	j := newJob(b.transfers, ref, -1)
+	j := newJob(b.transfers, ref, purpose{leaf: -1})
 	t.Cleanup(func() { j.cancel(errUnread) })
 	p = open()
 	t.Cleanup(func() { _ = p.Close() })

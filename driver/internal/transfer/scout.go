@@ -12,6 +12,7 @@ import (
 // scout asks the members while holders are lacking, and at once when other members
 // are connected than before. It wakes those who wait for a holder.
 func (j *job) scout() {
+	j.awaitLikely()
 	tick := time.NewTicker(j.t.pace.retry)
 	defer tick.Stop()
 	pause := j.t.pace.retry
@@ -30,6 +31,30 @@ func (j *job) scout() {
 		j.changed.raise()
 		select {
 		case <-tick.C:
+		case <-j.ctx.Done():
+			return
+		}
+	}
+}
+
+// awaitLikely leaves a transfer that nobody waits for to its likeliest holder for a
+// moment. A manifest is fetched by every registry at once: if each asked all the others,
+// a push would cost the square of their number.
+func (j *job) awaitLikely() {
+	if !j.background.Load() || !j.roster.holds(j.likely) {
+		return
+	}
+	timer := time.NewTimer(j.t.pace.retry)
+	defer timer.Stop()
+	for {
+		changed := j.changed.wait()
+		if !j.roster.holds(j.likely) || j.roster.failed(j.likely) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
 		case <-j.ctx.Done():
 			return
 		}

@@ -143,7 +143,7 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 	if f != nil || err != nil {
 		return f, err
 	}
-	j, err := t.join(ref, leafAt(offset))
+	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +218,17 @@ func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
 // Fetch brings a blob here whole and waits for it. Errors are those of Open. When
 // ctx ends, the transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
+	return t.fetch(ctx, ref, purpose{leaf: -1})
+}
+
+// FetchFrom is Fetch for what nobody waits for yet: a member that likely holds the blob
+// is asked before all others are, and a failure is no warning. An empty ID: none is
+// likely.
+func (t *Transfers) FetchFrom(ctx context.Context, ref blob.Ref, likely peer.ID) error {
+	return t.fetch(ctx, ref, purpose{leaf: -1, likely: likely, background: true})
+}
+
+func (t *Transfers) fetch(ctx context.Context, ref blob.Ref, why purpose) error {
 	if _, inline, err := inlined(ref); inline || err != nil {
 		return err
 	}
@@ -227,7 +238,7 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	if ref.Size <= 0 {
 		return t.keepNothing(ctx, ref)
 	}
-	j, err := t.join(ref, -1)
+	j, err := t.join(ref, why)
 	if err != nil {
 		return err
 	}
@@ -240,9 +251,15 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	}
 }
 
-// join enters the one transfer of a blob, starting it if there is none, with that
-// leaf; a negative one when nobody waits for any.
-func (t *Transfers) join(ref blob.Ref, wanted int) (*job, error) {
+// purpose is what a transfer is begun for.
+type purpose struct {
+	leaf       int     // that a reader waits for; negative: there is none
+	likely     peer.ID // a member that is asked before the others; empty: none
+	background bool    // nobody waits for it
+}
+
+// join enters the one transfer of a blob, starting it if there is none.
+func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -253,9 +270,12 @@ func (t *Transfers) join(ref blob.Ref, wanted int) (*job, error) {
 	}
 	// One that does not let us in is ending; what it has is shared with the next.
 	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {
+		if !why.background {
+			j.background.Store(false)
+		}
 		return j, nil
 	}
-	j := newJob(t, ref, wanted)
+	j := newJob(t, ref, why)
 	j.enter()
 	t.jobs[ref.CID] = j
 	t.wg.Go(j.run)

@@ -1,0 +1,302 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/opencontainers/go-digest"
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+const (
+	manifestsAtOnce   = 4    // fetched at the same time
+	maxManifests      = 4096 // that are remembered one by one
+	manifestTimeout   = time.Minute
+	manifestRetryMin  = time.Second
+	manifestRetryMost = 10 * time.Minute
+)
+
+// manifestFetcher brings the manifests, indexes and configs of the swarm here when
+// their entries arrive: a tag resolves also when the registry that it was pushed to is
+// gone. It works in the background, on few at a time; what cannot be had is tried again,
+// less and less often, and soon when a member appears.
+type manifestFetcher struct {
+	r      *rooms
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	wake   chan struct{} // there is something new
+	soon   chan struct{} // what failed may work now
+
+	mu     sync.Mutex
+	fresh  []string        // paths of revision links
+	failed map[string]bool // likewise
+	all    bool            // there were too many: all that the map has are looked at
+	warned bool
+}
+
+func newManifestFetcher(r *rooms) *manifestFetcher {
+	f := &manifestFetcher{
+		r: r, wake: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+		failed: map[string]bool{}, all: true, // entries that came before this start
+	}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	return f
+}
+
+func (f *manifestFetcher) start() {
+	for range manifestsAtOnce {
+		f.wg.Go(f.work)
+	}
+	f.wg.Go(f.retry)
+}
+
+// stop ends what is under way and waits for it.
+func (f *manifestFetcher) stop() {
+	f.cancel()
+	f.wg.Wait()
+}
+
+// added takes paths that gained an entry elsewhere. It never blocks.
+func (f *manifestFetcher) added(paths []string) {
+	f.mu.Lock()
+	for _, p := range paths {
+		if _, ok := revisionOf(p); !ok {
+			continue
+		}
+		if len(f.fresh) == maxManifests {
+			f.all = true
+			break
+		}
+		f.fresh = append(f.fresh, p)
+	}
+	any := len(f.fresh) > 0
+	f.mu.Unlock()
+	if any {
+		poke(f.wake)
+	}
+}
+
+// joined has what failed tried again: a member has just appeared.
+func (f *manifestFetcher) joined() { poke(f.soon) }
+
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// work fetches what is new.
+func (f *manifestFetcher) work() {
+	for {
+		link, ok := f.next()
+		if !ok {
+			select {
+			case <-f.wake:
+				continue
+			case <-f.ctx.Done():
+				return
+			}
+		}
+		f.try(link)
+	}
+}
+
+func (f *manifestFetcher) next() (link string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.fresh) == 0 || f.ctx.Err() != nil {
+		return "", false
+	}
+	link, f.fresh = f.fresh[0], f.fresh[1:]
+	if len(f.fresh) > 0 {
+		poke(f.wake)
+	}
+	return link, true
+}
+
+// try fetches what a revision link leads to, and remembers when that failed.
+func (f *manifestFetcher) try(link string) {
+	err := f.fetch(link)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.failed, link)
+	switch {
+	case err == nil || f.ctx.Err() != nil:
+		return
+	case len(f.failed) == maxManifests:
+		f.all = true
+	default:
+		f.failed[link] = true
+	}
+	f.r.log.WithError(err).WithField("path", link).Debug("a manifest is not here yet: it is fetched later")
+}
+
+// retry tries again what failed, and looks through the map where that is too much to
+// remember; first when a member was met after the start.
+func (f *manifestFetcher) retry() {
+	select {
+	case <-f.r.paths.Met():
+	case <-f.ctx.Done():
+		return
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval, pause.Multiplier = manifestRetryMin, manifestRetryMost, 2
+	for {
+		f.again()
+		if !f.complain() {
+			pause.Reset()
+		}
+		timer := time.NewTimer(pause.NextBackOff())
+		select {
+		case <-timer.C:
+		case <-f.soon:
+			pause.Reset()
+			f.settle(timer)
+		case <-f.ctx.Done():
+		}
+		timer.Stop()
+		if f.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// settle lets members that appear at the same time cost one round.
+func (f *manifestFetcher) settle(timer *time.Timer) {
+	timer.Reset(manifestRetryMin)
+	select {
+	case <-timer.C:
+	case <-f.ctx.Done():
+	}
+}
+
+func (f *manifestFetcher) again() {
+	f.mu.Lock()
+	all, failed := f.all, f.failed
+	f.all, f.failed = false, map[string]bool{}
+	f.mu.Unlock()
+	var g errgroup.Group
+	g.SetLimit(manifestsAtOnce)
+	run := func(link string) bool {
+		g.Go(func() error { f.try(link); return nil })
+		return f.ctx.Err() == nil
+	}
+	for link := range failed {
+		if !run(link) {
+			break
+		}
+	}
+	if all {
+		f.r.paths.View().Under("/", func(p string, _ pathmap.Entry) bool {
+			if _, ok := revisionOf(p); ok {
+				return run(p)
+			}
+			return f.ctx.Err() == nil
+		})
+	}
+	_ = g.Wait() // nothing in it fails
+}
+
+// complain says once that manifests cannot be had, until all are here again; it
+// reports whether some are lacking.
+func (f *manifestFetcher) complain() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lacking := len(f.failed)
+	if lacking > 0 && !f.warned && f.ctx.Err() == nil {
+		f.r.log.WithFields(logrus.Fields{"manifests": lacking}).Warn(
+			"manifests pushed to other registries cannot be fetched now: tags that name them do not resolve here until a registry that holds them is back")
+	}
+	f.warned = lacking > 0
+	return lacking > 0
+}
+
+// fetch brings the manifest here that a revision link leads to, and its config.
+func (f *manifestFetcher) fetch(link string) error {
+	d, ok := revisionOf(link)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, manifestTimeout)
+	defer cancel()
+	root, _, _ := strings.Cut(link, "/repositories/")
+	e, err := f.bring(ctx, root, d)
+	if err != nil || e.Size > smallBlob {
+		return err
+	}
+	config, err := f.configOf(ctx, e)
+	if err != nil || config == "" {
+		return err
+	}
+	_, err = f.bring(ctx, root, config)
+	return err
+}
+
+// bring fetches a small blob, from the registry that it was pushed to if that is there.
+// One that has no entry, any more or yet, is nobody's.
+func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Digest) (pathmap.Entry, error) {
+	data := blobPath(root, d)
+	view := f.r.paths.View()
+	e, err := view.Get(data)
+	if err != nil || e.Size > smallBlob {
+		return pathmap.Entry{Size: smallBlob + 1}, nil
+	}
+	likely, _ := libpeer.Decode(view.Writer(data))
+	return e, f.r.transfers.FetchFrom(ctx, refOf(e), likely)
+}
+
+// configOf reads the digest of an image's config out of its manifest; none where that
+// is an index, or nothing that names one.
+func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest.Digest, error) {
+	body, err := f.r.transfers.Open(ctx, refOf(e), 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = body.Close() }()
+	var manifest struct {
+		Config struct {
+			Digest digest.Digest `json:"digest"`
+		} `json:"config"`
+	}
+	content, err := io.ReadAll(io.LimitReader(body, smallBlob))
+	if err != nil {
+		return "", fmt.Errorf("read manifest %s: %w", e.CID, err)
+	}
+	var wrong *json.SyntaxError
+	if err := json.Unmarshal(content, &manifest); errors.As(err, &wrong) || manifest.Config.Digest.Validate() != nil {
+		return "", nil
+	}
+	return manifest.Config.Digest, nil
+}
+
+// revisionOf reads the digest out of …/_manifests/revisions/<algorithm>/<hex>/link.
+func revisionOf(p string) (digest.Digest, bool) {
+	parts := strings.Split(strings.Trim(p, "/"), "/")
+	n := len(parts)
+	if n < 5 || parts[n-1] != "link" || !slices.Equal(parts[n-5:n-3], []string{"_manifests", "revisions"}) {
+		return "", false
+	}
+	d := digest.NewDigestFromEncoded(digest.Algorithm(parts[n-3]), parts[n-2])
+	return d, d.Validate() == nil
+}
+
+// blobPath is where the registry below root keeps the bytes of a digest; what digestOf
+// reads.
+func blobPath(root string, d digest.Digest) string {
+	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+}
