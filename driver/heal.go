@@ -15,10 +15,16 @@ const smallBlob = 4 << 20
 // heal makes a path whose bytes are not here look missing where that lets a
 // client push them again; everywhere else a Stat is answered from the map alone.
 func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
-	if !isBlobData(path) || s.hasBytes(e.CID) {
+	if !isBlobData(path) {
 		return nil
 	}
 	r := requestOf(ctx)
+	if s.hasBytes(e.CID) {
+		if r.manifest && r.method == http.MethodHead {
+			return s.complete(ctx, path, e)
+		}
+		return nil
+	}
 	switch {
 	case r.upload && r.method == http.MethodPut:
 		return notFound(path) // the bytes are at hand: store them
@@ -31,6 +37,9 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		err := s.fetchSoon(ctx, e)
 		if err != nil && r.method == http.MethodPut {
 			return notFound(path) // the bytes are at hand, or a client can push them
+		}
+		if err == nil && r.method == http.MethodHead {
+			return s.complete(ctx, path, e)
 		}
 		return s.unreachable(ctx, path, err)
 	}

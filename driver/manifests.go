@@ -2,10 +2,6 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strings"
@@ -263,25 +259,11 @@ func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Diges
 // configOf reads the digest of an image's config out of its manifest; none where that
 // is an index, or nothing that names one.
 func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest.Digest, error) {
-	body, err := f.r.transfers.Open(ctx, refOf(e), 0)
-	if err != nil {
+	var m descriptors
+	if err := f.r.readManifest(ctx, e, &m); err != nil || m.Config.Digest.Validate() != nil {
 		return "", err
 	}
-	defer func() { _ = body.Close() }()
-	var manifest struct {
-		Config struct {
-			Digest digest.Digest `json:"digest"`
-		} `json:"config"`
-	}
-	content, err := io.ReadAll(io.LimitReader(body, smallBlob))
-	if err != nil {
-		return "", fmt.Errorf("read manifest %s: %w", e.CID, err)
-	}
-	var wrong *json.SyntaxError
-	if err := json.Unmarshal(content, &manifest); errors.As(err, &wrong) || manifest.Config.Digest.Validate() != nil {
-		return "", nil
-	}
-	return manifest.Config.Digest, nil
+	return m.Config.Digest, nil
 }
 
 // revisionOf reads the digest out of …/_manifests/revisions/<algorithm>/<hex>/link.

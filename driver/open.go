@@ -46,6 +46,7 @@ type rooms struct {
 	misses    missWaits
 	meetUntil time.Time // when the wait for the first member ends
 	missing   missingBlobs
+	completes completes
 
 	closing sync.Once
 	closed  error

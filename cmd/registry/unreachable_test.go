@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -33,14 +36,55 @@ func orphaned(t *testing.T) (holder, left *process, img v1.Image) {
 	b.start()
 	img = push(t, a, "a:1")
 	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2*(3+1)+4 })
+	small := smallBlobs(t, img, empty.Index)[:2]
+	await(t, "what is small is here", func() bool { return hasBlobs(t, b, small) })
 	a.kill()
 	return a, b, img
+}
+
+// forget removes all bytes from a registry's disk.
+func (p *process) forget() {
+	p.t.Helper()
+	files, err := filepath.Glob(filepath.Join(p.dir, "data", "blobs", "*"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+// TestALayerNobodyHoldsIsToldAtTheManifest: crane asks for the manifest first, and
+// skips a push of what it is told is there. Who pulls is told at once, too.
+func TestALayerNobodyHoldsIsToldAtTheManifest(t *testing.T) {
+	a, b, img := orphaned(t)
+	if got := head(t, b, "/v2/a/manifests/1", "reader"); got != http.StatusServiceUnavailable {
+		t.Errorf("HEAD of a manifest whose layers are nowhere: %d", got)
+	}
+	if resp, text := request(t, http.MethodGet, "http://"+b.http+"/v2/a/manifests/1", nil); resp.StatusCode != http.StatusOK {
+		t.Errorf("GET of it: %s %s", resp.Status, text)
+	}
+	if err := crane.Push(img, b.http+"/a:1", crane.Insecure); err == nil {
+		t.Error("crane believes that it pushed an image whose layers are nowhere")
+	}
+	if err := crane.Push(img, b.http+"/a:2", crane.Insecure); err != nil {
+		t.Fatal(err)
+	}
+	pull(t, b, "a:1", img)
+	if got := head(t, b, "/v2/a/manifests/1", "reader"); got != http.StatusOK {
+		t.Errorf("HEAD when it is whole again: %d", got)
+	}
+	a.start()
+	pull(t, a, "a:2", img)
 }
 
 // TestUnreachableIsNeverNotFound: the answers name the CID and who was pushed to, and
 // a push of the same image heals them.
 func TestUnreachableIsNeverNotFound(t *testing.T) {
 	a, b, img := orphaned(t)
+	b.forget()
 	manifest, err := img.Digest()
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +152,7 @@ func head(t *testing.T, p *process, path, agent string) int {
 // layers, and gives up at any answer but 200 and 404.
 func TestWhoPushesIsToldToPushTheManifest(t *testing.T) {
 	_, b, img := orphaned(t)
+	b.forget()
 	layers, err := img.Layers()
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +174,7 @@ func TestWhoPushesIsToldToPushTheManifest(t *testing.T) {
 // TestAManifestAloneHealsByAPut, as a client pushes it that finds all layers there.
 func TestAManifestAloneHealsByAPut(t *testing.T) {
 	_, b, img := orphaned(t)
+	b.forget()
 	pushBlindly(t, b, "a", "1", img)
 	pull(t, b, "a:1", img)
 	if s := fmt.Sprint(b.status().Blobs.Missing); s != "0" {

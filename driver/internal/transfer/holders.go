@@ -121,7 +121,7 @@ func (s *questions) run(q *question, ref blob.Ref) {
 }
 
 // Holders asks the connected members which of them hold a blob whole; self is not
-// among them, nor who lately sent wrong bytes of it. Answers are remembered for two
+// among them, nor who lately sent wrong bytes of it, nor who is gone by now. Answers are remembered for two
 // seconds. It returns when all have answered, or a moment after the first who holds
 // it; members that do not answer have two seconds. The error is ctx's, and
 // then there may be holders all the same.
@@ -135,7 +135,10 @@ func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error
 	}
 	err := t.awaitHolders(ctx, q)
 	whole, _, _ := q.answers()
-	return slices.DeleteFunc(whole, func(id peer.ID) bool { return t.grudges.holds(id, ref.CID) }), err
+	connected := t.cfg.Swarm.Connected() // an answer is remembered for longer than who gave it may stay
+	return slices.DeleteFunc(whole, func(id peer.ID) bool {
+		return t.grudges.holds(id, ref.CID) || !slices.Contains(connected, id)
+	}), err
 }
 
 func (t *Transfers) awaitHolders(ctx context.Context, q *question) error {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &carried{resp.Body, req.Context(), r, id, cancel}
+	resp.Body = &carried{resp.Body, req.Context(), r, id, cancel, carriesBlob(resp)}
 	return resp, nil
 }
 
@@ -158,6 +159,13 @@ type carried struct {
 	roads *roads
 	id    peer.ID
 	end   context.CancelCauseFunc // of the request
+	blob  bool                    // its bytes are a blob's
+}
+
+// carriesBlob reports whether an answer has bytes of a blob: a range, or an inner block.
+func carriesBlob(resp *http.Response) bool {
+	return resp.StatusCode == http.StatusPartialContent ||
+		resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Request.URL.Path, "/v1/blocks/")
 }
 
 // Close implements io.Closer.
@@ -169,7 +177,9 @@ func (c *carried) Close() error {
 // Read implements io.Reader.
 func (c *carried) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
-	c.roads.in.Add(int64(n))
+	if c.blob {
+		c.roads.in.Add(int64(n))
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

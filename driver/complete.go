@@ -1,0 +1,155 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+const (
+	completeFor     = time.Minute // an image that was complete is not looked at again
+	maxComplete     = 4096        // images that are remembered as complete
+	maxIndexDepth   = 4           // of indexes in indexes
+	maxDescriptors  = 1024        // looked at of one image
+	questionsAtOnce = 8
+)
+
+// completes remembers images all blobs of which were here, or held by a member.
+type completes struct {
+	mu    sync.Mutex
+	until map[cid.Cid]time.Time
+}
+
+func (c *completes) has(of cid.Cid) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Before(c.until[of])
+}
+
+func (c *completes) add(of cid.Cid) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until == nil || len(c.until) >= maxComplete {
+		c.until = map[cid.Cid]time.Time{}
+	}
+	c.until[of] = time.Now().Add(completeFor)
+}
+
+// complete is asked at HEAD of a manifest that is here. Manifests are on every registry,
+// layers are not: a client that is told 200 believes that the image is here and skips its
+// push, crane for one, while nobody reachable holds a layer of it. That is a refusal.
+func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) error {
+	if e.Size > smallBlob || s.completes.has(e.CID) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	defer cancel()
+	root, _, _ := strings.Cut(path, "/blobs/")
+	refs := &references{s: s, root: root}
+	if err := refs.collect(ctx, e, 0); err != nil {
+		return s.unreachable(ctx, path, err)
+	}
+	var g errgroup.Group
+	g.SetLimit(questionsAtOnce)
+	for _, blob := range refs.absent {
+		g.Go(func() error { return s.held(ctx, blob) })
+	}
+	if err := g.Wait(); err != nil {
+		return s.unreachable(ctx, path, err)
+	}
+	s.completes.add(e.CID)
+	return nil
+}
+
+// held is an error when no member who can be reached holds a blob.
+func (s *store) held(ctx context.Context, e pathmap.Entry) error {
+	holders, err := s.transfers.Holders(ctx, refOf(e))
+	if err == nil && len(holders) == 0 {
+		return &transfer.Unavailable{CID: e.CID}
+	}
+	return nil
+}
+
+// references gathers the blobs of an image that are not here.
+type references struct {
+	s      *store
+	root   string // of the registry's paths
+	seen   int
+	absent []pathmap.Entry
+}
+
+// descriptors are what a manifest or an index of OCI or docker refers to.
+type descriptors struct {
+	Config    descriptor   `json:"config"`
+	Layers    []descriptor `json:"layers"`
+	Manifests []descriptor `json:"manifests"`
+}
+
+type descriptor struct {
+	Digest digest.Digest `json:"digest"`
+}
+
+// collect reads a manifest, and those below an index. What has no entry is another
+// registry's: a layer that is fetched from a URL.
+func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) error {
+	var all descriptors
+	if err := r.s.readManifest(ctx, e, &all); err != nil {
+		return err
+	}
+	view := r.s.paths.View()
+	for _, d := range append(all.Layers, all.Config) {
+		if blob, err := r.entry(view, d); err == nil && !r.s.hasBytes(blob.CID) {
+			r.absent = append(r.absent, blob)
+		}
+	}
+	for _, d := range all.Manifests {
+		child, err := r.entry(view, d)
+		if err != nil || child.Size > smallBlob || depth == maxIndexDepth {
+			continue
+		}
+		if err := r.s.fetchSoon(ctx, child); err != nil {
+			return err
+		}
+		if err := r.collect(ctx, child, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry finds what a descriptor refers to, as long as it is one of the first.
+func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, error) {
+	if r.seen++; r.seen > maxDescriptors || d.Digest.Validate() != nil {
+		return pathmap.Entry{}, pathmap.ErrNotFound
+	}
+	return view.Get(blobPath(r.root, d.Digest))
+}
+
+// readManifest decodes a manifest's JSON; what is none leaves m as it is.
+func (r *rooms) readManifest(ctx context.Context, e pathmap.Entry, m any) error {
+	body, err := r.transfers.Open(ctx, refOf(e), 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(body, smallBlob))
+	if err != nil {
+		return fmt.Errorf("read manifest %s: %w", e.CID, err)
+	}
+	if !json.Valid(content) {
+		return nil
+	}
+	_ = json.Unmarshal(content, m) // fields of another type are none of ours
+	return nil
+}
