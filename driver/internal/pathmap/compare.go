@@ -86,6 +86,8 @@ func (m *Map) compare(id peer.ID) {
 	}
 	if len(unknown) > 0 {
 		m.inbox.add(id, heads)
+	} else {
+		m.follows(id)
 	}
 	m.meeting.held()
 }

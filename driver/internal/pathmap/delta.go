@@ -64,6 +64,20 @@ func parseDelta(b blocks.Block) (*delta, error) {
 	return d, nil
 }
 
+// parentsOf reads what a delta follows, and nothing else of it: what an older release
+// let in is handed on as it is, and whoever takes it judges for itself.
+func parentsOf(b blocks.Block) ([]cid.Cid, error) {
+	node, err := merkledag.DecodeProtobuf(b.RawData())
+	if err != nil {
+		return nil, fmt.Errorf("%w %s: %w", errBadDelta, b.Cid(), err)
+	}
+	var parents []cid.Cid
+	for _, l := range node.Links() {
+		parents = append(parents, l.Cid)
+	}
+	return parents, nil
+}
+
 func (d *delta) collect(msg *pb.Delta) error {
 	for _, e := range msg.GetElements() {
 		path, v, ours, err := parseKey(e.GetKey())

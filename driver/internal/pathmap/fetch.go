@@ -3,6 +3,7 @@ package pathmap
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -63,7 +64,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 		return nil, fmt.Errorf("ask %s for its heads: %w", x.id, err)
 	}
 	if len(a.Heads) > maxHeads {
-		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errProtocol, len(a.Heads))
+		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
 	x.m.meeting.named.Store(true)
 	return a.Heads, nil
@@ -134,6 +135,9 @@ func (x *exchange) page(w *wanted) (got int, more bool, err error) {
 	for {
 		alive(x.conn)
 		raw, err := readFrame(x.r)
+		if errors.Is(err, errFrame) {
+			err = fmt.Errorf("%w: %w", errBadDelta, err)
+		}
 		if err != nil {
 			return got, false, joinKeep(err, x.m.keep(keep))
 		}

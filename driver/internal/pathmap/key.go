@@ -45,8 +45,9 @@ func keyOf(path string, v version) ds.Key {
 
 var errBadKey = errors.New("malformed key")
 
-// parseKey is the inverse of keyOf; a setting's path begins with settingMark. ours is false for a well-formed key of
-// another namespace.
+// parseKey is the inverse of keyOf: it takes no key that keyOf would write otherwise, or
+// two keys would be one version here. A setting's path begins with settingMark. ours is
+// false for a well-formed key of another namespace.
 func parseKey(key string) (path string, v version, ours bool, err error) {
 	if len(key) > maxKey || !strings.HasPrefix(key, "/") || ds.NewKey(key).String() != key {
 		return "", v, false, errBadKey
@@ -64,12 +65,13 @@ func parseKey(key string) (path string, v version, ours bool, err error) {
 	if at <= 0 || len(rest)-at < 19 || rest[at+17] != '-' {
 		return "", v, true, errBadKey
 	}
-	if v.counter, err = strconv.ParseUint(rest[at+1:at+17], 16, 64); err != nil {
+	counter := rest[at+1 : at+17]
+	if v.counter, err = strconv.ParseUint(counter, 16, 64); err != nil || strings.ToLower(counter) != counter {
 		return "", v, true, errBadKey
 	}
 	v.writer = rest[at+18:]
 	path = first + rest[:at]
-	if strings.ContainsAny(rest[:at], ":\x00\x01") || strings.ContainsAny(v.writer, "/:") {
+	if strings.ContainsAny(rest[:at], ":\x00\x01") || strings.HasSuffix(path, "/") || strings.ContainsAny(v.writer, "/:") {
 		return "", v, true, errBadKey
 	}
 	return path, v, true, nil

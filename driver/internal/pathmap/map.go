@@ -91,6 +91,7 @@ type Map struct {
 	last     lastDeltas
 	meeting  meeting
 	stuck    atomic.Bool // merging fails here, and that was said
+	refused  refusals
 	listener net.Listener
 
 	ctx     context.Context

@@ -1,6 +1,7 @@
 package pathmap
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,13 @@ func (m *Map) mergeAll(ctx context.Context, pending []*delta) error {
 		}
 		return slices.Compare(a.cid.Bytes(), b.cid.Bytes())
 	})
+	reach := m.reach(pending)
 	for len(pending) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n := groupLen(pending)
-		err := m.mergeGroup(pending[:n])
+		err := m.mergeGroup(pending[:n], reach)
 		if err != nil && !errors.Is(err, errBadDelta) {
 			return fmt.Errorf("%w: %w", errNotStored, err)
 		}
@@ -59,7 +61,7 @@ func groupLen(pending []*delta) int {
 	return len(pending)
 }
 
-func (m *Map) mergeGroup(group []*delta) error {
+func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if m.broken != nil {
@@ -72,7 +74,7 @@ func (m *Map) mergeGroup(group []*delta) error {
 	var bad error
 	var added []string
 	for _, d := range group {
-		if bad = m.checkPriority(d); bad != nil {
+		if bad = cmp.Or(m.checkPriority(d), d.checkCounters(max(m.counter, reach))); bad != nil {
 			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
 			break // what came before it stands
 		}

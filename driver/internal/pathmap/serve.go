@@ -147,11 +147,11 @@ func (a *ancestry) next() (blocks.Block, bool, error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("read delta %s: %w", q.cid, err)
 	}
-	d, err := parseDelta(b)
+	parents, err := parentsOf(b)
 	if err != nil {
 		return nil, false, err
 	}
-	for _, p := range d.parents {
+	for _, p := range parents {
 		a.push(p)
 	}
 	return b, true, nil

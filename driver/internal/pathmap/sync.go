@@ -88,6 +88,8 @@ func (m *Map) noteSync(id peer.ID, err error) {
 	case err == nil:
 		m.stuck.Store(false)
 	case m.ctx.Err() != nil:
+	case errors.Is(err, errBadDelta):
+		m.refuses(id, err)
 	case errors.Is(err, errNotStored) && !m.stuck.Swap(true):
 		log.Warn("changes of other registries cannot be stored: this registry does not follow them until it can; is the disk full?")
 	default:
@@ -113,6 +115,7 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 			return err
 		}
 		m.meeting.held()
+		return m.followAll(m.ctx, x, heads)
 	}
 	return x.follow(m.ctx, heads)
 }
@@ -185,7 +188,12 @@ func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	if err != nil || !x.continueUntil(ctx) {
 		return false
 	}
-	if err := x.follow(ctx, heads); err != nil {
+	err = m.followAll(ctx, x, heads)
+	if errors.Is(err, errBadDelta) {
+		m.refuses(id, err)
+		return false // it does not come, however long one waits
+	}
+	if err != nil {
 		m.log.WithField("peer", id).WithError(err).Debug("catching up")
 	}
 	unknown, err := m.unknownHeads(heads)

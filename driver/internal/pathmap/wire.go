@@ -62,7 +62,7 @@ func readFrame(r byteReader) ([]byte, error) {
 		return nil, err
 	}
 	if n > maxFrame {
-		return nil, fmt.Errorf("frame of %d bytes, at most %d are taken", n, maxFrame)
+		return nil, fmt.Errorf("%w of %d bytes, at most %d are taken", errFrame, n, maxFrame)
 	}
 	b := make([]byte, n)
 	_, err = io.ReadFull(r, b)
@@ -100,4 +100,7 @@ func readAnswer(r byteReader) (answer, error) {
 // alive puts the next stall's end into the connection's deadline.
 func alive(conn net.Conn) { _ = conn.SetDeadline(time.Now().Add(stallLimit)) }
 
-var errProtocol = errors.New("unexpected answer")
+var (
+	errProtocol = errors.New("unexpected answer")
+	errFrame    = errors.New("frame")
+)

@@ -38,6 +38,11 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 // delete of a path removes the versions this registry sees at that moment. When
 // ctx ends first the write may still happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
+	for _, op := range ops {
+		if err := m.checkOp(op); err != nil {
+			return err
+		}
+	}
 	for len(ops) > 0 {
 		n := splitOps(m.View(), ops)
 		req := &writeRequest{ops: ops[:n], done: make(chan error, 1)}
@@ -118,6 +123,12 @@ func (m *Map) gather(first *writeRequest) []*writeRequest {
 
 func (m *Map) commitGroup(group []*writeRequest) {
 	err := m.commit(group)
+	if errors.Is(err, errUnacceptable) && len(group) > 1 {
+		for _, req := range group { // one spoils no other
+			m.commitGroup([]*writeRequest{req})
+		}
+		return
+	}
 	for _, req := range group {
 		req.done <- err
 	}
@@ -174,7 +185,7 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
 
 // errTooLarge refuses a delta that the other registries would refuse. Write
 // splits what it is given, so it takes an estimate that is far off.
-var errTooLarge = errors.New("these changes do not fit one delta of 1 MiB: write fewer at once")
+var errTooLarge = fmt.Errorf("%w: they do not fit one delta of 1 MiB: write fewer at once", errUnacceptable)
 
 func sameHeads(a, b []cid.Cid) bool {
 	set := cid.NewSet()
@@ -202,6 +213,9 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
 	if op.Entry == nil {
 		return nil
 	}
+	if m.counter >= maxCounter {
+		return fmt.Errorf("%w: no version is left above %d", errUnacceptable, m.counter)
+	}
 	m.counter++
 	v, value := version{m.counter, m.cfg.Self}, op.Entry.Marshal()
 	if err := batch.Put(m.ctx, keyOf(op.Path, v), value); err != nil {
@@ -211,21 +225,21 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
 	return nil
 }
 
-// recordHeads marks the deltas committed since before as known.
+// recordHeads checks the deltas committed since before, and marks them as known.
 func (m *Map) recordHeads(before []cid.Cid) error {
 	old := cid.NewSet()
 	for _, h := range before {
 		old.Add(h)
 	}
-	stats := m.crdt.Load().InternalStats(m.ctx)
-	for _, h := range stats.Heads {
+	for _, h := range m.liveHeads() {
 		if old.Has(h) {
 			continue
 		}
-		if size, err := m.blocks.GetSize(m.ctx, h); err != nil || size > maxDelta {
-			return errors.Join(errTooLarge, err)
+		priority, err := m.checkOwn(h)
+		if err != nil {
+			return err
 		}
-		if err := m.setKnown(h, stats.MaxHeight); err != nil {
+		if err := m.setKnown(h, priority); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,108 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/ipfs/go-cid"
+)
+
+// maxJump is by how much the counter of a version may exceed the greatest that this
+// registry knows: a member that wrote 2^64-1 would leave no greater one to anybody. No
+// swarm writes so often that a partition comes near it: a registry that makes 1,000
+// versions a second needs seven weeks. Histories that are joined are judged as a whole
+// (reach), so that a newcomer takes what the others have come to by steps.
+const maxJump = 1 << 32
+
+// maxCounter is the greatest counter that is taken at all: sums with maxJump are exact.
+const maxCounter = 1 << 63
+
+// ErrBadPath says that a path can have no entry: the other registries would refuse it.
+var ErrBadPath = errors.New("not a path that registries take from each other")
+
+// errUnacceptable says that the other registries would refuse a delta as it was made.
+var errUnacceptable = errors.New("the other registries would refuse these changes")
+
+// checkOp refuses a write, before it joins others in a delta, for whatever of it the
+// other registries would refuse: nobody follows a registry that wrote it.
+func (m *Map) checkOp(op Op) error {
+	if op.Entry == nil {
+		return nil // it names versions that were taken
+	}
+	key := keyOf(op.Path, version{maxCounter, m.cfg.Self}).String()
+	if len(key) > maxKey {
+		return fmt.Errorf("write %.64s…: %w: %d bytes, at most %d",
+			op.Path, ErrBadPath, len(op.Path), maxKey-len(key)+len(op.Path))
+	}
+	path, _, ours, err := parseKey(key)
+	if err != nil || !ours || path != op.Path || !utf8.ValidString(path) {
+		return fmt.Errorf("write %q: %w", op.Path, ErrBadPath)
+	}
+	if _, err := UnmarshalEntry(op.Entry.Marshal()); err != nil {
+		return fmt.Errorf("write %s: %w: %w", op.Path, errUnacceptable, err)
+	}
+	return nil
+}
+
+// checkOwn has a delta that was just made here pass all checks of one that is received,
+// and gives its priority.
+func (m *Map) checkOwn(c cid.Cid) (priority uint64, err error) {
+	b, err := m.blocks.Get(m.ctx, c)
+	if err != nil {
+		return 0, fmt.Errorf("read delta %s: %w", c, err)
+	}
+	if len(b.RawData()) > maxDelta {
+		return 0, errTooLarge
+	}
+	d, err := parseDelta(b)
+	if err == nil {
+		err = m.checkPriority(d)
+	}
+	if err == nil {
+		err = d.checkCounters(m.counter)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errUnacceptable, err)
+	}
+	return d.priority, nil
+}
+
+// checkCounters refuses a delta that names a version far beyond the greatest known.
+func (d *delta) checkCounters(greatest uint64) error {
+	for _, c := range d.changes {
+		if c.counter > maxCounter || c.counter > greatest && c.counter-greatest > maxJump {
+			return fmt.Errorf("%w %s: counter %d of %s, where %d is the greatest known",
+				errBadDelta, d.cid, c.counter, c.path, greatest)
+		}
+	}
+	return nil
+}
+
+// reach is the greatest counter that follows from the greatest known by no step beyond
+// maxJump, through the deltas that are to be merged, in whatever order they come.
+func (m *Map) reach(pending []*delta) uint64 {
+	m.lock.Lock()
+	greatest := m.counter
+	m.lock.Unlock()
+	var far []uint64
+	next := greatest
+	for _, d := range pending {
+		for _, c := range d.changes {
+			if c.counter <= greatest || c.counter-greatest <= maxJump {
+				next = max(next, c.counter)
+			} else {
+				far = append(far, c.counter)
+			}
+		}
+	}
+	slices.Sort(far)
+	for _, c := range far {
+		if c > next && c-next > maxJump {
+			break
+		}
+		next = max(next, c)
+	}
+	return next
+}

@@ -1,0 +1,40 @@
+package pathmap
+
+import (
+	ds "github.com/ipfs/go-datastore"
+)
+
+// ParseKey and KeyOf are the two ways between a key and the version of a path.
+func ParseKey(key string) (path string, counter uint64, writer string, ours bool, err error) {
+	path, v, ours, err := parseKey(key)
+	return path, v.counter, v.writer, ours, err
+}
+
+func KeyOf(path string, counter uint64, writer string) string {
+	return keyOf(path, version{counter, writer}).String()
+}
+
+// MaxJump is by how much a counter may exceed the greatest that is known.
+const MaxJump = maxJump
+
+// PutRaw writes a delta with one key as an older release might have: without a check.
+func (m *Map) PutRaw(key string, e Entry) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	if err := m.crdt.Load().Put(m.ctx, ds.RawKey(key), e.Marshal()); err != nil {
+		return err
+	}
+	for _, h := range m.liveHeads() {
+		if err := m.setKnown(h, m.crdt.Load().InternalStats(m.ctx).MaxHeight); err != nil {
+			return err
+		}
+	}
+	if err := m.ledger.commit(m.ctx); err != nil {
+		return err
+	}
+	m.publish(m.current.Load())
+	return nil
+}

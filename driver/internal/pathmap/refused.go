@@ -1,0 +1,86 @@
+package pathmap
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Refusal is why a member is not followed: it has a change that this registry refuses,
+// and with it all that came after.
+type Refusal struct {
+	Since  time.Time
+	Reason string
+}
+
+// refusals are the members that are not followed.
+type refusals struct {
+	mu sync.Mutex
+	of map[peer.ID]Refusal
+}
+
+// Refused tells why members are not followed, now; members that are, are not in it.
+func (m *Map) Refused() map[peer.ID]Refusal {
+	m.refused.mu.Lock()
+	defer m.refused.mu.Unlock()
+	all := make(map[peer.ID]Refusal, len(m.refused.of))
+	for id, r := range m.refused.of {
+		all[id] = r
+	}
+	return all
+}
+
+// refuses notes that a member has a change which this registry refuses, and says so once.
+func (m *Map) refuses(id peer.ID, err error) {
+	reason := reasonOf(err)
+	m.refused.mu.Lock()
+	old, known := m.refused.of[id]
+	if m.refused.of == nil {
+		m.refused.of = map[peer.ID]Refusal{}
+	}
+	if !known {
+		old.Since = time.Now()
+	}
+	m.refused.of[id] = Refusal{Since: old.Since, Reason: reason}
+	m.refused.mu.Unlock()
+	if !known {
+		m.log.WithField("peer", id).WithField("reason", reason).Warn("this registry does not follow a member any more: " +
+			"it refuses a change that the member has, and all that came after; run the same release on all, " +
+			"and take a member that made such a change out of trustedpeers")
+	}
+}
+
+// follows notes that all that a member named is merged.
+func (m *Map) follows(id peer.ID) {
+	m.refused.mu.Lock()
+	_, was := m.refused.of[id]
+	delete(m.refused.of, id)
+	m.refused.mu.Unlock()
+	if was {
+		m.log.WithField("peer", id).Info("this registry follows a member again")
+	}
+}
+
+// followAll follows all heads of a member.
+func (m *Map) followAll(ctx context.Context, x *exchange, heads []cid.Cid) error {
+	err := x.follow(ctx, heads)
+	if err == nil {
+		m.follows(x.id)
+	}
+	return err
+}
+
+// reasonOf is what was found wrong with a delta, without where it came from.
+func reasonOf(err error) string {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || inner == errBadDelta || !errors.Is(inner, errBadDelta) {
+			return err.Error()
+		}
+		err = inner
+	}
+}
