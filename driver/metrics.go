@@ -22,6 +22,7 @@ var (
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
+	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, and with it all that they wrote since.")
 	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id")
 	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id")
 	memberLastDesc  = desc("member_last_change_timestamp_seconds", "When the last change of a member arrived; absent when none did in this run.", "peer_id")
@@ -70,7 +71,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
-	var connected, lost, differ int
+	var connected, lost, differ, unfollowed int
 	for _, m := range c.members() {
 		if m.Connected {
 			connected++
@@ -79,6 +80,9 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 		}
 		if m.TrustDiffers {
 			differ++
+		}
+		if m.NotFollowed != nil {
+			unfollowed++
 		}
 		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID)
 		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID)
@@ -89,6 +93,7 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 	gauge(membersDesc, float64(connected), "connected")
 	gauge(membersDesc, float64(lost), "lost")
 	gauge(trustDesc, float64(differ))
+	gauge(unfollowedDesc, float64(unfollowed))
 }
 
 func oneIf(yes bool) float64 {

@@ -5,10 +5,12 @@ import (
 	"path/filepath"
 	"time"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -86,14 +88,23 @@ func (r *rooms) members() []admin.Member {
 	if r.peer == nil {
 		return members
 	}
+	refused := r.paths.Refused()
 	for _, m := range r.peer.Members() {
 		members = append(members, admin.Member{
 			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...), Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
 			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
-			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID),
+			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID), NotFollowed: notFollowed(refused, m.ID),
 		})
 	}
 	return members
+}
+
+func notFollowed(refused map[libpeer.ID]pathmap.Refusal, id libpeer.ID) *admin.NotFollowed {
+	r, ok := refused[id]
+	if !ok {
+		return nil
+	}
+	return &admin.NotFollowed{Since: r.Since, Reason: r.Reason}
 }
 
 func (r *rooms) lastDelta(writer string) *time.Time {

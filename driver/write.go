@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,17 @@ func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 	if strings.Contains(path, "/_manifests/tags/") {
 		s.catchUpFirst(ctx)
 	}
-	return s.paths.Put(ctx, path, pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()})
+	return s.write(ctx, pathmap.Op{Path: path, Entry: &pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}})
+}
+
+// write applies ops to the path map. What the other registries would refuse is the
+// client's mistake.
+func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
+	err := s.paths.Write(ctx, ops...)
+	if errors.Is(err, pathmap.ErrBadPath) {
+		return refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
+	}
+	return err
 }
 
 // catchUpFirst waits until what members have named so far is merged, and right after
@@ -75,7 +86,7 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 	if err != nil || source == dest {
 		return err
 	}
-	return s.paths.Write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
+	return s.write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
 }
 
 // publish makes a blob of a local file and gives it a shared path. The entry
@@ -133,7 +144,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {
 		return errLocal
 	}
-	return s.paths.Write(ctx, ops...)
+	return s.write(ctx, ops...)
 }
 
 func (s *store) deletes(path string) []pathmap.Op {

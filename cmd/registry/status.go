@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -31,7 +32,7 @@ func statusSections(s driver.Status, wide bool) []section {
 		id = func(peerID string) string { return peerID }
 	}
 	return []section{
-		registrySection(s), storageSection(s), transferSection(s.Transfers, id), memberSection(s.Members, id, wide),
+		registrySection(s, id), storageSection(s), transferSection(s.Transfers, id), memberSection(s.Members, id, wide),
 	}
 }
 
@@ -59,7 +60,7 @@ func printSections(out io.Writer, sections []section) error {
 	return nil
 }
 
-func registrySection(s driver.Status) section {
+func registrySection(s driver.Status, id func(string) string) section {
 	sec := section{title: "REGISTRY"}
 	sec.field("name", "%s", orDash(s.Name))
 	sec.field("peer", "%s", s.PeerID)
@@ -76,6 +77,11 @@ func registrySection(s driver.Status) section {
 	}
 	if len(s.NotReady) == 0 {
 		sec.field("ready", "yes")
+	}
+	for _, m := range s.Members {
+		if n := m.NotFollowed; n != nil {
+			sec.field("warning", "does not follow %s since %s: %s", cmp.Or(m.Name, id(m.PeerID)), n.Since.Format(time.RFC3339), n.Reason)
+		}
 	}
 	if s.ReadOnly {
 		sec.field("read only", "this registry is not in its own trustedpeers")
@@ -166,6 +172,9 @@ func memberNotes(m driver.Member) (notes []string) {
 	}
 	if m.TrustDiffers {
 		notes = append(notes, "its trustedpeers differ")
+	}
+	if m.NotFollowed != nil {
+		notes = append(notes, "not followed")
 	}
 	return notes
 }

@@ -38,17 +38,24 @@ type Map struct {
 
 // Member is another registry of the swarm.
 type Member struct {
-	PeerID       string     `json:"peer_id"`
-	Name         string     `json:"name"`      // as it says; "" unknown
-	Addresses    []string   `json:"addresses"` // where it may be reached
-	Address      string     `json:"address"`   // the other end of the connection in use; "" while it is away
-	Connected    bool       `json:"connected"`
-	DataPort     bool       `json:"data_port"` // blobs are fetched from its data port, not over streams
-	Since        time.Time  `json:"since"`
-	LastDelta    *time.Time `json:"last_delta"` // null: none in this run
-	Trusted      bool       `json:"trusted"`
-	TrustDiffers bool       `json:"trust_differs"` // its list of trusted peers is another one
-	Capabilities []string   `json:"capabilities"`  // what it last said that it understands
+	PeerID       string       `json:"peer_id"`
+	Name         string       `json:"name"`      // as it says; "" unknown
+	Addresses    []string     `json:"addresses"` // where it may be reached
+	Address      string       `json:"address"`   // the other end of the connection in use; "" while it is away
+	Connected    bool         `json:"connected"`
+	DataPort     bool         `json:"data_port"` // blobs are fetched from its data port, not over streams
+	Since        time.Time    `json:"since"`
+	LastDelta    *time.Time   `json:"last_delta"` // null: none in this run
+	Trusted      bool         `json:"trusted"`
+	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers is another one
+	NotFollowed  *NotFollowed `json:"not_followed"`  // null: it is
+	Capabilities []string     `json:"capabilities"`  // what it last said that it understands
+}
+
+// NotFollowed is why a member's changes are not taken.
+type NotFollowed struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
 }
 
 // Blobs counts blobs by whether their bytes are here.
