@@ -26,6 +26,10 @@ test: ## the tests, with the race detector: on Linux it needs a C compiler (cgo)
 test-long: ## the tests, also the ones that take long or 5 GiB of disk
 	$(GO) test -timeout 60m ./...
 
+.PHONY: test-clocks
+test-clocks: ## members whose clocks are off by years; builds all of the registry once more, some minutes the first time
+	$(GO) test -run TestClocks -count=1 -timeout 15m ./cmd/registry
+
 .PHONY: lint
 lint: ## formatting and vet
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

@@ -44,6 +44,7 @@ func run(m *testing.M) int {
 // process is a running registry.
 type process struct {
 	t      *testing.T
+	binary string
 	dir    string
 	config string
 	http   string
@@ -65,7 +66,7 @@ func freeAddr(t *testing.T) string {
 // newProcess configures a registry; extra are more lines of its ipfs: block.
 func newProcess(t *testing.T, extra ...string) *process {
 	t.Helper()
-	p := &process{t: t, dir: t.TempDir(), http: freeAddr(t)}
+	p := &process{t: t, binary: binary, dir: t.TempDir(), http: freeAddr(t)}
 	_, port, _ := net.SplitHostPort(freeAddr(t))
 	block := append([]string{"datastorepath: " + filepath.Join(p.dir, "data"), "listenaddrs: /ip4/127.0.0.1/tcp/" + port, "dataaddrs: /ip4/127.0.0.1/tcp/0"}, extra...)
 	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  ipfs:\n    %s\nhttp:\n  addr: %s\n  draintimeout: 5s\n",
@@ -79,7 +80,7 @@ func newProcess(t *testing.T, extra ...string) *process {
 }
 
 func (p *process) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary, append(args, p.config)...)
+	cmd := exec.Command(p.binary, append(args, p.config)...)
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	return cmd
 }
@@ -113,7 +114,7 @@ func (p *process) spawn() {
 		p.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = p.wrapped(binary, "serve", p.config)
+	p.cmd = p.wrapped(p.binary, "serve", p.config)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -195,6 +196,12 @@ func swarm(t *testing.T, n int, extra ...string) []*process {
 	for i := n - 1; i >= 0; i-- {
 		ps[i].start()
 	}
+	awaitAllConnected(t, ps)
+	return ps
+}
+
+func awaitAllConnected(t *testing.T, ps []*process) {
+	t.Helper()
 	await(t, "everyone is connected to everyone", func() bool {
 		for _, p := range ps {
 			connected := 0
@@ -203,13 +210,30 @@ func swarm(t *testing.T, n int, extra ...string) []*process {
 					connected++
 				}
 			}
-			if connected < n-1 {
+			if connected < len(ps)-1 {
 				return false
 			}
 		}
 		return true
 	})
-	return ps
+}
+
+// replaceLine changes a line of the configuration, which is known by its beginning.
+func (p *process) replaceLine(t *testing.T, begin, line string) {
+	t.Helper()
+	content, err := os.ReadFile(p.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(content), "\n")
+	i := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(strings.TrimSpace(l), begin) })
+	if i < 0 {
+		t.Fatalf("no line %s in the configuration", begin)
+	}
+	lines[i] = lines[i][:strings.Index(lines[i], begin)] + line
+	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // fails runs serve and returns what it says on stderr, which has to be one line.
@@ -217,7 +241,7 @@ func (p *process) fails() string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "serve", p.config)
+	cmd := exec.CommandContext(ctx, p.binary, "serve", p.config)
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

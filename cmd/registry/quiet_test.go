@@ -22,7 +22,7 @@ func exampleProcess(t *testing.T) (p *process, debug string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, debug = &process{t: t, dir: t.TempDir(), config: config, http: freeAddr(t)}, freeAddr(t)
+	p, debug = &process{t: t, binary: binary, dir: t.TempDir(), config: config, http: freeAddr(t)}, freeAddr(t)
 	p.env = []string{
 		"REGISTRY_HTTP_ADDR=" + p.http, "REGISTRY_HTTP_DEBUG_ADDR=" + debug,
 		"REGISTRY_STORAGE_IPFS_LISTENADDRS=" + multiaddr(freeAddr(t)),

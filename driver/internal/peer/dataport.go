@@ -2,13 +2,9 @@ package peer
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"net/netip"
 	"sync"
@@ -26,9 +22,6 @@ const (
 	// dataProtocol is what both ends of the data port say they speak (ALPN,
 	// RFC 7301), so that another TLS server is not taken for one.
 	dataProtocol = "distribution-ipfs/data/1"
-	// certLife is how far a certificate's validity reaches to both sides of now:
-	// it proves a key, and members' clocks may differ by any amount.
-	certLife = 20 * 365 * 24 * time.Hour
 )
 
 // dataPort is TLS 1.3 between members, beside libp2p: at the speed of the
@@ -51,16 +44,13 @@ func openDataPort(cfg Config) (*dataPort, error) {
 	if len(cfg.DataListen) == 0 || !cfg.private() {
 		return nil, nil
 	}
-	cert, err := dataCertificate()
+	identity, err := newIdentity(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("data port: %w", err)
 	}
 	d := &dataPort{
-		doors: newDoors(), guests: newGuests(),
+		identity: identity, doors: newDoors(), guests: newGuests(),
 		accepted: make(chan net.Conn), closing: make(chan struct{}),
-	}
-	if d.identity, err = libp2ptls.NewIdentity(cfg.Key, libp2ptls.WithCertTemplate(cert)); err != nil {
-		return nil, fmt.Errorf("data port: %w", err)
 	}
 	for _, a := range cfg.DataListen {
 		l, err := listenData(a, cfg)
@@ -90,18 +80,6 @@ func listenData(a multiaddr.Multiaddr, cfg Config) (net.Listener, error) {
 		cfg.Log.WithField("address", l.Addr()).Warnf("dataaddrs: %s is in use: members are told another port for bulk data; set dataaddrs to choose it", addr)
 	}
 	return l, err
-}
-
-func dataCertificate() (*x509.Certificate, error) {
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	return &x509.Certificate{
-		SerialNumber: serial, NotBefore: now.Add(-certLife), NotAfter: now.Add(certLife),
-		Subject: pkix.Name{SerialNumber: serial.String()},
-	}, nil
 }
 
 // configFor is one connection's TLS configuration, with the peer that has to be at

@@ -72,7 +72,7 @@ func (p *Peer) explain(t peer.AddrInfo, err error, rebuffs int) {
 		log := log.WithField("address", a).WithError(cause)
 		switch {
 		case v == rebuff && p.cfg.private() && rebuffs >= rebuffsToWarn && p.once.first("rebuff", a.String()):
-			log.Warn("answers, but not with this protector key: check that protectorkey is the same on both (and that both clocks agree)")
+			log.Warn("answers, but not with this protector key: check that protectorkey is the same on both")
 		case v == stranger && bootstrapper && !p.isSelf(cause) && p.once.first("stranger", t.ID.String(), a.String()):
 			log.Warn("another peer answers at this address: check the /p2p/ part of the bootstrapper")
 		case v == unreachable && bootstrapper && p.once.first("unreachable", t.ID.String(), a.String()):

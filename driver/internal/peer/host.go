@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
@@ -49,6 +51,8 @@ func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 		libp2p.UserAgent("distribution-ipfs"),
 		libp2p.ResourceManager(limits),
 		libp2p.ConnectionManager(conns),
+		libp2p.Security(libp2ptls.ID, newTLS), // the first is preferred
+		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer()),
 		libp2p.DisableMetrics(), // several peers in one process would register twice
 		libp2p.Routing(func(h host.Host) (routing.PeerRouting, error) {
