@@ -35,7 +35,7 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 && dir != "/" && !s.hasLocalDir(dir) {
+	if len(names) == 0 && dir != "/" && !s.hasLocalDir(dir) && !s.hasNoTags(dir) {
 		return nil, notFound(dir)
 	}
 	return names, nil
@@ -111,4 +111,11 @@ func dirInfo(p string) storagedriver.FileInfo {
 func walksEmpty(p string) bool {
 	base := path.Base(p)
 	return base == "_layers" || base == "repositories" || base == "blobs" || strings.HasSuffix(p, "/_manifests/revisions/sha256")
+}
+
+// hasNoTags reports whether a missing directory is that of the tags of a repository
+// which is there. Its deleted tags left no directory, as they do on a disk.
+func (s *store) hasNoTags(p string) bool {
+	dir, ok := strings.CutSuffix(p, "/_manifests/tags")
+	return ok && s.isRepository(dir)
 }

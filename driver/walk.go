@@ -23,7 +23,7 @@ func (s *store) Walk(ctx context.Context, from string, f storagedriver.WalkFn, o
 	}
 	w := &walk{s: s, view: s.paths.View(), f: f}
 	if from != "/" && !w.view.IsDir(from) && !s.hasLocalDir(from) {
-		if walksEmpty(from) {
+		if walksEmpty(from) || s.hasNoTags(from) {
 			return nil
 		}
 		return notFound(from)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -31,6 +32,7 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	defer func() { _ = f.Close() }()
+	ignored := dropServiceVariables()
 	config, err := configuration.Parse(f)
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
@@ -40,6 +42,9 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 	}
 	if level, err := logrus.ParseLevel(string(config.Log.Level)); err == nil {
 		logrus.SetLevel(level) // the storage opens before upstream sets up its log
+	}
+	if len(ignored) > 0 {
+		logrus.WithField("variables", strings.Join(ignored, " ")).Warn("environment: variables of a Kubernetes Service are ignored; enableServiceLinks: false in the pod keeps them away")
 	}
 	return config, nil
 }

@@ -1,7 +1,9 @@
 package main_test
 
 import (
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,8 +56,40 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 			}
 		})
 	}
+	for ttl, names := range map[string]string{"": "proxy.ttl:", ", ttl: 1h": "proxy.ttl:", ", ttl: 0": "proxy:"} {
+		p := newProcess(t, key, "trustedpeers: "+strings.Split(running.bootstrap(), "/p2p/")[1])
+		appendConfig(t, p, "proxy: {remoteurl: \"http://127.0.0.1:1\""+ttl+"}")
+		if said := p.fails(); !strings.HasPrefix(said, "registry: "+names) {
+			t.Errorf("proxy%s: said %q", ttl, said)
+		}
+	}
 	out, err := running.command("garbage-collect").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "later release") {
 		t.Errorf("garbage-collect: %s %v", out, err)
+	}
+}
+
+// appendConfig adds top-level keys to a configuration.
+func appendConfig(t *testing.T, p *process, lines string) {
+	t.Helper()
+	f, err := os.OpenFile(p.config, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(lines + "\n")
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAPullThroughCacheThatKeepsEverything starts.
+func TestAPullThroughCacheThatKeepsEverything(t *testing.T) {
+	remote := onFilesystem(t)
+	img := push(t, remote, "a:1")
+	for _, ttl := range []string{"0", "0s"} {
+		p := newProcess(t, keygen(t))
+		appendConfig(t, p, "proxy: {remoteurl: \"http://"+remote.http+"\", ttl: "+ttl+"}")
+		p.start()
+		pull(t, p, "a:1", img)
 	}
 }

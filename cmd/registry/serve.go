@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/catalog"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -120,6 +122,9 @@ func openStorage(ctx context.Context, config *configuration.Configuration) (*dri
 	if err != nil {
 		return nil, err
 	}
+	if err := checkProxy(ctx, config.Proxy, p); err != nil {
+		return nil, err
+	}
 	d, err := driver.New(ctx, p)
 	if err != nil {
 		return nil, err
@@ -130,8 +135,30 @@ func openStorage(ctx context.Context, config *configuration.Configuration) (*dri
 	return d, nil
 }
 
+// checkProxy refuses a pull-through cache whose content expires: distribution would then
+// delete paths of the whole swarm, among them layers that somebody pushed. One that may
+// not write could keep nothing.
+func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Parameters) error {
+	if proxy.RemoteURL == "" {
+		return nil
+	}
+	if proxy.TTL == nil || *proxy.TTL > 0 {
+		return errors.New("proxy.ttl: what expires here would be deleted on every registry of the swarm, and takes pushed layers with it; set it to 0, which keeps everything")
+	}
+	if len(p.TrustedPeers) == 0 || slices.Contains(p.TrustedPeers, "*") {
+		return nil
+	}
+	id, err := driver.Identify(ctx, p)
+	if err == nil && !slices.Contains(p.TrustedPeers, id.PeerID) {
+		err = fmt.Errorf("proxy: this registry, %s, is not in its own trustedpeers and may not store what it pulls; add it there on every registry, or leave proxy out", id.PeerID)
+	}
+	return err
+}
+
+// adapt fits a configuration to the storage that it asked for.
 func adapt(config *configuration.Configuration, d *driver.Driver) error {
 	config.Storage[driver.Name] = configuration.Parameters{driver.OpenedKey: d}
+	catalog.Install(config, d)
 	if config.HTTP.Secret == "" {
 		secret, err := d.Secret("http.secret")
 		if err != nil {

@@ -95,6 +95,20 @@ func (v View) firstChild(prefix, pivot string) (child Child, ok bool) {
 	return child, ok
 }
 
+// Next gives the first path behind a path and all that lies below it; with into the
+// first below it.
+func (v View) Next(after string, into bool) (path string, ok bool) {
+	pivot := sortKey(strings.TrimSuffix(after, "/")) + "\x00"
+	if !into {
+		pivot = past(sortKey(after))
+	}
+	v.s.paths.Ascend(pivot, func(key string, _ []stored) bool {
+		path, ok = pathOf(key), true
+		return false
+	})
+	return path, ok
+}
+
 // Under calls f for every entry at or below a path, in order, until f returns
 // false.
 func (v View) Under(path string, f func(path string, e Entry) bool) {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// serviceVariables are what Kubernetes puts into every container of a namespace for a
+// Service, by the ends of their names and by what they hold
+// (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+var serviceVariables = []struct{ name, value *regexp.Regexp }{
+	{regexp.MustCompile(`_SERVICE_HOST$`), address},
+	{regexp.MustCompile(`_SERVICE_PORT(_[A-Z0-9_]+)?$`), number},
+	{regexp.MustCompile(`_PORT(_[0-9]+_(TCP|UDP|SCTP))?$`), regexp.MustCompile(`^(tcp|udp|sctp)://\S+:[0-9]+$`)},
+	{regexp.MustCompile(`_PORT_[0-9]+_(TCP|UDP|SCTP)_PROTO$`), regexp.MustCompile(`^(tcp|udp|sctp)$`)},
+	{regexp.MustCompile(`_PORT_[0-9]+_(TCP|UDP|SCTP)_PORT$`), number},
+	{regexp.MustCompile(`_PORT_[0-9]+_(TCP|UDP|SCTP)_ADDR$`), address},
+}
+
+var (
+	address = regexp.MustCompile(`^[0-9a-fA-F.:]+$`)
+	number  = regexp.MustCompile(`^[0-9]+$`)
+)
+
+// dropServiceVariables takes the variables of Services whose names begin with "registry"
+// out of the environment, where distribution would read each as a key of its
+// configuration. It names them, sorted.
+func dropServiceVariables() []string {
+	var dropped []string
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if isServiceVariable(name, value) && os.Unsetenv(name) == nil {
+			dropped = append(dropped, name)
+		}
+	}
+	slices.Sort(dropped)
+	return dropped
+}
+
+func isServiceVariable(name, value string) bool {
+	if !strings.HasPrefix(name, "REGISTRY_") {
+		return false
+	}
+	for _, v := range serviceVariables {
+		if v.name.MatchString(name) && v.value.MatchString(value) {
+			return true
+		}
+	}
+	return false
+}

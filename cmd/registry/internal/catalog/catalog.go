@@ -1,0 +1,67 @@
+// Package catalog has distribution list repositories by seeking. Its own way walks over
+// all that a repository holds, and panics where one lies inside another.
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/distribution/distribution/v3"
+	"github.com/distribution/distribution/v3/configuration"
+	middleware "github.com/distribution/distribution/v3/registry/middleware/registry"
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// Name is the middleware's, under `middleware: registry:`.
+const Name = "ipfs-catalog"
+
+// driverOption is the middleware's option that carries the driver.
+const driverOption = "driver"
+
+func init() {
+	if err := middleware.Register(Name, wrap); err != nil {
+		panic(err) // another package of this binary has the name
+	}
+}
+
+// Install has a registry list repositories by its driver. It stands under other middleware that
+// is configured, and so below authorization, limits and pages, which stay distribution's.
+func Install(config *configuration.Configuration, d *driver.Driver) {
+	ours := configuration.Middleware{Name: Name, Options: configuration.Parameters{driverOption: d}}
+	if config.Middleware == nil {
+		config.Middleware = map[string][]configuration.Middleware{}
+	}
+	config.Middleware["registry"] = append([]configuration.Middleware{ours}, config.Middleware["registry"]...)
+}
+
+func wrap(_ context.Context, next distribution.Namespace, _ storagedriver.StorageDriver, options map[string]any) (distribution.Namespace, error) {
+	d, ok := options[driverOption].(*driver.Driver)
+	remover, removes := next.(distribution.RepositoryRemover)
+	if !ok || !removes {
+		return nil, fmt.Errorf("%s is not to be configured: this registry does it by itself", Name)
+	}
+	return namespace{next, remover, d}, nil
+}
+
+// namespace is distribution's registry but for its list of repositories.
+type namespace struct {
+	distribution.Namespace
+	distribution.RepositoryRemover
+	driver *driver.Driver
+}
+
+// Repositories implements distribution.Namespace.
+func (n namespace) Repositories(ctx context.Context, repos []string, last string) (int, error) {
+	names, more, err := n.driver.Repositories(ctx, len(repos), last)
+	if err != nil {
+		return 0, err
+	}
+	copy(repos, names)
+	if !more {
+		return len(names), io.EOF
+	}
+	return len(names), nil
+}

@@ -1,0 +1,54 @@
+package driver
+
+import (
+	"context"
+	"strings"
+)
+
+// repositories is where distribution keeps them.
+const repositories = "/docker/registry/v2/repositories"
+
+// Repositories lists at most n repositories that hold a manifest, those behind the
+// repository `last` (empty: all), in the order in which distribution walks over them:
+// by the components of their names, a repository behind those below it whose names
+// begin with a digit. more reports whether others follow. Its cost grows with n and with
+// how deep they lie, not with what they hold.
+func (r *rooms) Repositories(_ context.Context, n int, last string) (names []string, more bool, err error) {
+	view := r.paths.View()
+	after := repositories
+	if last != "" {
+		after = manifestsOf(last)
+	}
+	for path, ok := view.Next(after, last == ""); ok; path, ok = view.Next(after, false) {
+		rest, below := strings.CutPrefix(path, repositories+"/")
+		if !below {
+			break
+		}
+		name, part := splitRepository(rest)
+		after = repositories + "/" + name + "/" + part
+		if part != "_manifests" {
+			continue
+		}
+		if len(names) == n {
+			return names, true, nil
+		}
+		names = append(names, name)
+	}
+	return names, false, nil
+}
+
+func manifestsOf(name string) string { return repositories + "/" + name + "/_manifests" }
+
+// splitRepository cuts a path below repositories at the directory that distribution
+// keeps in a repository, whose name begins with an underscore as no repository's does.
+func splitRepository(rest string) (name, part string) {
+	name, part, _ = strings.Cut(rest, "/_")
+	part, _, _ = strings.Cut(part, "/")
+	return name, "_" + part
+}
+
+// isRepository reports whether a repository holds anything that is shared.
+func (r *rooms) isRepository(dir string) bool {
+	view := r.paths.View()
+	return view.IsDir(dir+"/_manifests") || view.IsDir(dir+"/_layers")
+}
