@@ -47,6 +47,11 @@ test-clients: build ## push and pull with real clients; needs Debian, root and `
 test-kubo: build ## compare CIDs and fetch with a real Kubo, built if IPFS=<binary> is not given; needs curl
 	testdata/kubo/run.sh $(BIN) $(IPFS)
 
+.PHONY: test-disk
+test-disk: build ## kill a registry and fill its disk, 100 rounds on a tmpfs and 100 on an ext4 image; needs Linux, root, 2 GB and half an hour; BADDAY="-rounds 0 -for 2h" for a longer one
+	$(GO) build -o bin/badday ./cmd/badday
+	bin/badday -registry $(BIN) $(BADDAY)
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench

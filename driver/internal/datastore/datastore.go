@@ -15,7 +15,7 @@ import (
 
 const (
 	openWait  = 30 * time.Second // for badger at the start, which may need room to replay
-	closeWait = 20 * time.Second // for badger at the end, which may need room to flush
+	closeWait = 15 * time.Second // for badger at the end, which may need room to flush
 )
 
 // Datastore is badger behind one owner. It implements ds.TxnDatastore and ds.Batching.
@@ -80,7 +80,7 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 
 // openFirst opens badger with a bound: it retries for ever a flush that its replay needs.
 func (d *Datastore) openFirst() (*engine, error) {
-	d.roomFor(0)
+	d.roomToFlush()
 	type opened struct {
 		e   *engine
 		err error
@@ -217,7 +217,7 @@ func (d *Datastore) Close() error {
 func (d *Datastore) close() error {
 	close(d.closing)
 	d.keeper.Wait()
-	d.roomFor(0)
+	d.roomToFlush()
 	done := make(chan error, 1)
 	go func() { done <- d.closeEngine() }()
 	select {

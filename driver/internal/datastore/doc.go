@@ -18,8 +18,9 @@
 // # Room
 //
 // badger needs room to flush, to close and to open. A reserve file of ReserveSize lies in
-// its directory, really allocated. It is removed when badger needs the room, and made again
-// when there is enough. Others on the same disk, uploads and transfers, may write what
+// its directory, really allocated. It is removed when badger needs the room for these, and
+// made again when there is enough. Before that, a write for which there is no room is
+// refused before badger sees it. Others on the same disk, uploads and transfers, may write what
 // (*Datastore).Headroom says, and nothing when that is not above zero; MinFree bytes stay
 // free beside the reserve. (*Datastore).Writable says whether metadata can be written now,
 // and why not.

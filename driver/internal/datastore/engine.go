@@ -3,6 +3,7 @@ package datastore
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger"
@@ -22,6 +23,7 @@ const logSize = 64 << 20
 type engine struct {
 	db     *badger.DB
 	watch  *watch
+	torn   atomic.Bool
 	ending chan struct{} // closed when it is about to be closed: iterators stop
 
 	mu    sync.Mutex
@@ -100,10 +102,14 @@ func (e *engine) write(changes []change) error {
 		}
 	}
 	if err := txn.Commit(); err != nil {
+		e.torn.Store(true)
 		return fmt.Errorf("commit: %w", err)
 	}
 	return e.watch.err()
 }
+
+// failed reports whether a write failed: then nothing more may be written.
+func (e *engine) failed() bool { return e.torn.Load() || e.watch.err() != nil }
 
 // probeKey is written to see whether writing works.
 var probeKey = ds.NewKey("/datastore/probe")

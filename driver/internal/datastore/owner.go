@@ -163,13 +163,12 @@ func (d *Datastore) collect() (next time.Duration) {
 	return collectPause
 }
 
-// heal closes badger and opens it until a write succeeds, or the datastore is closed.
+// heal gets the datastore to take writes, or ends when it is closed.
 func (d *Datastore) heal() {
-	defer d.busy()()
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for {
-		err := d.reopen()
+		err := d.tryAgain()
 		if err == nil {
 			d.recovered()
 			return
@@ -183,13 +182,32 @@ func (d *Datastore) heal() {
 	}
 }
 
-// reopen closes badger, when there is room for that, opens it and writes for trial. Reads
-// go on until it is closed, and wait then.
-func (d *Datastore) reopen() error {
+// tryAgain writes for trial when there is room, after badger was opened again if it failed.
+func (d *Datastore) tryAgain() error {
+	defer d.busy()()
+	e, _ := d.engine()
+	if e == nil || e.failed() {
+		var err error
+		if e, err = d.reopen(e); err != nil {
+			return err
+		}
+	}
 	if !d.roomFor(trialRoom) {
 		return errNoRoom
 	}
-	if e, _ := d.engine(); e != nil {
+	if err := e.probe(); err != nil {
+		return fmt.Errorf("%w: %w", errNoProbe, err)
+	}
+	return nil
+}
+
+// reopen closes badger, when there is room for that, and opens it. Reads go on until it is
+// closed, and wait then.
+func (d *Datastore) reopen(e *engine) (*engine, error) {
+	if !d.roomToFlush() {
+		return nil, errNoRoom
+	}
+	if e != nil {
 		d.replace(nil)
 		if err := e.close(); err != nil {
 			d.log.WithError(err).Debug("badger was closed after a failure")
@@ -197,12 +215,8 @@ func (d *Datastore) reopen() error {
 		d.owed.Store(0)
 	}
 	e, err := openEngine(d.dir, d.newWatch())
-	if err != nil {
-		return err
+	if err == nil {
+		d.replace(e)
 	}
-	d.replace(e)
-	if err := e.probe(); err != nil {
-		return fmt.Errorf("%w: %w", errNoProbe, err)
-	}
-	return nil
+	return e, err
 }

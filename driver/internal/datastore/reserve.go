@@ -23,7 +23,7 @@ const (
 	reserveName = "reserve"
 	flushMost   = TableSize * 5 / 4 // bytes that badger flushes when it is closed, at most
 	closeMargin = 4 << 20           // bytes that it writes beside
-	trialRoom   = 4 << 20           // bytes to be free before writes are tried again
+	trialRoom   = 16 << 20          // bytes to be free, beside, before writes are tried again
 	stuckTime   = 2 * time.Second   // after which what the owner does may wait for room
 	tendEvery   = time.Second
 )
@@ -101,16 +101,21 @@ func (d *Datastore) full(cause error) bool {
 	return err == nil && free < closeMargin
 }
 
-// roomFor reports whether there is room to write n bytes and to close badger afterwards.
-// The reserve is freed for that: deletes make room in the end.
+// roomFor reports whether n bytes can be written and closeMargin is left. The reserve is
+// not for that.
 func (d *Datastore) roomFor(n int64) bool {
-	need := min(d.owed.Load(), flushMost) + closeMargin + n
 	free, err := freeBytes(d.dir)
-	if err == nil && free < need && d.reserve.size() > 0 {
+	return err != nil || free >= closeMargin+n // badger fails where this cannot know
+}
+
+// roomToFlush reports whether there is room for what badger writes when it is closed or
+// opened. The reserve is freed if that takes it.
+func (d *Datastore) roomToFlush() bool {
+	need := min(d.owed.Load(), flushMost)
+	if !d.roomFor(need) {
 		d.reserve.free()
-		free, err = freeBytes(d.dir)
 	}
-	return err != nil || free >= need // badger fails where this cannot know
+	return d.roomFor(need)
 }
 
 // tend keeps the reserve: it is freed when the owner waits for room, and made again when
@@ -125,7 +130,7 @@ func (d *Datastore) tend() {
 			return
 		}
 		if since := d.since.Load(); since != 0 && time.Since(time.Unix(0, since)) > stuckTime {
-			d.roomFor(0)
+			d.roomToFlush()
 			continue
 		}
 		d.keep()

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// wornBytes is how much is pushed to a disk, in shares of it, before it is made anew.
+const wornBytes = 0.3
+
+const mostShown = 10 // of what is wrong in a round
+
+// trial is a registry on one disk, and what was pushed to it.
+type trial struct {
+	options  options
+	dir      string
+	random   *rand.Rand
+	disk     *disk
+	registry *registry
+	book     *book
+	worn     bool // the disk has to be made anew
+
+	lies      []string // what was said that must not be
+	unstarted int
+	slowest   time.Duration // SIGTERM on a full disk
+}
+
+// sum is what all rounds together came to.
+type sum struct {
+	rounds, acks, lost, lies, unstarted int
+	slowest                             time.Duration
+	refusals                            map[string]int
+}
+
+func run(ctx context.Context, o options) (ok bool, err error) {
+	dir := o.dir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "badday-"); err != nil {
+			return false, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	binary, err := filepath.Abs(o.registry)
+	if err != nil {
+		return false, err
+	}
+	o.registry = binary
+	total := sum{refusals: map[string]int{}}
+	fmt.Printf("seed %d, disks of %d MiB: %s\n", o.seed, o.size, o.disks)
+	began := time.Now()
+	kinds := strings.Split(o.disks, ",")
+	trials := make([]*trial, len(kinds))
+	defer func() {
+		for _, t := range trials {
+			err = errors.Join(err, t.end())
+		}
+	}()
+	for n := 0; o.rounds == 0 || n < o.rounds*len(kinds); n++ {
+		if o.duration > 0 && time.Since(began) > o.duration || ctx.Err() != nil {
+			break
+		}
+		turn := n % len(kinds)
+		if trials[turn] == nil {
+			if trials[turn], err = begin(o, dir, kinds[turn], n); err != nil {
+				return false, err
+			}
+		}
+		t := trials[turn]
+		if err := t.round(ctx, n, &total); err != nil {
+			return false, fmt.Errorf("round %d: %w", n, err)
+		}
+		if t.worn || float64(t.book.bytes) > wornBytes*float64(o.size<<20) {
+			if err := t.end(); err != nil {
+				return false, err
+			}
+			trials[turn] = nil
+		}
+	}
+	fmt.Printf("%d rounds in %s: %d pushes acknowledged, %d lost, %d wrong answers; SIGTERM on a full disk took %s at most; %d starts on a full disk refused; seed %d\n",
+		total.rounds, time.Since(began).Round(time.Second), total.acks, total.lost, total.lies, total.slowest.Round(time.Millisecond), total.unstarted, o.seed)
+	fmt.Println("refused:", tally(total.refusals))
+	return total.lost == 0 && total.lies == 0, nil
+}
+
+// begin makes a new disk and a registry on it.
+func begin(o options, dir, kind string, round int) (*trial, error) {
+	d, err := mount(kind, dir, o.size)
+	if err != nil {
+		return nil, err
+	}
+	t := &trial{options: o, dir: dir, random: rand.New(rand.NewPCG(o.seed, uint64(round))), disk: d, book: newBook()}
+	t.registry, err = newRegistry(o, dir, d)
+	if err != nil {
+		return nil, errors.Join(err, d.unmount())
+	}
+	return t, nil
+}
+
+func (t *trial) end() error {
+	if t == nil {
+		return nil
+	}
+	t.registry.kill()
+	return t.disk.unmount()
+}
+
+// round has one bad day, starts the registry again and looks.
+func (t *trial) round(ctx context.Context, n int, total *sum) error {
+	began, acks := time.Now(), t.book.acks
+	d := pick(t.random, t.options.only)
+	if t.registry.cmd == nil {
+		if err := t.registry.start(ctx); err != nil {
+			return err
+		}
+	}
+	if err := d.run(ctx, t); err != nil {
+		return fmt.Errorf("%s: %w", d.name, err)
+	}
+	t.registry.kill()
+	t.disk.empty()
+	if err := t.registry.start(ctx); err != nil {
+		return fmt.Errorf("after %s: %w", d.name, err)
+	}
+	lost := t.book.look(ctx, t.registry)
+	for i, s := range append(t.lies, lost...) {
+		if i < mostShown {
+			fmt.Println("  ", s)
+		}
+	}
+	acks = t.book.acks - acks
+	fmt.Printf("round %d %s %-10s %6.1fs  %4d acknowledged, %5d looked for, %d lost, %d wrong answers\n",
+		n, t.disk.kind, d.name, time.Since(began).Seconds(), acks, t.book.acks, len(lost), len(t.lies))
+	t.add(total, acks, len(lost))
+	t.worn = t.worn || len(lost) > 0 // counted once
+	return ctx.Err()
+}
+
+func (t *trial) add(total *sum, acks, lost int) {
+	total.rounds, total.acks, total.lost = total.rounds+1, total.acks+acks, total.lost+lost
+	total.lies, total.unstarted = total.lies+len(t.lies), total.unstarted+t.unstarted
+	total.slowest = max(total.slowest, t.slowest)
+	for k, n := range t.book.refusals {
+		total.refusals[k] += n
+	}
+	t.lies, t.unstarted, t.book.refusals = nil, 0, map[string]int{}
+}
