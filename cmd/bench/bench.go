@@ -37,6 +37,7 @@ func sections() []section {
 		{"blobs", false, (*bench).blobs},
 		{"manifests", false, (*bench).manifests},
 		{"tree", false, (*bench).tree},
+		{"entries", false, (*bench).entries},
 		{"history", false, (*bench).history},
 	}
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {

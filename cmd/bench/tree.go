@@ -72,13 +72,20 @@ func repository(i int) string { return fmt.Sprintf("%s/r%06d", root, i) }
 // fill gives both drivers the same repositories, side by side so that commits of
 // ours share their syncs as they do in a busy registry.
 func fill(ctx context.Context, n int, drivers ...storagedriver.StorageDriver) error {
+	return fillWith(ctx, n, func(i int) (path, content string) {
+		return repository(i) + "/_manifests/tags/latest/current/link", "sha256:0"
+	}, drivers...)
+}
+
+func fillWith(ctx context.Context, n int, file func(int) (path, content string), drivers ...storagedriver.StorageDriver) error {
 	const workers = 64
 	errs := make(chan error, workers)
 	for w := range workers {
 		go func() {
 			for i := w; i < n; i += workers {
+				path, content := file(i)
 				for _, d := range drivers {
-					if err := d.PutContent(ctx, repository(i)+"/_manifests/tags/latest/current/link", []byte("sha256:0")); err != nil {
+					if err := d.PutContent(ctx, path, []byte(content)); err != nil {
 						errs <- err
 						return
 					}

@@ -13,6 +13,7 @@
 // memory is an immutable ordered snapshot: a reader never waits for a writer. Beside
 // the paths it replicates settings: what all registries of a swarm do alike.
 //
-// Limits: all paths are held in memory, some 300 bytes each; the history of
+// Limits: all paths are held in memory, some 240 bytes each (TestMemoryOfTheMap: 228
+// after a million were written, 241 after they were read from disk); the history of
 // deltas is never compacted; one process opens a map at a time.
 package pathmap

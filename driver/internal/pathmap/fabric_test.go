@@ -67,7 +67,7 @@ func (f *fabric) add(name string) *seat {
 	return s
 }
 
-func openBadger(t *testing.T, dir string) *badger.Datastore {
+func openBadger(t testing.TB, dir string) *badger.Datastore {
 	t.Helper()
 	opts := badger.DefaultOptions
 	opts.MaxTableSize = 64 << 20

@@ -17,22 +17,24 @@ func (m *Map) View() View { return View{m.current.Load()} }
 
 // Get returns the winning entry of a path, ErrNotFound, or ErrNewerEntry.
 func (v View) Get(path string) (Entry, error) {
-	vs := v.s.versionsOf(path)
-	if len(vs) == 0 || isSetting(path) {
+	key := sortKey(path)
+	p, ok := v.s.paths.Get(key)
+	if !ok {
 		return Entry{}, ErrNotFound
 	}
-	w := winner(vs)
+	w := v.s.winner(key, p)
 	return w.entry, w.err
 }
 
 // Writer is the peer ID of the registry that wrote what Get returns; empty when there
 // is nothing.
 func (v View) Writer(path string) string {
-	vs := v.s.versionsOf(path)
-	if len(vs) == 0 {
+	key := sortKey(path)
+	p, ok := v.s.paths.Get(key)
+	if !ok {
 		return ""
 	}
-	id, _, _ := strings.Cut(winner(vs).writer, ".") // an incarnation may follow
+	id, _, _ := strings.Cut(v.s.winner(key, p).writer, ".") // an incarnation may follow
 	return id
 }
 
@@ -44,7 +46,7 @@ func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }
 func (v View) IsDir(path string) bool {
 	found := false
 	prefix := sortKey(strings.TrimSuffix(path, "/")) + "\x00"
-	v.s.paths.Ascend(prefix, func(key string, _ []stored) bool {
+	v.s.paths.Ascend(prefix, func(key string, _ packed) bool {
 		found = strings.HasPrefix(key, prefix)
 		return false
 	})
@@ -78,7 +80,7 @@ func (v View) Children(dir, after string, f func(Child) bool) {
 }
 
 func (v View) firstChild(prefix, pivot string) (child Child, ok bool) {
-	v.s.paths.Ascend(pivot, func(key string, vs []stored) bool {
+	v.s.paths.Ascend(pivot, func(key string, p packed) bool {
 		rest, below := strings.CutPrefix(key, prefix)
 		if !below {
 			return false
@@ -87,7 +89,7 @@ func (v View) firstChild(prefix, pivot string) (child Child, ok bool) {
 		name, _, deeper := strings.Cut(rest, "\x00")
 		child = Child{Path: pathOf(prefix + name), Dir: deeper}
 		if !deeper {
-			w := winner(vs)
+			w := v.s.winner(key, p)
 			child.Entry, child.Err = w.entry, w.err
 		}
 		return false
@@ -102,7 +104,7 @@ func (v View) Next(after string, into bool) (path string, ok bool) {
 	if !into {
 		pivot = past(sortKey(after))
 	}
-	v.s.paths.Ascend(pivot, func(key string, _ []stored) bool {
+	v.s.paths.Ascend(pivot, func(key string, _ packed) bool {
 		path, ok = pathOf(key), true
 		return false
 	})
@@ -113,11 +115,11 @@ func (v View) Next(after string, into bool) (path string, ok bool) {
 // false.
 func (v View) Under(path string, f func(path string, e Entry) bool) {
 	root := sortKey(strings.TrimSuffix(path, "/"))
-	v.s.paths.Ascend(root, func(key string, vs []stored) bool {
+	v.s.paths.Ascend(root, func(key string, p packed) bool {
 		if key != root && !strings.HasPrefix(key, root+"\x00") {
 			return false
 		}
-		return f(pathOf(key), winner(vs).entry)
+		return f(pathOf(key), v.s.winner(key, p).entry)
 	})
 }
 

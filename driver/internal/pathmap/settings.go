@@ -26,11 +26,12 @@ func isSetting(path string) bool { return strings.HasPrefix(path, settingMark) }
 // release cannot read. Where registries gave it one at the same time it is that of
 // the greatest version, as with entries: the same everywhere.
 func (v View) Setting(name string) (value string, ok bool) {
-	vs := v.s.versionsOf(settingMark + name)
-	if len(vs) == 0 {
+	key := settingMark + name
+	p, ok := v.s.settings.Get(key)
+	if !ok {
 		return "", false
 	}
-	return winner(vs).text()
+	return v.s.winner(key, p).text()
 }
 
 // HasSetting says whether a setting has a value, also one of a later release.
@@ -67,8 +68,8 @@ func (m *Map) tellSettings(before, now *snapshot) {
 	if m.cfg.OnSetting == nil || before != nil && before.settings == now.settings {
 		return
 	}
-	now.settings.Scan(func(path string, vs []stored) bool {
-		value, ok := winner(vs).text()
+	now.settings.Scan(func(path string, p packed) bool {
+		value, ok := now.winner(path, p).text()
 		if !ok {
 			return true
 		}

@@ -14,20 +14,30 @@ type stored struct {
 	version
 	entry Entry
 	err   error
-	sum   [sha256.Size]byte // of key and value, for the digest
+	raw   string // the value, where the entry's own encoding is another
+}
+
+func (st stored) value() string {
+	if st.raw != "" {
+		return st.raw
+	}
+	return string(st.entry.Marshal())
 }
 
 // snapshot is the map at one moment: paths in component order, each with its
 // live versions. A published snapshot is never changed.
 type snapshot struct {
-	paths    *btree.Map[string, []stored]
-	settings *btree.Map[string, []stored] // copied when it is written: it is small
-	versions int
+	paths    *btree.Map[string, packed]
+	settings *btree.Map[string, packed] // copied when it is written: it is small
+	writers  *writers
 	digest   [sha256.Size]byte // XOR of the sums of all live versions
 }
 
 func newSnapshot() *snapshot {
-	return &snapshot{paths: btree.NewMap[string, []stored](64), settings: btree.NewMap[string, []stored](4)}
+	return &snapshot{
+		paths: btree.NewMap[string, packed](64), settings: btree.NewMap[string, packed](4),
+		writers: newWriters(),
+	}
 }
 
 func (s *snapshot) clone() *snapshot {
@@ -44,31 +54,16 @@ func pathOf(key string) string   { return strings.ReplaceAll(key, "\x00", "/") }
 // past is the least key behind everything at and below key.
 func past(key string) string { return key + "\x01" }
 
-// winner is the greatest version.
-func winner(vs []stored) stored {
-	best := vs[0]
-	for _, v := range vs[1:] {
-		if best.version.less(v.version) {
-			best = v
-		}
-	}
-	return best
-}
-
 // set adds or replaces one version of a path.
 func (s *snapshot) set(path string, v version, value []byte) {
-	s.remove(path, v)
-	st := stored{version: v}
-	st.entry, st.err = UnmarshalEntry(value)
-	st.sum = sha256.Sum256(append([]byte(keyOf(path, v).String()+"\x00"), value...))
-	s.toggle(st.sum)
-	s.versions++
-	old := s.versionsOf(path)
-	s.ofKind(path).Set(sortKey(path), append(append(make([]stored, 0, len(old)+1), old...), st))
+	key := sortKey(path)
+	old := s.without(path, key, v)
+	s.toggle(path, v, string(value))
+	s.ofKind(path).Set(key, s.writers.pack(old, key, v, value))
 }
 
 // ofKind is the tree that a path, or a setting, is written to.
-func (s *snapshot) ofKind(path string) *btree.Map[string, []stored] {
+func (s *snapshot) ofKind(path string) *btree.Map[string, packed] {
 	if !isSetting(path) {
 		return s.paths
 	}
@@ -78,27 +73,34 @@ func (s *snapshot) ofKind(path string) *btree.Map[string, []stored] {
 
 // remove drops one version of a path, if it is there.
 func (s *snapshot) remove(path string, v version) {
-	old := s.versionsOf(path)
-	if len(old) == 0 {
-		return
+	key := sortKey(path)
+	old := s.packedAt(path, key)
+	switch kept := s.without(path, key, v); {
+	case len(kept) == len(old):
+	case len(kept) == 0:
+		s.ofKind(path).Delete(key)
+	default:
+		s.ofKind(path).Set(key, kept)
 	}
-	kept := make([]stored, 0, len(old))
-	for _, st := range old {
-		if st.version != v {
-			kept = append(kept, st)
-			continue
-		}
-		s.toggle(st.sum)
-		s.versions--
-	}
-	if len(kept) == 0 {
-		s.ofKind(path).Delete(sortKey(path))
-		return
-	}
-	s.ofKind(path).Set(sortKey(path), kept)
 }
 
-func (s *snapshot) toggle(sum [sha256.Size]byte) {
+// without gives the versions of a path but one, whose sum leaves the digest.
+func (s *snapshot) without(path, key string, v version) (kept packed) {
+	for p := s.packedAt(path, key); len(p) > 0; {
+		st, rest := s.writers.unpack(key, p)
+		if st.version == v {
+			s.toggle(path, v, st.value())
+		} else {
+			kept += p[:len(p)-len(rest)]
+		}
+		p = rest
+	}
+	return kept
+}
+
+// toggle adds a version to the digest, or takes it away.
+func (s *snapshot) toggle(path string, v version, value string) {
+	sum := sha256.Sum256([]byte(keyOf(path, v).String() + "\x00" + value))
 	for i := range sum {
 		s.digest[i] ^= sum[i]
 	}
@@ -106,11 +108,37 @@ func (s *snapshot) toggle(sum [sha256.Size]byte) {
 
 func (s *snapshot) hexDigest() string { return hex.EncodeToString(s.digest[:]) }
 
-func (s *snapshot) versionsOf(path string) []stored {
+func (s *snapshot) packedAt(path, key string) packed {
 	tree := s.paths
 	if isSetting(path) {
 		tree = s.settings
 	}
-	vs, _ := tree.Get(sortKey(path))
+	p, _ := tree.Get(key)
+	return p
+}
+
+func (s *snapshot) versionsOf(path string) []stored {
+	key := sortKey(path)
+	return s.unpackAll(key, s.packedAt(path, key))
+}
+
+func (s *snapshot) unpackAll(key string, p packed) (vs []stored) {
+	for len(p) > 0 {
+		var st stored
+		st, p = s.writers.unpack(key, p)
+		vs = append(vs, st)
+	}
 	return vs
+}
+
+// winner is the greatest of a path's versions, of which there is at least one.
+func (s *snapshot) winner(key string, p packed) stored {
+	best, p := s.writers.unpack(key, p)
+	for len(p) > 0 {
+		var st stored
+		if st, p = s.writers.unpack(key, p); best.version.less(st.version) {
+			best = st
+		}
+	}
+	return best
 }
