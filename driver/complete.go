@@ -109,7 +109,7 @@ func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) er
 	}
 	view := r.s.paths.View()
 	for _, d := range append(all.Layers, all.Config) {
-		if blob, err := r.entry(view, d); err == nil && !r.s.hasBytes(blob.CID) {
+		if blob, err := r.entry(view, d); err == nil && !r.s.hasBytes(blob) {
 			r.absent = append(r.absent, blob)
 		}
 	}

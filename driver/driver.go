@@ -9,7 +9,6 @@ import (
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/base"
-	"github.com/ipfs/go-cid"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -102,7 +101,8 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if err := s.settleHash(ctx); err != nil {
 		return err
 	}
-	ref, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
+	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
+	defer unpin()
 	if err != nil {
 		return err
 	}
@@ -166,8 +166,17 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 
 func refOf(e pathmap.Entry) blob.Ref { return blob.Ref{CID: e.CID, Size: e.Size} }
 
-// hasBytes says whether a blob needs nobody else.
-func (s *store) hasBytes(c cid.Cid) bool {
-	_, inline := blob.InlineBytes(c)
-	return inline || s.blobs.Has(c)
+// hasBytes reports whether a blob of that size needs nobody else.
+func (s *store) hasBytes(e pathmap.Entry) bool {
+	if _, inline := blob.InlineBytes(e.CID); inline {
+		return true
+	}
+	size, err := s.blobs.Size(e.CID)
+	return err == nil && size == e.Size
+}
+
+// hasVerified is hasBytes for bytes that this process has seen to be right.
+func (s *store) hasVerified(e pathmap.Entry) bool {
+	_, inline := blob.InlineBytes(e.CID)
+	return inline || s.blobs.Verified(refOf(e))
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -126,6 +127,10 @@ func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
 		if err := r.db.Put(context.Background(), key, b.RawData()); err != nil {
 			return err
 		}
+	}
+	size := binary.AppendUvarint(nil, uint64(len(content)))
+	if err := r.db.Put(context.Background(), ds.RawKey("/blob/root/"+root.String()), size); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", root.String()), content, 0o600)
 }

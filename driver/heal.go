@@ -19,15 +19,19 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		return nil
 	}
 	r := requestOf(ctx)
-	if s.hasBytes(e.CID) {
+	if r.upload && r.method == http.MethodPut {
+		if !s.hasVerified(e) {
+			return notFound(path) // the bytes are at hand, and verified: store them
+		}
+		return nil
+	}
+	if s.hasBytes(e) {
 		if r.manifest && r.method == http.MethodHead {
 			return s.complete(ctx, path, e)
 		}
 		return nil
 	}
 	switch {
-	case r.upload && r.method == http.MethodPut:
-		return notFound(path) // the bytes are at hand: store them
 	case r.blob && r.method == http.MethodHead, r.mount:
 		holders, err := s.transfers.Holders(ctx, refOf(e))
 		if err != nil || len(holders) == 0 {

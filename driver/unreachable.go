@@ -80,6 +80,9 @@ func (m missingBytes) Error() string {
 	if m.pushedTo != "" {
 		text += fmt.Sprintf("; it was pushed to %s, %s", m.pushedTo, m.how(m.pushedTo))
 	}
+	if m.Damaged {
+		text += "; the copy here is damaged, and was set aside"
+	}
 	return text + "; start a registry that holds it, or push it again"
 }
 

@@ -90,13 +90,14 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 }
 
 // publish makes a blob of a local file and gives it a shared path. The entry
-// goes out when the bytes are safe on disk.
+// goes out when the bytes are safe on disk, and they stay there until it is, too.
 func (s *store) publish(ctx context.Context, source, dest string) error {
 	if err := s.mayWrite(); err != nil {
 		return err
 	}
 	want, _ := digestOf(dest)
-	ref, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
+	ref, unpin, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
+	defer unpin()
 	if errors.Is(err, os.ErrNotExist) {
 		return notFound(source)
 	}

@@ -99,7 +99,8 @@ func (w *writer) Commit(ctx context.Context) error {
 	}
 	w.committed = true
 	want, _ := digestOf(w.path)
-	ref, err := w.s.blobs.AdoptUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
+	ref, unpin, err := w.s.blobs.AdoptUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
+	defer unpin()
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.path, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io/fs"
 	"os"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -18,17 +19,31 @@ import (
 const putPattern = ".blob-put-*"
 
 // adopt makes a blob of a plain file, which nobody may write any more.
-func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, error) {
+func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, Unpin, error) {
 	l, inner, err := s.hashStaged(ctx, file, "", f)
 	if err != nil {
-		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
-	defer s.Lock(l.Root)()
-	if err := s.install(ctx, file, l, inner); err != nil {
-		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
-	}
-	return Ref{CID: l.Root, Size: l.Size}, nil
+	return s.installPinned(ctx, file, hashed{l, inner, true})
 }
+
+// hashed is a staged file as it was hashed: by this run of the store, or before it.
+type hashed struct {
+	*Layout
+	inner []blocks.Block
+	now   bool
+}
+
+// installPinned makes a blob of a file, and pins it before anybody can delete it.
+func (s *Store) installPinned(ctx context.Context, file string, h hashed) (Ref, Unpin, error) {
+	defer s.Lock(h.Root)()
+	if err := s.install(ctx, file, h); err != nil {
+		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+	}
+	return Ref{CID: h.Root, Size: h.Size}, s.pins.add(h.Root), nil
+}
+
+func noPin() {}
 
 // Seen is the sha2-256 of the first Size bytes of an upload, as somebody else saw them
 // come; nobody did where Sum is nil.
@@ -39,8 +54,9 @@ type Seen struct {
 
 // AdoptUpload makes a blob of a plain file under dir/staging, the file of an Upload
 // (one that is still open ends) or any other that nobody writes any more: it is indexed
-// and renamed, and safe on disk when AdoptUpload returns. When the blob is here already
-// the file is removed. On an error the file is still there; ErrDigestMismatch when its
+// and renamed, and safe on disk when AdoptUpload returns, and pinned until Unpin. It
+// replaces the file of a blob that is here already, unless this process has verified that
+// one: then it is removed. On an error the file is still there; ErrDigestMismatch when its
 // bytes do not have the digest want, of which an empty one checks nothing.
 //
 // What was hashed while it came is not read again, unless it was changed since: so
@@ -49,91 +65,103 @@ type Seen struct {
 //
 // seen saves reading more than one leaf for want's sake, where nothing was written
 // that it does not tell of.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, error) {
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, Unpin, error) {
 	live, done := s.uploads.adopt(file)
 	defer done()
 	if live {
 		seen = Seen{} // its last bytes came after what was seen
 	}
-	l, inner, err := s.hashedUpload(file, want, seen, f)
+	h, err := s.hashedUpload(file, want, seen, f)
 	if errors.Is(err, errUnknown) {
-		l, inner, err = s.hashStaged(ctx, file, want, cmp.Or(f, s.Function()))
+		h.now = true
+		h.Layout, h.inner, err = s.hashStaged(ctx, file, want, cmp.Or(f, s.Function()))
 	}
 	if err != nil {
-		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
-	defer s.Lock(l.Root)()
-	if err := s.install(ctx, file, l, inner); err != nil {
-		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+	ref, unpin, err := s.installPinned(ctx, file, h)
+	if err != nil {
+		return Ref{}, noPin, err
 	}
 	if err := removeFiles(UploadNote(file)); err != nil {
-		return Ref{}, fmt.Errorf("adopt %s: %w", file, err)
+		unpin()
+		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
-	return Ref{CID: l.Root, Size: l.Size}, nil
+	return ref, unpin, nil
 }
 
 // hashedUpload makes the layout from what is known of an upload: errUnknown when
 // that is not enough.
-func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Function) (*Layout, []blocks.Block, error) {
+func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Function) (h hashed, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
-		return nil, nil, err
+		return h, err
 	}
 	k, err := readKnown(file)
 	if err != nil || !info.Mode().IsRegular() || !k.describes(info) || f != 0 && f != k.function() {
-		return nil, nil, errUnknown
+		return h, errUnknown
 	}
 	check, err := newCheck(want, k.Size, k.function())
 	if err != nil {
-		return nil, nil, err
+		return h, err
 	}
 	if check.whole != nil {
 		if seen.Sum == nil || seen.Size != k.Size || k.Reread || want.Algorithm() != digest.SHA256 {
-			return nil, nil, errUnknown
+			return h, errUnknown
 		}
 		check.whole = seen.Sum
 	}
 	if err := check.result(k.Sums); err != nil {
-		return nil, nil, err
+		return h, err
 	}
-	return profile().build(k.function(), k.Sums, k.Size)
+	h.now = k.Run == s.run
+	h.Layout, h.inner, err = profile().build(k.function(), k.Sums, k.Size)
+	return h, err
 }
 
-// Put makes a blob of content, which is held in memory: a manifest, not a layer.
+// Put makes a blob of content, which is held in memory: a manifest, not a layer. Nothing
+// pins it.
 func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
-	return s.PutAs(ctx, content, 0)
+	ref, unpin, err := s.PutAs(ctx, content, 0)
+	unpin()
+	return ref, err
 }
 
-// PutAs is Put with that function; 0: the store's.
-func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (Ref, error) {
+// PutAs is Put with that function; 0: the store's. The blob is pinned until Unpin.
+func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (Ref, Unpin, error) {
 	function = cmp.Or(function, s.Function())
-	if ref, ok := s.known(ctx, content, function); ok {
-		return ref, nil
+	if ref, unpin, ok := s.known(content, function); ok {
+		return ref, unpin, nil
 	}
 	f, err := os.CreateTemp(s.staging, putPattern)
 	if err != nil {
-		return Ref{}, fmt.Errorf("put: %w", err)
+		return Ref{}, noPin, fmt.Errorf("put: %w", err)
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Close()); err == nil {
 		var ref Ref
-		if ref, err = s.adopt(ctx, f.Name(), function); err == nil {
-			return ref, nil
+		var unpin Unpin
+		if ref, unpin, err = s.adopt(ctx, f.Name(), function); err == nil {
+			return ref, unpin, nil
 		}
 	}
-	return Ref{}, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
+	return Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
 }
 
-// known says whether content of one leaf is a blob here already.
-func (s *Store) known(ctx context.Context, content []byte, f Function) (Ref, bool) {
+// known reports whether content of one leaf is a blob here already, with just these
+// bytes.
+func (s *Store) known(content []byte, f Function) (Ref, Unpin, bool) {
 	if len(content) > LeafSize {
-		return Ref{}, false
+		return Ref{}, noPin, false
 	}
 	sum := f.sum(content)
 	ref := Ref{CID: f.leafCID(sum[:]), Size: int64(len(content))}
 	defer s.Lock(ref.CID)()
-	here, err := s.whole(ctx, ref)
-	return ref, here && err == nil
+	here, err := s.whole(ref)
+	if err != nil || !here || !equalFile(s.path(ref.CID), content) {
+		return Ref{}, noPin, false
+	}
+	return ref, s.pins.add(ref.CID), true
 }
 
 // hashStaged reads a staged file once, and syncs it meanwhile.
@@ -210,49 +238,46 @@ func (c check) result(sums []byte) error {
 	return nil
 }
 
-// install makes a synced file the blob that l describes. The caller holds the
-// lock of its root.
-func (s *Store) install(ctx context.Context, file string, l *Layout, inner []blocks.Block) error {
+// install makes a synced file the blob that h describes. The caller holds the lock of
+// its root.
+func (s *Store) install(ctx context.Context, file string, h hashed) error {
 	// Half an installation helps nobody: it runs to its end.
 	ctx = context.WithoutCancel(ctx)
-	ref := Ref{CID: l.Root, Size: l.Size}
-	to := s.path(l.Root)
-	here, err := s.whole(ctx, ref)
-	if err != nil {
-		return err
-	}
-	if here && !sameFile(file, to) {
+	to := s.path(h.Root)
+	if s.Verified(Ref{CID: h.Root, Size: h.Size}) && !sameFile(file, to) {
 		return removeFiles(file)
 	}
-	recorded, err := s.index.has(ctx, l.Root)
+	recorded, err := s.index.has(ctx, h.Root)
 	if err != nil {
 		return err
 	}
-	if err := s.index.addBlob(ctx, l, inner, s.extras.Load()); err != nil {
+	if err := s.index.addBlob(ctx, h.Layout, h.inner, s.extras.Load()); err != nil {
 		return err
 	}
-	if !recorded {
-		s.account(1, l.Size)
+	if _, err := os.Lstat(to); !recorded && errors.Is(err, fs.ErrNotExist) {
+		s.account(1, h.Size)
 	}
+	s.proofs.forget(h.Root)
 	if err := renameDurably(file, to); err != nil {
 		return err
 	}
-	if _, open := s.OpenPartial(l.Root); open {
+	s.rot.drop(h.Root)
+	if info, err := os.Stat(to); err == nil && h.now {
+		s.proofs.note(h.Root, stampOf(info))
+	}
+	if _, open := s.OpenPartial(h.Root); open {
 		return nil
 	}
-	return s.removePartialFiles(l.Root) // of a transfer that was cut before
+	return s.removePartialFiles(h.Root) // of a transfer that was cut before
 }
 
-// whole says whether a blob is here with its record and all its bytes.
-func (s *Store) whole(ctx context.Context, ref Ref) (bool, error) {
+// whole reports whether a blob is here with its record and all its bytes.
+func (s *Store) whole(ref Ref) (bool, error) {
 	size, err := s.Size(ref.CID)
-	if errors.Is(err, ErrNotFound) || err == nil && size != ref.Size {
+	if errors.Is(err, ErrNotFound) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	return s.index.has(ctx, ref.CID)
+	return err == nil && size == ref.Size, err
 }
 
 func sameFile(a, b string) bool {

@@ -51,7 +51,7 @@ func (s *Store) leaf(ctx context.Context, c cid.Cid) ([]byte, error) {
 		if err == nil && matches(c, data) {
 			return data, nil
 		}
-		s.warnRotten(at, err)
+		s.suspect(ctx, at)
 	}
 	return nil, ErrNotFound
 }
@@ -79,10 +79,10 @@ func leafLength(info fs.FileInfo, leaf int64) int64 {
 	return min(LeafSize, info.Size()-leaf*LeafSize)
 }
 
-// warnRotten tells once of a blob whose file has other bytes than it should.
-func (s *Store) warnRotten(at place, err error) {
-	if _, told := s.rotten.LoadOrStore(at.root, true); !told {
-		s.log.WithError(err).Warnf("blob %s is damaged on disk at leaf %d: others refuse it", at.root, at.leaf)
+// suspect sets a blob aside of which a leaf is not what the index says.
+func (s *Store) suspect(ctx context.Context, at place) {
+	if err := s.CheckLeaf(ctx, at.root, int(at.leaf)); err != nil && !errors.Is(err, ErrRotten) {
+		s.log.WithError(err).WithField("cid", at.root).Debug("a leaf cannot be served")
 	}
 }
 

@@ -13,4 +13,10 @@ var (
 	ErrBadLeaf = errors.New("bytes do not match the leaf")
 	// ErrNotYet says that bytes of a partial blob have not arrived.
 	ErrNotYet = errors.New("bytes have not arrived yet")
+	// ErrRotten says that the file of a blob has other bytes than were written.
+	ErrRotten = errors.New("the copy on disk is damaged")
+	// ErrPinned says that a blob is not deleted now, because somebody needs it to stay.
+	ErrPinned = errors.New("pinned")
+	// ErrUsed says that a blob is not deleted because something names it.
+	ErrUsed = errors.New("in use")
 )

@@ -41,18 +41,18 @@ func TestBlake3Uploads(t *testing.T) {
 		want := Ref{CID: rootAs(t, BLAKE3, content), Size: int64(size)}
 		for _, reopen := range []int{0, LeafSize + 7} {
 			file := d.upload("u", content, 400_000, reopen, rng)
-			_, err := d.store.AdoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
+			_, err := d.adoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
-			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+			ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Equal(t, want, ref)
 			d.requireContent(ref, content)
 			require.NoError(t, d.store.Delete(t.Context(), ref.CID))
 		}
 		// The digest is that of the bytes, however many leaves there are.
-		_, err := d.store.AdoptUpload(t.Context(), d.stage(content), digest.FromString("other"), Seen{}, 0)
+		_, err := d.adoptUpload(t.Context(), d.stage(content), digest.FromString("other"), Seen{}, 0)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		ref, err := d.store.AdoptUpload(t.Context(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
+		ref, err := d.adoptUpload(t.Context(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
 		require.NoError(t, err)
 		require.Equal(t, want, ref)
 		require.NoError(t, d.store.Delete(t.Context(), ref.CID))
@@ -82,7 +82,7 @@ func TestUploadKeepsItsFunction(t *testing.T) {
 			_, err = u.Write(content[half:])
 			require.NoError(t, err)
 			require.NoError(t, u.Close())
-			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
+			ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 			require.NoError(t, err)
 			require.Equal(t, rootAs(t, began, content), ref.CID)
 		})
@@ -101,7 +101,7 @@ func TestUploadWithoutBytesHasNoFunction(t *testing.T) {
 	_, err = u.Write(content)
 	require.NoError(t, err)
 	require.NoError(t, u.Close())
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.NoError(t, err)
 	require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
 }
@@ -121,7 +121,7 @@ func TestNoteOfAnotherRelease(t *testing.T) {
 		change(note)
 		require.NoError(t, note.write(file))
 		d.store.SetFunction(BLAKE3)
-		ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+		ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 		require.NoError(t, err)
 		require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
 	}

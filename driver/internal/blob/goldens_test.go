@@ -147,7 +147,7 @@ func requireAdopted(t *testing.T, f Function, g golden) {
 	content, err := io.ReadAll(pattern{g.Size}.reader())
 	require.NoError(t, err)
 	want := digest.NewDigestFromEncoded(digest.SHA256, g.SHA256)
-	ref, err := d.store.AdoptUpload(context.Background(), d.stage(content), want, Seen{}, 0)
+	ref, err := d.adoptUpload(context.Background(), d.stage(content), want, Seen{}, 0)
 	require.NoError(t, err)
 	require.Equal(t, g.CID, ref.CID.String())
 	require.Equal(t, g.Size, ref.Size)

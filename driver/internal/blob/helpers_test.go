@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	badger "github.com/ipfs/go-ds-badger"
+	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
@@ -66,7 +67,7 @@ func (d *disk) stage(content []byte) string {
 
 func (d *disk) adopt(content []byte) Ref {
 	d.t.Helper()
-	ref, err := d.store.AdoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
+	ref, err := d.adoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
 	require.NoError(d.t, err)
 	return ref
 }
@@ -123,4 +124,18 @@ func random(seed int64, size int) []byte {
 // leafOf is leaf i of content.
 func leafOf(content []byte, i int) []byte {
 	return content[i*LeafSize : min((i+1)*LeafSize, len(content))]
+}
+
+// adoptUpload is AdoptUpload of what nothing pins.
+func (d *disk) adoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, error) {
+	ref, unpin, err := d.store.AdoptUpload(ctx, file, want, seen, f)
+	unpin()
+	return ref, err
+}
+
+// putAs is PutAs of what nothing pins.
+func (d *disk) putAs(ctx context.Context, content []byte, f Function) (Ref, error) {
+	ref, unpin, err := d.store.PutAs(ctx, content, f)
+	unpin()
+	return ref, err
 }

@@ -86,6 +86,7 @@ func addition(l *Layout, inner []blocks.Block, dropExtras bool) iter.Seq[change]
 	root := l.Root.String()
 	return func(yield func(change) bool) {
 		ok := yield(change{rootKey(l.Root), number(l.Size)}) && yield(change{key: partialKey(l.Root)})
+		ok = ok && yield(change{key: rottenKey(l.Root)})
 		for _, b := range inner {
 			ok = ok && yield(change{innerKey(b.Cid().Hash(), root), b.RawData()})
 			ok = ok && (!dropExtras || yield(change{key: extraKey(b.Cid().Hash())}))
@@ -120,7 +121,8 @@ func (x index) removal(ctx context.Context, root cid.Cid, failed *error) iter.Se
 	return func(yield func(change) bool) {
 		ok, err := x.walk(ctx, root, root.String(), yield)
 		*failed = err
-		_ = ok && err == nil && yield(change{key: partialKey(root)}) && yield(change{key: rootKey(root)})
+		_ = ok && err == nil && yield(change{key: partialKey(root)}) &&
+			yield(change{key: rottenKey(root)}) && yield(change{key: rootKey(root)})
 	}
 }
 
@@ -257,5 +259,12 @@ func (x index) size(ctx context.Context, root cid.Cid) (int64, bool, error) {
 func (x index) unfinish(ctx context.Context, root cid.Cid, size int64) error {
 	return x.apply(ctx, func(yield func(change) bool) {
 		_ = yield(change{partialKey(root), number(size)}) && yield(change{key: rootKey(root)})
+	})
+}
+
+// addRotten records a blob whose file is being set aside.
+func (x index) addRotten(ctx context.Context, ref Ref) error {
+	return x.apply(ctx, func(yield func(change) bool) {
+		_ = yield(change{rottenKey(ref.CID), number(ref.Size)})
 	})
 }

@@ -17,6 +17,7 @@ const (
 	versionName   = "/blob/version" // -> "1"
 	rootPrefix    = "/blob/root"    // /<root> -> size: a blob in blobs/
 	partialPrefix = "/blob/partial" // /<root> -> size: a blob on its way
+	rottenPrefix  = "/blob/rotten"  // /<root> -> size: a blob whose file was set aside
 	leafPrefix    = "/blob/leaf"    // /<multihash>/<root> -> number of the leaf
 	innerPrefix   = "/blob/inner"   // /<multihash>/<root> -> the block
 	extraPrefix   = "/blob/extra"   // /<multihash> -> a block of no blob
@@ -25,6 +26,10 @@ const (
 func rootKey(root cid.Cid) datastore.Key { return datastore.RawKey(rootPrefix + "/" + root.String()) }
 func partialKey(root cid.Cid) datastore.Key {
 	return datastore.RawKey(partialPrefix + "/" + root.String())
+}
+
+func rottenKey(root cid.Cid) datastore.Key {
+	return datastore.RawKey(rottenPrefix + "/" + root.String())
 }
 
 func leafKey(mh multihash.Multihash, root string) datastore.Key {

@@ -27,6 +27,7 @@ type Partial struct {
 	claimed bitmap // said to be on disk by an earlier run
 	left    int    // leaves not in have
 	done    bool   // it is a blob now
+	unpin   Unpin  // what keeps that blob
 	full    bool   // the disk was full
 }
 

@@ -354,7 +354,7 @@ func TestPushedAfterACutTransfer(t *testing.T) {
 		if before {
 			require.NoError(t, p.Close())
 		}
-		ref, err := d.store.AdoptUpload(t.Context(), d.stage(a.content), "", Seen{}, 0)
+		ref, err := d.adoptUpload(t.Context(), d.stage(a.content), "", Seen{}, 0)
 		require.NoError(t, err)
 		if !before {
 			require.NoError(t, p.Close())

@@ -9,8 +9,9 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// Finish makes a complete partial a blob, safe on disk; ErrNotYet when leaves are
-// missing. It may be called again. The partial stays readable until it is closed.
+// Finish makes a complete partial a blob, safe on disk, and pinned until the partial is
+// closed; ErrNotYet when leaves are missing. It may be called again. The partial stays
+// readable until it is closed.
 func (p *Partial) Finish(ctx context.Context) error {
 	p.recheckAll(ctx)
 	if err := p.finish(ctx); err != nil {
@@ -40,11 +41,12 @@ func (p *Partial) finish(ctx context.Context) error {
 	if done {
 		return nil // another user was faster
 	}
-	if err := s.install(ctx, s.partialPath(root), p.layout, p.inner); err != nil {
+	if err := s.install(ctx, s.partialPath(root), hashed{p.layout, p.inner, true}); err != nil {
 		return err
 	}
+	unpin := s.pins.add(root)
 	p.mu.Lock()
-	p.done = true
+	p.done, p.unpin = true, unpin
 	p.mu.Unlock()
 	s.forget(p)
 	return removeFiles(s.marksPath(root))
@@ -64,16 +66,18 @@ func (p *Partial) Close() error {
 	if !last {
 		return nil
 	}
-	if err := p.closeFiles(); err != nil {
+	err := p.closeFiles()
+	p.mu.Lock()
+	done, useless := p.done, p.full && !p.store.rot.has(p.layout.Root) // whose bytes may be the last
+	p.mu.Unlock()
+	p.unpin()
+	if err != nil {
 		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
 	}
-	p.mu.Lock()
-	done, useless := p.done, p.full
-	p.mu.Unlock()
 	if done {
 		return nil
 	}
-	here, err := p.store.whole(context.Background(), Ref{CID: p.layout.Root, Size: p.layout.Size})
+	here, err := p.store.whole(Ref{CID: p.layout.Root, Size: p.layout.Size})
 	if err != nil {
 		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -55,15 +56,16 @@ func (s *Store) OpenPartial(c cid.Cid) (*Partial, bool) {
 func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	ctx := context.Background()
 	p := &Partial{
-		store: s, layout: l, inner: inner, users: 1,
+		store: s, layout: l, inner: inner, users: 1, unpin: noPin,
 		have: newBitmap(l.Leaves()), claimed: newBitmap(l.Leaves()), left: l.Leaves(),
 	}
-	here, err := s.whole(ctx, Ref{CID: l.Root, Size: l.Size})
-	if err != nil {
-		return nil, err
-	}
-	if here {
+	ref := Ref{CID: l.Root, Size: l.Size}
+	if s.Verified(ref) {
+		p.unpin = s.pins.add(l.Root)
 		return p, p.openWhole()
+	}
+	if err := s.stageUnverified(ctx, ref); err != nil {
+		return nil, err
 	}
 	if err := s.roomFor(l.Size, s.partialPath(l.Root)); err != nil {
 		return nil, err
@@ -79,6 +81,25 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 		p.left = 0
 	}
 	return p, nil
+}
+
+// stageUnverified takes back a blob that is here, and was seen by nobody in this run, or
+// is not all there: its leaves count when they were hashed.
+func (s *Store) stageUnverified(ctx context.Context, ref Ref) error {
+	info, err := os.Stat(s.path(ref.CID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.deletable(ref.CID); err != nil {
+		return err
+	}
+	if info.Size() != ref.Size {
+		s.log.WithField("cid", ref.CID).Warnf("a blob has %d bytes on disk instead of %d: what is right of it is kept", info.Size(), ref.Size)
+	}
+	return s.setAside(ctx, ref)
 }
 
 func (p *Partial) openWhole() (err error) {

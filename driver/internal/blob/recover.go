@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,9 @@ func (s *Store) recover(ctx context.Context) error {
 		return err
 	}
 	if err := s.checkRecords(ctx); err != nil {
+		return err
+	}
+	if err := s.recoverRotten(ctx); err != nil {
 		return err
 	}
 	if err := s.checkFiles(ctx); err != nil {
@@ -76,19 +80,17 @@ func (s *Store) checkRecords(ctx context.Context) error {
 }
 
 func (s *Store) checkRecord(ctx context.Context, root cid.Cid, size int64) error {
-	got, err := s.Size(root)
-	if err == nil && got == size {
+	info, err := os.Stat(s.path(root))
+	switch {
+	case err == nil && info.Size() == size:
 		s.account(1, size)
 		return nil
-	}
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	case err == nil:
+		s.log.Warnf("blob %s has %d bytes on disk instead of %d: set aside, to be fetched again", root, info.Size(), size)
+		s.account(1, size) // which setting it aside takes back
+		return s.setAside(ctx, Ref{CID: root, Size: size})
+	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	}
-	if err == nil {
-		s.log.Warnf("blob %s has %d bytes on disk instead of %d: dropped, to be fetched again", root, got, size)
-		if err := removeDurably(s.path(root)); err != nil {
-			return err
-		}
 	}
 	// Cut between the record and the rename: what arrived is worth keeping.
 	if _, err := os.Stat(s.partialPath(root)); err == nil {
@@ -121,8 +123,13 @@ func (s *Store) checkFiles(ctx context.Context) error {
 			continue
 		}
 		s.log.Warnf("blob %s has no record: hashing it", root)
-		if _, err := s.adopt(ctx, filepath.Join(s.blobs, name), rootFunction(root)); err != nil {
+		ref, unpin, err := s.adopt(ctx, filepath.Join(s.blobs, name), rootFunction(root))
+		if err != nil {
 			return err
+		}
+		unpin()
+		if ref.CID.Equals(root) {
+			s.account(1, ref.Size)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,6 +24,10 @@ type Store struct {
 	hash           *hasher
 	log            *logrus.Entry
 	locks          locks
+	pins           pins
+	proofs         proofs
+	rot            rot
+	run            string // names this run of the store, to tell what it wrote itself
 	uploads        uploads
 
 	mu       sync.Mutex
@@ -32,7 +37,6 @@ type Store struct {
 
 	function atomic.Uint64 // of new blobs
 	extras   atomic.Bool   // there may be blocks under extraPrefix
-	rotten   sync.Map      // roots already warned of
 }
 
 // Open opens the blobs under dir, which is made where it is missing: dir/blobs and
@@ -48,6 +52,7 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 		index:    index{store},
 		hash:     newHasher(),
 		log:      log,
+		run:      rand.Text(),
 		locks:    locks{held: map[cid.Cid]*lock{}},
 		partials: map[cid.Cid]*Partial{},
 	}
@@ -74,35 +79,76 @@ func (s *Store) SetFunction(f Function) { s.function.Store(uint64(f)) }
 // Function is what new blobs are named with. It is SHA2 when the store is opened.
 func (s *Store) Function() Function { return Function(s.function.Load()) }
 
-// Open opens a whole blob for reading; the caller closes it. It stays readable
-// when the blob is deleted meanwhile. ErrNotFound when the blob is not here.
+// Open opens a whole blob for reading, without a look at its bytes, for a receiver that
+// verifies them; the caller closes it. It stays readable when the blob is deleted
+// meanwhile. ErrNotFound when the blob is not here, as for Size.
 func (s *Store) Open(c cid.Cid) (*os.File, error) {
-	f, err := os.Open(s.path(c))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open blob %s: %w", c, ErrNotFound)
-	}
+	f, err := s.openWhole(c)
 	if err != nil {
-		return nil, fmt.Errorf("open blob: %w", err)
+		return nil, fmt.Errorf("open blob %s: %w", c, err)
 	}
 	return f, nil
 }
 
-// Has says whether the whole blob is here. Inline CIDs have no file: false.
+func (s *Store) openWhole(c cid.Cid) (*os.File, error) {
+	f, err := os.Open(s.path(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = s.isWhole(c, info.Size())
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// Has reports whether the whole blob is here, as Size sees it. Inline CIDs have no
+// file: false.
 func (s *Store) Has(c cid.Cid) bool {
 	_, err := s.Size(c)
 	return err == nil
 }
 
-// Size is the size in bytes of a whole blob; ErrNotFound when it is not here.
+// Size is the size in bytes of a whole blob; ErrNotFound when it is not here: when its
+// file or its record is missing, they tell of different sizes, or it was set aside.
 func (s *Store) Size(c cid.Cid) (int64, error) {
 	info, err := os.Stat(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
-		return 0, fmt.Errorf("size of blob %s: %w", c, ErrNotFound)
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = s.isWhole(c, info.Size())
 	}
 	if err != nil {
-		return 0, fmt.Errorf("size of blob: %w", err)
+		return 0, fmt.Errorf("size of blob %s: %w", c, err)
 	}
 	return info.Size(), nil
+}
+
+// isWhole is ErrNotFound for a blob whose file, of that many bytes, is not all of it.
+func (s *Store) isWhole(c cid.Cid, got int64) error {
+	if s.rot.has(c) {
+		return fmt.Errorf("%w: %w", ErrNotFound, ErrRotten)
+	}
+	size, recorded, err := s.index.size(context.Background(), c)
+	if err == nil && (!recorded || size != got) {
+		err = fmt.Errorf("%d bytes on disk, %d in its record: %w", got, size, ErrNotFound)
+	}
+	return err
+}
+
+// Verified reports whether a blob is here and this process has seen all of its bytes to
+// be right, since its file changed.
+func (s *Store) Verified(ref Ref) bool {
+	info, err := os.Stat(s.path(ref.CID))
+	return err == nil && info.Size() == ref.Size && s.isWhole(ref.CID, ref.Size) == nil &&
+		s.proofs.whole(ref.CID, stampOf(info))
 }
 
 // Usage is the number of whole blobs here and the sum of their sizes in bytes.
@@ -127,15 +173,31 @@ func (s *Store) Lock(c cid.Cid) (unlock func()) { return s.locks.lock(c) }
 // Delete removes a blob, or what has arrived of one that no Partial is open for.
 // Blocks that other blobs have in common with it stay theirs. A blob that is not
 // here is no error. Files that are open stay readable.
+//
+// ErrPinned when somebody needs the blob to stay: try again later.
 func (s *Store) Delete(ctx context.Context, c cid.Cid) error {
+	return s.delete(ctx, c, func(cid.Cid) bool { return false })
+}
+
+func (s *Store) delete(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) error {
 	if !c.Defined() {
 		return nil
 	}
 	defer s.Lock(c)()
+	if err := s.deletable(c); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	if used(c) {
+		return fmt.Errorf("delete blob %s: %w", c, ErrUsed)
+	}
 	ctx = context.WithoutCancel(ctx)
 	size, recorded, err := s.index.size(ctx, c)
 	if err != nil {
 		return fmt.Errorf("delete blob %s: %w", c, err)
+	}
+	info, errFile := os.Lstat(s.path(c))
+	if errFile == nil && !recorded {
+		size = info.Size()
 	}
 	// The file goes first: a record without a file is what Open puts right.
 	if err := removeDurably(s.path(c)); err != nil {
@@ -149,7 +211,9 @@ func (s *Store) Delete(ctx context.Context, c cid.Cid) error {
 	if err := s.index.remove(ctx, c); err != nil {
 		return fmt.Errorf("delete blob %s: %w", c, err)
 	}
-	if recorded {
+	s.rot.drop(c)
+	s.proofs.forget(c)
+	if recorded || errFile == nil {
 		s.account(-1, -size)
 	}
 	return nil

@@ -21,7 +21,7 @@ func TestAdopt(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 5*LeafSize+7)
 	file := d.stage(content)
-	ref, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0)
+	ref, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.NoFileExists(t, file)
 	require.EqualValues(t, len(content), ref.Size)
@@ -39,7 +39,7 @@ func TestAdoptExistingDropsTheStagedFile(t *testing.T) {
 	content := random(1, LeafSize+1)
 	first := d.adopt(content)
 	file := d.stage(content)
-	second, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0)
+	second, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
 	require.NoFileExists(t, file)
@@ -65,7 +65,7 @@ func TestAdoptConcurrently(t *testing.T) {
 	for i := range 12 {
 		file := d.stage(random(int64(i%3), 3*LeafSize))
 		wg.Go(func() {
-			if _, err := d.store.AdoptUpload(context.Background(), file, "", Seen{}, 0); err != nil {
+			if _, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0); err != nil {
 				t.Error(err)
 			}
 		})
@@ -81,18 +81,18 @@ func TestAdoptChecksTheDigest(t *testing.T) {
 			d := newDisk(t)
 			content := random(1, size)
 			file := d.stage(content)
-			_, err := d.store.AdoptUpload(context.Background(), file, digest.FromString("other bytes"), Seen{}, 0)
+			_, err := d.adoptUpload(context.Background(), file, digest.FromString("other bytes"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
 			require.FileExists(t, file)
-			_, err = d.store.AdoptUpload(context.Background(), file, digest.SHA512.FromString("other bytes"), Seen{}, 0)
+			_, err = d.adoptUpload(context.Background(), file, digest.SHA512.FromString("other bytes"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
-			_, err = d.store.AdoptUpload(context.Background(), file, "md5:00", Seen{}, 0)
+			_, err = d.adoptUpload(context.Background(), file, "md5:00", Seen{}, 0)
 			require.ErrorIs(t, err, digest.ErrDigestUnsupported)
 			d.requireUsage(0, 0)
 			require.Empty(t, d.keys(leafPrefix))
-			ref, err := d.store.AdoptUpload(context.Background(), file, digest.SHA512.FromBytes(content), Seen{}, 0)
+			ref, err := d.adoptUpload(context.Background(), file, digest.SHA512.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
-			again, err := d.store.AdoptUpload(context.Background(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
+			again, err := d.adoptUpload(context.Background(), d.stage(content), digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Equal(t, ref, again)
 		})
@@ -101,12 +101,12 @@ func TestAdoptChecksTheDigest(t *testing.T) {
 
 func TestAdoptRefuses(t *testing.T) {
 	d := newDisk(t)
-	_, err := d.store.AdoptUpload(context.Background(), filepath.Join(d.dir, "staging", "none"), "", Seen{}, 0)
+	_, err := d.adoptUpload(context.Background(), filepath.Join(d.dir, "staging", "none"), "", Seen{}, 0)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	file := d.stage(random(1, 100*LeafSize))
-	_, err = d.store.AdoptUpload(ctx, file, "", Seen{}, 0)
+	_, err = d.adoptUpload(ctx, file, "", Seen{}, 0)
 	require.ErrorIs(t, err, context.Canceled)
 	require.FileExists(t, file)
 }

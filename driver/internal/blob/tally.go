@@ -19,8 +19,9 @@ type tally struct {
 	function Function
 	sums     []byte // of the leaves that are full
 	leaf     hash.Hash
-	fill     int64 // bytes in leaf
-	reread   bool  // nothing was known of bytes that were there: they may not be those that came
+	fill     int64  // bytes in leaf
+	run      string // of the store that hashed all of it; another: an earlier one
+	reread   bool   // nothing was known of bytes that were there: they may not be those that came
 }
 
 func newTally(f Function) *tally { return &tally{function: f, leaf: f.new()} }
@@ -78,7 +79,8 @@ type known struct {
 	Function string `json:"function"`
 	Sums     []byte `json:"sums"` // of each leaf
 	Reread   bool   `json:"reread,omitempty"`
-	Check    []byte `json:"check"` // sha2-256 of the same JSON without this
+	Run      string `json:"run,omitempty"` // of the store that hashed all of it
+	Check    []byte `json:"check"`         // sha2-256 of the same JSON without this
 }
 
 // encode gives the JSON, with its check.
@@ -113,7 +115,7 @@ func IsUploadNote(path string) bool {
 func (l *tally) know(info os.FileInfo) *known {
 	return &known{
 		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
-		Function: l.function.String(), Sums: l.all(), Reread: l.reread,
+		Function: l.function.String(), Sums: l.all(), Reread: l.reread, Run: l.run,
 	}
 }
 
@@ -176,6 +178,6 @@ func (k *known) function() Function {
 func (k *known) tally() *tally {
 	t := newTally(k.function())
 	t.sums = k.Sums[:k.Size/LeafSize*sumSize]
-	t.reread = k.Reread
+	t.reread, t.run = k.Reread, k.Run
 	return t
 }

@@ -101,7 +101,7 @@ func (u *Upload) begin() error {
 		}
 	}
 	t := newTally(u.store.Function())
-	t.reread = u.size > 0
+	t.run, t.reread = u.store.run, u.size > 0
 	if errKnown == nil && k.Size > 0 && k.describes(info) {
 		t = k.tally()
 	}

@@ -76,7 +76,7 @@ func TestUploadInAnyPieces(t *testing.T) {
 				most = max(1, size/3)
 			}
 			file := d.upload("u", content, most, reopen, rng)
-			ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+			ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Equal(t, Ref{CID: boxoRoot(t, profile(), bytes.NewReader(content)), Size: int64(size)}, ref)
 			d.requireContent(ref, content)
@@ -93,11 +93,11 @@ func TestUploadIsNotReadAgain(t *testing.T) {
 	require.NoError(t, d.store.Delete(t.Context(), want.CID))
 	file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
 	spoil(t, file, LeafSize+9)
-	_, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+	_, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.ErrorIs(t, err, ErrDigestMismatch, "nobody saw its digest, and the file was not read")
-	_, err = d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{sha256.New(), int64(len(content))}, 0)
+	_, err = d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{sha256.New(), int64(len(content))}, 0)
 	require.ErrorIs(t, err, ErrDigestMismatch)
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
+	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	require.Equal(t, want, ref, "the file was read")
 }
@@ -115,7 +115,7 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	_, err = u.Write(content[half:])
 	require.NoError(t, err)
 	require.NoError(t, u.Close())
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
+	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
 }
@@ -143,7 +143,7 @@ func TestUploadAfterACrash(t *testing.T) {
 					require.NoError(t, err)
 					require.NoError(t, u.Close())
 				}
-				ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+				ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 				require.NoError(t, err)
 				require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
 				d.requireContent(ref, content)
@@ -157,11 +157,11 @@ func TestUploadWithAnotherDigest(t *testing.T) {
 	for _, size := range []int{5, 2 * LeafSize} {
 		content := random(5, size)
 		file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
-		_, err := d.store.AdoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
+		_, err := d.adoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromString("other"), Seen{}, 0)
+		_, err = d.adoptUpload(t.Context(), file, digest.SHA512.FromString("other"), Seen{}, 0)
 		require.ErrorIs(t, err, ErrDigestMismatch)
-		_, err = d.store.AdoptUpload(t.Context(), file, digest.SHA512.FromBytes(content), Seen{}, 0)
+		_, err = d.adoptUpload(t.Context(), file, digest.SHA512.FromBytes(content), Seen{}, 0)
 		require.NoError(t, err)
 	}
 }
@@ -224,7 +224,7 @@ func TestUploadsConcurrently(t *testing.T) {
 			if err := u.Close(); err != nil {
 				return err
 			}
-			_, err = d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), Seen{}, 0)
+			_, err = d.adoptUpload(context.Background(), file, digest.FromBytes(content), Seen{}, 0)
 			return err
 		})
 	}
@@ -240,7 +240,7 @@ func TestUploadTakesItsSizeOnce(t *testing.T) {
 	before := diskUse(t, d.dir)
 	file := d.upload("u", random(9, size), LeafSize, 0, rand.New(rand.NewSource(1)))
 	require.LessOrEqual(t, diskUse(t, d.dir)-before, int64(size+size/100), "staged")
-	_, err := d.store.AdoptUpload(t.Context(), file, "", Seen{}, 0)
+	_, err := d.adoptUpload(t.Context(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.LessOrEqual(t, diskUse(t, d.dir)-before, int64(size+size/100), "adopted")
 }
@@ -286,7 +286,7 @@ func TestUploadIsTakenOver(t *testing.T) {
 	require.ErrorIs(t, err, ErrUploadOver)
 
 	// Nor does anybody write what became a blob.
-	ref, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.NoError(t, err)
 	_, err = second.Write([]byte("late"))
 	require.ErrorIs(t, err, ErrUploadOver)

@@ -62,7 +62,7 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			_, err = late.Write([]byte("while it becomes a blob"))
 			require.ErrorIs(t, err, ErrUploadOver)
 			done()
-			ref, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), Seen{}, 0)
+			ref, err := d.adoptUpload(context.Background(), file, digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Empty(t, d.store.uploads.adopted)
 			_, errWrite := late.Write(random(2, LeafSize/2))
@@ -104,7 +104,7 @@ func TestADigestOfOtherBytesThanTheFiles(t *testing.T) {
 				require.NoError(t, err)
 				return u
 			})
-			_, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(good), seen(good), 0)
+			_, err := d.adoptUpload(t.Context(), file, digest.FromBytes(good), seen(good), 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
 		})
 	}
@@ -148,7 +148,7 @@ func TestNotesThatDoNotCount(t *testing.T) {
 				require.NoError(t, happens(file))
 				d.restart()
 				send(all[len(content):])
-				_, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(all), seen(all), 0)
+				_, err := d.adoptUpload(context.Background(), file, digest.FromBytes(all), seen(all), 0)
 				require.ErrorIs(t, err, ErrDigestMismatch, "the file was not read")
 			})
 		}

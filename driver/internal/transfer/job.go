@@ -268,7 +268,7 @@ func (j *job) verdict(err error) error {
 		if last == nil && errors.Is(err, errStalled) {
 			last = errStalled
 		}
-		err = &Unavailable{CID: j.ref.CID, Asked: asked, Cause: last}
+		err = &Unavailable{CID: j.ref.CID, Asked: asked, Cause: last, Damaged: j.t.cfg.Blobs.IsRotten(j.ref.CID)}
 	default:
 		err = fmt.Errorf("fetch %s: %w", j.ref.CID, err)
 	}

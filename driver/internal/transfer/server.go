@@ -53,6 +53,9 @@ func (t *Transfers) newServer() *http.Server {
 //	                                with ?relay perhaps a 300 whose Blob-Relays header
 //	                                names who has the bytes earlier (relays)
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
+//	POST      /v1/blobs/<cid>/doubt?leaf=<n>
+//	                                who asks got other bytes than that leaf's; 202 when
+//	                                it will be looked at, 429 after too many
 //	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
 //
 // A request has no body. HEAD with ?fetching tells that who asks fetches the blob, too.
@@ -60,6 +63,7 @@ func (t *Transfers) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/blobs/{cid}", t.answer(t.serveBlob)) // HEAD too
 	mux.HandleFunc("GET /v1/blobs/{cid}/have", t.answer(t.serveHave))
+	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", t.answer(t.serveDoubt))
 	mux.HandleFunc("GET /v1/blocks/{cid}", t.answer(t.serveBlock))
 	return bodiless(mux)
 }

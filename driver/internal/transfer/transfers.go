@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +65,8 @@ type Transfers struct {
 	relays    *relays
 	outcomes  *outcomes
 	crowd     crowd
+	doubts    *doubts
+	rotten    *signal // a blob was set aside
 	in, out   atomic.Int64
 	lately    atomic.Value // peer.ID of who last sent something of a blob
 
@@ -92,10 +93,13 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
+		doubts: newDoubts(), rotten: newSignal(),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
+	cfg.Blobs.OnRotten(func(blob.Ref) { t.rotten.raise() })
 	if cfg.Swarm == nil {
+		t.wg.Go((&mender{t, cid.NewSet()}).run)
 		return t, nil
 	}
 	l, err := cfg.Swarm.Listen(Protocol)
@@ -109,6 +113,8 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	if l := cfg.Swarm.ListenData(); l != nil {
 		t.serve(l)
 	}
+	t.wg.Go(t.weighDoubts)
+	t.wg.Go((&mender{t, cid.NewSet()}).run)
 	return t, nil
 }
 
@@ -139,10 +145,15 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 	if inline || offset >= ref.Size {
 		return io.NopCloser(bytes.NewReader(content[min(offset, int64(len(content))):])), nil
 	}
-	f, err := t.openLocal(ref, offset)
+	f, err := t.openLocal(ctx, ref, offset)
 	if f != nil || err != nil {
 		return f, err
 	}
+	return t.follow(ctx, ref, offset)
+}
+
+// follow reads a blob while it is brought here.
+func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
 	if err != nil {
 		return nil, err
@@ -152,28 +163,6 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// openLocal opens a blob that is here whole; nil without an error when it is not.
-func (t *Transfers) openLocal(ref blob.Ref, offset int64) (io.ReadCloser, error) {
-	if !t.whole(ref) {
-		return nil, nil
-	}
-	f, err := t.cfg.Blobs.Open(ref.CID)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return seek(f, offset)
-}
-
-func seek(f *os.File, offset int64) (io.ReadCloser, error) {
-	if _, err := f.Seek(offset, io.SeekStart); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
 
 // whole says whether the blob is here with all its bytes. A file that lost some is
@@ -266,7 +255,7 @@ func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 		return nil, fmt.Errorf("fetch %s: %w", ref.CID, ErrClosing)
 	}
 	if t.cfg.Swarm == nil {
-		return nil, &Unavailable{CID: ref.CID}
+		return nil, &Unavailable{CID: ref.CID, Damaged: t.cfg.Blobs.IsRotten(ref.CID)}
 	}
 	// One that does not let us in is ending; what it has is shared with the next.
 	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {

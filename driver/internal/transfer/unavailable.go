@@ -11,9 +11,10 @@ import (
 
 // Unavailable says that no member who could be reached gave a blob's bytes.
 type Unavailable struct {
-	CID   cid.Cid
-	Asked []peer.ID // the members asked, sorted
-	Cause error     // how the last holder failed; nil when there was none
+	CID     cid.Cid
+	Asked   []peer.ID // the members asked, sorted
+	Cause   error     // how the last holder failed; nil when there was none
+	Damaged bool      // there is a copy here that is not right
 }
 
 // maxNamed is how many members an error names.
@@ -22,6 +23,9 @@ const maxNamed = 5
 // Error implements error.
 func (e *Unavailable) Error() string {
 	msg := fmt.Sprintf("fetch %s: no reachable member holds it (asked %d%s)", e.CID, len(e.Asked), e.names())
+	if e.Damaged {
+		msg += ", and the copy here is damaged: push it again"
+	}
 	if e.Cause != nil {
 		msg += ": " + e.Cause.Error()
 	}

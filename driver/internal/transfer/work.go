@@ -125,7 +125,7 @@ func (j *job) keep(r *run, leaf int, b []byte) error {
 func (j *job) put(i int, b []byte) error {
 	err := j.plan.partial.Put(i, b)
 	if errors.Is(err, blob.ErrBadLeaf) {
-		return fmt.Errorf("%w: %w", errLied, err)
+		return &wrongLeaf{i, err}
 	}
 	if err != nil {
 		j.cancel(err)
@@ -149,6 +149,9 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 		if errors.Is(err, errLied) {
 			j.t.grudges.add(id, j.ref.CID)
 			log.Warn("a member sent wrong bytes of a blob: trying others; its copy may be damaged")
+			if wrong := new(wrongLeaf); errors.As(err, &wrong) {
+				j.t.tellHolder(id, j.ref.CID, wrong.leaf)
+			}
 		} else {
 			log.Debug("a holder failed: trying others")
 		}

@@ -1,0 +1,184 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync/atomic"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore/query"
+	"golang.org/x/sync/errgroup"
+)
+
+// Fault is what was wrong with a blob.
+type Fault string
+
+// What Check finds.
+const (
+	Sound      Fault = ""
+	Absent     Fault = "not here"
+	Damaged    Fault = "damaged"
+	WrongSize  Fault = "wrong size"
+	LostFile   Fault = "file lost"
+	LostRecord Fault = "record lost"
+)
+
+// CheckLeaf hashes leaf i of a blob, also when it was seen to be right before: ErrRotten
+// when it is not, and then the blob has been set aside; ErrNotFound when the blob is not
+// here, or has no such leaf.
+func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
+	f, err := s.Open(c)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("check blob: %w", err)
+	}
+	ref := Ref{CID: c, Size: info.Size()}
+	l, err := s.layout(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("check blob %s: %w", c, err)
+	}
+	if i < 0 || i >= l.Leaves() {
+		return fmt.Errorf("check blob %s: leaf %d of %d: %w", c, i, l.Leaves(), ErrNotFound)
+	}
+	if err = s.examine(ctx, f, l, i); errors.Is(err, ErrRotten) {
+		s.condemn(ref, stampOf(info), err)
+	}
+	if err != nil {
+		return fmt.Errorf("check blob %s: %w", c, err)
+	}
+	return nil
+}
+
+// Check reads all of a blob, as it is on disk now, and tells what is wrong with it. A
+// blob that is damaged is set aside; one that is right counts as verified, and a lost
+// record is written again. progress is given the bytes that were read, from several
+// goroutines at once. An error is none of the blob: ctx ended, say.
+func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) (Fault, error) {
+	fault, err := s.check(ctx, ref, progress)
+	if err != nil {
+		return fault, fmt.Errorf("check blob %s: %w", ref.CID, err)
+	}
+	return fault, nil
+}
+
+func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault, error) {
+	f, err := os.Open(s.path(ref.CID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.checkAbsent(ctx, ref)
+	}
+	if err != nil {
+		return Sound, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Sound, err
+	}
+	size, recorded, err := s.index.size(ctx, ref.CID)
+	if err != nil {
+		return Sound, err
+	}
+	if info.Size() != ref.Size || recorded && size != ref.Size {
+		s.condemn(ref, stampOf(info), fmt.Errorf("%d bytes instead of %d: %w", info.Size(), ref.Size, ErrRotten))
+		return WrongSize, nil
+	}
+	l, err := s.layout(ctx, ref)
+	if errors.Is(err, ErrNotFound) || err == nil && !recorded {
+		return s.recordAgain(ctx, ref, stampOf(info), progress)
+	}
+	if err != nil {
+		return Sound, err
+	}
+	return s.checkLeaves(ctx, f, info, l, progress)
+}
+
+// checkAbsent looks at a blob without a file. What is recorded of one that is lost is
+// forgotten, so that it can be fetched.
+func (s *Store) checkAbsent(ctx context.Context, ref Ref) (Fault, error) {
+	if s.rot.has(ref.CID) {
+		return Damaged, nil
+	}
+	defer s.Lock(ref.CID)()
+	size, recorded, err := s.index.size(ctx, ref.CID)
+	if err != nil || !recorded {
+		return Absent, err
+	}
+	if _, err := os.Stat(s.path(ref.CID)); err == nil {
+		return Sound, nil // it came just now
+	}
+	s.account(-1, -size)
+	return LostFile, s.index.unfinish(ctx, ref.CID, size)
+}
+
+// recordAgain hashes a file whose record, or layout, is lost.
+func (s *Store) recordAgain(ctx context.Context, ref Ref, of stamp, progress func(int64)) (Fault, error) {
+	l, inner, err := s.hashStaged(ctx, s.path(ref.CID), "", rootFunction(ref.CID))
+	if err != nil {
+		return LostRecord, err
+	}
+	progress(l.Size)
+	if !l.Root.Equals(ref.CID) {
+		s.condemn(ref, of, fmt.Errorf("the file is that of %s: %w", l.Root, ErrRotten))
+		return Damaged, nil
+	}
+	defer s.Lock(ref.CID)()
+	return LostRecord, s.install(ctx, s.path(ref.CID), hashed{l, inner, true})
+}
+
+func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *Layout, progress func(int64)) (Fault, error) {
+	ref := Ref{CID: l.Root, Size: l.Size}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(max(1, s.hash.workers/2)) // clients come first
+	var bad atomic.Int64
+	for i := range l.Leaves() {
+		g.Go(func() error {
+			err := s.examine(ctx, f, l, i)
+			if errors.Is(err, ErrRotten) {
+				bad.Add(1)
+				err = nil
+			}
+			_, length := l.span(i)
+			progress(length)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return Sound, err
+	}
+	if n := bad.Load(); n > 0 {
+		s.condemn(ref, stampOf(info), fmt.Errorf("%d of %d leaves: %w", n, l.Leaves(), ErrRotten))
+		return Damaged, nil
+	}
+	if again, err := f.Stat(); err == nil && stampOf(again) == stampOf(info) {
+		s.proofs.note(ref.CID, stampOf(info))
+	}
+	return Sound, nil
+}
+
+// Blobs gives what is recorded as whole, whether its file is there or not, and what was
+// set aside. It takes some 100 bytes of memory a blob.
+func (s *Store) Blobs(ctx context.Context) ([]Ref, error) {
+	refs := s.Rotten()
+	for e, err := range s.index.entries(ctx, query.Query{Prefix: rootPrefix}) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list blobs: %w", err)
+		}
+		root, errRoot := keyRoot(e.Key)
+		size, errSize := readNumber(e.Value)
+		if err := errors.Join(errRoot, errSize); err != nil {
+			return nil, fmt.Errorf("list blobs: %w", err)
+		}
+		refs = append(refs, Ref{CID: root, Size: size})
+	}
+	return refs, nil
+}

@@ -1,0 +1,209 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore/query"
+)
+
+// rot is the blobs whose file turned out to have other bytes than were written, until
+// they are here again. The index holds the same, for the next start.
+type rot struct {
+	mu    sync.Mutex
+	of    map[cid.Cid]int64 // their sizes
+	found func(Ref)
+}
+
+func (r *rot) add(ref Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[cid.Cid]int64{}
+	}
+	r.of[ref.CID] = ref.Size
+}
+
+func (r *rot) drop(c cid.Cid) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.of, c)
+}
+
+func (r *rot) has(c cid.Cid) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.of[c]
+	return ok
+}
+
+// Rotten gives the blobs that were set aside because their file had other bytes than
+// were written, sorted, until they are here again or deleted. They count as not here.
+func (s *Store) Rotten() []Ref {
+	s.rot.mu.Lock()
+	defer s.rot.mu.Unlock()
+	refs := make([]Ref, 0, len(s.rot.of))
+	for c, size := range s.rot.of {
+		refs = append(refs, Ref{CID: c, Size: size})
+	}
+	slices.SortFunc(refs, func(a, b Ref) int { return strings.Compare(a.CID.String(), b.CID.String()) })
+	return refs
+}
+
+// IsRotten reports whether c is one of Rotten.
+func (s *Store) IsRotten(c cid.Cid) bool { return s.rot.has(c) }
+
+// OnRotten has f called for each blob that is set aside from now on. It must not wait.
+func (s *Store) OnRotten(f func(Ref)) {
+	s.rot.mu.Lock()
+	defer s.rot.mu.Unlock()
+	s.rot.found = f
+}
+
+func (r *rot) tell(ref Ref) {
+	r.mu.Lock()
+	f := r.found
+	r.mu.Unlock()
+	if f != nil {
+		f(ref)
+	}
+}
+
+// condemn sets aside a blob of whose file, the one with that stamp, something is wrong.
+// Another file that came in its place meanwhile stays.
+func (s *Store) condemn(ref Ref, of stamp, why error) {
+	unlock := s.Lock(ref.CID)
+	defer unlock()
+	info, err := os.Stat(s.path(ref.CID))
+	if err != nil || stampOf(info) != of {
+		return
+	}
+	log := s.log.WithError(why).WithField("cid", ref.CID)
+	if err := s.deletable(ref.CID); err != nil {
+		log.Warn("a blob is damaged on disk, and is being pushed: it is looked at again when it is next read")
+		s.proofs.forget(ref.CID)
+		return
+	}
+	if err := s.setAside(context.Background(), ref); err != nil {
+		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: it is not served; see to the disk")
+	} else {
+		log.Warn("a blob is damaged on disk: set aside, to be fetched from another member, or pushed again")
+	}
+	unlock()
+	s.rot.tell(ref)
+}
+
+// setAside makes what has arrived of a blob of its file, of which each leaf is hashed
+// again before it counts: so those that are right need not be fetched. The caller holds
+// the lock of its CID.
+func (s *Store) setAside(ctx context.Context, ref Ref) error {
+	s.rot.add(ref)
+	s.proofs.forget(ref.CID)
+	err := s.index.addRotten(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if _, open := s.OpenPartial(ref.CID); open {
+		err = removeDurably(s.path(ref.CID)) // all of it is on its way already
+	} else {
+		err = s.stageAgain(ref)
+	}
+	if err != nil {
+		return err
+	}
+	s.account(-1, -ref.Size)
+	return s.index.unfinish(ctx, ref.CID, ref.Size)
+}
+
+// stageAgain gives the file of a blob the name of a partial one, with a mark on each
+// leaf.
+func (s *Store) stageAgain(ref Ref) error {
+	leaves := profile().leaves(ref.Size)
+	marks := newBitmap(leaves)
+	for i := range leaves {
+		marks.set(i)
+	}
+	// A file without marks is fetched as a whole.
+	err := os.WriteFile(s.marksPath(ref.CID), marks, 0o600)
+	err = errors.Join(err, os.Rename(s.path(ref.CID), s.partialPath(ref.CID)))
+	err = errors.Join(err, os.Truncate(s.partialPath(ref.CID), ref.Size))
+	return errors.Join(err, syncDir(s.staging), syncDir(s.blobs))
+}
+
+// recoverRotten takes up which blobs were set aside, and sets those aside of which only
+// the intention was written down.
+func (s *Store) recoverRotten(ctx context.Context) error {
+	var refs []Ref
+	for e, err := range s.index.entries(ctx, query.Query{Prefix: rottenPrefix}) {
+		if err != nil {
+			return err
+		}
+		root, err := keyRoot(e.Key)
+		if err != nil {
+			return err
+		}
+		size, err := readNumber(e.Value)
+		if err != nil {
+			return err
+		}
+		refs = append(refs, Ref{CID: root, Size: size})
+	}
+	for _, ref := range refs {
+		s.rot.add(ref)
+		if _, err := os.Stat(s.path(ref.CID)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		recorded, err := s.index.has(ctx, ref.CID)
+		if err != nil {
+			return err
+		}
+		if !recorded { // and so not counted
+			s.account(1, ref.Size)
+		}
+		if err := s.setAside(ctx, ref); err != nil {
+			return fmt.Errorf("set aside %s: %w", ref.CID, err)
+		}
+	}
+	return nil
+}
+
+// Salvage opens what was set aside of a blob, or arrived, hashes it, and makes it a blob
+// when nothing is lacking: when nothing was wrong but its length, or a disk that has
+// recovered. Else Absent tells which leaves have to be fetched. The caller closes it.
+// ErrNotFound when the layout is not known here.
+func (s *Store) Salvage(ctx context.Context, ref Ref) (*Partial, error) {
+	l, inner, err := ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
+	if err != nil {
+		return nil, fmt.Errorf("salvage: %w", err)
+	}
+	p, err := s.Partial(l, inner)
+	if err != nil {
+		return nil, fmt.Errorf("salvage: %w", err)
+	}
+	p.recheckAll(ctx)
+	if err = ctx.Err(); err == nil && p.complete() {
+		err = p.Finish(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("salvage %s: %w", ref.CID, errors.Join(err, p.Close()))
+	}
+	return p, nil
+}
+
+// equalFile reports whether a file has just these bytes.
+func equalFile(file string, content []byte) bool {
+	info, err := os.Stat(file)
+	if err != nil || info.Size() != int64(len(content)) {
+		return false
+	}
+	there, err := os.ReadFile(file)
+	return err == nil && bytes.Equal(there, content)
+}

@@ -1,0 +1,156 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+const (
+	// leafParam names the leaf that is in doubt.
+	leafParam = "leaf"
+	// doubtEvery and doubtBurst are how many doubts of one member are looked into.
+	// Each costs a leaf to read and hash: a member that lies costs a leaf in doubtEvery.
+	doubtEvery = 5 * time.Second
+	doubtBurst = 16
+	// maxDoubts wait to be looked into; more are forgotten, and come again with the
+	// next transfer.
+	maxDoubts = 64
+	// maxDoubters are remembered, far more than a swarm has members.
+	maxDoubters = 4096
+)
+
+// wrongLeaf is an errLied that says of which leaf.
+type wrongLeaf struct {
+	leaf int
+	err  error
+}
+
+func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", errLied, e.err) }
+func (e *wrongLeaf) Unwrap() []error { return []error{errLied, e.err} }
+
+// doubt tells a holder that a leaf of its copy arrived wrong. An older one does not know
+// the question, and answers that.
+func (c *client) doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) error {
+	path := fmt.Sprintf("blobs/%s/doubt?%s=%d", root, leafParam, leaf)
+	resp, err := c.do(ctx, http.MethodPost, id, path, "", http.StatusAccepted)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// tellHolder has a holder look at a leaf of which it sent other bytes.
+func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
+	if !t.hold() {
+		return
+	}
+	go func() {
+		defer t.wg.Done()
+		ctx, cancel := context.WithTimeoutCause(t.ctx, t.pace.ask, errSilent)
+		defer cancel()
+		if err := t.client.doubt(ctx, id, root, leaf); err != nil {
+			t.log.WithError(err).WithField("cid", root).Debug("a holder does not take that its copy is damaged")
+		}
+	}()
+}
+
+// doubts are what members found wrong of what was sent to them. One at a time is looked
+// into, and each blob once however many doubt it.
+type doubts struct {
+	mu      sync.Mutex
+	from    map[string]*rate.Limiter // by remote address, which is a peer ID
+	waiting map[cid.Cid]bool
+	queue   chan place
+}
+
+func newDoubts() *doubts {
+	return &doubts{from: map[string]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan place, maxDoubts)}
+}
+
+// take queues a doubt; false when its author had too many, or there are too many.
+func (d *doubts) take(from string, at place) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.waiting[at.root] {
+		return true
+	}
+	limit := d.from[from]
+	if limit == nil {
+		if len(d.from) >= maxDoubters {
+			clear(d.from)
+		}
+		limit = rate.NewLimiter(rate.Every(doubtEvery), doubtBurst)
+		d.from[from] = limit
+	}
+	if !limit.Allow() {
+		return false
+	}
+	select {
+	case d.queue <- at:
+		d.waiting[at.root] = true
+		return true
+	default:
+		return false
+	}
+}
+
+func (d *doubts) done(at place) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.waiting, at.root)
+}
+
+// serveDoubt takes down that a leaf of a blob here is wrong, without a look at it yet.
+func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
+	leaf, err := strconv.Atoi(r.URL.Query().Get(leafParam))
+	if err != nil || leaf < 0 {
+		http.Error(w, "which leaf?", http.StatusBadRequest)
+		return nil
+	}
+	size, err := t.cfg.Blobs.Size(c)
+	if err != nil {
+		return err
+	}
+	if leaf >= leavesOf(size) {
+		http.Error(w, "there is no such leaf", http.StatusBadRequest)
+		return nil
+	}
+	if !t.doubts.take(r.RemoteAddr, place{c, leaf}) {
+		http.Error(w, "too many doubts", http.StatusTooManyRequests)
+		return nil
+	}
+	w.WriteHeader(http.StatusAccepted)
+	return nil
+}
+
+// weighDoubts looks at the leaves that members doubt. A doubt that is right has the blob
+// set aside, all of it hashed, and what is wrong fetched anew.
+func (t *Transfers) weighDoubts() {
+	for {
+		select {
+		case at := <-t.doubts.queue:
+			err := t.cfg.Blobs.CheckLeaf(t.ctx, at.root, at.leaf)
+			log := t.log.WithField("cid", at.root).WithField("leaf", at.leaf)
+			switch {
+			case err == nil:
+				log.Debug("a member doubts a leaf that is right here")
+			case !errors.Is(err, blob.ErrRotten):
+				log.WithError(err).Debug("a leaf that a member doubts cannot be looked at")
+			}
+			t.doubts.done(at)
+		case <-t.ctx.Done():
+			return
+		}
+	}
+}

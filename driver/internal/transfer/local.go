@@ -1,0 +1,54 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// openLocal opens a blob that is here whole; nil without an error when it is not, or
+// turns out to be damaged where reading begins.
+func (t *Transfers) openLocal(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
+	f, err := t.cfg.Blobs.Reader(ctx, ref, offset)
+	switch {
+	case errors.Is(err, blob.ErrNotFound), errors.Is(err, blob.ErrRotten):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if plain, ok := f.(*os.File); ok {
+		return plain, nil // verified: as fast as a file is
+	}
+	return &localReader{ReadCloser: f, t: t, ctx: ctx, ref: ref, offset: offset}, nil
+}
+
+// localReader reads a blob that is here and was not verified yet. From a leaf on that is
+// damaged it reads what is brought here in its place. It is for one goroutine.
+type localReader struct {
+	io.ReadCloser
+	t      *Transfers
+	ctx    context.Context // of whoever reads
+	ref    blob.Ref
+	offset int64
+	mended bool
+}
+
+// Read implements io.Reader.
+func (r *localReader) Read(b []byte) (int, error) {
+	n, err := r.ReadCloser.Read(b)
+	r.offset += int64(n)
+	if r.mended || n > 0 || !errors.Is(err, blob.ErrRotten) {
+		return n, err
+	}
+	r.mended = true
+	again, err := r.t.Open(r.ctx, r.ref, r.offset)
+	if err != nil {
+		return 0, err
+	}
+	_ = r.ReadCloser.Close()
+	r.ReadCloser = again
+	return r.Read(b)
+}

@@ -1,0 +1,78 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// Mend makes a blob whole that was set aside, or lost its file: of what is right of it
+// here, and the rest of other members. bad is how many of its leaves were not right.
+// *Unavailable when no member gave them.
+func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error) {
+	p, err := t.cfg.Blobs.Salvage(ctx, ref)
+	if errors.Is(err, blob.ErrNotFound) {
+		return leavesOf(ref.Size), t.Fetch(ctx, ref)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("mend: %w", err)
+	}
+	// Open until the end: a transfer takes up what was hashed.
+	bad = leafSet(p.Absent()).count()
+	if bad > 0 {
+		err = t.Fetch(ctx, ref)
+	}
+	return bad, errors.Join(err, p.Close())
+}
+
+// mender mends what is set aside, one blob at a time: at once, and now and then again
+// what nobody had.
+type mender struct {
+	t     *Transfers
+	tried *cid.Set // what is right of them here is not enough
+}
+
+func (m *mender) run() {
+	for m.t.ctx.Err() == nil {
+		wake := m.t.rotten.wait()
+		refs := m.t.cfg.Blobs.Rotten()
+		if len(refs) == 0 {
+			m.tried = cid.NewSet()
+		}
+		for _, ref := range refs {
+			m.mend(ref)
+		}
+		select {
+		case <-wake:
+		case <-time.After(jitter(m.t.pace.mend)):
+		case <-m.t.ctx.Done():
+		}
+	}
+}
+
+// mend hashes what is here of a blob once; after that only when somebody has the rest.
+func (m *mender) mend(ref blob.Ref) {
+	ctx := m.t.ctx
+	if m.tried.Has(ref.CID) {
+		if holders, err := m.t.Holders(ctx, ref); err != nil || len(holders) == 0 {
+			return
+		}
+	}
+	bad, err := m.t.Mend(ctx, ref)
+	if ctx.Err() != nil {
+		return
+	}
+	log := m.t.log.WithField("cid", ref.CID).WithField("bad_leaves", bad).WithField("leaves", leavesOf(ref.Size))
+	if err != nil {
+		m.tried.Add(ref.CID)
+		log.WithError(err).Debug("a damaged blob is not mended yet")
+		return
+	}
+	m.tried.Remove(ref.CID)
+	log.Warn("a damaged blob is mended")
+}

@@ -1,0 +1,166 @@
+package transfer
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// mendsSoon tries again soon what nobody had.
+func mendsSoon(r *registry) { r.pace.mend = 100 * time.Millisecond }
+
+func (r *registry) file(ref blob.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
+
+func (r *registry) requireSound(ref blob.Ref, content []byte) {
+	r.t.Helper()
+	eventually(r.t, func() bool { return r.blobs.Has(ref.CID) && len(r.blobs.Rotten()) == 0 }, "it is not mended")
+	fault, err := r.blobs.Check(r.t.Context(), ref, func(int64) {})
+	require.NoError(r.t, err)
+	require.Equal(r.t, blob.Sound, fault)
+	r.requirePull(ref, content)
+}
+
+// flip changes a leaf as a disk does: the file looks as it did.
+func (r *registry) flip(ref blob.Ref, leaf int) {
+	r.t.Helper()
+	info, err := os.Stat(r.file(ref))
+	require.NoError(r.t, err)
+	r.damage(ref, leaf)
+	require.NoError(r.t, os.Chtimes(r.file(ref), time.Time{}, info.ModTime()))
+}
+
+func TestAHolderThatSentAWrongLeafMendsIt(t *testing.T) { eachWay(t, wrongLeafMended) }
+
+func wrongLeafMended(t *testing.T, town *town) {
+	a, b := town.registry(t, mendsSoon), town.registry(t)
+	content := random(51, 6*mib+5)
+	ref := a.push(content)
+	a.flip(ref, 4)
+	_, err := b.pull(ref, 0)
+	requireUnavailable(t, err)
+	eventually(t, func() bool { return len(a.blobs.Rotten()) == 1 }, "a does not learn of it")
+	require.False(t, a.blobs.Has(ref.CID))
+	_, err = a.pull(ref, 0)
+	requireUnavailable(t, err)
+	require.ErrorContains(t, err, ref.CID.String())
+	require.ErrorContains(t, err, "damaged")
+	holders, err := b.transfers.Holders(t.Context(), ref)
+	require.NoError(t, err)
+	require.Empty(t, holders, "what is damaged is offered")
+
+	c := town.registry(t)
+	c.push(content)
+	a.requireSound(ref, content)
+	require.Less(t, a.received(), int64(2*mib), "leaves that were right were fetched")
+	b.requirePull(ref, content)
+}
+
+func TestALocalReadGoesOnWithWhatOthersHave(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(52, 8*mib+5)
+	ref := a.push(content)
+	b.push(content)
+	for _, leaf := range []int{5, 0} {
+		a.damage(ref, leaf)
+		a.requirePull(ref, content)
+		a.requireSound(ref, content)
+	}
+	require.Less(t, a.received(), int64(5*mib), "leaves that were right were fetched")
+	got, err := a.pull(ref, 5*mib+3)
+	require.NoError(t, err)
+	require.Equal(t, content[5*mib+3:], got)
+}
+
+func TestAFileOfAnotherLengthIsFetched(t *testing.T) {
+	for name, length := range map[string]int64{"shorter": 2*mib + 1, "longer": 5 * mib} {
+		t.Run(name, func(t *testing.T) {
+			var town town
+			a, b := town.registry(t), town.registry(t)
+			content := random(53, 4*mib+1)
+			ref := a.push(content)
+			require.NoError(t, os.Truncate(a.file(ref), length))
+			holders, err := b.transfers.Holders(t.Context(), ref)
+			require.NoError(t, err)
+			require.Empty(t, holders)
+			b.push(content)
+			a.requirePull(ref, content)
+			a.requireSound(ref, content)
+			require.Less(t, a.received(), int64(4*mib), "leaves that were right were fetched")
+		})
+	}
+}
+
+func TestARestartMendsWhatWasSetAside(t *testing.T) {
+	var town town
+	a := town.registry(t)
+	content := random(54, 3*mib)
+	ref := a.push(content)
+	a.damage(ref, 1)
+	_, err := a.pull(ref, 0)
+	require.Error(t, err)
+	require.Len(t, a.blobs.Rotten(), 1)
+	a.stop()
+	b := town.registry(t)
+	b.push(content)
+	a.start()
+	a.requireSound(ref, content)
+}
+
+// TestALiarCostsLittle: a member that doubts leaves that are right has some of them
+// hashed, and nothing is fetched.
+func TestALiarCostsLittle(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	var refs []blob.Ref
+	for i := range 2 * doubtBurst {
+		refs = append(refs, a.push(random(int64(100+i), 3000)))
+	}
+	refused := 0
+	for _, ref := range refs {
+		if err := b.transfers.client.doubt(t.Context(), a.id, ref.CID, 0); err != nil {
+			refused++
+		}
+		require.Error(t, b.transfers.client.doubt(t.Context(), a.id, ref.CID, 1), "there is no such leaf")
+	}
+	require.GreaterOrEqual(t, refused, doubtBurst-2)
+	eventually(t, func() bool {
+		a.transfers.doubts.mu.Lock()
+		defer a.transfers.doubts.mu.Unlock()
+		return len(a.transfers.doubts.waiting) == 0
+	}, "doubts are never looked into")
+	for _, ref := range refs {
+		require.True(t, a.blobs.Has(ref.CID))
+	}
+	require.Zero(t, a.received())
+	absent := blob.Ref{CID: refs[0].CID, Size: 1}
+	require.NoError(t, a.blobs.Delete(t.Context(), absent.CID))
+	require.ErrorIs(t, b.transfers.client.doubt(t.Context(), a.id, absent.CID, 0), errGone)
+}
+
+// TestAnOlderHolderIsLeftAlone: it does not know what a doubt is.
+func TestAnOlderHolderIsLeftAlone(t *testing.T) {
+	content := random(55, 4*mib)
+	a, _, c, ref := pair(t, content)
+	for leaf := range 4 {
+		a.flip(ref, leaf)
+	}
+	handler := a.transfers.server.Handler
+	asked := make(chan struct{}, 100)
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost { // as the mux answers that has only GET there
+			asked <- struct{}{}
+			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+	c.requirePull(ref, content)
+	require.True(t, a.blobs.Has(ref.CID))
+}
