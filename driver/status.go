@@ -58,12 +58,21 @@ func (r *rooms) Status(context.Context) Status {
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
 		Hash:  r.blobs.Function().String(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
-		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes},
+		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},
 	}
 	s.Members = r.members()
 	s.Transfers = r.transferStatus()
 	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
 	return s
+}
+
+// damaged are the CIDs of blobs whose file turned out to be damaged.
+func (r *rooms) damaged() []string {
+	list := []string{}
+	for _, ref := range r.blobs.Rotten() {
+		list = append(list, ref.CID.String())
+	}
+	return list
 }
 
 func (r *rooms) network() string {

@@ -13,6 +13,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
+// maxDamaged are named in `ipfs status`.
+const maxDamaged = 5
+
 // section is a part of `ipfs status`: a title, and rows whose columns are aligned.
 type section struct {
 	title string
@@ -97,6 +100,10 @@ func storageSection(s driver.Status) section {
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
+	if n := len(s.Blobs.Damaged); n > 0 {
+		sec.field("damaged", "%d of those not here, by their files, which no member could mend: push them again: %s",
+			n, strings.Join(s.Blobs.Damaged[:min(n, maxDamaged)], ", "))
+	}
 	return sec
 }
 

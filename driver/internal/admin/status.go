@@ -60,9 +60,10 @@ type NotFollowed struct {
 
 // Blobs counts blobs by whether their bytes are here.
 type Blobs struct {
-	Here    int   `json:"here"`
-	Missing int   `json:"missing"`
-	Bytes   int64 `json:"bytes"` // of those here
+	Here    int      `json:"here"`
+	Missing int      `json:"missing"`
+	Bytes   int64    `json:"bytes"`   // of those here
+	Damaged []string `json:"damaged"` // CIDs of those set aside, which nobody could mend yet
 }
 
 // Disk is the space of the data path, in bytes.
