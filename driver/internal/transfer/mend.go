@@ -17,7 +17,7 @@ import (
 func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
-		return leavesOf(ref.Size), t.Fetch(ctx, ref)
+		return leavesOf(ref.Size), t.FetchFrom(ctx, ref, "")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("mend: %w", err)
@@ -25,7 +25,7 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 	// Open until the end: a transfer takes up what was hashed.
 	bad = leafSet(p.Absent()).count()
 	if bad > 0 {
-		err = t.Fetch(ctx, ref)
+		err = t.FetchFrom(ctx, ref, "")
 	}
 	return bad, errors.Join(err, p.Close())
 }
