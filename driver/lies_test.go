@@ -147,12 +147,8 @@ func requireRefused(t *testing.T, m *drivertest.Member, path string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(asRequest(t, http.MethodGet, "vars.digest"), http.MethodGet, "http://x/", nil)
 	must(t, err)
-	began := time.Now()
 	if _, err := m.RedirectURL(r, path); err == nil {
 		t.Error("it is not refused")
-	}
-	if took := time.Since(began); took > m.Params.FetchTimeout {
-		t.Errorf("refused after %s, fetchtimeout is %s", took, m.Params.FetchTimeout)
 	}
 	body, err := m.Reader(r.Context(), path, 0)
 	if err != nil {

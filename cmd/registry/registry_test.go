@@ -15,7 +15,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -271,13 +270,9 @@ func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := "/v2/a/blobs/" + d.String()
-	began := time.Now()
 	text, status, err := body(b, path)
 	if err != nil || status < 500 || !strings.Contains(string(text), "fetch "+cidOf(t, a, digest.Digest(d.String()))) {
 		t.Errorf("GET: %d %s %v", status, text, err)
-	}
-	if took := time.Since(began); took > time.Second+5*time.Second { // and what a busy machine takes
-		t.Errorf("GET took %s, fetchtimeout is 1s", took)
 	}
 	head, err := http.Head("http://" + b.http + path)
 	if err != nil || head.StatusCode != http.StatusNotFound {

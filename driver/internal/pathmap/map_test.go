@@ -110,12 +110,8 @@ func TestLostAnnouncementsInALargerSwarm(t *testing.T) {
 		seats = append(seats, f.add(fmt.Sprintf("member-%02d", i)))
 	}
 	for i := range pushes {
-		began := time.Now()
 		put(t, seats[i], "/p", fmt.Sprint(i))
 		agree(t, seats...)
-		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("a push took %s to %d members", took, members)
-		}
 	}
 }
 

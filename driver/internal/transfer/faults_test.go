@@ -50,7 +50,7 @@ func holderDies(t *testing.T, town *town) {
 func TestHolderStalls(t *testing.T) { eachWay(t, holderStalls) }
 
 func holderStalls(t *testing.T, town *town) {
-	a, c := town.registry(t), town.registry(t)
+	a, c := town.registry(t), town.registry(t, func(r *registry) { r.pace.stall, r.pace.trickle = never, never })
 	content := random(21, 20*mib)
 	ref := a.push(content)
 	a.holdBack(4 * mib)
@@ -58,9 +58,7 @@ func holderStalls(t *testing.T, town *town) {
 	readExactly(t, body, content[:mib])
 	b := town.registry(t) // only now: the stream is a's
 	b.push(content)
-	begin := time.Now()
 	readExactly(t, body, content[mib:])
-	require.Less(t, time.Since(begin), 2*stall)
 	_, sent := b.transfers.Totals()
 	require.NotZero(t, sent)
 }
@@ -137,11 +135,9 @@ func holderDiesForGood(t *testing.T, town *town) {
 		}
 	})
 	body := b.open(ref, 0)
-	begin := time.Now()
 	got, err := io.ReadAll(body) // nil would be a short body that ends cleanly
 	requireUnavailable(t, err, a.id)
 	require.True(t, bytes.Equal(content[:len(got)], got))
-	require.Less(t, time.Since(begin), 2*stall)
 
 	before := b.received()
 	a.revive()
@@ -182,11 +178,9 @@ func TestUnavailable(t *testing.T) {
 				}
 			})
 			ref, asked := prepare(&town, b)
-			begin := time.Now()
 			_, err := b.pull(ref, 0)
 			requireUnavailable(t, err, asked...)
 			require.Contains(t, err.Error(), ref.CID.String())
-			require.Less(t, time.Since(begin), stall+stall/4)
 			require.Error(t, b.transfers.Fetch(t.Context(), ref))
 		})
 	}
@@ -283,12 +277,12 @@ func TestBitswapIsTheLastResort(t *testing.T) {
 func TestHoldersDoNotWaitForTheSilent(t *testing.T) {
 	a, b, c, ref := pair(t, random(34, 2*mib))
 	a.holdBack(0)
-	begin := time.Now()
-	holders, err := c.transfers.Holders(t.Context(), ref)
+	c.repaced(func(p *pace) { p.ask = never })
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	holders, err := c.transfers.Holders(ctx, ref)
 	require.NoError(t, err)
 	require.Equal(t, []peer.ID{b.id}, holders)
-	require.Less(t, time.Since(begin), paceFor(stall).ask)
-	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = c.transfers.Holders(ctx, blob.Ref{CID: rawCID(t), Size: 9})
 	require.ErrorIs(t, err, context.Canceled)

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -35,15 +36,22 @@ func (h *house) uplink(bytes int) {
 // calm is the pace of a registry as it is configured by default.
 func calm(r *registry) { r.pace = paceFor(30 * time.Second) }
 
+// unhurried is calm, on a machine that may be busy with something else: nobody loses
+// patience with a relay that gets no time.
+func unhurried(r *registry) {
+	calm(r)
+	r.pace.ask, r.pace.relay, r.pace.slow, r.pace.silence = patient/2, patient/2, never, never
+}
+
 // pullAtOnce has many registries pull a new blob at the same moment, on links of that
 // many bytes a second, and gives what the one that was pushed to sent meanwhile.
-func pullAtOnce(t *testing.T, size, pulls, link int) (sent int64) {
+func pullAtOnce(t *testing.T, size, pulls, link int, pace func(*registry)) (sent int64) {
 	t.Helper()
 	var town town
-	a := town.registry(t, calm)
+	a := town.registry(t, pace)
 	var others []*registry
 	for range pulls {
-		others = append(others, town.registry(t, calm))
+		others = append(others, town.registry(t, pace))
 	}
 	content := random(int64(size), size)
 	ref := a.push(content)
@@ -64,7 +72,7 @@ func pullAtOnce(t *testing.T, size, pulls, link int) (sent int64) {
 
 func TestTenFeedEachOther(t *testing.T) {
 	const size = 32 * mib
-	require.Less(t, pullAtOnce(t, size, 10, 16*mib), int64(size)*5/2, "what the first sends grows with those that pull")
+	require.Less(t, pullAtOnce(t, size, 10, 16*mib, calm), int64(size)*5/2, "what the first sends grows with those that pull")
 }
 
 func TestSlowHolderAtTheEnd(t *testing.T) {
@@ -118,13 +126,9 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 func TestStalledStreamIsOvertaken(t *testing.T) {
 	content := random(43, 12*mib)
 	a, b, c, ref := pair(t, content)
-	a.pace, b.pace, c.pace = paceFor(30*time.Second), paceFor(30*time.Second), paceFor(30*time.Second)
-	c.stop()
-	c.start()
+	c.repaced(func(p *pace) { *p = paceFor(30 * time.Second); p.silence = never })
 	a.holdBack(2 * mib)
-	begin := time.Now()
 	c.requirePull(ref, content)
-	require.Less(t, time.Since(begin), c.pace.silence/2, "a stalled holder was waited for")
 	_, sent := b.transfers.Totals()
 	require.NotZero(t, sent)
 }
@@ -157,18 +161,18 @@ func TestLine(t *testing.T) {
 
 func TestBlobsNobodyHasWhole(t *testing.T) {
 	var town town
-	a, b := town.registry(t), town.registry(t)
+	endless := func(r *registry) { r.pace.stall, r.pace.trickle = never, never } // were they to wait
+	a, b, c := town.registry(t), town.registry(t, endless), town.registry(t, endless)
 	content := random(44, 8*mib)
 	ref := a.push(content)
 	a.kill()
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
 	errs := make(chan error, 2)
-	c := town.registry(t)
 	for _, r := range []*registry{b, c} {
-		go func() { errs <- r.transfers.Fetch(t.Context(), ref) }()
+		go func() { errs <- r.transfers.Fetch(ctx, ref) }()
 	}
-	begin := time.Now()
 	for range 2 {
 		requireUnavailable(t, <-errs) // they do not take each other for holders
 	}
-	require.Less(t, time.Since(begin), stall, "each waited for the other")
 }

@@ -21,7 +21,8 @@ import (
 const (
 	mib     = 1 << 20
 	stall   = 3 * time.Second
-	patient = 20 * time.Second // for conditions that come soon
+	patient = time.Minute // for what comes soon, also on a machine that is busy
+	never   = time.Hour   // for what a test must not wait for: it would run out of patience
 )
 
 // registry is a member with blobs on a disk of its own.
@@ -77,6 +78,14 @@ func (r *registry) stop() {
 	require.NoError(r.t, r.badger.Close())
 }
 
+// repaced starts it again with another pace.
+func (r *registry) repaced(change func(*pace)) {
+	r.t.Helper()
+	r.stop()
+	change(&r.pace)
+	r.start()
+}
+
 // push makes a blob here.
 func (r *registry) push(content []byte) blob.Ref {
 	r.t.Helper()
@@ -87,7 +96,9 @@ func (r *registry) push(content []byte) blob.Ref {
 
 // pull reads a blob from offset to its end.
 func (r *registry) pull(ref blob.Ref, offset int64) ([]byte, error) {
-	body, err := r.transfers.Open(context.Background(), ref, offset)
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	body, err := r.transfers.Open(ctx, ref, offset)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +115,9 @@ func (r *registry) requirePull(ref blob.Ref, want []byte) {
 
 func (r *registry) open(ref blob.Ref, offset int64) io.ReadCloser {
 	r.t.Helper()
-	body, err := r.transfers.Open(context.Background(), ref, offset)
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	r.t.Cleanup(cancel)
+	body, err := r.transfers.Open(ctx, ref, offset)
 	require.NoError(r.t, err)
 	r.t.Cleanup(func() { _ = body.Close() })
 	return body
@@ -112,7 +125,9 @@ func (r *registry) open(ref blob.Ref, offset int64) io.ReadCloser {
 
 func (r *registry) fetch(ref blob.Ref) {
 	r.t.Helper()
-	require.NoError(r.t, r.transfers.Fetch(context.Background(), ref))
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	require.NoError(r.t, r.transfers.Fetch(ctx, ref))
 	require.True(r.t, r.blobs.Has(ref.CID))
 }
 

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -44,7 +45,7 @@ func TestManyPullASmallBlob(t *testing.T) {
 	for _, size := range []int{mib, 5 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
 			t.Parallel()
-			require.Less(t, pullAtOnce(t, size, 20, 16*mib), int64(3*size+mib), "what the first sends grows with those that pull")
+			require.Less(t, pullAtOnce(t, size, 20, 16*mib, unhurried), int64(3*size+mib), "what the first sends grows with those that pull")
 		})
 	}
 }
@@ -89,15 +90,13 @@ func TestRelayThatFails(t *testing.T) {
 			content := random(81, 3*mib)
 			ref := a.push(content)
 			relay(&town, c, ref)
-			b := town.registry(t)
+			b := town.registry(t, func(r *registry) { r.pace.stall, r.pace.trickle, r.pace.silence = never, never, never })
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
-			begin := time.Now()
 			a.transfers.relays.lasts = time.Hour
 			b.transfers.lately.Store(a.id) // so that it is asked first
 			b.requirePull(ref, content)
-			require.Less(t, time.Since(begin), stall)
 			for _, warned := range warnings(b) {
 				require.Equal(t, c.id, warned.Data["peer"], "another than the liar is blamed")
 			}
@@ -116,31 +115,40 @@ func TestSlowRelay(t *testing.T) {
 			content := random(84, size)
 			ref := a.push(content)
 			c.push(content)
-			c.uplink(128 << 10) // eight seconds a leaf
+			c.uplink(8 << 10) // two minutes a leaf: it must not be waited for
 			b := town.registry(t, calm)
 			a.transfers.relays.lasts = time.Hour
 			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
 				a.transfers.relays.enter(ref.CID, 0, 2, id, false)
 			}
 			b.transfers.lately.Store(a.id)
-			begin := time.Now()
 			readExactly(t, b.open(ref, 0), content[:mib])
-			require.Less(t, time.Since(begin), 5*time.Second, "a slow relay was waited for")
 		})
 	}
 }
 
-// waiting is two registries, of which the second fetches 5 MiB and has not the last
-// yet, and a third's way to ask it for that.
-func waiting(t *testing.T) (b *registry, open func(), want []byte, ask func(terms) ([]byte, error)) {
+// waiting is two registries, of which the second fetches 5 MiB and lacks a leaf, and a
+// third's way to ask it for that.
+func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(terms) ([]byte, error)) {
 	var town town
-	a, b, c := town.registry(t), town.registry(t, calm), town.registry(t)
+	a, c := town.registry(t), town.registry(t)
+	b = town.registry(t, calm, func(r *registry) { r.pace.ask, r.pace.stall, r.pace.trickle = ask, never, never })
 	content := random(82, 5*mib)
 	ref := a.push(content)
 	open = a.holdBack(3 * mib)
-	readExactly(t, b.open(ref, 0), content[:mib])
-	return b, open, content[4*mib:], func(how terms) ([]byte, error) {
-		body, err := c.transfers.client.span(context.Background(), b.id, ref.CID, 4*mib, 5*mib, how)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:mib])
+	lacks := -1
+	eventually(t, func() bool { // only 3 MiB of it got out
+		here := b.transfers.job(ref.CID).plan.verified()
+		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.has(i) })
+		return here.count() >= 2
+	}, "what got out does not arrive")
+	from := int64(4-lacks) * mib
+	return b, open, content[from : from+mib], func(how terms) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), patient)
+		defer cancel()
+		body, err := c.transfers.client.span(ctx, b.id, ref.CID, from, from+mib, how)
 		if err != nil {
 			return nil, err
 		}
@@ -149,26 +157,31 @@ func waiting(t *testing.T) (b *registry, open func(), want []byte, ask func(term
 	}
 }
 
-func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
-	b, open, want, ask := waiting(t)
+func TestWhoDoesNotWaitIsToldAtOnce(t *testing.T) {
+	_, _, _, ask := waiting(t, never)
 	for _, how := range []terms{anyway, "?wait", "?wait=soon", "?wait=-1h"} {
-		begin := time.Now()
 		_, err := ask(how)
 		require.ErrorIs(t, err, errNotYet)
-		require.Less(t, time.Since(begin), b.pace.ask)
 	}
+}
+
+func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
+	b, open, want, ask := waiting(t, time.Second)
 	begin := time.Now()
 	_, err := ask("?wait=1h")
 	require.ErrorIs(t, err, errNotYet)
 	require.GreaterOrEqual(t, time.Since(begin), b.pace.ask, "it did not wait")
 	time.AfterFunc(b.pace.ask/4, open)
 	got, err := ask("?wait=1h")
+	for errors.Is(err, errNotYet) { // on a machine that is busy
+		got, err = ask("?wait=1h")
+	}
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
 
 func TestCloseEndsWaiting(t *testing.T) {
-	b, _, _, ask := waiting(t)
+	b, _, _, ask := waiting(t, never)
 	asked := make(chan error, 1)
 	go func() { _, err := ask("?wait=1h"); asked <- err }()
 	b.transfers.mu.Lock()
@@ -179,10 +192,15 @@ func TestCloseEndsWaiting(t *testing.T) {
 		defer j.mu.Unlock()
 		return j.loans == 1
 	}, "nobody waits")
-	begin := time.Now()
-	require.NoError(t, b.transfers.Close())
+	closed := make(chan error, 1)
+	go func() { closed <- b.transfers.Close() }()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(patient):
+		require.Fail(t, "it is waited for")
+	}
 	require.Error(t, <-asked)
-	require.Less(t, time.Since(begin), b.pace.ask/2, "it was waited for")
 }
 
 // What a member is sent stays open, though the transfer ends.
