@@ -43,6 +43,7 @@ func newLogger(p Parameters) *logrus.Entry {
 var repetitive = []string{
 	"dht/RtRefreshManager", // that a registry without members finds none: every few minutes
 	"net/identify",         // that a connection was lost: we say so of members
+	"swarm2",               // that a name does not resolve, at each dial: we say so of bootstrappers
 }
 
 // joinLogs is done once: neither library guards what it sets.

@@ -21,6 +21,7 @@ var (
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
+	bootstrapDesc   = desc("bootstrappers", "Bootstrappers, by whether they have been members since the start.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
 	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, and with it all that they wrote since.")
 	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id")
@@ -92,6 +93,16 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID)
 		}
 	}
+	var met, unmet int
+	for _, b := range c.bootstrappers() {
+		if b.Met {
+			met++
+		} else {
+			unmet++
+		}
+	}
+	gauge(bootstrapDesc, float64(met), "met")
+	gauge(bootstrapDesc, float64(unmet), "not_met")
 	gauge(membersDesc, float64(connected), "connected")
 	gauge(membersDesc, float64(lost), "lost")
 	gauge(trustDesc, float64(differ))

@@ -60,7 +60,7 @@ func (r *rooms) Status(context.Context) Status {
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
 		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},
 	}
-	s.Members = r.members()
+	s.Bootstrappers, s.Members = r.bootstrappers(), r.members()
 	s.Transfers = r.transferStatus()
 	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
 	return s
@@ -106,6 +106,19 @@ func (r *rooms) members() []admin.Member {
 		})
 	}
 	return members
+}
+
+func (r *rooms) bootstrappers() []admin.Bootstrapper {
+	all := []admin.Bootstrapper{}
+	if r.peer == nil {
+		return all
+	}
+	for _, b := range r.peer.Bootstrappers() {
+		all = append(all, admin.Bootstrapper{
+			PeerID: b.ID.String(), Addresses: texts(b.Addrs), Met: b.Met, Trouble: b.Trouble,
+		})
+	}
+	return all
 }
 
 func notFollowed(refused map[libpeer.ID]pathmap.Refusal, id libpeer.ID) *admin.NotFollowed {

@@ -77,9 +77,15 @@ func expected(s driver.Status) map[string]float64 {
 		`members{state="connected"}`:                    0,
 		`members{state="lost"}`:                         0,
 		"members_trust_differs":                         0,
+		`bootstrappers{state="met"}`:                    0,
+		`bootstrappers{state="not_met"}`:                0,
 	}
 	for result, n := range s.Transfers.Ended {
 		want[fmt.Sprintf("transfers_total{result=%q}", result)] = float64(n)
+	}
+	for _, b := range s.Bootstrappers {
+		want[`bootstrappers{state="met"}`] += one[b.Met]
+		want[`bootstrappers{state="not_met"}`] += one[!b.Met]
 	}
 	for _, m := range s.Members {
 		want[`members{state="connected"}`] += one[m.Connected]

@@ -86,6 +86,11 @@ func registrySection(s driver.Status, id func(string) string) section {
 			sec.field("warning", "does not follow %s since %s: %s", cmp.Or(m.Name, id(m.PeerID)), n.Since.Format(time.RFC3339), n.Reason)
 		}
 	}
+	for _, b := range s.Bootstrappers {
+		if !b.Met {
+			sec.field("warning", "bootstrapper %s not met since the start: %s", id(b.PeerID), cmp.Or(b.Trouble, "no answer yet"))
+		}
+	}
 	if s.ReadOnly {
 		sec.field("read only", "this registry is not in its own trustedpeers")
 	}

@@ -9,24 +9,25 @@ import "time"
 
 // Status is what a running registry says of itself and of its swarm.
 type Status struct {
-	Version       string    `json:"version"`
-	NotReady      []string  `json:"not_ready"` // reasons; none: it is ready
-	Started       time.Time `json:"started"`
-	PeerID        string    `json:"peer_id"`
-	Name          string    `json:"name"`
-	Addresses     []string  `json:"addresses"`      // multiaddrs others bootstrap with
-	DataAddresses []string  `json:"data_addresses"` // of the data port; none: it is off
-	Topic         string    `json:"topic"`
-	Network       string    `json:"network"` // private, public or offline
-	DataPath      string    `json:"data_path"`
-	ReadOnly      bool      `json:"read_only"` // outside its own list of trusted peers
-	Hash          string    `json:"hash"`      // what new blobs are named with
-	Map           Map       `json:"map"`
-	Members       []Member  `json:"members"`
-	Blobs         Blobs     `json:"blobs"`
-	Disk          Disk      `json:"disk"`
-	Transfers     Transfers `json:"transfers"`
-	Capabilities  []string  `json:"capabilities"` // what this release understands
+	Version       string         `json:"version"`
+	NotReady      []string       `json:"not_ready"` // reasons; none: it is ready
+	Started       time.Time      `json:"started"`
+	PeerID        string         `json:"peer_id"`
+	Name          string         `json:"name"`
+	Addresses     []string       `json:"addresses"`      // multiaddrs others bootstrap with
+	DataAddresses []string       `json:"data_addresses"` // of the data port; none: it is off
+	Topic         string         `json:"topic"`
+	Network       string         `json:"network"` // private, public or offline
+	DataPath      string         `json:"data_path"`
+	ReadOnly      bool           `json:"read_only"` // outside its own list of trusted peers
+	Hash          string         `json:"hash"`      // what new blobs are named with
+	Map           Map            `json:"map"`
+	Bootstrappers []Bootstrapper `json:"bootstrappers"` // of the configuration, without this registry
+	Members       []Member       `json:"members"`
+	Blobs         Blobs          `json:"blobs"`
+	Disk          Disk           `json:"disk"`
+	Transfers     Transfers      `json:"transfers"`
+	Capabilities  []string       `json:"capabilities"` // what this release understands
 }
 
 // Map describes the path map. Registries with the same digest hold the same map.
@@ -34,6 +35,14 @@ type Map struct {
 	Entries int    `json:"entries"`
 	Digest  string `json:"digest"`
 	Heads   int    `json:"heads"`
+}
+
+// Bootstrapper is a member that the configuration names to join by.
+type Bootstrapper struct {
+	PeerID    string   `json:"peer_id"`
+	Addresses []string `json:"addresses"` // as configured
+	Met       bool     `json:"met"`       // since the start
+	Trouble   string   `json:"trouble"`   // why not, when it was last tried; "" not tried yet
 }
 
 // Member is another registry of the swarm.

@@ -53,7 +53,7 @@ func (p *Peer) dial(t peer.AddrInfo) {
 	}
 	rebuffs := p.roster.dialled(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
 	if err != nil {
-		p.explain(t, err, rebuffs)
+		p.explain(ctx, t, err, rebuffs)
 	}
 }
 

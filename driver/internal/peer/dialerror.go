@@ -63,37 +63,38 @@ func rebuffed(err error) (yes bool) {
 	return yes
 }
 
-// explain logs why a peer cannot be reached, each reason once an address.
-func (p *Peer) explain(t peer.AddrInfo, err error, rebuffs int) {
+// explain logs why a peer cannot be reached where that takes the operator, once an
+// address; of a bootstrapper it is noted in any case.
+func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs int) {
 	log := p.about(t.ID)
-	bootstrapper := p.roster.isKept(t.ID)
+	bootstrapper := p.roster.isBootstrapper(t.ID)
 	log.WithError(err).Debug("dial failed")
+	told := false
 	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {
 		log := log.WithField("address", a).WithError(cause)
 		switch {
 		case v == rebuff && p.cfg.private() && rebuffs >= rebuffsToWarn && p.once.first("rebuff", a.String()):
 			log.Warn("answers, but not with this protector key: check that protectorkey is the same on both")
+			told = true
 		case v == stranger && bootstrapper && !p.isSelf(cause) && p.once.first("stranger", t.ID.String(), a.String()):
 			log.Warn("another peer answers at this address: check the /p2p/ part of the bootstrapper")
-		case v == unreachable && bootstrapper && p.once.first("unreachable", t.ID.String(), a.String()):
-			log.Info("bootstrapper does not answer, it is tried again until it does")
+			told = true
 		}
 	})
-	var de *swarm.DialError
-	if bootstrapper && !errors.As(err, &de) && p.ctx.Err() == nil && p.once.first("nowhere", t.ID.String()) {
-		log.WithError(err).Info("bootstrapper cannot be dialled, it is tried again")
+	if bootstrapper {
+		p.roster.troubled(t.ID, p.troubleOf(ctx, t, err), told)
 	}
 }
 
-// isSelf says whether it was this peer that answered.
+// isSelf reports whether it was this peer that answered, or would have been.
 func (p *Peer) isSelf(err error) bool {
 	var mismatch sec.ErrPeerIDMismatch
-	return errors.As(err, &mismatch) && mismatch.Actual == p.ID()
+	return errors.As(err, &mismatch) && mismatch.Actual == p.ID() || errors.Is(err, swarm.ErrDialToSelf)
 }
 
-func (r *roster) isKept(id peer.ID) bool {
+func (r *roster) isBootstrapper(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
-	return e != nil && e.keep
+	return e != nil && e.bootstraps
 }

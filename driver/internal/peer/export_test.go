@@ -1,6 +1,26 @@
 package peer
 
-import "github.com/libp2p/go-libp2p/core/peer"
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// WarningsWithin are the times since the start at which a bootstrapper that is never
+// met is warned of, with a look every second, but while the machine sleeps.
+func WarningsWithin(d, sleep time.Duration, joined bool) (at []time.Duration) {
+	r, start := newRoster("self"), time.Now()
+	r.keep(peer.AddrInfo{ID: "bootstrapper"}, true)
+	r.keep(peer.AddrInfo{ID: "of the DHT"}, false)
+	r.begin(start)
+	r.met = joined
+	for since := sleep; since <= d; since += time.Second {
+		for range r.unmet(start.Add(since)) {
+			at = append(at, since)
+		}
+	}
+	return at
+}
 
 // KeepsMember says whether connections to a peer are kept, as a member's, when the
 // connection manager trims.

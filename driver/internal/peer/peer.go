@@ -136,6 +136,7 @@ func (p *Peer) start() error {
 	for _, b := range p.cfg.DHTPeers {
 		p.keep(b, false)
 	}
+	p.roster.begin(time.Now())
 	// Subscribed first: who is dialled before that may send nothing for long.
 	events, err := p.watch()
 	if err != nil {
@@ -148,6 +149,7 @@ func (p *Peer) start() error {
 	p.run(p.readTopic)
 	p.run(p.keepDialling)
 	p.run(p.keepGreeting)
+	p.run(p.keepWarning)
 	if err := p.routes.Bootstrap(p.ctx); err != nil {
 		return fmt.Errorf("peer: start routing: %w", err)
 	}

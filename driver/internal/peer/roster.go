@@ -36,7 +36,8 @@ type roster struct {
 	changed chan struct{} // closed and replaced when somebody becomes a member
 	dialing int
 	poked   time.Time
-	met     bool // somebody has become a member
+	met     bool      // somebody has become a member
+	started time.Time // zero: Start has not been called
 }
 
 // entry is one other peer.
@@ -47,6 +48,9 @@ type entry struct {
 	data       []multiaddr.Multiaddr // of its data port, as it said itself
 	keep       bool                  // it is in the configuration: never forgotten
 	bootstraps bool                  // a bootstrapper, which is to be a member
+	met        bool                  // was a member since Start
+	trouble    string                // why it could not be dialled, of a bootstrapper
+	warned     int                   // how often that was told
 	confirmed  bool                  // was a member once
 	connected  bool
 	subscribed bool
@@ -253,7 +257,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	if !is {
 		return false, true
 	}
-	r.met, e.confirmed, e.lonelyWait = true, true, 0
+	r.met, e.met, e.confirmed, e.lonelyWait = true, true, true, 0
 	e.backoff.Reset()
 	close(r.changed)
 	r.changed = make(chan struct{})

@@ -1,0 +1,179 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// warnAfter are the times since Start after which a bootstrapper that was not met is
+// warned of; then it is every hour.
+var warnAfter = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute, time.Hour}
+
+// Bootstrapper is a peer that the configuration names to join by, as far as this one
+// knows it.
+type Bootstrapper struct {
+	ID      peer.ID
+	Addrs   []multiaddr.Multiaddr // as configured, without /p2p/
+	Met     bool                  // it has been a member since Start
+	Trouble string                // why it could not be met when it was last tried; "" not tried yet, or met
+}
+
+// Bootstrappers are those of the configuration, sorted by ID, without this peer.
+func (p *Peer) Bootstrappers() []Bootstrapper {
+	p.roster.mu.Lock()
+	defer p.roster.mu.Unlock()
+	var all []Bootstrapper
+	for _, e := range p.roster.records {
+		if e.bootstraps {
+			all = append(all, e.bootstrapper())
+		}
+	}
+	slices.SortFunc(all, func(a, b Bootstrapper) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+func (e *entry) bootstrapper() Bootstrapper {
+	b := Bootstrapper{ID: e.id, Addrs: slices.Clone(e.fixed), Met: e.met}
+	switch {
+	case e.met:
+	case e.connected:
+		b.Trouble = "it answers, and is not on this topic: check that pubsubtopic is the same on both"
+	default:
+		b.Trouble = e.trouble
+	}
+	return b
+}
+
+// keepWarning says which bootstrappers are not met, in time with warnAfter.
+func (p *Peer) keepWarning() {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			for _, b := range p.roster.unmet(now) {
+				p.warnOf(b)
+			}
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Peer) warnOf(b Bootstrapper) {
+	p.about(b.ID).WithField("addresses", b.Addrs).WithField("cause", cmp.Or(b.Trouble, "no answer yet")).
+		Warn("bootstrapper has not been met since the start, it is tried again until it is")
+}
+
+// begin notes when Start was called.
+func (r *roster) begin(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started = now
+}
+
+// unmet are the bootstrappers to be warned of now. Once another member was met, this
+// registry has joined, and one warning of each is enough.
+func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.started.IsZero() {
+		return nil
+	}
+	for _, e := range r.records {
+		if !e.bootstraps || e.met || r.met && e.warned > 0 || now.Sub(r.started) < warnTime(e.warned) {
+			continue
+		}
+		for now.Sub(r.started) >= warnTime(e.warned) {
+			e.warned++ // more than once where this machine slept
+		}
+		due = append(due, e.bootstrapper())
+	}
+	return due
+}
+
+// warnTime is when since Start a warning is due, counted from 0.
+func warnTime(n int) time.Duration {
+	last := len(warnAfter) - 1
+	if n <= last {
+		return warnAfter[n]
+	}
+	return warnAfter[last] * time.Duration(n-last+1)
+}
+
+// troubled notes why a bootstrapper could not be met; told is true when a warning of
+// its own says so, in place of the first of those after Start.
+func (r *roster) troubled(id peer.ID, trouble string, told bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return
+	}
+	e.trouble = trouble
+	if told {
+		e.warned = max(e.warned, 1)
+	}
+}
+
+// troubleOf says in a line why a bootstrapper could not be dialled, and what to do:
+// of its addresses the one that tells most.
+func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string {
+	worst, text := unclear, ""
+	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {
+		if text == "" || v > worst {
+			worst, text = v, fmt.Sprintf("%s: %s: %s", a, p.remedy(v, cause), oneLine(cause))
+		}
+	})
+	var dial *swarm.DialError
+	switch {
+	case text != "":
+		return text
+	case errors.As(err, &dial) && errors.Is(err, swarm.ErrNoGoodAddresses):
+		if unresolved := unresolved(ctx, t.Addrs); unresolved != "" {
+			return unresolved
+		}
+	}
+	return oneLine(err)
+}
+
+// remedy says what a verdict means for whoever configured the address.
+func (p *Peer) remedy(v verdict, cause error) string {
+	switch {
+	case v == rebuff && p.cfg.private():
+		return "answers, but not with this protector key; check that protectorkey is the same on both"
+	case p.isSelf(cause):
+		return "leads back to this registry, whose peer ID is another one; correct or remove this bootstrapper"
+	case v == stranger:
+		return "another peer answers; check the /p2p/ part of the bootstrapper"
+	}
+	return "does not answer; check the address, and that its registry runs and can be reached"
+}
+
+// unresolved says which name of the addresses has no address, or "".
+func unresolved(ctx context.Context, addrs []multiaddr.Multiaddr) string {
+	for _, a := range addrs {
+		for _, code := range []int{multiaddr.P_DNS, multiaddr.P_DNS4, multiaddr.P_DNS6} {
+			name, err := a.ValueForProtocol(code)
+			if err != nil {
+				continue // it has none of these
+			}
+			if _, err := net.DefaultResolver.LookupHost(ctx, name); err != nil {
+				return fmt.Sprintf("%s: its name does not resolve; check the name, and this machine's resolver: %s", a, oneLine(err))
+			}
+		}
+	}
+	return ""
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
