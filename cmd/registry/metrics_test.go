@@ -77,6 +77,8 @@ func expected(s driver.Status) map[string]float64 {
 		`members{state="connected"}`:                    0,
 		`members{state="lost"}`:                         0,
 		"members_trust_differs":                         0,
+		"members_not_followed":                          0,
+		"blobs_damaged":                                 float64(len(s.Blobs.Damaged)),
 		`bootstrappers{state="met"}`:                    0,
 		`bootstrappers{state="not_met"}`:                0,
 	}
@@ -91,6 +93,7 @@ func expected(s driver.Status) map[string]float64 {
 		want[`members{state="connected"}`] += one[m.Connected]
 		want[`members{state="lost"}`] += one[!m.Connected]
 		want["members_trust_differs"] += one[m.TrustDiffers]
+		want["members_not_followed"] += one[m.NotFollowed != nil]
 		want[fmt.Sprintf("member_connected{peer_id=%q}", m.PeerID)] = one[m.Connected]
 		want[fmt.Sprintf("member_data_port{peer_id=%q}", m.PeerID)] = one[m.DataPort]
 		if m.LastDelta != nil {
