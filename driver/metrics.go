@@ -17,16 +17,16 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "topic", "network", "version", "hash")
+	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "name", "topic", "network", "version", "hash")
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
 	bootstrapDesc   = desc("bootstrappers", "Bootstrappers, by whether they have been members since the start.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
 	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, and with it all that they wrote since.")
-	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id")
-	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id")
-	memberLastDesc  = desc("member_last_change_timestamp_seconds", "When the last change of a member arrived; absent when none did in this run.", "peer_id")
+	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id", "name")
+	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id", "name")
+	memberLastDesc  = desc("member_last_change_timestamp_seconds", "When the last change of a member arrived; absent when none did in this run.", "peer_id", "name")
 	blobsDesc       = desc("blobs", "Blobs whose bytes are here whole.")
 	missingDesc     = desc("blobs_missing", "Blobs that have a path and whose bytes are not here.")
 	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, and which nobody could mend yet.")
@@ -48,7 +48,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(infoDesc, 1, c.self.String(), c.params.PubsubTopic, c.network(), Version(), c.blobs.Function().String())
+	gauge(infoDesc, 1, c.self.String(), c.params.name(), c.params.PubsubTopic, c.network(), Version(), c.blobs.Function().String())
 	view := c.paths.View()
 	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))
@@ -87,10 +87,10 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 		if m.NotFollowed != nil {
 			unfollowed++
 		}
-		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID)
-		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID)
+		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID, m.Name)
+		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID, m.Name)
 		if m.LastDelta != nil {
-			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID)
+			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID, m.Name)
 		}
 	}
 	var met, unmet int

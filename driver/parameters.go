@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,9 +12,6 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"github.com/go-viper/mapstructure/v2"
-	ipfslite "github.com/hsanjuan/ipfs-lite"
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
-	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
@@ -39,6 +35,7 @@ type Parameters struct {
 	PrivateKeyFile    string        `mapstructure:"privatekeyfile"`
 	TrustedPeers      []string      `mapstructure:"trustedpeers"`
 	LogLevel          string        `mapstructure:"loglevel"`
+	MemberExpiry      time.Duration `mapstructure:"memberexpiry"`
 	Offline           bool          `mapstructure:"offline"`
 	SyncTimeout       time.Duration `mapstructure:"synctimeout"`
 	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
@@ -59,6 +56,7 @@ func DefaultParameters() Parameters {
 		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
 		DataAddrs:     []string{defaultDataAddr},
 		DatastorePath: "/var/lib/registry/ipfs",
+		MemberExpiry:  peer.DefaultMemberExpiry,
 		SyncTimeout:   2 * time.Second,
 		FetchTimeout:  30 * time.Second,
 	}
@@ -235,6 +233,9 @@ func (p Parameters) checkValues() error {
 	if _, ok := blob.ParseFunction(p.Hash); !ok && p.Hash != "" {
 		return fmt.Errorf("hash: %q is neither sha2-256 nor blake3; leave the key out to follow the swarm", p.Hash)
 	}
+	if p.MemberExpiry < time.Hour {
+		return errors.New("memberexpiry: is less than 1h, in which a member may just restart; write it with its unit, such as 720h")
+	}
 	if p.SyncTimeout < 0 {
 		return errors.New("synctimeout: is negative; 0 never waits")
 	}
@@ -242,88 +243,4 @@ func (p Parameters) checkValues() error {
 		return errors.New("fetchtimeout: must be more than 0, such as 30s")
 	}
 	return nil
-}
-
-// name is what others show this registry as; "" where nothing gives it one.
-func (p Parameters) name() string {
-	if p.Name != "" {
-		return p.Name
-	}
-	if host, err := os.Hostname(); err == nil && peer.ValidName(host) {
-		return host
-	}
-	return ""
-}
-
-// peerConfig parses what is configured of the network.
-func (p Parameters) peerConfig() (cfg peer.Config, err error) {
-	cfg.Topic, cfg.Name, cfg.Capabilities = p.PubsubTopic, p.name(), capabilities()
-	if cfg.Listen, err = multiaddrs("listenaddrs", p.ListenAddrs); err != nil {
-		return cfg, err
-	}
-	if cfg.Announce, err = multiaddrs("announceaddrs", p.AnnounceAddrs); err != nil {
-		return cfg, err
-	}
-	if cfg.DataListen, err = dataAddrs("dataaddrs", p.DataAddrs); err != nil {
-		return cfg, err
-	}
-	if cfg.DataAnnounce, err = dataAddrs("dataannounceaddrs", p.DataAnnounceAddrs); err != nil {
-		return cfg, err
-	}
-	cfg.DataAnyPort = slices.Equal(p.DataAddrs, []string{defaultDataAddr})
-	bootstrappers, err := multiaddrs("bootstrappers", p.Bootstrappers)
-	if err != nil {
-		return cfg, err
-	}
-	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(bootstrappers...); err != nil {
-		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
-	}
-	if !p.isPrivate() {
-		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()
-	}
-	cfg.Trusted, err = p.trusted()
-	return cfg, err
-}
-
-func multiaddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
-	var addrs []multiaddr.Multiaddr
-	for _, s := range list {
-		a, err := multiaddr.NewMultiaddr(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %q is not a multiaddr such as /ip4/192.0.2.1/tcp/4619", key, s)
-		}
-		addrs = append(addrs, a)
-	}
-	return addrs, nil
-}
-
-func dataAddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
-	addrs, err := multiaddrs(key, list)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range addrs {
-		if !peer.IsDataAddr(a) {
-			return nil, fmt.Errorf("%s: %q is not a host and a TCP port, such as %s", key, a, defaultDataAddr)
-		}
-	}
-	return addrs, nil
-}
-
-func (p Parameters) trusted() ([]libpeer.ID, error) {
-	var ids []libpeer.ID
-	for _, s := range p.TrustedPeers {
-		if s == "*" {
-			if len(p.TrustedPeers) > 1 {
-				return nil, errors.New(`trustedpeers: "*" means everybody and stands alone`)
-			}
-			return nil, nil
-		}
-		id, err := libpeer.Decode(s)
-		if err != nil {
-			return nil, fmt.Errorf("trustedpeers: %q is not a peer ID such as 12D3KooW…; `registry ipfs id` prints it", s)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }

@@ -66,7 +66,7 @@ func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
 func expected(s driver.Status) map[string]float64 {
 	one := map[bool]float64{true: 1}
 	want := map[string]float64{
-		fmt.Sprintf(`info{hash=%q,network=%q,peer_id=%q,topic=%q,version=%q}`, s.Hash, s.Network, s.PeerID, s.Topic, s.Version): 1,
+		fmt.Sprintf(`info{hash=%q,name=%q,network=%q,peer_id=%q,topic=%q,version=%q}`, s.Hash, s.Name, s.Network, s.PeerID, s.Topic, s.Version): 1,
 		"map_entries": float64(s.Map.Entries), "map_heads": float64(s.Map.Heads), "read_only": one[s.ReadOnly],
 		"blobs": float64(s.Blobs.Here), "blobs_missing": float64(s.Blobs.Missing), "blob_bytes": float64(s.Blobs.Bytes),
 		"disk_free_bytes": float64(s.Disk.FreeBytes), "disk_total_bytes": float64(s.Disk.TotalBytes),
@@ -94,10 +94,10 @@ func expected(s driver.Status) map[string]float64 {
 		want[`members{state="lost"}`] += one[!m.Connected]
 		want["members_trust_differs"] += one[m.TrustDiffers]
 		want["members_not_followed"] += one[m.NotFollowed != nil]
-		want[fmt.Sprintf("member_connected{peer_id=%q}", m.PeerID)] = one[m.Connected]
-		want[fmt.Sprintf("member_data_port{peer_id=%q}", m.PeerID)] = one[m.DataPort]
+		want[fmt.Sprintf(`member_connected{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = one[m.Connected]
+		want[fmt.Sprintf(`member_data_port{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = one[m.DataPort]
 		if m.LastDelta != nil {
-			want[fmt.Sprintf("member_last_change_timestamp_seconds{peer_id=%q}", m.PeerID)] = float64(m.LastDelta.UnixMilli()) / 1000
+			want[fmt.Sprintf(`member_last_change_timestamp_seconds{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = float64(m.LastDelta.UnixMilli()) / 1000
 		}
 	}
 	full := map[string]float64{}

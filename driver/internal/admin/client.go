@@ -5,15 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // ErrNotRunning says that no registry answers on a socket.
 var ErrNotRunning = errors.New("the registry is not running")
+
+const maxReason = 64 << 10 // bytes
 
 // Client asks a running registry.
 type Client struct{ http *http.Client }
@@ -38,8 +43,24 @@ func (c *Client) ID(ctx context.Context) (id Identity, err error) {
 	return id, err
 }
 
+// Forget has the registry forget a member. An error of Refused is its answer.
+func (c *Client) Forget(ctx context.Context, member string) (m Member, err error) {
+	err = c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), &m)
+	return m, err
+}
+
+// Refused is why a registry did not do what it was asked to.
+type Refused string
+
+// Error implements error.
+func (r Refused) Error() string { return string(r) }
+
 func (c *Client) get(ctx context.Context, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry"+path, nil)
+	return c.do(ctx, http.MethodGet, path, v)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, v any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://registry"+path, nil)
 	if err != nil {
 		return err
 	}
@@ -51,6 +72,13 @@ func (c *Client) get(ctx context.Context, path string, v any) error {
 		return fmt.Errorf("ask the running registry: %w", err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode == http.StatusConflict {
+		reason, err := io.ReadAll(io.LimitReader(resp.Body, maxReason))
+		if err != nil {
+			return fmt.Errorf("ask the running registry: %w", err)
+		}
+		return Refused(strings.TrimSpace(string(reason)))
+	}
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("ask the running registry: %s", resp.Status)
 	}

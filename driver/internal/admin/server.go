@@ -16,6 +16,7 @@ import (
 type Source struct {
 	Status func(context.Context) Status
 	ID     func() Identity
+	Forget func(ctx context.Context, member string) (Member, error) // an error is for the operator
 }
 
 // Server answers on one socket until it is closed.
@@ -40,6 +41,14 @@ func Serve(path string, src Source) (*Server, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { reply(w, src.Status(r.Context())) })
 	mux.HandleFunc("GET /v1/id", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.ID()) })
+	mux.HandleFunc("DELETE /v1/members/{member}", func(w http.ResponseWriter, r *http.Request) {
+		m, err := src.Forget(r.Context(), r.PathValue("member"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		reply(w, m)
+	})
 	s := &Server{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}
 	s.wg.Go(func() { _ = s.http.Serve(l) })
 	return s, nil

@@ -82,6 +82,12 @@ func (r *roster) begin(now time.Time) {
 	r.started = now
 }
 
+func (r *roster) hasBegun() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.started.IsZero()
+}
+
 // unmet are the bootstrappers to be warned of now. Once another member was met, this
 // registry has joined, and one warning of each is enough.
 func (r *roster) unmet(now time.Time) (due []Bootstrapper) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	blockstore "github.com/ipfs/boxo/blockstore"
 	"github.com/ipfs/go-datastore"
@@ -37,6 +38,8 @@ type Config struct {
 	Topic   string
 	Trusted []peer.ID // whose messages count; nil: everybody's
 
+	MemberExpiry time.Duration // after which a member that is away is forgotten; 0: DefaultMemberExpiry
+
 	Name         string   // what operators call this registry, a ValidName; may be empty
 	Capabilities []string // what this release understands, at most 64 of 64 bytes
 
@@ -66,5 +69,8 @@ func (c Config) check() error {
 	}
 	return nil
 }
+
+// DefaultMemberExpiry is how long a member that is away is remembered and dialled.
+const DefaultMemberExpiry = 30 * 24 * time.Hour
 
 func (c Config) private() bool { return c.PSK != nil }

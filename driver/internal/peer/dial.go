@@ -98,7 +98,7 @@ func (r *roster) dialled(id peer.ID, connected, rebuffed bool) (rebuffs int) {
 	e.dialing = false
 	now := time.Now()
 	e.backoff.MaxInterval = redialShort
-	if !e.keep && now.Sub(e.since) > longAway {
+	if !e.keep && now.Sub(e.lost) > longAway {
 		e.backoff.MaxInterval = redialLong
 	}
 	e.due = now.Add(e.backoff.NextBackOff())

@@ -22,6 +22,15 @@ func WarningsWithin(d, sleep time.Duration, joined bool) (at []time.Duration) {
 	return at
 }
 
+// ExpiresAfter reports whether a member that was last seen long ago, and without which
+// this peer had run for a time, is forgotten after another time.
+func ExpiresAfter(away, up, expiry time.Duration) bool {
+	r, now := newRoster("self"), time.Now()
+	r.recall("member", remembered{Seen: now.AddDate(-3, 0, 0), Away: away}, moment{Time: now}, now)
+	r.begin(now)
+	return len(r.expired(now.Add(up), expiry)) == 1
+}
+
 // KeepsMember says whether connections to a peer are kept, as a member's, when the
 // connection manager trims.
 func (p *Peer) KeepsMember(id peer.ID) bool { return p.host.ConnManager().IsProtected(id, memberTag) }

@@ -122,7 +122,7 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		p.about(id).Warn("its list of trusted peers is not this registry's: what one takes the other may ignore; make trustedpeers the same on all")
 	}
 	if changed {
-		p.remember(id)
+		p.remember(p.ctx, id)
 	}
 	news := false
 	for _, m := range g.Members {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,7 @@ type Peer struct {
 	topic  *topic
 	data   *dataPort // nil: none
 	roster *roster
+	saving sync.Mutex // of what is remembered of members
 	once   onceLog
 	pulls  *rate.Limiter // of lists of members, when many appear at once
 	wake   chan struct{} // the dialler
@@ -64,6 +66,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
+	cfg.MemberExpiry = cmp.Or(cfg.MemberExpiry, DefaultMemberExpiry)
 	self, err := peer.IDFromPrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("peer: private key: %w", err)
@@ -201,6 +204,7 @@ func (p *Peer) close() error {
 	}
 	p.streams.shut()
 	p.own.Wait()
+	p.saveLast()
 	var errs []error
 	if p.topic != nil {
 		p.topic.leave()

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,8 @@ import (
 
 const (
 	rememberVersion = 1
-	rememberEvery   = 24 * time.Hour // while connected, so that Seen stays true
+	rememberEvery   = 24 * time.Hour // while connected: releases before the time of the last run go by Seen
+	aliveEvery      = time.Minute
 )
 
 // membersKey holds one remembered member a key.
@@ -21,33 +23,110 @@ var membersKey = datastore.NewKey("/peer/members")
 
 // remembered is a member as the datastore has it, in JSON.
 type remembered struct {
-	Version int       `json:"version"`
-	Addrs   []string  `json:"addrs"`
-	Seen    time.Time `json:"seen"`
-	Name    string    `json:"name,omitempty"`
-	Caps    []string  `json:"caps,omitempty"` // what it said that it understands
+	Version   int       `json:"version"`
+	Addrs     []string  `json:"addrs"`
+	Seen      time.Time `json:"seen"`
+	Connected bool      `json:"connected,omitempty"` // when this was written; then it was seen until this peer's last moment
+
+	// How long this peer had run without it when this was written, and how long since
+	// its own start then: neither a clock that is set nor a long stop counts as away.
+	Away   time.Duration `json:"away,omitempty"`
+	Uptime time.Duration `json:"uptime,omitempty"`
+
+	Name string   `json:"name,omitempty"`
+	Caps []string `json:"caps,omitempty"` // what it said that it understands
 }
 
 func memberKey(id peer.ID) datastore.Key { return membersKey.ChildString(id.String()) }
 
-// remember writes where a member is now.
-func (p *Peer) remember(id peer.ID) {
-	m, ok := p.roster.saving(id, time.Now())
-	if !ok {
+// aliveKey holds the last moment of this peer, in JSON: a member that was connected
+// then was last seen then, however this process ended.
+var aliveKey = datastore.NewKey("/peer/alive")
+
+// moment is when a run of this peer was last alive, by the clock and since its start.
+type moment struct {
+	Time   time.Time     `json:"time"`
+	Uptime time.Duration `json:"uptime"` // nanoseconds
+}
+
+// remember writes what is known of members, in one go. ctx outlives p.ctx when this
+// peer is closing.
+func (p *Peer) remember(ctx context.Context, ids ...peer.ID) {
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	err := p.saveMembers(ctx, ids)
+	if err != nil && ctx.Err() == nil && p.once.first("remember") {
+		p.log.WithError(err).Warn("cannot remember members: after a restart this registry knows them as they were before")
+	}
+}
+
+func (p *Peer) saveMembers(ctx context.Context, ids []peer.ID) error {
+	batch, err := p.cfg.Store.Batch(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, id := range ids {
+		m, ok := p.roster.saving(id, now)
+		if !ok {
+			continue
+		}
+		b, err := json.Marshal(m)
+		if err == nil {
+			err = batch.Put(ctx, memberKey(id), b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	alive, err := json.Marshal(moment{Time: now.UTC(), Uptime: p.roster.uptime(now)})
+	if err == nil {
+		err = batch.Put(ctx, aliveKey, alive)
+	}
+	if err != nil {
+		return err
+	}
+	return batch.Commit(ctx)
+}
+
+// saveLast writes down this peer's last moment, with the members that are connected.
+func (p *Peer) saveLast() {
+	if !p.roster.hasBegun() {
 		return
 	}
-	b, err := json.Marshal(m)
-	if err == nil {
-		err = p.cfg.Store.Put(p.ctx, memberKey(id), b)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	p.saving.Lock()
+	defer p.saving.Unlock()
+	if err := p.saveMembers(ctx, p.roster.stale(time.Now())); err != nil {
+		p.log.WithError(err).Debug("members not written down at the end")
 	}
-	if err != nil && p.ctx.Err() == nil {
-		p.about(id).WithError(err).Warn("cannot remember this member's addresses")
+}
+
+// lastAlive is when the last run of this peer was alive; zero when there was none, or
+// one of a release that did not say so.
+func (p *Peer) lastAlive() (alive moment, err error) {
+	b, err := p.cfg.Store.Get(p.ctx, aliveKey)
+	if errors.Is(err, datastore.ErrNotFound) {
+		return moment{}, nil
 	}
+	if err != nil {
+		return moment{}, fmt.Errorf("read datastore: %w", err)
+	}
+	if err := json.Unmarshal(b, &alive); err != nil {
+		p.log.WithField("key", aliveKey).WithError(err).Debug("time of the last run not understood")
+		return moment{}, nil
+	}
+	return alive, nil
 }
 
 // recall reads the members of earlier runs. What cannot be read, another
 // release may have written: it is left alone.
 func (p *Peer) recall() (err error) {
+	alive, err := p.lastAlive()
+	if err != nil {
+		return err
+	}
 	res, err := p.cfg.Store.Query(p.ctx, query.Query{Prefix: membersKey.String()})
 	if err != nil {
 		return fmt.Errorf("query datastore: %w", err)
@@ -66,22 +145,27 @@ func (p *Peer) recall() (err error) {
 			p.log.WithField("key", r.Key).WithError(err).Debug("remembered member not understood")
 			continue
 		}
-		p.roster.recall(id, m)
+		p.roster.recall(id, m, alive, time.Now())
 	}
 	return nil
 }
 
-// tidy forgets who is away for too long, and cures what needs it.
+// tidy forgets members that are away for too long, writes down what changed, and cures
+// what needs it.
 func (p *Peer) tidy() {
 	now := time.Now()
-	for _, id := range p.roster.forget(now) {
-		p.host.ConnManager().Unprotect(id, memberTag)
-		if err := p.cfg.Store.Delete(p.ctx, memberKey(id)); err != nil && p.ctx.Err() == nil {
+	for _, id := range p.roster.expired(now, p.cfg.MemberExpiry) {
+		err := p.Forget(p.ctx, id)
+		switch {
+		case err == nil:
+			p.about(id).WithField("memberexpiry", p.cfg.MemberExpiry).Info("registry forgotten, which was away for long")
+		case p.ctx.Err() == nil && !errors.Is(err, ErrConnected) && p.once.first("forget", id.String()):
 			p.about(id).WithError(err).Warn("cannot forget this member")
 		}
 	}
-	for _, id := range p.roster.stale(now) {
-		p.remember(id)
+	p.roster.dropCandidates(now)
+	if ids := p.roster.stale(now); len(ids) > 0 || now.Sub(p.roster.lastSaved()) > aliveEvery {
+		p.remember(p.ctx, ids...)
 	}
 	// When one of two connections breaks, pubsub at one end can take the other
 	// end for unsubscribed, and nothing tells it again until both start afresh.
@@ -95,47 +179,72 @@ func (p *Peer) tidy() {
 func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.saved = now
 	e := r.records[id]
 	if e == nil || !e.confirmed {
 		return remembered{}, false
 	}
-	e.saved = now
-	return remembered{
-		Version: rememberVersion, Addrs: formatAddrs(e.addrs), Seen: now.UTC(), Name: e.name, Caps: e.capabilities,
-	}, true
+	m := remembered{
+		Version: rememberVersion, Addrs: formatAddrs(e.addrs), Seen: now.UTC(), Connected: e.member(),
+		Uptime: now.Sub(r.started), Name: e.name, Caps: e.capabilities,
+	}
+	if !m.Connected {
+		m.Seen, m.Away = e.since.UTC(), now.Sub(e.lost)
+	}
+	e.saved, e.savedConnected = now, m.Connected
+	return m, true
 }
 
-// stale are the members connected whose record grows old.
+func (r *roster) lastSaved() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.saved
+}
+
+func (r *roster) uptime(now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Sub(r.started)
+}
+
+// stale are the members that came or went since they were written down, or that were
+// in an earlier run or long ago.
 func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		if e.member() && now.Sub(e.saved) > rememberEvery {
+		if e.confirmed && (e.saved.IsZero() || e.savedConnected != e.member() || e.member() && now.Sub(e.saved) > rememberEvery) {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// forget drops who is not worth dialling any more, and returns the members
-// among them.
-func (r *roster) forget(now time.Time) (members []peer.ID) {
+// expired are the members that have been away for so long while this registry ran,
+// and in this run for an hour at least: it must have had time to meet them.
+func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.started) < longAway {
+		return nil
+	}
+	for id, e := range r.records {
+		if e.confirmed && !e.keep && !e.member() && now.Sub(e.lost) >= limit {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// dropCandidates drops peers that were heard of and never became members.
+func (r *roster) dropCandidates(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		limit := candidateTime
-		if e.confirmed {
-			limit = forgetTime
-		}
-		if e.keep || e.member() || e.dialing || now.Sub(e.since) < limit {
-			continue
-		}
-		delete(r.records, id)
-		if e.confirmed {
-			members = append(members, id)
+		if !e.confirmed && !e.keep && !e.member() && !e.dialing && now.Sub(e.since) >= candidateTime {
+			delete(r.records, id)
 		}
 	}
-	return members
 }
 
 // estranged are the members of old that are connected and, for too long, not

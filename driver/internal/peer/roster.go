@@ -13,13 +13,12 @@ import (
 )
 
 const (
-	maxCandidates    = 4096                // peers heard of and never met
-	maxAddrs         = 16                  // kept of one peer
-	candidateTime    = 10 * time.Minute    // a peer heard of has to become a member
-	forgetTime       = 30 * 24 * time.Hour // a member that is away is dialled
-	longAway         = time.Hour           // a member away for longer is dialled seldom
-	redialShort      = 15 * time.Second    // at most this between two dials
-	redialLong       = 5 * time.Minute     // of one that is away for long
+	maxCandidates    = 4096             // peers heard of and never met
+	maxAddrs         = 16               // kept of one peer
+	candidateTime    = 10 * time.Minute // a peer heard of has to become a member
+	longAway         = time.Hour        // a member away for longer is dialled seldom
+	redialShort      = 15 * time.Second // at most this between two dials
+	redialLong       = 5 * time.Minute  // of one that is away for long
 	redialSoon       = time.Second
 	maxDialsAtOnce   = 32
 	pokeAllEvery     = 10 * time.Second // at most, when a member comes back
@@ -38,6 +37,7 @@ type roster struct {
 	poked   time.Time
 	met     bool      // somebody has become a member
 	started time.Time // zero: Start has not been called
+	saved   time.Time // when members were last written down
 }
 
 // entry is one other peer.
@@ -55,11 +55,14 @@ type entry struct {
 	connected  bool
 	subscribed bool
 	since      time.Time // it became a member, or ceased to be one, or was heard of
+	lost       time.Time // since when it is away, in time that this peer ran
 	lonely     time.Time // connected and not subscribed since
 	lonelyWait time.Duration
 	trust      string // digest of its list of trusted peers, "" unknown
 	differs    bool
 	saved      time.Time
+
+	savedConnected bool
 
 	name         string // as it said itself; "" unknown
 	capabilities []string
@@ -82,7 +85,8 @@ func (r *roster) entry(id peer.ID) *entry {
 	if e == nil {
 		b := backoff.NewExponentialBackOff()
 		b.Multiplier = 2
-		e = &entry{id: id, since: time.Now(), backoff: b}
+		now := time.Now()
+		e = &entry{id: id, since: now, lost: now, backoff: b}
 		r.records[id] = e
 	}
 	return e
@@ -97,51 +101,24 @@ func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	e.fixed = append(e.fixed, b.Addrs...)
 }
 
-// recall adds a member remembered from an earlier run.
-func (r *roster) recall(id peer.ID, m remembered) {
+// recall adds a member remembered from an earlier run, whose last moment is alive.
+func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if id == r.self {
 		return
 	}
 	e := r.entry(id)
-	e.confirmed, e.addrs, e.since, e.saved = true, parseAddrs(m.Addrs), m.Seen, m.Seen
+	e.confirmed, e.addrs, e.since = true, parseAddrs(m.Addrs), m.Seen
+	if m.Connected && alive.Time.After(m.Seen) {
+		e.since = alive.Time
+	} else if !m.Connected {
+		e.lost = now.Add(-max(0, m.Away) - max(0, alive.Uptime-m.Uptime))
+	}
+	if e.since.After(now) {
+		e.since = now // the clock was set back
+	}
 	e.name, e.capabilities = readName(m.Name), readCapabilities(m.Caps)
-}
-
-// heard takes what one member says about where another is. What a member said
-// of itself counts more.
-func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if id == r.self || len(addrs) == 0 {
-		return false
-	}
-	e := r.records[id]
-	if e == nil {
-		if len(r.records) >= maxCandidates+r.confirmedCount() {
-			return false
-		}
-		e = r.entry(id)
-	}
-	if e.connected {
-		return false
-	}
-	if !e.confirmed && len(capabilities) > 0 {
-		e.capabilities = capabilities
-	}
-	for _, a := range addrs {
-		if !multiaddr.Contains(e.addrs, a) {
-			e.addrs = append([]multiaddr.Multiaddr{a}, e.addrs...)
-			news = true
-		}
-	}
-	e.addrs = e.addrs[:min(len(e.addrs), maxAddrs)]
-	if news {
-		e.backoff.Reset()
-		e.due = time.Now()
-	}
-	return news
 }
 
 func (r *roster) confirmedCount() (n int) {
@@ -151,57 +128,6 @@ func (r *roster) confirmedCount() (n int) {
 		}
 	}
 	return n
-}
-
-// words are what a connected member says of itself.
-type words struct {
-	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
-	trust        string                // digest of its list of trusted peers
-	name         string
-	capabilities []string
-}
-
-// said takes what a connected member says of itself. changed reports whether what is
-// remembered of it did, differs whether it says for the first time that its trusted
-// peers are not ours.
-func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	e := r.records[id]
-	if e == nil {
-		return false, false
-	}
-	if len(w.addrs) > 0 && !sameAddrs(e.addrs, w.addrs) {
-		e.addrs, changed = w.addrs[:min(len(w.addrs), maxAddrs)], true
-	}
-	if e.name != w.name || !slices.Equal(e.capabilities, w.capabilities) {
-		e.name, e.capabilities, changed = w.name, w.capabilities, true
-	}
-	differs = w.trust != ours && w.trust != e.trust
-	e.trust, e.differs, e.data = w.trust, w.trust != ours, w.data
-	return changed, differs
-}
-
-// data is where a member's data port is.
-func (r *roster) data(id peer.ID) []multiaddr.Multiaddr {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if e := r.records[id]; e != nil && e.member() {
-		return e.data
-	}
-	return nil
-}
-
-func sameAddrs(a, b []multiaddr.Multiaddr) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, x := range a {
-		if !multiaddr.Contains(b, x) {
-			return false
-		}
-	}
-	return true
 }
 
 // subscribed takes that a peer is on the topic, or has left it. connected is
@@ -253,7 +179,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	if is == was {
 		return false, false
 	}
-	e.since = now
+	e.since, e.lost = now, now
 	if !is {
 		return false, true
 	}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+func forgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "forget <config> <member>",
+		Short: "Have the running registry forget a member that is away for good",
+		Long: "Have the running registry forget a member that is away for good: it is dialled and listed no more.\n" +
+			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
+		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel, p, err := asking(cmd, args[:len(args)-1])
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			m, err := driver.AskForget(ctx, p, args[len(args)-1])
+			if errors.Is(err, driver.ErrNotRunning) {
+				return fmt.Errorf("ipfs forget: %w: no answer at %s; start it with `registry serve`", err, p.DatastorePath)
+			}
+			if err != nil {
+				return fmt.Errorf("ipfs forget: %w", err)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", m.Name, m.PeerID)
+			return err
+		},
+	}
+}

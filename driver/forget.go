@@ -1,0 +1,65 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+// minShortID is how much of the end of a peer ID names a member.
+const minShortID = 4
+
+// Forget drops a member that is away from those that this registry remembers and
+// dials; it is named by its peer ID, by the end of that, or by its name. One that comes
+// back is simply a member again.
+func (r *rooms) Forget(ctx context.Context, name string) (Member, error) {
+	m, err := memberNamed(r.members(), name)
+	if err != nil {
+		return m, err
+	}
+	id, err := libpeer.Decode(m.PeerID)
+	if err != nil {
+		return m, err
+	}
+	switch err := r.peer.Forget(ctx, id); {
+	case errors.Is(err, peer.ErrConnected):
+		return m, fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m))
+	case err != nil:
+		return m, err
+	}
+	r.log.WithField("peer", m.PeerID).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
+	return m, nil
+}
+
+func memberNamed(members []Member, name string) (Member, error) {
+	var found []Member
+	var all []string
+	for _, m := range members {
+		if m.PeerID == name {
+			return m, nil
+		}
+		if name != "" && m.Name == name || len(name) >= minShortID && strings.HasSuffix(m.PeerID, name) {
+			found, all = append(found, m), append(all, describe(m))
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
+	case 1:
+		return found[0], nil
+	}
+	return Member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
+}
+
+func describe(m Member) string { return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.PeerID) }
+
+// AskForget has the registry that runs on these parameters forget a member.
+func AskForget(ctx context.Context, p Parameters, name string) (Member, error) {
+	return client(p).Forget(ctx, name)
+}

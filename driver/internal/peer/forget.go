@@ -1,0 +1,60 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+var (
+	// ErrConnected says that a member is connected, and so not to be forgotten.
+	ErrConnected = errors.New("the member is connected")
+	// ErrUnknownMember says that no such member is remembered.
+	ErrUnknownMember = errors.New("no such member")
+)
+
+// Forget drops a member that is away, here and in the datastore; a bootstrapper of the
+// configuration is dialled on. A member that comes back is one again.
+func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
+	p.saving.Lock() // nobody writes it down again meanwhile
+	defer p.saving.Unlock()
+	if err := p.roster.mayForget(id); err != nil {
+		return err
+	}
+	if err := p.cfg.Store.Delete(ctx, memberKey(id)); err != nil {
+		return fmt.Errorf("forget %s: %w", id, err)
+	}
+	p.host.ConnManager().Unprotect(id, memberTag)
+	p.roster.drop(id)
+	return nil
+}
+
+func (r *roster) mayForget(id peer.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch e := r.records[id]; {
+	case e == nil || !e.confirmed:
+		return ErrUnknownMember
+	case e.member():
+		return ErrConnected
+	}
+	return nil
+}
+
+// drop takes a peer for one that was never met, unless it has become a member meanwhile.
+func (r *roster) drop(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil || e.member() {
+		return
+	}
+	delete(r.records, id)
+	if e.keep || e.connected {
+		fresh := r.entry(id)
+		fresh.keep, fresh.bootstraps, fresh.fixed, fresh.met = e.keep, e.bootstraps, e.fixed, e.met
+		fresh.connected, fresh.dialing, fresh.due = e.connected, e.dialing, e.due
+	}
+}

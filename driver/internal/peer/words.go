@@ -1,0 +1,95 @@
+package peer
+
+import (
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// words are what a connected member says of itself.
+type words struct {
+	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
+	trust        string                // digest of its list of trusted peers
+	name         string
+	capabilities []string
+}
+
+// said takes what a connected member says of itself. changed reports whether what is
+// remembered of it did, differs whether it says for the first time that its trusted
+// peers are not ours.
+func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return false, false
+	}
+	if len(w.addrs) > 0 && !sameAddrs(e.addrs, w.addrs) {
+		e.addrs, changed = w.addrs[:min(len(w.addrs), maxAddrs)], true
+	}
+	if e.name != w.name || !slices.Equal(e.capabilities, w.capabilities) {
+		e.name, e.capabilities, changed = w.name, w.capabilities, true
+	}
+	differs = w.trust != ours && w.trust != e.trust
+	e.trust, e.differs, e.data = w.trust, w.trust != ours, w.data
+	return changed, differs
+}
+
+// data is where a member's data port is.
+func (r *roster) data(id peer.ID) []multiaddr.Multiaddr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.records[id]; e != nil && e.member() {
+		return e.data
+	}
+	return nil
+}
+
+func sameAddrs(a, b []multiaddr.Multiaddr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !multiaddr.Contains(b, x) {
+			return false
+		}
+	}
+	return true
+}
+
+// heard takes what one member says about where another is. What a member said
+// of itself counts more.
+func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if id == r.self || len(addrs) == 0 {
+		return false
+	}
+	e := r.records[id]
+	if e == nil {
+		if len(r.records) >= maxCandidates+r.confirmedCount() {
+			return false
+		}
+		e = r.entry(id)
+	}
+	if e.connected {
+		return false
+	}
+	if !e.confirmed && len(capabilities) > 0 {
+		e.capabilities = capabilities
+	}
+	for _, a := range addrs {
+		if !multiaddr.Contains(e.addrs, a) {
+			e.addrs = append([]multiaddr.Multiaddr{a}, e.addrs...)
+			news = true
+		}
+	}
+	e.addrs = e.addrs[:min(len(e.addrs), maxAddrs)]
+	if news {
+		e.backoff.Reset()
+		e.due = time.Now()
+	}
+	return news
+}
