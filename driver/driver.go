@@ -46,21 +46,20 @@ func isLocal(path string) bool {
 // lookup finds the entry of a shared path, asking the members when the request
 // is one whose miss may only mean that this registry has not heard yet.
 func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) {
+	r := requestOf(ctx)
+	if isTag(path) && r.method != "" {
+		if err := s.awaitJoined(ctx); err != nil {
+			return pathmap.Entry{}, err
+		}
+	}
 	e, err := s.paths.View().Get(path)
 	if !errors.Is(err, pathmap.ErrNotFound) {
 		return e, err
 	}
-	r := requestOf(ctx)
 	if !r.asksOnMiss(path) {
 		return e, notFound(path)
 	}
-	wait, cancel, ok := s.misses.begin(ctx, r.key, s.params.SyncTimeout)
-	if !ok {
-		return e, notFound(path)
-	}
-	defer cancel()
-	s.meetFirst(wait)
-	late := s.paths.CatchUp(wait)
+	late := s.catchUp(ctx)
 	e, err = s.paths.View().Get(path)
 	if errors.Is(err, pathmap.ErrNotFound) {
 		if late != nil {
@@ -69,6 +68,21 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 		return e, notFound(path)
 	}
 	return e, err
+}
+
+// catchUp brings the map up to what the members acknowledged before the call, in the
+// time that its request may wait. It is a Refusal, or pathmap.ErrBehind, when what they
+// named has not come.
+func (s *store) catchUp(ctx context.Context) error {
+	if err := s.awaitJoined(ctx); err != nil {
+		return err
+	}
+	wait, cancel, ok := s.misses.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
+	if !ok {
+		return nil
+	}
+	defer cancel()
+	return s.paths.CatchUp(wait)
 }
 
 // GetContent implements storagedriver.StorageDriver.

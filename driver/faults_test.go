@@ -26,6 +26,7 @@ func linkedPair(t *testing.T, syncTimeout time.Duration) (a, b *drivertest.Membe
 	p.DatastorePath, p.Bootstrappers = t.TempDir(), a.Addresses()
 	b, linkB = drivertest.StartLinked(t, p)
 	drivertest.AwaitMesh(t, a, b)
+	drivertest.Await(t, "it has caught up", func() bool { return b.Status(t.Context()).Phase == "joined" })
 	return a, b, linkA, linkB
 }
 

@@ -27,6 +27,9 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 	if isLocal(dir) {
 		return s.local.List(ctx, dir)
 	}
+	if err := s.mayList(ctx); err != nil {
+		return nil, err
+	}
 	names := []string{}
 	err := s.children(dir, "", s.paths.View(), func(c child) bool {
 		names = append(names, c.path)
@@ -39,6 +42,15 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 		return nil, notFound(dir)
 	}
 	return names, nil
+}
+
+// mayList waits, in a request, until what a list lacks is not there. What the registry
+// lists for itself, such as uploads to purge, is local or can do without.
+func (s *store) mayList(ctx context.Context) error {
+	if requestOf(ctx).method == "" {
+		return nil
+	}
+	return s.awaitJoined(ctx)
 }
 
 // children merges the shared and the local children of a directory, in order of

@@ -10,17 +10,6 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// meetFirst waits until a member has named what it has, once after the start: before
-// that nobody is connected, and what the others were pushed while this registry was
-// away looks like nothing. The wait ends `synctimeout` after the start, for all. A
-// registry that knows of no others does not wait.
-func (r *rooms) meetFirst(ctx context.Context) {
-	if r.peer == nil || !time.Now().Before(r.meetUntil) || !r.joinsOthers() && !r.remembersOthers() {
-		return
-	}
-	r.awaitMember(ctx, r.meetUntil)
-}
-
 // awaitMember waits until the first trusted member since the start has named its heads.
 func (r *rooms) awaitMember(ctx context.Context, until time.Time) {
 	ctx, cancel := context.WithDeadline(ctx, until)
@@ -39,6 +28,12 @@ func (r *rooms) joinsOthers() bool {
 		info, err := libpeer.AddrInfoFromString(addr)
 		return err == nil && info.ID != r.self
 	})
+}
+
+// trustsOthers reports whether anybody else's changes count here.
+func (r *rooms) trustsOthers() bool {
+	ids, err := r.params.trusted()
+	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != r.self }))
 }
 
 // remembersOthers says whether this registry was in a swarm before, or is now.

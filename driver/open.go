@@ -44,7 +44,7 @@ type rooms struct {
 	manifests *manifestFetcher // nil: offline
 	learning  learning
 	misses    missWaits
-	meetUntil time.Time // when the wait for the first member ends
+	join      joinWatch
 	missing   missingBlobs
 	completes completes
 
@@ -110,7 +110,7 @@ func (r *rooms) start() error {
 			return errors.Join(err, r.Close())
 		}
 	}
-	r.meetUntil = time.Now().Add(r.params.SyncTimeout)
+	r.startJoining()
 	r.introduce()
 	return nil
 }
@@ -289,6 +289,7 @@ func (r *rooms) closeAll() error {
 	if r.manifests != nil {
 		r.manifests.stop()
 	}
+	r.stopJoining()
 	if r.admin != nil {
 		try("admin socket", r.admin.Close)
 	}

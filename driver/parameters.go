@@ -38,6 +38,7 @@ type Parameters struct {
 	MemberExpiry      time.Duration `mapstructure:"memberexpiry"`
 	Offline           bool          `mapstructure:"offline"`
 	SyncTimeout       time.Duration `mapstructure:"synctimeout"`
+	AloneTimeout      time.Duration `mapstructure:"alonetimeout"`
 	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
 	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
 }
@@ -58,6 +59,7 @@ func DefaultParameters() Parameters {
 		DatastorePath: "/var/lib/registry/ipfs",
 		MemberExpiry:  peer.DefaultMemberExpiry,
 		SyncTimeout:   2 * time.Second,
+		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
 	}
 }
@@ -238,6 +240,9 @@ func (p Parameters) checkValues() error {
 	}
 	if p.SyncTimeout < 0 {
 		return errors.New("synctimeout: is negative; 0 never waits")
+	}
+	if p.AloneTimeout < 0 {
+		return errors.New("alonetimeout: is negative; 0 waits for nobody")
 	}
 	if p.FetchTimeout <= 0 {
 		return errors.New("fetchtimeout: must be more than 0, such as 30s")

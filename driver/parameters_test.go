@@ -94,6 +94,7 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, hash: 3}`:                             "quotes",
 		`{offline: true, synctimeout: soon}`:                   "synctimeout: soon is no duration: write it with its unit, such as 30s",
 		`{offline: true, synctimeout: -1s}`:                    "synctimeout",
+		`{offline: true, alonetimeout: -1s}`:                   "alonetimeout",
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
 		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout: 30 is no duration: write it with its unit",
 		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is no list of texts: write",
@@ -127,7 +128,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"dataaddrs": "/ip4/127.0.0.1/tcp/3,/ip4/127.0.0.1/tcp/4", "dataannounceaddrs": "/dns4/a.example.org/tcp/3",
 		"bootstrappers": "/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer, "datastorepath": "/data",
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
-		"offline": "true", "synctimeout": "3s", "fetchtimeout": "4m0s", "hash": "blake3",
+		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")

@@ -41,12 +41,3 @@ func tryWrite(dir string) error {
 	_, err = f.Write(make([]byte, 4096))
 	return errors.Join(err, f.Close(), os.Remove(filepath.Clean(f.Name())))
 }
-
-// unjoined is about a registry that is configured to join others and has met no
-// member since its start, whether from its configuration or from an earlier run.
-func (r *rooms) unjoined() string {
-	if r.peer == nil || !r.joinsOthers() || r.peer.Met() {
-		return ""
-	}
-	return "no member has been met since the start: see the bootstrappers in `registry ipfs status`"
-}

@@ -55,7 +55,7 @@ func (r *rooms) Status(context.Context) Status {
 	s := Status{
 		Version: Version(), NotReady: r.Ready(), Started: r.started,
 		PeerID: r.self.String(), Name: r.params.name(), Capabilities: capabilities(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
-		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(),
+		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(), Phase: r.phase().String(),
 		Hash:  r.blobs.Function().String(),
 		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
 		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},

@@ -21,6 +21,9 @@ func (s *store) Walk(ctx context.Context, from string, f storagedriver.WalkFn, o
 	if isLocal(from) {
 		return s.local.Walk(ctx, from, f, options...)
 	}
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
 	w := &walk{s: s, view: s.paths.View(), f: f}
 	if from != "/" && !w.view.IsDir(from) && !s.hasLocalDir(from) {
 		if walksEmpty(from) || s.hasNoTags(from) {

@@ -37,8 +37,10 @@ func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 			return nil
 		}
 	}
-	if strings.Contains(path, "/_manifests/tags/") {
-		s.catchUpFirst(ctx)
+	if isTag(path) {
+		if err := s.catchUpFirst(ctx); err != nil {
+			return err
+		}
 	}
 	return s.write(ctx, pathmap.Op{Path: path, Entry: &pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}})
 }
@@ -53,19 +55,23 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	return err
 }
 
-// catchUpFirst waits until what members have named so far is merged, and right after
-// the start until one has: the greater version of a tag wins, and one written beside a
-// long history that is still to come would have a small one, though it is the last that
-// was pushed. What does not come in time is concurrent. Its time is that of the
-// request's misses.
-func (s *store) catchUpFirst(ctx context.Context) {
+// catchUpFirst waits, right after the start, until a member has told how great the
+// versions are that it has seen: the greater one of a tag wins, and one written beside a
+// history that is still to come would be small, though it is the last that was pushed.
+// Then it waits until what members have named so far is merged, so that the push
+// replaces it; what does not come in time stays beside it, and loses. All its time is
+// that of the request's misses.
+func (s *store) catchUpFirst(ctx context.Context) error {
+	if err := s.awaitPhase(ctx, s.paths.Told()); err != nil {
+		return err
+	}
 	ctx, cancel, ok := s.misses.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
 	if !ok {
-		return
+		return nil
 	}
 	defer cancel()
-	s.meetFirst(ctx)
 	s.paths.Follow(ctx)
+	return nil
 }
 
 // Move implements storagedriver.StorageDriver. Bytes that leave a local path
@@ -136,6 +142,11 @@ func (s *store) unshare(ctx context.Context, source, dest string) error {
 func (s *store) Delete(ctx context.Context, path string) error {
 	if isLocal(path) {
 		return s.local.Delete(ctx, path)
+	}
+	if !s.ReadOnly() {
+		if err := s.awaitJoined(ctx); err != nil {
+			return err
+		}
 	}
 	ops := s.deletes(path)
 	if err := s.mayWrite(); err != nil && len(ops) > 0 {

@@ -20,6 +20,7 @@ type Status struct {
 	Network       string         `json:"network"` // private, public or offline
 	DataPath      string         `json:"data_path"`
 	ReadOnly      bool           `json:"read_only"` // outside its own list of trusted peers
+	Phase         string         `json:"phase"`     // joined, joining, or alone: no member answers
 	Hash          string         `json:"hash"`      // what new blobs are named with
 	Map           Map            `json:"map"`
 	Bootstrappers []Bootstrapper `json:"bootstrappers"` // of the configuration, without this registry

@@ -55,7 +55,7 @@ func (m *Map) publisher() {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(m.ctx, publishTimeout)
-		if err := m.cfg.Swarm.Publish(ctx, payload); err != nil && m.ctx.Err() == nil {
+		if err := m.cfg.Swarm.Publish(ctx, withCounter(payload, m.greatest())); err != nil && m.ctx.Err() == nil {
 			m.log.WithError(err).Debug("announcement not sent, the exchange of heads carries it")
 		}
 		cancel()

@@ -85,9 +85,11 @@ func (m *Map) compare(id peer.ID) {
 		return
 	}
 	if len(unknown) > 0 {
+		m.meeting.await(id, heads)
 		m.inbox.add(id, heads)
 	} else {
 		m.follows(id)
+		m.meeting.caughtUp()
 	}
-	m.meeting.held()
+	m.meeting.met.happen()
 }

@@ -38,3 +38,17 @@ func (m *Map) PutRaw(key string, e Entry) error {
 	m.publish(m.current.Load())
 	return nil
 }
+
+// What the tests of this package see of it.
+var (
+	EncodeHeads = encodeHeads
+	DecodeHeads = decodeHeads
+	WithCounter = withCounter
+	CounterOf   = counterOf
+)
+
+// Greatest is the greatest counter that the map knows of.
+func (m *Map) Greatest() uint64 { return m.greatest() }
+
+// HearCounter has the map believe that a member has seen a counter.
+func (m *Map) HearCounter(counter uint64) { m.hearCounter(counter) }

@@ -67,6 +67,12 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
 	x.m.meeting.named.Store(true)
+	if !x.m.isRefused(x.id) { // one that is not followed is nobody to catch up with
+		x.m.meeting.answered()
+	}
+	if a.Counter != nil && x.m.hearCounter(*a.Counter) {
+		x.m.meeting.told.happen()
+	}
 	return a.Heads, nil
 }
 
@@ -141,6 +147,7 @@ func (x *exchange) page(w *wanted) (got int, more bool, err error) {
 		if err != nil {
 			return got, false, joinKeep(err, x.m.keep(keep))
 		}
+		x.m.meeting.answered()
 		if len(raw) == 0 {
 			break
 		}

@@ -77,9 +77,11 @@ type Map struct {
 
 	current atomic.Pointer[snapshot]
 	heads   atomic.Pointer[[]cid.Cid]
-	lock    sync.Mutex // one delta at a time: a local commit or a remote merge
-	counter uint64     // greatest Lamport counter seen; under lock
-	broken  error      // set when disk and memory may differ; under lock
+	lock    sync.Mutex    // one delta at a time: a local commit or a remote merge
+	counter uint64        // greatest Lamport counter seen; under lock
+	merged  atomic.Uint64 // the same, as it is on disk
+	told    atomic.Uint64 // greatest that a member said it has seen
+	broken  error         // set when disk and memory may differ; under lock
 
 	writes   chan *writeRequest
 	outbox   chan struct{}
@@ -89,7 +91,7 @@ type Map struct {
 	inbox    inbox
 	comparer comparer
 	last     lastDeltas
-	meeting  meeting
+	meeting  *meeting
 	stuck    atomic.Bool // merging fails here, and that was said
 	refused  refusals
 	listener net.Listener
@@ -112,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		outbox:  make(chan struct{}, 1),
 		fetches: semaphore.NewWeighted(maxFetches),
 		inbox:   newInbox(),
-		meeting: meeting{met: make(chan struct{})},
+		meeting: newMeeting(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
@@ -149,25 +151,9 @@ func (m *Map) openCRDT() error {
 	return nil
 }
 
-// saveCounter stores the Lamport counter inside the transaction, so that no
-// version is used twice.
-func (m *Map) saveCounter() error {
-	return m.ledger.Put(m.ctx, counterKey, binary.AppendUvarint(nil, m.counter))
-}
-
-func (m *Map) loadCounter(ctx context.Context) error {
-	b, err := m.ledger.Get(ctx, counterKey)
-	if err != nil && !errors.Is(err, ds.ErrNotFound) {
-		return fmt.Errorf("load path map: %w", err)
-	}
-	counter, _ := binary.Uvarint(b)
-	m.counter = max(m.counter, counter)
-	return nil
-}
-
 // load builds the ordered map from the CRDT's live keys.
 func (m *Map) load(ctx context.Context) error {
-	if err := m.loadCounter(ctx); err != nil {
+	if err := m.loadCounter(); err != nil {
 		return err
 	}
 	snap := newSnapshot()
@@ -215,6 +201,7 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 // publish makes a committed state the one readers and members see; lock is held.
 func (m *Map) publish(snap *snapshot) {
 	heads := m.liveHeads()
+	m.merged.Store(m.counter) // before the heads: who is told of those is told of this
 	m.heads.Store(&heads)
 	m.tellSettings(m.current.Swap(snap), snap)
 }

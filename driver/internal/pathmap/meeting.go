@@ -3,17 +3,99 @@ package pathmap
 import (
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// meeting is whether a trusted member named its heads since this map was opened.
+// meeting is what this map heard from trusted members since it was opened, and whether
+// it has caught up with one of them: all heads that it named at some moment since then
+// are merged.
 type meeting struct {
-	named atomic.Bool
-	once  sync.Once
-	met   chan struct{} // closed later: once what it named is being followed
+	opened time.Time
+	named  atomic.Bool  // a member has named its heads
+	last   atomic.Int64 // when one answered last, since opened
+	met    signal
+	told   signal // one has told the greatest counter that it has seen
+	caught signal
+
+	mu      sync.Mutex
+	pending map[peer.ID][]cid.Cid // the heads that each named first and that were not merged then
 }
 
-func (m *meeting) held() { m.once.Do(func() { close(m.met) }) }
+// signal is an event that happens once.
+type signal struct {
+	once sync.Once
+	c    chan struct{}
+}
+
+func newSignal() signal { return signal{c: make(chan struct{})} }
+
+func (s *signal) happen() { s.once.Do(func() { close(s.c) }) }
+
+func newMeeting() *meeting {
+	return &meeting{
+		opened: time.Now(), met: newSignal(), told: newSignal(), caught: newSignal(),
+		pending: map[peer.ID][]cid.Cid{},
+	}
+}
+
+// answered notes that a member answered just now, with heads or with deltas.
+func (m *meeting) answered() { m.last.Store(int64(time.Since(m.opened))) }
+
+// await remembers heads that are to be merged before this map has caught up with the
+// member that named them: those it named first, since a member may name newer ones
+// faster than they come.
+func (m *meeting) await(id peer.ID, heads []cid.Cid) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.pending[id]; !ok && m.pending != nil {
+		m.pending[id] = heads
+	}
+}
+
+func (m *meeting) awaited(id peer.ID) (heads []cid.Cid, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	heads, ok = m.pending[id]
+	return heads, ok
+}
+
+func (m *meeting) caughtUp() {
+	m.told.happen() // the counters are merged with the history
+	m.caught.happen()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = nil
+}
+
+// noteMerged looks whether what a member named is merged by now.
+func (m *Map) noteMerged(id peer.ID) {
+	heads, ok := m.meeting.awaited(id)
+	if !ok {
+		return
+	}
+	if unknown, err := m.unknownHeads(heads); err == nil && len(unknown) == 0 {
+		m.meeting.caughtUp()
+	}
+}
 
 // Met is closed when the first trusted member since Open has named its heads, and
 // what is unknown of them is being followed.
-func (m *Map) Met() <-chan struct{} { return m.meeting.met }
+func (m *Map) Met() <-chan struct{} { return m.meeting.met.c }
+
+// CaughtUp is closed when all heads that some trusted member named since Open are
+// merged: this map then shows what that member did at that moment.
+func (m *Map) CaughtUp() <-chan struct{} { return m.meeting.caught.c }
+
+// Told is closed when a write here has a greater version than all that some trusted
+// member had seen at a moment since Open: not before it said so, or CaughtUp.
+func (m *Map) Told() <-chan struct{} { return m.meeting.told.c }
+
+// LastAnswer is when a trusted member answered a question of this map last, one that is
+// not refused; false: none did since Open.
+func (m *Map) LastAnswer() (time.Time, bool) {
+	since := m.meeting.last.Load()
+	return m.meeting.opened.Add(time.Duration(since)), since > 0
+}

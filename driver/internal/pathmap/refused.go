@@ -34,6 +34,13 @@ func (m *Map) Refused() map[peer.ID]Refusal {
 	return all
 }
 
+func (m *Map) isRefused(id peer.ID) bool {
+	m.refused.mu.Lock()
+	defer m.refused.mu.Unlock()
+	_, refused := m.refused.of[id]
+	return refused
+}
+
 // refuses notes that a member has a change which this registry refuses, and says so once.
 func (m *Map) refuses(id peer.ID, err error) {
 	reason := reasonOf(err)

@@ -57,7 +57,7 @@ func (m *Map) serve(conn net.Conn) {
 		var err error
 		switch req.Op {
 		case opHeads:
-			err = writeJSON(conn, answer{Heads: m.Heads()})
+			err = writeJSON(conn, m.headsAnswer())
 		case opDeltas:
 			walk = m.newAncestry(req.Want, req.Have)
 			err = sendPage(conn, walk, req.Page)
@@ -70,6 +70,12 @@ func (m *Map) serve(conn net.Conn) {
 			return
 		}
 	}
+}
+
+func (m *Map) headsAnswer() answer {
+	heads := m.Heads() // first: the counter is then no less than theirs
+	counter := m.greatest()
+	return answer{Heads: heads, Counter: &counter}
 }
 
 func sendPage(conn net.Conn, walk *ancestry, page int) error {

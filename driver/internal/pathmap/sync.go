@@ -49,6 +49,9 @@ func (m *Map) Announced(from peer.ID, payload []byte) {
 		m.log.WithField("peer", from).WithError(err).Debug("announcement dropped")
 		return
 	}
+	if counter, ok := counterOf(payload); ok {
+		m.hearCounter(counter)
+	}
 	if len(heads) > 0 {
 		m.expect(from, heads[len(heads)-1])
 	}
@@ -114,10 +117,17 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 		if heads, err = x.heads(); err != nil {
 			return err
 		}
-		m.meeting.held()
-		return m.followAll(m.ctx, x, heads)
+		m.meeting.await(id, heads)
+		m.meeting.met.happen()
+		err = m.followAll(m.ctx, x, heads)
+	} else {
+		err = x.follow(m.ctx, heads)
 	}
-	return x.follow(m.ctx, heads)
+	if err != nil {
+		return err
+	}
+	m.noteMerged(id)
+	return nil
 }
 
 func (m *Map) trusted() []peer.ID {
@@ -197,7 +207,11 @@ func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 		m.log.WithField("peer", id).WithError(err).Debug("catching up")
 	}
 	unknown, err := m.unknownHeads(heads)
-	return err != nil || len(unknown) > 0
+	if err != nil || len(unknown) > 0 {
+		return true
+	}
+	m.meeting.caughtUp()
+	return false
 }
 
 // rounds lets requests that miss at the same time share one round of asking. A

@@ -39,9 +39,10 @@ type request struct {
 }
 
 type answer struct {
-	Heads []cid.Cid `json:"heads,omitempty"`
-	More  bool      `json:"more,omitempty"` // there are older deltas
-	Error string    `json:"error,omitempty"`
+	Heads   []cid.Cid `json:"heads,omitempty"`
+	Counter *uint64   `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
+	More    bool      `json:"more,omitempty"`    // there are older deltas
+	Error   string    `json:"error,omitempty"`
 }
 
 // byteReader is what a connection is read through.

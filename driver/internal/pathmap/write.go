@@ -213,11 +213,11 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
 	if op.Entry == nil {
 		return nil
 	}
-	if m.counter >= maxCounter {
-		return fmt.Errorf("%w: no version is left above %d", errUnacceptable, m.counter)
+	counter, err := m.nextCounter()
+	if err != nil {
+		return err
 	}
-	m.counter++
-	v, value := version{m.counter, m.cfg.Self}, op.Entry.Marshal()
+	v, value := version{counter, m.cfg.Self}, op.Entry.Marshal()
 	if err := batch.Put(m.ctx, keyOf(op.Path, v), value); err != nil {
 		return err
 	}

@@ -1,0 +1,109 @@
+package pathmap_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+func happened(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func caughtUp(t *testing.T, s *seat) {
+	t.Helper()
+	eventually(t, "it has caught up", func() bool { return happened(s.m.CaughtUp()) })
+}
+
+// TestAMemberThatSaysNothingIsNotMet, and one that answers is.
+func TestAMemberThatSaysNothingIsNotMet(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	f.mutes(1)
+	a.m.Joined("mute-0")
+	eventually(t, "it was asked", func() bool { return f.asking.Load() > 0 })
+	if _, ok := a.m.LastAnswer(); ok || happened(a.m.Met()) || happened(a.m.Told()) || happened(a.m.CaughtUp()) {
+		t.Error("a member that says nothing was met")
+	}
+	b := f.add("b")
+	put(t, b, "/p", "1")
+	caughtUp(t, a)
+	caughtUp(t, b)
+	if _, ok := a.m.LastAnswer(); !ok || !has(a, "/p", "1", t) || !happened(a.m.Told()) {
+		t.Error("it has caught up with a member that it did not hear")
+	}
+}
+
+// TestNotCaughtUpBeforeAllIsMerged cuts each exchange before the history is through.
+func TestNotCaughtUpBeforeAllIsMerged(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	for range 50 {
+		put(t, a, "/p", "1")
+	}
+	f.cutAfter.Store(2000) // enough for its heads
+	b := f.add("b")
+	eventually(t, "it was told", func() bool { return happened(b.m.Told()) })
+	for b.m.View().Digest() != a.m.View().Digest() {
+		if happened(b.m.CaughtUp()) && b.m.View().Digest() != a.m.View().Digest() {
+			t.Fatal("it says that it has caught up")
+		}
+		f.cutAfter.Add(2000)
+		time.Sleep(time.Millisecond)
+	}
+	caughtUp(t, b)
+}
+
+// TestAWriteIsAboveWhatAMemberWasTold by a third, though neither has merged it.
+func TestAWriteIsAboveWhatAMemberWasTold(t *testing.T) {
+	f := newFabric(t)
+	f.interval = time.Hour
+	a, b := f.add("a"), f.add("b")
+	for range 5 {
+		put(t, a, "/p", "1")
+	}
+	agree(t, a, b)
+	a.m.HearCounter(1000)
+	b.m.Joined(a.id)
+	eventually(t, "it hears", func() bool { return b.m.Greatest() == 1000 })
+	put(t, b, "/p", "2")
+	if got := b.m.Greatest(); got != 1001 {
+		t.Errorf("the version is %d", got)
+	}
+	eventually(t, "the announcement tells it", func() bool { return a.m.Greatest() == 1001 })
+	a.m.HearCounter(1 << 40)
+	if got := a.m.Greatest(); got != 1001 {
+		t.Errorf("a counter that nobody can have reached was believed: %d", got)
+	}
+}
+
+// TestTheCounterInAnAnnouncement is skipped by a release that does not know it, and one
+// without it is read as ever.
+func TestTheCounterInAnAnnouncement(t *testing.T) {
+	a := newFabric(t).add("a")
+	put(t, a, "/p", "1")
+	plain, err := pathmap.EncodeHeads(a.m.Heads())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := pathmap.CounterOf(plain); ok {
+		t.Error("an announcement of an older release has a counter")
+	}
+	with := pathmap.WithCounter(plain, 7)
+	heads, err := pathmap.DecodeHeads(with) // as every release does
+	if err != nil || len(heads) != 1 || heads[0] != a.m.Heads()[0] {
+		t.Errorf("heads %v, %v", heads, err)
+	}
+	if counter, ok := pathmap.CounterOf(with); !ok || counter != 7 {
+		t.Errorf("counter %d, %v", counter, ok)
+	}
+	for n := range with {
+		_, _ = pathmap.CounterOf(with[:n]) // whatever it says, it ends
+	}
+}

@@ -1,0 +1,156 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// errJoining refuses what would be answered from a map that lacks what the others have.
+var errJoining = errors.New("this registry has just started and is still catching up with the others: try again")
+
+// phase is how far a registry is on its way into its swarm.
+type phase int
+
+const (
+	joined  phase = iota // it has caught up with a member since the start, or has nobody to join
+	joining              // what the others have may not all be here
+	alone                // as before, but none of them answers
+)
+
+func (p phase) String() string { return [...]string{"joined", "joining", "alone"}[p] }
+
+// joinWatch tells in the log when a registry finds itself alone, and when no longer.
+type joinWatch struct {
+	joins bool // decided once: whoever begins a swarm has nothing to catch up with
+	begun time.Time
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+}
+
+// startJoining decides whether this registry is to join others: it has bootstrappers
+// other than itself, or met members in an earlier run, and trusts somebody else.
+func (r *rooms) startJoining() {
+	ctx, stop := context.WithCancel(context.Background())
+	j := &r.join
+	j.stop, j.begun = stop, time.Now()
+	j.joins = r.peer != nil && (r.joinsOthers() && r.trustsOthers() || r.remembersOthers())
+	if j.joins {
+		j.wg.Go(func() { r.watchJoining(ctx) })
+	}
+}
+
+func (r *rooms) stopJoining() {
+	if r.join.stop != nil {
+		r.join.stop()
+	}
+	r.join.wg.Wait()
+}
+
+// watchJoining says once that nobody can be met, and that it is over.
+func (r *rooms) watchJoining(ctx context.Context) {
+	for r.phase() != alone {
+		select {
+		case <-time.After(time.Until(r.aloneAt())):
+		case <-r.paths.CaughtUp():
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+	r.log.WithField("since", r.lastAnswer().Format(time.RFC3339)).
+		Warn("no member of the swarm can be met: this registry serves what it has, which may be out of date; check its bootstrappers and the network between them (`registry ipfs status`)")
+	select {
+	case <-r.paths.CaughtUp():
+		r.log.Info("a member was met, and this registry has caught up with it")
+	case <-ctx.Done():
+	}
+}
+
+// lastAnswer is when a member answered last, or the start.
+func (r *rooms) lastAnswer() time.Time {
+	if t, ok := r.paths.LastAnswer(); ok {
+		return t
+	}
+	return r.join.begun
+}
+
+// aloneAt is when this registry counts as alone unless a member answers before. A
+// member that is connected and says nothing is nobody.
+func (r *rooms) aloneAt() time.Time { return r.lastAnswer().Add(r.params.AloneTimeout) }
+
+func (r *rooms) phase() phase {
+	if !r.join.joins {
+		return joined
+	}
+	select {
+	case <-r.paths.CaughtUp():
+		return joined
+	default:
+	}
+	if time.Now().Before(r.aloneAt()) {
+		return joining
+	}
+	return alone
+}
+
+// awaitJoined waits until this registry has caught up with a member, or knows that it is
+// alone, for as long as its request may wait, and is a Refusal when that was not enough.
+// Whatever says that something is not there, lists, deletes, or follows a name that can
+// move comes here first: right after a start the map is that of the last run, or empty.
+func (r *rooms) awaitJoined(ctx context.Context) error {
+	return r.awaitPhase(ctx, r.paths.CaughtUp())
+}
+
+// awaitPhase is awaitJoined with another event that may end the wait.
+func (r *rooms) awaitPhase(ctx context.Context, enough <-chan struct{}) error {
+	if r.phase() != joining {
+		return nil
+	}
+	wait, cancel, ok := r.misses.begin(ctx, requestOf(ctx).key, r.params.SyncTimeout)
+	if ok {
+		defer cancel()
+	} else {
+		wait, cancel = context.WithCancel(ctx)
+		cancel()
+	}
+	for r.phase() == joining {
+		select {
+		case <-enough:
+			return nil
+		default:
+		}
+		select {
+		case <-enough:
+			return nil
+		case <-time.After(time.Until(r.aloneAt())):
+		case <-wait.Done():
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return behind(ctx, errJoining)
+		}
+	}
+	return nil
+}
+
+// unjoined is the reason for not being ready of a registry that is to join others.
+func (r *rooms) unjoined() string {
+	switch r.phase() {
+	case joining:
+		if _, met := r.paths.LastAnswer(); !met {
+			return "no member has been met since the start: see the bootstrappers in `registry ipfs status`"
+		}
+		return "still catching up with the other registries"
+	case alone:
+		return fmt.Sprintf("no member can be met since %s, what is served may be out of date: see the bootstrappers in `registry ipfs status`",
+			r.lastAnswer().Format(time.RFC3339))
+	}
+	return ""
+}
+
+// isTag reports whether a path is a tag's own, which moves.
+func isTag(path string) bool { return strings.Contains(path, "/_manifests/tags/") }
