@@ -53,6 +53,13 @@ func (l *ledger) commit(ctx context.Context) error {
 	return nil
 }
 
+// written are the keys that the last transaction wrote, or tried to.
+func (l *ledger) written() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pending.Keys()
+}
+
 func (l *ledger) discard(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

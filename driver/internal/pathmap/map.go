@@ -72,7 +72,7 @@ type Map struct {
 	log    *logrus.Entry
 	ledger *ledger
 	blocks blockstore.Blockstore
-	crdt   atomic.Pointer[crdt.Datastore] // replaced by reopen
+	crdt   atomic.Pointer[crdt.Datastore] // replaced by mend
 	feed   *feed
 
 	current atomic.Pointer[snapshot]
@@ -81,7 +81,7 @@ type Map struct {
 	counter uint64        // greatest Lamport counter seen; under lock
 	merged  atomic.Uint64 // the same, as it is on disk
 	told    atomic.Uint64 // greatest that a member said it has seen
-	broken  error         // set when disk and memory may differ; under lock
+	broken  *failure      // set when disk and memory may differ; under lock
 
 	writes   chan *writeRequest
 	outbox   chan struct{}
@@ -167,8 +167,7 @@ func (m *Map) load(ctx context.Context) error {
 }
 
 func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) error {
-	prefix := crdtKey.ChildString("s").ChildString("k").String()
-	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: prefix + namespace})
+	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: liveKeys + namespace})
 	if err != nil {
 		return err
 	}
@@ -177,12 +176,8 @@ func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) er
 		if r.Error != nil {
 			return r.Error
 		}
-		key := ds.RawKey(r.Key[len(prefix):])
-		if key.Name() != "v" {
-			continue // the priority beside the value
-		}
-		path, v, ours, err := parseKey(key.Parent().String())
-		if err != nil || !ours {
+		path, v, ok := liveVersion(r.Key)
+		if !ok {
 			continue
 		}
 		snap.set(path, v, r.Value)

@@ -64,8 +64,8 @@ func groupLen(pending []*delta) int {
 func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.broken != nil {
-		return m.broken
+	if err := m.mend(); err != nil {
+		return err
 	}
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
@@ -79,15 +79,15 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 			break // what came before it stands
 		}
 		if err := m.mergeDelta(snap, d); err != nil {
-			return m.reopen(fmt.Errorf("merge delta %s: %w", d.cid, err))
+			return m.fail(fmt.Errorf("merge delta %s: %w", d.cid, err))
 		}
 		added = d.adds(added)
 	}
 	if err := m.saveCounter(); err != nil {
-		return m.reopen(err)
+		return m.fail(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {
-		return m.reopen(err)
+		return m.fail(err)
 	}
 	m.publish(snap)
 	if m.cfg.OnAdded != nil && len(added) > 0 {

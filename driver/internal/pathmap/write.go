@@ -140,18 +140,18 @@ func (m *Map) commitGroup(group []*writeRequest) {
 func (m *Map) commit(group []*writeRequest) error {
 	m.lock.Lock()
 	defer m.lock.Unlock()
-	if m.broken != nil {
-		return m.broken
+	if err := m.mend(); err != nil {
+		return err
 	}
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
 	snap := m.current.Load().clone()
 	if err := m.commitDelta(snap, group); err != nil {
-		return m.reopen(err)
+		return m.fail(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {
-		return m.reopen(err)
+		return m.fail(err)
 	}
 	m.publish(snap)
 	return nil
@@ -244,24 +244,4 @@ func (m *Map) recordHeads(before []cid.Cid) error {
 		}
 	}
 	return nil
-}
-
-// reopen answers a failed transaction: go-ds-crdt holds heads and pending
-// changes in memory that the disk has not, so it is opened again from disk.
-func (m *Map) reopen(cause error) error {
-	m.feed.take()
-	err := m.crdt.Load().Close() // it must be still before the transaction goes
-	m.feed.finish()
-	m.ledger.discard(m.ctx)
-	if err == nil {
-		err = m.openCRDT()
-	}
-	if err == nil {
-		err = m.load(m.ctx)
-	}
-	if err != nil {
-		m.broken = fmt.Errorf("path map is out of step with its disk, restart this registry: %w", errors.Join(cause, err))
-		return m.broken
-	}
-	return cause
 }

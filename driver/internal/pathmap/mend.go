@@ -1,0 +1,97 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	ds "github.com/ipfs/go-datastore"
+)
+
+// failure is a transaction that failed, and of which it is not known yet what is on disk.
+type failure struct {
+	cause error
+	keys  []string // that the transaction wrote
+}
+
+// fail answers a failed transaction, and returns its cause. The map that readers see was
+// not changed by it. go-ds-crdt holds heads and pending changes in memory that the disk
+// may not have: it ends here, and is opened again from disk, now or before the next
+// transaction. lock is held.
+func (m *Map) fail(cause error) error {
+	m.feed.take()
+	if err := m.crdt.Load().Close(); err != nil { // it must be still before the transaction goes
+		cause = errors.Join(cause, err)
+	}
+	m.feed.finish()
+	m.broken = &failure{cause: cause, keys: m.ledger.written()}
+	m.ledger.discard(m.ctx)
+	if err := m.mend(); err != nil {
+		m.log.WithError(err).Debug("the path map takes no changes yet")
+	}
+	return cause
+}
+
+// mend brings memory in step with the disk after a failed transaction, and reports whether
+// that is so: it is tried again before each transaction until it is. A failed commit may
+// be on disk all the same, but nothing else changed, so what it wrote is read again and
+// nothing more. That a write succeeds first is the datastore's word that it is over with
+// what failed. lock is held.
+func (m *Map) mend() error {
+	if m.broken == nil {
+		return nil
+	}
+	if err := m.saveCounter(); err != nil {
+		return fmt.Errorf("the path map waits for its datastore: %w", err)
+	}
+	snap := m.current.Load().clone()
+	for _, key := range m.broken.keys {
+		if err := m.reread(snap, key); err != nil {
+			return fmt.Errorf("read what a failed write left: %w", err)
+		}
+	}
+	if err := m.openCRDT(); err != nil {
+		return err
+	}
+	m.broken = nil
+	m.publish(snap)
+	return nil
+}
+
+// reread brings a snapshot up to date with one key of the datastore, if it is the value of
+// a version.
+func (m *Map) reread(snap *snapshot, key string) error {
+	path, v, ok := liveVersion(key)
+	if !ok {
+		return nil
+	}
+	value, err := m.ledger.Get(m.ctx, ds.RawKey(key))
+	switch {
+	case errors.Is(err, ds.ErrNotFound):
+		snap.remove(path, v)
+	case err != nil:
+		return err
+	default:
+		snap.set(path, v, value)
+		m.counter = max(m.counter, v.counter)
+	}
+	return nil
+}
+
+// liveKeys is where the CRDT keeps the keys that are alive: below it /<key>/v is the value
+// of one, beside its priority.
+var liveKeys = crdtKey.ChildString("s").ChildString("k").String()
+
+// liveVersion reads which version of which path a key of the datastore holds the value of.
+func liveVersion(key string) (path string, v version, ok bool) {
+	rest, ok := strings.CutPrefix(key, liveKeys)
+	if !ok {
+		return "", v, false
+	}
+	k := ds.RawKey(rest)
+	if k.Name() != "v" {
+		return "", v, false
+	}
+	path, v, ours, err := parseKey(k.Parent().String())
+	return path, v, ours && err == nil
+}
