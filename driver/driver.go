@@ -118,7 +118,7 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
 	defer unpin()
 	if err != nil {
-		return err
+		return notStored(ctx, err)
 	}
 	return s.put(ctx, path, ref)
 }
@@ -182,11 +182,20 @@ func refOf(e pathmap.Entry) blob.Ref { return blob.Ref{CID: e.CID, Size: e.Size}
 
 // hasBytes reports whether a blob of that size needs nobody else.
 func (s *store) hasBytes(e pathmap.Entry) bool {
+	here, err := s.look(e)
+	return err == nil && here
+}
+
+// look is hasBytes, or the error that keeps it from knowing.
+func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	if _, inline := blob.InlineBytes(e.CID); inline {
-		return true
+		return true, nil
 	}
 	size, err := s.blobs.Size(e.CID)
-	return err == nil && size == e.Size
+	if errors.Is(err, blob.ErrNotFound) {
+		return false, nil
+	}
+	return size == e.Size, err
 }
 
 // hasVerified is hasBytes for bytes that this process has seen to be right.

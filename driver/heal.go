@@ -25,7 +25,11 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		}
 		return nil
 	}
-	if s.hasBytes(e) {
+	here, err := s.look(e)
+	if err != nil {
+		return notStored(ctx, err) // "not here" would be a guess
+	}
+	if here {
 		if r.manifest && r.method == http.MethodHead {
 			return s.complete(ctx, path, e)
 		}

@@ -30,6 +30,9 @@ func (r *rooms) unwritable() string {
 	if err := tryWrite(r.path(writersDir)); err != nil {
 		return "storage is not writable: " + err.Error()
 	}
+	if err := r.db.Writable(); err != nil {
+		return "storage is not writable: " + err.Error()
+	}
 	return ""
 }
 

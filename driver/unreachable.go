@@ -38,7 +38,8 @@ func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset i
 	return body, nil
 }
 
-// unreachable makes a refusal of a transfer's failure; any other error it leaves.
+// unreachable makes a refusal of a transfer's failure, or of the datastore's; any other
+// error it leaves.
 func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
@@ -50,7 +51,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	case errors.Is(err, transfer.ErrClosing):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: err})
 	}
-	return err
+	return notStored(ctx, err)
 }
 
 // hasMet says how this registry stands to the one that a blob was pushed to.

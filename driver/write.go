@@ -52,7 +52,7 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	if errors.Is(err, pathmap.ErrBadPath) {
 		return refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
 	}
-	return err
+	return notStored(ctx, err)
 }
 
 // catchUpFirst waits, right after the start, until a member has told how great the
@@ -108,7 +108,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return notFound(source)
 	}
 	if err != nil {
-		return fmt.Errorf("move %s to %s: %w", source, dest, err)
+		return notStored(ctx, fmt.Errorf("move %s to %s: %w", source, dest, err))
 	}
 	return s.put(ctx, dest, ref)
 }

@@ -43,7 +43,7 @@ func quiet() *logrus.Entry {
 
 // openAs opens the datastore, or badger without an owner.
 func openAs(how, dir string) (ds.Batching, error) {
-	if how == "owner" {
+	if how != "badger" {
 		return Open(dir, quiet())
 	}
 	o := badgerds.DefaultOptions
@@ -69,9 +69,16 @@ func write(how, dir, seed string) {
 	for range 20 + random.IntN(20) {
 		check(put())
 	}
-	limit(logBytes(dir) + int64(random.IntN(3000))) // in the middle of a record
+	if how == "close" {
+		limit(1000) // no table fits
+	} else {
+		limit(logBytes(dir) + int64(random.IntN(3000))) // in the middle of a record
+	}
 	for range 30 {
 		_ = put()
+	}
+	if how == "close" {
+		closeStuck(store.(*Datastore))
 	}
 	limit(-1)
 	for stored := 0; stored < 50; {
@@ -83,6 +90,14 @@ func write(how, dir, seed string) {
 	}
 	fmt.Println("done")
 	select {} // until it is killed
+}
+
+// closeStuck closes a datastore that cannot flush.
+func closeStuck(d *Datastore) {
+	d.closeWait = 100 * time.Millisecond
+	check(d.Close())
+	fmt.Println("done")
+	select {}
 }
 
 func check(err error) {
@@ -157,4 +172,11 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 func TestBadgerAloneLoses(t *testing.T) {
 	stored, gone := lost(t, "badger", 1)
 	require.NotEmpty(t, gone, "of %d", stored)
+}
+
+// TestCloseEndsWithoutRoom for what badger has to flush, and all is there at the next start.
+func TestCloseEndsWithoutRoom(t *testing.T) {
+	stored, gone := lost(t, "close", 1)
+	require.GreaterOrEqual(t, stored, 20)
+	require.Empty(t, gone, "of %d", stored)
 }

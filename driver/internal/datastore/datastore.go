@@ -36,6 +36,7 @@ type Datastore struct {
 	commits   chan *commit
 	failures  chan struct{} // buffered: badger failed by itself
 	closing   chan struct{}
+	closeWait time.Duration
 	closeOnce sync.Once
 	owner     sync.WaitGroup
 	keeper    sync.WaitGroup
@@ -61,7 +62,8 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 	d := &Datastore{
 		dir: dir, log: log, reserve: &reserve{dir: dir},
 		changed: make(chan struct{}), commits: make(chan *commit), failures: make(chan struct{}, 1), closing: make(chan struct{}),
-		health: &health{failed: make(chan struct{})},
+		closeWait: closeWait,
+		health:    &health{failed: make(chan struct{})},
 	}
 	d.owed.Store(TableSize) // what a replay finds is not known
 	e, err := d.openFirst()
@@ -231,7 +233,7 @@ func (d *Datastore) close() error {
 	case err := <-done:
 		d.keep()
 		return err
-	case <-time.After(closeWait):
+	case <-time.After(d.closeWait):
 	}
 	d.log.Warn("no room to close the datastore: nothing is lost, the next start reads its log")
 	return nil

@@ -130,11 +130,21 @@ func (d *Datastore) tend() {
 			return
 		}
 		if since := d.since.Load(); since != 0 && time.Since(time.Unix(0, since)) > stuckTime {
-			d.roomToFlush()
+			d.unstick()
 			continue
 		}
 		d.keep()
 	}
+}
+
+// unstick gives the owner what it may wait for. Where a write has failed that is the whole
+// reserve: a quota bounds badger that the file system's free space does not tell of.
+func (d *Datastore) unstick() {
+	if d.state().refusal != nil {
+		d.reserve.free()
+		return
+	}
+	d.roomToFlush()
 }
 
 // keep makes the reserve if it is not there and leaves MinFree.
