@@ -106,6 +106,9 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if err := s.mayWrite(); err != nil {
 		return err
 	}
+	if err := s.mayPut(ctx); err != nil {
+		return err
+	}
 	if c, ok := blob.Identity(content); ok && !isBlobData(path) {
 		return s.put(ctx, path, blob.Ref{CID: c, Size: int64(len(content))})
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
@@ -43,7 +44,12 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		}
 	case r.manifest && (r.method == http.MethodPut || r.method == http.MethodHead) && e.Size <= smallBlob:
 		err := s.fetchSoon(ctx, e)
-		if err != nil && r.method == http.MethodPut {
+		switch {
+		case room.Is(err) && r.method == http.MethodHead:
+			return s.findHolder(ctx, path, e) // GET would stream it
+		case room.Is(err):
+			return err
+		case err != nil && r.method == http.MethodPut:
 			return notFound(path) // the bytes are at hand, or a client can push them
 		}
 		if err == nil && r.method == http.MethodHead {
@@ -52,6 +58,15 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		return s.unreachable(ctx, path, err)
 	}
 	return nil
+}
+
+// findHolder is an error where no connected member holds a blob.
+func (s *store) findHolder(ctx context.Context, path string, e pathmap.Entry) error {
+	holders, err := s.transfers.Holders(ctx, refOf(e))
+	if err == nil && len(holders) == 0 {
+		err = &transfer.Unavailable{CID: e.CID}
+	}
+	return s.unreachable(ctx, path, err)
 }
 
 // fetchSoon fetches what is asked for in a hurry: within `synctimeout`.

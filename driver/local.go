@@ -24,8 +24,19 @@ type local struct {
 	blobs *blob.Store
 }
 
-// PutContent implements storagedriver.StorageDriver.
+func (l local) file(p string) string { return filepath.Join(l.root, p) }
+
+// PutContent implements storagedriver.StorageDriver. An upload begins only where there
+// is room.
 func (l local) PutContent(ctx context.Context, p string, content []byte) error {
+	if isHint(p) {
+		return l.putHint(ctx, p, content)
+	}
+	if isBeginning(p) {
+		if err := l.blobs.Room().Begin(); err != nil {
+			return err
+		}
+	}
 	return making(func() error { return l.StorageDriver.PutContent(ctx, p, content) })
 }
 
@@ -55,7 +66,7 @@ func (l local) Walk(ctx context.Context, from string, f storagedriver.WalkFn, op
 // is no room for its hash state.
 func (l local) Delete(ctx context.Context, p string) error {
 	err := l.StorageDriver.Delete(ctx, p)
-	l.blobs.EndUploads(filepath.Join(l.root, p))
+	l.blobs.EndUploads(l.file(p))
 	if err == nil {
 		_ = l.StorageDriver.Delete(ctx, path.Clean(blob.UploadNote(p))) // most have none
 		l.prune(path.Dir(p))
@@ -65,7 +76,7 @@ func (l local) Delete(ctx context.Context, p string) error {
 
 // prune removes a directory and those above it that are empty.
 func (l local) prune(dir string) {
-	for dir != "/" && os.Remove(filepath.Join(l.root, dir)) == nil {
+	for dir != "/" && os.Remove(l.file(dir)) == nil {
 		dir = path.Dir(dir)
 	}
 }

@@ -78,10 +78,10 @@ func New(ctx context.Context, p Parameters) (*Driver, error) {
 func newDriver(r *rooms) *Driver {
 	d := &Driver{rooms: r}
 	root := r.path(localDir)
-	d.StorageDriver = &store{
+	d.StorageDriver = roomy{&store{
 		rooms: r,
 		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, r.blobs},
-	}
+	}}
 	return d
 }
 
@@ -159,6 +159,7 @@ func (r *rooms) openDisk(ctx context.Context) error {
 		return fmt.Errorf("datastorepath %s: %w; see that this user can read and write all of it", r.params.DatastorePath, err)
 	}
 	r.blobs.SetFunction(r.params.function())
+	r.blobs.Room().Keep(db.Headroom)
 	return nil
 }
 

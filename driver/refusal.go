@@ -15,6 +15,7 @@ type Refusal struct {
 	Retry  time.Duration // after which a client should try again; 0: not said
 	Err    error         // what happened, and what to do
 	Detail any           // of the error as JSON; nil: none
+	Lost   bool          // bytes that came are not kept: no success, whatever distribution says
 	Absent bool          // bytes that nobody reachable holds: a push of them would heal it
 }
 
@@ -44,6 +45,15 @@ func (r *Refusals) Last() *Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
+}
+
+// refused gives the newest refusal of a request; nil when nothing was refused.
+func refused(ctx context.Context) *Refusal {
+	all, ok := ctx.Value(refusalsKey{}).(*Refusals)
+	if !ok {
+		return nil
+	}
+	return all.Last()
 }
 
 // refuse notes a refusal in its request, if there is one, and returns it as an error.

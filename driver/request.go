@@ -12,10 +12,11 @@ import (
 // context. Outside a request all is empty.
 type request struct {
 	method   string
-	manifest bool // /v2/<name>/manifests/<reference>
-	upload   bool // /v2/<name>/blobs/uploads/<uuid>
-	mount    bool // POST of an upload that names a blob to mount
-	blob     bool // /v2/<name>/blobs/<digest>
+	manifest bool  // /v2/<name>/manifests/<reference>
+	upload   bool  // /v2/<name>/blobs/uploads/<uuid>
+	mount    bool  // POST of an upload that names a blob to mount
+	blob     bool  // /v2/<name>/blobs/<digest>
+	length   int64 // of the body in bytes; -1: not known
 	key      requestKey
 }
 
@@ -41,6 +42,9 @@ func requestOf(ctx context.Context) request {
 	r.blob = has("vars.digest") && !r.upload
 	uri, _ := ctx.Value("http.request.uri").(string)
 	r.mount = r.method == http.MethodPost && strings.Contains(uri, "mount=")
+	if req, ok := ctx.Value("http.request").(*http.Request); ok {
+		r.length = req.ContentLength
+	}
 	r.key.id, _ = ctx.Value("http.request.id").(string)
 	r.key.started, _ = ctx.Value("http.request.startedat").(time.Time)
 	return r

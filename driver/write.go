@@ -92,6 +92,9 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 	if err != nil || source == dest {
 		return err
 	}
+	if err := s.blobs.Room().End(); err != nil {
+		return err
+	}
 	return s.write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
 }
 
@@ -99,6 +102,9 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 // goes out when the bytes are safe on disk, and they stay there until it is, too.
 func (s *store) publish(ctx context.Context, source, dest string) error {
 	if err := s.mayWrite(); err != nil {
+		return err
+	}
+	if err := s.blobs.Room().End(); err != nil {
 		return err
 	}
 	want, _ := digestOf(dest)
@@ -110,7 +116,13 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	if err != nil {
 		return notStored(ctx, fmt.Errorf("move %s to %s: %w", source, dest, err))
 	}
-	return s.put(ctx, dest, ref)
+	if err := s.put(ctx, dest, ref); err != nil {
+		if errBack := s.blobs.GiveBack(ref, s.localFile(source)); errBack != nil {
+			s.log.WithError(errBack).Warn("an upload whose end failed has to be begun anew")
+		}
+		return err // the client may try again
+	}
+	return nil
 }
 
 // functionOf is what named the bytes of a path that has an entry, which keeps its CID

@@ -20,19 +20,14 @@ import (
 // the bytes are staged and gain their entry on Commit; appending to what was
 // committed copies it first, which the registry never asks for.
 func (s *store) Writer(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
+	if err := s.mayOpen(ctx, appending); err != nil {
+		return nil, err
+	}
 	if err := s.settleHash(ctx); err != nil {
 		return nil, err
 	}
 	if isLocal(path) {
-		var u *blob.Upload
-		err := making(func() (err error) {
-			u, err = s.blobs.Upload(s.localFile(path), appending)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		return upload{u}, nil
+		return s.localWriter(ctx, path, appending)
 	}
 	if err := s.mayWrite(); err != nil {
 		return nil, err
@@ -48,6 +43,24 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 		return nil, err
 	}
 	return &writer{upload: upload{u}, s: s, path: path, staged: staged}, nil
+}
+
+// localWriter also claims room for the body of the request, where its length is known.
+func (s *store) localWriter(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
+	var u *blob.Upload
+	err := making(func() (err error) {
+		u, err = s.blobs.Upload(s.localFile(path), appending)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if n := requestOf(ctx).length; n > 0 && appending {
+		if err := u.Expect(n); err != nil {
+			return nil, errors.Join(err, u.Close())
+		}
+	}
+	return upload{u}, nil
 }
 
 // stagedName is where the bytes of a shared path are staged.
@@ -81,8 +94,15 @@ type upload struct{ *blob.Upload }
 // Commit implements storagedriver.FileWriter.
 func (u upload) Commit(context.Context) error { return u.Upload.Commit() }
 
-// Cancel implements storagedriver.FileWriter.
-func (u upload) Cancel(context.Context) error { return u.Upload.Cancel() }
+// Cancel implements storagedriver.FileWriter. The registry calls it after whatever
+// failed at the end of an upload. Where the request was refused, for want of room
+// perhaps, the client can end its upload later: what was acknowledged stays.
+func (u upload) Cancel(ctx context.Context) error {
+	if r := refused(ctx); r != nil {
+		return errors.Join(r, u.Revert())
+	}
+	return u.Upload.Cancel()
+}
 
 // writer stages the bytes of a shared path until Commit.
 type writer struct {

@@ -99,6 +99,14 @@ func pushBlindly(t *testing.T, p *process, repository, tag string, img v1.Image)
 
 func putManifest(t *testing.T, url string, img v1.Image) {
 	t.Helper()
+	if resp, text := sendManifest(t, url, img); resp.StatusCode != http.StatusCreated {
+		t.Errorf("PUT %s: %s %s", url, resp.Status, text)
+	}
+}
+
+// sendManifest gives the answer to a PUT of an image's manifest.
+func sendManifest(t *testing.T, url string, img v1.Image) (*http.Response, []byte) {
+	t.Helper()
 	manifest, err := img.RawManifest()
 	if err != nil {
 		t.Fatal(err)
@@ -112,12 +120,5 @@ func putManifest(t *testing.T, url string, img v1.Image) {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", string(mediaType))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusCreated {
-		t.Errorf("PUT %s: %s", url, resp.Status)
-	}
+	return answered(t, req)
 }

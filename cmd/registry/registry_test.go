@@ -243,6 +243,11 @@ func request(t *testing.T, method, url string, body []byte) (*http.Response, []b
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
+	return answered(t, req)
+}
+
+func answered(t *testing.T, req *http.Request) (*http.Response, []byte) {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)

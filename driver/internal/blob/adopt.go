@@ -83,7 +83,8 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 	if err != nil {
 		return Ref{}, noPin, err
 	}
-	if err := removeFiles(UploadNote(file)); err != nil {
+	// Of a file that GiveBack made the name is still there.
+	if err := removeFiles(file, UploadNote(file)); err != nil {
 		unpin()
 		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}

@@ -9,6 +9,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Partial is a blob on its way here. It is safe for concurrent use. Leaves that an
@@ -20,7 +22,8 @@ type Partial struct {
 	inner  []blocks.Block
 	file   *os.File
 	marks  *os.File // nil when the blob was whole at the start
-	users  int      // under store.mu
+	claim  *room.Claim
+	users  int // under store.mu
 
 	mu      sync.Mutex
 	have    bitmap // verified
@@ -34,7 +37,7 @@ type Partial struct {
 func (p *Partial) noteFull(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.full = p.full || isFull(err)
+	p.full = p.full || room.IsFull(err)
 }
 
 // Have says whether leaf i is here and verified.
@@ -170,6 +173,7 @@ func (p *Partial) Put(i int, data []byte) error {
 		p.noteFull(err)
 		return fmt.Errorf("put leaf %d: %w", i, err)
 	}
+	p.claim.Spend(length)
 	beginWriteback(p.file, offset, length)
 	p.mu.Lock()
 	defer p.mu.Unlock()

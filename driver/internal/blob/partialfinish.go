@@ -48,6 +48,7 @@ func (p *Partial) finish(ctx context.Context) error {
 	p.mu.Lock()
 	p.done, p.unpin = true, unpin
 	p.mu.Unlock()
+	p.claim.Release()
 	s.forget(p)
 	return removeFiles(s.marksPath(root))
 }
@@ -113,6 +114,7 @@ func (s *Store) dropPartial(root cid.Cid) error {
 }
 
 func (p *Partial) closeFiles() error {
+	p.claim.Release()
 	var errs []error
 	for _, f := range []*os.File{p.file, p.marks} {
 		if f != nil {

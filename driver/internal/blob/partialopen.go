@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -22,7 +23,8 @@ const (
 // Partial opens the blob of that layout, resuming what earlier ones left. l and
 // inner are ReadLayout's. While one is open, the same is returned again, and is
 // closed by its last user. For a blob that is here already it is complete. What
-// cannot fit on the disk is refused with ENOSPC.
+// cannot fit on the disk, beside the reserve and what others were let in for, is
+// refused with a *room.Short, as is all when file descriptors are short.
 func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	defer s.Lock(l.Root)()
 	s.mu.Lock()
@@ -64,16 +66,17 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 		p.unpin = s.pins.add(l.Root)
 		return p, p.openWhole()
 	}
-	if err := s.stageUnverified(ctx, ref); err != nil {
+	if err := p.claimRoom(); err != nil {
 		return nil, err
 	}
-	if err := s.roomFor(l.Size, s.partialPath(l.Root)); err != nil {
-		return nil, err
+	err := s.stageUnverified(ctx, ref)
+	if err == nil {
+		err = s.index.addPartial(ctx, l, inner)
 	}
-	if err := s.index.addPartial(ctx, l, inner); err != nil {
-		return nil, err
+	if err == nil {
+		err = p.openStaged()
 	}
-	if err := p.openStaged(); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, p.closeFiles())
 	}
 	if l.Size == 0 {
@@ -81,6 +84,16 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 		p.left = 0
 	}
 	return p, nil
+}
+
+// claimRoom claims room for what is not on the disk yet.
+func (p *Partial) claimRoom() (err error) {
+	root := p.layout.Root
+	there := max(allocated(p.store.partialPath(root)), allocated(p.store.path(root)))
+	if p.layout.Size > there {
+		p.claim, err = p.store.room.Take(p.layout.Size - there)
+	}
+	return err
 }
 
 // stageUnverified takes back a blob that is here, and was seen by nobody in this run, or
@@ -137,6 +150,19 @@ func (p *Partial) openStaged() (err error) {
 		return err
 	}
 	return p.marks.Truncate(int64(len(p.claimed)))
+}
+
+// allocated is how many bytes of the disk a file takes; 0 when there is none.
+func allocated(file string) int64 {
+	info, err := os.Stat(file)
+	if err != nil {
+		return 0
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return st.Blocks * 512
 }
 
 func (s *Store) partialPath(c cid.Cid) string {

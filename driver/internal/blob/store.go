@@ -14,6 +14,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Store is the blobs of one directory. It is safe for concurrent use. Its uploads have
@@ -29,6 +31,7 @@ type Store struct {
 	rot            rot
 	run            string // names this run of the store, to tell what it wrote itself
 	uploads        uploads
+	room           *room.Disk
 
 	mu       sync.Mutex
 	count    int
@@ -55,6 +58,7 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 		run:      rand.Text(),
 		locks:    locks{held: map[cid.Cid]*lock{}},
 		partials: map[cid.Cid]*Partial{},
+		room:     room.On(filepath.Join(dir, "staging")),
 	}
 	s.SetFunction(SHA2)
 	for _, d := range []string{s.blobs, s.staging} {
@@ -150,6 +154,9 @@ func (s *Store) Verified(ref Ref) bool {
 	return err == nil && info.Size() == ref.Size && s.isWhole(ref.CID, ref.Size) == nil &&
 		s.proofs.whole(ref.CID, stampOf(info))
 }
+
+// Room is what there is for more: uploads and partials ask it for themselves.
+func (s *Store) Room() *room.Disk { return s.room }
 
 // Usage is the number of whole blobs here and the sum of their sizes in bytes.
 func (s *Store) Usage() (blobs int, bytes int64) {

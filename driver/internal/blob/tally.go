@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -177,7 +178,7 @@ func (k *known) function() Function {
 // tally is the state to go on from, but for the last leaf when it is not full.
 func (k *known) tally() *tally {
 	t := newTally(k.function())
-	t.sums = k.Sums[:k.Size/LeafSize*sumSize]
+	t.sums = slices.Clip(k.Sums[:k.Size/LeafSize*sumSize]) // k stays as it is
 	t.reread, t.run = k.Reread, k.Run
 	return t
 }

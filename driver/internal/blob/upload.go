@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its
@@ -21,6 +23,10 @@ type Upload struct {
 	file  *os.File
 
 	mu    sync.Mutex
+	from  int64       // its size when it was opened
+	known *known      // of that many bytes; nil: nothing
+	claim *room.Claim // for what is accepted and not written
+	may   int64       // bytes behind from that there is room for
 	size  int64
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
@@ -67,6 +73,7 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 	u := &Upload{store: s, file: f}
 	if appending {
 		u.size, err = f.Seek(0, io.SeekEnd)
+		u.from = u.size
 	} else {
 		err = u.begin()
 	}
@@ -87,6 +94,9 @@ func (u *Upload) begin() error {
 	if err != nil {
 		return err
 	}
+	if isShared(info) {
+		return ErrUploadOver
+	}
 	k, errKnown := readKnown(u.file.Name())
 	if err := removeFiles(UploadNote(u.file.Name())); err != nil { // it is about to be wrong
 		return err
@@ -104,6 +114,7 @@ func (u *Upload) begin() error {
 	t.run, t.reread = u.store.run, u.size > 0
 	if errKnown == nil && k.Size > 0 && k.describes(info) {
 		t = k.tally()
+		u.known = k
 	}
 	t.reread = t.reread || rewritten
 	if err := t.read(u.file, u.size); err != nil {
@@ -127,7 +138,29 @@ func (u *Upload) named() (os.FileInfo, error) {
 	return info, err
 }
 
-// Size is how much was accepted, in bytes, with what was there before.
+// Expect claims room for n bytes that are to be written; a *room.Short when there is
+// none, and then nothing should be. What nobody told of is claimed as it comes.
+func (u *Upload) Expect(n int64) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.expect(n)
+}
+
+// expect claims room for n bytes; mu is held.
+func (u *Upload) expect(n int64) (err error) {
+	if u.claim == nil {
+		u.claim, err = u.store.room.Take(n)
+	} else {
+		err = u.claim.Grow(n)
+	}
+	if err == nil {
+		u.may += n
+	}
+	return err
+}
+
+// Size is how much was accepted, in bytes, with what was there before. After a failure
+// it is what was there before: that is all that is kept.
 func (u *Upload) Size() int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -160,6 +193,9 @@ func (u *Upload) write(b []byte) (int, error) {
 	}
 	n := 0
 	for n < len(b) {
+		if err := u.reserve(min(len(b)-n, pieceSize)); err != nil {
+			return n, err
+		}
 		if u.piece == nil {
 			u.piece = newPiece(u.size)
 		}
@@ -176,10 +212,18 @@ func (u *Upload) write(b []byte) (int, error) {
 	return n, nil
 }
 
+// reserve claims room for a piece, and more, where that is not claimed yet.
+func (u *Upload) reserve(n int) error {
+	if u.size+int64(n) <= u.from+u.may {
+		return nil
+	}
+	return u.expect(LeafSize)
+}
+
 // send hands the piece to those who write and hash it.
 func (u *Upload) send() error {
 	if u.flow == nil {
-		u.flow = startFlow(u.store.writeTo(u.file), u.tally)
+		u.flow = startFlow(u.store.writeTo(u.file, u.claim), u.tally)
 	}
 	c := u.piece
 	u.piece = nil

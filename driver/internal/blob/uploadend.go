@@ -1,7 +1,6 @@
 package blob
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -44,8 +43,15 @@ func (u *Upload) close() error {
 	return nil
 }
 
-// Cancel removes the file, and ends whoever else writes it.
+// Cancel removes the file, and ends whoever else writes it. After a failure, which it
+// returns then, the file stays: it has what came before this Upload was opened.
 func (u *Upload) Cancel() error {
+	u.mu.Lock()
+	fault := u.fault
+	u.mu.Unlock()
+	if fault != nil {
+		return fmt.Errorf("cancel upload: %w", fault)
+	}
 	if !u.drop() {
 		return ErrUploadOver
 	}
@@ -75,9 +81,64 @@ func (u *Upload) drop() bool {
 // fail gives back at once what an upload holds that cannot go on: the registry does not
 // close its writer when the disk is full. The fault is what everything returns then.
 func (u *Upload) fail(fault error) error {
-	_ = u.release()
-	u.fault = cmp.Or(u.fault, fault)
-	return u.fault
+	if u.fault != nil {
+		return u.fault
+	}
+	u.halt()
+	u.undo()
+	_ = u.leave()
+	u.fault = fault
+	return fault
+}
+
+// undo takes what came off the file again: nobody was told that it is here, so
+// whoever tries again begins where this upload began.
+func (u *Upload) undo() {
+	if u.tally == nil {
+		return // nothing came
+	}
+	if _, err := u.named(); err == nil && u.cut(u.file) == nil {
+		u.size = u.from
+	}
+}
+
+// Revert takes what came since the upload was opened off its file again, after Commit
+// or Close: what was to be made of it failed, and the client was not told that it is
+// here. ErrUploadOver when the file has become a blob.
+func (u *Upload) Revert() error {
+	name := u.file.Name()
+	_, done := u.store.uploads.adopt(name)
+	defer done()
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("revert upload: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && isShared(info) {
+		err = ErrUploadOver
+	}
+	if err == nil && info.Size() > u.from {
+		err = errors.Join(removeFiles(UploadNote(name)), u.cut(f))
+	}
+	if err != nil {
+		return fmt.Errorf("revert upload: %w", err)
+	}
+	return nil
+}
+
+// cut makes the upload's file what it was, with what was known of it.
+func (u *Upload) cut(file *os.File) error {
+	if err := errors.Join(file.Truncate(u.from), file.Sync()); err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if u.known == nil || err != nil {
+		return err
+	}
+	u.known.ModTime = info.ModTime().UnixNano()
+	_ = u.known.write(file.Name()) // without it the file is read again
+	return nil
 }
 
 // release gives back goroutines, memory and the file, and its place to others. After
@@ -86,6 +147,12 @@ func (u *Upload) release() error {
 	if u.fault != nil {
 		return nil
 	}
+	u.halt()
+	return u.leave()
+}
+
+// halt ends the writing.
+func (u *Upload) halt() {
 	if u.flow != nil {
 		_ = u.flow.end() // settle has said what is to be said
 	}
@@ -93,6 +160,10 @@ func (u *Upload) release() error {
 		u.piece.free()
 		u.piece = nil
 	}
+}
+
+func (u *Upload) leave() error {
+	u.claim.Release()
 	u.store.uploads.leave(u) // only now: nobody else writes beside the flow
 	return u.file.Close()
 }
@@ -114,7 +185,11 @@ func (u *Upload) settle() error {
 	if err != nil {
 		return err
 	}
-	return u.tally.know(info).write(u.file.Name())
+	// The bytes are safe: where the note cannot be kept, they are read again.
+	if err := u.tally.know(info).write(u.file.Name()); err != nil {
+		u.store.log.WithError(err).Debug("an upload is to be read again when it ends")
+	}
+	return nil
 }
 
 // drain waits until everything is written and hashed.
@@ -135,5 +210,6 @@ func (u *Upload) drain() error {
 	defer c.free()
 	u.tally.add(c.bytes)
 	_, err := u.file.WriteAt(c.bytes, c.offset)
+	u.claim.Spend(int64(len(c.bytes)))
 	return err
 }

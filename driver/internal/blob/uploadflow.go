@@ -4,6 +4,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 const (
@@ -109,7 +111,7 @@ func (f *flow) end() error {
 
 // writeTo writes pieces to a file, and has the disk begin before the sync at the end
 // would wait for all of it.
-func (s *Store) writeTo(file *os.File) func(*piece) error {
+func (s *Store) writeTo(file *os.File, claim *room.Claim) func(*piece) error {
 	var from int64 = -1
 	return func(c *piece) error {
 		if from < 0 {
@@ -118,6 +120,7 @@ func (s *Store) writeTo(file *os.File) func(*piece) error {
 		if _, err := file.WriteAt(c.bytes, c.offset); err != nil {
 			return err
 		}
+		claim.Spend(int64(len(c.bytes)))
 		if to := c.offset + int64(len(c.bytes)); to-from >= writebackSize {
 			beginWriteback(file, from, to-from)
 			from = to

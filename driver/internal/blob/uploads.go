@@ -1,11 +1,14 @@
 package blob
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // uploads knows who writes which file.
@@ -23,6 +26,21 @@ func (s *Store) EndUploads(path string) {
 	for _, u := range s.uploads.at(path) {
 		u.drop()
 	}
+}
+
+// GiveBack makes the file of an upload again, of the blob that AdoptUpload made of it,
+// because what was to follow failed: it can be adopted again, and not be written.
+func (s *Store) GiveBack(ref Ref, file string) error {
+	if err := os.Link(s.path(ref.CID), file); err != nil {
+		return fmt.Errorf("give back upload: %w", err)
+	}
+	return nil
+}
+
+// isShared reports whether a file has another name: it is a blob's, too.
+func isShared(info os.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && st.Nlink > 1
 }
 
 // at are the uploads that write a file or one below it.

@@ -15,7 +15,8 @@ import (
 
 // Handler lets next answer, and puts the driver's newest refusal in the place of an
 // error that next answers with. distribution makes most errors of a driver a 500, and
-// some a 400, 404 or 416. All other answers pass through as they are written.
+// some a 400, 404 or 416, and it ignores that an upload could not be closed. All other
+// answers pass through as they are written.
 func Handler(next http.Handler, routes *route.Router) http.Handler {
 	var pushes pushes
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +61,7 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.began = true
-	if refusal := a.refused(); refusal != nil && status >= http.StatusBadRequest {
+	if refusal := a.refused(); refusal != nil && (status >= http.StatusBadRequest || refusal.Lost) {
 		a.replaced = true
 		Write(a.ResponseWriter, refusal)
 		return

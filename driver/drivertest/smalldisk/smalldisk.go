@@ -1,0 +1,57 @@
+// Package smalldisk gives tests a disk that they can fill.
+package smalldisk
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mount mounts a tmpfs for a test on dir, which is made where it is missing, with the
+// options of tmpfs(5), such as "size=200m". It skips the test where this user may not
+// mount: .ci/run says so.
+func Mount(t testing.TB, dir, options string) string {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		if errors.Is(err, unix.EPERM) {
+			t.Skip("mounting a small disk needs root")
+		}
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// Lazily: what the test started may end after this.
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// Fill takes all of a disk but so many bytes, until free.
+func Fill(t testing.TB, dir string, left int64) (free func()) {
+	t.Helper()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.CreateTemp(dir, "filler-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = unix.Fallocate(int(f.Fd()), 0, 0, int64(fs.Bavail)*int64(fs.Bsize)-left)
+	if err = errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := os.Remove(filepath.Clean(f.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,10 @@
+// Package room says whether there is room for what is to come: bytes and inodes on
+// a disk, and file descriptors of this process. Uploads, transfers and metadata ask
+// it before they take anything, so that what was acknowledged can always be ended,
+// and the datastore goes on writing.
+//
+//	disk := room.On("/var/lib/registry/ipfs/staging")
+//	claim, err := disk.Take(contentLength) // a *Short: refuse
+//	defer claim.Release()
+//	claim.Spend(n) // n bytes of them are on the disk
+package room

@@ -1,0 +1,138 @@
+package room
+
+import (
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// Reserve is how many bytes whatever begins leaves free where Keep did not say
+	// otherwise.
+	Reserve = 64 << 20
+	// reserveEnd is what is left free by what only ends what began, and takes kilobytes.
+	reserveEnd = 16 << 20
+
+	// inodes are left free likewise. An upload takes ten, the datastore some more.
+	inodes, inodesEnd = 256, 128
+	// descriptors are left free likewise: a request has a handful open.
+	descriptors, descriptorsEnd = 64, 24
+)
+
+// Disk is the room on the file system of a directory. It is safe for concurrent use.
+type Disk struct {
+	dir      string
+	headroom func() (int64, error) // nil: what is free without the Reserve
+
+	mu       sync.Mutex
+	promised int64 // bytes of all claims that are not on the disk yet
+}
+
+// On is the room on the file system that dir lies on.
+func On(dir string) *Disk { return &Disk{dir: dir} }
+
+// Keep has headroom say how many bytes may be taken, which is negative where the
+// datastore lacks some that it needs. Call it before anything is asked.
+func (d *Disk) Keep(headroom func() (int64, error)) { d.headroom = headroom }
+
+// Begin refuses, with a *Short, to begin anything that writes.
+func (d *Disk) Begin() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.mayBegin(0)
+}
+
+// End refuses, with a *Short, what ends something that began and takes no more than
+// some kilobytes: it may use some of what Begin leaves free.
+func (d *Disk) End() error {
+	free, _, err := d.look(inodesEnd, descriptorsEnd)
+	if err == nil && free < reserveEnd {
+		err = &Short{Of: Bytes, Free: free, Kept: reserveEnd}
+	}
+	return err
+}
+
+// Take claims room for n bytes that are about to come; a *Short when they would not
+// leave the reserve free beside all that was claimed before. Release it.
+func (d *Disk) Take(n int64) (*Claim, error) {
+	c := &Claim{disk: d}
+	if err := c.Grow(n); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// mayBegin refuses n bytes more than were promised; mu is held.
+func (d *Disk) mayBegin(n int64) error {
+	free, left, err := d.look(inodes, descriptors)
+	if err == nil && n+d.promised > left {
+		err = &Short{Of: Bytes, Wanted: n, Promised: d.promised, Free: free, Kept: free - left}
+	}
+	return err
+}
+
+// look gives how many bytes are free, and left to be taken, unless inodes or file
+// descriptors are short.
+func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
+	if err := descriptorsLeft(d.dir, descriptors); err != nil {
+		return 0, 0, err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.dir, &fs); err != nil {
+		return 0, 0, fmt.Errorf("look at the disk: %w", err)
+	}
+	if fs.Files > 0 && int64(fs.Ffree) < inodes { // some file systems do not count them
+		return 0, 0, &Short{Of: Inodes, Free: int64(fs.Ffree), Kept: inodes}
+	}
+	free = int64(fs.Bavail) * int64(fs.Bsize)
+	if d.headroom == nil {
+		return free, free - Reserve, nil
+	}
+	left, err = d.headroom()
+	return free, left, err
+}
+
+// Claim is room for bytes that are to come, as Take makes it. It is safe for
+// concurrent use. Nil is one that claims nothing, to all but Grow.
+type Claim struct {
+	disk *Disk
+	left int64 // under disk.mu
+}
+
+// Grow claims n bytes more; a *Short when there is no room for them.
+func (c *Claim) Grow(n int64) error {
+	c.disk.mu.Lock()
+	defer c.disk.mu.Unlock()
+	if err := c.disk.mayBegin(n); err != nil {
+		return err
+	}
+	c.left += n
+	c.disk.promised += n
+	return nil
+}
+
+// Left is how much was claimed and is not spent, in bytes.
+func (c *Claim) Left() int64 {
+	if c == nil {
+		return 0
+	}
+	c.disk.mu.Lock()
+	defer c.disk.mu.Unlock()
+	return c.left
+}
+
+// Spend notes that n bytes are on the disk now: it counts them itself.
+func (c *Claim) Spend(n int64) {
+	if c == nil {
+		return
+	}
+	c.disk.mu.Lock()
+	defer c.disk.mu.Unlock()
+	n = min(n, c.left)
+	c.left -= n
+	c.disk.promised -= n
+}
+
+// Release gives back what is left. It may be called again.
+func (c *Claim) Release() { c.Spend(c.Left()) }

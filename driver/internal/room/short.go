@@ -1,0 +1,67 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+)
+
+// Kind is what there is too little of.
+type Kind int
+
+// Kinds.
+const (
+	Bytes Kind = iota
+	Inodes
+	Descriptors
+)
+
+// Short says that something was refused for want of room, before any of it was
+// taken. It is ENOSPC, or EMFILE where file descriptors are short, to errors.Is.
+type Short struct {
+	Of       Kind
+	Wanted   int64 // bytes that were to come
+	Promised int64 // bytes to come of what was let in before
+	Free     int64 // of the kind
+	Kept     int64 // of these, for the datastore and for what began before
+}
+
+// Error implements error.
+func (s *Short) Error() string {
+	switch s.Of {
+	case Inodes:
+		return fmt.Sprintf("no room: %d inodes are free, of which %d are kept: remove files from the disk of datastorepath", s.Free, s.Kept)
+	case Descriptors:
+		return fmt.Sprintf("no room: %d file descriptors are free, of which %d are kept: try again later, or raise LimitNOFILE of this registry", s.Free, s.Kept)
+	}
+	coming := ""
+	if s.Wanted > 0 {
+		coming = humanize.IBytes(uint64(s.Wanted)) + " to come, "
+	}
+	if s.Promised > 0 {
+		coming += humanize.IBytes(uint64(s.Promised)) + " of others under way, "
+	}
+	return fmt.Sprintf("no room: %s%s free, of which %s are kept: make room on the disk of datastorepath",
+		coming, humanize.IBytes(uint64(max(0, s.Free))), humanize.IBytes(uint64(s.Kept)))
+}
+
+// Unwrap gives the error that the system would have given.
+func (s *Short) Unwrap() error {
+	if s.Of == Descriptors {
+		return unix.EMFILE
+	}
+	return unix.ENOSPC
+}
+
+// IsFull reports whether an error is that of a full disk, or of a full table of its
+// inodes.
+func IsFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
+
+// IsCrowded reports whether an error is that of too few file descriptors, in this
+// process or on this machine.
+func IsCrowded(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+
+// Is reports whether an error is one of want of room, foreseen or met.
+func Is(err error) bool { return IsFull(err) || IsCrowded(err) }

@@ -1,0 +1,106 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+)
+
+const (
+	fullRetry     = time.Minute     // somebody has to make room
+	crowdedRetry  = 5 * time.Second // other requests end
+	reopenedRetry = 2 * time.Second // the datastore is opened again
+)
+
+// short makes a refusal of want of room, 507 where the disk is full and 503 where file
+// descriptors are short or the datastore takes no writes; any other error it leaves.
+func short(ctx context.Context, err error) error {
+	cause := err
+	var wrapped storagedriver.Error // which errors.Is does not look into
+	if errors.As(err, &wrapped) {
+		cause = wrapped.Detail
+	}
+	var refused *Refusal
+	var down *datastore.Unavailable
+	switch {
+	case err == nil, errors.As(err, &refused):
+		return err
+	case errors.As(err, &down) && !down.Full:
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: reopenedRetry, Err: err})
+	case room.IsFull(cause), errors.As(err, &down):
+		return refuse(ctx, Refusal{Status: http.StatusInsufficientStorage, Code: unavailable, Retry: fullRetry, Err: err})
+	case room.IsCrowded(cause):
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: crowdedRetry, Err: err})
+	}
+	return err
+}
+
+// lost makes a refusal of what kept bytes that came from being kept: the registry does
+// not look at the errors of an upload's Close before it says 202.
+func lost(ctx context.Context, err error) error {
+	r := Refusal{Status: http.StatusInternalServerError, Code: "UNKNOWN", Err: err}
+	var known *Refusal
+	if errors.As(short(ctx, err), &known) {
+		r = *known
+	}
+	r.Lost = true
+	return refuse(ctx, r)
+}
+
+// mayOpen refuses a Writer for want of room. One that only looks at an upload, or
+// cancels it, needs none; the end of an upload whose bytes are here needs little.
+func (s *store) mayOpen(ctx context.Context, appending bool) error {
+	switch r := requestOf(ctx); {
+	case appending && (r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete):
+		return nil
+	case appending && r.ends() && r.length <= 0:
+		return s.blobs.Room().End()
+	}
+	return s.blobs.Room().Begin()
+}
+
+// mayPut refuses an entry for want of room. Those at the end of an upload, whose bytes
+// are here, may use some of the reserve.
+func (s *store) mayPut(ctx context.Context) error {
+	if requestOf(ctx).ends() {
+		return s.blobs.Room().End()
+	}
+	return s.blobs.Room().Begin()
+}
+
+// ends reports whether the request ends an upload.
+func (r request) ends() bool { return r.upload && r.method == http.MethodPut }
+
+// putHint writes a hash state of the registry's. It saves reading the upload again,
+// and that is all: where there is no room the upload goes on without it. A state of
+// other bytes, which were taken back, must not stay in its place.
+func (l local) putHint(ctx context.Context, p string, content []byte) error {
+	err := l.blobs.Room().End()
+	if err == nil {
+		err = making(func() error { return l.StorageDriver.PutContent(ctx, p, content) })
+	}
+	if err == nil {
+		return nil
+	}
+	if errRemove := os.Remove(l.file(p)); errRemove != nil && !errors.Is(errRemove, os.ErrNotExist) {
+		return errors.Join(err, errRemove)
+	}
+	return nil
+}
+
+// isHint reports whether a path is that of a hash state.
+func isHint(p string) bool {
+	return strings.Contains(p, "/_uploads/") && strings.Contains(p, "/hashstates/")
+}
+
+// isBeginning reports whether a path is the first that the registry writes of an upload.
+func isBeginning(p string) bool { return path.Base(p) == "startedat" }
