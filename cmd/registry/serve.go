@@ -15,8 +15,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/catalog"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -36,11 +34,13 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	debug.start() // probes are answered while a large storage opens
 	defer debug.stop()
 	ready := func() []string { return nil }
+	var storage *driver.Driver // nil: another one than ours
 	if config.Storage.Type() == driver.Name {
 		d, err := openStorage(ctx, config)
 		if err != nil {
 			return err
 		}
+		storage = d
 		defer func() {
 			if cerr := d.Close(); cerr != nil {
 				logrus.WithError(cerr).Error("close storage")
@@ -49,9 +49,11 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 		}()
 		ready = d.Ready
 	}
-	registry.RegisterHandler(func(_ *configuration.Configuration, next http.Handler) http.Handler {
-		return refusals.Handler(next, route.New(config.HTTP.Prefix))
-	})
+	front, err := newFront(config, storage)
+	if err != nil {
+		return err
+	}
+	defer front.stop() // before the storage closes
 	reg, err := newRegistry(ctx, config)
 	if err != nil {
 		return err

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/access"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/uploads"
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// front is what stands between the clients and distribution's own handler.
+type front struct {
+	config  *configuration.Configuration
+	driver  *driver.Driver // nil: another storage
+	access  *access.Controller
+	members net.Listener    // nil: no uploads are handed on
+	server  *uploads.Server // nil: not started
+}
+
+// newFront has distribution's handler wrapped when the registry is made.
+func newFront(config *configuration.Configuration, d *driver.Driver) (*front, error) {
+	f := &front{config: config, driver: d}
+	if f.handsOn() {
+		var err error
+		if f.access, err = access.Install(config); err != nil {
+			return nil, err
+		}
+		if f.members, err = uploads.Listen(d); err != nil {
+			return nil, err
+		}
+	}
+	registry.RegisterHandler(f.wrap)
+	return f, nil
+}
+
+// handsOn reports whether requests are handed on to other registries: where all of them
+// hold a secret, and only by one that takes uploads itself.
+func (f *front) handsOn() bool {
+	return f.driver != nil && f.driver.SwarmSecret("") != nil && !f.driver.ReadOnly() && f.config.Proxy.RemoteURL == ""
+}
+
+func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Handler {
+	next = refusals.Handler(next, route.New(f.config.HTTP.Prefix))
+	if f.members == nil {
+		return next
+	}
+	h := uploads.New(f.driver, f.access, f.config, next)
+	f.server = uploads.Serve(f.members, h)
+	return h
+}
+
+// stop lets what members ask for end, within `http.draintimeout`.
+func (f *front) stop() {
+	if f.server == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), f.config.HTTP.DrainTimeout)
+	defer cancel()
+	f.server.Shutdown(ctx)
+}

@@ -1,0 +1,108 @@
+// Package access lets in whoever distribution's access controller lets in, and the
+// requests that a member hands on, whose client that member let in.
+package access
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/distribution/distribution/v3/registry/api/errcode"
+	"github.com/distribution/distribution/v3/registry/auth"
+	"github.com/sirupsen/logrus"
+)
+
+// name is the access controller's in distribution's configuration.
+const name = "ipfs-members"
+
+// controllerOption is its option that carries the Controller.
+const controllerOption = "controller"
+
+func init() {
+	if err := auth.Register(name, fromOptions); err != nil {
+		panic(err) // another package of this binary has the name
+	}
+}
+
+func fromOptions(options map[string]any) (auth.AccessController, error) {
+	c, ok := options[controllerOption].(*Controller)
+	if !ok {
+		return nil, fmt.Errorf("%s is not to be configured", name)
+	}
+	return c, nil
+}
+
+// Controller is the access controller that is configured, and lets in what was admitted
+// before.
+type Controller struct{ configured auth.AccessController }
+
+// Install puts a Controller before the access controller of a configuration, if there
+// is one: nil means that everybody may do everything. The error names the key.
+func Install(config *configuration.Configuration) (*Controller, error) {
+	kind := config.Auth.Type()
+	if kind == "" || strings.EqualFold(kind, "none") {
+		return nil, nil
+	}
+	configured, err := auth.GetAccessController(kind, config.Auth.Parameters())
+	if err != nil {
+		return nil, fmt.Errorf("auth.%s: %w", kind, err)
+	}
+	c := &Controller{configured}
+	config.Auth = configuration.Auth{name: {controllerOption: c}}
+	return c, nil
+}
+
+// Authorized implements auth.AccessController.
+func (c *Controller) Authorized(r *http.Request, access ...auth.Access) (*auth.Grant, error) {
+	if user, ok := r.Context().Value(admitted{}).(string); ok {
+		return &auth.Grant{User: auth.UserInfo{Name: user}}, nil
+	}
+	return c.configured.Authorized(r, access...)
+}
+
+type admitted struct{}
+
+// Admit gives the context of a request whose client, a user of that name or "", was let
+// in already.
+func Admit(ctx context.Context, user string) context.Context {
+	return context.WithValue(ctx, admitted{}, user)
+}
+
+// Check asks for what distribution asks for at an upload in a repository, and answers a
+// client that may not as distribution does. A nil Controller lets everybody in.
+func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository string) (user string, ok bool) {
+	if c == nil {
+		return "", true
+	}
+	wanted := accessFor(r.Method, repository)
+	grant, err := c.Authorized(r, wanted...)
+	if err == nil && grant != nil {
+		return grant.User.Name, true
+	}
+	challenge, asks := err.(auth.Challenge)
+	if !asks {
+		logrus.WithError(err).Error("check authorization")
+		w.WriteHeader(http.StatusBadRequest) // nothing that would tell a stranger why
+		return "", false
+	}
+	challenge.SetHeaders(r, w)
+	_ = errcode.ServeJSON(w, errcode.ErrorCodeUnauthorized.WithDetail(wanted)) // the client has gone
+	return "", false
+}
+
+// accessFor is what distribution wants for a method (registry/handlers/app.go).
+func accessFor(method, repository string) (list []auth.Access) {
+	actions := []string{"pull", "push"}
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		actions = []string{"pull"}
+	case http.MethodDelete:
+		actions = []string{"delete"}
+	}
+	for _, action := range actions {
+		list = append(list, auth.Access{Resource: auth.Resource{Type: "repository", Name: repository}, Action: action})
+	}
+	return list
+}

@@ -1,0 +1,86 @@
+package uploads
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+)
+
+const (
+	ownerParam = "_member" // beside distribution's _state, in a Location
+	stateParam = "_state"
+)
+
+// names signs and reads the name of an upload's owner.
+type names struct {
+	self   string // this registry's peer ID
+	secret []byte
+}
+
+// owner tells the owner from an upload's URL; false where nobody, or nobody of this
+// swarm, named one for this upload.
+func (n names) owner(query url.Values, repository, uuid string) (id string, ok bool) {
+	id, signature, _ := strings.Cut(query.Get(ownerParam), ".")
+	mac, err := base64.RawURLEncoding.DecodeString(signature)
+	return id, err == nil && hmac.Equal(mac, n.sign(id, repository, uuid))
+}
+
+// sign is the signature of an owner's name.
+func (n names) sign(id, repository, uuid string) []byte {
+	mac := hmac.New(sha256.New, n.secret)
+	for _, part := range []string{id, repository, uuid} {
+		mac.Write([]byte(part + "\n")) // which none of them has
+	}
+	return mac.Sum(nil)
+}
+
+// locate names this registry in a Location that leads to one of its uploads.
+func (n names) locate(header http.Header, repository string) {
+	u, err := url.Parse(header.Get("Location"))
+	if err != nil {
+		return
+	}
+	query := u.Query()
+	if !query.Has(stateParam) { // it leads to a blob, or nowhere
+		return
+	}
+	signature := base64.RawURLEncoding.EncodeToString(n.sign(n.self, repository, path.Base(u.Path)))
+	query.Set(ownerParam, n.self+"."+signature)
+	u.RawQuery = query.Encode()
+	header.Set("Location", u.String())
+}
+
+// named is an answer about an upload of this registry.
+type named struct {
+	http.ResponseWriter
+	names      names
+	repository string
+	began      bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (n *named) WriteHeader(status int) {
+	if !n.began && status >= http.StatusOK {
+		n.began = true
+		n.names.locate(n.Header(), n.repository)
+	}
+	n.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (n *named) Write(b []byte) (int, error) {
+	if !n.began {
+		n.WriteHeader(http.StatusOK)
+	}
+	return n.ResponseWriter.Write(b)
+}
+
+// Flush implements http.Flusher.
+func (n *named) Flush() { _ = http.NewResponseController(n.ResponseWriter).Flush() }
+
+// Unwrap gives what is below to http.ResponseController.
+func (n *named) Unwrap() http.ResponseWriter { return n.ResponseWriter }

@@ -1,0 +1,66 @@
+package driver
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+// ErrNotMember says that a registry is no trusted member that is connected now.
+var ErrNotMember = errors.New("no trusted member that is connected")
+
+// SwarmSecret derives a secret for a purpose from the protector key: the same on every
+// registry of a private network, and of no use for anything else. It is nil on the
+// public network and offline.
+func (r *rooms) SwarmSecret(purpose string) []byte {
+	if r.psk == nil || r.peer == nil {
+		return nil
+	}
+	mac := hmac.New(sha256.New, r.psk)
+	mac.Write([]byte("distribution-ipfs " + purpose))
+	return mac.Sum(nil)
+}
+
+// ListenMembers accepts connections of a protocol from other members, over the
+// connections that members have, encrypted and authenticated at both ends. A remote
+// address is a peer ID: ask Trusts of it at each request, since connections outlive
+// memberships. Close closes the listener, too.
+func (r *rooms) ListenMembers(proto string) (net.Listener, error) {
+	if r.peer == nil {
+		return nil, fmt.Errorf("listen for members: %w", errOffline)
+	}
+	return r.peer.Listen(protocol.ID(proto))
+}
+
+var errOffline = errors.New("this registry is offline")
+
+// DialMember connects to another member that answers a protocol. ErrNotMember when it
+// is not there, or not trusted.
+func (r *rooms) DialMember(ctx context.Context, id, proto string) (net.Conn, error) {
+	if !r.Trusts(id) {
+		return nil, ErrNotMember
+	}
+	p, err := libpeer.Decode(id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := r.peer.Dial(ctx, p, protocol.ID(proto))
+	if errors.Is(err, peer.ErrNotMember) {
+		return nil, ErrNotMember
+	}
+	return c, err
+}
+
+// Trusts reports whether a peer ID is that of a trusted member that is connected now.
+func (r *rooms) Trusts(id string) bool {
+	p, err := libpeer.Decode(id)
+	return err == nil && r.peer != nil && r.peer.IsMember(p) && r.peer.Trusts(p)
+}
