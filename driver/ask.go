@@ -31,3 +31,12 @@ func AskIdentity(ctx context.Context, p Parameters) (Identity, error) {
 func client(p Parameters) *admin.Client {
 	return admin.NewClient((&rooms{params: p}).path(adminSocket))
 }
+
+// AskVerify has the registry that runs on these parameters verify its blobs, or those of
+// an image, as Verify does.
+func AskVerify(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (Verification, error) {
+	return client(p).Verify(ctx, image, progress)
+}
+
+// ErrVerifying says that a verification runs already.
+var ErrVerifying = admin.ErrBusy

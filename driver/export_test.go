@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -133,6 +135,16 @@ func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", root.String()), content, 0o600)
+}
+
+// Collect deletes the bytes of a path unless an entry leads to them, as a collector does.
+// It reports whether they went.
+func (r *rooms) Collect(c cid.Cid) (bool, error) {
+	err := r.blobs.DeleteUnused(context.Background(), c, r.names)
+	if errors.Is(err, blob.ErrPinned) || errors.Is(err, blob.ErrUsed) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // CIDOf is the root that an entry names.

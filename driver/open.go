@@ -262,7 +262,7 @@ func (r *rooms) openTransfers(context.Context) error {
 
 func (r *rooms) openAdmin(context.Context) error {
 	var err error
-	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity, Forget: r.Forget})
+	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity, Forget: r.Forget, Verify: r.Verify})
 	if err != nil {
 		return fmt.Errorf("datastorepath: %w; choose a shorter one, which this user can write", err)
 	}

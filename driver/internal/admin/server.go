@@ -17,12 +17,16 @@ type Source struct {
 	Status func(context.Context) Status
 	ID     func() Identity
 	Forget func(ctx context.Context, member string) (Member, error) // an error is for the operator
+	// Verify reads the blobs that are here, or those of an image, and mends them; it ends
+	// with its context, and calls progress from one goroutine at a time.
+	Verify func(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error)
 }
 
 // Server answers on one socket until it is closed.
 type Server struct {
-	http *http.Server
-	wg   sync.WaitGroup
+	http      *http.Server
+	wg        sync.WaitGroup
+	verifying sync.Mutex
 }
 
 // Serve listens on a unix socket of mode 0600, replacing what a killed process
@@ -38,6 +42,7 @@ func Serve(path string, src Source) (*Server, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("admin socket: %w", err), l.Close())
 	}
+	s := &Server{}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) { reply(w, src.Status(r.Context())) })
 	mux.HandleFunc("GET /v1/id", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.ID()) })
@@ -49,7 +54,8 @@ func Serve(path string, src Source) (*Server, error) {
 		}
 		reply(w, m)
 	})
-	s := &Server{http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}}
+	mux.HandleFunc("POST /v1/verify", s.verify(src))
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	s.wg.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
 }
@@ -59,9 +65,10 @@ func reply(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Close stops answering, removes the socket and waits.
+// Close stops answering, removes the socket and waits, for a verification as well.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.wg.Wait()
+	s.verifying.Lock() // for good: a request may have arrived just now
 	return err
 }

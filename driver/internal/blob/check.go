@@ -56,45 +56,48 @@ func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	return nil
 }
 
-// Check reads all of a blob, as it is on disk now, and tells what is wrong with it. A
-// blob that is damaged is set aside; one that is right counts as verified, and a lost
-// record is written again. progress is given the bytes that were read, from several
-// goroutines at once. An error is none of the blob: ctx ended, say.
-func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) (Fault, error) {
-	fault, err := s.check(ctx, ref, progress)
+// Check reads all of a blob, as it is on disk now, and tells what is wrong with it, and of
+// how many leaves, as far as it was hashed. A blob that is damaged is set aside; one that
+// is right counts as verified, and a lost record is written again. progress is given the
+// bytes that were read, from several goroutines at once. An error is none of the blob:
+// ctx ended, say.
+func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) (fault Fault, bad int, err error) {
+	fault, bad, err = s.check(ctx, ref, progress)
 	if err != nil {
-		return fault, fmt.Errorf("check blob %s: %w", ref.CID, err)
+		err = fmt.Errorf("check blob %s: %w", ref.CID, err)
 	}
-	return fault, nil
+	return fault, bad, err
 }
 
-func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault, error) {
+func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault, int, error) {
 	f, err := os.Open(s.path(ref.CID))
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.checkAbsent(ctx, ref)
+		fault, err := s.checkAbsent(ctx, ref)
+		return fault, 0, err
 	}
 	if err != nil {
-		return Sound, err
+		return Sound, 0, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return Sound, err
+		return Sound, 0, err
 	}
 	size, recorded, err := s.index.size(ctx, ref.CID)
 	if err != nil {
-		return Sound, err
+		return Sound, 0, err
 	}
 	if info.Size() != ref.Size || recorded && size != ref.Size {
 		s.condemn(ref, stampOf(info), fmt.Errorf("%d bytes instead of %d: %w", info.Size(), ref.Size, ErrRotten))
-		return WrongSize, nil
+		return WrongSize, 0, nil
 	}
 	l, err := s.layout(ctx, ref)
 	if errors.Is(err, ErrNotFound) || err == nil && !recorded {
-		return s.recordAgain(ctx, ref, stampOf(info), progress)
+		fault, err := s.recordAgain(ctx, ref, stampOf(info), progress)
+		return fault, 0, err
 	}
 	if err != nil {
-		return Sound, err
+		return Sound, 0, err
 	}
 	return s.checkLeaves(ctx, f, info, l, progress)
 }
@@ -132,16 +135,16 @@ func (s *Store) recordAgain(ctx context.Context, ref Ref, of stamp, progress fun
 	return LostRecord, s.install(ctx, s.path(ref.CID), hashed{l, inner, true})
 }
 
-func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *Layout, progress func(int64)) (Fault, error) {
+func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *Layout, progress func(int64)) (Fault, int, error) {
 	ref := Ref{CID: l.Root, Size: l.Size}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, s.hash.workers/2)) // clients come first
-	var bad atomic.Int64
+	var wrong atomic.Int64
 	for i := range l.Leaves() {
 		g.Go(func() error {
 			err := s.examine(ctx, f, l, i)
 			if errors.Is(err, ErrRotten) {
-				bad.Add(1)
+				wrong.Add(1)
 				err = nil
 			}
 			_, length := l.span(i)
@@ -150,16 +153,16 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return Sound, err
+		return Sound, 0, err
 	}
-	if n := bad.Load(); n > 0 {
-		s.condemn(ref, stampOf(info), fmt.Errorf("%d of %d leaves: %w", n, l.Leaves(), ErrRotten))
-		return Damaged, nil
+	if bad := int(wrong.Load()); bad > 0 {
+		s.condemn(ref, stampOf(info), fmt.Errorf("%d of %d leaves: %w", bad, l.Leaves(), ErrRotten))
+		return Damaged, bad, nil
 	}
 	if again, err := f.Stat(); err == nil && stampOf(again) == stampOf(info) {
 		s.proofs.note(ref.CID, stampOf(info))
 	}
-	return Sound, nil
+	return Sound, 0, nil
 }
 
 // Blobs gives what is recorded as whole, whether its file is there or not, and what was

@@ -33,6 +33,9 @@ type Layout struct {
 // Leaves is the number of leaves.
 func (l *Layout) Leaves() int { return len(l.sums) / sumSize }
 
+// LeavesOf is the number of leaves of a blob of that size in bytes.
+func LeavesOf(size int64) int { return profile().leaves(size) }
+
 // Leaf gives the CID of leaf i, counted from 0, and its place in the blob in bytes.
 // It panics when there is no such leaf.
 func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {

@@ -286,7 +286,7 @@ func TestCheck(t *testing.T) {
 			d := newDisk(t)
 			ref := d.adopt(content)
 			c.break_(d, ref)
-			got, err := d.store.Check(t.Context(), ref, none)
+			got, _, err := d.store.Check(t.Context(), ref, none)
 			require.NoError(t, err)
 			require.Equal(t, c.want, got)
 			require.Equal(t, c.here, d.store.Has(ref.CID))
@@ -295,7 +295,7 @@ func TestCheck(t *testing.T) {
 				d.requireUsage(1, ref.Size)
 			}
 			d.adopt(content)
-			got, err = d.store.Check(t.Context(), ref, none)
+			got, _, err = d.store.Check(t.Context(), ref, none)
 			require.NoError(t, err)
 			require.Equal(t, Sound, got)
 			d.requireRead(ref, content)

@@ -30,6 +30,16 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 	return bad, errors.Join(err, p.Close())
 }
 
+// awaitMending waits for all of a damaged blob, unless a member has it whole: of what
+// nobody may have the rest of, not a byte is sent, so that the error can become a status.
+func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
+	holders, err := t.Holders(ctx, ref)
+	if err != nil || len(holders) > 0 {
+		return err
+	}
+	return t.Fetch(ctx, ref)
+}
+
 // mender mends what is set aside, one blob at a time: at once, and now and then again
 // what nobody had.
 type mender struct {

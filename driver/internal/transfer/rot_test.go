@@ -20,7 +20,7 @@ func (r *registry) file(ref blob.Ref) string { return filepath.Join(r.dir, "blob
 func (r *registry) requireSound(ref blob.Ref, content []byte) {
 	r.t.Helper()
 	eventually(r.t, func() bool { return r.blobs.Has(ref.CID) && len(r.blobs.Rotten()) == 0 }, "it is not mended")
-	fault, err := r.blobs.Check(r.t.Context(), ref, func(int64) {})
+	fault, _, err := r.blobs.Check(r.t.Context(), ref, func(int64) {})
 	require.NoError(r.t, err)
 	require.Equal(r.t, blob.Sound, fault)
 	r.requirePull(ref, content)

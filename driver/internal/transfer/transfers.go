@@ -146,6 +146,11 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 		return io.NopCloser(bytes.NewReader(content[min(offset, int64(len(content))):])), nil
 	}
 	f, err := t.openLocal(ctx, ref, offset)
+	if f == nil && err == nil && t.cfg.Blobs.IsRotten(ref.CID) {
+		if err = t.awaitMending(ctx, ref); err == nil {
+			f, err = t.openLocal(ctx, ref, offset)
+		}
+	}
 	if f != nil || err != nil {
 		return f, err
 	}

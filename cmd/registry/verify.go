@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+func verifyCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "verify <config> [<repository>:<tag> | <repository>@<digest>]",
+		Short: "Read the blobs that are here, or those of an image, and mend what is damaged",
+		Long: "Read the blobs that are here, or those of an image, compare them with their CIDs, and mend what is\n" +
+			"damaged with what other members have. The running registry does it; on one that is stopped it is\n" +
+			"read, and no member is asked. Exits 1 when something could not be mended.",
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := readParameters(args[:1])
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			result, err := verify(ctx, cmd.ErrOrStderr(), p, append(args, "")[1])
+			if err != nil {
+				return fmt.Errorf("ipfs verify: %w", err)
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(result)
+			} else {
+				err = printVerification(cmd.OutOrStdout(), result)
+			}
+			if n := result.Unmended(); err == nil && n > 0 {
+				err = fmt.Errorf("ipfs verify: %d of %d faults could not be mended", n, len(result.Findings))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// verify asks the running registry, or reads the datastore of one that does not run.
+func verify(ctx context.Context, log io.Writer, p driver.Parameters, image string) (driver.Verification, error) {
+	progress := func(at driver.VerifyProgress) {
+		_, _ = fmt.Fprintf(log, "verified %d of %d blobs, %s read, %d faults\n", at.Blobs, at.Of, humanize.IBytes(uint64(at.Bytes)), at.Faults)
+	}
+	result, err := driver.AskVerify(ctx, p, image, progress)
+	if errors.Is(err, driver.ErrNotRunning) {
+		_, _ = fmt.Fprintln(log, "the registry is not running: its blobs are read, and no member is asked")
+		result, err = driver.VerifyStopped(ctx, p, image, progress)
+	}
+	return result, err
+}
+
+func printVerification(out io.Writer, v driver.Verification) error {
+	sec := section{title: fmt.Sprintf("VERIFIED  %d blobs, %s read, %d elsewhere, %d faults, %d not mended",
+		v.Blobs-v.Elsewhere, humanize.IBytes(uint64(v.Bytes)), v.Elsewhere, len(v.Findings), v.Unmended())}
+	if len(v.Findings) == 0 {
+		sec.row("nothing is wrong")
+	} else {
+		sec.row("BLOB", "SIZE", "FAULT", "LEAVES", "DONE")
+	}
+	for _, f := range v.Findings {
+		name, leaves := f.Digest, "-"
+		if name == "" {
+			name = f.CID
+		}
+		if f.BadLeaves > 0 {
+			leaves = fmt.Sprintf("%d of %d", f.BadLeaves, f.Leaves)
+		}
+		sec.row(name, humanize.IBytes(uint64(f.Size)), f.Fault, leaves, f.Done)
+	}
+	return printSections(out, []section{sec})
+}

@@ -1,0 +1,204 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Verification is what came of reading blobs and comparing them with their CIDs.
+type Verification = admin.Verification
+
+// VerifyProgress is how far a verification is.
+type VerifyProgress = admin.VerifyProgress
+
+// verifyPause is the time between two reports of progress.
+const verifyPause = time.Second
+
+// verification is one run of Verify. What others read is atomic.
+type verification struct {
+	*rooms
+	result                   Verification
+	blobs, of, bytes, faults atomic.Int64
+	seen                     *cid.Set
+}
+
+// Verify reads every blob that is here, or those of an image (repository:tag or
+// repository@digest), compares them with their CIDs, and mends what is wrong with what
+// other members have. An error says that it could not be done; what it found wrong is in
+// the result. progress is called about once a second, from one goroutine at a time.
+func (r *rooms) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
+	v := &verification{rooms: r, seen: cid.NewSet()}
+	v.result = Verification{Running: r.peer != nil, Image: image, Findings: []admin.Finding{}}
+	ended := make(chan struct{})
+	var reports sync.WaitGroup
+	reports.Go(func() { v.report(ended, progress) })
+	var err error
+	if image == "" {
+		err = v.all(ctx)
+	} else {
+		err = v.image(ctx, image)
+	}
+	close(ended)
+	reports.Wait()
+	v.result.Blobs, v.result.Bytes = int(v.blobs.Load()), v.bytes.Load()
+	if err != nil {
+		return v.result, fmt.Errorf("verify: %w", err)
+	}
+	return v.result, nil
+}
+
+func (v *verification) report(ended <-chan struct{}, progress func(VerifyProgress)) {
+	tick := time.NewTicker(verifyPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			progress(VerifyProgress{
+				Blobs: int(v.blobs.Load()), Of: int(v.of.Load()), Bytes: v.bytes.Load(), Faults: int(v.faults.Load()),
+			})
+		case <-ended:
+			return
+		}
+	}
+}
+
+// target is a blob to verify, with the digest of a path that leads to it.
+type target struct {
+	ref    blob.Ref
+	digest digest.Digest // empty: nothing names it
+}
+
+// all verifies what has an entry, what is recorded as being here, and what was set aside.
+func (v *verification) all(ctx context.Context) error {
+	var targets []target
+	v.paths.View().Under("/", func(path string, e pathmap.Entry) bool {
+		if _, inline := blob.InlineBytes(e.CID); !inline && v.seen.Visit(e.CID) {
+			d, _ := digestOf(path)
+			targets = append(targets, target{refOf(e), d})
+		}
+		return ctx.Err() == nil
+	})
+	recorded, err := v.rooms.blobs.Blobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, ref := range recorded {
+		if v.seen.Visit(ref.CID) {
+			targets = append(targets, target{ref: ref})
+		}
+	}
+	v.of.Store(int64(len(targets)))
+	for _, t := range targets {
+		if _, err := v.verify(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify reads one blob; absent when it is not here, which nothing is wrong with.
+func (v *verification) verify(ctx context.Context, t target) (absent bool, err error) {
+	fault, bad, err := v.rooms.blobs.Check(ctx, t.ref, func(n int64) { v.bytes.Add(n) })
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return false, err
+	}
+	defer v.blobs.Add(1)
+	switch fault {
+	case blob.Absent:
+		v.result.Elsewhere++
+		return true, nil
+	case blob.Sound:
+		return false, nil
+	}
+	f := admin.Finding{
+		CID: t.ref.CID.String(), Digest: t.digest.String(), Size: t.ref.Size, Fault: string(fault),
+		BadLeaves: bad, Leaves: blob.LeavesOf(t.ref.Size),
+	}
+	if fault == blob.LostRecord {
+		f.Mended, f.Done = true, "recorded again"
+	} else if err := v.mend(ctx, t.ref, &f); err != nil {
+		return false, err
+	}
+	v.find(f)
+	return false, nil
+}
+
+func (v *verification) find(f admin.Finding) {
+	v.result.Findings = append(v.result.Findings, f)
+	v.faults.Add(1)
+}
+
+// mend says in f what came of it. What no entry names is deleted: nobody has it.
+func (v *verification) mend(ctx context.Context, ref blob.Ref, f *admin.Finding) error {
+	if f.Digest == "" {
+		switch err := v.rooms.blobs.DeleteUnused(ctx, ref.CID, v.names); {
+		case err == nil:
+			f.Mended, f.Done = true, "deleted: nothing names it"
+			return nil
+		case !errors.Is(err, blob.ErrUsed):
+			f.Done = "not mended: " + err.Error()
+			return ctx.Err()
+		}
+	}
+	lacking, err := v.transfers.Mend(ctx, ref)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f.BadLeaves = max(f.BadLeaves, lacking)
+	switch {
+	case err != nil && !v.result.Running:
+		f.Done = "not mended: the registry is not running, so no member was asked"
+	case err != nil:
+		f.Done = "not mended: " + err.Error()
+	case f.BadLeaves == 0:
+		f.Mended, f.Done = true, "mended: all leaves were here"
+	default:
+		f.Mended, f.Done = true, fmt.Sprintf("mended: %d of %d leaves from other members", f.BadLeaves, f.Leaves)
+	}
+	return nil
+}
+
+// names reports whether an entry leads to a CID.
+func (r *rooms) names(c cid.Cid) (found bool) {
+	r.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
+		found = e.CID.Equals(c)
+		return !found
+	})
+	return found
+}
+
+// VerifyStopped is Verify for a registry that is not running, on these parameters: it
+// asks no member, so that it mends only what it has all leaves of. It fails while the
+// registry runs: use AskVerify then.
+func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
+	if err := p.check(); err != nil {
+		return result, fmt.Errorf("ipfs: %w", err)
+	}
+	p.Offline = true
+	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
+	if _, err := os.Stat(r.path(badgerDir)); err != nil {
+		return result, fmt.Errorf("ipfs: datastorepath: no registry ran there: %w", err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for _, open := range []func(context.Context) error{r.openDisk, r.openMap, r.openTransfers} {
+		if err := open(ctx); err != nil {
+			return result, fmt.Errorf("ipfs: %w", err)
+		}
+	}
+	return r.Verify(ctx, image, progress)
+}

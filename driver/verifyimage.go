@@ -1,0 +1,152 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// maxLink is more than a link has, which is a digest, in bytes.
+const maxLink = 256
+
+// registryRoot is where distribution keeps all that is its.
+var registryRoot = path.Dir(repositories)
+
+// image verifies a manifest, those below it, and the blobs they refer to, also those
+// that are not here: some member has to have them.
+func (v *verification) image(ctx context.Context, image string) error {
+	d, err := v.resolve(ctx, image)
+	if err != nil {
+		return err
+	}
+	return v.manifest(ctx, d, 0)
+}
+
+// resolve finds the digest of repository:tag or repository@digest in the path map.
+func (v *verification) resolve(ctx context.Context, image string) (digest.Digest, error) {
+	if name, d, ok := strings.Cut(image, "@"); ok {
+		d := digest.Digest(d)
+		if err := d.Validate(); err != nil {
+			return "", fmt.Errorf("image %q: %w", image, err)
+		}
+		link := path.Join(manifestsOf(name), "revisions", d.Algorithm().String(), d.Encoded(), "link")
+		_, err := v.link(ctx, image, link)
+		return d, err
+	}
+	i := strings.LastIndex(image, ":")
+	if i <= 0 || i == len(image)-1 {
+		return "", fmt.Errorf("image %q: is neither repository:tag nor repository@digest", image)
+	}
+	return v.link(ctx, image, path.Join(manifestsOf(image[:i]), "tags", image[i+1:], "current", "link"))
+}
+
+func (v *verification) link(ctx context.Context, image, p string) (digest.Digest, error) {
+	e, err := v.paths.View().Get(p)
+	if errors.Is(err, pathmap.ErrNotFound) {
+		return "", fmt.Errorf("image %q: this registry does not know it", image)
+	}
+	if err != nil {
+		return "", err
+	}
+	body, err := v.transfers.Open(ctx, refOf(e), 0)
+	if err != nil {
+		return "", fmt.Errorf("image %q: %w", image, err)
+	}
+	defer func() { _ = body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(body, maxLink))
+	if err != nil {
+		return "", fmt.Errorf("image %q: %w", image, err)
+	}
+	d, err := digest.Parse(string(content))
+	if err != nil {
+		return "", fmt.Errorf("image %q: link %s: %w", image, p, err)
+	}
+	return d, nil
+}
+
+// manifest verifies a manifest and all below it.
+func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int) error {
+	e, ok, err := v.reference(ctx, d)
+	if err != nil || !ok {
+		return err
+	}
+	if e.Size > smallBlob {
+		return fmt.Errorf("%s: is no manifest, but has %d bytes", d, e.Size)
+	}
+	var all descriptors
+	if err := v.readManifest(ctx, e, &all); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return nil // what is wrong with it was found
+	}
+	for _, child := range all.Manifests {
+		if depth == maxIndexDepth {
+			return fmt.Errorf("%s: more than %d indexes in each other", d, maxIndexDepth)
+		}
+		if err := v.manifest(ctx, child.Digest, depth+1); err != nil {
+			return err
+		}
+	}
+	for _, part := range append(all.Layers, all.Config) {
+		if part.Digest == "" {
+			continue // an index has no config
+		}
+		if _, _, err := v.reference(ctx, part.Digest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reference verifies the blob of a digest once; ok when its bytes can be had.
+func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathmap.Entry, ok bool, err error) {
+	if err := d.Validate(); err != nil {
+		return e, false, fmt.Errorf("digest %q: %w", d, err)
+	}
+	e, err = v.paths.View().Get(blobPath(registryRoot, d))
+	if errors.Is(err, pathmap.ErrNotFound) {
+		v.find(admin.Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: no registry was pushed it, or it was deleted; push it"})
+		return e, false, nil
+	}
+	if err != nil {
+		return e, false, err
+	}
+	if _, inline := blob.InlineBytes(e.CID); inline || !v.seen.Visit(e.CID) {
+		return e, true, nil
+	}
+	v.of.Add(1)
+	before := len(v.result.Findings)
+	absent, err := v.verify(ctx, target{refOf(e), d})
+	if err != nil {
+		return e, false, err
+	}
+	if absent {
+		return e, v.held(ctx, e, d), ctx.Err()
+	}
+	return e, len(v.result.Findings) == before || v.result.Findings[before].Mended, nil
+}
+
+// held reports whether a member has what is not here.
+func (v *verification) held(ctx context.Context, e pathmap.Entry, d digest.Digest) bool {
+	holders, err := v.transfers.Holders(ctx, refOf(e))
+	if err == nil && len(holders) > 0 {
+		return true
+	}
+	f := admin.Finding{CID: e.CID.String(), Digest: d.String(), Size: e.Size, Fault: string(blob.Absent), Leaves: blob.LeavesOf(e.Size)}
+	f.Done = "not mended: no member that can be reached has it; start one that has, or push it"
+	if !v.result.Running {
+		f.Done = "not looked for: the registry is not running, so no member was asked"
+	}
+	v.find(f)
+	return false
+}
