@@ -82,7 +82,7 @@ func TestADeleterNeverComesBetween(t *testing.T) {
 	for i := range 4 {
 		pushers.Go(func() {
 			content := contents[i%2]
-			for round := 0; round < 40 || deleted.Load() == 0 || pinned.Load() == 0; round++ {
+			for round := 0; round < 40 || round < 2000 && (deleted.Load() == 0 || pinned.Load() == 0); round++ {
 				var ref Ref
 				var unpin Unpin
 				var err error
