@@ -54,7 +54,7 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 	}
 	e, err := s.paths.View().Get(path)
 	if !errors.Is(err, pathmap.ErrNotFound) {
-		return e, err
+		return e, newer(ctx, err)
 	}
 	if !r.asksOnMiss(path) {
 		return e, notFound(path)

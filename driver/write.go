@@ -52,7 +52,7 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	if errors.Is(err, pathmap.ErrBadPath) {
 		return refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
 	}
-	return notStored(ctx, err)
+	return notStored(ctx, newer(ctx, err))
 }
 
 // catchUpFirst waits, right after the start, until a member has told how great the
@@ -163,6 +163,9 @@ func (s *store) Delete(ctx context.Context, path string) error {
 	ops := s.deletes(path)
 	if err := s.mayWrite(); err != nil && len(ops) > 0 {
 		return err
+	}
+	if err := s.paths.Check(ops...); err != nil {
+		return newer(ctx, err) // before anything is deleted
 	}
 	errLocal := s.local.Delete(ctx, path) // uploads of the repository
 	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {

@@ -29,7 +29,7 @@ var errUnacceptable = errors.New("the other registries would refuse these change
 // other registries would refuse: nobody follows a registry that wrote it.
 func (m *Map) checkOp(op Op) error {
 	if op.Entry == nil {
-		return nil // it names versions that were taken
+		return m.View().readable(op.Path) // it names versions that were taken
 	}
 	key := keyOf(op.Path, version{maxCounter, m.cfg.Self}).String()
 	if len(key) > maxKey {
@@ -42,6 +42,17 @@ func (m *Map) checkOp(op Op) error {
 	}
 	if _, err := UnmarshalEntry(op.Entry.Marshal()); err != nil {
 		return fmt.Errorf("write %s: %w: %w", op.Path, errUnacceptable, err)
+	}
+	return nil
+}
+
+// readable is ErrNewerEntry for a path with a version that this release cannot read: it
+// deletes none, as it cannot know what goes with it.
+func (v View) readable(path string) error {
+	for _, st := range v.s.versionsOf(path) {
+		if st.err != nil {
+			return fmt.Errorf("delete %s: %w", path, st.err)
+		}
 	}
 	return nil
 }

@@ -18,13 +18,16 @@ func KeyOf(path string, counter uint64, writer string) string {
 const MaxJump = maxJump
 
 // PutRaw writes a delta with one key as an older release might have: without a check.
-func (m *Map) PutRaw(key string, e Entry) error {
+func (m *Map) PutRaw(key string, e Entry) error { return m.PutValue(key, e.Marshal()) }
+
+// PutValue is PutRaw with a value that may be of a later release.
+func (m *Map) PutValue(key string, value []byte) error {
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
-	if err := m.crdt.Load().Put(m.ctx, ds.RawKey(key), e.Marshal()); err != nil {
+	if err := m.crdt.Load().Put(m.ctx, ds.RawKey(key), value); err != nil {
 		return err
 	}
 	for _, h := range m.liveHeads() {
@@ -37,6 +40,15 @@ func (m *Map) PutRaw(key string, e Entry) error {
 	}
 	m.publish(m.current.Load())
 	return nil
+}
+
+// Raw is the live value of a key, of whatever release; nil when there is none.
+func (m *Map) Raw(key string) []byte {
+	value, err := m.crdt.Load().Get(m.ctx, ds.RawKey(key))
+	if err != nil {
+		return nil
+	}
+	return value
 }
 
 // What the tests of this package see of it.

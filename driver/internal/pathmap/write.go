@@ -35,13 +35,13 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 }
 
 // Write applies the ops in order, in one delta unless they exceed 512 KiB. A
-// delete of a path removes the versions this registry sees at that moment. When
-// ctx ends first the write may still happen.
+// delete of a path removes the versions this registry sees at that moment; where one
+// of them is of a later release nothing is written, and the error is ErrNewerEntry.
+// A put beside such a version leaves it there. When ctx ends first the write may still
+// happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
-	for _, op := range ops {
-		if err := m.checkOp(op); err != nil {
-			return err
-		}
+	if err := m.Check(ops...); err != nil {
+		return err
 	}
 	for len(ops) > 0 {
 		n := splitOps(m.View(), ops)
@@ -62,6 +62,16 @@ func (m *Map) Write(ctx context.Context, ops ...Op) error {
 			return ctx.Err()
 		}
 		ops = ops[n:]
+	}
+	return nil
+}
+
+// Check is the error that Write would begin with.
+func (m *Map) Check(ops ...Op) error {
+	for _, op := range ops {
+		if err := m.checkOp(op); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -205,6 +215,9 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
 		return nil
 	}
 	for _, old := range snap.versionsOf(op.Path) {
+		if old.err != nil {
+			continue // of a later release, which alone knows what may replace it
+		}
 		if err := batch.Delete(m.ctx, keyOf(op.Path, old.version)); err != nil {
 			return err
 		}
