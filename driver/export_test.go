@@ -153,5 +153,13 @@ func (r *rooms) CIDOf(path string) (cid.Cid, error) {
 	return e.CID, err
 }
 
+// Migration, StoredFormat and Migrate lead from one format of the datastore to the next.
+type Migration = migration
+
+var (
+	StoredFormat = storedFormat
+	Migrate      = migrate
+)
+
 // FirstByte is what the driver reads of a Range header.
 var FirstByte = firstByte

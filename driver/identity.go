@@ -42,7 +42,7 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := checkFormat(ctx, db); err != nil {
+	if _, err := storedFormat(ctx, db, migrations()); err != nil {
 		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
 	}
 	key, err := p.resolvePrivateKey(ctx, db)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
-	ds "github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/pnet"
@@ -165,15 +164,24 @@ func (r *rooms) openDisk(ctx context.Context) error {
 
 // openSwarmKey reads the protector key, or makes it for a new datastore, which it
 // marks as used only then: a start that failed for want of the key may be tried again.
+// One of an earlier format is brought to this release's.
 func (r *rooms) openSwarmKey(ctx context.Context) error {
-	fresh, err := checkFormat(ctx, r.db)
+	format, err := storedFormat(ctx, r.db, migrations())
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
-	if r.psk, err = r.params.protectorKey(fresh); err != nil || !fresh {
+	if r.psk, err = r.params.protectorKey(format == 0); err != nil {
 		return err
 	}
-	if err := errors.Join(r.db.Put(ctx, formatKey, []byte(format)), r.db.Sync(ctx, formatKey)); err != nil {
+	if err := noteRelease(ctx, r.db); err != nil {
+		r.log.WithError(err).Debug("this release is not noted in the datastore") // the disk is full, and serves
+	}
+	if format == 0 {
+		err = setFormat(ctx, r.db, len(migrations())+1)
+	} else {
+		err = migrate(ctx, r.db, r.params.DatastorePath, format, migrations())
+	}
+	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
 	return nil
@@ -188,24 +196,6 @@ func openDatastore(dir string, log *logrus.Entry) (*datastore.Datastore, error) 
 		return nil, errors.New("in use by another process: stop it, or give this registry a path of its own")
 	}
 	return nil, fmt.Errorf("%w; see that this user can read and write all of it, and that there is room, or restore a backup", err)
-}
-
-// formatKey holds the version of the datastore's layout.
-var formatKey = ds.NewKey("/format")
-
-const format = "1"
-
-// checkFormat says whether a datastore is new: no registry ran on it yet, though
-// `ipfs id` may have put this registry's key there. One of another release is an error.
-func checkFormat(ctx context.Context, db ds.Datastore) (fresh bool, err error) {
-	got, err := db.Get(ctx, formatKey)
-	if errors.Is(err, ds.ErrNotFound) {
-		return true, nil
-	}
-	if err == nil && string(got) != format {
-		return false, fmt.Errorf("written in format %q by another release, this one reads %q: use that release", got, format)
-	}
-	return false, err
 }
 
 func (r *rooms) openPeer(ctx context.Context) error {

@@ -242,7 +242,7 @@ func TestDatastoreOfAnotherReleaseIsRefused(t *testing.T) {
 	if err := errors.Join(db.Put(t.Context(), ds.NewKey("/format"), []byte("2")), db.Close()); err != nil {
 		t.Fatal(err)
 	}
-	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "2" by another release, this one reads "1": use that release`)
+	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "2" by a later release (`+driver.Version()+`), this one reads up to 1: use that release, or a later one`)
 	if _, err := driver.Identify(t.Context(), p); err == nil || !strings.Contains(err.Error(), "use that release") {
 		t.Errorf("ipfs id: %v", err)
 	}

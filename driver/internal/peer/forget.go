@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -23,12 +24,27 @@ func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
 	if err := p.roster.mayForget(id); err != nil {
 		return err
 	}
+	if err := p.mayDelete(ctx, id); err != nil {
+		return fmt.Errorf("forget %s: %w", id, err)
+	}
 	if err := p.cfg.Store.Delete(ctx, memberKey(id)); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}
 	p.host.ConnManager().Unprotect(id, memberTag)
 	p.roster.drop(id)
 	return nil
+}
+
+// mayDelete is an error for a record that this release cannot read.
+func (p *Peer) mayDelete(ctx context.Context, id peer.ID) error {
+	old, err := p.cfg.Store.Get(ctx, memberKey(id))
+	if err == nil {
+		_, err = updated(old, remembered{})
+	}
+	if errors.Is(err, datastore.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (r *roster) mayForget(id peer.ID) error {

@@ -71,7 +71,14 @@ func (p *Peer) saveMembers(ctx context.Context, ids []peer.ID) error {
 		if !ok {
 			continue
 		}
-		b, err := json.Marshal(m)
+		old, err := p.cfg.Store.Get(ctx, memberKey(id))
+		if err != nil && !errors.Is(err, datastore.ErrNotFound) {
+			return err
+		}
+		b, err := updated(old, m)
+		if errors.Is(err, errLaterRecord) {
+			continue
+		}
 		if err == nil {
 			err = batch.Put(ctx, memberKey(id), b)
 		}
@@ -87,6 +94,32 @@ func (p *Peer) saveMembers(ctx context.Context, ids []peer.ID) error {
 		return err
 	}
 	return batch.Commit(ctx)
+}
+
+// errLaterRecord says that a record is of a release that this one cannot read.
+var errLaterRecord = errors.New("remembered by a later release")
+
+// updated is a member's record with what is known now, in place of the old one, whose
+// fields of later releases stay.
+func updated(old []byte, m remembered) ([]byte, error) {
+	fields := map[string]json.RawMessage{}
+	if len(old) > 0 {
+		var was remembered
+		if json.Unmarshal(old, &fields) != nil || json.Unmarshal(old, &was) != nil || was.Version > rememberVersion {
+			return nil, errLaterRecord
+		}
+	}
+	fresh, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	for _, known := range []string{"connected", "away", "uptime", "name", "caps"} { // those that may be left out
+		delete(fields, known)
+	}
+	if err := json.Unmarshal(fresh, &fields); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
 }
 
 // saveLast writes down this peer's last moment, with the members that are connected.

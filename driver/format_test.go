@@ -1,0 +1,113 @@
+package driver_test
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+)
+
+// TestFormat1StillOpens: bytes that the first release left in a datastore.
+func TestFormat1StillOpens(t *testing.T) {
+	content, err := os.ReadFile("../testdata/format-1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden map[string]string
+	if err := json.Unmarshal(content, &golden); err != nil {
+		t.Fatal(err)
+	}
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	withDatastore(t, p, func(db *datastore.Datastore) {
+		for key, text := range golden {
+			value, err := hex.DecodeString(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Put(t.Context(), ds.RawKey(key), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	ms := drivertest.Start(t, p).Status(t.Context()).Members
+	if len(ms) != 1 || ms[0].Connected || ms[0].Addresses[0] != "/ip4/192.0.2.10/tcp/4619" || ms[0].Since.Format("2006-01-02") != "2026-10-01" {
+		t.Errorf("members: %+v", ms)
+	}
+}
+
+// TestAMigrationGoesOnWhereItWasCut: two made-up formats, the first of which moves keys
+// and is cut after one of them.
+func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	cut, later := errors.New("cut"), 0
+	all := []driver.Migration{
+		func(ctx context.Context, db ds.Batching, _ string) error {
+			res, err := db.Query(ctx, query.Query{Prefix: "/old"})
+			if err != nil {
+				return err
+			}
+			entries, err := res.Rest()
+			for _, e := range entries {
+				to := ds.RawKey(strings.Replace(e.Key, "/old", "/new", 1))
+				if err := errors.Join(db.Put(ctx, to, e.Value), db.Delete(ctx, ds.RawKey(e.Key))); err != nil {
+					return err
+				}
+				if cut != nil {
+					return cut
+				}
+			}
+			return err
+		},
+		func(context.Context, ds.Batching, string) error { later++; return nil },
+	}
+	withDatastore(t, p, func(db *datastore.Datastore) {
+		ctx := t.Context()
+		for _, key := range []string{"/format", "/old/a", "/old/b", "/old/c"} {
+			if err := db.Put(ctx, ds.RawKey(key), []byte("1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := driver.Migrate(ctx, db, p.DatastorePath, 1, all); !errors.Is(err, cut) || later != 0 {
+			t.Errorf("cut: %v, and the next step ran %d times", err, later)
+		}
+	})
+	cut = nil
+	withDatastore(t, p, func(db *datastore.Datastore) {
+		ctx := t.Context()
+		for range 2 { // the second time there is nothing to do
+			format, err := driver.StoredFormat(ctx, db, all)
+			if err == nil {
+				err = driver.Migrate(ctx, db, p.DatastorePath, format, all)
+			}
+			if err != nil || later != 1 {
+				t.Errorf("from %d: %v, and the last step ran %d times", format, err, later)
+			}
+		}
+		for _, key := range []string{"/new/a", "/new/b", "/new/c"} {
+			if _, err := db.Get(ctx, ds.RawKey(key)); err != nil {
+				t.Errorf("%s: %v", key, err)
+			}
+		}
+		if err := db.Put(ctx, ds.RawKey("/release"), []byte("v9.8.7")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for name, open := range map[string]func() error{
+		"serve": func() error { _, err := driver.New(t.Context(), p); return err },
+		"id":    func() error { _, err := driver.Identify(t.Context(), p); return err },
+	} {
+		if err := open(); err == nil || !strings.Contains(err.Error(), `format "3" by a later release (v9.8.7)`) {
+			t.Errorf("%s by this release: %v", name, err)
+		}
+	}
+}
