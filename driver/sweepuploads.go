@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 const (
@@ -92,5 +94,20 @@ func sweepUpload(dir string, e fs.DirEntry, before time.Time) error {
 	if err != nil || !info.ModTime().Before(before) {
 		return nil
 	}
+	if known, err := isUploadOfOurs(dir); err != nil || !known {
+		return err
+	}
 	return os.RemoveAll(dir)
+}
+
+// isUploadOfOurs reports whether in an upload there is nothing that only a later
+// release knows.
+func isUploadOfOurs(dir string) (bool, error) {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return !slices.ContainsFunc(files, func(f fs.DirEntry) bool {
+		return f.Name() != "data" && f.Name() != "hashstates" && !blob.IsUploadNote(f.Name())
+	}), err
 }

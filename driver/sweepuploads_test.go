@@ -13,6 +13,7 @@ func TestLeftoversOfCancelledUploadsAreSwept(t *testing.T) {
 	old := time.Now().Add(-48 * time.Hour)
 	for name, files := range map[string][]string{
 		"leftover": {"hashstates/sha256/0"},
+		"later":    {"hashstates/sha256/0", "of-a-later-release"},
 		"running":  {"hashstates/sha256/0", "startedat", "data"},
 		"young":    {"hashstates/sha256/0"},
 	} {
@@ -34,12 +35,12 @@ func TestLeftoversOfCancelledUploadsAreSwept(t *testing.T) {
 	if err := sweepUploads(t.Context(), root, time.Now().Add(-sweepAge)); err != nil {
 		t.Fatal(err)
 	}
-	for name, kept := range map[string]bool{"leftover": false, "running": true, "young": true} {
+	for name, kept := range map[string]bool{"leftover": false, "later": true, "running": true, "young": true} {
 		if _, err := os.Stat(filepath.Join(uploads, name)); (err == nil) != kept {
 			t.Errorf("%s: %v, to be kept: %v", name, err, kept)
 		}
 	}
-	for _, name := range []string{"young", "running"} {
+	for _, name := range []string{"young", "running", "later"} {
 		if err := os.RemoveAll(filepath.Join(uploads, name)); err != nil {
 			t.Fatal(err)
 		}

@@ -122,7 +122,11 @@ func (s *Store) checkAbsent(ctx context.Context, ref Ref) (Fault, error) {
 
 // recordAgain hashes a file whose record, or layout, is lost.
 func (s *Store) recordAgain(ctx context.Context, ref Ref, of stamp, progress func(int64)) (Fault, error) {
-	l, inner, err := s.hashStaged(ctx, s.path(ref.CID), "", rootFunction(ref.CID))
+	f, ok := rootFunction(ref.CID)
+	if !ok {
+		return LostRecord, fmt.Errorf("%s is named with a function that this release does not know", ref.CID)
+	}
+	l, inner, err := s.hashStaged(ctx, s.path(ref.CID), "", f)
 	if err != nil {
 		return LostRecord, err
 	}

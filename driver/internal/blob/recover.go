@@ -122,8 +122,13 @@ func (s *Store) checkFiles(ctx context.Context) error {
 		if recorded {
 			continue
 		}
+		f, ok := rootFunction(root)
+		if !ok {
+			s.log.Warnf("file %s in %s is named with a function that this release does not know: left alone", name, s.blobs)
+			continue
+		}
 		s.log.Warnf("blob %s has no record: hashing it", root)
-		ref, unpin, err := s.adopt(ctx, filepath.Join(s.blobs, name), rootFunction(root))
+		ref, unpin, err := s.adopt(ctx, filepath.Join(s.blobs, name), f)
 		if err != nil {
 			return err
 		}
@@ -135,15 +140,15 @@ func (s *Store) checkFiles(ctx context.Context) error {
 	return nil
 }
 
-// rootFunction is the function that a blob was named with; a file with a foreign name
-// becomes one of SHA2.
-func rootFunction(root cid.Cid) Function {
+// rootFunction is the function that a blob was named with; false for one that only a
+// later release knows.
+func rootFunction(root cid.Cid) (Function, bool) {
 	for _, codec := range []uint64{cid.Raw, cid.DagProtobuf} {
 		if f, ok := functionOf(root, codec); ok {
-			return f
+			return f, true
 		}
 	}
-	return SHA2
+	return 0, false
 }
 
 // checkStaging removes staged files of our own that nothing goes on with.

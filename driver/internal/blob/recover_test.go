@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
@@ -98,6 +99,22 @@ func TestRestartRecordsBlobsOfALostDatastore(t *testing.T) {
 	d.requireContent(ref, content)
 	_, err := d.store.Block(context.Background(), ref.CID)
 	require.NoError(t, err)
+}
+
+// TestRestartLeavesAFileOfALaterRelease, which is named with a function that this one
+// does not know.
+func TestRestartLeavesAFileOfALaterRelease(t *testing.T) {
+	d := newDisk(t)
+	d.stop()
+	file := filepath.Join(d.dir, "blobs", foreign(t, cid.Raw).String())
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
+	d.start()
+	require.Len(t, d.logs.AllEntries(), 1)
+	d.restart()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(content))
+	d.requireUsage(0, 0)
 }
 
 func TestRestartCleansStaging(t *testing.T) {
