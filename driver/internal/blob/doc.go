@@ -9,12 +9,13 @@
 //
 //	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
 //	ref, err := s.Put(ctx, manifest) // hash, index, rename; a layer: OpenUpload, AdoptUpload
-//	f, err := s.Open(ref.CID)        // an *os.File
+//	r, err := s.Reader(ctx, ref, 0)  // verified leaf by leaf, the first time
 //
 // A blob that comes from elsewhere is a Partial until it is whole: ReadLayout
 // checks its DAG, Partial.Put checks each leaf, Partial.Finish makes it a blob.
 //
 // Limits: a blob has at most MaxSize bytes; content inside an identity CID has
 // no file (InlineBytes); one process opens a directory at a time; bytes that rot
-// on disk are noticed when a leaf is served from the blockstore, not by Open.
+// on disk are noticed by the first Reader of a run, by Check, and when a leaf is
+// served from the blockstore; not by Open.
 package blob

@@ -40,15 +40,16 @@ func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
 	return t.Fetch(ctx, ref)
 }
 
-// mender mends what is set aside, one blob at a time: at once, and now and then again
-// what nobody had.
+// mender mends what is set aside, one blob at a time: at once, and again what nobody
+// had, soon and then ever more rarely.
 type mender struct {
 	t     *Transfers
 	tried *cid.Set // what is right of them here is not enough
 }
 
 func (m *mender) run() {
-	for m.t.ctx.Err() == nil {
+	soon := m.t.pace.mend / 64 // members may just not be connected yet
+	for pause := soon; m.t.ctx.Err() == nil; pause = min(2*pause, m.t.pace.mend) {
 		wake := m.t.rotten.wait()
 		refs := m.t.cfg.Blobs.Rotten()
 		if len(refs) == 0 {
@@ -59,7 +60,8 @@ func (m *mender) run() {
 		}
 		select {
 		case <-wake:
-		case <-time.After(jitter(m.t.pace.mend)):
+			pause = soon
+		case <-time.After(jitter(pause)):
 		case <-m.t.ctx.Done():
 		}
 	}

@@ -54,7 +54,7 @@ type pace struct {
 	linger  time.Duration // a transfer without readers
 	relay   time.Duration // those who ask for a leaf within it get it from each other
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
-	mend    time.Duration // between attempts to mend what no member had
+	mend    time.Duration // the longest between attempts to mend what no member had
 	send    time.Duration // a member that takes none of the bytes sent to it
 }
 
