@@ -7,6 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// allocateBehind gives a file n bytes of the disk behind its end, which stays where it is.
+func allocateBehind(f *os.File, end, n int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, end, n)
+}
+
 // allocate gives a file n bytes of the disk. Where the file system cannot, they are written.
 func allocate(f *os.File, n int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, n)

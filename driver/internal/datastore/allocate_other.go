@@ -4,4 +4,6 @@ package datastore
 
 import "os"
 
+func allocateBehind(*os.File, int64, int64) error { return nil } // no call for it
+
 func allocate(f *os.File, n int64) error { return writeZeros(f, n) }

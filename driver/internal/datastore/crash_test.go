@@ -161,7 +161,11 @@ func lost(t *testing.T, how string, seed int) (stored int, gone []int) {
 // TestNothingAcknowledgedIsLost when a write fails, writing goes on, and the process is
 // killed.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
-	for seed := range 5 {
+	rounds := 5
+	if !testing.Short() {
+		rounds = 100
+	}
+	for seed := range rounds {
 		stored, gone := lost(t, "owner", seed)
 		require.GreaterOrEqual(t, stored, 70)
 		require.Empty(t, gone, "seed %d: of %d", seed, stored)

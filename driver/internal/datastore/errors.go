@@ -33,6 +33,6 @@ var (
 	errStale   = errors.New("the datastore was opened again since this transaction began")
 	errWait    = errors.New("it is still being opened again")
 	errStuck   = errors.New("a write does not end")
-	errNoRoom  = errors.New("no room to close and open it again")
+	errNoRoom  = errors.New("too little is free to write and to close it")
 	errNoProbe = errors.New("a write for trial failed")
 )

@@ -149,6 +149,9 @@ func (d *Datastore) unstick() {
 
 // keep makes the reserve if it is not there and leaves MinFree.
 func (d *Datastore) keep() {
+	if err := keepManifest(d.dir); err != nil {
+		d.log.WithError(err).Debug("no room behind the datastore's manifest")
+	}
 	if d.reserve.size() >= ReserveSize {
 		return
 	}

@@ -1,0 +1,32 @@
+package datastore
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/dgraph-io/badger"
+)
+
+const (
+	manifestRoom  = 1 << 20  // bytes allocated behind badger's manifest
+	manifestLeast = 64 << 10 // of them left, before more are
+)
+
+// keepManifest allocates room behind the end of badger's manifest. badger repeats an append
+// that failed behind the part of it that was written, and no start can read that.
+func keepManifest(dir string) error {
+	f, err := os.OpenFile(filepath.Join(dir, badger.ManifestFilename), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int64(st.Blocks)*512-info.Size() >= manifestLeast {
+		return nil
+	}
+	return allocateBehind(f, info.Size(), manifestRoom)
+}
