@@ -103,7 +103,7 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if isLocal(path) {
 		return s.local.PutContent(ctx, path, content)
 	}
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
 	if err := s.mayPut(ctx); err != nil {

@@ -22,7 +22,7 @@ func (r *rooms) Ready() []string {
 // readiness are the checks of Ready. Each gives the reason for not being ready, with
 // what to do where the operator can do something, or "".
 func (r *rooms) readiness() []func() string {
-	return []func() string{r.unwritable, r.unjoined}
+	return []func() string{r.unwritable, r.unjoined, r.twinned}
 }
 
 // unwritable tries to write: a file system can be full, or have become read-only.

@@ -19,10 +19,14 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// mayWrite refuses writes on a registry whose changes the others would drop.
-func (s *store) mayWrite() error {
+// mayWrite refuses writes on a registry whose changes the others would drop, and on one
+// that runs twice.
+func (s *store) mayWrite(ctx context.Context) error {
 	if s.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
+	}
+	if reason := s.twinned(); reason != "" {
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: twinRetry, Err: errors.New(reason)})
 	}
 	return nil
 }
@@ -85,7 +89,7 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 	case isLocal(dest):
 		return s.unshare(ctx, source, dest)
 	}
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
 	e, err := s.lookup(ctx, source)
@@ -101,7 +105,7 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 // publish makes a blob of a local file and gives it a shared path. The entry
 // goes out when the bytes are safe on disk, and they stay there until it is, too.
 func (s *store) publish(ctx context.Context, source, dest string) error {
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
 	if err := s.blobs.Room().End(); err != nil {
@@ -161,7 +165,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 		}
 	}
 	ops := s.deletes(path)
-	if err := s.mayWrite(); err != nil && len(ops) > 0 {
+	if err := s.mayWrite(ctx); err != nil && len(ops) > 0 {
 		return err
 	}
 	if err := s.paths.Check(ops...); err != nil {

@@ -29,7 +29,7 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 	if isLocal(path) {
 		return s.localWriter(ctx, path, appending)
 	}
-	if err := s.mayWrite(); err != nil {
+	if err := s.mayWrite(ctx); err != nil {
 		return nil, err
 	}
 	staged := s.stagedFile(stagedName(path))

@@ -32,9 +32,9 @@ func (m *Map) checkOp(op Op) error {
 		return m.View().readable(op.Path) // it names versions that were taken
 	}
 	key := keyOf(op.Path, version{maxCounter, m.cfg.Self}).String()
-	if len(key) > maxKey {
+	if len(key) > maxKey-writerSize {
 		return fmt.Errorf("write %.64s…: %w: %d bytes, at most %d",
-			op.Path, ErrBadPath, len(op.Path), maxKey-len(key)+len(op.Path))
+			op.Path, ErrBadPath, len(op.Path), maxKey-writerSize-len(key)+len(op.Path))
 	}
 	path, _, ours, err := parseKey(key)
 	if err != nil || !ours || path != op.Path || !utf8.ValidString(path) {

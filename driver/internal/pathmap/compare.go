@@ -56,6 +56,7 @@ func (m *Map) ticker() {
 		case <-m.ctx.Done():
 			return
 		}
+		m.checkTwin()
 		for _, id := range m.comparer.pick(m.trusted()) {
 			m.run(func() {
 				defer m.comparer.done(id)

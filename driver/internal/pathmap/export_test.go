@@ -1,7 +1,10 @@
 package pathmap
 
 import (
+	"time"
+
 	ds "github.com/ipfs/go-datastore"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // ParseKey and KeyOf are the two ways between a key and the version of a path.
@@ -64,3 +67,27 @@ func (m *Map) Greatest() uint64 { return m.greatest() }
 
 // HearCounter has the map believe that a member has seen a counter.
 func (m *Map) HearCounter(counter uint64) { m.hearCounter(counter) }
+
+// Incarnation is what the map writes under, as its datastore has it.
+func (m *Map) Incarnation() string {
+	b, err := m.cfg.Store.Get(m.ctx, incarnationKey)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// Vouched reports whether all members speak for the map's own writes.
+func (m *Map) Vouched() bool {
+	m.incarnation.mu.Lock()
+	defer m.incarnation.mu.Unlock()
+	return m.vouched()
+}
+
+// Runs are the runs of the members that asked.
+type Runs struct{ runs }
+
+// Hear takes that a member asked in a run.
+func (r *Runs) Hear(id peer.ID, run string, now time.Time, interval time.Duration) (twin, fresh bool) {
+	return r.hear(id, run, now, interval)
+}

@@ -25,19 +25,22 @@ import (
 // fabric connects maps of one process by TCP on loopback. Announcements can be
 // lost and connections cut after some bytes.
 type fabric struct {
-	t         *testing.T
-	loseAll   atomic.Bool
-	cutAfter  atomic.Int64 // bytes a dialled connection may read; 0: no cut
-	mu        sync.Mutex
-	members   map[peer.ID]*seat
-	isolated  map[peer.ID]bool
-	untrusted map[peer.ID]bool
-	interval  time.Duration
-	mute      string // address of a listener that nobody accepts at
-	muted     map[peer.ID]bool
-	asked     atomic.Int64 // connections to muted members, ever
-	asking    atomic.Int64 // now
-	crowd     atomic.Int64 // at most at once
+	t           *testing.T
+	loseAll     atomic.Bool
+	cutAfter    atomic.Int64 // bytes a dialled connection may read; 0: no cut
+	mu          sync.Mutex
+	members     map[peer.ID]*seat
+	incarnation func() string // nil: random
+	known       []peer.ID     // all that ever joined
+	dialled     sync.Map      // address of a dialled connection → who dialled
+	isolated    map[peer.ID]bool
+	untrusted   map[peer.ID]bool
+	interval    time.Duration
+	mute        string // address of a listener that nobody accepts at
+	muted       map[peer.ID]bool
+	asked       atomic.Int64 // connections to muted members, ever
+	asking      atomic.Int64 // now
+	crowd       atomic.Int64 // at most at once
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.
@@ -94,7 +97,7 @@ func (s *seat) start() {
 	s.disk.TxnDatastore = s.db
 	log := quiet()
 	s.logs = logtest.NewLocal(log.Logger)
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
@@ -102,6 +105,9 @@ func (s *seat) start() {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	s.f.members[s.id] = s
+	if !slices.Contains(s.f.known, s.id) {
+		s.f.known = append(s.f.known, s.id)
+	}
 }
 
 // warnings are what was logged for an operator to act on.
@@ -142,6 +148,18 @@ func (s *seat) Connected() []peer.ID {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+func (s *seat) Known() []peer.ID {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.f.known), func(id peer.ID) bool { return id == s.id })
+}
+
+func (s *seat) Remote(conn net.Conn) peer.ID {
+	id, _ := s.f.dialled.Load(conn.RemoteAddr().String())
+	from, _ := id.(peer.ID)
+	return from
 }
 
 func (s *seat) Trusts(id peer.ID) bool {
@@ -185,6 +203,9 @@ func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, e
 		addr = s.f.mute
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err == nil {
+		s.f.dialled.Store(conn.LocalAddr().String(), s.id)
+	}
 	if err == nil && muted {
 		return s.f.askMuted(conn), nil
 	}

@@ -56,7 +56,7 @@ func (x *exchange) close() {
 // heads asks the member for its heads.
 func (x *exchange) heads() ([]cid.Cid, error) {
 	alive(x.conn)
-	if err := writeJSON(x.conn, request{Op: opHeads}); err != nil {
+	if err := writeJSON(x.conn, request{Op: opHeads, Run: x.m.nonce}); err != nil {
 		return nil, fmt.Errorf("ask %s for its heads: %w", x.id, err)
 	}
 	a, err := readAnswer(x.r)
@@ -72,6 +72,12 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	}
 	if a.Counter != nil && x.m.hearCounter(*a.Counter) {
 		x.m.meeting.told.happen()
+	}
+	if a.Written != nil {
+		x.m.incarnation.hear(x.id, *a.Written)
+	}
+	if a.Twin {
+		x.m.SawTwin()
 	}
 	return a.Heads, nil
 }

@@ -20,13 +20,14 @@ const goldenFile = "../../../testdata/paths.json"
 // golden are bytes that every release writes and reads.
 type golden struct {
 	Entry    string `json:"entry"`     // hex
-	Delta    string `json:"delta"`     // hex of the block that first writes that entry at /docker/a by peer "writer"
+	Delta    string `json:"delta"`     // hex of the block that first writes that entry at /docker/a by peer "writer" in incarnation "abcdefgh"
 	DeltaCID string `json:"delta_cid"` // of the same
 }
 
 func TestGoldenBytes(t *testing.T) {
 	e := entryOf(t, "golden")
 	f := newFabric(t)
+	f.incarnation = func() string { return "abcdefgh" }
 	a := f.add("writer")
 	if err := a.m.Put(t.Context(), "/docker/a", e); err != nil {
 		t.Fatal(err)

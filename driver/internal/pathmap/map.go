@@ -2,6 +2,7 @@ package pathmap
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ type Swarm interface {
 	Publish(context.Context, []byte) error
 	Listen(protocol.ID) (net.Listener, error)
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
+	Known() []peer.ID        // members now, or once and not forgotten
+	Remote(net.Conn) peer.ID // of a connection of Listen: who dialled it
 }
 
 // Config is what a map is made of.
@@ -64,6 +67,9 @@ type Config struct {
 	// ExchangeInterval is how often heads are compared with members, in case
 	// announcements were lost. Default 1 s.
 	ExchangeInterval time.Duration
+
+	// NewIncarnation makes the incarnation of a writer. Default: 40 random bits.
+	NewIncarnation func() string
 }
 
 // Map is the replicated path map. All methods are safe for concurrent use.
@@ -83,18 +89,23 @@ type Map struct {
 	told    atomic.Uint64 // greatest that a member said it has seen
 	broken  *failure      // set when disk and memory may differ; under lock
 
-	writes   chan *writeRequest
-	outbox   chan struct{}
-	announce announcements
-	fetches  *semaphore.Weighted
-	rounds   rounds
-	inbox    inbox
-	comparer comparer
-	last     lastDeltas
-	meeting  *meeting
-	stuck    atomic.Bool // merging fails here, and that was said
-	refused  refusals
-	listener net.Listener
+	writes      chan *writeRequest
+	outbox      chan struct{}
+	announce    announcements
+	fetches     *semaphore.Weighted
+	rounds      rounds
+	inbox       inbox
+	comparer    comparer
+	last        lastDeltas
+	meeting     *meeting
+	nonce       string // of this run, a random text
+	incarnation incarnation
+	written     written
+	runs        runs
+	twin        twin
+	stuck       atomic.Bool // merging fails here, and that was said
+	refused     refusals
+	listener    net.Listener
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -108,6 +119,9 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	if cfg.ExchangeInterval == 0 {
 		cfg.ExchangeInterval = time.Second
 	}
+	if cfg.NewIncarnation == nil {
+		cfg.NewIncarnation = newIncarnation
+	}
 	m := &Map{
 		cfg: cfg, log: cfg.Log, ledger: &ledger{base: cfg.Store}, feed: newFeed(),
 		writes:  make(chan *writeRequest),
@@ -115,6 +129,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		fetches: semaphore.NewWeighted(maxFetches),
 		inbox:   newInbox(),
 		meeting: newMeeting(),
+		nonce:   rand.Text(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
@@ -123,6 +138,9 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		return nil, err
 	}
 	if err := m.load(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	if err := errors.Join(m.incarnation.open(m, m.counter), m.written.open(m)); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	m.run(m.writer)

@@ -73,6 +73,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	snap := m.current.Load().clone()
 	var bad error
 	var added []string
+	n := 0
 	for _, d := range group {
 		if bad = cmp.Or(m.checkPriority(d), d.checkCounters(max(m.counter, reach))); bad != nil {
 			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
@@ -82,13 +83,15 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 			return m.fail(fmt.Errorf("merge delta %s: %w", d.cid, err))
 		}
 		added = d.adds(added)
+		n++
 	}
-	if err := m.saveCounter(); err != nil {
+	if err := cmp.Or(m.saveCounter(), m.written.note(m, group[:n])); err != nil {
 		return m.fail(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.fail(err)
 	}
+	m.written.committed()
 	m.publish(snap)
 	if m.cfg.OnAdded != nil && len(added) > 0 {
 		m.cfg.OnAdded(added)
@@ -160,7 +163,8 @@ func (m *Map) refresh(snap *snapshot, c change) error {
 	}
 	m.counter = max(m.counter, c.counter)
 	if c.added {
-		m.last.note(c.writer)
+		m.last.note(peerOf(c.writer))
+		m.incarnation.merged(m.cfg.Self, c.version)
 	}
 	return nil
 }

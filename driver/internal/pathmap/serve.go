@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 const (
 	maxServed = 64   // exchanges answered at once
 	maxPage   = 4096 // deltas in one page
+	maxRun    = 64   // bytes of a run's text
 )
 
 // accept answers members until the listener closes.
@@ -57,7 +60,7 @@ func (m *Map) serve(conn net.Conn) {
 		var err error
 		switch req.Op {
 		case opHeads:
-			err = writeJSON(conn, m.headsAnswer())
+			err = writeJSON(conn, m.headsAnswer(m.cfg.Swarm.Remote(conn), req.Run))
 		case opDeltas:
 			walk = m.newAncestry(req.Want, req.Have)
 			err = sendPage(conn, walk, req.Page)
@@ -72,10 +75,20 @@ func (m *Map) serve(conn net.Conn) {
 	}
 }
 
-func (m *Map) headsAnswer() answer {
-	heads := m.Heads() // first: the counter is then no less than theirs
+// headsAnswer is what a member is told that asks for heads in one of its runs.
+func (m *Map) headsAnswer(id peer.ID, run string) answer {
+	heads := m.Heads() // first: the counters are then no less than theirs
 	counter := m.greatest()
-	return answer{Heads: heads, Counter: &counter}
+	a := answer{Heads: heads, Counter: &counter}
+	if id == "" || run == "" || len(run) > maxRun {
+		return a
+	}
+	twin, fresh := m.runs.hear(id, run, time.Now(), m.cfg.ExchangeInterval)
+	if a.Twin = twin; fresh {
+		written := m.written.by(id)
+		a.Written = &written
+	}
+	return a
 }
 
 func sendPage(conn net.Conn, walk *ancestry, page int) error {

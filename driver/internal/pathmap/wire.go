@@ -36,11 +36,14 @@ type request struct {
 	Want []cid.Cid `json:"want,omitempty"` // deltas to begin at, towards their ancestors
 	Have []cid.Cid `json:"have,omitempty"` // deltas not to go beyond
 	Page int       `json:"page,omitempty"` // deltas in the answer
+	Run  string    `json:"run,omitempty"`  // of opHeads: a random text of the asker's run
 }
 
 type answer struct {
 	Heads   []cid.Cid `json:"heads,omitempty"`
 	Counter *uint64   `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
+	Written *uint64   `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
+	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
 	More    bool      `json:"more,omitempty"`    // there are older deltas
 	Error   string    `json:"error,omitempty"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
@@ -95,6 +96,10 @@ func opCost(view View, op Op) int {
 	return len(op.Path) + 360 + view.Versions(op.Path)*(len(op.Path)+200)
 }
 
+func (r *writeRequest) adds() bool {
+	return slices.ContainsFunc(r.ops, func(op Op) bool { return op.Entry != nil })
+}
+
 func (r *writeRequest) cost(view View) int {
 	size := 0
 	for _, op := range r.ops {
@@ -157,18 +162,23 @@ func (m *Map) commit(group []*writeRequest) error {
 		return err
 	}
 	snap := m.current.Load().clone()
-	if err := m.commitDelta(snap, group); err != nil {
+	writer, err := m.writerName(group)
+	if err == nil {
+		err = m.commitDelta(snap, group, writer)
+	}
+	if err != nil {
 		return m.fail(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.fail(err)
 	}
+	m.incarnation.wrote(writer, m.counter) // before others can know
 	m.publish(snap)
 	return nil
 }
 
 // commitDelta makes one delta of the group's ops inside the transaction.
-func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
+func (m *Map) commitDelta(snap *snapshot, group []*writeRequest, writer string) error {
 	before := m.liveHeads()
 	batch, err := m.crdt.Load().Batch(m.ctx)
 	if err != nil {
@@ -176,7 +186,7 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest) error {
 	}
 	for _, req := range group {
 		for _, op := range req.ops {
-			if err := m.addOp(batch, snap, op); err != nil {
+			if err := m.addOp(batch, snap, op, writer); err != nil {
 				return fmt.Errorf("write %s: %w", op.Path, err)
 			}
 		}
@@ -210,7 +220,7 @@ func sameHeads(a, b []cid.Cid) bool {
 	return true
 }
 
-func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
+func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error {
 	if op.unlessAlive && len(snap.versionsOf(op.Path)) > 0 {
 		return nil
 	}
@@ -230,7 +240,7 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op) error {
 	if err != nil {
 		return err
 	}
-	v, value := version{counter, m.cfg.Self}, op.Entry.Marshal()
+	v, value := version{counter, writer}, op.Entry.Marshal()
 	if err := batch.Put(m.ctx, keyOf(op.Path, v), value); err != nil {
 		return err
 	}

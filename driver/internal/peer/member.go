@@ -54,6 +54,15 @@ func (p *Peer) Met() bool {
 	return p.roster.met
 }
 
+// Known are all members that are not forgotten, connected or not.
+func (p *Peer) Known() []peer.ID {
+	var ids []peer.ID
+	for _, m := range p.roster.members() {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
 // IsMember says whether a peer is a member connected now.
 func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
 

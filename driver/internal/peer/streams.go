@@ -156,6 +156,15 @@ func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
 	return memberListener{l}, nil
 }
 
+// Remote is who dialled a connection that came from Listen; "" where that is not known.
+func (p *Peer) Remote(c net.Conn) peer.ID {
+	id, err := peer.Decode(c.RemoteAddr().String())
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
 // gatedHost is the host as gostream may use it: with a handler that lets only
 // members through.
 type gatedHost struct {

@@ -1,0 +1,142 @@
+package pathmap
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	ds "github.com/ipfs/go-datastore"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// A version is a counter and a writer. A registry whose datastore was restored from a
+// backup, or copied, would use counters again that others have seen with other values. So
+// the writer is a peer ID and an incarnation of it, "<peer ID>.<8 letters and digits>",
+// and a registry writes under a new one unless it heard from all members that it knows,
+// since it started, that none has seen a newer write of it than its datastore knows.
+
+// incarnationKey is where the incarnation is that this registry wrote under last.
+var incarnationKey = ds.NewKey("/paths/incarnation")
+
+// writerSize bounds the writer's part of a key that this registry makes, beyond its peer
+// ID: the dot and the incarnation.
+const writerSize = 9
+
+// newIncarnation is 40 random bits: enough for one peer ID.
+func newIncarnation() string {
+	b := make([]byte, 5)
+	_, _ = rand.Read(b) // never fails
+	return strings.ToLower(base32.StdEncoding.EncodeToString(b))
+}
+
+// peerOf is the peer ID in a writer, which older releases are without an incarnation.
+func peerOf(writer string) string {
+	id, _, _ := strings.Cut(writer, ".")
+	return id
+}
+
+// incarnation is what this registry writes under, and what speaks for it.
+type incarnation struct {
+	mu      sync.Mutex
+	name    string           // the one written under last; "": none yet
+	settled bool             // it is on disk, and this run may write under it
+	own     uint64           // greatest counter that this registry can have used
+	foreign uint64           // greatest of its writes that others know of and it does not
+	heard   map[peer.ID]bool // members that know of no newer write of this registry
+}
+
+// open reads the incarnation. No write of this registry that its datastore knows has a
+// counter beyond opened.
+func (i *incarnation) open(m *Map, opened uint64) error {
+	b, err := m.ledger.Get(m.ctx, incarnationKey)
+	if err != nil && !errors.Is(err, ds.ErrNotFound) {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	i.name, i.own, i.heard = string(b), opened, map[peer.ID]bool{}
+	return nil
+}
+
+// hear takes the greatest counter of a write of this registry that a member has seen.
+func (i *incarnation) hear(id peer.ID, written uint64) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if written <= max(i.own, i.foreign) {
+		i.heard[id] = true
+		return
+	}
+	i.foreign = written
+	i.doubt()
+}
+
+// doubt has the next write take a new incarnation. i.mu is held.
+func (i *incarnation) doubt() {
+	i.settled, i.name = false, ""
+	clear(i.heard)
+}
+
+// merged notes a version that came from others: one of this registry's own writer, which
+// it never made, means that it runs twice or was set back.
+func (i *incarnation) merged(self string, v version) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.name != "" && v.counter > i.own && v.writer == writerOf(self, i.name) {
+		i.foreign = max(i.foreign, v.counter)
+		i.doubt()
+	}
+}
+
+func writerOf(self, incarnation string) string { return self + "." + incarnation }
+
+// writerName is whom the versions are by that the requests make; "" where they only
+// delete. What it decides is stored in the transaction of the write; m.lock is held.
+func (m *Map) writerName(group []*writeRequest) (string, error) {
+	if !slices.ContainsFunc(group, (*writeRequest).adds) {
+		return "", nil
+	}
+	i := &m.incarnation
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.settled {
+		return writerOf(m.cfg.Self, i.name), nil
+	}
+	if i.name == "" || !m.vouched() {
+		i.name = m.cfg.NewIncarnation()
+	}
+	if err := m.ledger.Put(m.ctx, incarnationKey, []byte(i.name)); err != nil {
+		return "", err
+	}
+	return writerOf(m.cfg.Self, i.name), nil
+}
+
+// vouched reports whether every member that is known knows of no write of this registry
+// that it does not know itself; with none, nobody speaks for it. incarnation.mu is held.
+func (m *Map) vouched() bool {
+	if m.cfg.Swarm == nil {
+		return false
+	}
+	n := 0
+	for _, id := range m.cfg.Swarm.Known() {
+		if !m.cfg.Swarm.Trusts(id) {
+			continue
+		}
+		if n++; !m.incarnation.heard[id] {
+			return false
+		}
+	}
+	return n > 0
+}
+
+// wrote notes that a delta is on disk, whose versions are up to counter. What was decided
+// for it stands, but where it was put in doubt meanwhile.
+func (i *incarnation) wrote(writer string, counter uint64) {
+	if writer == "" {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.settled, i.own = i.name != "", max(i.own, counter)
+}

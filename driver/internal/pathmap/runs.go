@@ -1,0 +1,116 @@
+package pathmap
+
+import (
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Two registries that run with one peer ID, of a datastore or a key that was copied, do
+// not hear each other. The others hear both: with each question for heads a registry
+// sends a random text of its run. One that was started again has a new run, and the old
+// one is not heard any more; of two that run at once both are, by turns.
+
+// All in intervals of comparing heads, a second each.
+const (
+	runsKept   = 300 // a run that was not heard for so long is forgotten
+	twinGone   = 60  // the other of two runs was not heard for so long: it is gone
+	twinHold   = 15  // what a member said of a twin holds
+	vouchQuiet = 10  // nothing is said of a peer's writes while another run of it was heard
+)
+
+// twinReturns is how often a run has to be heard again after another. What was on its way
+// when a registry was killed may come late, once.
+const twinReturns = 3
+
+// runs are those of the members that asked this one.
+type runs struct {
+	mu sync.Mutex
+	of map[peer.ID]*runsOf
+}
+
+type runsOf struct {
+	last    string
+	heard   map[string]time.Time
+	returns []time.Time
+}
+
+// hear takes that a member asked in a run. twin says that it runs twice, fresh that no
+// other run of it was heard lately.
+func (r *runs) hear(id peer.ID, run string, now time.Time, interval time.Duration) (twin, fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[peer.ID]*runsOf{}
+	}
+	o := r.of[id]
+	if o == nil {
+		o = &runsOf{heard: map[string]time.Time{}}
+		r.of[id] = o
+	}
+	o.forget(now.Add(-runsKept * interval))
+	if _, again := o.heard[run]; again && o.last != run {
+		o.returns = append(o.returns, now)
+	}
+	o.last, o.heard[run] = run, now
+	fresh = true
+	for other, at := range o.heard {
+		if other == run {
+			continue
+		}
+		fresh = fresh && now.Sub(at) > vouchQuiet*interval
+		twin = twin || len(o.returns) >= twinReturns && now.Sub(at) < twinGone*interval
+	}
+	return twin, fresh
+}
+
+func (o *runsOf) forget(before time.Time) {
+	for run, at := range o.heard {
+		if at.Before(before) || len(o.heard) > 64 && run != o.last {
+			delete(o.heard, run)
+		}
+	}
+	for len(o.returns) > 0 && (o.returns[0].Before(before) || len(o.returns) > twinReturns) {
+		o.returns = o.returns[1:]
+	}
+}
+
+// twin is what members said of another registry that runs with this one's peer ID.
+type twin struct {
+	mu    sync.Mutex
+	told  time.Time
+	since time.Time // zero: there is none
+}
+
+// Twin reports since when another registry has run with this one's peer ID, as members
+// say or as SawTwin was told; false: none does.
+func (m *Map) Twin() (since time.Time, ok bool) {
+	m.twin.mu.Lock()
+	defer m.twin.mu.Unlock()
+	return m.twin.since, !m.twin.since.IsZero()
+}
+
+// SawTwin notes that another registry runs with this one's peer ID.
+func (m *Map) SawTwin() {
+	m.twin.mu.Lock()
+	defer m.twin.mu.Unlock()
+	m.twin.told = time.Now()
+	if !m.twin.since.IsZero() {
+		return
+	}
+	m.twin.since = m.twin.told
+	m.log.Error("another registry runs with this registry's peer ID, from a copy of its datastore or of its key: " +
+		"both refuse pushes; stop one of them, and start it again on a datastore of its own, without this privatekey")
+}
+
+// checkTwin notes that the other one has been gone for a while.
+func (m *Map) checkTwin() {
+	m.twin.mu.Lock()
+	defer m.twin.mu.Unlock()
+	if m.twin.since.IsZero() || time.Since(m.twin.told) < twinHold*m.cfg.ExchangeInterval {
+		return
+	}
+	m.twin.since = time.Time{}
+	m.log.Info("the other registry with this registry's peer ID is gone: pushes are taken again")
+}

@@ -1,0 +1,90 @@
+package pathmap
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Keys of what is known of each peer's writes.
+var (
+	writtenKey = ds.NewKey("/paths/written") // peer ID → greatest counter of its versions
+	earlierKey = ds.NewKey("/paths/earlier") // greatest counter of all when that was first kept
+)
+
+// written is the greatest counter of each peer's versions that were merged here, alive or
+// not: what a peer that was set back is told of itself.
+type written struct {
+	mu      sync.Mutex
+	of      map[string]uint64
+	earlier uint64 // versions up to it may be anybody's: an older release did not count
+	stored  bool   // earlier is on disk
+}
+
+func (w *written) open(m *Map) error {
+	b, err := m.ledger.Get(m.ctx, earlierKey)
+	if err != nil && !errors.Is(err, ds.ErrNotFound) {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	w.of, w.earlier, w.stored = map[string]uint64{}, m.counter, err == nil
+	if w.stored {
+		w.earlier, _ = binary.Uvarint(b)
+	}
+	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: writtenKey.String()})
+	if err != nil {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	entries, err := res.Rest()
+	if err != nil {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	for _, e := range entries {
+		w.of[strings.TrimPrefix(e.Key, writtenKey.String()+"/")], _ = binary.Uvarint(e.Value)
+	}
+	return nil
+}
+
+// note takes the versions that deltas name, also those that they delete, and stores the
+// result in their transaction: as an upper bound it may be ahead of the disk, never behind.
+func (w *written) note(m *Map, deltas []*delta) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	touched := map[string]bool{}
+	for _, d := range deltas {
+		for _, c := range d.changes {
+			id := peerOf(c.writer)
+			w.of[id] = max(w.of[id], c.counter)
+			touched[id] = true
+		}
+	}
+	for id := range touched {
+		key := ds.RawKey(writtenKey.String() + "/" + id)
+		if err := m.ledger.Put(m.ctx, key, binary.AppendUvarint(nil, w.of[id])); err != nil {
+			return err
+		}
+	}
+	if w.stored {
+		return nil
+	}
+	return m.ledger.Put(m.ctx, earlierKey, binary.AppendUvarint(nil, w.earlier))
+}
+
+// committed notes that what note stored is on disk.
+func (w *written) committed() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stored = true
+}
+
+// by is no less than the greatest counter of a peer's versions that were merged here.
+func (w *written) by(id peer.ID) uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return max(w.of[id.String()], w.earlier)
+}

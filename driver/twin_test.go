@@ -1,0 +1,63 @@
+package driver_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+// copyData copies the datastore of a registry that is stopped.
+func copyData(t *testing.T, m *drivertest.Member) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS(m.Params.DatastorePath)))
+	return dir
+}
+
+// TestWritesOnBothSidesOfARestore: a registry is set back to an older copy of its
+// datastore, and writes what it has written before, otherwise, while nobody is there to
+// tell it. Under one version two values would be in the maps for good.
+func TestWritesOnBothSidesOfARestore(t *testing.T) {
+	t.Parallel()
+	key := drivertest.Key(t)
+	a, _ := drivertest.StartLinked(t, drivertest.Parameters(t, key))
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = a.Addresses()
+	c, _ := drivertest.StartLinked(t, p)
+	p.DatastorePath = t.TempDir()
+	b := drivertest.Start(t, p)
+	put(t, b, "/x/p", "old")
+	drivertest.AwaitAgreement(t, a, b, c)
+	b.Stop()
+	old := copyData(t, b)
+	b.Restart()
+	drivertest.AwaitMesh(t, a, b, c)
+	put(t, b, "/x/p", "forgotten")
+	put(t, b, "/x/q", "forgotten")
+	drivertest.AwaitAgreement(t, a, b, c)
+	for _, m := range []*drivertest.Member{b, a, c} {
+		m.Stop()
+	}
+	b.Params.DatastorePath = old
+	b.Restart()
+	put(t, b, "/x/p", "new")
+	put(t, b, "/x/q", "new")
+	a.Restart()
+	c.Restart()
+	drivertest.AwaitMesh(t, a, b, c)
+	drivertest.AwaitAgreement(t, a, b, c)
+	for _, path := range []string{"/x/p", "/x/q"} {
+		put(t, c, path, "last") // it sees all versions, or one would be left
+	}
+	drivertest.AwaitAgreement(t, a, b, c)
+	for _, m := range []*drivertest.Member{a, b, c} {
+		m.Stop()
+		m.Restart() // from disk
+		for _, path := range []string{"/x/p", "/x/q"} {
+			if got := string(get(t, m, path)); got != "last" {
+				t.Errorf("%s is %q", path, got)
+			}
+		}
+	}
+}
