@@ -52,6 +52,11 @@ var joinLogs sync.Once
 // joinLibp2p has libp2p log through go-log, as the IPFS libraries do, and gives a
 // level to those parts of it that log for the first time later.
 func joinLibp2p(level golog.LogLevel) {
+	if _, asJSON := logrus.StandardLogger().Formatter.(*logrus.JSONFormatter); asJSON {
+		cfg := golog.GetConfig()
+		cfg.Format = golog.JSONOutput
+		golog.SetupLogging(cfg)
+	}
 	gologshim.SetDefaultHandler(golog.SlogHandler())
 	_ = golog.SetLogLevel("*", level.String()) // fails for what is no level
 }

@@ -33,15 +33,17 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 	}
 	defer func() { _ = f.Close() }()
 	ignored := dropServiceVariables()
+	release := holdLogs()
 	config, err := configuration.Parse(f)
+	if err == nil {
+		setUpLogs(config.Log)
+	}
+	release()
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	if config.HTTP.DrainTimeout == 0 {
 		config.HTTP.DrainTimeout = defaultDrain
-	}
-	if level, err := logrus.ParseLevel(string(config.Log.Level)); err == nil {
-		logrus.SetLevel(level) // the storage opens before upstream sets up its log
 	}
 	if len(ignored) > 0 {
 		logrus.WithField("variables", strings.Join(ignored, " ")).Warn("environment: variables of a Kubernetes Service are ignored; enableServiceLinks: false in the pod keeps them away")

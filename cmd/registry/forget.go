@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -23,11 +22,8 @@ func forgetCommand() *cobra.Command {
 			}
 			defer cancel()
 			m, err := driver.AskForget(ctx, p, args[len(args)-1])
-			if errors.Is(err, driver.ErrNotRunning) {
-				return fmt.Errorf("ipfs forget: %w: no answer at %s; start it with `registry serve`", err, p.DatastorePath)
-			}
 			if err != nil {
-				return fmt.Errorf("ipfs forget: %w", err)
+				return notAsked(cmd, p, err)
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", m.Name, m.PeerID)
 			return err

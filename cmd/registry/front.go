@@ -4,11 +4,13 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"os"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/access"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/accesslog"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/uploads"
@@ -19,6 +21,7 @@ import (
 type front struct {
 	config  *configuration.Configuration
 	driver  *driver.Driver // nil: another storage
+	logs    bool           // each request
 	access  *access.Controller
 	members net.Listener    // nil: no uploads are handed on
 	server  *uploads.Server // nil: not started
@@ -26,7 +29,8 @@ type front struct {
 
 // newFront has distribution's handler wrapped when the registry is made.
 func newFront(config *configuration.Configuration, d *driver.Driver) (*front, error) {
-	f := &front{config: config, driver: d}
+	f := &front{config: config, driver: d, logs: !config.Log.AccessLog.Disabled}
+	config.Log.AccessLog.Disabled = true // ours tells what the client was answered
 	if f.handsOn() {
 		var err error
 		if f.access, err = access.Install(config); err != nil {
@@ -48,12 +52,15 @@ func (f *front) handsOn() bool {
 
 func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Handler {
 	next = refusals.Handler(next, route.New(f.config.HTTP.Prefix))
-	if f.members == nil {
-		return next
+	if f.members != nil {
+		h := uploads.New(f.driver, f.access, f.config, next)
+		f.server = uploads.Serve(f.members, h)
+		next = h
 	}
-	h := uploads.New(f.driver, f.access, f.config, next)
-	f.server = uploads.Serve(f.members, h)
-	return h
+	if f.logs {
+		next = accesslog.Handler(os.Stdout, logsJSON(), next)
+	}
+	return next
 }
 
 // stop lets what members ask for end, within `http.draintimeout`.

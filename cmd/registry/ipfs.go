@@ -17,7 +17,7 @@ const askTimeout = 30 * time.Second
 func ipfsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ipfs", Short: "Commands for storage shared peer to peer"}
 	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), forgetCommand(), verifyCommand())
-	return cmd
+	return onlySubcommands(cmd)
 }
 
 // asking reads whom a command asks, and bounds how long it waits for the answer.
@@ -65,11 +65,13 @@ func idCommand() *cobra.Command {
 			}
 			defer cancel()
 			id, err := driver.AskIdentity(ctx, p)
-			if errors.Is(err, driver.ErrNotRunning) {
-				id, err = driver.Identify(ctx, p)
-			}
-			if err != nil {
-				return err
+			switch {
+			case errors.Is(err, driver.ErrNotRunning):
+				if id, err = driver.Identify(ctx, p); err != nil {
+					return err
+				}
+			case err != nil:
+				return notAsked(cmd, p, err)
 			}
 			for _, line := range append([]string{id.PeerID}, id.Addresses...) {
 				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
@@ -94,11 +96,8 @@ func statusCommand() *cobra.Command {
 			}
 			defer cancel()
 			status, err := driver.AskStatus(ctx, p)
-			if errors.Is(err, driver.ErrNotRunning) {
-				return fmt.Errorf("ipfs status: %w: no answer at %s; start it with `registry serve`", err, p.DatastorePath)
-			}
 			if err != nil {
-				return err
+				return notAsked(cmd, p, err)
 			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())

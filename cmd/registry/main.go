@@ -2,15 +2,11 @@
 // compiled in, and the commands of its operator.
 package main
 
-import (
-	"fmt"
-	"os"
-	"strings"
-)
+import "os"
 
 func main() {
 	if err := rootCommand().Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "registry: "+strings.Join(strings.Fields(err.Error()), " "))
+		failed(err)
 		os.Exit(1)
 	}
 }

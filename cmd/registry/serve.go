@@ -58,6 +58,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	if err != nil {
 		return err
 	}
+	dropSpans(ctx)
 	debug.serving(ready)
 	defer debug.stopping() // before the storage closes
 	return listen(reg, config)
