@@ -71,8 +71,8 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 		return nil, fmt.Errorf("datastore: %w", err)
 	}
 	d.replace(e)
-	if err := e.probe(); err != nil {
-		d.fail(fmt.Errorf("%w: %w", errNoProbe, err))
+	if err := d.trial(e, 0); err != nil {
+		d.fail(err)
 	}
 	d.keep()
 	d.owner.Go(d.own)

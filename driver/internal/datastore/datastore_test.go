@@ -125,6 +125,25 @@ func TestATransactionEndsWithItsBadger(t *testing.T) {
 	require.NoError(t, d.Writable())
 }
 
+// TestAWriteThatMetAFailureIsNotAcknowledged, though the datastore takes writes again by
+// the time the writer hears of it, unless it was written after that.
+func TestAWriteThatMetAFailureIsNotAcknowledged(t *testing.T) {
+	d := open(t)
+	before := d.state()
+	breakDown(t, d)
+	refused := 0
+	for n := range 100 {
+		err := d.hand(before, &commit{changes: []change{{key: keyOf(n)}}, done: make(chan error, 1)})
+		ok, herr := d.Has(t.Context(), keyOf(n))
+		require.NoError(t, herr)
+		require.Equal(t, err == nil, ok, "%v", err)
+		if err != nil {
+			refused++
+		}
+	}
+	require.Positive(t, refused)
+}
+
 // TestAnOpenQueryEndsWithAnError and holds up nobody, also where nobody reads it.
 func TestAnOpenQueryEndsWithAnError(t *testing.T) {
 	d := open(t)

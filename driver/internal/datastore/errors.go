@@ -30,7 +30,7 @@ func (e *Unavailable) Error() string {
 func (e *Unavailable) Unwrap() error { return e.Err }
 
 var (
-	errStale   = errors.New("the datastore was opened again since this transaction began")
+	errStale   = errors.New("the datastore was opened again since this began")
 	errWait    = errors.New("it is still being opened again")
 	errStuck   = errors.New("a write does not end")
 	errNoRoom  = errors.New("too little is free to write and to close it")

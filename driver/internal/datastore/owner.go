@@ -38,15 +38,18 @@ func (c *commit) size() (n int) {
 // commit writes changes at once and synced. It waits for them, or until they take longer
 // than commitWait, which is a failed write.
 func (d *Datastore) commit(on *engine, changes []change) error {
-	c := &commit{on: on, changes: changes, done: make(chan error, 1)}
-	h := d.state()
+	return d.hand(d.state(), &commit{on: on, changes: changes, done: make(chan error, 1)})
+}
+
+// hand gives a commit to the owner, unless writing has ended since h was.
+func (d *Datastore) hand(h health, c *commit) error {
 	if h.refusal != nil {
 		return h.refusal
 	}
 	select {
 	case d.commits <- c:
 	case <-h.failed:
-		return d.Writable()
+		return d.unavailable(errStale) // though it may take writes again by now: this one was not
 	case <-d.closing:
 		return ErrClosed
 	}
@@ -192,7 +195,12 @@ func (d *Datastore) tryAgain() error {
 			return err
 		}
 	}
-	if !d.roomFor(trialRoom) {
+	return d.trial(e, trialRoom)
+}
+
+// trial writes when there is room for that, and for n bytes more.
+func (d *Datastore) trial(e *engine, n int64) error {
+	if !d.roomFor(n) {
 		return errNoRoom
 	}
 	if err := e.probe(); err != nil {
