@@ -43,6 +43,13 @@ func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {
 	return l.function.leafCID(l.sum(i)), offset, length
 }
 
+// Matches reports whether data are the bytes of leaf i, counted from 0. It panics when
+// there is no such leaf.
+func (l *Layout) Matches(i int, data []byte) bool {
+	_, length := l.span(i)
+	return int64(len(data)) == length && isLeaf(l, i, data)
+}
+
 func (l *Layout) sum(i int) []byte { return l.sums[i*sumSize : (i+1)*sumSize] }
 
 func (l *Layout) span(i int) (offset, length int64) {

@@ -13,6 +13,8 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 const (
@@ -66,10 +68,11 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 		p.unpin = s.pins.add(l.Root)
 		return p, p.openWhole()
 	}
-	if err := p.claimRoom(); err != nil {
+	var err error
+	if p.claim, err = s.claimRoom(ref); err != nil {
 		return nil, err
 	}
-	err := s.stageUnverified(ctx, ref)
+	err = s.stageUnverified(ctx, ref)
 	if err == nil {
 		err = s.index.addPartial(ctx, l, inner)
 	}
@@ -86,13 +89,19 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	return p, nil
 }
 
-// claimRoom claims room for what is not on the disk yet.
-func (p *Partial) claimRoom() (err error) {
-	root := p.layout.Root
-	there := max(allocated(p.store.partialPath(root)), allocated(p.store.path(root)))
-	if p.layout.Size > there {
-		p.claim, err = p.store.room.Take(p.layout.Size - there)
+// claimRoom claims room for what is not on the disk yet of a blob; nil where all is.
+func (s *Store) claimRoom(ref Ref) (*room.Claim, error) {
+	there := max(allocated(s.partialPath(ref.CID)), allocated(s.path(ref.CID)))
+	if ref.Size <= there {
+		return nil, nil
 	}
+	return s.room.Take(ref.Size - there)
+}
+
+// Fits refuses, with a *room.Short, a blob that there is no room for now.
+func (s *Store) Fits(ref Ref) error {
+	claim, err := s.claimRoom(ref)
+	claim.Release()
 	return err
 }
 

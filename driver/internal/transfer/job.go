@@ -27,6 +27,7 @@ type job struct {
 	changed *signal // anything somebody in here may wait for
 	wanted  int     // the leaf of the first reader; negative: nobody reads
 	likely  peer.ID // a member that is asked before the others; empty: none
+	unkept  bool    // of a stream: nothing of it can be given to others
 
 	line    *line        // nil until the layout is known
 	unowned time.Time    // when nothing was left that we are first in line for; plan.choosing

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -18,25 +19,34 @@ const atOnce = 3
 
 // open learns the leaves of the blob and opens what there is of it here.
 func (j *job) open() error {
+	layout, inner, err := j.learn()
+	if err != nil {
+		return err
+	}
+	partial, err := j.t.cfg.Blobs.Partial(layout, inner)
+	if err != nil {
+		return err
+	}
+	j.line = newLine(j.t.cfg.Swarm.ID(), layout.Leaves())
+	j.plan.begin(layout, partial)
+	close(j.laidOut)
+	j.progress()
+	j.changed.raise()
+	return nil
+}
+
+// learn gets the blob's inner blocks, of whomever it takes.
+func (j *job) learn() (*blob.Layout, []blocks.Block, error) {
 	for {
 		changed := j.changed.wait()
 		layout, inner, err := blob.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
 		switch {
 		case j.ctx.Err() != nil:
-			return context.Cause(j.ctx)
+			return nil, nil, context.Cause(j.ctx)
 		case err == nil:
-			partial, err := j.t.cfg.Blobs.Partial(layout, inner)
-			if err != nil {
-				return err
-			}
-			j.line = newLine(j.t.cfg.Swarm.ID(), layout.Leaves())
-			j.plan.begin(layout, partial)
-			close(j.laidOut)
-			j.progress()
-			j.changed.raise()
-			return nil
+			return layout, inner, nil
 		case errors.Is(err, blob.ErrBadDAG):
-			return err // its blocks are verified: the reference is wrong, whoever is asked
+			return nil, nil, err // its blocks are verified: the reference is wrong, whoever is asked
 		}
 		select {
 		case <-changed:

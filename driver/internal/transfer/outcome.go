@@ -17,13 +17,14 @@ type Result string
 // Results.
 const (
 	ResultWhole       Result = "whole"       // the blob is here
+	ResultStreamed    Result = "streamed"    // passed on to a client: there was no room to keep it
 	ResultUnavailable Result = "unavailable" // no reachable member gave its bytes
 	ResultFailed      Result = "failed"      // it could not be kept here, or its DAG is wrong
 	ResultAbandoned   Result = "abandoned"   // nobody reads it any more, or this registry stops
 )
 
 // Results are all of them.
-var Results = []Result{ResultWhole, ResultUnavailable, ResultFailed, ResultAbandoned}
+var Results = []Result{ResultWhole, ResultStreamed, ResultUnavailable, ResultFailed, ResultAbandoned}
 
 const (
 	maxWarned  = 1024      // blobs whose failures are remembered
@@ -56,7 +57,7 @@ func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	case ResultWhole:
 		o.warned.Remove(c)
 		return false
-	case ResultAbandoned:
+	case ResultAbandoned, ResultStreamed:
 		return false
 	}
 	if background {
@@ -96,7 +97,11 @@ func resultOf(err error) Result {
 
 // report tells how the transfer ended: a failure as a warning.
 func (j *job) report(err error) {
-	warn := j.t.outcomes.note(j.ref.CID, resultOf(err), j.background.Load())
+	result := resultOf(err)
+	if err == nil && j.unkept {
+		result = ResultStreamed
+	}
+	warn := j.t.outcomes.note(j.ref.CID, result, j.background.Load())
 	if err == nil {
 		return
 	}

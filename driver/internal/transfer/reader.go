@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // reader reads a blob while it arrives. When the transfer fails, reading fails
@@ -18,6 +19,7 @@ type reader struct {
 	ctx    context.Context // of whoever reads
 	offset int64
 	want   *want
+	rest   io.ReadCloser // what the transfer could not keep; nil: it can
 	once   sync.Once
 }
 
@@ -32,16 +34,36 @@ func (r *reader) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	for r.offset < r.job.ref.Size {
+	for r.rest == nil && r.offset < r.job.ref.Size {
 		n, err := r.readHere(b)
 		if n > 0 || err != nil {
 			return n, err
 		}
 		if err := r.await(); err != nil {
-			return 0, err
+			if err = r.divert(err); err != nil {
+				return 0, err
+			}
 		}
 	}
+	if r.rest != nil {
+		return r.rest.Read(b)
+	}
 	return 0, io.EOF
+}
+
+// divert goes on by streaming what is left, where the transfer failed because the disk
+// is full, and leaves it, so that it gives back what it took; else the error stays.
+func (r *reader) divert(err error) error {
+	if !room.IsFull(err) {
+		return err
+	}
+	rest, err := r.job.t.stream(r.ctx, r.job.ref, r.offset, err)
+	if err != nil {
+		return err
+	}
+	r.leave()
+	r.rest = rest
+	return nil
 }
 
 // readHere reads what has arrived; nothing, and no error, when that is not enough.
@@ -94,9 +116,16 @@ func (r *reader) await() error {
 
 // Close leaves the transfer, which goes on without it.
 func (r *reader) Close() error {
+	r.leave()
+	if r.rest != nil {
+		return r.rest.Close()
+	}
+	return nil
+}
+
+func (r *reader) leave() {
 	r.once.Do(func() {
 		r.job.plan.leave(r.want)
 		r.job.leave()
 	})
-	return nil
 }

@@ -68,7 +68,7 @@ func (j *job) ask() []peer.ID {
 	if !j.asked.Load() {
 		age = rememberFor // somebody may have asked for this very request
 	}
-	tell := j.ref.Size > blob.LeafSize
+	tell := j.ref.Size > blob.LeafSize && !j.unkept
 	q := j.t.questions.ask(j.ref, age, tell)
 	if q == nil || !j.hear(q) {
 		return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Swarm is what transfers need of the network; a Peer fits.
@@ -68,7 +69,8 @@ type Transfers struct {
 	doubts    *doubts
 	rotten    *signal // a blob was set aside
 	in, out   atomic.Int64
-	lately    atomic.Value // peer.ID of who last sent something of a blob
+	lately    atomic.Value  // peer.ID of who last sent something of a blob
+	streamed  chan struct{} // one for each stream
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -93,7 +95,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(),
+		doubts: newDoubts(), rotten: newSignal(), streamed: make(chan struct{}, maxStreamed),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
@@ -129,8 +131,9 @@ func (t *Transfers) serve(l net.Listener) {
 
 // Open reads a blob from offset, in bytes, to its end. What is not here is brought
 // here: Open returns when the first byte wanted has arrived and is verified, and
-// reads go on while the rest arrives; ctx bounds them too. *Unavailable, here or
-// from a read, when no member gave the bytes for Config.Stall.
+// reads go on while the rest arrives; ctx bounds them too. What there is no room for
+// is streamed from the members, verified, and not kept. *Unavailable, here or from a
+// read, when no member gave the bytes for Config.Stall.
 func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	if offset < 0 {
 		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
@@ -160,12 +163,17 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 // follow reads a blob while it is brought here.
 func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
+	if room.IsFull(err) {
+		return t.stream(ctx, ref, offset, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	r := newReader(ctx, j, offset)
 	if err := r.await(); err != nil {
-		return nil, errors.Join(err, r.Close())
+		if err = r.divert(err); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
 	}
 	return r, nil
 }
@@ -209,8 +217,9 @@ func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
 	return errors.Join(p.Finish(ctx), p.Close())
 }
 
-// Fetch brings a blob here whole and waits for it. Errors are those of Open. When
-// ctx ends, the transfer goes on as if a reader had left.
+// Fetch brings a blob here whole and waits for it. Errors are those of Open, and a
+// *room.Short where there is no room for it. When ctx ends, the transfer goes on as if
+// a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1})
 }
@@ -252,7 +261,8 @@ type purpose struct {
 	background bool    // nobody waits for it
 }
 
-// join enters the one transfer of a blob, starting it if there is none.
+// join enters the one transfer of a blob, starting it if there is none and there is
+// room: else a *room.Short.
 func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -268,6 +278,9 @@ func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 			j.background.Store(false)
 		}
 		return j, nil
+	}
+	if err := t.cfg.Blobs.Fits(ref); err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
 	}
 	j := newJob(t, ref, why)
 	j.enter()

@@ -1,0 +1,125 @@
+package transfer
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+)
+
+// onSmallDisk has a registry's data on a disk that has room for so many bytes.
+func onSmallDisk(size int64) func(*registry) {
+	return func(r *registry) {
+		smalldisk.Mount(r.t, r.dir, "size=400m")
+		smalldisk.Fill(r.t, r.dir, room.Reserve+size)
+	}
+}
+
+// stagedFiles are those of blobs on their way here.
+func (r *registry) stagedFiles() []os.DirEntry {
+	r.t.Helper()
+	files, err := os.ReadDir(filepath.Join(r.dir, "staging"))
+	require.NoError(r.t, err)
+	return files
+}
+
+// requireNothingKept asks that a registry has nothing of a blob, whole or in part.
+func (r *registry) requireNothingKept() {
+	r.t.Helper()
+	blobs, _ := r.blobs.Usage()
+	require.Zero(r.t, blobs)
+	require.Empty(r.t, r.stagedFiles())
+}
+
+// TestStreamsWhatDoesNotFit, whole and from any offset, to several readers at once.
+func TestStreamsWhatDoesNotFit(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
+	content := random(61, 21*mib+17)
+	ref := a.push(content)
+	b.requirePull(ref, content)
+	require.ErrorIs(t, b.transfers.Fetch(t.Context(), ref), unix.ENOSPC)
+	var wg sync.WaitGroup
+	for _, at := range []int{1, 5*mib + 3, 21*mib - 1, 21 * mib, len(content) - 1} {
+		wg.Go(func() {
+			if got, err := b.pull(ref, int64(at)); err != nil || !bytes.Equal(content[at:], got) {
+				t.Errorf("%d bytes from %d: %v", len(got), at, err)
+			}
+		})
+	}
+	wg.Wait()
+	b.requireNothingKept()
+	require.EqualValues(t, 6, b.transfers.Ended()[ResultStreamed])
+	small := random(62, 3*mib)
+	b.requirePull(a.push(small), small)
+}
+
+// TestAStreamIsVerified leaf by leaf, and goes on with another holder.
+func TestAStreamIsVerified(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
+	content := random(63, 9*mib)
+	ref := a.push(content)
+	a.damage(ref, 5)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:5*mib])
+	_, err := io.ReadAll(body)
+	requireUnavailable(t, err)
+	c := town.registry(t)
+	c.push(content)
+	b.requirePull(ref, content)
+	b.requireNothingKept()
+}
+
+// TestAStreamWaitsForItsReader with a window of leaves in memory, and as long as it takes.
+func TestAStreamWaitsForItsReader(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib), func(r *registry) {
+		r.pace.stall, r.pace.trickle = 300*time.Millisecond, 300*time.Millisecond
+	})
+	content := random(64, 40*mib)
+	ref := a.push(content)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:mib/2])
+	s := body.(*stream)
+	eventually(t, func() bool { return len(s.leaves) == window && s.j.plan.hashing.Load() }, "the window fills")
+	full := time.Now()
+	eventually(t, func() bool { return time.Since(full) > 3*b.pace.trickle }, "members would have stalled")
+	readExactly(t, body, content[mib/2:])
+	_, err := body.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+
+	body = b.open(ref, 0)
+	require.NoError(t, body.Close())
+	require.Empty(t, b.transfers.streamed)
+}
+
+// TestATransferThatFillsTheDisk goes on as a stream, and gives the room back.
+func TestATransferThatFillsTheDisk(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(60*mib))
+	content := random(65, 50*mib)
+	ref := a.push(content)
+	open := a.holdBack(4 * mib)
+	body := b.open(ref, 0)
+	readExactly(t, body, content[:mib])
+	free := smalldisk.Fill(t, b.dir, 0) // somebody else
+	open()
+	rest, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(content[mib:], rest))
+	require.NoError(t, body.Close())
+	eventually(t, func() bool { return len(b.stagedFiles()) == 0 }, "what came is removed")
+	free()
+	b.requirePull(ref, content)
+	b.fetch(ref)
+}
