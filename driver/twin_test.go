@@ -2,8 +2,13 @@ package driver_test
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
+	logtest "github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
@@ -60,4 +65,39 @@ func TestWritesOnBothSidesOfARestore(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTwoRegistriesWithOnePeerID: a copy of a datastore runs beside the original. Both say
+// so, and take no pushes.
+func TestTwoRegistriesWithOnePeerID(t *testing.T) {
+	t.Parallel()
+	key := drivertest.Key(t)
+	a := drivertest.Start(t, drivertest.Parameters(t, key))
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = a.Addresses()
+	b := drivertest.Start(t, p)
+	put(t, b, "/x/p", "old")
+	drivertest.AwaitAgreement(t, a, b)
+	b.Stop()
+	p.DatastorePath = copyData(t, b)
+	var both []*drivertest.Member
+	hooks := []*logtest.Hook{{}, {}}
+	for i, params := range []driver.Parameters{b.Params, p} {
+		both = append(both, drivertest.Start(t, params, drivertest.OpenedBy(driver.Logged(hooks[i]))))
+	}
+	if both[0].Identity().PeerID != both[1].Identity().PeerID {
+		t.Fatal("the copy is another registry")
+	}
+	for i, m := range both {
+		drivertest.Await(t, "it is not ready for that reason", func() bool {
+			return slices.ContainsFunc(m.Status(t.Context()).NotReady, func(s string) bool { return strings.Contains(s, "this registry's peer ID") })
+		})
+		if err := m.PutContent(t.Context(), "/x/new", []byte("x")); !isRefusal(err) {
+			t.Errorf("a push is %v", err)
+		}
+		if n := logged(hooks[i], "peer ID"); n == 0 {
+			t.Error("nothing is in the log")
+		}
+	}
+	put(t, a, "/x/other", "x") // the third takes pushes
 }

@@ -3,6 +3,7 @@ package pathmap
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,13 +58,18 @@ func (m *Map) ticker() {
 			return
 		}
 		m.checkTwin()
-		for _, id := range m.comparer.pick(m.trusted()) {
+		for _, id := range m.comparer.pick(append(m.trusted(), m.unheard()...)) {
 			m.run(func() {
 				defer m.comparer.done(id)
 				m.compare(id)
 			})
 		}
 	}
+}
+
+// unheard are asked as well: another registry with this one's peer ID may have their ear.
+func (m *Map) unheard() []peer.ID {
+	return slices.DeleteFunc(m.cfg.Swarm.Unheard(), func(id peer.ID) bool { return !m.cfg.Swarm.Trusts(id) })
 }
 
 // compare asks a member for its heads, and leaves those that are not merged here

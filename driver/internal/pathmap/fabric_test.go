@@ -150,6 +150,8 @@ func (s *seat) Connected() []peer.ID {
 	return ids
 }
 
+func (s *seat) Unheard() []peer.ID { return nil }
+
 func (s *seat) Known() []peer.ID {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()

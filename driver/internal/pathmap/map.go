@@ -45,6 +45,7 @@ type Swarm interface {
 	Publish(context.Context, []byte) error
 	Listen(protocol.ID) (net.Listener, error)
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
+	Unheard() []peer.ID      // known members that are connected and of which nothing comes
 	Known() []peer.ID        // members now, or once and not forgotten
 	Remote(net.Conn) peer.ID // of a connection of Listen: who dialled it
 }

@@ -63,6 +63,25 @@ func (p *Peer) Known() []peer.ID {
 	return ids
 }
 
+// Unheard are known members that are connected and whose subscription has not come for
+// seconds: they may take this peer for another one with its peer ID, to which they talk.
+// Dial reaches them.
+func (p *Peer) Unheard() []peer.ID { return p.roster.unheard(time.Now()) }
+
+func (r *roster) unheard(now time.Time) (ids []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, e := range r.records {
+		if (e.confirmed || e.keep) && !e.lonely.IsZero() && now.Sub(e.lonely) > unheardWait {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// unheardWait is how long the subscription of one that is connected may take.
+const unheardWait = 2 * time.Second
+
 // IsMember says whether a peer is a member connected now.
 func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,7 +106,7 @@ func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network
 // Dial is Open as a net.Conn. Close never waits for the member: what was written
 // is lost if it is closed before anything was read.
 func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Conn, error) {
-	if !p.IsMember(id) {
+	if !p.IsMember(id) && !slices.Contains(p.Unheard(), id) {
 		return nil, fmt.Errorf("dial %s: %w", id, ErrNotMember)
 	}
 	c, err := gostream.Dial(network.WithNoDial(ctx, "members are dialled already"), p.host, id, proto)
