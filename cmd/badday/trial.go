@@ -72,7 +72,9 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 			}
 		}
 		t := trials[turn]
-		if err := t.round(ctx, n, &total); err != nil {
+		if err := t.round(ctx, n, &total); ctx.Err() != nil {
+			break
+		} else if err != nil {
 			return false, fmt.Errorf("round %d: %w", n, err)
 		}
 		if t.worn || float64(t.book.bytes) > wornBytes*float64(o.size<<20) {
@@ -82,10 +84,14 @@ func run(ctx context.Context, o options) (ok bool, err error) {
 			trials[turn] = nil
 		}
 	}
-	fmt.Printf("%d rounds in %s: %d pushes acknowledged, %d lost, %d wrong answers; SIGTERM on a full disk took %s at most; %d starts on a full disk refused; seed %d\n",
-		total.rounds, time.Since(began).Round(time.Second), total.acks, total.lost, total.lies, total.slowest.Round(time.Millisecond), total.unstarted, o.seed)
-	fmt.Println("refused:", tally(total.refusals))
+	total.print(time.Since(began), o.seed)
 	return total.lost == 0 && total.lies == 0, nil
+}
+
+func (s sum) print(took time.Duration, seed uint64) {
+	fmt.Printf("%d rounds in %s: %d pushes acknowledged, %d lost, %d wrong answers; SIGTERM on a full disk took %s at most; %d starts on a full disk refused; seed %d\n",
+		s.rounds, took.Round(time.Second), s.acks, s.lost, s.lies, s.slowest.Round(time.Millisecond), s.unstarted, seed)
+	fmt.Println("refused:", tally(s.refusals))
 }
 
 // begin makes a new disk and a registry on it.
@@ -128,6 +134,9 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 		return fmt.Errorf("after %s: %w", d.name, err)
 	}
 	lost := t.book.look(ctx, t.registry)
+	if ctx.Err() != nil {
+		return ctx.Err() // what was not looked for is not lost
+	}
 	for i, s := range append(t.lies, lost...) {
 		if i < mostShown {
 			fmt.Println("  ", s)
@@ -138,7 +147,7 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 		n, t.disk.kind, d.name, time.Since(began).Seconds(), acks, t.book.acks, len(lost), len(t.lies))
 	t.add(total, acks, len(lost))
 	t.worn = t.worn || len(lost) > 0 // counted once
-	return ctx.Err()
+	return nil
 }
 
 func (t *trial) add(total *sum, acks, lost int) {
