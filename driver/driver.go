@@ -46,6 +46,9 @@ func isLocal(path string) bool {
 // lookup finds the entry of a shared path, asking the members when the request
 // is one whose miss may only mean that this registry has not heard yet.
 func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) {
+	if err := s.hearFirst(ctx); err != nil {
+		return pathmap.Entry{}, err
+	}
 	r := requestOf(ctx)
 	if isTag(path) && r.method != "" {
 		if err := s.awaitJoined(ctx); err != nil {

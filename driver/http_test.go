@@ -28,6 +28,7 @@ func served(t *testing.T, m *drivertest.Member) string {
 	t.Helper()
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		driver.Name:   {driver.OpenedKey: m.Driver},
+		"delete":      {"enabled": true},
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	config.HTTP.Secret = "of this test"

@@ -44,6 +44,7 @@ type rooms struct {
 	learning  learning
 	misses    missWaits
 	join      joinWatch
+	requests  requests
 	missing   missingBlobs
 	completes completes
 

@@ -64,6 +64,9 @@ func (r request) asksOnMiss(path string) bool {
 	return r.blob && r.method == http.MethodGet
 }
 
+// deletes says whether a client deletes a manifest, a tag or a blob.
+func (r request) deletes() bool { return r.method == http.MethodDelete && (r.manifest || r.blob) }
+
 // firstByte reads the first offset of a Range header; 0 where there is none
 // that can be read.
 func firstByte(header string, size int64) int64 {

@@ -1,14 +1,12 @@
 package driver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -150,51 +148,6 @@ func (s *store) unshare(ctx context.Context, source, dest string) error {
 		return err
 	}
 	return s.Delete(ctx, source)
-}
-
-// Delete implements storagedriver.StorageDriver. Of a large tree tags go first,
-// then revisions, layers and blobs, so that no delta leaves a name behind that
-// leads nowhere.
-func (s *store) Delete(ctx context.Context, path string) error {
-	if isLocal(path) {
-		return s.local.Delete(ctx, path)
-	}
-	if !s.ReadOnly() {
-		if err := s.awaitJoined(ctx); err != nil {
-			return err
-		}
-	}
-	ops := s.deletes(path)
-	if err := s.mayWrite(ctx); err != nil && len(ops) > 0 {
-		return err
-	}
-	if err := s.paths.Check(ops...); err != nil {
-		return newer(ctx, err) // before anything is deleted
-	}
-	errLocal := s.local.Delete(ctx, path) // uploads of the repository
-	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {
-		return errLocal
-	}
-	return s.write(ctx, ops...)
-}
-
-func (s *store) deletes(path string) []pathmap.Op {
-	var ops []pathmap.Op
-	s.paths.View().Under(path, func(p string, _ pathmap.Entry) bool {
-		ops = append(ops, pathmap.Op{Path: p})
-		return true
-	})
-	slices.SortStableFunc(ops, func(a, b pathmap.Op) int { return cmp.Compare(deleteRank(a.Path), deleteRank(b.Path)) })
-	return ops
-}
-
-func deleteRank(path string) int {
-	for rank, part := range []string{"/_manifests/tags/", "/_manifests/", "/_layers/"} {
-		if strings.Contains(path, part) {
-			return rank
-		}
-	}
-	return 3
 }
 
 // isBlobData says whether a path is that of a blob's bytes.

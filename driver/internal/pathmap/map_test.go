@@ -453,3 +453,18 @@ func plainChildren(all []string, dir string) []string {
 	slices.Sort(out)
 	return out
 }
+
+// TestADeleteOfAViewLeavesWhatCameAfter it, though it is written later.
+func TestADeleteOfAViewLeavesWhatCameAfter(t *testing.T) {
+	a := newFabric(t).add("a")
+	put(t, a, "/tag", "seen")
+	put(t, a, "/other", "seen")
+	seen := a.m.View()
+	put(t, a, "/tag", "pushed meanwhile")
+	if err := a.m.Write(t.Context(), pathmap.Op{Path: "/tag", Seen: &seen}, pathmap.Op{Path: "/other", Seen: &seen}); err != nil {
+		t.Fatal(err)
+	}
+	if !has(a, "/tag", "pushed meanwhile", t) || !gone(a, "/other") {
+		t.Error("a push was lost to a delete that never saw it, or what was seen is still there")
+	}
+}

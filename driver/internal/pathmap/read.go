@@ -2,6 +2,7 @@ package pathmap
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -36,6 +37,10 @@ func (v View) Writer(path string) string {
 	}
 	id, _, _ := strings.Cut(v.s.winner(key, p).writer, ".") // an incarnation may follow
 	return id
+}
+
+func (v View) has(path string, of version) bool {
+	return slices.ContainsFunc(v.s.versionsOf(path), func(st stored) bool { return st.version == of })
 }
 
 // Versions counts the live versions of a path: more than one means that

@@ -10,8 +10,13 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// deltaBudget is how many bytes of keys and values one local delta gathers.
-const deltaBudget = 512 << 10
+// A local delta is to fit into maxDelta. What gathers while another commits is cut short,
+// because what comes last may fill a delta alone; 64 KiB are left for the links to
+// maxHeads parents.
+const (
+	deltaBudget  = 896 << 10 // bytes of keys and values of one write, by opCost
+	gatherBudget = maxDelta - deltaBudget - 64<<10
+)
 
 // ErrClosed is returned by writes to a map that is closing.
 var ErrClosed = errors.New("path map is closed")
@@ -20,6 +25,7 @@ var ErrClosed = errors.New("path map is closed")
 type Op struct {
 	Path  string
 	Entry *Entry
+	Seen  *View // of a delete: it removes the versions of this view; nil: of when it is written
 
 	unlessAlive bool // nothing is written where a version is alive
 }
@@ -35,7 +41,7 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 	return m.Write(ctx, Op{Path: path, Entry: &e})
 }
 
-// Write applies the ops in order, in one delta unless they exceed 512 KiB. A
+// Write applies the ops in order, in one delta unless they exceed 896 KiB. A
 // delete of a path removes the versions this registry sees at that moment; where one
 // of them is of a later release nothing is written, and the error is ErrNewerEntry.
 // A put beside such a version leaves it there. When ctx ends first the write may still
@@ -93,7 +99,11 @@ func splitOps(view View, ops []Op) int {
 // key to delete for every version that is alive. A delta must never reach
 // maxDelta: the others would refuse it.
 func opCost(view View, op Op) int {
-	return len(op.Path) + 360 + view.Versions(op.Path)*(len(op.Path)+200)
+	cost := view.Versions(op.Path) * (len(op.Path) + 180)
+	if op.Entry != nil {
+		cost += len(op.Path) + 360
+	}
+	return cost
 }
 
 func (r *writeRequest) adds() bool {
@@ -124,7 +134,7 @@ func (m *Map) writer() {
 func (m *Map) gather(first *writeRequest) []*writeRequest {
 	view := m.View()
 	group, size := []*writeRequest{first}, first.cost(view)
-	for size < deltaBudget/2 {
+	for size < gatherBudget {
 		select {
 		case req := <-m.writes:
 			group = append(group, req)
@@ -227,6 +237,9 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error 
 	for _, old := range snap.versionsOf(op.Path) {
 		if old.err != nil {
 			continue // of a later release, which alone knows what may replace it
+		}
+		if op.Seen != nil && !op.Seen.has(op.Path, old.version) {
+			continue
 		}
 		if err := batch.Delete(m.ctx, keyOf(op.Path, old.version)); err != nil {
 			return err

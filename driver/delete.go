@@ -1,0 +1,114 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Delete implements storagedriver.StorageDriver. A manifest's revision goes with the
+// tags that name it, all at once, whether or not the client is still there: the registry
+// would go on tag by tag. Of what does not fit one delta the names go first, so that none
+// leads nowhere in between.
+func (s *store) Delete(ctx context.Context, path string) error {
+	if isLocal(path) {
+		return s.local.Delete(ctx, path)
+	}
+	if !s.ReadOnly() {
+		if err := s.awaitJoined(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.hearFirst(ctx); err != nil {
+		return err
+	}
+	ops := deletes(s.paths.View(), path)
+	if err := s.mayWrite(ctx); err != nil && len(ops) > 0 {
+		return err
+	}
+	if err := s.paths.Check(ops...); err != nil {
+		return newer(ctx, err) // before anything is deleted
+	}
+	errLocal := s.local.Delete(ctx, path) // uploads of the repository
+	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {
+		return errLocal
+	}
+	return s.write(context.WithoutCancel(ctx), ops...)
+}
+
+// hearFirst has a client's delete see what was acknowledged anywhere before it: a delete
+// removes only what its registry knows of. The members are asked once a request, before
+// its first read: the registry looks at a manifest before it deletes it.
+func (s *store) hearFirst(ctx context.Context) error {
+	r := requestOf(ctx)
+	if !r.deletes() || s.ReadOnly() {
+		return nil
+	}
+	u := s.requests.underway(ctx)
+	u.hear.Do(func() {
+		if err := s.catchUp(ctx); errors.Is(err, pathmap.ErrBehind) {
+			u.heard = behind(ctx, err)
+		} else {
+			u.heard = err
+		}
+	})
+	return u.heard
+}
+
+// deletes are the ops that remove what lies at and below a path, as it is in a view:
+// what is written there meanwhile survives.
+func deletes(view pathmap.View, path string) []pathmap.Op {
+	var ops []pathmap.Op
+	under := func(path string) {
+		view.Under(path, func(p string, _ pathmap.Entry) bool {
+			ops = append(ops, pathmap.Op{Path: p, Seen: &view})
+			return true
+		})
+	}
+	under(path)
+	for _, tag := range tagsOf(view, path) {
+		under(tag)
+	}
+	slices.SortStableFunc(ops, func(a, b pathmap.Op) int { return cmp.Compare(deleteRank(a.Path), deleteRank(b.Path)) })
+	return ops
+}
+
+// tagsOf are the directories of the tags that name a manifest, by the link of its
+// revision; none for any other path. Links to the same manifest hold the same bytes.
+func tagsOf(view pathmap.View, link string) []string {
+	repository, rest, ok := strings.Cut(link, "/_manifests/revisions/")
+	revision, err := view.Get(link)
+	if !ok || err != nil || !strings.HasSuffix(rest, "/link") {
+		return nil
+	}
+	var tags []string
+	view.Children(repository+"/_manifests/tags", "", func(tag pathmap.Child) bool {
+		current, err := view.Get(path.Join(tag.Path, "current", "link"))
+		if err == nil && current.CID == revision.CID {
+			tags = append(tags, tag.Path)
+		}
+		return true
+	})
+	return tags
+}
+
+// deleteRank orders deletes so that what leads to something goes before it. A tag's
+// current link is the last of its own: the registry lists a tag of which anything is left.
+func deleteRank(path string) int {
+	if _, tag, ok := strings.Cut(path, "/_manifests/tags/"); ok && !strings.HasSuffix(tag, "/current/link") {
+		return 0
+	}
+	for i, part := range []string{"/_manifests/tags/", "/_manifests/", "/_layers/"} {
+		if strings.Contains(path, part) {
+			return i + 1
+		}
+	}
+	return 4
+}
