@@ -98,7 +98,7 @@ func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	content, err := io.ReadAll(r)
-	return content, errors.Join(err, r.Close())
+	return content, errors.Join(err, r.Close(), s.rely(ctx, path))
 }
 
 // PutContent implements storagedriver.StorageDriver.
@@ -153,6 +153,9 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 	e, err := s.lookup(ctx, path)
 	if err == nil {
 		if err := s.heal(ctx, path, e); err != nil {
+			return nil, err
+		}
+		if err := s.rely(ctx, path); err != nil {
 			return nil, err
 		}
 		return fileInfo(path, e), nil

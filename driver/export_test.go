@@ -15,6 +15,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
@@ -163,3 +164,19 @@ var (
 
 // FirstByte is what the driver reads of a Range header.
 var FirstByte = firstByte
+
+// Deltas counts the deltas that are merged here.
+func (r *rooms) Deltas() int {
+	res, err := r.db.Query(context.Background(), query.Query{Prefix: "/paths/known", KeysOnly: true})
+	if err != nil {
+		panic(err)
+	}
+	all, err := res.Rest()
+	if err != nil {
+		panic(err)
+	}
+	return len(all)
+}
+
+// WriterOf is who wrote the newest version of a path.
+func (r *rooms) WriterOf(path string) string { return r.paths.View().Writer(path) }

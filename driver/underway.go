@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -10,6 +11,42 @@ import (
 type underway struct {
 	hear  sync.Once // before a delete
 	heard error
+
+	mu      sync.Mutex
+	relied  []string        // paths that the answer lets a client rely on, not renewed yet
+	written map[string]bool // paths that the request wrote
+}
+
+func (u *underway) add(path string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !slices.Contains(u.relied, path) {
+		u.relied = append(u.relied, path)
+	}
+}
+
+// take gives what was relied on since the last call.
+func (u *underway) take() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	paths := u.relied
+	u.relied = nil
+	return paths
+}
+
+func (u *underway) wrote(path string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.written[path]
+}
+
+func (u *underway) note(path string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.written == nil {
+		u.written = map[string]bool{}
+	}
+	u.written[path] = true
 }
 
 // requests are those under way.

@@ -29,22 +29,34 @@ func (s *store) mayWrite(ctx context.Context) error {
 	return nil
 }
 
-// put gives a path an entry. A blob and its link in a repository never change, so
-// they are not written twice; a manifest's links always are, so that the push
-// wins over a delete still on its way.
+// put gives a path an entry, and renews with it what the request relied on. Only a link
+// to a blob that no bytes came in for, as when it is mounted, may be left as it is: a
+// push wins over a delete still on its way.
 func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
-	if isBlobData(path) || strings.Contains(path, "/_layers/") {
-		old, err := s.paths.View().Get(path)
-		if err == nil && old.CID == ref.CID && old.Size == ref.Size {
-			return nil
-		}
+	u := s.requests.underway(ctx)
+	ops := s.besides(ctx, u, path, ref)
+	if !s.stands(ctx, path, ref) {
+		ops = append(ops, pathmap.Op{Path: path, Entry: &pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}})
 	}
 	if isTag(path) {
 		if err := s.catchUpFirst(ctx); err != nil {
 			return err
 		}
 	}
-	return s.write(ctx, pathmap.Op{Path: path, Entry: &pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}})
+	if err := s.write(ctx, ops...); err != nil {
+		return err
+	}
+	u.note(path)
+	return nil
+}
+
+// stands reports whether a link to a blob need not be written again.
+func (s *store) stands(ctx context.Context, path string, ref blob.Ref) bool {
+	if !strings.Contains(path, "/_layers/") || requestOf(ctx).bringsBytes() || !s.paths.Wrote(path, renewAfter) {
+		return false
+	}
+	old, err := s.paths.View().Get(path)
+	return err == nil && old.CID == ref.CID && old.Size == ref.Size
 }
 
 // write applies ops to the path map. What the other registries would refuse is the

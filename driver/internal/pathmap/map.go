@@ -106,6 +106,7 @@ type Map struct {
 	twin        twin
 	stuck       atomic.Bool // merging fails here, and that was said
 	refused     refusals
+	ages        ages
 	listener    net.Listener
 
 	ctx     context.Context

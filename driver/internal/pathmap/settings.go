@@ -60,7 +60,7 @@ func (m *Map) Settle(ctx context.Context, name, value string) error {
 		return fmt.Errorf("settle %s: %w", name, err)
 	}
 	e := Entry{CID: cid.NewCidV1(cid.Raw, mh), Size: int64(len(value)), ModTime: time.Now()}
-	return m.Write(ctx, Op{Path: settingMark + name, Entry: &e, unlessAlive: true})
+	return m.Write(ctx, Op{Path: settingMark + name, Entry: &e, UnlessAlive: true})
 }
 
 // tellSettings reports the settings that have another value than before.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
@@ -27,7 +28,7 @@ type Op struct {
 	Entry *Entry
 	Seen  *View // of a delete: it removes the versions of this view; nil: of when it is written
 
-	unlessAlive bool // nothing is written where a version is alive
+	UnlessAlive bool // of an entry: nothing is written where a version is alive
 }
 
 type writeRequest struct {
@@ -171,6 +172,7 @@ func (m *Map) commit(group []*writeRequest) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
+	m.ages.note(time.Now(), m.counter)
 	snap := m.current.Load().clone()
 	writer, err := m.writerName(group)
 	if err == nil {
@@ -231,7 +233,7 @@ func sameHeads(a, b []cid.Cid) bool {
 }
 
 func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error {
-	if op.unlessAlive && len(snap.versionsOf(op.Path)) > 0 {
+	if op.UnlessAlive && len(snap.versionsOf(op.Path)) > 0 {
 		return nil
 	}
 	for _, old := range snap.versionsOf(op.Path) {
