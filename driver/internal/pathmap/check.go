@@ -93,23 +93,31 @@ func (d *delta) checkCounters(greatest uint64) error {
 
 // reach is the greatest counter that follows from the greatest known by no step beyond
 // maxJump, through the deltas that are to be merged, in whatever order they come.
-func (m *Map) reach(pending []*delta) uint64 {
+type reach struct {
+	known, next uint64
+	far         []uint64 // counters that do not follow from the greatest known at once
+}
+
+func (m *Map) newReach() reach {
 	m.lock.Lock()
-	greatest := m.counter
-	m.lock.Unlock()
-	var far []uint64
-	next := greatest
-	for _, d := range pending {
-		for _, c := range d.changes {
-			if c.counter <= greatest || c.counter-greatest <= maxJump {
-				next = max(next, c.counter)
-			} else {
-				far = append(far, c.counter)
-			}
+	defer m.lock.Unlock()
+	return reach{known: m.counter, next: m.counter}
+}
+
+func (r *reach) add(d *delta) {
+	for _, c := range d.changes {
+		if c.counter <= r.known || c.counter-r.known <= maxJump {
+			r.next = max(r.next, c.counter)
+		} else {
+			r.far = append(r.far, c.counter)
 		}
 	}
-	slices.Sort(far)
-	for _, c := range far {
+}
+
+func (r *reach) greatest() uint64 {
+	slices.Sort(r.far)
+	next := r.next
+	for _, c := range r.far {
 		if c > next && c-next > maxJump {
 			break
 		}

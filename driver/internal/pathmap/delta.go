@@ -26,7 +26,11 @@ type delta struct {
 	priority uint64
 	changes  []change
 	size     int
+	block    blocks.Block
+	stored   bool // block is on disk
 }
+
+func (d *delta) place() place { return place{d.priority, d.cid} }
 
 // change is one version of one path that a delta adds or removes.
 type change struct {
@@ -51,7 +55,7 @@ func parseDelta(b blocks.Block) (*delta, error) {
 	if err := proto.Unmarshal(node.Data(), msg); err != nil {
 		return nil, fmt.Errorf("%w %s: %w", errBadDelta, b.Cid(), err)
 	}
-	d := &delta{cid: b.Cid(), priority: msg.GetPriority(), size: len(raw)}
+	d := &delta{cid: b.Cid(), priority: msg.GetPriority(), size: len(raw), block: b}
 	for _, l := range node.Links() {
 		d.parents = append(d.parents, l.Cid)
 	}

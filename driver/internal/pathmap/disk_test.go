@@ -24,6 +24,24 @@ type disk struct {
 	unsure atomic.Bool  // what is committed is written, and reported as failed
 	torn   atomic.Int64 // a transaction fails at this write of it; 0: at none
 	failed atomic.Int64
+
+	blocksRead atomic.Int64
+}
+
+func (d *disk) count(k ds.Key) {
+	if strings.HasPrefix(k.String(), "/paths/blocks/") {
+		d.blocksRead.Add(1)
+	}
+}
+
+func (d *disk) Get(ctx context.Context, k ds.Key) ([]byte, error) {
+	d.count(k)
+	return d.TxnDatastore.Get(ctx, k)
+}
+
+func (t *diskTxn) Get(ctx context.Context, k ds.Key) ([]byte, error) {
+	t.d.count(k)
+	return t.Txn.Get(ctx, k)
 }
 
 func (d *disk) NewTransaction(ctx context.Context, readOnly bool) (ds.Txn, error) {
@@ -254,3 +272,5 @@ func TestWritersOnADiskThatFillsUpNowAndThen(t *testing.T) {
 		t.Error("the disk was never full, or never had room")
 	}
 }
+
+func dsKey(key string) ds.Key { return ds.RawKey(key) }

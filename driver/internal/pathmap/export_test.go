@@ -91,3 +91,20 @@ type Runs struct{ runs }
 func (r *Runs) Hear(id peer.ID, run string, now time.Time, interval time.Duration) (twin, fresh bool) {
 	return r.hear(id, run, now, interval)
 }
+
+// Disorder has a map answer as one does that cannot list its history.
+func (m *Map) Disorder(yes bool) { m.ordered.Store(!yes) }
+
+// Ordered reports whether it can.
+func (m *Map) Ordered() bool { return m.ordered.Load() }
+
+// CountOrdered counts the deltas of the history, page by page.
+func (m *Map) CountOrdered() (n int, err error) {
+	for at, more := (place{}), true; more && err == nil; {
+		var places []place
+		if places, more, err = m.placesAfter(m.ctx, at, 100); len(places) > 0 {
+			n, at = n+len(places), places[len(places)-1]
+		}
+	}
+	return n, err
+}

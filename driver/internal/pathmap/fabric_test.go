@@ -1,12 +1,14 @@
 package pathmap_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -41,6 +43,10 @@ type fabric struct {
 	asked       atomic.Int64 // connections to muted members, ever
 	asking      atomic.Int64 // now
 	crowd       atomic.Int64 // at most at once
+	seats       atomic.Int64 // ever
+	lines       map[peer.ID]*line
+	tables      int64        // size of badger's; 0: as in earnest
+	deltas      atomic.Int64 // frames with a delta that were read, of connections that are closed
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.
@@ -52,6 +58,7 @@ type seat struct {
 	db   *badger.Datastore
 	disk disk
 	addr string
+	from net.Addr // where it dials from: who asks is told apart by that
 	logs *logtest.Hook
 }
 
@@ -61,6 +68,9 @@ func newFabric(t *testing.T) *fabric {
 
 func (f *fabric) add(name string) *seat {
 	s := &seat{f: f, id: peer.ID(name), dir: f.t.TempDir()}
+	if n := f.seats.Add(1); runtime.GOOS == "linux" {
+		s.from = &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}
+	}
 	s.start()
 	f.t.Cleanup(func() {
 		if s.m != nil {
@@ -72,8 +82,13 @@ func (f *fabric) add(name string) *seat {
 
 func openBadger(t testing.TB, dir string) *badger.Datastore {
 	t.Helper()
+	return openBadgerWith(t, dir, 64<<20)
+}
+
+func openBadgerWith(t testing.TB, dir string, tables int64) *badger.Datastore {
+	t.Helper()
 	opts := badger.DefaultOptions
-	opts.MaxTableSize = 64 << 20
+	opts.MaxTableSize = tables
 	db, err := badger.NewDatastore(dir, &opts)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +108,7 @@ func quiet() *logrus.Entry {
 
 func (s *seat) start() {
 	s.f.t.Helper()
-	s.db = openBadger(s.f.t, s.dir)
+	s.db = openBadgerWith(s.f.t, s.dir, cmp.Or(s.f.tables, 64<<20))
 	s.disk.TxnDatastore = s.db
 	log := quiet()
 	s.logs = logtest.NewLocal(log.Logger)
@@ -204,17 +219,26 @@ func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, e
 	if muted {
 		addr = s.f.mute
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	conn, err := (&net.Dialer{LocalAddr: s.from}).DialContext(ctx, "tcp", addr)
 	if err == nil {
 		s.f.dialled.Store(conn.LocalAddr().String(), s.id)
 	}
 	if err == nil && muted {
 		return s.f.askMuted(conn), nil
 	}
-	if n := s.f.cutAfter.Load(); err == nil && n > 0 {
-		return &cutConn{Conn: conn, left: n}, nil
+	if err != nil {
+		return nil, err
 	}
-	return conn, err
+	s.f.mu.Lock()
+	l := s.f.lines[id]
+	s.f.mu.Unlock()
+	if l != nil {
+		conn = &lineConn{Conn: conn, line: l}
+	}
+	if n := s.f.cutAfter.Load(); n > 0 {
+		conn = &cutConn{Conn: conn, left: n}
+	}
+	return &tapConn{Conn: conn, f: s.f}, nil
 }
 
 // askMuted counts a connection to a muted member until it is closed.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/ipfs/boxo/blockstore"
+	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	crdt "github.com/ipfs/go-ds-crdt"
 	"github.com/ipfs/go-ds-crdt/pb"
@@ -103,6 +106,21 @@ func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 	case <-timeout.C:
 		return fmt.Errorf("the CRDT did not finish within %s", mergeTimeout)
 	}
+}
+
+// beingMerged is the blockstore as the CRDT sees it: it reads the delta that it merges
+// twice, which is in memory.
+type beingMerged struct {
+	blockstore.Blockstore
+	block atomic.Pointer[blocks.Block]
+}
+
+// Get implements blockstore.Blockstore.
+func (b *beingMerged) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
+	if block := b.block.Load(); block != nil && (*block).Cid() == c {
+		return *block, nil
+	}
+	return b.Blockstore.Get(ctx, c)
 }
 
 // encodeHeads gives an announcement of heads, as go-ds-crdt writes it.

@@ -6,19 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"time"
 
 	"github.com/ipfs/boxo/ipld/merkledag"
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multihash"
 )
 
 const (
-	maxFetches = 2  // histories fetched at once
-	firstPage  = 16 // deltas; doubles with every page
+	firstPage = 16  // deltas; doubles with every page
+	fewDeltas = 256 // that are read newest first; of more the history is read in order
 )
+
+var errMany = errors.New("more is missing than is read newest first")
 
 // exchange is one conversation with a member.
 type exchange struct {
@@ -38,6 +41,16 @@ func (m *Map) dial(ctx context.Context, id peer.ID) (*exchange, error) {
 	x := &exchange{m: m, id: id, conn: conn, r: bufio.NewReader(conn)}
 	x.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return x, nil
+}
+
+// dialAnew replaces a connection that waited for so long that the member may have ended it.
+func (x *exchange) dialAnew(ctx context.Context) error {
+	x.close()
+	fresh, err := x.m.dial(ctx, x.id)
+	if err == nil {
+		*x = *fresh
+	}
+	return err
 }
 
 // continueUntil lets an exchange outlive the context it was dialled with; false
@@ -82,34 +95,76 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	return a.Heads, nil
 }
 
-// follow fetches what is missing of the heads' ancestry and merges it. Blocks
-// that arrived are kept, whatever happens next: the next exchange, with
-// whomever, goes on from there.
+// follow reads what is missing of the heads' ancestry and merges it. What arrived is
+// kept, whatever happens next: the next exchange, with whomever, goes on from there.
 func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
-	unknown, err := x.m.unknownHeads(heads)
-	if err != nil || len(unknown) == 0 {
+	whole := len(x.m.Heads()) == 0
+	for {
+		unknown, err := x.m.unknownHeads(heads)
+		if err != nil || len(unknown) == 0 {
+			return err
+		}
+		err = x.inTurn(ctx, unknown, whole)
+		if !errors.Is(err, errMany) || whole {
+			return err
+		}
+		whole = true
+	}
+}
+
+// inTurn waits until it may read from the member, and reads: a few deltas that follow
+// what is here, or the whole of a history.
+func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err error) {
+	began := time.Now()
+	t, err := x.m.turns.take(ctx, x.id, heads, whole)
+	if err != nil {
 		return err
 	}
-	if err := x.m.fetches.Acquire(ctx, 1); err != nil {
-		return err
+	defer t.end()
+	if heads, err = x.m.unknownHeads(heads); err != nil || len(heads) == 0 {
+		return err // they came from another member
 	}
-	defer x.m.fetches.Release(1)
-	w := &wanted{m: x.m, missing: cid.NewSet(), seen: cid.NewSet()}
+	if time.Since(began) > staleDial {
+		if err := x.dialAnew(ctx); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(t.ctx, func() { _ = x.conn.Close() })
+	defer stop()
+	if whole {
+		err = x.history(t, heads)
+	} else {
+		err = x.few(t, heads, fewDeltas)
+	}
+	if err != nil && errors.Is(context.Cause(t.ctx), errOvertaken) {
+		return fmt.Errorf("%w: %w", errOvertaken, err)
+	}
+	if err != nil && !errors.Is(err, errMany) {
+		return fmt.Errorf("fetch deltas from %s: %w", x.id, err)
+	}
+	return err
+}
+
+// few reads newest first, and merges once all is there: a member of a release before has
+// no other way, and for what was just written it takes one round trip.
+func (x *exchange) few(t *turn, heads []cid.Cid, most int) error {
+	w := x.m.newWanted()
 	for _, h := range heads {
 		if err := w.need(h); err != nil {
 			return err
 		}
 	}
 	for w.missing.Len() > 0 {
-		if err := x.fetch(w); err != nil {
-			return fmt.Errorf("fetch deltas from %s: %w", x.id, err)
+		if err := x.fetch(t, w, most); err != nil {
+			return errors.Join(err, w.keep())
 		}
 	}
-	return x.m.mergeAll(ctx, w.pending)
+	slices.SortFunc(w.pending, func(a, b pending) int { return a.compare(b.place) })
+	return x.m.mergeAll(t.ctx, w.pending, &w.reach)
 }
 
 // fetch asks for everything missing, page by page, until nothing is.
-func (x *exchange) fetch(w *wanted) error {
+func (x *exchange) fetch(t *turn, w *wanted, most int) error {
 	want := w.missing.Keys()
 	if len(want) > maxHeads {
 		want = want[:maxHeads]
@@ -119,31 +174,53 @@ func (x *exchange) fetch(w *wanted) error {
 		req.Have = req.Have[:maxHeads]
 	}
 	for total := 0; ; {
-		alive(x.conn)
-		if err := writeJSON(x.conn, req); err != nil {
-			return err
-		}
-		got, more, err := x.page(w)
+		got, more, err := x.page(t, w, req)
 		if err != nil {
 			return err
 		}
-		total += got
-		if w.missing.Len() == 0 {
+		if total += got; w.missing.Len() == 0 {
 			return nil
 		}
 		if !more && total == 0 {
 			return fmt.Errorf("%w: it names deltas that it does not give", errProtocol)
 		}
+		if err := w.keep(); err != nil {
+			return err
+		}
+		if total >= most || w.bytes >= pageBytes && most == fewDeltas {
+			return errMany
+		}
 		if !more {
 			return nil // ask anew for what is still missing
 		}
-		req = request{Op: opMore, Page: min(req.Page*2, maxPage)}
+		req = request{Op: opMore, Page: w.nextPage(req.Page)}
 	}
 }
 
-// page reads one page and keeps what it asked for.
-func (x *exchange) page(w *wanted) (got int, more bool, err error) {
-	var keep []blocks.Block
+// page reads one page and takes of it what was missing.
+func (x *exchange) page(t *turn, w *wanted, req request) (got int, more bool, err error) {
+	frames := 0
+	more, err = x.deltas(t, req, func(b blocks.Block) error {
+		if frames++; frames > req.Page {
+			return fmt.Errorf("%w: more deltas than were asked for", errProtocol)
+		}
+		ok, err := w.take(b)
+		if ok {
+			t.got(len(b.RawData()))
+			got++
+		}
+		return err
+	})
+	return got, more, err
+}
+
+// deltas asks for deltas and calls f for each as it comes.
+func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (more bool, err error) {
+	defer t.wait()()
+	alive(x.conn)
+	if err := writeJSON(x.conn, req); err != nil {
+		return false, err
+	}
 	for {
 		alive(x.conn)
 		raw, err := readFrame(x.r)
@@ -151,34 +228,22 @@ func (x *exchange) page(w *wanted) (got int, more bool, err error) {
 			err = fmt.Errorf("%w: %w", errBadDelta, err)
 		}
 		if err != nil {
-			return got, false, joinKeep(err, x.m.keep(keep))
+			return false, err
 		}
 		x.m.meeting.answered()
 		if len(raw) == 0 {
 			break
 		}
 		b, err := blockOf(raw)
-		if err != nil {
-			return got, false, err
+		if err == nil {
+			err = f(b)
 		}
-		ok, err := w.take(b)
 		if err != nil {
-			return got, false, joinKeep(err, x.m.keep(keep))
-		}
-		if ok {
-			keep = append(keep, b)
-			got++
+			return false, err
 		}
 	}
 	a, err := readAnswer(x.r)
-	return got, a.More, joinKeep(err, x.m.keep(keep))
-}
-
-func joinKeep(err, kept error) error {
-	if err != nil {
-		return err
-	}
-	return kept
+	return a.More, err
 }
 
 // keep stores blocks that are not merged yet.
@@ -223,71 +288,6 @@ func blockOf(raw []byte) (blocks.Block, error) {
 		return nil, err
 	}
 	return blocks.NewBlockWithCid(raw, c)
-}
-
-// wanted is a part of the history that is being completed: deltas that are
-// here and not merged, and the parents of theirs that are nowhere here.
-type wanted struct {
-	m       *Map
-	seen    *cid.Set
-	missing *cid.Set
-	pending []*delta
-}
-
-// need follows a delta to what is merged or missing, through blocks an earlier
-// exchange left here.
-func (w *wanted) need(c cid.Cid) error {
-	for stack := []cid.Cid{c}; len(stack) > 0; {
-		c := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		if !w.seen.Visit(c) {
-			continue
-		}
-		if !isDeltaCID(c) {
-			return fmt.Errorf("%w: %s is not the CID of a delta", errBadDelta, c)
-		}
-		if _, ok, err := w.m.known(c); err != nil || ok {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		b, err := w.m.blocks.Get(w.m.ctx, c)
-		if ipld.IsNotFound(err) {
-			w.missing.Add(c)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("read delta %s: %w", c, err)
-		}
-		d, err := parseDelta(b)
-		if err != nil {
-			return err
-		}
-		w.pending = append(w.pending, d)
-		stack = append(stack, d.parents...)
-	}
-	return nil
-}
-
-// take accepts a block that was missing; others are what the member could not
-// know is here already.
-func (w *wanted) take(b blocks.Block) (bool, error) {
-	if !w.missing.Has(b.Cid()) {
-		return false, nil
-	}
-	d, err := parseDelta(b)
-	if err != nil {
-		return false, err
-	}
-	w.missing.Remove(b.Cid())
-	w.pending = append(w.pending, d)
-	for _, p := range d.parents {
-		if err := w.need(p); err != nil {
-			return true, err
-		}
-	}
-	return true, nil
 }
 
 // isDeltaCID reports whether a CID can be a delta's: what go-ds-crdt makes, and

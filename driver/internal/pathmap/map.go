@@ -25,7 +25,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/sync/semaphore"
 )
 
 // Keys of the map in the registry's datastore.
@@ -75,12 +74,13 @@ type Config struct {
 
 // Map is the replicated path map. All methods are safe for concurrent use.
 type Map struct {
-	cfg    Config
-	log    *logrus.Entry
-	ledger *ledger
-	blocks blockstore.Blockstore
-	crdt   atomic.Pointer[crdt.Datastore] // replaced by mend
-	feed   *feed
+	cfg     Config
+	log     *logrus.Entry
+	ledger  *ledger
+	blocks  blockstore.Blockstore
+	merging beingMerged
+	crdt    atomic.Pointer[crdt.Datastore] // replaced by mend
+	feed    *feed
 
 	current atomic.Pointer[snapshot]
 	heads   atomic.Pointer[[]cid.Cid]
@@ -93,7 +93,8 @@ type Map struct {
 	writes      chan *writeRequest
 	outbox      chan struct{}
 	announce    announcements
-	fetches     *semaphore.Weighted
+	ordered     atomic.Bool // the whole history can be listed
+	turns       turns
 	rounds      rounds
 	inbox       inbox
 	comparer    comparer
@@ -128,7 +129,6 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		cfg: cfg, log: cfg.Log, ledger: &ledger{base: cfg.Store}, feed: newFeed(),
 		writes:  make(chan *writeRequest),
 		outbox:  make(chan struct{}, 1),
-		fetches: semaphore.NewWeighted(maxFetches),
 		inbox:   newInbox(),
 		meeting: newMeeting(),
 		nonce:   rand.Text(),
@@ -146,6 +146,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	m.run(m.writer)
+	m.run(m.putInOrder)
 	if cfg.Swarm != nil {
 		if err := m.join(); err != nil {
 			return nil, errors.Join(err, m.Close())
@@ -162,7 +163,8 @@ func (m *Map) openCRDT() error {
 	opts.NumWorkers = 1
 	opts.RepairInterval = 0 // nothing to repair: deltas are merged whole, in order
 	opts.MaxBatchDeltaSize = maxDelta
-	dag := merkledag.NewDAGService(blockservice.New(m.blocks, offline.Exchange(m.blocks)))
+	m.merging.Blockstore = m.blocks
+	dag := merkledag.NewDAGService(blockservice.New(&m.merging, offline.Exchange(&m.merging)))
 	store, err := crdt.New(m.ledger, crdtKey, dag, m.feed, opts)
 	if err != nil {
 		return fmt.Errorf("open path map: %w", err)
@@ -235,6 +237,9 @@ func (m *Map) known(c cid.Cid) (priority uint64, ok bool, err error) {
 }
 
 func (m *Map) setKnown(c cid.Cid, priority uint64) error {
+	if err := m.ledger.Put(m.ctx, place{priority, c}.key(), nil); err != nil {
+		return err
+	}
 	return m.ledger.Put(m.ctx, knownKey.Child(dshelp.MultihashToDsKey(c.Hash())), binary.AppendUvarint(nil, priority))
 }
 

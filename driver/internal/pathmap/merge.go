@@ -19,46 +19,55 @@ const (
 // errNotStored says that deltas are good and this machine cannot keep them.
 var errNotStored = errors.New("changes not stored")
 
-// mergeAll merges deltas whose blocks are here, oldest first: a parent's
-// priority is always less than its child's. Readers and local writers get a
-// turn between two groups, and see each group whole or not at all.
-func (m *Map) mergeAll(ctx context.Context, pending []*delta) error {
-	slices.SortFunc(pending, func(a, b *delta) int {
-		if a.priority != b.priority {
-			if a.priority < b.priority {
-				return -1
-			}
-			return 1
-		}
-		return slices.Compare(a.cid.Bytes(), b.cid.Bytes())
-	})
-	reach := m.reach(pending)
-	for len(pending) > 0 {
+var errOrphan = fmt.Errorf("%w: its parent is not merged", errBadDelta)
+
+// mergeAll merges deltas that are in order: whatever one follows comes before it, or is
+// merged. Readers and local writers get a turn between two groups, and see each group
+// whole or not at all.
+func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
+	far := reach.greatest()
+	for len(all) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := groupLen(pending)
-		err := m.mergeGroup(pending[:n], reach)
+		group, err := m.nextGroup(all)
+		if err != nil {
+			return err
+		}
+		err = m.mergeGroup(group, far)
 		if err != nil && !errors.Is(err, errBadDelta) {
 			return fmt.Errorf("%w: %w", errNotStored, err)
 		}
 		if err != nil {
 			return err
 		}
-		pending = pending[n:]
+		all = all[len(group):]
 	}
 	return nil
 }
 
-func groupLen(pending []*delta) int {
+// nextGroup reads the first deltas of those that are on disk.
+func (m *Map) nextGroup(all []pending) (group []*delta, err error) {
 	size := 0
-	for i, d := range pending {
-		size += d.size
-		if i > 0 && (i >= groupDeltas || size > groupBytes) {
-			return i
+	for _, p := range all {
+		d := p.delta
+		if d == nil {
+			b, err := m.blocks.Get(m.ctx, p.cid)
+			if err != nil {
+				return nil, fmt.Errorf("read delta %s: %w", p.cid, err)
+			}
+			if d, err = parseDelta(b); err != nil {
+				return nil, err
+			}
+			d.block, d.stored = b, true
 		}
+		size += d.size
+		if len(group) > 0 && (len(group) >= groupDeltas || size > groupBytes) {
+			break
+		}
+		group = append(group, d)
 	}
-	return len(pending)
+	return group, nil
 }
 
 func (m *Map) mergeGroup(group []*delta, reach uint64) error {
@@ -115,6 +124,13 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if _, ok, err := m.known(d.cid); err != nil || ok {
 		return err // another exchange was first
 	}
+	if !d.stored {
+		if err := m.blocks.Put(m.ctx, d.block); err != nil {
+			return err
+		}
+	}
+	m.merging.block.Store(&d.block)
+	defer m.merging.block.Store(nil)
 	if err := m.feed.merge(m.ctx, d.cid); err != nil {
 		return err
 	}
@@ -141,7 +157,7 @@ func (m *Map) checkPriority(d *delta) error {
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("%w: its parent %s is not merged", errBadDelta, p)
+			return fmt.Errorf("%w: %s", errOrphan, p)
 		}
 		greatest = max(greatest, priority)
 	}

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -14,60 +13,61 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-const (
-	maxServed = 64   // exchanges answered at once
-	maxPage   = 4096 // deltas in one page
-	maxRun    = 64   // bytes of a run's text
-)
+const maxRun = 64 // bytes of a run's text
 
 // accept answers members until the listener closes.
 func (m *Map) accept() {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	slots := make(chan struct{}, maxServed)
+	var all served
 	for {
 		conn, err := m.listener.Accept()
 		if err != nil {
 			return
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
+		a, ok := all.admit(conn)
+		if !ok {
 			_ = conn.Close() // busy: they ask somebody else, or again
 			continue
 		}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer all.leave(a)
 			stop := context.AfterFunc(m.ctx, func() { _ = conn.Close() })
 			defer stop()
 			defer func() { _ = conn.Close() }()
-			m.serve(conn)
+			m.serve(a)
 		})
 	}
 }
 
 // serve answers the requests of one connection, one after the other.
-func (m *Map) serve(conn net.Conn) {
-	r := bufio.NewReader(conn)
+func (m *Map) serve(a *answering) {
+	r := bufio.NewReader(a)
 	var walk *ancestry
 	for {
-		alive(conn)
+		alive(a)
 		var req request
 		if err := readJSON(r, &req); err != nil {
 			return
 		}
-		alive(conn)
+		a.progress()
+		alive(a)
 		var err error
 		switch req.Op {
 		case opHeads:
-			err = writeJSON(conn, m.headsAnswer(m.cfg.Swarm.Remote(conn), req.Run))
+			err = writeJSON(a, m.headsAnswer(m.cfg.Swarm.Remote(a.Conn), req.Run))
 		case opDeltas:
 			walk = m.newAncestry(req.Want, req.Have)
-			err = sendPage(conn, walk, req.Page)
+			err = sendPage(a, walk, req.Page)
 		case opMore:
-			err = sendPage(conn, walk, req.Page)
+			err = sendPage(a, walk, req.Page)
+		case opList:
+			err = writeJSON(a, m.list(req))
+		case opGet:
+			want, werr := req.Get.cids()
+			err = sendPage(a, &picked{m, want, werr}, len(want))
 		default:
-			err = writeJSON(conn, answer{Error: fmt.Sprintf("unknown operation %q", req.Op)})
+			err = writeJSON(a, answer{Error: fmt.Sprintf("unknown operation %q", req.Op)})
 		}
 		if err != nil {
 			return
@@ -89,35 +89,6 @@ func (m *Map) headsAnswer(id peer.ID, run string) answer {
 		a.Written = &written
 	}
 	return a
-}
-
-func sendPage(conn net.Conn, walk *ancestry, page int) error {
-	w := bufio.NewWriterSize(conn, 64<<10)
-	var failed error
-	for range min(max(page, 1), maxPage) {
-		if walk == nil {
-			break
-		}
-		b, ok, err := walk.next()
-		if failed = err; err != nil || !ok {
-			break
-		}
-		alive(conn)
-		if err := writeFrame(w, b.RawData()); err != nil {
-			return err
-		}
-	}
-	if err := writeFrame(w, nil); err != nil {
-		return err
-	}
-	a := answer{More: walk != nil && walk.queue.Len() > 0}
-	if failed != nil {
-		a = answer{Error: failed.Error()}
-	}
-	if err := writeJSON(w, a); err != nil {
-		return err
-	}
-	return w.Flush()
 }
 
 // ancestry walks from some deltas towards the oldest, greatest priority first,
@@ -154,14 +125,19 @@ func (a *ancestry) push(c cid.Cid) {
 		a.err = err
 		return
 	}
-	heap.Push(&a.queue, queued{c, priority})
+	heap.Push(&a.queue, place{priority, c})
 }
 
+func (a *ancestry) more() bool { return a != nil && a.queue.Len() > 0 }
+
 func (a *ancestry) next() (blocks.Block, bool, error) {
+	if a == nil {
+		return nil, false, nil // more was asked for before anything was
+	}
 	if a.err != nil || a.queue.Len() == 0 {
 		return nil, false, a.err
 	}
-	q := heap.Pop(&a.queue).(queued)
+	q := heap.Pop(&a.queue).(place)
 	b, err := a.m.blocks.Get(a.m.ctx, q.cid)
 	if err != nil {
 		return nil, false, fmt.Errorf("read delta %s: %w", q.cid, err)
@@ -176,18 +152,13 @@ func (a *ancestry) next() (blocks.Block, bool, error) {
 	return b, true, nil
 }
 
-type queued struct {
-	cid      cid.Cid
-	priority uint64
-}
-
 // deltaQueue is a heap with the greatest priority on top.
-type deltaQueue []queued
+type deltaQueue []place
 
 func (q deltaQueue) Len() int           { return len(q) }
 func (q deltaQueue) Less(i, j int) bool { return q[i].priority > q[j].priority }
 func (q deltaQueue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *deltaQueue) Push(x any)        { *q = append(*q, x.(queued)) }
+func (q *deltaQueue) Push(x any)        { *q = append(*q, x.(place)) }
 func (q *deltaQueue) Pop() any {
 	last := len(*q) - 1
 	x := (*q)[last]

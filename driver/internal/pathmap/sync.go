@@ -15,8 +15,8 @@ import (
 
 const (
 	roundTimeout = 30 * time.Second // of asking one member; a long history takes several
-	syncWorkers  = 4
-	maxAsked     = 64 // members asked at once by CatchUp
+	syncWorkers  = 32               // members asked at once for what they named; they read in turns
+	maxAsked     = 64               // members asked at once by CatchUp
 )
 
 // ErrBehind says that a member named changes that did not arrive in time, so
@@ -77,7 +77,11 @@ func (m *Map) worker() {
 			if !ok {
 				break
 			}
-			m.noteSync(id, m.syncWith(id, heads))
+			err := m.syncWith(id, heads)
+			m.noteSync(id, err)
+			if errors.Is(err, errOvertaken) {
+				m.inbox.add(id, heads) // it goes on when nobody else needs the turn
+			}
 			m.inbox.done(id)
 		}
 	}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multihash"
 	"github.com/multiformats/go-varint"
 )
 
@@ -28,6 +30,15 @@ const (
 	opHeads  = "heads"  // → one answer frame with Heads
 	opDeltas = "deltas" // → up to Page delta frames, an empty frame, an answer frame
 	opMore   = "more"   // the next page of the deltas asked for before
+	opList   = "list"   // → one answer frame with List: what is merged behind a place, oldest first
+	opGet    = "get"    // → the deltas in Get, in that order, in frames as of opDeltas, until a page is full
+)
+
+// A page of deltas ends with the one that fills it.
+const (
+	maxPage   = 4096    // deltas
+	pageBytes = 1 << 20 // bytes of them
+	maxList   = 1024    // deltas named in one list
 )
 
 // request is what a member asks. Unknown fields are ignored.
@@ -35,8 +46,12 @@ type request struct {
 	Op   string    `json:"op"`
 	Want []cid.Cid `json:"want,omitempty"` // deltas to begin at, towards their ancestors
 	Have []cid.Cid `json:"have,omitempty"` // deltas not to go beyond
-	Page int       `json:"page,omitempty"` // deltas in the answer
+	Page int       `json:"page,omitempty"` // deltas in the answer, at most
 	Run  string    `json:"run,omitempty"`  // of opHeads: a random text of the asker's run
+
+	Priority uint64 `json:"priority,omitempty"` // where a list begins
+	After    names  `json:"after,omitempty"`    // the delta of that priority behind which it does
+	Get      names  `json:"get,omitempty"`
 }
 
 type answer struct {
@@ -44,8 +59,35 @@ type answer struct {
 	Counter *uint64   `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
 	Written *uint64   `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
 	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
-	More    bool      `json:"more,omitempty"`    // there are older deltas
+	More    bool      `json:"more,omitempty"`    // there are further deltas
+	List    names     `json:"list,omitempty"`
+	Last    uint64    `json:"last,omitempty"` // priority of the last in List
 	Error   string    `json:"error,omitempty"`
+}
+
+// names are CIDs of deltas, of each the digest: the rest of all is alike.
+type names []byte
+
+const nameSize = 32
+
+func (n *names) add(c cid.Cid) {
+	hash := c.Hash()
+	*n = append(*n, hash[len(hash)-nameSize:]...)
+}
+
+func (n names) cids() ([]cid.Cid, error) {
+	if len(n)%nameSize != 0 {
+		return nil, fmt.Errorf("%w: names of %d bytes", errProtocol, len(n))
+	}
+	cids := make([]cid.Cid, 0, len(n)/nameSize)
+	for digest := range slices.Chunk(n, nameSize) {
+		hash, err := multihash.Encode(digest, multihash.SHA2_256)
+		if err != nil {
+			return nil, err
+		}
+		cids = append(cids, cid.NewCidV1(cid.DagProtobuf, hash))
+	}
+	return cids, nil
 }
 
 // byteReader is what a connection is read through.
@@ -96,7 +138,7 @@ func readAnswer(r byteReader) (answer, error) {
 		return a, err
 	}
 	if a.Error != "" {
-		return a, fmt.Errorf("the member says: %s", a.Error)
+		return a, fmt.Errorf("%w: %s", errMember, a.Error)
 	}
 	return a, nil
 }
@@ -106,5 +148,6 @@ func alive(conn net.Conn) { _ = conn.SetDeadline(time.Now().Add(stallLimit)) }
 
 var (
 	errProtocol = errors.New("unexpected answer")
+	errMember   = errors.New("the member says")
 	errFrame    = errors.New("frame")
 )

@@ -1,0 +1,186 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+)
+
+// firstStep is by how many priorities below this registry's lowest head a history is
+// read when it does not follow from there. It grows with every try.
+const firstStep = 1 << shelfBits
+
+// maxHistory is no bound for what is read newest first.
+const maxHistory = math.MaxInt
+
+// history reads a long part of the history from one member, oldest first, and merges each
+// page before it asks for the next: what is in memory does not grow with it, and whoever
+// is cut off, here or there, goes on from what is merged. It begins at the heads that are
+// here, and further down where what comes does not follow from them.
+func (x *exchange) history(t *turn, heads []cid.Cid) error {
+	from, err := x.m.lowestHead()
+	if err != nil {
+		return err
+	}
+	for step := uint64(firstStep); ; step *= 4 {
+		err := x.pass(t, from)
+		if errors.Is(err, errMember) { // its release cannot list, or it has not put its history in order yet
+			return x.few(t, heads, maxHistory)
+		}
+		if err != nil && !errors.Is(err, errOrphan) {
+			return err
+		}
+		unknown, uerr := x.m.unknownHeads(heads)
+		if uerr != nil || err == nil && len(unknown) == 0 {
+			return uerr
+		}
+		if from == 0 {
+			return x.few(t, heads, maxHistory) // its list has a hole
+		}
+		from -= min(from, step)
+	}
+}
+
+// lowestHead is the least priority of the heads that are here; 0 where nothing is.
+func (m *Map) lowestHead() (lowest uint64, err error) {
+	for i, h := range m.Heads() {
+		priority, _, err := m.known(h)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 || priority < lowest {
+			lowest = priority
+		}
+	}
+	return lowest, nil
+}
+
+// pass merges what a member lists from a priority on. Its lists grow: also on a connection
+// that is cut after a few kB there is some progress.
+func (x *exchange) pass(t *turn, from uint64) error {
+	at := place{priority: from}
+	for names := firstPage; ; names = min(4*names, maxList) {
+		list, next, more, err := x.list(t, at, names)
+		if err != nil {
+			return err
+		}
+		if err := x.mergeList(t, list); err != nil {
+			return err
+		}
+		if !more {
+			return nil
+		}
+		if next.compare(at) <= 0 {
+			return fmt.Errorf("%w: a list that does not go on", errProtocol)
+		}
+		at = next
+	}
+}
+
+// list asks for the names of what a member has merged behind a place.
+func (x *exchange) list(t *turn, at place, most int) (list []cid.Cid, next place, more bool, err error) {
+	defer t.wait()()
+	alive(x.conn)
+	req := request{Op: opList, Priority: at.priority, Page: most}
+	if at.cid.Defined() {
+		req.After.add(at.cid)
+	}
+	if err := writeJSON(x.conn, req); err != nil {
+		return nil, at, false, err
+	}
+	a, err := readAnswer(x.r)
+	if err == nil {
+		list, err = a.List.cids()
+	}
+	if err != nil {
+		return nil, at, false, err
+	}
+	if len(list) > most || a.More && len(list) == 0 {
+		return nil, at, false, fmt.Errorf("%w: a list of %d deltas", errProtocol, len(list))
+	}
+	if len(list) > 0 {
+		at = place{a.Last, list[len(list)-1]}
+	}
+	return list, at, a.More, nil
+}
+
+// mergeList merges what is missing of the deltas that a list names, in its order, page by
+// page; also of a page that was cut what came before.
+func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
+	m, stored := x.m, map[cid.Cid]bool{} // by an exchange before
+	var missing, ask []cid.Cid
+	for _, c := range list {
+		if _, ok, err := m.known(c); err != nil || ok {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		here, err := m.blocks.Has(m.ctx, c)
+		if err != nil {
+			return fmt.Errorf("look up delta %s: %w", c, err)
+		}
+		if stored[c] = here; !here {
+			ask = append(ask, c)
+		}
+		missing = append(missing, c)
+	}
+	for len(missing) > 0 {
+		page, err := x.get(t, ask)
+		var todo []pending
+		far := m.newReach()
+		for _, c := range missing {
+			d := page[c]
+			if d == nil && !stored[c] {
+				break
+			}
+			if d != nil {
+				far.add(d)
+			}
+			todo = append(todo, pending{place{cid: c}, d})
+		}
+		if merr := m.mergeAll(t.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
+			err = merr
+		}
+		if err != nil {
+			return err
+		}
+		missing, ask = missing[len(todo):], ask[len(page):]
+	}
+	return nil
+}
+
+// get asks for deltas by name and gives those that came, which are the first.
+func (x *exchange) get(t *turn, ask []cid.Cid) (page map[cid.Cid]*delta, err error) {
+	page = map[cid.Cid]*delta{}
+	if len(ask) == 0 {
+		return page, nil
+	}
+	req, size := request{Op: opGet}, 0
+	for _, c := range ask {
+		req.Get.add(c)
+	}
+	_, err = x.deltas(t, req, func(b blocks.Block) error {
+		if len(page) == len(ask) || size >= pageBytes {
+			return fmt.Errorf("%w: more than a page", errProtocol)
+		}
+		if b.Cid() != ask[len(page)] {
+			return fmt.Errorf("%w: it gives %s for %s", errProtocol, b.Cid(), ask[len(page)])
+		}
+		d, err := parseDelta(b)
+		if err != nil {
+			return err
+		}
+		page[b.Cid()] = d
+		size += d.size
+		t.got(d.size)
+		return nil
+	})
+	if err == nil && len(page) == 0 {
+		err = fmt.Errorf("%w: it names deltas that it does not give", errProtocol)
+	}
+	return page, err
+}

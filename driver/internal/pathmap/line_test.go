@@ -1,0 +1,84 @@
+package pathmap_test
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-varint"
+)
+
+// line is what all connections to a member share, and carries so many bytes a second.
+type line struct {
+	rate int
+	read atomic.Int64
+	mu   sync.Mutex
+}
+
+// slow puts a member behind a line.
+func (f *fabric) slow(id peer.ID, bytesPerSecond int) *line {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.lines == nil {
+		f.lines = map[peer.ID]*line{}
+	}
+	f.lines[id] = &line{rate: bytesPerSecond}
+	return f.lines[id]
+}
+
+type lineConn struct {
+	net.Conn
+	line *line
+}
+
+func (c *lineConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b[:min(len(b), max(1, c.line.rate/20))])
+	c.line.mu.Lock()
+	time.Sleep(time.Duration(n) * time.Second / time.Duration(c.line.rate))
+	c.line.mu.Unlock()
+	c.line.read.Add(int64(n))
+	return n, err
+}
+
+// tapConn counts the deltas that come over a connection, once it is closed.
+type tapConn struct {
+	net.Conn
+	f    *fabric
+	mu   sync.Mutex
+	got  bytes.Buffer
+	once sync.Once
+}
+
+func (c *tapConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.got.Write(b[:n])
+	return n, err
+}
+
+func (c *tapConn) Close() error {
+	c.once.Do(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for r := bufio.NewReader(&c.got); ; {
+			n, err := varint.ReadUvarint(r)
+			if err != nil {
+				return
+			}
+			frame := make([]byte, n)
+			if _, err := io.ReadFull(r, frame); err != nil {
+				return
+			}
+			if n > 0 && frame[0] != '{' { // answers are JSON
+				c.f.deltas.Add(1)
+			}
+		}
+	})
+	return c.Conn.Close()
+}

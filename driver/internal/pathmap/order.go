@@ -1,0 +1,179 @@
+package pathmap
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ipfs/boxo/datastore/dshelp"
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+)
+
+// The history in the order in which it can be merged: a delta's priority is one more than
+// the greatest of its parents. Each merged delta has a key under orderKey, in shelves of
+// 256 priorities, so that a part of a long history is found without reading the rest.
+var (
+	orderKey   = ds.NewKey("/paths/order")
+	orderedKey = ds.NewKey("/paths/ordered") // all that is merged has such a key
+)
+
+const shelfBits = 8
+
+// place is where a delta stands in the history.
+type place struct {
+	priority uint64
+	cid      cid.Cid
+}
+
+func (p place) compare(o place) int {
+	if p.priority != o.priority {
+		return cmp.Compare(p.priority, o.priority)
+	}
+	return bytes.Compare(p.cid.Hash(), o.cid.Hash())
+}
+
+func shelfOf(priority uint64) ds.Key {
+	return orderKey.ChildString(fmt.Sprintf("%014x", priority>>shelfBits))
+}
+
+func (p place) key() ds.Key {
+	name := fmt.Sprintf("%016x-%x", p.priority, []byte(p.cid.Hash()))
+	return shelfOf(p.priority).ChildString(name)
+}
+
+func placeOf(key string) (p place, err error) {
+	priority, hash, _ := strings.Cut(ds.RawKey(key).Name(), "-")
+	if p.priority, err = strconv.ParseUint(priority, 16, 64); err == nil {
+		var sum []byte
+		sum, err = hex.DecodeString(hash)
+		p.cid = cid.NewCidV1(cid.DagProtobuf, sum)
+	}
+	if err != nil {
+		return p, fmt.Errorf("order of deltas: key %s: %w", key, err)
+	}
+	return p, nil
+}
+
+// placesAfter gives the merged deltas behind a place, oldest first, up to a limit; more
+// says that it was reached. It reads what is committed.
+func (m *Map) placesAfter(ctx context.Context, after place, limit int) (places []place, more bool, err error) {
+	last := m.crdt.Load().InternalStats(ctx).MaxHeight
+	for shelf := after.priority >> shelfBits; shelf <= last>>shelfBits; shelf++ {
+		places, more, err = m.readShelf(ctx, shelf<<shelfBits, after, places, limit)
+		if err != nil || more {
+			return places, more, err
+		}
+	}
+	return places, false, nil
+}
+
+func (m *Map) readShelf(ctx context.Context, of uint64, after place, places []place, limit int) (_ []place, full bool, err error) {
+	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: shelfOf(of).String(), KeysOnly: true, Orders: []query.Order{query.OrderByKey{}}})
+	if err != nil {
+		return nil, false, fmt.Errorf("order of deltas: %w", err)
+	}
+	defer func() { err = errors.Join(err, res.Close()) }()
+	for r := range res.Next() {
+		if r.Error != nil {
+			return nil, false, fmt.Errorf("order of deltas: %w", r.Error)
+		}
+		p, err := placeOf(r.Key)
+		if err != nil {
+			return nil, false, err
+		}
+		if after.cid.Defined() && p.compare(after) <= 0 || p.priority < after.priority {
+			continue
+		}
+		if len(places) == limit {
+			return places, true, nil
+		}
+		places = append(places, p)
+	}
+	return places, false, nil
+}
+
+// putInOrder gives all deltas that are merged a key, for a datastore to which a release
+// wrote that gave them none. Until it is done this registry cannot list its history.
+func (m *Map) putInOrder() {
+	done, err := m.inOrder()
+	if err == nil && !done {
+		err = m.orderAll(m.ctx)
+	}
+	if err == nil && !done {
+		err = m.cfg.Store.Put(m.ctx, orderedKey, nil)
+	}
+	if err != nil {
+		if m.ctx.Err() == nil {
+			m.log.WithError(err).Warn("the history of paths cannot be put in order: others join it more slowly; the next start tries again")
+		}
+		return
+	}
+	m.ordered.Store(true)
+}
+
+// inOrder reports whether nothing is left to do. Whatever an older release merged has
+// become a head, or is under one that it made.
+func (m *Map) inOrder() (bool, error) {
+	done, err := m.cfg.Store.Has(m.ctx, orderedKey)
+	if err != nil || !done {
+		return false, err
+	}
+	for _, h := range m.Heads() {
+		priority, ok, err := m.known(h)
+		if err != nil || !ok {
+			return false, err
+		}
+		if ok, err = m.cfg.Store.Has(m.ctx, place{priority, h}.key()); err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (m *Map) orderAll(ctx context.Context) error {
+	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: knownKey.String()})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Close() }()
+	var places []place
+	for r := range res.Next() {
+		if r.Error != nil {
+			return r.Error
+		}
+		c, err := dshelp.DsKeyToCidV1(ds.NewKey(ds.RawKey(r.Key).Name()), cid.DagProtobuf)
+		if err != nil {
+			return err
+		}
+		priority, _ := binary.Uvarint(r.Value)
+		if places = append(places, place{priority, c}); len(places) == 1000 {
+			if err := m.putPlaces(ctx, places); err != nil {
+				return err
+			}
+			places = places[:0]
+		}
+	}
+	return m.putPlaces(ctx, places)
+}
+
+func (m *Map) putPlaces(ctx context.Context, places []place) error {
+	txn, err := m.cfg.Store.NewTransaction(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer txn.Discard(ctx)
+	for _, p := range places {
+		if err := txn.Put(ctx, p.key(), nil); err != nil {
+			return err
+		}
+	}
+	return txn.Commit(ctx)
+}

@@ -1,0 +1,109 @@
+package pathmap
+
+import (
+	"fmt"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
+)
+
+// wanted is a part of the history that is being completed: deltas that are
+// here and not merged, and the parents of theirs that are nowhere here.
+type wanted struct {
+	m       *Map
+	seen    *cid.Set
+	missing *cid.Set
+	pending []pending
+	count   int   // deltas that arrived
+	bytes   int64 // of them
+	kept    int   // the first of pending are on disk
+	reach   reach
+}
+
+// pending is a delta that is to be merged; it is on disk where it has no content here.
+type pending struct {
+	place
+	delta *delta
+}
+
+func (m *Map) newWanted() *wanted {
+	return &wanted{m: m, missing: cid.NewSet(), seen: cid.NewSet(), reach: m.newReach()}
+}
+
+// need follows a delta to what is merged or missing, through blocks an earlier
+// exchange left here.
+func (w *wanted) need(c cid.Cid) error {
+	for stack := []cid.Cid{c}; len(stack) > 0; {
+		c := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if !w.seen.Visit(c) {
+			continue
+		}
+		if !isDeltaCID(c) {
+			return fmt.Errorf("%w: %s is not the CID of a delta", errBadDelta, c)
+		}
+		if _, ok, err := w.m.known(c); err != nil || ok {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		b, err := w.m.blocks.Get(w.m.ctx, c)
+		if ipld.IsNotFound(err) {
+			w.missing.Add(c)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read delta %s: %w", c, err)
+		}
+		d, err := parseDelta(b)
+		if err != nil {
+			return err
+		}
+		w.reach.add(d)
+		w.pending = append(w.pending, pending{d.place(), nil})
+		stack = append(stack, d.parents...)
+	}
+	return nil
+}
+
+// take accepts a block that was missing; others are what the member could not
+// know is here already.
+func (w *wanted) take(b blocks.Block) (bool, error) {
+	if !w.missing.Has(b.Cid()) {
+		return false, nil
+	}
+	d, err := parseDelta(b)
+	if err != nil {
+		return false, err
+	}
+	w.reach.add(d)
+	w.missing.Remove(b.Cid())
+	w.pending = append(w.pending, pending{d.place(), d})
+	w.count, w.bytes = w.count+1, w.bytes+int64(d.size)
+	for _, p := range d.parents {
+		if err := w.need(p); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// keep puts on disk what is only in memory, because there is more to come, or nothing.
+func (w *wanted) keep() error {
+	var bs []blocks.Block
+	for ; w.kept < len(w.pending); w.kept++ {
+		if p := &w.pending[w.kept]; p.delta != nil {
+			bs = append(bs, p.delta.block)
+			p.delta = nil
+		}
+	}
+	return w.m.keep(bs)
+}
+
+// nextPage asks for twice as many, as long as they fill no more than a page.
+func (w *wanted) nextPage(last int) int {
+	each := max(1, w.bytes/int64(max(1, w.count)))
+	return max(1, min(2*last, maxPage, int(pageBytes/each)))
+}
