@@ -33,6 +33,9 @@ var (
 	blobBytesDesc   = desc("blob_bytes", "Bytes of the blobs that are here.")
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
 	diskTotalDesc   = desc("disk_total_bytes", "Size of the disk with this registry's data.")
+	uploadsDesc     = desc("uploads_unfinished", "Uploads of clients that have not ended.")
+	uploadBytesDesc = desc("upload_bytes", "Bytes of the disk that unfinished uploads take.")
+	uploadOldDesc   = desc("upload_oldest_timestamp_seconds", "When the oldest unfinished upload began; absent when there is none.")
 	transfersDesc   = desc("transfers_active", "Blobs on their way here.")
 	transferEndDesc = desc("transfers_total", "Transfers of blobs to this registry that ended, by their result.", "result")
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
@@ -60,6 +63,12 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	free, total := diskSpace(c.params.DatastorePath)
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
+	uploads := c.unfinished()
+	gauge(uploadsDesc, float64(uploads.Count))
+	gauge(uploadBytesDesc, float64(uploads.Bytes))
+	if uploads.Oldest != nil {
+		gauge(uploadOldDesc, float64(uploads.Oldest.UnixMilli())/1000)
+	}
 	gauge(readOnlyDesc, oneIf(c.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	c.collectMembers(gauge)

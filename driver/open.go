@@ -103,7 +103,7 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 
 // start joins the swarm; what cannot start is closed.
 func (r *rooms) start() error {
-	r.sweeper = startUploadSweeper(r.path(localDir), r.log)
+	r.sweeper = startUploadSweeper(r.path(localDir), r.blobs, r.log)
 	if r.peer != nil {
 		r.manifests.start()
 		if err := r.peer.Start(); err != nil {

@@ -62,6 +62,7 @@ func (r *rooms) Status(context.Context) Status {
 	}
 	s.Bootstrappers, s.Members = r.bootstrappers(), r.members()
 	s.Transfers = r.transferStatus()
+	s.Uploads = r.unfinished()
 	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
 	return s
 }

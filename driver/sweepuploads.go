@@ -13,26 +13,29 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 const (
-	sweepEvery = time.Hour
-	sweepAge   = 24 * time.Hour // an upload that is being cancelled is younger
+	sweepEvery   = 10 * time.Minute
+	sweepAge     = 24 * time.Hour // without a byte
+	sweepAgeFull = time.Hour      // likewise, when room is short
 )
 
-// uploadSweeper removes what the registry leaves of cancelled uploads: it writes
-// a hash state after it deleted the upload, and its own purge then never finds
-// the date the upload began (distribution issue 4524).
+// uploadSweeper removes uploads that nobody goes on with, and what the registry leaves
+// of cancelled ones: it writes a hash state after it deleted the upload, and its own
+// purge then never finds the date the upload began (distribution issue 4524).
 type uploadSweeper struct {
 	root   string
+	blobs  *blob.Store
 	log    *logrus.Entry
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
-func startUploadSweeper(root string, log *logrus.Entry) *uploadSweeper {
+func startUploadSweeper(root string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &uploadSweeper{root: root, log: log, cancel: cancel}
+	s := &uploadSweeper{root: root, blobs: blobs, log: log, cancel: cancel}
 	s.wg.Go(func() { s.run(ctx) })
 	return s
 }
@@ -46,8 +49,8 @@ func (s *uploadSweeper) run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := sweepUploads(ctx, s.root, time.Now().Add(-sweepAge)); err != nil && ctx.Err() == nil {
-			s.log.WithError(err).Warn("sweep leftovers of cancelled uploads")
+		if err := s.sweep(ctx, time.Now().Add(-s.age())); err != nil && ctx.Err() == nil {
+			s.log.WithError(err).Warn("sweep unfinished uploads")
 		}
 		select {
 		case <-tick.C:
@@ -57,12 +60,34 @@ func (s *uploadSweeper) run(ctx context.Context) {
 	}
 }
 
-// sweepUploads removes directories of uploads below root that have no startedat
-// and were last changed before the given time, and the directories above uploads
-// in which there are none.
-func sweepUploads(ctx context.Context, root string, before time.Time) error {
-	var dirs []string // each after those it lies in
-	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+// age is how long an upload may lie idle.
+func (s *uploadSweeper) age() time.Duration {
+	if room.IsFull(s.blobs.Room().Begin()) {
+		return sweepAgeFull
+	}
+	return sweepAge
+}
+
+// sweep removes uploads that were last touched before the given time, and the
+// directories above uploads in which there are none.
+func (s *uploadSweeper) sweep(ctx context.Context, before time.Time) error {
+	above, err := eachUpload(ctx, s.root, func(dir string) error {
+		idle := func() bool {
+			u, err := lookAt(dir)
+			return err == nil && u.touched.Before(before)
+		}
+		return s.blobs.RemoveIdle(filepath.Join(dir, "data"), idle, func() error { return os.RemoveAll(dir) })
+	})
+	for _, dir := range slices.Backward(above) {
+		_ = os.Remove(dir) // which only works on an empty one
+	}
+	return err
+}
+
+// eachUpload calls f with the directory of each upload below root, and gives the
+// directories above them, each after those it lies in.
+func eachUpload(ctx context.Context, root string, f func(dir string) error) (above []string, err error) {
+	err = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -70,44 +95,15 @@ func sweepUploads(ctx context.Context, root string, before time.Time) error {
 			return errors.Join(err, ctx.Err())
 		}
 		if filepath.Base(filepath.Dir(path)) == "_uploads" {
-			if err := sweepUpload(path, e, before); err != nil {
+			if err := f(path); err != nil {
 				return err
 			}
 			return fs.SkipDir
 		}
 		if path != root {
-			dirs = append(dirs, path)
+			above = append(above, path)
 		}
 		return ctx.Err()
 	})
-	for _, dir := range slices.Backward(dirs) {
-		_ = os.Remove(dir) // which only works on an empty one
-	}
-	return err
-}
-
-func sweepUpload(dir string, e fs.DirEntry, before time.Time) error {
-	if _, err := os.Stat(filepath.Join(dir, "startedat")); !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	info, err := e.Info()
-	if err != nil || !info.ModTime().Before(before) {
-		return nil
-	}
-	if known, err := isUploadOfOurs(dir); err != nil || !known {
-		return err
-	}
-	return os.RemoveAll(dir)
-}
-
-// isUploadOfOurs reports whether in an upload there is nothing that only a later
-// release knows.
-func isUploadOfOurs(dir string) (bool, error) {
-	files, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return !slices.ContainsFunc(files, func(f fs.DirEntry) bool {
-		return f.Name() != "data" && f.Name() != "hashstates" && !blob.IsUploadNote(f.Name())
-	}), err
+	return above, err
 }

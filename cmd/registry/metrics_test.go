@@ -70,6 +70,7 @@ func expected(s driver.Status) map[string]float64 {
 		"map_entries": float64(s.Map.Entries), "map_heads": float64(s.Map.Heads), "read_only": one[s.ReadOnly],
 		"blobs": float64(s.Blobs.Here), "blobs_missing": float64(s.Blobs.Missing), "blob_bytes": float64(s.Blobs.Bytes),
 		"disk_free_bytes": float64(s.Disk.FreeBytes), "disk_total_bytes": float64(s.Disk.TotalBytes),
+		"uploads_unfinished": float64(s.Uploads.Count), "upload_bytes": float64(s.Uploads.Bytes),
 		"transfers_active": float64(s.Transfers.Active),
 		`transfer_received_bytes_total{by="data_port"}`: float64(s.Transfers.DataIn),
 		`transfer_received_bytes_total{by="stream"}`:    float64(s.Transfers.BytesIn - s.Transfers.DataIn),

@@ -101,6 +101,9 @@ func storageSection(s driver.Status) section {
 	sec := section{title: "STORAGE"}
 	sec.field("path", "%s", s.DataPath)
 	sec.field("disk", "%s free of %s", humanize.IBytes(s.Disk.FreeBytes), humanize.IBytes(s.Disk.TotalBytes))
+	if u := s.Uploads; u.Oldest != nil {
+		sec.field("uploads", "%d unfinished (%s), the oldest began %s", u.Count, humanize.IBytes(uint64(u.Bytes)), humanize.Time(*u.Oldest))
+	}
 	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)

@@ -27,6 +27,7 @@ type Status struct {
 	Members       []Member       `json:"members"`
 	Blobs         Blobs          `json:"blobs"`
 	Disk          Disk           `json:"disk"`
+	Uploads       Uploads        `json:"uploads"` // that have not ended
 	Transfers     Transfers      `json:"transfers"`
 	Capabilities  []string       `json:"capabilities"` // what this release understands
 }
@@ -74,6 +75,13 @@ type Blobs struct {
 	Missing int      `json:"missing"`
 	Bytes   int64    `json:"bytes"`   // of those here
 	Damaged []string `json:"damaged"` // CIDs of those set aside, which nobody could mend yet
+}
+
+// Uploads counts uploads of clients that have not ended.
+type Uploads struct {
+	Count  int        `json:"count"`
+	Bytes  int64      `json:"bytes"`  // that they take of the disk
+	Oldest *time.Time `json:"oldest"` // when it began; null: there is none
 }
 
 // Disk is the space of the data path, in bytes.

@@ -37,6 +37,24 @@ func (s *Store) GiveBack(ref Ref, file string) error {
 	return nil
 }
 
+// RemoveIdle has remove take away the file of an upload, where nobody writes it or makes
+// a blob of it and idle says so. Nobody begins to write it meanwhile.
+func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) error {
+	w := &s.uploads
+	w.mu.Lock()
+	busy := w.by[file] != nil || w.adopted[file] > 0
+	w.mu.Unlock()
+	if busy || !idle() {
+		return nil
+	}
+	live, done := w.adopt(file)
+	defer done()
+	if live || !idle() {
+		return nil // somebody began just now
+	}
+	return remove()
+}
+
 // isShared reports whether a file has another name: it is a blob's, too.
 func isShared(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)

@@ -33,8 +33,12 @@ type Disk struct {
 func On(dir string) *Disk { return &Disk{dir: dir} }
 
 // Keep has headroom say how many bytes may be taken, which is negative where the
-// datastore lacks some that it needs. Call it before anything is asked.
-func (d *Disk) Keep(headroom func() (int64, error)) { d.headroom = headroom }
+// datastore lacks some that it needs.
+func (d *Disk) Keep(headroom func() (int64, error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.headroom = headroom
+}
 
 // Begin refuses, with a *Short, to begin anything that writes.
 func (d *Disk) Begin() error {
@@ -46,6 +50,8 @@ func (d *Disk) Begin() error {
 // End refuses, with a *Short, what ends something that began and takes no more than
 // some kilobytes: it may use some of what Begin leaves free.
 func (d *Disk) End() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	free, _, err := d.look(inodesEnd, descriptorsEnd)
 	if err == nil && free < reserveEnd {
 		err = &Short{Of: Bytes, Free: free, Kept: reserveEnd}
@@ -73,7 +79,7 @@ func (d *Disk) mayBegin(n int64) error {
 }
 
 // look gives how many bytes are free, and left to be taken, unless inodes or file
-// descriptors are short.
+// descriptors are short; mu is held.
 func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
 	if err := descriptorsLeft(d.dir, descriptors); err != nil {
 		return 0, 0, err

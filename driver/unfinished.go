@@ -1,0 +1,65 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+)
+
+// lookedAt is what the directory of an upload tells.
+type lookedAt struct {
+	bytes          int64 // of the disk, with hash states and notes
+	began, touched time.Time
+}
+
+// lookAt looks at an upload: fs.ErrNotExist when it has ended.
+func lookAt(dir string) (u lookedAt, err error) {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) && path != dir {
+			return nil // it went meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			u.bytes += st.Blocks * 512
+		}
+		if info.ModTime().After(u.touched) {
+			u.touched = info.ModTime()
+		}
+		if u.began.IsZero() || e.Name() == "startedat" {
+			u.began = info.ModTime()
+		}
+		return nil
+	})
+	return u, err
+}
+
+// unfinished counts the uploads that have not ended. What cannot be read is left out.
+func (r *rooms) unfinished() (all admin.Uploads) {
+	_, _ = eachUpload(context.Background(), r.path(localDir), func(dir string) error {
+		u, err := lookAt(dir)
+		if err != nil {
+			return nil
+		}
+		all.Count++
+		all.Bytes += u.bytes
+		if all.Oldest == nil || u.began.Before(*all.Oldest) {
+			all.Oldest = &u.began
+		}
+		return nil
+	})
+	return all
+}
