@@ -129,6 +129,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"bootstrappers": "/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer, "datastorepath": "/data",
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
+		"name": "registry-a", "memberexpiry": "72h0m0s",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")
