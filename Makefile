@@ -42,6 +42,7 @@ deps: ## Debian packages for test-clients; needs root
 .PHONY: test-clients
 test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
 	testdata/clients/run.sh $(BIN)
+	testdata/clients/balanced.sh $(BIN)
 
 .PHONY: test-kubo
 test-kubo: build ## compare CIDs and fetch with a real Kubo, built if IPFS=<binary> is not given; needs curl

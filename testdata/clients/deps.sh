@@ -7,4 +7,9 @@ if [ "$(id -u)" != 0 ]; then
 fi
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-	skopeo podman containerd runc docker.io iproute2 curl strace
+	skopeo podman containerd runc docker.io iproute2 curl strace nginx apache2-utils openssl
+# Not in Debian. Without Go they are left out, and so are their tests.
+if command -v go >/dev/null; then
+	GOBIN=/usr/local/bin go install oras.land/oras/cmd/oras@v1.3.6
+	GOBIN=/usr/local/bin go install helm.sh/helm/v3/cmd/helm@v3.18.4
+fi
