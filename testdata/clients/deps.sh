@@ -8,8 +8,7 @@ fi
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
 	skopeo podman containerd runc docker.io iproute2 curl strace nginx apache2-utils openssl
-# Not in Debian. Without Go they are left out, and so are their tests.
-if command -v go >/dev/null; then
-	GOBIN=/usr/local/bin go install oras.land/oras/cmd/oras@v1.3.6
-	GOBIN=/usr/local/bin go install helm.sh/helm/v3/cmd/helm@v3.18.4
-fi
+# Not in Debian. Where one cannot be built its test is skipped, and says so.
+for client in oras.land/oras/cmd/oras@v1.3.6 helm.sh/helm/v3/cmd/helm@v3.18.4; do
+	GOBIN=/usr/local/bin go install "$client" || echo "WITHOUT $client" >&2
+done
