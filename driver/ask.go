@@ -15,7 +15,7 @@ type Transfer = admin.Transfer
 // Transfers counts the blobs and bytes that came and went.
 type Transfers = admin.Transfers
 
-// ErrNotRunning says that no registry answers for a datastore.
+// ErrNotRunning reports that no registry answers for a datastore.
 var ErrNotRunning = admin.ErrNotRunning
 
 // AskStatus asks the registry that runs on these parameters for its status.
@@ -38,5 +38,5 @@ func AskVerify(ctx context.Context, p Parameters, image string, progress func(Ve
 	return client(p).Verify(ctx, image, progress)
 }
 
-// ErrVerifying says that a verification runs already.
+// ErrVerifying reports that a verification runs already.
 var ErrVerifying = admin.ErrBusy

@@ -37,7 +37,7 @@ func notFound(path string) error {
 	return storagedriver.PathNotFoundError{Path: path, DriverName: Name}
 }
 
-// isLocal says whether a path stays on this registry: uploads in progress, and
+// isLocal reports whether a path stays on this registry: uploads in progress, and
 // the state of a pull-through cache.
 func isLocal(path string) bool {
 	return path == "/scheduler-state.json" || strings.Contains(path+"/", "/_uploads/")

@@ -43,7 +43,7 @@ func TestAddressesAreOnesThatOthersCanDial(t *testing.T) {
 	}
 }
 
-// hasInterface says whether this machine has any IPv4 address but loopback.
+// hasInterface reports whether this machine has any IPv4 address but loopback.
 func hasInterface(t *testing.T) bool {
 	t.Helper()
 	addrs, err := net.InterfaceAddrs()

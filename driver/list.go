@@ -118,7 +118,7 @@ func dirInfo(p string) storagedriver.FileInfo {
 	return storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{Path: p, IsDir: true, ModTime: time.Time{}}}
 }
 
-// walksEmpty says whether a missing directory walks as an empty one: the
+// walksEmpty reports whether a missing directory walks as an empty one: the
 // registry walks them before anything was pushed.
 func walksEmpty(p string) bool {
 	base := path.Base(p)

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockedByOther says whether another process holds badger's lock on a directory.
+// lockedByOther reports whether another process holds badger's lock on a directory.
 // badger itself only says so in words.
 func lockedByOther(dir string) bool {
 	f, err := os.Open(filepath.Clean(dir))

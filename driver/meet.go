@@ -22,7 +22,7 @@ func (r *rooms) awaitMember(ctx context.Context, until time.Time) {
 
 func (r *rooms) meetsMembers() bool { return slices.ContainsFunc(r.peer.Connected(), r.peer.Trusts) }
 
-// joinsOthers says whether this registry is configured to join a swarm.
+// joinsOthers reports whether this registry is configured to join a swarm.
 func (r *rooms) joinsOthers() bool {
 	return slices.ContainsFunc(r.params.Bootstrappers, func(addr string) bool {
 		info, err := libpeer.AddrInfoFromString(addr)
@@ -36,7 +36,7 @@ func (r *rooms) trustsOthers() bool {
 	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != r.self }))
 }
 
-// remembersOthers says whether this registry was in a swarm before, or is now.
+// remembersOthers reports whether this registry was in a swarm before, or is now.
 func (r *rooms) remembersOthers() bool {
 	return slices.ContainsFunc(r.peer.Members(), func(m peer.Member) bool { return r.peer.Trusts(m.ID) })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// ErrNotMember says that a registry is no trusted member that is connected now.
+// ErrNotMember reports that a registry is no trusted member that is connected now.
 var ErrNotMember = errors.New("no trusted member that is connected")
 
 // SwarmSecret derives a secret for a purpose from the protector key: the same on every

@@ -303,6 +303,6 @@ func (r *rooms) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// ReadOnly says whether this registry refuses writes and deletes, because it is
+// ReadOnly reports whether this registry refuses writes and deletes, because it is
 // outside its own list of trusted peers: the others would drop its changes.
 func (r *rooms) ReadOnly() bool { return r.peer != nil && !r.peer.Trusts(r.self) }

@@ -37,7 +37,7 @@ func (r request) relies(path string) bool {
 	return false
 }
 
-// bringsBytes says whether this request ends an upload.
+// bringsBytes reports whether this request ends an upload.
 func (r request) bringsBytes() bool { return r.upload && r.method == http.MethodPut }
 
 // rely notes that the request's answer lets a client rely on a path. A HEAD of a blob

@@ -50,7 +50,7 @@ func requestOf(ctx context.Context) request {
 	return r
 }
 
-// asksOnMiss says whether a miss at path asks the members: in requests of
+// asksOnMiss reports whether a miss at path asks the members: in requests of
 // manifests and downloads of blobs, so that a client that was told of a push
 // elsewhere finds it here, and not in the probes that miss in every push. A
 // blob's bytes are not asked for in a push: its entry comes before its link.
@@ -64,7 +64,7 @@ func (r request) asksOnMiss(path string) bool {
 	return r.blob && r.method == http.MethodGet
 }
 
-// deletes says whether a client deletes a manifest, a tag or a blob.
+// deletes reports whether a client deletes a manifest, a tag or a blob.
 func (r request) deletes() bool { return r.method == http.MethodDelete && (r.manifest || r.blob) }
 
 // firstByte reads the first offset of a Range header; 0 where there is none

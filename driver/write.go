@@ -162,7 +162,7 @@ func (s *store) unshare(ctx context.Context, source, dest string) error {
 	return s.Delete(ctx, source)
 }
 
-// isBlobData says whether a path is that of a blob's bytes.
+// isBlobData reports whether a path is that of a blob's bytes.
 func isBlobData(path string) bool {
 	_, ok := digestOf(path)
 	return ok

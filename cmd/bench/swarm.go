@@ -28,7 +28,7 @@ var (
 	byBlake3   = kind{name: "data port, blake3", dataPort: true, hash: "blake3"}
 )
 
-// known says whether the driver that the bench is built with has what it takes.
+// known reports whether the driver that the bench is built with has what it takes.
 func (k kind) known() bool {
 	return (!k.dataPort || hasKey("dataaddrs", "")) && (k.hash == "" || hasKey("hash", k.hash))
 }

@@ -87,7 +87,7 @@ func (l *Link) CutAfter(n int64) {
 	l.left = n
 }
 
-// IsCut says whether the link is cut, by Cut or by CutAfter.
+// IsCut reports whether the link is cut, by Cut or by CutAfter.
 func (l *Link) IsCut() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

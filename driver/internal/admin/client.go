@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ErrNotRunning says that no registry answers on a socket.
+// ErrNotRunning reports that no registry answers on a socket.
 var ErrNotRunning = errors.New("the registry is not running")
 
 const maxReason = 64 << 10 // bytes

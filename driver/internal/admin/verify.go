@@ -51,7 +51,7 @@ type VerifyProgress struct {
 	Faults int   `json:"faults"`
 }
 
-// ErrBusy says that a verification runs already.
+// ErrBusy reports that a verification runs already.
 var ErrBusy = errors.New("a verification is running already")
 
 // verifyLine is one line of the answer: progress, and at the end a result or an error.

@@ -3,20 +3,20 @@ package blob
 import "errors"
 
 var (
-	// ErrNotFound says that a blob or block is not on this machine.
+	// ErrNotFound reports that a blob or block is not on this machine.
 	ErrNotFound = errors.New("not here")
-	// ErrDigestMismatch says that bytes have another digest than was promised.
+	// ErrDigestMismatch reports that bytes have another digest than was promised.
 	ErrDigestMismatch = errors.New("digest does not match")
-	// ErrBadDAG says that blocks are not the DAG of a blob of that size.
+	// ErrBadDAG reports that blocks are not the DAG of a blob of that size.
 	ErrBadDAG = errors.New("not the DAG of such a blob")
-	// ErrBadLeaf says that bytes are not those of the leaf they were given for.
+	// ErrBadLeaf reports that bytes are not those of the leaf they were given for.
 	ErrBadLeaf = errors.New("bytes do not match the leaf")
-	// ErrNotYet says that bytes of a partial blob have not arrived.
+	// ErrNotYet reports that bytes of a partial blob have not arrived.
 	ErrNotYet = errors.New("bytes have not arrived yet")
-	// ErrRotten says that the file of a blob has other bytes than were written.
+	// ErrRotten reports that the file of a blob has other bytes than were written.
 	ErrRotten = errors.New("the copy on disk is damaged")
-	// ErrPinned says that a blob is not deleted now, because somebody needs it to stay.
+	// ErrPinned reports that a blob is not deleted now, because somebody needs it to stay.
 	ErrPinned = errors.New("pinned")
-	// ErrUsed says that a blob is not deleted because something names it.
+	// ErrUsed reports that a blob is not deleted because something names it.
 	ErrUsed = errors.New("in use")
 )

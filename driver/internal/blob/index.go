@@ -152,7 +152,7 @@ func (x index) walk(ctx context.Context, c cid.Cid, root string, yield func(chan
 	return yield(change{key: key}), nil
 }
 
-// has says whether a whole blob is recorded under root.
+// has reports whether a whole blob is recorded under root.
 func (x index) has(ctx context.Context, root cid.Cid) (bool, error) {
 	ok, err := x.store.Has(ctx, rootKey(root))
 	if err != nil {

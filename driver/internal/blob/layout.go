@@ -70,7 +70,7 @@ func (s shape) leaves(size int64) int {
 	return int(max(1, (size+s.leaf-1)/s.leaf))
 }
 
-// check says whether a blob of that size can be laid out.
+// check reports whether a blob of that size can be laid out.
 func (s shape) check(size int64) error {
 	if limit := s.leaf * int64(s.links) * int64(s.links); size < 0 || size > limit {
 		return fmt.Errorf("size %d is not between 0 and %d: %w", size, limit, ErrBadDAG)

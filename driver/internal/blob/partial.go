@@ -40,7 +40,7 @@ func (p *Partial) noteFull(err error) {
 	p.full = p.full || room.IsFull(err)
 }
 
-// Have says whether leaf i is here and verified.
+// Have reports whether leaf i is here and verified.
 func (p *Partial) Have(i int) bool {
 	if i < 0 || i >= p.layout.Leaves() {
 		return false
@@ -127,7 +127,7 @@ func (p *Partial) Absent() []byte {
 	return absent
 }
 
-// complete says whether every leaf is here and verified.
+// complete reports whether every leaf is here and verified.
 func (p *Partial) complete() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

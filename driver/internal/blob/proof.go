@@ -11,7 +11,7 @@ import (
 // when they are next read. Each takes some 200 bytes of memory.
 const maxProofs = 1 << 18
 
-// stamp tells whether a file is still the one that was verified. Bytes that rot on the
+// stamp reports whether a file is still the one that was verified. Bytes that rot on the
 // disk do not change it: it lasts no longer than the process.
 type stamp struct {
 	inode   uint64

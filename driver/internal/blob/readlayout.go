@@ -143,7 +143,7 @@ func parseLinks(c cid.Cid, data []byte) ([]*ipld.Link, error) {
 	return node.Links(), nil
 }
 
-// matches says whether data is the block that c names.
+// matches reports whether data is the block that c names.
 func matches(c cid.Cid, data []byte) bool {
 	got, err := c.Prefix().Sum(data)
 	return err == nil && got.Equals(c)

@@ -105,7 +105,7 @@ func UploadNote(file string) string {
 
 const notePrefix, noteSuffix = ".", ".leaves"
 
-// IsUploadNote says whether a path is such a place: no component of the registry's
+// IsUploadNote reports whether a path is such a place: no component of the registry's
 // own paths begins with a dot.
 func IsUploadNote(path string) bool {
 	name := filepath.Base(path)
@@ -163,7 +163,7 @@ func readKnown(file string) (*known, error) {
 	return k, nil
 }
 
-// describes says whether the file is still the one that was hashed.
+// describes reports whether the file is still the one that was hashed.
 func (k *known) describes(info os.FileInfo) bool {
 	return k.Size == info.Size() && k.ModTime == info.ModTime().UnixNano() && k.Inode == inode(info) &&
 		len(k.Sums) == profile().leaves(k.Size)*sumSize

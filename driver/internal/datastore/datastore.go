@@ -47,7 +47,7 @@ var (
 	_ ds.Batching     = (*Datastore)(nil)
 )
 
-// health says whether writes are taken.
+// health reports whether writes are taken.
 type health struct {
 	refusal *Unavailable  // nil: they are
 	failed  chan struct{} // closed when they are no more

@@ -8,11 +8,11 @@ import (
 // ErrClosed is returned by everything once Close was called.
 var ErrClosed = errors.New("datastore is closed")
 
-// ErrTooBig says that a transaction does not fit badger's limits. Nothing of it was
+// ErrTooBig reports that a transaction does not fit badger's limits. Nothing of it was
 // written.
 var ErrTooBig = errors.New("too much for one transaction of the datastore")
 
-// Unavailable says that the datastore takes no writes now, or cannot be read now. It
+// Unavailable reports that the datastore takes no writes now, or cannot be read now. It
 // heals by itself. What a write that got it has written may be there afterwards.
 type Unavailable struct {
 	Full bool // the file system has no room left

@@ -29,7 +29,7 @@ func (c change) set(txn *badger.Txn) error {
 	return txn.Set(c.key.Bytes(), c.value)
 }
 
-// errRejected says that badger refused a change before anything was written.
+// errRejected reports that badger refused a change before anything was written.
 var errRejected = errors.New("rejected")
 
 // batch gathers changes. One of more than partSize bytes or partCount changes is committed

@@ -19,10 +19,10 @@ const maxJump = 1 << 32
 // maxCounter is the greatest counter that is taken at all: sums with maxJump are exact.
 const maxCounter = 1 << 63
 
-// ErrBadPath says that a path can have no entry: the other registries would refuse it.
+// ErrBadPath reports that a path can have no entry: the other registries would refuse it.
 var ErrBadPath = errors.New("not a path that registries take from each other")
 
-// errUnacceptable says that the other registries would refuse a delta as it was made.
+// errUnacceptable reports that the other registries would refuse a delta as it was made.
 var errUnacceptable = errors.New("the other registries would refuse these changes")
 
 // checkOp refuses a write, before it joins others in a delta, for whatever of it the

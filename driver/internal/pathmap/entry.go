@@ -20,7 +20,7 @@ const (
 	fieldModTime protowire.Number = 3
 )
 
-// ErrNewerEntry says that an entry was written by a later release.
+// ErrNewerEntry reports that an entry was written by a later release.
 var ErrNewerEntry = errors.New("entry was written by a newer release: upgrade this registry")
 
 // Entry is what the map knows of one path.

@@ -16,7 +16,7 @@ const (
 	groupBytes  = 512 << 10 // bytes of them, at most, beyond the first
 )
 
-// errNotStored says that deltas are good and this machine cannot keep them.
+// errNotStored reports that deltas are good and this machine cannot keep them.
 var errNotStored = errors.New("changes not stored")
 
 var errOrphan = fmt.Errorf("%w: its parent is not merged", errBadDelta)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// ErrNotFound says that the map has no entry at a path.
+// ErrNotFound reports that the map has no entry at a path.
 var ErrNotFound = errors.New("no such path in the map")
 
 // View is the map at one moment. It is safe for concurrent use and never

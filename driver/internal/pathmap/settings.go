@@ -34,7 +34,7 @@ func (v View) Setting(name string) (value string, ok bool) {
 	return v.s.winner(key, p).text()
 }
 
-// HasSetting says whether a setting has a value, also one of a later release.
+// HasSetting reports whether a setting has a value, also one of a later release.
 func (v View) HasSetting(name string) bool { return len(v.s.versionsOf(settingMark+name)) > 0 }
 
 func (st stored) text() (string, bool) {

@@ -19,7 +19,7 @@ const (
 	maxAsked     = 64               // members asked at once by CatchUp
 )
 
-// ErrBehind says that a member named changes that did not arrive in time, so
+// ErrBehind reports that a member named changes that did not arrive in time, so
 // that a path that is not in the map may still exist.
 var ErrBehind = errors.New("still catching up with the other registries: try again")
 

@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// ErrNoStranger says that no peer is connected but members.
+// ErrNoStranger reports that no peer is connected but members.
 var ErrNoStranger = errors.New("no other peer than members is connected")
 
 // bitswapPatience is how long a want may get nothing when its context has no

@@ -19,10 +19,10 @@ import (
 // tried meanwhile when one does not answer (RFC 8305, "happy eyeballs").
 const dialStagger = 250 * time.Millisecond
 
-// ErrNoDataPort says that a member has no data port, or none this peer can use.
+// ErrNoDataPort reports that a member has no data port, or none this peer can use.
 var ErrNoDataPort = errors.New("no data port")
 
-// HasData says whether a connected member may be reached at a data port.
+// HasData reports whether a connected member may be reached at a data port.
 func (p *Peer) HasData(id peer.ID) bool { return p.data != nil && len(p.roster.data(id)) > 0 }
 
 // DialData connects to a member's data port, encrypted and with both peer IDs
@@ -206,7 +206,7 @@ func seenAt(c network.Conn, a multiaddr.Multiaddr) multiaddr.Multiaddr {
 	return multiaddr.Join(ip, a[1:])
 }
 
-// IsDataAddr says whether an address can be listened on or dialled for bulk data.
+// IsDataAddr reports whether an address can be listened on or dialled for bulk data.
 func IsDataAddr(a multiaddr.Multiaddr) bool {
 	_, _, err := manet.DialArgs(a)
 	if err != nil || len(a) != 2 {

@@ -57,7 +57,7 @@ func verdicts(err error, each func(multiaddr.Multiaddr, verdict, error)) {
 	}
 }
 
-// rebuffed says whether at one address a handshake failed.
+// rebuffed reports whether at one address a handshake failed.
 func rebuffed(err error) (yes bool) {
 	verdicts(err, func(_ multiaddr.Multiaddr, v verdict, _ error) { yes = yes || v == rebuff })
 	return yes

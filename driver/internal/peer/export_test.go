@@ -31,7 +31,7 @@ func ExpiresAfter(away, up, expiry time.Duration) bool {
 	return len(r.expired(now.Add(up), expiry)) == 1
 }
 
-// KeepsMember says whether connections to a peer are kept, as a member's, when the
+// KeepsMember reports whether connections to a peer are kept, as a member's, when the
 // connection manager trims.
 func (p *Peer) KeepsMember(id peer.ID) bool { return p.host.ConnManager().IsProtected(id, memberTag) }
 

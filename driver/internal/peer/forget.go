@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	// ErrConnected says that a member is connected, and so not to be forgotten.
+	// ErrConnected reports that a member is connected, and so not to be forgotten.
 	ErrConnected = errors.New("the member is connected")
-	// ErrUnknownMember says that no such member is remembered.
+	// ErrUnknownMember reports that no such member is remembered.
 	ErrUnknownMember = errors.New("no such member")
 )
 

@@ -125,7 +125,7 @@ func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 	return nil
 }
 
-// ListenError says that an address cannot be listened on.
+// ListenError reports that an address cannot be listened on.
 type ListenError struct {
 	Data  bool // it is one of the data port
 	Cause error

@@ -82,10 +82,10 @@ func (r *roster) unheard(now time.Time) (ids []peer.ID) {
 // unheardWait is how long the subscription of one that is connected may take.
 const unheardWait = 2 * time.Second
 
-// IsMember says whether a peer is a member connected now.
+// IsMember reports whether a peer is a member connected now.
 func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
 
-// Admits says whether a request may be answered that came over a connection of
+// Admits reports whether a request may be answered that came over a connection of
 // Listen or ListenData with this remote address: only while its peer is a member.
 func (p *Peer) Admits(remote string) bool {
 	id, err := peer.Decode(remote)

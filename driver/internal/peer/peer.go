@@ -173,7 +173,7 @@ func (p *Peer) run(f func()) { p.own.Go(f) }
 // ID is this peer's ID.
 func (p *Peer) ID() peer.ID { return p.roster.self }
 
-// Trusts says whether a peer's messages count. This peer itself is subject to
+// Trusts reports whether a peer's messages count. This peer itself is subject to
 // the list like any other.
 func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id] }
 

@@ -96,7 +96,7 @@ func (p *Peer) saveMembers(ctx context.Context, ids []peer.ID) error {
 	return batch.Commit(ctx)
 }
 
-// errLaterRecord says that a record is of a release that this one cannot read.
+// errLaterRecord reports that a record is of a release that this one cannot read.
 var errLaterRecord = errors.New("remembered by a later release")
 
 // updated is a member's record with what is known now, in place of the old one, whose

@@ -24,7 +24,7 @@ type renewals struct {
 	at map[peer.ID]time.Time
 }
 
-// due says whether a peer may be connected to anew now, and notes that it is.
+// due reports whether a peer may be connected to anew now, and notes that it is.
 func (r *renewals) due(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +61,7 @@ func (p *Peer) renew(ctx context.Context, ids []peer.ID) {
 	}
 }
 
-// renewable says whether a peer speaks bitswap, is known to listen somewhere, and is
+// renewable reports whether a peer speaks bitswap, is known to listen somewhere, and is
 // not a registry that is about to become a member.
 func (p *Peer) renewable(id peer.ID) bool {
 	store := p.host.Peerstore()
@@ -74,7 +74,7 @@ func (p *Peer) renewable(id peer.ID) bool {
 	return err == nil && (len(registry) == 0 || !p.justMet(id))
 }
 
-// justMet says whether a peer has not had the time yet to be seen on the topic.
+// justMet reports whether a peer has not had the time yet to be seen on the topic.
 func (p *Peer) justMet(id peer.ID) bool {
 	conns := p.host.Network().ConnsToPeer(id)
 	return !slices.ContainsFunc(conns, func(c network.Conn) bool {

@@ -17,7 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/gostream"
 )
 
-// ErrNotMember says that a peer is not a connected member.
+// ErrNotMember reports that a peer is not a connected member.
 var ErrNotMember = errors.New("not a connected member")
 
 // admitGrace is how long a stream waits for its peer to become a member: the
@@ -79,7 +79,7 @@ func (p *Peer) Handle(proto protocol.ID, h func(network.Stream)) {
 	})
 }
 
-// admit says whether a peer is a member, and waits a little for one that is
+// admit reports whether a peer is a member, and waits a little for one that is
 // about to be.
 func (p *Peer) admit(id peer.ID) bool {
 	if p.IsMember(id) {

@@ -18,7 +18,7 @@ const (
 	Descriptors
 )
 
-// Short says that something was refused for want of room, before any of it was
+// Short reports that something was refused for want of room, before any of it was
 // taken. It is ENOSPC, or EMFILE where file descriptors are short, to errors.Is.
 type Short struct {
 	Of       Kind

@@ -158,7 +158,7 @@ func (v *view) late(leaf int) *choice {
 	return nil
 }
 
-// turn says whether a waiting reader's leaf may be had of who is spared.
+// turn reports whether a waiting reader's leaf may be had of who is spared.
 func (v *view) turn(w want) bool {
 	return v.now.Sub(w.since) >= time.Duration(v.rank(w.leaf))*v.yield
 }

@@ -247,7 +247,7 @@ func (j *job) hire(wg *sync.WaitGroup) {
 	}
 }
 
-// begun says whether the first leaf is here.
+// begun reports whether the first leaf is here.
 func (j *job) begun() bool {
 	select {
 	case <-j.first:

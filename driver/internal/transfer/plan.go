@@ -64,7 +64,7 @@ func (p *plan) blob() *blob.Partial {
 	return p.partial
 }
 
-// has says whether leaf i is here and verified.
+// has reports whether leaf i is here and verified.
 func (p *plan) has(i int) bool {
 	partial := p.blob()
 	if partial == nil || !partial.Have(i) {
@@ -157,7 +157,7 @@ func (p *plan) shorten(r *run) bool {
 	return r.from < r.to
 }
 
-// asks says whether a member is asked for a leaf.
+// asks reports whether a member is asked for a leaf.
 func (p *plan) asks(id peer.ID, leaf int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

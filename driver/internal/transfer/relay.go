@@ -193,7 +193,7 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 // whenHere asks a member to wait as long as a run that is handed to it does.
 func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.pace.ask.String()) }
 
-// needless says whether a leaf that did not come need not come any more.
+// needless reports whether a leaf that did not come need not come any more.
 func (j *job) needless(leaf int, err error) bool {
 	return j.ctx.Err() != nil || errors.Is(err, errOvertaken) || j.plan.has(leaf)
 }

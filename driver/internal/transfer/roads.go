@@ -190,5 +190,5 @@ func (c *carried) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// hung says whether a request was given up because nothing came.
+// hung reports whether a request was given up because nothing came.
 func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSilent) }

@@ -41,7 +41,7 @@ func (h *holder) has(leaf int) bool {
 
 func (h *holder) rests() bool { return time.Now().Before(h.until) }
 
-// usable says whether something can be had of it now.
+// usable reports whether something can be had of it now.
 func (h *holder) usable() bool { return !h.rests() && h.has(anyLeaf) }
 
 // add notes what a member said it has just now; it need not rest any more. One that
@@ -128,7 +128,7 @@ func (r *roster) free(id peer.ID) {
 	}
 }
 
-// failed says whether a member failed when it was last asked.
+// failed reports whether a member failed when it was last asked.
 func (r *roster) failed(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,7 +136,7 @@ func (r *roster) failed(id peer.ID) bool {
 	return h != nil && h.failures > 0
 }
 
-// holds says whether a member has it all.
+// holds reports whether a member has it all.
 func (r *roster) holds(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,17 +231,17 @@ func (r *roster) streams() int {
 	return min(max(n, streams), maxStreams)
 }
 
-// enough says whether somebody who has it all can be asked now.
+// enough reports whether somebody who has it all can be asked now.
 func (r *roster) enough() bool {
 	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests() })
 }
 
-// empty says whether nobody is known who has, or had when last reached, any of it.
+// empty reports whether nobody is known who has, or had when last reached, any of it.
 func (r *roster) empty() bool {
 	return !r.any(func(h *holder) bool { return h.has(anyLeaf) && !h.guessed })
 }
 
-// faster says whether somebody else who could be asked for a leaf now sends twice as
+// faster reports whether somebody else who could be asked for a leaf now sends twice as
 // many bytes a second, or may do so, being unknown, where the leaf would take longer
 // than the whole transfer may stall.
 func (r *roster) faster(than peer.ID, leaf int, rate float64) bool {

@@ -35,9 +35,9 @@ type Swarm interface {
 	ListenData() net.Listener
 	// DialData connects to a member's data port.
 	DialData(context.Context, peer.ID) (net.Conn, error)
-	// HasData says whether a member said that it has one.
+	// HasData reports whether a member said that it has one.
 	HasData(peer.ID) bool
-	// Admits says whether requests from a remote address of Listen or ListenData may
+	// Admits reports whether requests from a remote address of Listen or ListenData may
 	// be answered now.
 	Admits(remote string) bool
 }
@@ -178,7 +178,7 @@ func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.
 	return r, nil
 }
 
-// whole says whether the blob is here with all its bytes. A file that lost some is
+// whole reports whether the blob is here with all its bytes. A file that lost some is
 // fetched again.
 func (t *Transfers) whole(ref blob.Ref) bool {
 	size, err := t.cfg.Blobs.Size(ref.CID)
@@ -333,7 +333,7 @@ func (t *Transfers) DataIn() int64 {
 	return t.client.roads.in.Load()
 }
 
-// UsesDataPort says whether a member is asked at its data port now, and not over a
+// UsesDataPort reports whether a member is asked at its data port now, and not over a
 // stream because it has none or it failed lately.
 func (t *Transfers) UsesDataPort(id peer.ID) bool {
 	return t.client != nil && t.client.roads.usesData(id)

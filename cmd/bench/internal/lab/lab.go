@@ -18,7 +18,7 @@ const (
 	commandTimeout = 10 * time.Second
 )
 
-// ErrUnable says that this machine, or this user, cannot make networks.
+// ErrUnable reports that this machine, or this user, cannot make networks.
 var ErrUnable = errors.New("cannot make network namespaces")
 
 // Lab is the networks of one process.
