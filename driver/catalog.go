@@ -12,8 +12,12 @@ const repositories = "/docker/registry/v2/repositories"
 // repository `last` (empty: all), in the order in which distribution walks over them:
 // by the components of their names, a repository behind those below it whose names
 // begin with a digit. more reports whether others follow. Its cost grows with n and with
-// how deep they lie, not with what they hold.
-func (r *rooms) Repositories(_ context.Context, n int, last string) (names []string, more bool, err error) {
+// how deep they lie, not with what they hold. Like every list it is a Refusal, in a
+// request, while this registry is still joining.
+func (r *rooms) Repositories(ctx context.Context, n int, last string) (names []string, more bool, err error) {
+	if err := r.mayList(ctx); err != nil {
+		return nil, false, err
+	}
 	view := r.paths.View()
 	after := repositories
 	if last != "" {

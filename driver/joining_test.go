@@ -72,6 +72,13 @@ func TestFirstAnswersAfterAStartAreWhole(t *testing.T) {
 			}
 			return err
 		},
+		"catalog": func(b *drivertest.Member) error {
+			names, more, err := b.Repositories(asRequest(t, http.MethodGet), 100, "")
+			if len(names) != 1 || more {
+				return fmt.Errorf("repositories %v, %v: %w", names, more, errors.Join(err, errors.New("not the one")))
+			}
+			return err
+		},
 		"delete": func(b *drivertest.Member) error {
 			return b.Delete(asRequest(t, http.MethodDelete, "vars.reference"), tagsDir+"/t399")
 		},

@@ -46,11 +46,11 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 
 // mayList waits, in a request, until what a list lacks is not there. What the registry
 // lists for itself, such as uploads to purge, is local or can do without.
-func (s *store) mayList(ctx context.Context) error {
+func (r *rooms) mayList(ctx context.Context) error {
 	if requestOf(ctx).method == "" {
 		return nil
 	}
-	return s.awaitJoined(ctx)
+	return r.awaitJoined(ctx)
 }
 
 // children merges the shared and the local children of a directory, in order of
