@@ -98,7 +98,10 @@ func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 		return nil, err
 	}
 	content, err := io.ReadAll(r)
-	return content, errors.Join(err, r.Close(), s.rely(ctx, path))
+	if err = errors.Join(err, r.Close()); err == nil {
+		s.rely(ctx, path)
+	}
+	return content, err
 }
 
 // PutContent implements storagedriver.StorageDriver.
@@ -155,9 +158,7 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 		if err := s.heal(ctx, path, e); err != nil {
 			return nil, err
 		}
-		if err := s.rely(ctx, path); err != nil {
-			return nil, err
-		}
+		s.rely(ctx, path)
 		return fileInfo(path, e), nil
 	}
 	if _, missing := err.(storagedriver.PathNotFoundError); !missing {

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 )
 
 // apart are three registries, served, whose links are cut and healed together.
@@ -255,4 +256,28 @@ func TestWhatIsRenewedIsRenewedOnce(t *testing.T) {
 			t.Errorf("the newest version of %s is of %s", path, w)
 		}
 	}
+}
+
+// TestHEADOnAFullDisk: what is here is there for clients, though no entry of it can be
+// renewed; a push that relies on it renews them, or is refused.
+func TestHEADOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	smalldisk.Mount(t, p.DatastorePath, "size=300m")
+	m := drivertest.Start(t, p)
+	path := pushBlob(t, m, randomBytes(t, 1000))
+	m.Stop()
+	m.Restart() // so that it wrote nothing lately
+	free := smalldisk.Fill(t, p.DatastorePath, 0)
+	head := asRequest(t, http.MethodHead, "vars.digest")
+	if _, err := m.Stat(head, path); err != nil {
+		t.Error(err)
+	}
+	free()
+	before := m.Deltas()
+	drivertest.Await(t, "it is renewed when there is room", func() bool {
+		_, err := m.Stat(head, path)
+		must(t, err)
+		return m.Deltas() > before
+	})
 }
