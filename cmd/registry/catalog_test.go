@@ -16,7 +16,7 @@ import (
 // onFilesystem is a registry of the same binary with distribution's own driver.
 func onFilesystem(t *testing.T) *process {
 	t.Helper()
-	p := &process{t: t, dir: t.TempDir(), http: freeAddr(t)}
+	p := &process{t: t, binary: binary, dir: t.TempDir(), http: freeAddr(t)}
 	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  filesystem: {rootdirectory: %s}\nhttp: {addr: %q}\n",
 		filepath.Join(p.dir, "data"), p.http)
 	p.config = filepath.Join(p.dir, "config.yml")
