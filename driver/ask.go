@@ -12,7 +12,7 @@ type Member = admin.Member
 // Transfer is a blob on its way to a registry, in a Status.
 type Transfer = admin.Transfer
 
-// Transfers counts the blobs and bytes that came and went.
+// Transfers counts the blobs and bytes that were received and sent.
 type Transfers = admin.Transfers
 
 // ErrNotRunning reports that no registry answers for a datastore.
@@ -23,7 +23,7 @@ func AskStatus(ctx context.Context, p Parameters) (Status, error) {
 	return client(p).Status(ctx)
 }
 
-// AskIdentity asks the registry that runs on these parameters who it is.
+// AskIdentity asks the registry that runs on these parameters for its identity.
 func AskIdentity(ctx context.Context, p Parameters) (Identity, error) {
 	return client(p).ID(ctx)
 }

@@ -1,9 +1,9 @@
 package driver
 
-// capabilities are what this release understands that an earlier one does not, in the
-// order in which they came. A member says them in its greetings; a feature that
-// members of earlier releases cannot follow starts when AllUnderstand says so of its
-// name. One that stood in a release stays.
+// capabilities are what this release understands that an earlier one does not, in the order
+// in which they were added. A member lists them in its greetings; a feature that members of
+// earlier releases cannot follow starts when AllUnderstand reports true for its name. A
+// capability that was in a release is never removed.
 func capabilities() []string { return []string{} }
 
 // AllUnderstand reports whether all members that this registry knows of, connected or

@@ -9,11 +9,11 @@ import (
 const repositories = "/docker/registry/v2/repositories"
 
 // Repositories lists at most n repositories that hold a manifest, those behind the
-// repository `last` (empty: all), in the order in which distribution walks over them:
-// by the components of their names, a repository behind those below it whose names
-// begin with a digit. more reports whether others follow. Its cost grows with n and with
-// how deep they lie, not with what they hold. Like every list it is a Refusal, in a
-// request, while this registry is still joining.
+// repository `last` (empty: all), in the order in which distribution walks over them: by
+// the components of their names, a repository behind those below it whose names begin with
+// a digit. more reports whether others follow. Its cost grows with n and with the depth of
+// the repositories, not with their content. Like every list it is a Refusal, in a request,
+// while this registry is still joining.
 func (r *rooms) Repositories(ctx context.Context, n int, last string) (names []string, more bool, err error) {
 	if err := r.mayList(ctx); err != nil {
 		return nil, false, err

@@ -25,7 +25,7 @@ const (
 	questionsAtOnce = 8
 )
 
-// completes remembers images all blobs of which were here, or held by a member.
+// completes remembers images whose blobs were all on this registry, or held by a member.
 type completes struct {
 	mu    sync.Mutex
 	until map[cid.Cid]time.Time
@@ -46,9 +46,10 @@ func (c *completes) add(of cid.Cid) {
 	c.until[of] = time.Now().Add(completeFor)
 }
 
-// complete is asked at HEAD of a manifest that is here. Manifests are on every registry,
-// layers are not: a client that is told 200 believes that the image is here and skips its
-// push, crane for one, while nobody reachable holds a layer of it. That is a refusal.
+// complete is called at HEAD of a manifest that is here. Manifests are on every registry,
+// layers are not: a client that is told 200, such as crane, believes that the image is here
+// and skips its push, even when no reachable registry holds one of its layers. In that case
+// complete returns a refusal.
 func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) error {
 	if e.Size > smallBlob || s.completes.has(e.CID) {
 		return nil
@@ -72,7 +73,7 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 	return nil
 }
 
-// held is an error when no member who can be reached holds a blob.
+// held returns an error when no reachable member holds a blob.
 func (s *store) held(ctx context.Context, e pathmap.Entry) error {
 	holders, err := s.transfers.Holders(ctx, refOf(e))
 	if err == nil && len(holders) == 0 {
@@ -100,8 +101,8 @@ type descriptor struct {
 	Digest digest.Digest `json:"digest"`
 }
 
-// collect reads a manifest, and those below an index. What has no entry is another
-// registry's: a layer that is fetched from a URL.
+// collect reads a manifest, and those below an index. A descriptor without an entry belongs
+// to another registry: a layer that is fetched from a URL.
 func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) error {
 	var all descriptors
 	if err := r.s.readManifest(ctx, e, &all); err != nil {
@@ -128,7 +129,7 @@ func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) er
 	return nil
 }
 
-// entry finds what a descriptor refers to, as long as it is one of the first.
+// entry finds what a descriptor refers to, for the first maxDescriptors of an image.
 func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, error) {
 	if r.seen++; r.seen > maxDescriptors || d.Digest.Validate() != nil {
 		return pathmap.Entry{}, pathmap.ErrNotFound
@@ -136,7 +137,7 @@ func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, erro
 	return view.Get(blobPath(r.root, d.Digest))
 }
 
-// readManifest decodes a manifest's JSON; what is none leaves m as it is.
+// readManifest decodes a manifest's JSON; anything else leaves m as it is.
 func (r *rooms) readManifest(ctx context.Context, e pathmap.Entry, m any) error {
 	body, err := r.transfers.Open(ctx, refOf(e), 0)
 	if err != nil {
@@ -150,6 +151,6 @@ func (r *rooms) readManifest(ctx context.Context, e pathmap.Entry, m any) error 
 	if !json.Valid(content) {
 		return nil
 	}
-	_ = json.Unmarshal(content, m) // fields of another type are none of ours
+	_ = json.Unmarshal(content, m) // a field of another type is ignored
 	return nil
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// Delete implements storagedriver.StorageDriver. A manifest's revision goes with the
-// tags that name it, all at once, whether or not the client is still there: the registry
-// would go on tag by tag. Of what does not fit one delta the names go first, so that none
-// leads nowhere in between.
+// Delete implements storagedriver.StorageDriver. A manifest's revision is deleted together
+// with the tags that name it, all at once, even when the client has hung up: distribution
+// would delete them tag by tag. When they do not fit one delta the tags go first, so that
+// none leads nowhere in between.
 func (s *store) Delete(ctx context.Context, path string) error {
 	if isLocal(path) {
 		return s.local.Delete(ctx, path)
@@ -43,9 +43,10 @@ func (s *store) Delete(ctx context.Context, path string) error {
 	return s.write(context.WithoutCancel(ctx), ops...)
 }
 
-// hearFirst has a client's delete see what was acknowledged anywhere before it: a delete
-// removes only what its registry knows of. The members are asked once a request, before
-// its first read: the registry looks at a manifest before it deletes it.
+// hearFirst makes a client's delete see everything that any member acknowledged before it,
+// because a delete removes only what its registry knows of. The members are asked once a
+// request, before its first read, because distribution looks at a manifest before it
+// deletes it.
 func (s *store) hearFirst(ctx context.Context) error {
 	r := requestOf(ctx)
 	if !r.deletes() || s.ReadOnly() {
@@ -62,8 +63,8 @@ func (s *store) hearFirst(ctx context.Context) error {
 	return u.heard
 }
 
-// deletes are the ops that remove what lies at and below a path, as it is in a view:
-// what is written there meanwhile survives.
+// deletes gives the ops that remove what lies at and below a path in a view; whatever is
+// written there meanwhile survives.
 func deletes(view pathmap.View, path string) []pathmap.Op {
 	var ops []pathmap.Op
 	under := func(path string) {
@@ -80,8 +81,8 @@ func deletes(view pathmap.View, path string) []pathmap.Op {
 	return ops
 }
 
-// tagsOf are the directories of the tags that name a manifest, by the link of its
-// revision; none for any other path. Links to the same manifest hold the same bytes.
+// tagsOf gives the directories of the tags that name a manifest, which is named by the link
+// of its revision; none for any other path. Links to the same manifest hold the same bytes.
 func tagsOf(view pathmap.View, link string) []string {
 	repository, rest, ok := strings.Cut(link, "/_manifests/revisions/")
 	revision, err := view.Get(link)
@@ -99,8 +100,9 @@ func tagsOf(view pathmap.View, link string) []string {
 	return tags
 }
 
-// deleteRank orders deletes so that what leads to something goes before it. A tag's
-// current link is the last of its own: the registry lists a tag of which anything is left.
+// deleteRank orders deletes so that a link goes before what it leads to. A tag's current
+// link is the last of the tag's paths to go, because distribution lists a tag as long as
+// any of them is left.
 func deleteRank(path string) int {
 	if _, tag, ok := strings.Cut(path, "/_manifests/tags/"); ok && !strings.HasSuffix(tag, "/current/link") {
 		return 0

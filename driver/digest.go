@@ -10,9 +10,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// registryDigest takes up the digest that the registry computed while it wrote an
-// upload: it keeps its state beside the upload, by the number of bytes, so that it can
-// go on later. None when there is none of all the bytes.
+// registryDigest takes up the digest that distribution computed while it wrote an upload.
+// distribution keeps the digest's state beside the upload, named by the number of bytes, so
+// that it can go on later. There is no digest when no state covers all of the bytes.
 func (s *store) registryDigest(upload string) (none blob.Seen) {
 	info, err := os.Stat(s.localFile(upload))
 	if err != nil {

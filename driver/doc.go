@@ -10,16 +10,16 @@
 //	    protectorkeyfile: /etc/registry/swarm.key
 //	    bootstrappers: /dns4/registry-a/tcp/4619/p2p/12D3Koo…
 //
-// Those who wire it themselves open it with New and close it with Close; put the
-// open driver into its own parameters to hand it to distribution:
+// A program that wires the driver itself opens it with New and closes it with Close. To
+// hand the open driver to distribution, put it into the driver's own parameters:
 //
 //	d, err := driver.New(ctx, params)
 //	defer d.Close()
 //	config.Storage["ipfs"] = configuration.Parameters{"driver": d}
 //
-// What lies under a repository's _uploads, and /scheduler-state.json, is local
-// to this registry. Everything else gains an entry in the path map, and its
-// bytes become a blob that the other registries can fetch.
+// Paths under a repository's _uploads, and /scheduler-state.json, are local to this
+// registry. Every other path gains an entry in the path map, and its bytes become a blob
+// that the other registries can fetch.
 //
 // Limits: one process opens a datastore at a time; disk use only grows until
 // garbage collection comes.

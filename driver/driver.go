@@ -43,8 +43,8 @@ func isLocal(path string) bool {
 	return path == "/scheduler-state.json" || strings.Contains(path+"/", "/_uploads/")
 }
 
-// lookup finds the entry of a shared path, asking the members when the request
-// is one whose miss may only mean that this registry has not heard yet.
+// lookup finds the entry of a shared path. On a miss it asks the members, in those requests
+// for which a miss may only mean that this registry has not heard of the path yet.
 func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) {
 	if err := s.hearFirst(ctx); err != nil {
 		return pathmap.Entry{}, err
@@ -73,9 +73,9 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 	return e, err
 }
 
-// catchUp brings the map up to what the members acknowledged before the call, in the
-// time that its request may wait. It is a Refusal, or pathmap.ErrBehind, when what they
-// named has not come.
+// catchUp brings the map up to what the members acknowledged before the call, within the
+// time that the request may wait. The error is a Refusal, or pathmap.ErrBehind, when
+// changes that they named have not come.
 func (s *store) catchUp(ctx context.Context) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
@@ -170,9 +170,9 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 	return nil, notFound(path)
 }
 
-// RedirectURL implements storagedriver.StorageDriver. It never redirects. A
-// download runs it before it sends a status, so this is where bytes that nobody
-// reachable holds become an error.
+// RedirectURL implements storagedriver.StorageDriver. It never redirects. distribution
+// calls it in a download before it sends a status, so this is where bytes that no reachable
+// registry holds become an error.
 func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 	if isLocal(path) || r.Method != http.MethodGet {
 		return "", nil
@@ -190,13 +190,13 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 
 func refOf(e pathmap.Entry) blob.Ref { return blob.Ref{CID: e.CID, Size: e.Size} }
 
-// hasBytes reports whether a blob of that size needs nobody else.
+// hasBytes reports whether all bytes of a blob of that size are on this registry.
 func (s *store) hasBytes(e pathmap.Entry) bool {
 	here, err := s.look(e)
 	return err == nil && here
 }
 
-// look is hasBytes, or the error that keeps it from knowing.
+// look is hasBytes, with the error when that cannot be known.
 func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	if _, inline := blob.InlineBytes(e.CID); inline {
 		return true, nil

@@ -11,7 +11,7 @@ import (
 // Name is the name under which distribution knows this driver.
 const Name = "ipfs"
 
-// OpenedKey is the parameter that carries a driver which is open already.
+// OpenedKey is the parameter that carries a driver that is already open.
 const OpenedKey = "driver"
 
 func init() { factory.Register(Name, driverFactory{}) }

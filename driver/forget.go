@@ -15,9 +15,9 @@ import (
 // minShortID is how much of the end of a peer ID names a member.
 const minShortID = 4
 
-// Forget drops a member that is away from those that this registry remembers and
-// dials; it is named by its peer ID, by the end of that, or by its name. One that comes
-// back is simply a member again.
+// Forget drops a member that is away from those that this registry remembers and dials. The
+// member is named by its peer ID, by the end of its peer ID, or by its name. A member that
+// comes back is simply a member again.
 func (r *rooms) Forget(ctx context.Context, name string) (Member, error) {
 	m, err := memberNamed(r.members(), name)
 	if err != nil {

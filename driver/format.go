@@ -16,19 +16,19 @@ var (
 	releaseKey = ds.NewKey("/release")
 )
 
-// migration brings what lies under datastorepath, and in its datastore, from one format
-// to the next. It is run before anything else is opened, and again from its beginning
-// when the process was killed before its end: it must not mind what it did already.
+// migration brings what lies under datastorepath, and in its datastore, from one format to
+// the next. It is run before anything else is opened, and again from its beginning when the
+// process was killed before its end, so it has to cope with what it did already.
 type migration func(ctx context.Context, db ds.Batching, datastorePath string) error
 
-// migrations are in the order of the formats: the first leads from format 1 to 2. One
-// is needed where a release changes what is there; what it only adds needs none. See
-// docs/decisions/0013-formats.md.
+// migrations are in the order of the formats: the first leads from format 1 to 2. A
+// migration is needed when a release changes existing data; data that it only adds needs
+// none. See docs/decisions/0013-formats.md.
 func migrations() []migration { return nil }
 
-// storedFormat is the format of a datastore; 0 when it is new: no registry ran on it
-// yet, though `ipfs id` may have put this registry's key there. One that is newer than
-// these migrations lead to is an error.
+// storedFormat is the format of a datastore; 0 when the datastore is new: no registry ran
+// on it yet, though `ipfs id` may have put this registry's key there. A format newer than
+// the one that these migrations lead to is an error.
 func storedFormat(ctx context.Context, db ds.Datastore, all []migration) (format int, err error) {
 	got, err := db.Get(ctx, formatKey)
 	if errors.Is(err, ds.ErrNotFound) {

@@ -15,18 +15,18 @@ const (
 	// learnTimeout bounds each of the two waits of a push before this registry may
 	// write `hash` into the map: for a member, and for what it knows.
 	learnTimeout = 2 * time.Second
-	// learnPause is for how long nobody asks again after members gave no answer.
+	// learnPause is how long the members are not asked again after they gave no answer.
 	learnPause = 30 * time.Second
 )
 
-// learning is what this registry did to find out what the swarm uses.
+// learning is the state of finding out which function the swarm uses.
 type learning struct {
-	mu     sync.Mutex // held while one push finds out for all
+	mu     sync.Mutex // held while one push finds out for all others
 	waited bool       // for the first member
 	again  time.Time  // not asked before
 }
 
-// function is what new blobs are named with where the map says nothing.
+// function is the one that new blobs are named with when the map has none.
 func (p Parameters) function() blob.Function {
 	if f, ok := blob.ParseFunction(p.Hash); ok {
 		return f
@@ -34,7 +34,7 @@ func (p Parameters) function() blob.Function {
 	return blob.SHA2
 }
 
-// followHash has new blobs named as the map says, whatever is configured here.
+// followHash makes new blobs use the map's function, whatever is configured here.
 func (r *rooms) followHash(setting, value string) {
 	if setting != hashSetting {
 		return
@@ -49,9 +49,9 @@ func (r *rooms) followHash(setting, value string) {
 	r.blobs.SetFunction(f)
 }
 
-// settleHash is called before a blob is hashed here. Where `hash` is configured and
-// the map says nothing it writes it there, so that the swarm follows, but not before
-// this registry had the chance to learn what the others agreed on:
+// settleHash is called before a blob is hashed here. When `hash` is configured and the map
+// has no function, settleHash writes the configured one there, so that the swarm follows
+// it, but not before this registry had the chance to learn what the others agreed on:
 //
 //   - with members connected they are asked first, for 2 s at most; without an
 //     answer nothing is written, and they are asked again half a minute later;
@@ -80,7 +80,7 @@ func (r *rooms) settleHash(ctx context.Context) error {
 
 func (r *rooms) hashSettled() bool { return r.paths.View().HasSetting(hashSetting) }
 
-// learnHash reports whether the map now holds what the swarm would have said.
+// learnHash reports whether the map now has everything that the swarm knows about this.
 func (r *rooms) learnHash(ctx context.Context) bool {
 	l := &r.learning
 	if r.peer == nil {

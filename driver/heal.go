@@ -13,8 +13,9 @@ import (
 // registry takes none that is larger.
 const smallBlob = 4 << 20
 
-// heal makes a path whose bytes are not here look missing where that lets a
-// client push them again; everywhere else a Stat is answered from the map alone.
+// heal makes a path whose bytes are not on this registry look missing in those requests in
+// which that makes a client push them again. In all others a Stat is answered from the map
+// alone.
 func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 	if !isBlobData(path) {
 		return nil
@@ -46,7 +47,7 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		err := s.fetchSoon(ctx, e)
 		switch {
 		case room.Is(err) && r.method == http.MethodHead:
-			return s.findHolder(ctx, path, e) // GET would stream it
+			return s.findHolder(ctx, path, e) // GET would stream the blob
 		case room.Is(err):
 			return err
 		case err != nil && r.method == http.MethodPut:
@@ -60,7 +61,7 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 	return nil
 }
 
-// findHolder is an error where no connected member holds a blob.
+// findHolder returns an error when no connected member holds a blob.
 func (s *store) findHolder(ctx context.Context, path string, e pathmap.Entry) error {
 	holders, err := s.transfers.Holders(ctx, refOf(e))
 	if err == nil && len(holders) == 0 {
@@ -69,7 +70,7 @@ func (s *store) findHolder(ctx context.Context, path string, e pathmap.Entry) er
 	return s.unreachable(ctx, path, err)
 }
 
-// fetchSoon fetches what is asked for in a hurry: within `synctimeout`.
+// fetchSoon fetches a blob for a request that cannot wait longer than `synctimeout`.
 func (s *store) fetchSoon(ctx context.Context, e pathmap.Entry) error {
 	wait, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
 	defer cancel()

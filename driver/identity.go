@@ -14,8 +14,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// Secret derives a secret for a purpose from this registry's key: the same after
-// every restart, and of no use for anything else.
+// Secret derives a secret for one purpose from this registry's key. It is the same after
+// every restart, and useless for any other purpose.
 func (r *rooms) Secret(purpose string) (string, error) {
 	raw, err := r.key.Raw()
 	if err != nil {
@@ -26,9 +26,9 @@ func (r *rooms) Secret(purpose string) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
-// Identify tells the identity of a registry that is not running, making its key
-// if it has none yet. The addresses are those it will have; a port 0 is chosen when it
-// runs. It fails while the registry runs: ask its admin socket then.
+// Identify returns the identity of a registry that is not running, making its key if it has
+// none yet. The addresses are those that the registry will have; a port 0 is chosen when it
+// starts. Identify fails while the registry runs: then ask it with AskIdentity.
 func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)

@@ -9,30 +9,31 @@ import (
 	"time"
 )
 
-// errJoining refuses what would be answered from a map that lacks what the others have.
+// errJoining refuses a request whose answer would come from a map that lacks changes of the
+// others.
 var errJoining = errors.New("this registry has just started and is still catching up with the others: try again")
 
-// phase is how far a registry is on its way into its swarm.
+// phase is how far a registry has come in joining its swarm.
 type phase int
 
 const (
-	joined  phase = iota // it has caught up with a member since the start, or has nobody to join
-	joining              // what the others have may not all be here
+	joined  phase = iota // it has caught up with a member since the start, or joins nobody
+	joining              // changes of the others may be missing here
 	alone                // as before, but none of them answers
 )
 
 func (p phase) String() string { return [...]string{"joined", "joining", "alone"}[p] }
 
-// joinWatch tells in the log when a registry finds itself alone, and when no longer.
+// joinWatch logs when a registry finds itself alone, and when it no longer is.
 type joinWatch struct {
-	joins bool // decided once: whoever begins a swarm has nothing to catch up with
+	joins bool // decided once: a registry that begins a swarm has nothing to catch up with
 	begun time.Time
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 }
 
-// startJoining decides whether this registry is to join others: it has bootstrappers
-// other than itself, or met members in an earlier run, and trusts somebody else.
+// startJoining decides whether this registry joins others: it does when it has
+// bootstrappers other than itself or met members in an earlier run, and trusts other peers.
 func (r *rooms) startJoining() {
 	ctx, stop := context.WithCancel(context.Background())
 	j := &r.join
@@ -50,7 +51,7 @@ func (r *rooms) stopJoining() {
 	r.join.wg.Wait()
 }
 
-// watchJoining says once that nobody can be met, and that it is over.
+// watchJoining logs once that no member can be met, and once that this is over.
 func (r *rooms) watchJoining(ctx context.Context) {
 	for r.phase() != alone {
 		select {
@@ -78,8 +79,8 @@ func (r *rooms) lastAnswer() time.Time {
 	return r.join.begun
 }
 
-// aloneAt is when this registry counts as alone unless a member answers before. A
-// member that is connected and says nothing is nobody.
+// aloneAt is when this registry counts as alone unless a member answers before. A member
+// that is connected but silent does not count.
 func (r *rooms) aloneAt() time.Time { return r.lastAnswer().Add(r.params.AloneTimeout) }
 
 func (r *rooms) phase() phase {
@@ -98,14 +99,15 @@ func (r *rooms) phase() phase {
 }
 
 // awaitJoined waits until this registry has caught up with a member, or knows that it is
-// alone, for as long as its request may wait, and is a Refusal when that was not enough.
-// Whatever says that something is not there, lists, deletes, or follows a name that can
-// move comes here first: right after a start the map is that of the last run, or empty.
+// alone, for as long as the request may wait. When that was not enough it returns a
+// Refusal. Every operation that reports something missing, lists, deletes, or follows a
+// name that can move calls it first, because right after a start the map is that of the
+// last run, or empty.
 func (r *rooms) awaitJoined(ctx context.Context) error {
 	return r.awaitPhase(ctx, r.paths.CaughtUp())
 }
 
-// awaitPhase is awaitJoined with another event that may end the wait.
+// awaitPhase is awaitJoined with a further event that may end the wait.
 func (r *rooms) awaitPhase(ctx context.Context, enough <-chan struct{}) error {
 	if r.phase() != joining {
 		return nil
@@ -137,7 +139,7 @@ func (r *rooms) awaitPhase(ctx context.Context, enough <-chan struct{}) error {
 	return nil
 }
 
-// unjoined is the reason for not being ready of a registry that is to join others.
+// unjoined is the reason for which a registry that joins others is not ready.
 func (r *rooms) unjoined() string {
 	switch r.phase() {
 	case joining:

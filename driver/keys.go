@@ -29,9 +29,9 @@ func NewProtectorKey() (string, error) {
 // FormatSwarmKey writes a protector key as Kubo's swarm.key does.
 func FormatSwarmKey(key string) string { return "/key/swarm/psk/1.0.0/\n/base16/\n" + key + "\n" }
 
-// protectorKey reads the configured protector key; nil on the public network. A
-// missing file is made only by a registry that begins a new swarm: with an empty
-// datastore and nobody to join.
+// protectorKey reads the configured protector key; nil on the public network. A missing
+// file is made only by a registry that begins a new swarm: one with an empty datastore and
+// no bootstrappers.
 func (p Parameters) protectorKey(fresh bool) (pnet.PSK, error) {
 	if p.ProtectorKey != "" {
 		raw, err := hex.DecodeString(p.ProtectorKey)
@@ -98,8 +98,8 @@ func writeSecret(path, content string) error {
 // identityKey is where the datastore keeps the peer's key.
 var identityKey = ds.NewKey("/peer/key")
 
-// resolvePrivateKey reads this registry's libp2p key: from the configuration,
-// from the file, or from the datastore; the last two make one at the first run.
+// resolvePrivateKey reads this registry's libp2p key from the configuration, from the file,
+// or from the datastore; for the last two it makes the key at the first run.
 func (p Parameters) resolvePrivateKey(ctx context.Context, store ds.Datastore) (crypto.PrivKey, error) {
 	switch {
 	case p.PrivateKey != "":

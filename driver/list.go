@@ -44,8 +44,9 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 	return names, nil
 }
 
-// mayList waits, in a request, until what a list lacks is not there. What the registry
-// lists for itself, such as uploads to purge, is local or can do without.
+// mayList waits, in a request, until this registry has caught up, so that a list lacks
+// nothing. Lists that distribution reads for itself, such as those of uploads to purge, are
+// of local paths, or may be incomplete.
 func (r *rooms) mayList(ctx context.Context) error {
 	if requestOf(ctx).method == "" {
 		return nil
@@ -53,8 +54,8 @@ func (r *rooms) mayList(ctx context.Context) error {
 	return r.awaitJoined(ctx)
 }
 
-// children merges the shared and the local children of a directory, in order of
-// their names, those behind the name `after`.
+// children merges the shared and the local children of a directory whose names come after
+// `after`, in the order of their names.
 func (s *store) children(dir, after string, view pathmap.View, f func(child) bool) error {
 	local, err := s.localChildren(dir, after)
 	if err != nil {
@@ -85,8 +86,8 @@ func (s *store) children(dir, after string, view pathmap.View, f func(child) boo
 	return nil
 }
 
-// localChildren lists the local directories in a shared one: the way to
-// _uploads. The state file of a pull-through cache is not listed.
+// localChildren lists the local directories in a shared one: those that lead to _uploads.
+// The state file of a pull-through cache is not listed.
 func (s *store) localChildren(dir, after string) ([]string, error) {
 	entries, err := os.ReadDir(s.localFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,7 +114,7 @@ func fileInfo(p string, e pathmap.Entry) storagedriver.FileInfo {
 	return storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{Path: p, Size: e.Size, ModTime: e.ModTime}}
 }
 
-// dirInfo describes a directory, which exists only by what lies below it.
+// dirInfo describes a directory, which exists only as long as something lies below it.
 func dirInfo(p string) storagedriver.FileInfo {
 	return storagedriver.FileInfoInternal{FileInfoFields: storagedriver.FileInfoFields{Path: p, IsDir: true, ModTime: time.Time{}}}
 }
@@ -125,8 +126,8 @@ func walksEmpty(p string) bool {
 	return base == "_layers" || base == "repositories" || base == "blobs" || strings.HasSuffix(p, "/_manifests/revisions/sha256")
 }
 
-// hasNoTags reports whether a missing directory is that of the tags of a repository
-// which is there. Its deleted tags left no directory, as they do on a disk.
+// hasNoTags reports whether a missing directory is that of the tags of an existing
+// repository. Deleted tags leave no directory here, as they do on a disk.
 func (s *store) hasNoTags(p string) bool {
 	dir, ok := strings.CutSuffix(p, "/_manifests/tags")
 	return ok && s.isRepository(dir)

@@ -14,10 +14,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// local is a filesystem driver under which uploads keep what is known of their
-// bytes: files of their own, which are nobody's business. Directories go with
-// what was last in them: a catalog would read one of every repository that was ever
-// pushed here.
+// local is a filesystem driver that hides the files in which uploads keep what is known of
+// their bytes. A directory is removed with the last file in it, because otherwise the
+// catalog would read one for every repository that was ever pushed here.
 type local struct {
 	storagedriver.StorageDriver
 	root  string
@@ -61,9 +60,9 @@ func (l local) Walk(ctx context.Context, from string, f storagedriver.WalkFn, op
 	}, options...)
 }
 
-// Delete implements storagedriver.StorageDriver. Who still writes there ends, or a
-// file without a name would fill the disk: the registry leaves writers open when there
-// is no room for its hash state.
+// Delete implements storagedriver.StorageDriver. Uploads that are still being written there
+// are ended: distribution leaves writers open when there is no room for its hash state, and
+// a file without a name would go on filling the disk.
 func (l local) Delete(ctx context.Context, p string) error {
 	err := l.StorageDriver.Delete(ctx, p)
 	l.blobs.EndUploads(l.file(p))
@@ -85,7 +84,7 @@ func (l local) prune(dir string) {
 // the file was in it.
 func making(f func() error) error {
 	var err error
-	for range 100 { // each time another upload ended at that very moment
+	for range 100 { // each time another upload ended at that moment
 		if err = f(); !isVanished(err) {
 			break
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // lockedByOther reports whether another process holds badger's lock on a directory.
-// badger itself only says so in words.
+// badger's own error says so only in its text.
 func lockedByOther(dir string) bool {
 	f, err := os.Open(filepath.Clean(dir))
 	if err != nil {

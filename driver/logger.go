@@ -8,14 +8,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// newLogger gives the driver's log: distribution's own, at the level of
-// `loglevel` where that is set. The IPFS and libp2p libraries log one level
-// quieter, because most of what they warn of they mend themselves. They have one
-// level in a process: that of the storage opened last, but for those that log for
-// the first time after it, which have the first one's.
+// newLogger gives the driver's log: distribution's own, at the level of `loglevel` if that
+// is set. The IPFS and libp2p libraries log one level quieter, because most of what they
+// warn of they mend themselves. In a process they have one level: that of the storage
+// opened last, except for libraries that log for the first time later, which have the level
+// of the first storage.
 //
-// At the default level, info, nothing may repeat without end: what is repetitive
-// among their warnings is left out there.
+// At the default level, info, nothing may repeat without end, so repetitive warnings of the
+// libraries are left out there.
 func newLogger(p Parameters) *logrus.Entry {
 	std := logrus.StandardLogger()
 	level := std.GetLevel()
@@ -38,15 +38,15 @@ func newLogger(p Parameters) *logrus.Entry {
 	return out.WithField("driver", Name)
 }
 
-// repetitive are the libraries' logs whose warnings say nothing that an operator has
-// not been told, again and again.
+// repetitive are those of the libraries' logs whose warnings repeat what an operator has
+// already been told.
 var repetitive = []string{
 	"dht/RtRefreshManager", // that a registry without members finds none: every few minutes
 	"net/identify",         // that a connection was lost: we say so of members
 	"swarm2",               // that a name does not resolve, at each dial: we say so of bootstrappers
 }
 
-// joinLogs is done once: neither library guards what it sets.
+// joinLogs runs once: neither library guards what it sets.
 var joinLogs sync.Once
 
 // joinLibp2p has libp2p log through go-log, as the IPFS libraries do, and gives a

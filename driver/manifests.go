@@ -25,10 +25,10 @@ const (
 	manifestRetryMost = 10 * time.Minute
 )
 
-// manifestFetcher brings the manifests, indexes and configs of the swarm here when
-// their entries arrive: a tag resolves also when the registry that it was pushed to is
-// gone. It works in the background, on few at a time; what cannot be had is tried again,
-// less and less often, and soon when a member appears.
+// manifestFetcher brings the manifests, indexes and configs of the swarm here when their
+// entries arrive: a tag resolves also when the registry that it was pushed to is gone. It
+// works in the background, on few manifests at a time. A manifest that cannot be fetched is
+// tried again, less and less often, and soon after a member appears.
 type manifestFetcher struct {
 	r      *rooms
 	ctx    context.Context
@@ -40,7 +40,7 @@ type manifestFetcher struct {
 	mu     sync.Mutex
 	fresh  []string        // paths of revision links
 	failed map[string]bool // likewise
-	all    bool            // there were too many: all that the map has are looked at
+	all    bool            // there were too many: the whole map is looked through
 	warned bool
 }
 
@@ -66,7 +66,7 @@ func (f *manifestFetcher) stop() {
 	f.wg.Wait()
 }
 
-// added takes paths that gained an entry elsewhere. It never blocks.
+// added takes paths that gained an entry by a change of another registry. It never blocks.
 func (f *manifestFetcher) added(paths []string) {
 	f.mu.Lock()
 	for _, p := range paths {
@@ -86,7 +86,7 @@ func (f *manifestFetcher) added(paths []string) {
 	}
 }
 
-// joined has what failed tried again: a member has just appeared.
+// joined has failed manifests tried again, because a member has just appeared.
 func (f *manifestFetcher) joined() { poke(f.soon) }
 
 func poke(ch chan struct{}) {
@@ -142,8 +142,8 @@ func (f *manifestFetcher) try(link string) {
 	f.r.log.WithError(err).WithField("path", link).Debug("a manifest is not here yet: it is fetched later")
 }
 
-// retry tries again what failed, and looks through the map where that is too much to
-// remember; first when a member was met after the start.
+// retry tries failed manifests again, and looks through the whole map when there were too
+// many to remember; for the first time when a member was met after the start.
 func (f *manifestFetcher) retry() {
 	select {
 	case <-f.r.paths.Met():
@@ -208,8 +208,8 @@ func (f *manifestFetcher) again() {
 	_ = g.Wait() // nothing in it fails
 }
 
-// complain says once that manifests cannot be had, until all are here again; it
-// reports whether some are lacking.
+// complain logs once that manifests cannot be fetched, until all are here again; it reports
+// whether some are lacking.
 func (f *manifestFetcher) complain() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -243,8 +243,8 @@ func (f *manifestFetcher) fetch(link string) error {
 	return err
 }
 
-// bring fetches a small blob, from the registry that it was pushed to if that is there.
-// One that has no entry, any more or yet, is nobody's.
+// bring fetches a small blob, if possible from the registry to which it was pushed. A blob
+// that has no entry, no longer or not yet, is not fetched.
 func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Digest) (pathmap.Entry, error) {
 	data := blobPath(root, d)
 	view := f.r.paths.View()
@@ -256,8 +256,8 @@ func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Diges
 	return e, f.r.transfers.FetchFrom(ctx, refOf(e), likely)
 }
 
-// configOf reads the digest of an image's config out of its manifest; none where that
-// is an index, or nothing that names one.
+// configOf reads the digest of an image's config out of its manifest; none when that is an
+// index, or names no config.
 func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest.Digest, error) {
 	var m descriptors
 	if err := f.r.readManifest(ctx, e, &m); err != nil || m.Config.Digest.Validate() != nil {
@@ -277,8 +277,8 @@ func revisionOf(p string) (digest.Digest, bool) {
 	return d, d.Validate() == nil
 }
 
-// blobPath is where the registry below root keeps the bytes of a digest; what digestOf
-// reads.
+// blobPath is where distribution keeps the bytes of a digest below root; the inverse of
+// digestOf.
 func blobPath(root string, d digest.Digest) string {
 	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
 }

@@ -30,7 +30,7 @@ func (r *rooms) joinsOthers() bool {
 	})
 }
 
-// trustsOthers reports whether anybody else's changes count here.
+// trustsOthers reports whether the changes of any other peer count here.
 func (r *rooms) trustsOthers() bool {
 	ids, err := r.params.trusted()
 	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != r.self }))

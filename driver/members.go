@@ -14,12 +14,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// ErrNotMember reports that a registry is no trusted member that is connected now.
+// ErrNotMember reports that a registry is not a trusted member, or is not connected now.
 var ErrNotMember = errors.New("no trusted member that is connected")
 
-// SwarmSecret derives a secret for a purpose from the protector key: the same on every
-// registry of a private network, and of no use for anything else. It is nil on the
-// public network and offline.
+// SwarmSecret derives a secret for a purpose from the protector key. It is the same on
+// every registry of a private network, and useless for any other purpose. On the public
+// network and offline it is nil.
 func (r *rooms) SwarmSecret(purpose string) []byte {
 	if r.psk == nil || r.peer == nil {
 		return nil
@@ -29,9 +29,9 @@ func (r *rooms) SwarmSecret(purpose string) []byte {
 	return mac.Sum(nil)
 }
 
-// ListenMembers accepts connections of a protocol from other members, over the
-// connections that members have, encrypted and authenticated at both ends. A remote
-// address is a peer ID: ask Trusts of it at each request, since connections outlive
+// ListenMembers accepts connections of a protocol from other members, over the connections
+// that members have, encrypted and authenticated at both ends. A connection's remote
+// address is a peer ID: ask Trusts about it at each request, since connections outlive
 // memberships. Close closes the listener, too.
 func (r *rooms) ListenMembers(proto string) (net.Listener, error) {
 	if r.peer == nil {
@@ -42,8 +42,8 @@ func (r *rooms) ListenMembers(proto string) (net.Listener, error) {
 
 var errOffline = errors.New("this registry is offline")
 
-// DialMember connects to another member that answers a protocol. ErrNotMember when it
-// is not there, or not trusted.
+// DialMember connects to another member that answers a protocol. The error is ErrNotMember
+// when that member is not connected, or not trusted.
 func (r *rooms) DialMember(ctx context.Context, id, proto string) (net.Conn, error) {
 	if !r.Trusts(id) {
 		return nil, ErrNotMember

@@ -4,10 +4,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Collector gives Prometheus what Status tells in numbers, as metrics
-// registry_ipfs_*. Register it once; it reads the driver each time it is collected.
-// What it counts by walking over the paths takes a tenth of the time at most. Only
-// members are labels of which there may be many, as many as Status has.
+// Collector gives Prometheus the numbers of Status, as metrics registry_ipfs_*. Register it
+// once; it reads the driver each time it is collected. Counting by walking over all paths
+// takes at most a tenth of the time. Members are the only label that may have many values,
+// as many as Status lists.
 func (d *Driver) Collector() prometheus.Collector { return collector{d.rooms} }
 
 type collector struct{ *rooms }

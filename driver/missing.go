@@ -23,8 +23,8 @@ func (r *rooms) countMissing(view pathmap.View) int {
 	return n
 }
 
-// blobState is what the number of missing blobs follows from: it changes with every
-// path, and with every blob that comes or goes.
+// blobState is the state on which the number of missing blobs depends: it changes with
+// every path, and with every blob that comes or goes.
 type blobState struct {
 	digest string
 	here   int
@@ -36,7 +36,7 @@ func (r *rooms) blobState(view pathmap.View) blobState {
 	return blobState{digest: view.Digest(), here: here, bytes: bytes}
 }
 
-// missingBlobs keeps their number for whoever asks often.
+// missingBlobs keeps the number of missing blobs for callers that ask often.
 type missingBlobs struct {
 	mu    sync.Mutex
 	of    blobState
@@ -44,8 +44,8 @@ type missingBlobs struct {
 	after time.Time // not counted again before
 }
 
-// recent counts anew when something changed, but spends no more than a tenth of the
-// time on it: until then it is the number counted last.
+// recent counts anew when something changed, but spends no more than a tenth of the time on
+// counting; until then it returns the number counted last.
 func (m *missingBlobs) recent(state blobState, count func() int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,10 +6,9 @@ import (
 	"time"
 )
 
-// missWaits bounds what a request waits for the members in all, however often it
-// misses or writes a tag: a manifest may refer to many layers that are not here. The
-// time runs from its first wait, so that a body that took long to come takes nothing
-// from it.
+// missWaits bounds what a request waits for the members in all, however often it misses or
+// writes a tag: a manifest may refer to many layers that are not here. The time runs from
+// the request's first wait, so that a body that took long to come costs nothing of it.
 type missWaits struct {
 	mu    sync.Mutex
 	until map[requestKey]time.Time // of the requests under way that waited
@@ -29,7 +28,7 @@ func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Durati
 // end is when the request's waits end: at the time given, if this is its first.
 func (w *missWaits) end(ctx context.Context, key requestKey, first time.Time) time.Time {
 	if key == (requestKey{}) || ctx.Done() == nil {
-		return first // no request's, or one that nobody would forget again
+		return first // of no request, or of one whose end would not be noticed
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -52,8 +52,8 @@ type rooms struct {
 	closed  error
 }
 
-// Directories below datastorepath. What is local to this registry lies in
-// staging, beside what is on its way into or out of the DAG.
+// Directories below datastorepath. Files that are local to this registry lie in staging,
+// beside blobs on their way into or out of the DAG.
 const (
 	badgerDir   = "badger"
 	localDir    = "staging/local"
@@ -115,7 +115,7 @@ func (r *rooms) start() error {
 	return nil
 }
 
-// introduce says once who this registry is and how another one joins it.
+// introduce logs once this registry's identity, and how another one joins it.
 func (r *rooms) introduce() {
 	fields := logrus.Fields{
 		"peer": r.self.String(), "addresses": r.addresses(), "topic": r.params.PubsubTopic,
@@ -163,9 +163,9 @@ func (r *rooms) openDisk(ctx context.Context) error {
 	return nil
 }
 
-// openSwarmKey reads the protector key, or makes it for a new datastore, which it
-// marks as used only then: a start that failed for want of the key may be tried again.
-// One of an earlier format is brought to this release's.
+// openSwarmKey reads the protector key, or makes it for a new datastore. Only then does it
+// mark the datastore as used, so that a start that failed for want of the key may be tried
+// again. It migrates a datastore of an earlier format.
 func (r *rooms) openSwarmKey(ctx context.Context) error {
 	format, err := storedFormat(ctx, r.db, migrations())
 	if err != nil {
@@ -260,9 +260,8 @@ func (r *rooms) openAdmin(context.Context) error {
 	return nil
 }
 
-// Close closes everything in reverse order and waits for it; what was
-// acknowledged is on disk already. It may be called again. Requests that are
-// still running fail.
+// Close closes everything in reverse order and waits for it. Whatever was acknowledged is
+// on disk already. Close may be called again. Requests that are still running fail.
 func (r *rooms) Close() error {
 	r.closing.Do(func() { r.closed = r.closeAll() })
 	return r.closed

@@ -43,8 +43,8 @@ type Parameters struct {
 	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
 }
 
-// defaultDataAddr is where members fetch blobs. Only this one may give way to
-// another port: several registries of one machine need not be told of it.
+// defaultDataAddr is where members fetch blobs. Only this default may give way to another
+// port, so that several registries on one machine need no configuration.
 const defaultDataAddr = "/ip4/0.0.0.0/tcp/4620"
 
 // defaultTopic is refused on the public network, where it would be anybody's.
@@ -86,8 +86,8 @@ func ParseParameters(m map[string]any) (Parameters, error) {
 	return p, nil
 }
 
-// set decodes one key's value. Text is never made of a number: YAML reads unquoted
-// hex as one now and then, and what would be made of it is another secret.
+// set decodes one key's value. It never turns a number into text: YAML reads some unquoted
+// hex as a number, and turning that back into text would give another secret.
 func (p *Parameters) set(key string, value any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: p,
@@ -104,8 +104,8 @@ func (p *Parameters) set(key string, value any) error {
 	return nil
 }
 
-// wrongType says what a key's value has to look like. It names no value that may be
-// a secret.
+// wrongType describes what a key's value has to look like. It shows no value that may be a
+// secret.
 func wrongType(key string, value any) error {
 	var want reflect.Type
 	for f := range reflect.TypeFor[Parameters]().Fields() {

@@ -13,7 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// name is what others show this registry as; "" where nothing gives it one.
+// name is the name by which others show this registry; "" when it has none.
 func (p Parameters) name() string {
 	if p.Name != "" {
 		return p.Name
@@ -24,7 +24,7 @@ func (p Parameters) name() string {
 	return ""
 }
 
-// peerConfig parses what is configured of the network.
+// peerConfig parses the configuration of the network.
 func (p Parameters) peerConfig() (cfg peer.Config, err error) {
 	cfg.Topic, cfg.Name, cfg.Capabilities = p.PubsubTopic, p.name(), capabilities()
 	cfg.MemberExpiry = p.MemberExpiry

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Ready lists why this registry should not be sent requests yet, or any more; empty:
-// it should. It writes a small file. What is listed keeps nobody from asking: what a
-// registry has, it serves.
+// Ready lists why this registry should not be sent requests yet, or any more; an empty list
+// means that it is ready. Ready writes a small file to find out. A registry that is not
+// ready still serves what it has.
 func (r *rooms) Ready() []string {
 	reasons := []string{}
 	for _, check := range r.readiness() {
@@ -19,8 +19,8 @@ func (r *rooms) Ready() []string {
 	return reasons
 }
 
-// readiness are the checks of Ready. Each gives the reason for not being ready, with
-// what to do where the operator can do something, or "".
+// readiness are the checks of Ready. Each returns the reason for not being ready, and what
+// the operator can do about it, or "".
 func (r *rooms) readiness() []func() string {
 	return []func() string{r.unwritable, r.unjoined, r.twinned}
 }

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Refusal is an error that has an answer of its own over HTTP. distribution makes
-// every error of a driver a 500, unless it is one of its own; a handler around it can
-// ask Refusals what the answer should have been.
+// Refusal is an error with an HTTP answer of its own. distribution answers every error of a
+// driver with 500, unless the error is one of distribution's own; a handler around
+// distribution can ask Refusals what the answer should be.
 type Refusal struct {
 	Status int           // of HTTP: 503, 507, …
 	Code   string        // of the OCI distribution specification, such as "UNAVAILABLE"
 	Retry  time.Duration // after which a client should try again; 0: not said
 	Err    error         // what happened, and what to do
 	Detail any           // of the error as JSON; nil: none
-	Lost   bool          // bytes that came are not kept: no success, whatever distribution says
-	Absent bool          // bytes that nobody reachable holds: a push of them would heal it
+	Lost   bool          // bytes that came are not kept: the answer is no success, whatever distribution says
+	Absent bool          // no reachable registry holds the bytes: pushing them would heal that
 }
 
 func (r *Refusal) Error() string { return r.Err.Error() }
@@ -56,7 +56,8 @@ func refused(ctx context.Context) *Refusal {
 	return all.Last()
 }
 
-// refuse notes a refusal in its request, if there is one, and returns it as an error.
+// refuse notes a refusal in the request of ctx, if there is one, and returns it as an
+// error.
 func refuse(ctx context.Context, r Refusal) error {
 	if all, ok := ctx.Value(refusalsKey{}).(*Refusals); ok {
 		all.mu.Lock()

@@ -14,17 +14,18 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// An entry is a lease: a delete names the versions that it saw, and a garbage collection
-// will name those that it has seen unused for long enough. Before an answer has a client
-// rely on an entry, instead of pushing what it stands for, the entry gets a version of
-// this registry's own, unless it has a recent one. A GET lets nobody rely on anything.
+// An entry is a lease: a delete names the versions that it has seen, and a garbage
+// collection will name those that it has seen unused for long enough. Before an answer lets
+// a client rely on an entry, instead of pushing its content, the entry gets a new version
+// of this registry's own, unless it has a recent one. The answer to a GET is nothing that a
+// client relies on.
 const (
-	garbageGrace = 24 * time.Hour   // from one look at what is unused to the next
+	garbageGrace = 24 * time.Hour   // from one search for unused entries to the next
 	renewAfter   = garbageGrace / 4 // of running time; a version is renewed when it is older
 )
 
-// relies tells what the answer to a request lets its client rely on: the blob that it
-// asked for, mounts or refers to in a manifest.
+// relies gives the paths on which the answer to a request lets the client rely: those of
+// the blob that it asked for, mounts, or refers to in a manifest.
 func (r request) relies(path string) bool {
 	data := isBlobData(path)
 	link := strings.Contains(path, "/_layers/") || strings.Contains(path, "/_manifests/revisions/")
@@ -40,9 +41,9 @@ func (r request) relies(path string) bool {
 // bringsBytes reports whether this request ends an upload.
 func (r request) bringsBytes() bool { return r.upload && r.method == http.MethodPut }
 
-// rely notes that the request's answer lets a client rely on a path. A HEAD of a blob
-// reads the link first: with the blob both are renewed, together. The other requests
-// write something of their own, and what they rely on goes with that.
+// rely notes that the request's answer lets a client rely on a path. A HEAD of a blob reads
+// the link first: with the blob both are renewed, together. The other requests write
+// something of their own, and renew in the same change what they rely on.
 func (s *store) rely(ctx context.Context, path string) error {
 	r := requestOf(ctx)
 	if !r.relies(path) || s.ReadOnly() || s.twinned() != "" {
@@ -59,8 +60,9 @@ func (s *store) rely(ctx context.Context, path string) error {
 	return nil
 }
 
-// renewals write anew what has no recent version of this registry. Where bytes came in,
-// whatever version there is may be deleted by somebody who never heard of them.
+// renewals gives the ops that write anew those entries that have no recent version of this
+// registry. When bytes came in, all of their entries are written anew, since a registry
+// that has not heard of the push may be deleting any existing version.
 func (s *store) renewals(r request, relied []string) []pathmap.Op {
 	var ops []pathmap.Op
 	view := s.paths.View()
@@ -75,9 +77,9 @@ func (s *store) renewals(r request, relied []string) []pathmap.Op {
 	return ops
 }
 
-// besides are the ops that go with a write of a path: what the request relied on before;
-// with a manifest's revision its bytes, which came in with the request; and with a tag
-// that revision, if it was deleted meanwhile.
+// besides gives the ops that accompany a write of a path: renewals of what the request has
+// relied on; with a manifest's revision its bytes, which came in with the request; and with
+// a tag its revision, if that was deleted meanwhile.
 func (s *store) besides(ctx context.Context, u *underway, link string, ref blob.Ref) []pathmap.Op {
 	r := requestOf(ctx)
 	ops := s.renewals(r, u.take())

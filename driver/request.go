@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// request is what the driver can tell of the registry's request from its
-// context. Outside a request all is empty.
+// request is what the driver can learn from its context about distribution's request.
+// Outside a request all fields are empty.
 type request struct {
 	method   string
 	manifest bool  // /v2/<name>/manifests/<reference>
@@ -50,10 +50,10 @@ func requestOf(ctx context.Context) request {
 	return r
 }
 
-// asksOnMiss reports whether a miss at path asks the members: in requests of
-// manifests and downloads of blobs, so that a client that was told of a push
-// elsewhere finds it here, and not in the probes that miss in every push. A
-// blob's bytes are not asked for in a push: its entry comes before its link.
+// asksOnMiss reports whether a miss at path asks the members: in requests of manifests and
+// downloads of blobs, so that a client that was told of a push elsewhere finds it here. The
+// probes that miss in every push do not ask. A blob's bytes are not asked for in a push:
+// their entry comes before the blob's link.
 func (r request) asksOnMiss(path string) bool {
 	switch {
 	case r.manifest && (r.method == http.MethodGet || r.method == http.MethodHead):

@@ -21,8 +21,9 @@ const (
 	reopenedRetry = 2 * time.Second // the datastore is opened again
 )
 
-// short makes a refusal of want of room, 507 where the disk is full and 503 where file
-// descriptors are short or the datastore takes no writes; any other error it leaves.
+// short makes a Refusal of an error for want of room: 507 when the disk is full, 503 when
+// file descriptors are short or the datastore takes no writes. It returns any other error
+// unchanged.
 func short(ctx context.Context, err error) error {
 	cause := err
 	var wrapped storagedriver.Error // which errors.Is does not look into
@@ -44,8 +45,8 @@ func short(ctx context.Context, err error) error {
 	return err
 }
 
-// lost makes a refusal of what kept bytes that came from being kept: the registry does
-// not look at the errors of an upload's Close before it says 202.
+// lost makes a Refusal of an error by which bytes of an upload were lost, because
+// distribution answers 202 without looking at the error of the upload's Close.
 func lost(ctx context.Context, err error) error {
 	r := Refusal{Status: http.StatusInternalServerError, Code: "UNKNOWN", Err: err}
 	var known *Refusal
@@ -56,8 +57,8 @@ func lost(ctx context.Context, err error) error {
 	return refuse(ctx, r)
 }
 
-// mayOpen refuses a Writer for want of room. One that only looks at an upload, or
-// cancels it, needs none; the end of an upload whose bytes are here needs little.
+// mayOpen refuses a Writer for want of room. A request that only looks at an upload, or
+// cancels it, needs no room, and ending an upload whose bytes are here needs little.
 func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	switch r := requestOf(ctx); {
 	case appending && (r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete):
@@ -68,7 +69,7 @@ func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	return s.blobs.Room().Begin()
 }
 
-// mayPut refuses an entry for want of room. Those at the end of an upload, whose bytes
+// mayPut refuses an entry for want of room. Entries at the end of an upload, whose bytes
 // are here, may use some of the reserve.
 func (s *store) mayPut(ctx context.Context) error {
 	if requestOf(ctx).ends() {
@@ -80,9 +81,9 @@ func (s *store) mayPut(ctx context.Context) error {
 // ends reports whether the request ends an upload.
 func (r request) ends() bool { return r.upload && r.method == http.MethodPut }
 
-// putHint writes a hash state of the registry's. It saves reading the upload again,
-// and that is all: where there is no room the upload goes on without it. A state of
-// other bytes, which were taken back, must not stay in its place.
+// putHint writes a hash state of distribution's, which only saves reading the upload again:
+// when there is no room, the upload goes on without it. A state of other bytes, which were
+// taken back, must not stay in its place.
 func (l local) putHint(ctx context.Context, p string, content []byte) error {
 	err := l.blobs.Room().End()
 	if err == nil {
@@ -102,5 +103,5 @@ func isHint(p string) bool {
 	return strings.Contains(p, "/_uploads/") && strings.Contains(p, "/hashstates/")
 }
 
-// isBeginning reports whether a path is the first that the registry writes of an upload.
+// isBeginning reports whether a path is the first that distribution writes of an upload.
 func isBeginning(p string) bool { return path.Base(p) == "startedat" }

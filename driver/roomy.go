@@ -11,7 +11,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// roomy is a storage driver whose errors of want of room are refusals.
+// roomy is a storage driver that turns errors for want of room into Refusals.
 type roomy struct{ storagedriver.StorageDriver }
 
 // GetContent implements storagedriver.StorageDriver.
@@ -73,7 +73,7 @@ func (d roomy) Writer(ctx context.Context, path string, appending bool) (storage
 	return roomyWriter{w, ctx}, nil
 }
 
-// roomyWriter is likewise a writer, of the request that opened it.
+// roomyWriter does the same for a writer, in the request that opened it.
 type roomyWriter struct {
 	storagedriver.FileWriter
 	ctx context.Context
@@ -91,7 +91,7 @@ func (w roomyWriter) Commit(ctx context.Context) error { return short(ctx, w.Fil
 // Close implements storagedriver.FileWriter.
 func (w roomyWriter) Close() error {
 	err := w.FileWriter.Close()
-	if err == nil || errors.Is(err, blob.ErrUploadOver) { // the registry closes twice
+	if err == nil || errors.Is(err, blob.ErrUploadOver) { // distribution closes twice
 		return err
 	}
 	return lost(w.ctx, err)

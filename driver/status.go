@@ -14,7 +14,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// Status is what a running registry says of itself and of its swarm.
+// Status describes a running registry and its swarm.
 type Status = admin.Status
 
 // Identity is a registry's peer ID and the multiaddrs others bootstrap with.
@@ -47,7 +47,7 @@ func texts(addrs []multiaddr.Multiaddr) []string {
 	return list
 }
 
-// Status tells how this registry and its swarm are. Its cost grows with the
+// Status returns the state of this registry and of its swarm. Its cost grows with the
 // number of paths.
 func (r *rooms) Status(context.Context) Status {
 	view := r.paths.View()
@@ -138,7 +138,7 @@ func (r *rooms) lastDelta(writer string) *time.Time {
 	return &t
 }
 
-// diskSpace returns the bytes free to this user and in all; zeros where the
+// diskSpace returns the bytes that are free to this user, and all bytes; zeros when the
 // system does not tell.
 func diskSpace(path string) (free, total uint64) {
 	var st unix.Statfs_t

@@ -4,7 +4,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
 
-// transferStatus tells of the blobs on their way here, and of those that were.
+// transferStatus describes the transfers under way, and counts those that ended.
 func (r *rooms) transferStatus() admin.Transfers {
 	s := admin.Transfers{Ended: map[string]int64{}, Running: []admin.Transfer{}, DataIn: r.transfers.DataIn()}
 	s.BytesIn, s.BytesOut = r.transfers.Totals()

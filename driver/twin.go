@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// twinRetry is when a client may try again that pushed to one of two registries with one
-// peer ID: an operator has to stop one of them.
+// twinRetry is when a client that pushed to one of two registries with one peer ID may try
+// again: an operator has to stop one of them first.
 const twinRetry = time.Minute
 
 // twinned is why a registry takes no pushes and is not ready while another one runs with
-// its peer ID; "" while none does. The others take what both write for one registry's.
+// its peer ID; "" while none does. The other members take the writes of both for those of
+// one registry.
 func (r *rooms) twinned() string {
 	since, ok := r.paths.Twin()
 	if !ok {

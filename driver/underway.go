@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// underway is what is remembered of one request while it runs: the driver is called
-// many times in each.
+// underway is what is remembered of one request while it runs, because the driver is called
+// many times in each request.
 type underway struct {
 	hear  sync.Once // before a delete
 	heard error
@@ -25,7 +25,7 @@ func (u *underway) add(path string) {
 	}
 }
 
-// take gives what was relied on since the last call.
+// take returns what was relied on since the last call.
 func (u *underway) take() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -55,8 +55,8 @@ type requests struct {
 	of map[requestKey]*underway
 }
 
-// underway is what is remembered of ctx's request. What runs in no request, or in one
-// that nobody would forget again, remembers nothing between two calls.
+// underway returns what is remembered of ctx's request. Outside a request, or in one whose
+// end would not be noticed, nothing is remembered between two calls.
 func (q *requests) underway(ctx context.Context) *underway {
 	key := requestOf(ctx).key
 	if key == (requestKey{}) || ctx.Done() == nil {

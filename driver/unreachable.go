@@ -14,8 +14,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
-// unavailable is the code of a refusal that a later try may not meet. The OCI
-// distribution specification has none for it.
+// unavailable is the code of a refusal after which a later try may succeed. The OCI
+// distribution specification has no code for that.
 const unavailable = "UNAVAILABLE"
 
 const (
@@ -23,13 +23,13 @@ const (
 	unreachableRetry = 10 * time.Second // a member that is away may come back
 )
 
-// behind is the answer to a request that must not be told "not found" yet.
+// behind is the answer to a request that cannot be told "not found" yet.
 func behind(ctx context.Context, err error) error {
 	return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: behindRetry, Err: err})
 }
 
-// open reads an entry's bytes from offset on. Bytes that nobody reachable holds are no
-// missing path: the answer is 503, and says who would have them.
+// open reads an entry's bytes from offset on. Bytes that no reachable registry holds are
+// not a missing path: the answer is 503, and names the registry that should have them.
 func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset int64) (io.ReadCloser, error) {
 	body, err := s.transfers.Open(ctx, refOf(e), offset)
 	if err != nil {
@@ -38,8 +38,8 @@ func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset i
 	return body, nil
 }
 
-// unreachable makes a refusal of a transfer's failure, or of the datastore's; any other
-// error it leaves.
+// unreachable makes a Refusal of a failure of a transfer or of the datastore. It returns
+// any other error unchanged.
 func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
@@ -54,7 +54,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	return notStored(ctx, err)
 }
 
-// hasMet says how this registry stands to the one that a blob was pushed to.
+// hasMet describes whether this registry has met the one to which a blob was pushed.
 func (r *rooms) hasMet(id string) string {
 	switch {
 	case id == r.self.String():
@@ -68,7 +68,7 @@ func (r *rooms) hasMet(id string) string {
 	return "which is not connected"
 }
 
-// missingBytes tells a client of bytes that nobody reachable holds.
+// missingBytes tells a client that no reachable registry holds some bytes.
 type missingBytes struct {
 	*transfer.Unavailable
 	pushedTo string // a peer ID; empty: not known any more
@@ -90,7 +90,7 @@ func (m missingBytes) Error() string {
 // Unwrap gives the transfer's own error.
 func (m missingBytes) Unwrap() error { return m.Unavailable }
 
-// missingDetail is what a client's program may want to know of it.
+// missingDetail is the machine-readable form of that error.
 type missingDetail struct {
 	CID      string   `json:"cid"`
 	PushedTo string   `json:"pushedTo,omitempty"`

@@ -13,8 +13,8 @@ import (
 // lets it.
 const reopenRetry = 5 * time.Second
 
-// notStored makes a refusal of the datastore's, which the path map and the blobs hand on;
-// any other error it leaves.
+// notStored makes a Refusal of an error of the datastore, which the path map and the blobs
+// pass on. It returns any other error unchanged.
 func notStored(ctx context.Context, err error) error {
 	var down *datastore.Unavailable
 	switch {

@@ -36,8 +36,9 @@ type verification struct {
 
 // Verify reads every blob that is here, or those of an image (repository:tag or
 // repository@digest), compares them with their CIDs, and mends what is wrong with what
-// other members have. An error says that it could not be done; what it found wrong is in
-// the result. progress is called about once a second, from one goroutine at a time.
+// other members have. An error means that the verification could not be done; damage that
+// it found is in the result. progress is called about once a second, from one goroutine at
+// a time.
 func (r *rooms) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
 	v := &verification{rooms: r, seen: cid.NewSet()}
 	v.result = Verification{Running: r.peer != nil, Image: image, Findings: []admin.Finding{}}
@@ -80,7 +81,8 @@ type target struct {
 	digest digest.Digest // empty: nothing names it
 }
 
-// all verifies what has an entry, what is recorded as being here, and what was set aside.
+// all verifies the blobs that have an entry, those that are recorded as being here, and
+// those that were set aside.
 func (v *verification) all(ctx context.Context) error {
 	var targets []target
 	v.paths.View().Under("/", func(path string, e pathmap.Entry) bool {
@@ -108,7 +110,7 @@ func (v *verification) all(ctx context.Context) error {
 	return nil
 }
 
-// verify reads one blob; absent when it is not here, which nothing is wrong with.
+// verify reads one blob; absent when it is not here, which is no fault.
 func (v *verification) verify(ctx context.Context, t target) (absent bool, err error) {
 	fault, bad, err := v.rooms.blobs.Check(ctx, t.ref, func(n int64) { v.bytes.Add(n) })
 	if err == nil {
@@ -143,7 +145,8 @@ func (v *verification) find(f admin.Finding) {
 	v.faults.Add(1)
 }
 
-// mend says in f what came of it. What no entry names is deleted: nobody has it.
+// mend mends a blob and notes the outcome in f. A blob that no entry names is deleted,
+// because no member has it.
 func (v *verification) mend(ctx context.Context, ref blob.Ref, f *admin.Finding) error {
 	if f.Digest == "" {
 		switch err := v.rooms.blobs.DeleteUnused(ctx, ref.CID, v.names); {
@@ -182,9 +185,9 @@ func (r *rooms) names(c cid.Cid) (found bool) {
 	return found
 }
 
-// VerifyStopped is Verify for a registry that is not running, on these parameters: it
-// asks no member, so that it mends only what it has all leaves of. It fails while the
-// registry runs: use AskVerify then.
+// VerifyStopped is Verify for a registry that is not running, on these parameters. It asks
+// no member, so it mends only blobs of which it has all leaves. It fails while the registry
+// runs: use AskVerify then.
 func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
 	if err := p.check(); err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)

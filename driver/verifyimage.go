@@ -15,14 +15,14 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// maxLink is more than a link has, which is a digest, in bytes.
+// maxLink is more bytes than a link has, which holds a digest.
 const maxLink = 256
 
-// registryRoot is where distribution keeps all that is its.
+// registryRoot is the directory below which distribution keeps everything.
 var registryRoot = path.Dir(repositories)
 
-// image verifies a manifest, those below it, and the blobs they refer to, also those
-// that are not here: some member has to have them.
+// image verifies a manifest, those below it, and the blobs they refer to, including blobs
+// that are not here: some member has to have those.
 func (v *verification) image(ctx context.Context, image string) error {
 	d, err := v.resolve(ctx, image)
 	if err != nil {
@@ -136,7 +136,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	return e, len(v.result.Findings) == before || v.result.Findings[before].Mended, nil
 }
 
-// held reports whether a member has what is not here.
+// held reports whether a member has a blob that is not here.
 func (v *verification) held(ctx context.Context, e pathmap.Entry, d digest.Digest) bool {
 	holders, err := v.transfers.Holders(ctx, refOf(e))
 	if err == nil && len(holders) > 0 {

@@ -62,8 +62,8 @@ type walk struct {
 	f    storagedriver.WalkFn
 }
 
-// below walks what comes after the hint in dir. The components of the hint lead
-// down to where it lies, deepest first; then the walk goes on behind each.
+// below walks what comes after the hint in dir: first down along the components of the hint
+// to the deepest, then on behind each of them.
 func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 	after := ""
 	if len(hint) > 0 {
@@ -84,8 +84,8 @@ func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 	return failed
 }
 
-// behind walks what a component of the hint holds: it was reported, what is
-// behind the rest of the hint was not.
+// behind walks what a component of the hint holds: the component itself was reported, what
+// comes behind the rest of the hint was not.
 func (w *walk) behind(ctx context.Context, dir string, hint []string) error {
 	if isLocal(dir) {
 		return w.local(ctx, dir, path.Join(append([]string{dir}, hint...)...))
@@ -93,8 +93,8 @@ func (w *walk) behind(ctx context.Context, dir string, hint []string) error {
 	return w.below(ctx, dir, hint)
 }
 
-// local walks a directory that only this registry has. Its driver ends a walk
-// whose caller has enough without saying so.
+// local walks a directory that only this registry has. The local driver gives no sign that
+// a caller has ended the walk.
 func (w *walk) local(ctx context.Context, dir, hint string) error {
 	filled := false
 	err := w.s.local.Walk(ctx, dir, func(info storagedriver.FileInfo) error {

@@ -18,7 +18,7 @@ import (
 )
 
 // mayWrite refuses writes on a registry whose changes the others would drop, and on one
-// that runs twice.
+// whose peer ID is in use twice.
 func (s *store) mayWrite(ctx context.Context) error {
 	if s.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
@@ -29,9 +29,9 @@ func (s *store) mayWrite(ctx context.Context) error {
 	return nil
 }
 
-// put gives a path an entry, and renews with it what the request relied on. Only a link
-// to a blob that no bytes came in for, as when it is mounted, may be left as it is: a
-// push wins over a delete still on its way.
+// put gives a path an entry, and renews with it what the request relied on. Only a link to
+// a blob for which no bytes came in, as when it is mounted, may be left as it is: a push
+// has to win over a delete that is still on its way.
 func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
 	u := s.requests.underway(ctx)
 	ops := s.besides(ctx, u, path, ref)
@@ -59,8 +59,8 @@ func (s *store) stands(ctx context.Context, path string, ref blob.Ref) bool {
 	return err == nil && old.CID == ref.CID && old.Size == ref.Size
 }
 
-// write applies ops to the path map. What the other registries would refuse is the
-// client's mistake.
+// write applies ops to the path map. An op that the other registries would refuse is an
+// error of the client.
 func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	err := s.paths.Write(ctx, ops...)
 	if errors.Is(err, pathmap.ErrBadPath) {
@@ -69,12 +69,12 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	return notStored(ctx, newer(ctx, err))
 }
 
-// catchUpFirst waits, right after the start, until a member has told how great the
-// versions are that it has seen: the greater one of a tag wins, and one written beside a
-// history that is still to come would be small, though it is the last that was pushed.
-// Then it waits until what members have named so far is merged, so that the push
-// replaces it; what does not come in time stays beside it, and loses. All its time is
-// that of the request's misses.
+// catchUpFirst waits, right after the start, until a member has told the greatest counter
+// that it has seen: the greater version of a tag wins, and a version written before the
+// history has come would be small, though it was pushed last. Then it waits until the
+// changes that members have named so far are merged, so that the push replaces them;
+// versions that do not come in time stay beside it, and lose. All of this takes no more
+// time than the request's misses may.
 func (s *store) catchUpFirst(ctx context.Context) error {
 	if err := s.awaitPhase(ctx, s.paths.Told()); err != nil {
 		return err
@@ -112,8 +112,9 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 	return s.write(ctx, pathmap.Op{Path: dest, Entry: &e}, pathmap.Op{Path: source})
 }
 
-// publish makes a blob of a local file and gives it a shared path. The entry
-// goes out when the bytes are safe on disk, and they stay there until it is, too.
+// publish makes a blob of a local file and gives it a shared path. The entry is written
+// when the bytes are safe on disk, and nothing deletes them until the entry is on disk,
+// too.
 func (s *store) publish(ctx context.Context, source, dest string) error {
 	if err := s.mayWrite(ctx); err != nil {
 		return err
@@ -139,8 +140,8 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	return nil
 }
 
-// functionOf is what named the bytes of a path that has an entry, which keeps its CID
-// when they are pushed again; 0 for one that has none.
+// functionOf is the hash function of the CID of a path that has an entry, so that the bytes
+// keep their CID when they are pushed again; 0 for a path without an entry.
 func (s *store) functionOf(path string) blob.Function {
 	e, err := s.paths.View().Get(path)
 	if err != nil || !isBlobData(path) {

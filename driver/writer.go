@@ -15,10 +15,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// Writer implements storagedriver.StorageDriver. On a local path, where every
-// upload of the registry goes, it is a plain file that grows. On a shared path
-// the bytes are staged and gain their entry on Commit; appending to what was
-// committed copies it first, which the registry never asks for.
+// Writer implements storagedriver.StorageDriver. On a local path, where all uploads of
+// distribution go, the writer is a plain file that grows. On a shared path the bytes are
+// staged and gain their entry on Commit; appending to committed content copies it first,
+// which distribution never asks for.
 func (s *store) Writer(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
 	if err := s.mayOpen(ctx, appending); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 	return &writer{upload: upload{u}, s: s, path: path, staged: staged}, nil
 }
 
-// localWriter also claims room for the body of the request, where its length is known.
+// localWriter also claims room for the body of the request, if its length is known.
 func (s *store) localWriter(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
 	var u *blob.Upload
 	err := making(func() (err error) {
@@ -88,15 +88,15 @@ func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
 	return u.Close()
 }
 
-// upload is a blob.Upload as the registry knows writers.
+// upload makes a blob.Upload a storagedriver.FileWriter.
 type upload struct{ *blob.Upload }
 
 // Commit implements storagedriver.FileWriter.
 func (u upload) Commit(context.Context) error { return u.Upload.Commit() }
 
-// Cancel implements storagedriver.FileWriter. The registry calls it after whatever
-// failed at the end of an upload. Where the request was refused, for want of room
-// perhaps, the client can end its upload later: what was acknowledged stays.
+// Cancel implements storagedriver.FileWriter. distribution calls it after any failure at
+// the end of an upload. When the request was refused, for example for want of room, what
+// was acknowledged stays, so that the client can end its upload later.
 func (u upload) Cancel(ctx context.Context) error {
 	if r := refused(ctx); r != nil {
 		return errors.Join(r, u.Revert())

@@ -5,8 +5,8 @@
 //	err := c[0].PutContent(ctx, path, content)
 //	got, err := c[1].GetContent(ctx, path)
 //
-// A member behind a Link can be cut off, after so many bytes or at once, be
-// swallowed by a black hole, and be far away or on a thin line.
+// A member behind a Link can be cut off, at once or after a number of bytes, be made
+// silent, and be put behind a long or a narrow line.
 //
 // Limits: all members share one process and one clock. A Link carries TCP: it
 // neither loses nor reorders single packets, and it cannot look into what is
@@ -41,8 +41,8 @@ type Opener func(context.Context, driver.Parameters) (*driver.Driver, error)
 // Option changes how a member is started.
 type Option func(*Member)
 
-// OpenedBy has another function than driver.New open the driver, now and at
-// every Restart.
+// OpenedBy has the driver opened by another function than driver.New, now and at every
+// Restart.
 func OpenedBy(open Opener) Option { return func(m *Member) { m.opener = open } }
 
 // Key makes a new protector key in hex.

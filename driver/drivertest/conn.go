@@ -23,7 +23,7 @@ type conn struct {
 	out   net.Conn // nil: the member was not dialled yet
 }
 
-// parcel is what was read at once, and when it arrives.
+// parcel is the bytes of one read, and when they arrive at the other end.
 type parcel struct {
 	bytes []byte
 	due   time.Time
@@ -112,7 +112,7 @@ func (c *conn) write(to net.Conn, queue <-chan parcel) {
 	c.passable() // the end is as silent as the rest
 }
 
-// until waits for a moment; false when the connection ended before.
+// until waits until a point in time; false when the connection ended before.
 func (c *conn) until(t time.Time) bool {
 	wait := time.Until(t)
 	if wait <= 0 {

@@ -21,7 +21,7 @@ type Link struct {
 	mu     sync.Mutex
 	closed bool
 	cut    bool
-	left   int64         // bytes until it cuts itself; negative: it does not
+	left   int64         // bytes until the link cuts itself; negative: it does not
 	passed int64         // bytes that went through
 	delay  time.Duration // of everything that is read from now on
 	rate   int64         // bytes per second of one direction of a connection; 0: no limit
@@ -94,16 +94,16 @@ func (l *Link) IsCut() bool {
 	return l.cut
 }
 
-// Passed says how many bytes went through the link, both directions counted.
+// Passed is how many bytes went through the link, both directions counted.
 func (l *Link) Passed() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.passed
 }
 
-// Blackhole lets nothing through and breaks nothing: connections stay open and
-// silent, new ones hang. What was sent meanwhile arrives when it ends, as TCP
-// sends again what a network dropped.
+// Blackhole lets nothing through and breaks nothing: connections stay open and silent, and
+// new ones hang. Bytes that were sent meanwhile arrive when it ends, as TCP retransmits
+// what a network dropped.
 func (l *Link) Blackhole(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,8 +119,8 @@ func (l *Link) Blackhole(on bool) {
 	}
 }
 
-// Delay has everything arrive that much later, in each direction. It takes no
-// bandwidth: what is on its way does not hold up what follows.
+// Delay makes everything arrive that much later, in each direction. It takes no bandwidth:
+// bytes that are on their way do not hold up those that follow.
 func (l *Link) Delay(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,8 +175,8 @@ func (l *Link) remove(c *conn) {
 	delete(l.conns, c)
 }
 
-// pace says when bytes that are read now are due at the other end, the direction
-// being busy until free, and until when they keep it busy.
+// pace computes when bytes that are read now are due at the other end, given that the
+// direction is busy until free, and until when they keep it busy.
 func (l *Link) pace(n int, free time.Time) (due, busy time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -190,7 +190,7 @@ func (l *Link) pace(n int, free time.Time) (due, busy time.Time) {
 	return busy.Add(l.delay), busy
 }
 
-// spend counts bytes that are about to pass, and returns how many still do.
+// spend counts bytes that are about to pass, and returns how many of them may.
 func (l *Link) spend(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,9 +8,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 )
 
-// Mesh starts n registries of p, each with a datastore of its own, each two of which
-// reach each other through a link of their own and no other way: links[i][j] and
-// links[j][i] are the same. It waits until everyone is connected to everyone.
+// Mesh starts n registries with the parameters p, each with a datastore of its own. Each
+// pair reaches each other only through a link of its own: links[i][j] and links[j][i] are
+// the same. Mesh waits until every registry is connected to every other.
 func Mesh(t testing.TB, n int, p driver.Parameters) (members []*Member, links [][]*Link) {
 	t.Helper()
 	nowhere, err := loopback.FreeAddr()

@@ -25,7 +25,7 @@ func Mount(t testing.TB, dir, options string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		// Lazily: what the test started may end after this.
+		// Lazily, because processes that the test started may end after this.
 		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
@@ -33,14 +33,14 @@ func Mount(t testing.TB, dir, options string) string {
 	return dir
 }
 
-// Fill takes all of a disk but so many bytes, until free.
+// Fill takes all of a disk but that many bytes, until free is called.
 func Fill(t testing.TB, dir string, left int64) (free func()) {
 	t.Helper()
 	f, err := os.CreateTemp(dir, "filler-")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 { // others may write meanwhile
+	for range 100 { // others may be writing meanwhile
 		if err = allocate(f, dir, left); !errors.Is(err, unix.ENOSPC) {
 			break
 		}
