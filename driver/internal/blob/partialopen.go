@@ -65,8 +65,11 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	}
 	ref := Ref{CID: l.Root, Size: l.Size}
 	if s.Verified(ref) {
+		if err := p.openWhole(); err != nil {
+			return nil, err
+		}
 		p.unpin = s.pins.add(l.Root)
-		return p, p.openWhole()
+		return p, nil
 	}
 	var err error
 	if p.claim, err = s.claimRoom(ref); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func TestAPinnedBlobIsNotDeleted(t *testing.T) {
@@ -47,6 +48,25 @@ func TestATransferThatEndedIsPinnedUntilItIsClosed(t *testing.T) {
 		require.NoError(t, p.Close())
 	}
 	require.NoError(t, d.store.Delete(t.Context(), a.layout.Root))
+	require.Empty(t, d.store.pins.held)
+}
+
+// TestABlobThatCannotBeOpenedIsNotPinned: nobody would ever unpin it, and a pinned blob
+// that rots is not mended.
+func TestABlobThatCannotBeOpenedIsNotPinned(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 2*LeafSize)
+	p := a.open(t, d)
+	for i := range 2 {
+		a.put(t, p, i)
+	}
+	require.NoError(t, errors.Join(p.Finish(t.Context()), p.Close()))
+	var old unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Max: old.Max}))
+	_, err := d.store.Partial(a.layout, a.inner)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &old))
+	require.ErrorIs(t, err, unix.EMFILE)
 	require.Empty(t, d.store.pins.held)
 }
 
