@@ -54,12 +54,17 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 	if e.Size > smallBlob || s.completes.has(e.CID) {
 		return nil
 	}
+	client := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
 	defer cancel()
 	root, _, _ := strings.Cut(path, "/blobs/")
 	refs := &references{s: s, root: root}
-	if err := refs.collect(ctx, e, 0); err != nil {
-		return s.unreachable(ctx, path, err)
+	err := refs.collect(ctx, e, 0)
+	if err != nil && ctx.Err() != nil && client.Err() == nil {
+		err = &transfer.Unavailable{CID: e.CID, Cause: err} // a damaged one, which nobody mends in time
+	}
+	if err != nil {
+		return s.unreachable(client, path, err)
 	}
 	var g errgroup.Group
 	g.SetLimit(questionsAtOnce)
@@ -69,7 +74,9 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 	if err := g.Wait(); err != nil {
 		return s.unreachable(ctx, path, err)
 	}
-	s.completes.add(e.CID)
+	if ctx.Err() == nil { // else not all have said whether they hold it
+		s.completes.add(e.CID)
+	}
 	return nil
 }
 

@@ -251,3 +251,23 @@ func TestManyReadADamagedBlob(t *testing.T) {
 	readers.Wait()
 	drivertest.Await(t, "it is mended", func() bool { return len(damaged(a)) == 0 })
 }
+
+// TestHEADOfADamagedManifest that no member has is 503, as GET is.
+func TestHEADOfADamagedManifest(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.SyncTimeout = 300 * time.Millisecond
+	m := drivertest.Start(t, p)
+	content := []byte(`{"schemaVersion":2,"layers":[]}`)
+	path := blobPath(digest.FromBytes(content))
+	must(t, m.PutContent(t.Context(), path, content))
+	file := fileOf(t, m, path)
+	m.Stop()
+	flipBit(t, file, 3, true)
+	m.Restart()
+	for range 2 { // the first finds that it is damaged
+		if _, err := m.Stat(asRequest(t, http.MethodHead, "vars.reference"), path); !isRefusal(err) {
+			t.Error(err)
+		}
+	}
+}
