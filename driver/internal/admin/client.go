@@ -43,13 +43,13 @@ func (c *Client) ID(ctx context.Context) (id Identity, err error) {
 	return id, err
 }
 
-// Forget has the registry forget a member. An error of Refused is its answer.
+// Forget has the registry forget a member. A Refused error is the registry's answer.
 func (c *Client) Forget(ctx context.Context, member string) (m Member, err error) {
 	err = c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), &m)
 	return m, err
 }
 
-// Refused is why a registry did not do what it was asked to.
+// Refused is the reason for which a registry did not do what it was asked to do.
 type Refused string
 
 // Error implements error.

@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Source is what answers.
+// Source is the registry that answers.
 type Source struct {
 	Status func(context.Context) Status
 	ID     func() Identity
-	Forget func(ctx context.Context, member string) (Member, error) // an error is for the operator
-	// Verify reads the blobs that are here, or those of an image, and mends them; it ends
-	// with its context, and calls progress from one goroutine at a time.
+	Forget func(ctx context.Context, member string) (Member, error) // an error is shown to the operator
+	// Verify reads the registry's blobs, or those of an image, and mends damaged ones. It
+	// ends with its context, and calls progress from one goroutine at a time.
 	Verify func(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error)
 }
 
@@ -29,8 +29,8 @@ type Server struct {
 	verifying sync.Mutex
 }
 
-// Serve listens on a unix socket of mode 0600, replacing what a killed process
-// left there: the caller holds the datastore's lock, so nobody else answers.
+// Serve listens on a unix socket of mode 0600, replacing one that a killed process left
+// there: the caller holds the datastore's lock, so no other process answers.
 func Serve(path string, src Source) (*Server, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("admin socket: %w", err)
@@ -65,7 +65,8 @@ func reply(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Close stops answering, removes the socket and waits, for a verification as well.
+// Close stops answering, removes the socket and waits for requests to end, including a
+// verification.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.wg.Wait()

@@ -7,7 +7,7 @@ package admin
 
 import "time"
 
-// Status is what a running registry says of itself and of its swarm.
+// Status describes a running registry and its swarm.
 type Status struct {
 	Version       string         `json:"version"`
 	NotReady      []string       `json:"not_ready"` // reasons; none: it is ready
@@ -44,13 +44,13 @@ type Bootstrapper struct {
 	PeerID    string   `json:"peer_id"`
 	Addresses []string `json:"addresses"` // as configured
 	Met       bool     `json:"met"`       // since the start
-	Trouble   string   `json:"trouble"`   // why not, when it was last tried; "" not tried yet
+	Trouble   string   `json:"trouble"`   // why it was not met when it was last tried; "" not tried yet
 }
 
 // Member is another registry of the swarm.
 type Member struct {
 	PeerID       string       `json:"peer_id"`
-	Name         string       `json:"name"`      // as it says; "" unknown
+	Name         string       `json:"name"`      // as the member says; "" unknown
 	Addresses    []string     `json:"addresses"` // where it may be reached
 	Address      string       `json:"address"`   // the other end of the connection in use; "" while it is away
 	Connected    bool         `json:"connected"`
@@ -58,9 +58,9 @@ type Member struct {
 	Since        time.Time    `json:"since"`
 	LastDelta    *time.Time   `json:"last_delta"` // null: none in this run
 	Trusted      bool         `json:"trusted"`
-	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers is another one
+	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers differs
 	NotFollowed  *NotFollowed `json:"not_followed"`  // null: it is
-	Capabilities []string     `json:"capabilities"`  // what it last said that it understands
+	Capabilities []string     `json:"capabilities"`  // what it last said it understands
 }
 
 // NotFollowed is why a member's changes are not taken.
@@ -69,12 +69,12 @@ type NotFollowed struct {
 	Reason string    `json:"reason"`
 }
 
-// Blobs counts blobs by whether their bytes are here.
+// Blobs counts the blobs whose bytes are here, and those whose bytes are not.
 type Blobs struct {
 	Here    int      `json:"here"`
 	Missing int      `json:"missing"`
 	Bytes   int64    `json:"bytes"`   // of those here
-	Damaged []string `json:"damaged"` // CIDs of those set aside, which nobody could mend yet
+	Damaged []string `json:"damaged"` // CIDs of damaged blobs, set aside, which could not be mended yet
 }
 
 // Uploads counts uploads of clients that have not ended.
@@ -112,7 +112,7 @@ type Transfer struct {
 
 // TransferSource is where the bytes of a blob come from at the moment.
 type TransferSource struct {
-	PeerID string  `json:"peer_id"` // empty: whoever answers by bitswap
+	PeerID string  `json:"peer_id"` // empty: any peer that answers by bitswap
 	Road   string  `json:"road"`    // data port, libp2p or bitswap
 	Rate   float64 `json:"rate"`    // bytes a second
 }

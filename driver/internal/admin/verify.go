@@ -61,8 +61,8 @@ type verifyLine struct {
 	Error    string          `json:"error,omitempty"`
 }
 
-// Verify has the registry read its blobs, or those of an image, and mend them. It ends
-// with ctx, there as well. progress is called about once a second.
+// Verify has the registry read its blobs, or those of an image, and mend them. When ctx
+// ends, the verification in the registry ends, too. progress is called about once a second.
 func (c *Client) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (v Verification, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://registry/v1/verify?image="+url.QueryEscape(image), nil)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) verify(src Source) http.HandlerFunc {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		lines := json.NewEncoder(w)
 		send := func(line verifyLine) {
-			_ = lines.Encode(line) // who asked has gone: the context says so
+			_ = lines.Encode(line) // the client has gone: the context says so
 			_ = http.NewResponseController(w).Flush()
 		}
 		result, err := src.Verify(r.Context(), r.URL.Query().Get("image"), func(p VerifyProgress) { send(verifyLine{Progress: &p}) })

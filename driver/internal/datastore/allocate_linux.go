@@ -12,7 +12,8 @@ func allocateBehind(f *os.File, end, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, end, n)
 }
 
-// allocate gives a file n bytes of the disk. Where the file system cannot, they are written.
+// allocate gives a file n bytes of the disk. When the file system cannot allocate, the
+// bytes are written.
 func allocate(f *os.File, n int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, n)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

@@ -18,15 +18,15 @@ const (
 	closeWait = 15 * time.Second // for badger at the end, which may need room to flush
 )
 
-// Datastore is badger behind one owner. It implements ds.TxnDatastore and ds.Batching.
-// All methods are safe for concurrent use. Contexts bound waits for a read; a write that
-// has begun is waited for, as its end decides what may be said.
+// Datastore is badger behind one owner. It implements ds.TxnDatastore and ds.Batching. All
+// methods are safe for concurrent use. Contexts bound waits for a read. A write that has
+// begun is always waited for, because only its end tells whether it may be acknowledged.
 type Datastore struct {
 	dir     string
 	log     *logrus.Entry
 	reserve *reserve
 	owed    atomic.Int64 // bytes that badger flushes when it is closed, at most
-	since   atomic.Int64 // unix nanoseconds: what the owner does now began then; 0: nothing
+	since   atomic.Int64 // unix nanoseconds when the owner's present work began; 0: it has none
 
 	mu      sync.Mutex
 	current *engine       // nil while badger is closed
@@ -53,8 +53,8 @@ type health struct {
 	failed  chan struct{} // closed when they are no more
 }
 
-// Open opens the datastore in a directory, which it makes. Where the disk is full it opens
-// for reading, and takes writes when there is room.
+// Open opens the datastore in a directory, which it makes. On a full disk it opens for
+// reading, and takes writes once there is room.
 func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("datastore: %w", err)
@@ -80,7 +80,8 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 	return d, nil
 }
 
-// openFirst opens badger with a bound: it retries for ever a flush that its replay needs.
+// openFirst opens badger with a bound in time, because badger retries for ever a flush that
+// its replay needs.
 func (d *Datastore) openFirst() (*engine, error) {
 	d.roomToFlush()
 	type opened struct {
@@ -119,7 +120,7 @@ func (d *Datastore) newWatch() *watch {
 	}}
 }
 
-// engine is the open badger, or nil, and what is closed when that changes.
+// engine returns the open badger, or nil, and a channel that is closed when that changes.
 func (d *Datastore) engine() (*engine, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,7 +135,7 @@ func (d *Datastore) replace(e *engine) {
 	d.changed = make(chan struct{})
 }
 
-// fail ends writing. It says so once.
+// fail ends writing, and logs that once.
 func (d *Datastore) fail(cause error) *Unavailable {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -146,7 +147,7 @@ func (d *Datastore) fail(cause error) *Unavailable {
 	return d.health.refusal
 }
 
-// recovered takes writes again.
+// recovered lets writes in again.
 func (d *Datastore) recovered() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -174,7 +175,7 @@ func (d *Datastore) Writable() error {
 	return nil
 }
 
-// unavailable is what reads and stale transactions get.
+// unavailable is the error that reads and stale transactions get.
 func (d *Datastore) unavailable(cause error) error {
 	if h := d.state(); h.refusal != nil {
 		return &Unavailable{Full: h.refusal.Full, Err: fmt.Errorf("%w: %w", cause, h.refusal.Err)}
@@ -208,8 +209,8 @@ func (d *Datastore) Delete(_ context.Context, k ds.Key) error {
 // Sync implements ds.Datastore: a write that has returned is synced.
 func (d *Datastore) Sync(context.Context, ds.Key) error { return d.Writable() }
 
-// Close ends within half a minute, also on a full disk: what badger cannot flush then is
-// in its value log, synced, and read from there at the next start. It may be called again.
+// Close ends within half a minute, even on a full disk: data that badger cannot flush is in
+// its value log, synced, and read from there at the next start. Close may be called again.
 func (d *Datastore) Close() error {
 	var err error
 	d.closeOnce.Do(func() { err = d.close() })

@@ -11,12 +11,12 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// TableSize is that of badger's tables in bytes. A transaction may take 15% of it: it
+// TableSize is the size of badger's tables in bytes. A transaction may take 15% of it: it
 // must hold a whole delta of 1 MiB and what the CRDT keeps of it, which can be 7 MiB.
 const TableSize = 64 << 20
 
-// logSize is that of the value log's files. They are collected one at a time while
-// nothing is written, so they are small.
+// logSize is the size of the value log's files in bytes. They are garbage-collected one at
+// a time while nothing is written, so they are small.
 const logSize = 64 << 20
 
 // engine is one opened badger. It is used, and then closed for good.
@@ -29,7 +29,7 @@ type engine struct {
 	mu    sync.Mutex
 	users int
 	ended bool
-	idle  chan struct{} // closed when it has ended and nobody uses it
+	idle  chan struct{} // closed when it has ended and is not in use
 }
 
 func badgerOptions(dir string, w *watch) badger.Options {
@@ -47,7 +47,7 @@ func badgerOptions(dir string, w *watch) badger.Options {
 	return o
 }
 
-// openEngine may take as long as a flush that waits for room.
+// openEngine opens badger, which may take as long as a flush that waits for room.
 func openEngine(dir string, w *watch) (*engine, error) {
 	db, err := badger.Open(badgerOptions(dir, w))
 	if err != nil {
@@ -75,8 +75,8 @@ func (e *engine) done() {
 	}
 }
 
-// close waits for those who use the engine, which takes as long as one read. badger
-// retries a flush until there is room for it.
+// close waits for the users of the engine, for as long as one read takes. badger retries a
+// flush until there is room for it.
 func (e *engine) close() error {
 	e.mu.Lock()
 	e.ended = true

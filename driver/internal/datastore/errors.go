@@ -13,7 +13,7 @@ var ErrClosed = errors.New("datastore is closed")
 var ErrTooBig = errors.New("too much for one transaction of the datastore")
 
 // Unavailable reports that the datastore takes no writes now, or cannot be read now. It
-// heals by itself. What a write that got it has written may be there afterwards.
+// heals by itself. The changes of a write that returned it may be on disk afterwards.
 type Unavailable struct {
 	Full bool // the file system has no room left
 	Err  error

@@ -13,8 +13,8 @@ const (
 	manifestLeast = 64 << 10 // of them left, before more are
 )
 
-// keepManifest allocates room behind the end of badger's manifest. badger repeats an append
-// that failed behind the part of it that was written, and no start can read that.
+// keepManifest allocates room behind the end of badger's manifest. badger repeats a failed
+// append behind the part of it that was written, and cannot open such a manifest any more.
 func keepManifest(dir string) error {
 	f, err := os.OpenFile(filepath.Join(dir, badger.ManifestFilename), os.O_WRONLY, 0)
 	if err != nil {

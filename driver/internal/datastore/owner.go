@@ -25,7 +25,7 @@ const (
 type commit struct {
 	on      *engine // the badger its transaction read, nil: any
 	changes []change
-	done    chan error // buffered: the owner never waits for a caller
+	done    chan error // buffered, so that the owner never waits for a caller
 }
 
 func (c *commit) size() (n int) {
@@ -104,8 +104,8 @@ func (d *Datastore) gather(first *commit) []*commit {
 	return group
 }
 
-// write commits a group in one transaction, or each of it in one of its own where they do
-// not fit, or where badger would not have one of them.
+// write commits a group in one transaction, or each commit in a transaction of its own when
+// they do not fit, or when badger rejects one of them.
 func (d *Datastore) write(group []*commit) {
 	defer d.busy()()
 	err := d.writeOnce(group)
@@ -155,8 +155,9 @@ func (d *Datastore) busy() (end func()) {
 	return func() { d.since.Store(0) }
 }
 
-// collect frees one file of the value log, while nobody writes: badger copies what is alive
-// in it, and after a failed write in between would point to the wrong place and delete it.
+// collect frees one file of the value log while nothing is written: badger copies the
+// file's live values, and after a failed write in between it would point to the wrong
+// place, and delete the originals.
 func (d *Datastore) collect() (next time.Duration) {
 	defer d.busy()()
 	e, _ := d.engine()
@@ -166,7 +167,7 @@ func (d *Datastore) collect() (next time.Duration) {
 	return collectPause
 }
 
-// heal gets the datastore to take writes, or ends when it is closed.
+// heal makes the datastore take writes again, or ends when it is closed.
 func (d *Datastore) heal() {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
@@ -185,7 +186,7 @@ func (d *Datastore) heal() {
 	}
 }
 
-// tryAgain writes for trial when there is room, after badger was opened again if it failed.
+// tryAgain makes a trial write when there is room, after opening badger again if it failed.
 func (d *Datastore) tryAgain() error {
 	defer d.busy()()
 	e, _ := d.engine()
@@ -198,7 +199,7 @@ func (d *Datastore) tryAgain() error {
 	return d.trial(e, trialRoom)
 }
 
-// trial writes when there is room for that, and for n bytes more.
+// trial makes a trial write when there is room for that, and for n bytes more.
 func (d *Datastore) trial(e *engine, n int64) error {
 	if !d.roomFor(n) {
 		return errNoRoom
@@ -209,8 +210,8 @@ func (d *Datastore) trial(e *engine, n int64) error {
 	return nil
 }
 
-// reopen closes badger, when there is room for that, and opens it. Reads go on until it is
-// closed, and wait then.
+// reopen closes badger, when there is room for that, and opens it again. Reads go on until
+// badger is closed, and then wait.
 func (d *Datastore) reopen(e *engine) (*engine, error) {
 	if !d.roomToFlush() {
 		return nil, errNoRoom

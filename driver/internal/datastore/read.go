@@ -13,7 +13,7 @@ import (
 // readWait is how long a read waits while badger is closed and opened again.
 const readWait = 10 * time.Second
 
-// acquire gives the open badger, for which done must be called.
+// acquire returns the open badger; done must be called after using it.
 func (d *Datastore) acquire(ctx context.Context) (*engine, error) {
 	for {
 		e, changed := d.engine()
@@ -90,7 +90,7 @@ func (d *Datastore) GetSize(ctx context.Context, k ds.Key) (n int, err error) {
 }
 
 // Query implements ds.Datastore. Results are in the order of their keys, unless the query
-// has another one. They end with an error when badger is closed meanwhile.
+// asks for another order. They end with an error when badger is closed meanwhile.
 func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, error) {
 	e, err := d.acquire(ctx)
 	if err != nil {
@@ -109,7 +109,7 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 			}
 		}
 		err := e.db.View(func(txn *badger.Txn) error { return iterate(txn, q, limit, send) })
-		e.done() // first: who asked may never read the error
+		e.done() // first: the caller may never read the error
 		if err != nil {
 			select {
 			case out <- query.Result{Error: err}:
@@ -120,8 +120,8 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 	return query.NaiveQueryApply(rest, res), nil
 }
 
-// narrow is what is left of a query when what lies below its prefix comes in the order of
-// its keys, and how many entries are needed of that; 0: all.
+// narrow returns what is left of a query when the entries below its prefix come in the
+// order of their keys, and how many of these entries are needed; 0: all.
 func narrow(q query.Query) (rest query.Query, limit int) {
 	rest = q
 	rest.Prefix = ""
@@ -136,7 +136,7 @@ func narrow(q query.Query) (rest query.Query, limit int) {
 	return rest, limit
 }
 
-// iterate sends what lies below a query's prefix, limit at most unless that is 0.
+// iterate sends the entries below a query's prefix, at most limit unless that is 0.
 func iterate(txn *badger.Txn, q query.Query, limit int, send func(query.Result) error) error {
 	opt := badger.DefaultIteratorOptions
 	opt.PrefetchValues = !q.KeysOnly
@@ -158,7 +158,7 @@ func iterate(txn *badger.Txn, q query.Query, limit int, send func(query.Result) 
 	return nil
 }
 
-// prefixOf is what the keys that a query wants begin with.
+// prefixOf is the prefix of all keys that a query wants.
 func prefixOf(q query.Query) string {
 	if key := ds.NewKey(q.Prefix).String(); key != "/" {
 		return key + "/"

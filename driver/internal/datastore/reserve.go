@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// ReserveSize is that of the reserve file in bytes: a table that is being flushed, and
-	// one behind it.
+	// ReserveSize is the size of the reserve file in bytes: a table that is being flushed,
+	// and one behind it.
 	ReserveSize = 2 * TableSize
 
 	// MinFree is how many bytes uploads and transfers leave free beside the reserve file.
@@ -82,8 +82,9 @@ func freeBytes(dir string) (int64, error) {
 }
 
 // Headroom returns how many bytes uploads and transfers may write to the datastore's file
-// system without taking what badger needs: what is free, less MinFree, less what is missing
-// of the reserve file. Not above zero, they have to be refused.
+// system without taking room that badger needs: the free bytes, less MinFree, less those
+// that the reserve file lacks. When it is not above zero, uploads and transfers have to be
+// refused.
 func (d *Datastore) Headroom() (int64, error) {
 	free, err := freeBytes(d.dir)
 	if err != nil {
@@ -101,15 +102,15 @@ func (d *Datastore) full(cause error) bool {
 	return err == nil && free < closeMargin
 }
 
-// roomFor reports whether n bytes can be written and closeMargin is left. The reserve is
-// not for that.
+// roomFor reports whether n bytes can be written and closeMargin is left. The reserve must
+// not be used for such writes.
 func (d *Datastore) roomFor(n int64) bool {
 	free, err := freeBytes(d.dir)
-	return err != nil || free >= closeMargin+n // badger fails where this cannot know
+	return err != nil || free >= closeMargin+n // badger fails when this cannot be known
 }
 
 // roomToFlush reports whether there is room for what badger writes when it is closed or
-// opened. The reserve is freed if that takes it.
+// opened. It frees the reserve if there is no room otherwise.
 func (d *Datastore) roomToFlush() bool {
 	need := min(d.owed.Load(), flushMost)
 	if !d.roomFor(need) {
@@ -137,8 +138,9 @@ func (d *Datastore) tend() {
 	}
 }
 
-// unstick gives the owner what it may wait for. Where a write has failed that is the whole
-// reserve: a quota bounds badger that the file system's free space does not tell of.
+// unstick gives the owner the room for which it may be waiting. After a failed write that
+// is the whole reserve, because a quota may bind badger that the file system's free space
+// does not show.
 func (d *Datastore) unstick() {
 	if d.state().refusal != nil {
 		d.reserve.free()

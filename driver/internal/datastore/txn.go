@@ -32,8 +32,8 @@ func (c change) set(txn *badger.Txn) error {
 // errRejected reports that badger refused a change before anything was written.
 var errRejected = errors.New("rejected")
 
-// batch gathers changes. One of more than partSize bytes or partCount changes is committed
-// in parts, in the order of its changes. It is not safe for concurrent use.
+// batch gathers changes. A batch of more than partSize bytes or partCount changes is
+// committed in parts, in the order of its changes. It is not safe for concurrent use.
 type batch struct {
 	d       *Datastore
 	changes []change
@@ -71,8 +71,9 @@ func partLen(changes []change) int {
 	return len(changes)
 }
 
-// txn reads the datastore as it was when it began, and its own writes, and commits these
-// at once. Of two that write the same key the later commit stands: nothing is compared.
+// txn reads the datastore as it was when the transaction began, and its own writes, and
+// commits these at once. Of two transactions that write the same key the later commit wins:
+// conflicts are not detected.
 type txn struct {
 	d    *Datastore
 	on   *engine
@@ -100,7 +101,7 @@ func (t *txn) Put(_ context.Context, k ds.Key, v []byte) error {
 
 func (t *txn) Delete(_ context.Context, k ds.Key) error { return t.put(change{key: k, delete: true}) }
 
-// own is what the transaction itself writes at k.
+// own returns the value that the transaction itself writes at k.
 func (t *txn) own(k ds.Key) (c change, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,7 +109,7 @@ func (t *txn) own(k ds.Key) (c change, ok bool) {
 	return c, ok
 }
 
-// read runs f on the snapshot, if the datastore was not opened again since.
+// read runs f on the snapshot, unless badger was opened again since.
 func (t *txn) read(f func(*badger.Txn) error) error {
 	if !t.on.use() {
 		return t.d.unavailable(errStale)

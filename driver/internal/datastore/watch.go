@@ -8,18 +8,17 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// watch is badger's logger. badger reports what fails in its own goroutines, a flush or
-// a write of its own, only there. It logs a failed batch of writes before it begins the
-// next one, so whoever looks here after a write succeeded knows whether one before it had
-// failed.
+// watch is badger's logger. badger reports failures of its own goroutines, such as a flush,
+// only to its logger. It logs a failed batch of writes before it begins the next one, so a
+// look here after a successful write shows whether a write before it failed.
 type watch struct {
 	log    *logrus.Entry
 	failed atomic.Pointer[error]
 	onFail func(error)
-	over   atomic.Bool // badger did not open: what is left of it concerns nobody
+	over   atomic.Bool // badger did not open: its remaining errors do not matter
 }
 
-// Errorf takes what badger calls an error: after any of them it is opened again.
+// Errorf takes what badger logs as an error: after any of these badger is opened again.
 func (w *watch) Errorf(format string, args ...any) {
 	err := errorOf(format, args)
 	w.log.WithError(err).Debug("badger")

@@ -16,8 +16,8 @@ type announcements struct {
 	heads []cid.Cid
 }
 
-// announceHeads queues heads for the publisher. It never blocks: what a slow
-// network does not carry, the exchange of heads does.
+// announceHeads queues heads for the publisher. It never blocks: heads that a slow network
+// does not carry are found by the exchange of heads.
 func (m *Map) announceHeads(heads []cid.Cid) {
 	if m.cfg.Swarm == nil || len(heads) == 0 {
 		return
@@ -34,8 +34,8 @@ func (m *Map) announceHeads(heads []cid.Cid) {
 	}
 }
 
-// publisher sends what is queued. Of heads that gathered meanwhile only the
-// last matters: each local delta follows the one before.
+// publisher sends queued heads. Of heads that gathered meanwhile only the last matters,
+// because each local delta follows the one before.
 func (m *Map) publisher() {
 	for {
 		select {

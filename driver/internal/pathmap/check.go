@@ -10,26 +10,29 @@ import (
 )
 
 // maxJump is by how much the counter of a version may exceed the greatest that this
-// registry knows: a member that wrote 2^64-1 would leave no greater one to anybody. No
-// swarm writes so often that a partition comes near it: a registry that makes 1,000
-// versions a second needs seven weeks. Histories that are joined are judged as a whole
-// (reach), so that a newcomer takes what the others have come to by steps.
+// registry knows: a member that wrote 2^64-1 would leave no greater counter to any
+// registry. No swarm writes so often that a partition comes near maxJump: a registry that
+// makes 1,000 versions a second needs seven weeks. Deltas that are merged together are
+// judged together (reach), so that a newcomer accepts counters that the others have reached
+// in steps.
 const maxJump = 1 << 32
 
-// maxCounter is the greatest counter that is taken at all: sums with maxJump are exact.
+// maxCounter is the greatest counter that is ever accepted, so that sums with maxJump do
+// not overflow.
 const maxCounter = 1 << 63
 
 // ErrBadPath reports that a path can have no entry: the other registries would refuse it.
 var ErrBadPath = errors.New("not a path that registries take from each other")
 
-// errUnacceptable reports that the other registries would refuse a delta as it was made.
+// errUnacceptable reports that the other registries would refuse a delta that was made
+// here.
 var errUnacceptable = errors.New("the other registries would refuse these changes")
 
-// checkOp refuses a write, before it joins others in a delta, for whatever of it the
-// other registries would refuse: nobody follows a registry that wrote it.
+// checkOp refuses a write that the other registries would refuse, before it joins others in
+// a delta: no registry follows one that wrote such a delta.
 func (m *Map) checkOp(op Op) error {
 	if op.Entry == nil {
-		return m.View().readable(op.Path) // it names versions that were taken
+		return m.View().readable(op.Path) // it names versions that were accepted
 	}
 	key := keyOf(op.Path, version{maxCounter, m.cfg.Self}).String()
 	if len(key) > maxKey-writerSize {
@@ -46,8 +49,9 @@ func (m *Map) checkOp(op Op) error {
 	return nil
 }
 
-// readable is ErrNewerEntry for a path with a version that this release cannot read: it
-// deletes none, as it cannot know what goes with it.
+// readable returns ErrNewerEntry for a path with a version that this release cannot read.
+// Such a version is never deleted, because this release cannot know what would be lost with
+// it.
 func (v View) readable(path string) error {
 	for _, st := range v.s.versionsOf(path) {
 		if st.err != nil {
@@ -57,8 +61,8 @@ func (v View) readable(path string) error {
 	return nil
 }
 
-// checkOwn has a delta that was just made here pass all checks of one that is received,
-// and gives its priority.
+// checkOwn makes a delta that was just made here pass all checks of received ones, and
+// returns its priority.
 func (m *Map) checkOwn(c cid.Cid) (priority uint64, err error) {
 	b, err := m.blocks.Get(m.ctx, c)
 	if err != nil {
@@ -91,8 +95,8 @@ func (d *delta) checkCounters(greatest uint64) error {
 	return nil
 }
 
-// reach is the greatest counter that follows from the greatest known by no step beyond
-// maxJump, through the deltas that are to be merged, in whatever order they come.
+// reach is the greatest counter that can be reached from the greatest known one, through
+// the deltas that are to be merged in any order, by steps of at most maxJump.
 type reach struct {
 	known, next uint64
 	far         []uint64 // counters that do not follow from the greatest known at once

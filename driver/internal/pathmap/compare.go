@@ -10,16 +10,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// askAtOnce is how many members are asked for their heads in one round, which is a
-// second. A swarm that is no larger hears of a push in the next round. In a larger
-// one members also learn of it from those who learned of it before: of a thousand
-// 16 or so have it after one round, a quarter after two, all but a hundredth after
-// three, and all after four. So it takes 4 s when every announcement was lost, and
-// a round costs 16 small round trips however many members there are.
+// askAtOnce is how many members are asked for their heads in one round, which is a second.
+// A swarm that is no larger hears of a push in the next round. In a larger one members also
+// learn of it from members that learned of it before: of a thousand, some 16 have it after
+// one round, a quarter after two, all but a hundredth after three, and all after four. So
+// it takes 4 s when every announcement was lost, and a round costs 16 small round trips
+// however many members there are.
 const askAtOnce = 16
 
-// comparer asks members for their heads round by round. One that does not answer
-// is passed over until it does or is given up, and keeps nobody else waiting.
+// comparer asks members for their heads round by round. A member that does not answer is
+// passed over until it does or is given up, and keeps no other waiting.
 type comparer struct {
 	mu     sync.Mutex
 	asking map[peer.ID]bool
@@ -47,7 +47,7 @@ func (c *comparer) done(id peer.ID) {
 	delete(c.asking, id)
 }
 
-// ticker compares heads with members, for announcements that were lost.
+// ticker compares heads with members, because announcements can be lost.
 func (m *Map) ticker() {
 	tick := time.NewTicker(m.cfg.ExchangeInterval)
 	defer tick.Stop()
@@ -67,7 +67,8 @@ func (m *Map) ticker() {
 	}
 }
 
-// unheard are asked as well: another registry with this one's peer ID may have their ear.
+// Members in unheard are asked as well: they may be listening to another registry with this
+// one's peer ID.
 func (m *Map) unheard() []peer.ID {
 	return slices.DeleteFunc(m.cfg.Swarm.Unheard(), func(id peer.ID) bool { return !m.cfg.Swarm.Trusts(id) })
 }

@@ -9,13 +9,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Of two versions of a path the one with the greater Lamport counter wins. A registry
-// that lacks a part of the history would write below what it has not merged, and its
-// push, the last of all, would lose. So members tell each other the greatest counter
-// that they have seen, with their heads, and each writes above what it was told.
+// Of two versions of a path the one with the greater Lamport counter wins. A registry that
+// lacks a part of the history would write below what it has not merged, and its push, the
+// last of all, would lose. So members tell each other, with their heads, the greatest
+// counter that they have seen, and each writes with a greater one than it was told.
 
-// maxTold is how far beyond what is merged here a counter may be that a member tells. It
-// is half of what a delta may jump, so that nobody refuses a write above it.
+// maxTold is how far a counter told by a member may be beyond those merged here. It is half
+// of what a delta may jump, so that no registry refuses a write above it.
 const maxTold = maxJump / 2
 
 // announcedCounter is the field of an announcement that carries the counter, beyond those
@@ -25,8 +25,8 @@ const announcedCounter protowire.Number = 1000
 // greatest is the greatest counter that this map knows of, merged or told.
 func (m *Map) greatest() uint64 { return max(m.merged.Load(), m.told.Load()) }
 
-// hearCounter takes the greatest counter that a trusted member has seen. One that is too
-// far off is not believed: it would use up the counters.
+// hearCounter takes the greatest counter that a trusted member has seen. A counter that is
+// too far off is not believed, because it would use up the counters.
 func (m *Map) hearCounter(counter uint64) (believed bool) {
 	if counter > maxCounter || counter > m.merged.Load()+maxTold {
 		return false
@@ -39,7 +39,7 @@ func (m *Map) hearCounter(counter uint64) (believed bool) {
 	}
 }
 
-// nextCounter is that of a new version; lock is held.
+// nextCounter is the counter of a new version; lock is held.
 func (m *Map) nextCounter() (uint64, error) {
 	greatest := max(m.counter, m.told.Load())
 	if greatest >= maxCounter {

@@ -68,8 +68,9 @@ func parseDelta(b blocks.Block) (*delta, error) {
 	return d, nil
 }
 
-// parentsOf reads what a delta follows, and nothing else of it: what an older release
-// let in is handed on as it is, and whoever takes it judges for itself.
+// parentsOf reads what a delta follows, and nothing else of it: a delta that an older
+// release accepted is passed on as it is, and the registry that receives it checks it for
+// itself.
 func parentsOf(b blocks.Block) ([]cid.Cid, error) {
 	node, err := merkledag.DecodeProtobuf(b.RawData())
 	if err != nil {

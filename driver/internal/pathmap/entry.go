@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// entryFormat is the first byte of every stored entry. A reader that meets a
-// greater one keeps the entry and reports it as ErrNewerEntry.
+// entryFormat is the first byte of every stored entry. A release that reads a greater
+// format keeps the entry, and reports it as ErrNewerEntry.
 const entryFormat = 1
 
 // Fields of an entry, as protobuf wire types. Numbers are never used again.

@@ -15,10 +15,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// feed is the Broadcaster the CRDT sees. What the CRDT "receives" is only what
-// apply hands it, one delta at a time and after its parents; what it
-// "broadcasts" is only queued, so that it never fails: a failed broadcast makes
-// go-ds-crdt keep the pending delta and assert it again later.
+// feed is the Broadcaster the CRDT sees. The CRDT "receives" only what merge hands it, one
+// delta at a time and after its parents. What it "broadcasts" is only queued, so that
+// broadcasting never fails: after a failure go-ds-crdt would keep the pending delta and
+// write it again later.
 type feed struct {
 	jobs chan feedJob
 
@@ -81,12 +81,13 @@ func (f *feed) finish() {
 	}
 }
 
-// mergeTimeout bounds the CRDT's work on one delta whose blocks are all here. It
-// gives up itself after its DAGSyncerTimeout.
+// mergeTimeout bounds the CRDT's work on one delta whose blocks are all here. The CRDT
+// itself gives up after its DAGSyncerTimeout.
 const mergeTimeout = time.Minute
 
-// merge hands the CRDT one head and waits until it has dealt with it: once it
-// has begun, not even the map's end leaves it alone with the transaction.
+// merge hands the CRDT one head and waits until the CRDT is done with it. Once merge has
+// begun it waits even when the map is closing, so that the CRDT never writes to a
+// transaction that has ended.
 func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 	payload, err := encodeHeads([]cid.Cid{head})
 	if err != nil {
@@ -108,8 +109,8 @@ func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 	}
 }
 
-// beingMerged is the blockstore as the CRDT sees it: it reads the delta that it merges
-// twice, which is in memory.
+// beingMerged is the blockstore that the CRDT reads from. The CRDT reads a delta twice
+// while it merges it, so that delta is held in memory.
 type beingMerged struct {
 	blockstore.Blockstore
 	block atomic.Pointer[blocks.Block]

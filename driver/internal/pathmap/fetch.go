@@ -43,7 +43,8 @@ func (m *Map) dial(ctx context.Context, id peer.ID) (*exchange, error) {
 	return x, nil
 }
 
-// dialAnew replaces a connection that waited for so long that the member may have ended it.
+// dialAnew replaces a connection that was idle for so long that the member may have ended
+// it.
 func (x *exchange) dialAnew(ctx context.Context) error {
 	x.close()
 	fresh, err := x.m.dial(ctx, x.id)
@@ -53,8 +54,8 @@ func (x *exchange) dialAnew(ctx context.Context) error {
 	return err
 }
 
-// continueUntil lets an exchange outlive the context it was dialled with; false
-// when that has ended it already.
+// continueUntil lets an exchange outlive the context with which it was dialled; false when
+// that context has already ended it.
 func (x *exchange) continueUntil(ctx context.Context) bool {
 	ok := x.stop()
 	x.stop = context.AfterFunc(ctx, func() { _ = x.conn.Close() })
@@ -80,7 +81,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
 	x.m.meeting.named.Store(true)
-	if !x.m.isRefused(x.id) { // one that is not followed is nobody to catch up with
+	if !x.m.isRefused(x.id) { // catching up with a member that is refused is not possible
 		x.m.meeting.answered()
 	}
 	if a.Counter != nil && x.m.hearCounter(*a.Counter) {
@@ -95,8 +96,8 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	return a.Heads, nil
 }
 
-// follow reads what is missing of the heads' ancestry and merges it. What arrived is
-// kept, whatever happens next: the next exchange, with whomever, goes on from there.
+// follow reads what is missing of the heads' ancestry and merges it. What arrived is kept,
+// whatever happens next: the next exchange, with any member, goes on from there.
 func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 	whole := len(x.m.Heads()) == 0
 	for {
@@ -112,8 +113,8 @@ func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 	}
 }
 
-// inTurn waits until it may read from the member, and reads: a few deltas that follow
-// what is here, or the whole of a history.
+// inTurn waits for its turn to read from the member, and then reads: a few deltas that
+// follow what is here, or a whole history.
 func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err error) {
 	began := time.Now()
 	t, err := x.m.turns.take(ctx, x.id, heads, whole)
@@ -145,8 +146,8 @@ func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err
 	return err
 }
 
-// few reads newest first, and merges once all is there: a member of a release before has
-// no other way, and for what was just written it takes one round trip.
+// few reads newest first, and merges once everything has come: for recent writes that takes
+// one round trip, and members of an older release know no other way.
 func (x *exchange) few(t *turn, heads []cid.Cid, most int) error {
 	w := x.m.newWanted()
 	for _, h := range heads {
@@ -251,7 +252,7 @@ func (m *Map) keep(bs []blocks.Block) error {
 	if len(bs) == 0 {
 		return nil
 	}
-	m.lock.Lock() // the ledger may be in a transaction that is thrown away
+	m.lock.Lock() // the ledger may be in a transaction that will be discarded
 	defer m.lock.Unlock()
 	if err := m.keepLocked(bs); err != nil {
 		return fmt.Errorf("%w: %w", errNotStored, err)

@@ -9,17 +9,17 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// firstStep is by how many priorities below this registry's lowest head a history is
-// read when it does not follow from there. It grows with every try.
+// firstStep is how many priorities below this registry's lowest head reading begins when
+// the member's history does not follow from there. It grows with every try.
 const firstStep = 1 << shelfBits
 
-// maxHistory is no bound for what is read newest first.
+// maxHistory means that there is no bound on what is read newest first.
 const maxHistory = math.MaxInt
 
 // history reads a long part of the history from one member, oldest first, and merges each
-// page before it asks for the next: what is in memory does not grow with it, and whoever
-// is cut off, here or there, goes on from what is merged. It begins at the heads that are
-// here, and further down where what comes does not follow from them.
+// page before it asks for the next: memory does not grow with the history, and after a cut,
+// at either end, reading goes on from what is merged. It begins at the heads that are here,
+// and further down when the member's deltas do not follow from them.
 func (x *exchange) history(t *turn, heads []cid.Cid) error {
 	from, err := x.m.lowestHead()
 	if err != nil {
@@ -44,7 +44,7 @@ func (x *exchange) history(t *turn, heads []cid.Cid) error {
 	}
 }
 
-// lowestHead is the least priority of the heads that are here; 0 where nothing is.
+// lowestHead is the least priority of the heads that are here; 0 when there are none.
 func (m *Map) lowestHead() (lowest uint64, err error) {
 	for i, h := range m.Heads() {
 		priority, _, err := m.known(h)
@@ -58,8 +58,8 @@ func (m *Map) lowestHead() (lowest uint64, err error) {
 	return lowest, nil
 }
 
-// pass merges what a member lists from a priority on. Its lists grow: also on a connection
-// that is cut after a few kB there is some progress.
+// pass merges what a member lists from a priority on. The lists begin small and grow, so
+// that there is progress even on a connection that is cut after a few kB.
 func (x *exchange) pass(t *turn, from uint64) error {
 	at := place{priority: from}
 	for names := firstPage; ; names = min(4*names, maxList) {
@@ -107,8 +107,8 @@ func (x *exchange) list(t *turn, at place, most int) (list []cid.Cid, next place
 	return list, at, a.More, nil
 }
 
-// mergeList merges what is missing of the deltas that a list names, in its order, page by
-// page; also of a page that was cut what came before.
+// mergeList merges those of a list's deltas that are missing here, in the list's order,
+// page by page; of a page that was cut it merges what came before the cut.
 func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 	m, stored := x.m, map[cid.Cid]bool{} // by an exchange before
 	var missing, ask []cid.Cid
@@ -153,7 +153,8 @@ func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 	return nil
 }
 
-// get asks for deltas by name and gives those that came, which are the first.
+// get asks for deltas by name and returns those that came, which are the first ones asked
+// for.
 func (x *exchange) get(t *turn, ask []cid.Cid) (page map[cid.Cid]*delta, err error) {
 	page = map[cid.Cid]*delta{}
 	if len(ask) == 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// inbox is what is to be asked of whom: one errand a member, however often it
-// spoke, beside the one that is being run.
+// inbox holds what is to be asked of which member: one errand a member, however often the
+// member announced something, beside the one that is being run.
 type inbox struct {
 	mu   sync.Mutex
 	todo map[peer.ID]*errand
@@ -49,7 +49,7 @@ func (i *inbox) poke() {
 	}
 }
 
-// next picks a member nobody is talking with.
+// next picks a member that no worker is talking with.
 func (i *inbox) next() (id peer.ID, heads []cid.Cid, ok bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -78,7 +78,7 @@ func (i *inbox) done(id peer.ID) {
 	}
 }
 
-// pending are the errands that are not over now.
+// pending are the errands that are not done yet.
 func (i *inbox) pending() (all []*errand) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -90,8 +90,8 @@ func (i *inbox) pending() (all []*errand) {
 	return all
 }
 
-// Follow waits until the map has followed, as far as it could, what members named
-// before the call. It asks nobody anything new, and ends with ctx at the latest.
+// Follow waits until the map has followed, as far as it could, what members named before
+// the call. It sends no new questions, and ends with ctx at the latest.
 func (m *Map) Follow(ctx context.Context) {
 	for _, e := range m.inbox.pending() {
 		select {

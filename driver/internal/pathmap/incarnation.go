@@ -19,11 +19,11 @@ import (
 // and a registry writes under a new one unless it heard from all members that it knows,
 // since it started, that none has seen a newer write of it than its datastore knows.
 
-// incarnationKey is where the incarnation is that this registry wrote under last.
+// incarnationKey holds the incarnation under which this registry last wrote.
 var incarnationKey = ds.NewKey("/paths/incarnation")
 
-// writerSize bounds the writer's part of a key that this registry makes, beyond its peer
-// ID: the dot and the incarnation.
+// writerSize bounds what the writer in a key adds to the peer ID: the dot and the
+// incarnation.
 const writerSize = 9
 
 // newIncarnation is 40 random bits: enough for one peer ID.
@@ -33,19 +33,20 @@ func newIncarnation() string {
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b))
 }
 
-// peerOf is the peer ID in a writer, which older releases are without an incarnation.
+// peerOf is the peer ID in a writer. Writers of older releases have no incarnation.
 func peerOf(writer string) string {
 	id, _, _ := strings.Cut(writer, ".")
 	return id
 }
 
-// incarnation is what this registry writes under, and what speaks for it.
+// incarnation is the one under which this registry writes, and whether the members have
+// vouched for it.
 type incarnation struct {
 	mu      sync.Mutex
 	name    string           // the one written under last; "": none yet
-	settled bool             // it is on disk, and this run may write under it
+	settled bool             // the incarnation is on disk, and this run may write under it
 	own     uint64           // greatest counter that this registry can have used
-	foreign uint64           // greatest of its writes that others know of and it does not
+	foreign uint64           // greatest counter of writes of it that others know of and it does not
 	heard   map[peer.ID]bool // members that know of no newer write of this registry
 }
 
@@ -72,14 +73,15 @@ func (i *incarnation) hear(id peer.ID, written uint64) {
 	i.doubt()
 }
 
-// doubt has the next write take a new incarnation. i.mu is held.
+// doubt makes the next write take a new incarnation. i.mu is held.
 func (i *incarnation) doubt() {
 	i.settled, i.name = false, ""
 	clear(i.heard)
 }
 
-// merged notes a version that came from others: one of this registry's own writer, which
-// it never made, means that it runs twice or was set back.
+// merged notes a version that came from others: a version by this registry's own writer
+// that it never made means that the registry runs twice, or that its datastore was set
+// back.
 func (i *incarnation) merged(self string, v version) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,7 +93,7 @@ func (i *incarnation) merged(self string, v version) {
 
 func writerOf(self, incarnation string) string { return self + "." + incarnation }
 
-// writerName is whom the versions are by that the requests make; "" where they only
+// writerName is the writer of the versions that the requests make; "" when they only
 // delete. What it decides is stored in the transaction of the write; m.lock is held.
 func (m *Map) writerName(group []*writeRequest) (string, error) {
 	if !slices.ContainsFunc(group, (*writeRequest).adds) {
@@ -112,8 +114,9 @@ func (m *Map) writerName(group []*writeRequest) (string, error) {
 	return writerOf(m.cfg.Self, i.name), nil
 }
 
-// vouched reports whether every member that is known knows of no write of this registry
-// that it does not know itself; with none, nobody speaks for it. incarnation.mu is held.
+// vouched reports whether every known member has said that it knows of no write of this
+// registry beyond those in the datastore; false when no member is known. incarnation.mu is
+// held.
 func (m *Map) vouched() bool {
 	if m.cfg.Swarm == nil {
 		return false
@@ -131,7 +134,7 @@ func (m *Map) vouched() bool {
 }
 
 // wrote notes that a delta is on disk, whose versions are up to counter. What was decided
-// for it stands, but where it was put in doubt meanwhile.
+// for it stands, unless it was put in doubt meanwhile.
 func (i *incarnation) wrote(writer string, counter uint64) {
 	if writer == "" {
 		return

@@ -45,9 +45,9 @@ func keyOf(path string, v version) ds.Key {
 
 var errBadKey = errors.New("malformed key")
 
-// parseKey is the inverse of keyOf: it takes no key that keyOf would write otherwise, or
-// two keys would be one version here. A setting's path begins with settingMark. ours is
-// false for a well-formed key of another namespace.
+// parseKey is the inverse of keyOf: it accepts no key that keyOf would write differently,
+// because then two keys would be one version here. A setting's path begins with
+// settingMark. ours is false for a well-formed key of another namespace.
 func parseKey(key string) (path string, v version, ours bool, err error) {
 	if len(key) > maxKey || !strings.HasPrefix(key, "/") || ds.NewKey(key).String() != key {
 		return "", v, false, errBadKey

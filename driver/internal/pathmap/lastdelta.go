@@ -8,9 +8,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// lastDeltas remembers when a delta of each writer was last merged here. What a
-// delta adds names its writer. What it deletes names who wrote that, so a delta that
-// only deletes is its announcer's: a registry announces no others than its own.
+// lastDeltas remembers when a delta of each writer was last merged here. What a delta adds
+// names the delta's writer. What it deletes names the writer of the deleted version, so a
+// delta that only deletes is counted as its announcer's: a registry announces only its own
+// deltas.
 type lastDeltas struct {
 	mu        sync.Mutex
 	when      map[string]time.Time
@@ -39,7 +40,7 @@ func (l *lastDeltas) expect(writer string, delta cid.Cid) {
 	l.announced[writer] = delta
 }
 
-// merged notes who announced a delta, if anybody did.
+// merged notes which member announced a delta, if any did.
 func (l *lastDeltas) merged(delta cid.Cid) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,8 +61,8 @@ func (m *Map) expect(writer peer.ID, delta cid.Cid) {
 	}
 }
 
-// LastDelta says when this run last merged a change by a peer. A delete that came
-// without having been announced is not counted.
+// LastDelta returns when this run last merged a change by a peer. A delete that was not
+// announced is not counted.
 func (m *Map) LastDelta(writer string) (time.Time, bool) {
 	m.last.mu.Lock()
 	defer m.last.mu.Unlock()

@@ -94,9 +94,9 @@ func (l *ledger) GetSize(ctx context.Context, k ds.Key) (n int, err error) {
 	return n, err
 }
 
-// Query answers whole: an iterator left open while others read the same
-// transaction would race with them. Only the start-up reads more than a few
-// keys, and that goes past the ledger.
+// Query reads all results before it returns: an iterator left open while others read the
+// same transaction would race with them. Only the start-up reads more than a few keys, and
+// that bypasses the ledger.
 func (l *ledger) Query(ctx context.Context, q query.Query) (query.Results, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,7 +180,7 @@ func (l *ledger) Delete(ctx context.Context, k ds.Key) error {
 }
 
 func (l *ledger) Sync(context.Context, ds.Key) error { return nil } // commits are synced
-func (l *ledger) Close() error                       { return nil } // the store is its opener's
+func (l *ledger) Close() error                       { return nil } // the store belongs to the code that opened it
 
 // Batch writes straight through: the transaction is the batch.
 func (l *ledger) Batch(context.Context) (ds.Batch, error) { return direct{l}, nil }

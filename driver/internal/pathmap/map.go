@@ -36,17 +36,16 @@ var (
 	counterKey = ds.NewKey("/paths/counter") // greatest Lamport counter seen, also of what is deleted
 )
 
-// Swarm is what the map asks of the network. A trusted member is one whose
-// changes count.
+// Swarm is what the map needs of the network. A trusted member is one whose changes count.
 type Swarm interface {
 	Connected() []peer.ID
 	Trusts(peer.ID) bool
 	Publish(context.Context, []byte) error
 	Listen(protocol.ID) (net.Listener, error)
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
-	Unheard() []peer.ID      // known members that are connected and of which nothing comes
+	Unheard() []peer.ID      // known members that are connected and silent
 	Known() []peer.ID        // members now, or once and not forgotten
-	Remote(net.Conn) peer.ID // of a connection of Listen: who dialled it
+	Remote(net.Conn) peer.ID // the member that dialled a connection of Listen
 }
 
 // Config is what a map is made of.
@@ -56,12 +55,13 @@ type Config struct {
 	Swarm Swarm           // nil: alone
 	Log   *logrus.Entry
 
-	// OnSetting is told each setting's value when the map is opened, and each
-	// change of one. It runs under the map's lock: it may read the map, not write it.
+	// OnSetting is called with each setting's value when the map is opened, and with each
+	// change of one. It runs under the map's lock: it may read the map, but not write to
+	// it.
 	OnSetting func(name, value string)
 
-	// OnAdded is told the paths to which a member's changes gave an entry, once they
-	// are on disk. It runs under the map's lock, like OnSetting, and must not block.
+	// OnAdded is called with the paths to which a member's changes gave an entry, once
+	// these are on disk. It runs under the map's lock, like OnSetting, and must not block.
 	OnAdded func(paths []string)
 
 	// ExchangeInterval is how often heads are compared with members, in case
@@ -158,7 +158,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 func (m *Map) openCRDT() error {
 	opts := crdt.DefaultOptions()
 	opts.Logger = logging.Logger("crdt")
-	opts.RebroadcastInterval = 24 * time.Hour // the exchange of heads does this better
+	opts.RebroadcastInterval = 24 * time.Hour // the exchange of heads replaces this
 	opts.DAGSyncerTimeout = 10 * time.Second  // offline: a block is here, or the delta is refused
 	opts.NumWorkers = 1
 	opts.RepairInterval = 0 // nothing to repair: deltas are merged whole, in order
@@ -208,8 +208,8 @@ func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) er
 	return nil
 }
 
-// Heads returns the deltas nothing follows yet. They are on disk: a head that is
-// only being written is not among them.
+// Heads returns the deltas that no other delta follows yet. All of them are on disk: a head
+// that is still being written is not among them.
 func (m *Map) Heads() []cid.Cid { return *m.heads.Load() }
 
 // liveHeads are the heads inside the transaction; lock is held.
@@ -218,7 +218,7 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 // publish makes a committed state the one readers and members see; lock is held.
 func (m *Map) publish(snap *snapshot) {
 	heads := m.liveHeads()
-	m.merged.Store(m.counter) // before the heads: who is told of those is told of this
+	m.merged.Store(m.counter) // before the heads, because whoever is told of the heads is told of this, too
 	m.heads.Store(&heads)
 	m.tellSettings(m.current.Swap(snap), snap)
 }

@@ -9,15 +9,15 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// meeting is what this map heard from trusted members since it was opened, and whether
-// it has caught up with one of them: all heads that it named at some moment since then
-// are merged.
+// meeting is what this map has heard from trusted members since it was opened, and whether
+// it has caught up with one of them, which means that all heads are merged that the member
+// named at some moment since then.
 type meeting struct {
 	opened time.Time
 	named  atomic.Bool  // a member has named its heads
 	last   atomic.Int64 // when one answered last, since opened
 	met    signal
-	told   signal // one has told the greatest counter that it has seen
+	told   signal // a member has told the greatest counter that it has seen
 	caught signal
 
 	mu      sync.Mutex
@@ -44,9 +44,9 @@ func newMeeting() *meeting {
 // answered notes that a member answered just now, with heads or with deltas.
 func (m *meeting) answered() { m.last.Store(int64(time.Since(m.opened))) }
 
-// await remembers heads that are to be merged before this map has caught up with the
-// member that named them: those it named first, since a member may name newer ones
-// faster than they come.
+// await remembers the heads that have to be merged before this map has caught up with the
+// member that named them. They are the first that it named, since a member may name newer
+// heads faster than they come.
 func (m *meeting) await(id peer.ID, heads []cid.Cid) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -70,7 +70,7 @@ func (m *meeting) caughtUp() {
 	m.pending = nil
 }
 
-// noteMerged looks whether what a member named is merged by now.
+// noteMerged checks whether the heads that a member named are merged by now.
 func (m *Map) noteMerged(id peer.ID) {
 	heads, ok := m.meeting.awaited(id)
 	if !ok {
@@ -81,20 +81,21 @@ func (m *Map) noteMerged(id peer.ID) {
 	}
 }
 
-// Met is closed when the first trusted member since Open has named its heads, and
-// what is unknown of them is being followed.
+// Met is closed when the first trusted member since Open has named its heads, and those
+// that are unknown here are being fetched.
 func (m *Map) Met() <-chan struct{} { return m.meeting.met.c }
 
-// CaughtUp is closed when all heads that some trusted member named since Open are
-// merged: this map then shows what that member did at that moment.
+// CaughtUp is closed when all heads that some trusted member named since Open are merged:
+// this map then shows everything that the member's map showed at that moment.
 func (m *Map) CaughtUp() <-chan struct{} { return m.meeting.caught.c }
 
-// Told is closed when a write here has a greater version than all that some trusted
-// member had seen at a moment since Open: not before it said so, or CaughtUp.
+// Told is closed when a write here is sure to have a greater version than all that some
+// trusted member had seen at a moment since Open: once that member has told its greatest
+// counter, or with CaughtUp.
 func (m *Map) Told() <-chan struct{} { return m.meeting.told.c }
 
-// LastAnswer is when a trusted member answered a question of this map last, one that is
-// not refused; false: none did since Open.
+// LastAnswer is when a trusted member, not one that is refused, last answered a question of
+// this map; false when none has since Open.
 func (m *Map) LastAnswer() (time.Time, bool) {
 	since := m.meeting.last.Load()
 	return m.meeting.opened.Add(time.Duration(since)), since > 0

@@ -8,19 +8,20 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// failure is a transaction that failed, and of which it is not known yet what is on disk.
+// failure is a transaction that failed, and of which it is not known yet how much is on
+// disk.
 type failure struct {
 	cause error
 	keys  []string // that the transaction wrote
 }
 
-// fail answers a failed transaction, and returns its cause. The map that readers see was
-// not changed by it. go-ds-crdt holds heads and pending changes in memory that the disk
-// may not have: it ends here, and is opened again from disk, now or before the next
+// fail handles a failed transaction, and returns its cause. The map that readers see was
+// not changed by it. go-ds-crdt holds heads and pending changes in memory that may not be
+// on disk, so it is closed here, and opened again from disk now or before the next
 // transaction. lock is held.
 func (m *Map) fail(cause error) error {
 	m.feed.take()
-	if err := m.crdt.Load().Close(); err != nil { // it must be still before the transaction goes
+	if err := m.crdt.Load().Close(); err != nil { // it must be at rest before the transaction is discarded
 		cause = errors.Join(cause, err)
 	}
 	m.feed.finish()
@@ -33,10 +34,10 @@ func (m *Map) fail(cause error) error {
 }
 
 // mend brings memory in step with the disk after a failed transaction, and reports whether
-// that is so: it is tried again before each transaction until it is. A failed commit may
-// be on disk all the same, but nothing else changed, so what it wrote is read again and
-// nothing more. That a write succeeds first is the datastore's word that it is over with
-// what failed. lock is held.
+// that succeeded; it is tried again before each transaction until it does. A failed commit
+// may be on disk all the same, but nothing else changed, so only what it wrote is read
+// again. A write that succeeds first shows that the datastore has dealt with the failure.
+// lock is held.
 func (m *Map) mend() error {
 	if m.broken == nil {
 		return nil

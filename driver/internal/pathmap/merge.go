@@ -21,9 +21,9 @@ var errNotStored = errors.New("changes not stored")
 
 var errOrphan = fmt.Errorf("%w: its parent is not merged", errBadDelta)
 
-// mergeAll merges deltas that are in order: whatever one follows comes before it, or is
-// merged. Readers and local writers get a turn between two groups, and see each group
-// whole or not at all.
+// mergeAll merges deltas that are in order: the parents of each come before it, or are
+// merged. Readers and local writers get a turn between two groups, and see each group whole
+// or not at all.
 func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
 	far := reach.greatest()
 	for len(all) > 0 {
@@ -86,7 +86,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	for _, d := range group {
 		if bad = cmp.Or(m.checkPriority(d), d.checkCounters(max(m.counter, reach))); bad != nil {
 			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
-			break // what came before it stands
+			break // the groups before it stand
 		}
 		if err := m.mergeDelta(snap, d); err != nil {
 			return m.fail(fmt.Errorf("merge delta %s: %w", d.cid, err))
@@ -118,8 +118,8 @@ func (d *delta) adds(to []string) []string {
 	return to
 }
 
-// mergeDelta has the CRDT merge a delta whose parents are merged, and brings
-// the ordered map up to date from what the CRDT then says.
+// mergeDelta makes the CRDT merge a delta whose parents are merged, and updates the ordered
+// map from what the CRDT then holds.
 func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if _, ok, err := m.known(d.cid); err != nil || ok {
 		return err // another exchange was first

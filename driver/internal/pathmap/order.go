@@ -100,8 +100,8 @@ func (m *Map) readShelf(ctx context.Context, of uint64, after place, places []pl
 	return places, false, nil
 }
 
-// putInOrder gives all deltas that are merged a key, for a datastore to which a release
-// wrote that gave them none. Until it is done this registry cannot list its history.
+// putInOrder gives a key to all merged deltas, in a datastore to which a release wrote that
+// gave them none. Until that is done this registry cannot list its history.
 func (m *Map) putInOrder() {
 	done, err := m.inOrder()
 	if err == nil && !done {
@@ -119,8 +119,8 @@ func (m *Map) putInOrder() {
 	m.ordered.Store(true)
 }
 
-// inOrder reports whether nothing is left to do. Whatever an older release merged has
-// become a head, or is under one that it made.
+// inOrder reports whether nothing is left to do. Every delta that an older release merged
+// has become a head, or lies below a head that it made.
 func (m *Map) inOrder() (bool, error) {
 	done, err := m.cfg.Store.Has(m.ctx, orderedKey)
 	if err != nil || !done {

@@ -37,8 +37,8 @@ const (
 	linkSize   = int64(len("sha256:") + 2*digestSize)
 )
 
-// pack appends one version of the path with that sort key. What would not come back as
-// it was is packed raw.
+// pack appends one version of the path with that sort key. A value that would not be read
+// back unchanged is packed raw.
 func (w *writers) pack(p packed, key string, v version, value []byte) packed {
 	if f, body := bodyOf(key, value); f != formRaw {
 		one := packed(w.append(nil, f, v, body))
@@ -116,7 +116,7 @@ func (w *writers) unpack(key string, p packed) (st stored, rest packed) {
 	return st, p
 }
 
-// castCID cannot fail on what bodyOf took apart; were it to, pack keeps the value raw.
+// castCID cannot fail on what bodyOf took apart; if it did, pack would keep the value raw.
 func castCID(b []byte) cid.Cid {
 	c, _ := cid.Cast(b)
 	return c
@@ -137,8 +137,8 @@ func (p *packed) bytes(n int) (b packed) {
 	return b
 }
 
-// writers gives each writer a number, so that its name is held once however much it
-// wrote. All snapshots of a map share it; it only grows, by whoever holds the map's lock.
+// writers gives each writer a number, so that its name is held once however much it wrote.
+// All snapshots of a map share it. It only grows, and only under the map's lock.
 type writers struct {
 	numbers map[string]uint64
 	names   atomic.Pointer[[]string]

@@ -8,8 +8,8 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// list names what is merged behind a place. Only what is on disk is named, so whatever
-// a delta follows was named before it.
+// list names what is merged behind a place. Only deltas on disk are named, so the parents
+// of each were named before it.
 func (m *Map) list(req request) (a answer) {
 	if !m.ordered.Load() {
 		return answer{Error: "the history is not in order yet"}

@@ -43,8 +43,8 @@ func (v View) has(path string, of version) bool {
 	return slices.ContainsFunc(v.s.versionsOf(path), func(st stored) bool { return st.version == of })
 }
 
-// Versions counts the live versions of a path: more than one means that
-// registries wrote it at the same time and nobody has written it since.
+// Versions counts the live versions of a path. More than one means that registries wrote it
+// at the same time, and that it has not been written since.
 func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }
 
 // IsDir reports whether something lies below a path.
@@ -66,9 +66,9 @@ type Child struct {
 	Dir   bool  // nothing is stored at Path itself
 }
 
-// Children calls f for the direct children of dir in order, those behind the
-// name `after` (empty: all), until f returns false. It seeks over what lies
-// below a child, so its cost grows with what it reports.
+// Children calls f for the direct children of dir in order, those behind the name `after`
+// (empty: all), until f returns false. It seeks past everything below a child, so its cost
+// grows only with what it reports.
 func (v View) Children(dir, after string, f func(Child) bool) {
 	prefix := sortKey(strings.TrimSuffix(dir, "/")) + "\x00"
 	pivot := prefix
@@ -102,8 +102,8 @@ func (v View) firstChild(prefix, pivot string) (child Child, ok bool) {
 	return child, ok
 }
 
-// Next gives the first path behind a path and all that lies below it; with into the
-// first below it.
+// Next returns the first path that comes after a path and everything below that; with into,
+// the first path below it.
 func (v View) Next(after string, into bool) (path string, ok bool) {
 	pivot := sortKey(strings.TrimSuffix(after, "/")) + "\x00"
 	if !into {

@@ -10,8 +10,9 @@ const (
 	maxSamples  = 1 << 10 // some three days of them
 )
 
-// ages tells how long ago this registry wrote a version in this run, without a time for
-// each: own counters grow with time, so it is enough to know the counter at some moments.
+// ages tells how long ago this registry wrote a version in this run, without keeping a time
+// for each: its own counters grow with time, so it is enough to know the counter at some
+// moments.
 type ages struct {
 	mu      sync.Mutex
 	samples []sample // the oldest first

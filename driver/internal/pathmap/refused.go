@@ -10,8 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Refusal is why a member is not followed: it has a change that this registry refuses,
-// and with it all that came after.
+// Refusal is why a member is not followed: it has a change that this registry refuses, and
+// with it every change that came after.
 type Refusal struct {
 	Since  time.Time
 	Reason string
@@ -23,7 +23,8 @@ type refusals struct {
 	of map[peer.ID]Refusal
 }
 
-// Refused tells why members are not followed, now; members that are, are not in it.
+// Refused tells why members are not followed at present; members that are followed are not
+// in it.
 func (m *Map) Refused() map[peer.ID]Refusal {
 	m.refused.mu.Lock()
 	defer m.refused.mu.Unlock()
@@ -41,7 +42,7 @@ func (m *Map) isRefused(id peer.ID) bool {
 	return refused
 }
 
-// refuses notes that a member has a change which this registry refuses, and says so once.
+// refuses notes that a member has a change which this registry refuses, and logs it once.
 func (m *Map) refuses(id peer.ID, err error) {
 	reason := reasonOf(err)
 	m.refused.mu.Lock()
@@ -61,7 +62,7 @@ func (m *Map) refuses(id peer.ID, err error) {
 	}
 }
 
-// follows notes that all that a member named is merged.
+// follows notes that all heads that a member named are merged.
 func (m *Map) follows(id peer.ID) {
 	m.refused.mu.Lock()
 	_, was := m.refused.of[id]
@@ -81,7 +82,7 @@ func (m *Map) followAll(ctx context.Context, x *exchange, heads []cid.Cid) error
 	return err
 }
 
-// reasonOf is what was found wrong with a delta, without where it came from.
+// reasonOf is what is wrong with a delta, without saying where it came from.
 func reasonOf(err error) string {
 	for {
 		inner := errors.Unwrap(err)

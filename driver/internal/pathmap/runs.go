@@ -7,12 +7,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Two registries that run with one peer ID, of a datastore or a key that was copied, do
-// not hear each other. The others hear both: with each question for heads a registry
-// sends a random text of its run. One that was started again has a new run, and the old
-// one is not heard any more; of two that run at once both are, by turns.
+// Two registries that run with one peer ID, of a datastore or a key that was copied, do not
+// hear each other. The others hear both: with each question for heads a registry sends a
+// random text of its run. A registry that was started again has a new run, and its old one
+// is not heard any more. Of two registries that run at the same time both runs are heard,
+// by turns.
 
-// All in intervals of comparing heads, a second each.
+// All times are in intervals between comparisons of heads, a second each.
 const (
 	runsKept   = 300 // a run that was not heard for so long is forgotten
 	twinGone   = 60  // the other of two runs was not heard for so long: it is gone
@@ -20,11 +21,11 @@ const (
 	vouchQuiet = 10  // nothing is said of a peer's writes while another run of it was heard
 )
 
-// twinReturns is how often a run has to be heard again after another. What was on its way
-// when a registry was killed may come late, once.
+// twinReturns is how often a run has to be heard again after another one. A question that
+// was on its way when a registry was killed may come late, but only once.
 const twinReturns = 3
 
-// runs are those of the members that asked this one.
+// runs are those of the members that asked this registry.
 type runs struct {
 	mu sync.Mutex
 	of map[peer.ID]*runsOf
@@ -36,8 +37,8 @@ type runsOf struct {
 	returns []time.Time
 }
 
-// hear takes that a member asked in a run. twin says that it runs twice, fresh that no
-// other run of it was heard lately.
+// hear notes that a member asked in a run. twin means that the member runs twice, fresh
+// that no other run of it was heard lately.
 func (r *runs) hear(id peer.ID, run string, now time.Time, interval time.Duration) (twin, fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,8 +84,8 @@ type twin struct {
 	since time.Time // zero: there is none
 }
 
-// Twin reports since when another registry has run with this one's peer ID, as members
-// say or as SawTwin was told; false: none does.
+// Twin returns since when another registry has been running with this one's peer ID,
+// according to members or to SawTwin; false when none does.
 func (m *Map) Twin() (since time.Time, ok bool) {
 	m.twin.mu.Lock()
 	defer m.twin.mu.Unlock()
@@ -104,7 +105,7 @@ func (m *Map) SawTwin() {
 		"both refuse pushes; stop one of them, and start it again on a datastore of its own, without this privatekey")
 }
 
-// checkTwin notes that the other one has been gone for a while.
+// checkTwin notes when the other registry has been gone for a while.
 func (m *Map) checkTwin() {
 	m.twin.mu.Lock()
 	defer m.twin.mu.Unlock()

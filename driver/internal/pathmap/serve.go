@@ -75,7 +75,7 @@ func (m *Map) serve(a *answering) {
 	}
 }
 
-// headsAnswer is what a member is told that asks for heads in one of its runs.
+// headsAnswer is the answer to a member that asks for heads in one of its runs.
 func (m *Map) headsAnswer(id peer.ID, run string) answer {
 	heads := m.Heads() // first: the counters are then no less than theirs
 	counter := m.greatest()
@@ -111,8 +111,8 @@ func (m *Map) newAncestry(want, have []cid.Cid) *ancestry {
 	return a
 }
 
-// push queues a delta that is merged here; only such are handed out, so that
-// what a member names can always be followed to its roots.
+// push queues a delta that is merged here. Only merged deltas are handed out, so that the
+// heads that this registry names can always be followed to their roots.
 func (a *ancestry) push(c cid.Cid) {
 	if !a.seen.Visit(c) {
 		return

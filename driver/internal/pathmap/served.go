@@ -14,8 +14,8 @@ const (
 	servedPause = time.Second // without progress after which one gives way to another
 )
 
-// served are the exchanges that are answered now. One that makes no progress keeps its
-// slot for as long as nobody else needs it.
+// served are the exchanges that are being answered. An exchange that makes no progress
+// keeps its slot only until another one needs it.
 type served struct {
 	mu  sync.Mutex
 	all []*answering
@@ -30,8 +30,8 @@ type answering struct {
 
 func (a *answering) progress() { a.last.Store(time.Now().UnixNano()) }
 
-// Write counts as progress when all is written: a member that reads a byte now and then
-// makes none.
+// Write counts as progress when everything is written: a member that reads a byte now and
+// then makes none.
 func (a *answering) Write(b []byte) (int, error) {
 	n, err := a.Conn.Write(b)
 	if err == nil {
@@ -40,7 +40,8 @@ func (a *answering) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// memberOf is who is at the other end: a peer ID, or the host of an address.
+// memberOf identifies the other end of a connection: by a peer ID, or the host of an
+// address.
 func memberOf(conn net.Conn) string {
 	address := conn.RemoteAddr().String()
 	if host, _, err := net.SplitHostPort(address); err == nil {
@@ -68,8 +69,8 @@ func (s *served) admit(conn net.Conn) (*answering, bool) {
 	return a, true
 }
 
-// dismiss ends the exchange that has made no progress for longest, if it is long; mu is
-// held.
+// dismiss ends the exchange that has made no progress for the longest time, if that is long
+// enough; mu is held.
 func (s *served) dismiss(among []*answering) bool {
 	idle := slices.MinFunc(among, func(a, b *answering) int { return int(a.last.Load() - b.last.Load()) })
 	if time.Since(time.Unix(0, idle.last.Load())) < servedPause {

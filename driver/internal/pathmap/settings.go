@@ -10,11 +10,11 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// A setting is what all registries of a swarm do alike. It is kept as an entry whose
-// identity CID carries the text, under a namespace that no path reaches: it merges,
-// is digested and survives releases that do not know it as entries do.
+// A setting holds for all registries of a swarm. It is kept as an entry whose identity CID
+// carries the text, under a namespace that no path reaches. So it merges, counts in the
+// digest, and survives releases that do not know it, just as entries do.
 
-// settingMark begins a setting where a path is meant: paths have no colon.
+// settingMark begins the name of a setting where a path is expected: paths have no colon.
 const settingMark = ":"
 
 // maxSetting bounds the value of a setting in bytes.
@@ -22,9 +22,9 @@ const maxSetting = 128
 
 func isSetting(path string) bool { return strings.HasPrefix(path, settingMark) }
 
-// Setting returns the value of a setting; false when it has none, or one that this
-// release cannot read. Where registries gave it one at the same time it is that of
-// the greatest version, as with entries: the same everywhere.
+// Setting returns the value of a setting; false when it has none, or one that this release
+// cannot read. When registries gave it values at the same time, the greatest version wins,
+// as with entries, on every registry.
 func (v View) Setting(name string) (value string, ok bool) {
 	key := settingMark + name
 	p, ok := v.s.settings.Get(key)
@@ -48,9 +48,9 @@ func (st stored) text() (string, bool) {
 	return string(mh.Digest), true
 }
 
-// Settle gives a setting its first value; one that has a value here keeps it. Like
-// Put it returns when that is on this registry's disk. A name is lower-case letters;
-// a value has at most 128 bytes.
+// Settle gives a setting its first value; a setting that already has a value here keeps it.
+// Like Put it returns when that is on this registry's disk. A name is lower-case letters; a
+// value has at most 128 bytes.
 func (m *Map) Settle(ctx context.Context, name, value string) error {
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "" || len(value) > maxSetting {
 		return fmt.Errorf("settle %q: not a name, or a value of more than %d bytes", name, maxSetting)

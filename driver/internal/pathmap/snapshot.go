@@ -14,7 +14,7 @@ type stored struct {
 	version
 	entry Entry
 	err   error
-	raw   string // the value, where the entry's own encoding is another
+	raw   string // the value, when it differs from the entry's own encoding
 }
 
 func (st stored) value() string {
@@ -51,7 +51,7 @@ func (s *snapshot) clone() *snapshot {
 func sortKey(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 func pathOf(key string) string   { return strings.ReplaceAll(key, "\x00", "/") }
 
-// past is the least key behind everything at and below key.
+// past is the least key that comes after everything at and below key.
 func past(key string) string { return key + "\x01" }
 
 // set adds or replaces one version of a path.
@@ -84,7 +84,8 @@ func (s *snapshot) remove(path string, v version) {
 	}
 }
 
-// without gives the versions of a path but one, whose sum leaves the digest.
+// without returns the versions of a path without one of them, and takes that one's sum out
+// of the digest.
 func (s *snapshot) without(path, key string, v version) (kept packed) {
 	for p := s.packedAt(path, key); len(p) > 0; {
 		st, rest := s.writers.unpack(key, p)

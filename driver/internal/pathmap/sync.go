@@ -87,8 +87,9 @@ func (m *Map) worker() {
 	}
 }
 
-// noteSync tells of an exchange that failed: of one that this machine is to blame for
-// once, until one succeeds, because then the map stays as it is and nothing else says so.
+// noteSync logs an exchange that failed. When this machine is to blame, it logs a warning
+// once, until an exchange succeeds, because then the map does not advance, and nothing else
+// shows that.
 func (m *Map) noteSync(id peer.ID, err error) {
 	log := m.log.WithField("peer", id).WithError(err)
 	switch {
@@ -104,8 +105,8 @@ func (m *Map) noteSync(id peer.ID, err error) {
 	}
 }
 
-// syncWith follows a member's heads; the ones it announced, else the ones it
-// names now.
+// syncWith follows a member's heads: those that it announced, or else those that it names
+// now.
 func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 	if len(heads) > 0 {
 		if unknown, err := m.unknownHeads(heads); err != nil || len(unknown) == 0 {
@@ -144,10 +145,10 @@ func (m *Map) trusted() []peer.ID {
 	return ids
 }
 
-// CatchUp asks every trusted member for its heads and returns when all they
-// named is merged: what they had acknowledged before the call is then visible
-// here. A member that does not answer before ctx ends is passed over; one that
-// named heads which did not arrive makes it ErrBehind.
+// CatchUp asks every trusted member for its heads, and returns when all heads that they
+// named are merged: everything that they had acknowledged before the call is then visible
+// here. A member that does not answer before ctx ends is passed over. When heads that a
+// member named did not arrive, the error is ErrBehind.
 func (m *Map) CatchUp(ctx context.Context) error {
 	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
@@ -158,7 +159,7 @@ func (m *Map) CatchUp(ctx context.Context) error {
 		return m.askAll(ctx)
 	})
 	if !m.meeting.named.Load() {
-		return nil // nobody can have named what did not arrive
+		return nil // no member can have named heads that did not arrive
 	}
 	return err
 }
@@ -183,9 +184,9 @@ func (m *Map) askAll(ctx context.Context) error {
 	return nil
 }
 
-// askOne reports whether the member named heads that are not merged now. A
-// member that says nothing for a third of the time is passed over: the answer to
-// whoever waits must not depend on one that is gone and not yet missed.
+// askOne reports whether the member named heads that are not merged now. A member that says
+// nothing for a third of the time is passed over: the waiting request must not depend on a
+// member that is gone but not yet noticed to be.
 func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	patience := roundTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -218,9 +219,9 @@ func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	return false
 }
 
-// rounds lets requests that miss at the same time share one round of asking. A
-// request never joins a round that began before it: what was acknowledged
-// before the request must be seen.
+// rounds lets requests that miss at the same time share one round of asking. A request
+// never joins a round that began before it, because it must see everything that was
+// acknowledged before it.
 type rounds struct {
 	mu      sync.Mutex
 	running *round

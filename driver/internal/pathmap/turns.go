@@ -17,18 +17,19 @@ const (
 	maxTurns  = 4               // members read from at once
 	window    = time.Second     // over which a rate is measured
 	enough    = 1 << 20         // bytes a second at which a member is not left for one that may be faster
-	turnCheck = window / 10     // how often who waits looks whether it may take over
+	turnCheck = window / 10     // how often a waiting exchange checks whether it may take over
 	staleDial = stallLimit / 2  // after which a connection that waited is dialled anew
 	forget    = time.Minute     // after which a rate is not believed any more
 	unheard   = math.MaxFloat64 // the rate of a member that was not measured lately: it is tried
 )
 
-// errOvertaken says that a member was left for one that is faster, or may be.
+// errOvertaken reports that a member was left for one that is faster, or may be.
 var errOvertaken = errors.New("another member is read from first")
 
-// turns decides from which members deltas are read now. What several have is read from
-// one of them at a time: the fastest, as far as is known. A history is read from one
-// member while nothing else is; single deltas, that follow what is here, from several.
+// turns decides from which members deltas are read now. Deltas that several members have
+// are read from one of them at a time, the fastest as far as is known. A history is read
+// from one member alone; single deltas that follow what is here are read from several at
+// once.
 type turns struct {
 	mu      sync.Mutex
 	holding []*turn
@@ -42,7 +43,7 @@ type measured struct {
 	at   time.Time
 }
 
-// turn is leave to read from one member.
+// turn is the permission to read from one member.
 type turn struct {
 	of      *turns
 	id      peer.ID
@@ -54,7 +55,7 @@ type turn struct {
 	meter
 }
 
-// take waits for a turn. It takes one away from a member that is slower, or silent.
+// take waits for a turn. It takes the turn away from a member that is slower, or silent.
 func (s *turns) take(ctx context.Context, id peer.ID, heads []cid.Cid, whole bool) (*turn, error) {
 	t := &turn{of: s, id: id, heads: heads, whole: whole, granted: make(chan struct{})}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
@@ -79,7 +80,7 @@ func (s *turns) take(ctx context.Context, id peer.ID, heads []cid.Cid, whole boo
 	}
 }
 
-// end gives a turn back, or leaves the line.
+// end gives a turn back, or leaves the queue.
 func (t *turn) end() {
 	t.cancel(nil)
 	s := t.of
@@ -96,7 +97,7 @@ func (t *turn) end() {
 	s.grant()
 }
 
-// grant lets read who can, the fastest first; mu is held.
+// grant gives turns to those that can have one, the fastest first; mu is held.
 func (s *turns) grant() {
 	slices.SortStableFunc(s.waiting, func(a, b *turn) int { return cmp.Compare(s.rateOf(b), s.rateOf(a)) })
 	var left []*turn
@@ -154,7 +155,7 @@ type meter struct {
 	measured    bool
 }
 
-// wait begins to measure, and the function it returns ends that.
+// wait begins a measurement, and the function it returns ends it.
 func (m *meter) wait() (end func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -167,7 +168,7 @@ func (m *meter) wait() (end func()) {
 	}
 }
 
-// got counts bytes that were wanted.
+// got counts received bytes that were wanted.
 func (m *meter) got(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -180,7 +181,7 @@ func (m *meter) reading() bool {
 	return !m.since.IsZero()
 }
 
-// rate is that of the last whole window; false before there was one.
+// rate is the rate over the last whole window; false before there was one.
 func (m *meter) rate(now time.Time) (bytesPerSecond float64, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,7 +196,7 @@ func (m *meter) rate(now time.Time) (bytesPerSecond float64, ok bool) {
 	return m.last, m.measured
 }
 
-// final is the rate at the end; false where too little was read to tell.
+// final is the rate at the end; false when too little was read to tell.
 func (m *meter) final() (bytesPerSecond float64, ok bool) {
 	rate, ok := m.rate(time.Now())
 	m.mu.Lock()

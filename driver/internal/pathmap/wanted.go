@@ -8,8 +8,8 @@ import (
 	ipld "github.com/ipfs/go-ipld-format"
 )
 
-// wanted is a part of the history that is being completed: deltas that are
-// here and not merged, and the parents of theirs that are nowhere here.
+// wanted is a part of the history that is being completed: deltas that are here and not
+// merged, and those of their parents that are missing.
 type wanted struct {
 	m       *Map
 	seen    *cid.Set
@@ -21,7 +21,7 @@ type wanted struct {
 	reach   reach
 }
 
-// pending is a delta that is to be merged; it is on disk where it has no content here.
+// pending is a delta that is to be merged; when it has no content here, it is on disk.
 type pending struct {
 	place
 	delta *delta
@@ -31,8 +31,8 @@ func (m *Map) newWanted() *wanted {
 	return &wanted{m: m, missing: cid.NewSet(), seen: cid.NewSet(), reach: m.newReach()}
 }
 
-// need follows a delta to what is merged or missing, through blocks an earlier
-// exchange left here.
+// need follows a delta to its ancestors that are merged or missing, through blocks that an
+// earlier exchange left here.
 func (w *wanted) need(c cid.Cid) error {
 	for stack := []cid.Cid{c}; len(stack) > 0; {
 		c := stack[len(stack)-1]
@@ -68,8 +68,8 @@ func (w *wanted) need(c cid.Cid) error {
 	return nil
 }
 
-// take accepts a block that was missing; others are what the member could not
-// know is here already.
+// take accepts a block that was missing. It ignores others, since a member cannot know
+// which blocks are already here.
 func (w *wanted) take(b blocks.Block) (bool, error) {
 	if !w.missing.Has(b.Cid()) {
 		return false, nil
@@ -90,7 +90,8 @@ func (w *wanted) take(b blocks.Block) (bool, error) {
 	return true, nil
 }
 
-// keep puts on disk what is only in memory, because there is more to come, or nothing.
+// keep writes to disk what is only in memory, when more is to come or the exchange has
+// ended.
 func (w *wanted) keep() error {
 	var bs []blocks.Block
 	for ; w.kept < len(w.pending); w.kept++ {
@@ -102,7 +103,7 @@ func (w *wanted) keep() error {
 	return w.m.keep(bs)
 }
 
-// nextPage asks for twice as many, as long as they fill no more than a page.
+// nextPage asks for twice as many deltas, as long as they fill no more than a page.
 func (w *wanted) nextPage(last int) int {
 	each := max(1, w.bytes/int64(max(1, w.count)))
 	return max(1, min(2*last, maxPage, int(pageBytes/each)))

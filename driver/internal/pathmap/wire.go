@@ -65,7 +65,7 @@ type answer struct {
 	Error   string    `json:"error,omitempty"`
 }
 
-// names are CIDs of deltas, of each the digest: the rest of all is alike.
+// names are the digests of the CIDs of deltas: the rest is the same in all of them.
 type names []byte
 
 const nameSize = 32
@@ -143,7 +143,7 @@ func readAnswer(r byteReader) (answer, error) {
 	return a, nil
 }
 
-// alive puts the next stall's end into the connection's deadline.
+// alive moves the connection's deadline to the end of the next stall.
 func alive(conn net.Conn) { _ = conn.SetDeadline(time.Now().Add(stallLimit)) }
 
 var (

@@ -11,9 +11,9 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// A local delta is to fit into maxDelta. What gathers while another commits is cut short,
-// because what comes last may fill a delta alone; 64 KiB are left for the links to
-// maxHeads parents.
+// A local delta has to fit into maxDelta. Gathering requests while another commit runs
+// stops early, because the last request may fill a delta alone; 64 KiB are left for the
+// links to maxHeads parents.
 const (
 	deltaBudget  = 896 << 10 // bytes of keys and values of one write, by opCost
 	gatherBudget = maxDelta - deltaBudget - 64<<10
@@ -33,7 +33,7 @@ type Op struct {
 
 type writeRequest struct {
 	ops  []Op
-	done chan error // buffered: the writer never waits for a caller
+	done chan error // buffered, so that the writer never waits for a caller
 }
 
 // Put writes one entry. It returns when the entry is on this registry's disk;
@@ -42,11 +42,10 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 	return m.Write(ctx, Op{Path: path, Entry: &e})
 }
 
-// Write applies the ops in order, in one delta unless they exceed 896 KiB. A
-// delete of a path removes the versions this registry sees at that moment; where one
-// of them is of a later release nothing is written, and the error is ErrNewerEntry.
-// A put beside such a version leaves it there. When ctx ends first the write may still
-// happen.
+// Write applies the ops in order, in one delta unless they exceed 896 KiB. A delete of a
+// path removes the versions this registry sees at that moment; when one of them is of a
+// later release, nothing is written, and the error is ErrNewerEntry. A put beside such a
+// version leaves it there. When ctx ends first the write may still happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
 	if err := m.Check(ops...); err != nil {
 		return err
@@ -74,7 +73,7 @@ func (m *Map) Write(ctx context.Context, ops ...Op) error {
 	return nil
 }
 
-// Check is the error that Write would begin with.
+// Check returns the error with which Write would refuse the ops.
 func (m *Map) Check(ops ...Op) error {
 	for _, op := range ops {
 		if err := m.checkOp(op); err != nil {
@@ -96,9 +95,9 @@ func splitOps(view View, ops []Op) int {
 	return len(ops)
 }
 
-// opCost is at least an op's bytes in a delta: a key and an entry to add, and a
-// key to delete for every version that is alive. A delta must never reach
-// maxDelta: the others would refuse it.
+// opCost is at least an op's bytes in a delta: a key and an entry to add, and a key to
+// delete for every version that is alive. A delta must never reach maxDelta, because the
+// other registries would refuse it.
 func opCost(view View, op Op) int {
 	cost := view.Versions(op.Path) * (len(op.Path) + 180)
 	if op.Entry != nil {
@@ -150,7 +149,7 @@ func (m *Map) gather(first *writeRequest) []*writeRequest {
 func (m *Map) commitGroup(group []*writeRequest) {
 	err := m.commit(group)
 	if errors.Is(err, errUnacceptable) && len(group) > 1 {
-		for _, req := range group { // one spoils no other
+		for _, req := range group { // a failing request does not affect the others
 			m.commitGroup([]*writeRequest{req})
 		}
 		return
@@ -215,8 +214,8 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest, writer string) 
 	return m.recordHeads(before)
 }
 
-// errTooLarge refuses a delta that the other registries would refuse. Write
-// splits what it is given, so it takes an estimate that is far off.
+// errTooLarge refuses a delta that the other registries would refuse. Write splits its ops,
+// so this happens only when opCost's estimate is far off.
 var errTooLarge = fmt.Errorf("%w: they do not fit one delta of 1 MiB: write fewer at once", errUnacceptable)
 
 func sameHeads(a, b []cid.Cid) bool {

@@ -19,11 +19,11 @@ var (
 )
 
 // written is the greatest counter of each peer's versions that were merged here, alive or
-// not: what a peer that was set back is told of itself.
+// not: which is what a peer whose datastore was set back is told about itself.
 type written struct {
 	mu      sync.Mutex
 	of      map[string]uint64
-	earlier uint64 // versions up to it may be anybody's: an older release did not count
+	earlier uint64 // versions up to it may be any peer's: an older release did not count
 	stored  bool   // earlier is on disk
 }
 
@@ -50,8 +50,9 @@ func (w *written) open(m *Map) error {
 	return nil
 }
 
-// note takes the versions that deltas name, also those that they delete, and stores the
-// result in their transaction: as an upper bound it may be ahead of the disk, never behind.
+// note takes the versions that deltas name, including those that they delete, and stores
+// the result in their transaction. As an upper bound it may be ahead of the disk, but never
+// behind.
 func (w *written) note(m *Map, deltas []*delta) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,7 +83,7 @@ func (w *written) committed() {
 	w.stored = true
 }
 
-// by is no less than the greatest counter of a peer's versions that were merged here.
+// by returns no less than the greatest counter of a peer's versions that were merged here.
 func (w *written) by(id peer.ID) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

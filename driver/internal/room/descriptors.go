@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptorsLeft refuses when fewer than keep file descriptors are free. The system
-// gives out the lowest number that is free, so the one that it gives now tells how
-// many there are at least, for the price of opening a directory.
+// descriptorsLeft refuses when fewer than keep file descriptors are free. The system gives
+// out the lowest free number, so the number that it gives now shows at least how many are
+// free, at the price of opening a directory.
 func descriptorsLeft(dir string, keep int64) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {

@@ -1,7 +1,7 @@
-// Package room says whether there is room for what is to come: bytes and inodes on
-// a disk, and file descriptors of this process. Uploads, transfers and metadata ask
-// it before they take anything, so that what was acknowledged can always be ended,
-// and the datastore goes on writing.
+// Package room reports whether there is room for what is to come: bytes and inodes on a
+// disk, and file descriptors of this process. Uploads, transfers and metadata ask it before
+// they take anything, so that what was acknowledged can always be finished, and the
+// datastore can go on writing.
 //
 //	disk := room.On("/var/lib/registry/ipfs/staging")
 //	claim, err := disk.Take(contentLength) // a *Short: refuse

@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// Reserve is how many bytes whatever begins leaves free where Keep did not say
+	// Reserve is how many bytes anything that begins leaves free, unless Keep says
 	// otherwise.
 	Reserve = 64 << 20
-	// reserveEnd is what is left free by what only ends what began, and takes kilobytes.
+	// reserveEnd is how many bytes are left free by anything that only finishes what began,
+	// and takes kilobytes.
 	reserveEnd = 16 << 20
 
 	// inodes are left free likewise. An upload takes ten, the datastore some more.
@@ -32,8 +33,8 @@ type Disk struct {
 // On is the room on the file system that dir lies on.
 func On(dir string) *Disk { return &Disk{dir: dir} }
 
-// Keep has headroom say how many bytes may be taken, which is negative where the
-// datastore lacks some that it needs.
+// Keep makes headroom decide how many bytes may be taken; that is negative when the
+// datastore lacks room that it needs.
 func (d *Disk) Keep(headroom func() (int64, error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,8 +48,8 @@ func (d *Disk) Begin() error {
 	return d.mayBegin(0)
 }
 
-// End refuses, with a *Short, what ends something that began and takes no more than
-// some kilobytes: it may use some of what Begin leaves free.
+// End refuses, with a *Short, to finish something that began. Finishing takes no more than
+// some kilobytes, and may use some of what Begin leaves free.
 func (d *Disk) End() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,8 +60,8 @@ func (d *Disk) End() error {
 	return err
 }
 
-// Take claims room for n bytes that are about to come; a *Short when they would not
-// leave the reserve free beside all that was claimed before. Release it.
+// Take claims room for n bytes that are about to come; a *Short when they would not leave
+// the reserve free beside all that was claimed before. The caller releases the claim.
 func (d *Disk) Take(n int64) (*Claim, error) {
 	c := &Claim{disk: d}
 	if err := c.Grow(n); err != nil {
@@ -78,8 +79,8 @@ func (d *Disk) mayBegin(n int64) error {
 	return err
 }
 
-// look gives how many bytes are free, and left to be taken, unless inodes or file
-// descriptors are short; mu is held.
+// look returns how many bytes are free, and how many may still be taken, unless inodes or
+// file descriptors are short; mu is held.
 func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
 	if err := descriptorsLeft(d.dir, descriptors); err != nil {
 		return 0, 0, err
@@ -99,8 +100,8 @@ func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
 	return free, left, err
 }
 
-// Claim is room for bytes that are to come, as Take makes it. It is safe for
-// concurrent use. Nil is one that claims nothing, to all but Grow.
+// Claim is room for bytes that are to come, made by Take. It is safe for concurrent use. A
+// nil Claim claims nothing, and takes all calls but Grow.
 type Claim struct {
 	disk *Disk
 	left int64 // under disk.mu
@@ -128,7 +129,7 @@ func (c *Claim) Left() int64 {
 	return c.left
 }
 
-// Spend notes that n bytes are on the disk now: it counts them itself.
+// Spend notes that n bytes are on the disk now, where the file system counts them.
 func (c *Claim) Spend(n int64) {
 	if c == nil {
 		return

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kind is what there is too little of.
+// Kind is the resource of which there is too little.
 type Kind int
 
 // Kinds.
@@ -18,12 +18,12 @@ const (
 	Descriptors
 )
 
-// Short reports that something was refused for want of room, before any of it was
-// taken. It is ENOSPC, or EMFILE where file descriptors are short, to errors.Is.
+// Short reports that something was refused for want of room, before any of it was taken. To
+// errors.Is it is ENOSPC, or EMFILE when file descriptors are short.
 type Short struct {
 	Of       Kind
 	Wanted   int64 // bytes that were to come
-	Promised int64 // bytes to come of what was let in before
+	Promised int64 // bytes to come of uploads and transfers admitted before
 	Free     int64 // of the kind
 	Kept     int64 // of these, for the datastore and for what began before
 }
