@@ -113,7 +113,7 @@ func TestWhatDoesNotComeInTimeIsRefused(t *testing.T) {
 	t.Parallel()
 	_, link, p := history(t, 400, 60<<10)
 	hook := &logtest.Hook{}
-	p.SyncTimeout, p.AloneTimeout, p.LogLevel = 50*time.Millisecond, time.Second, "warn"
+	p.SyncTimeout, p.AloneTimeout, p.LogLevel = 50*time.Millisecond, 10*time.Second, "warn"
 	b := drivertest.Start(t, p, drivertest.OpenedBy(driver.Logged(hook)))
 	request := asRequest(t, http.MethodGet, "vars.reference")
 	asks := 0

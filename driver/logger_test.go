@@ -42,7 +42,7 @@ func TestLibrariesLogOneLevelQuieter(t *testing.T) {
 			p := drivertest.Parameters(t, drivertest.Key(t))
 			p.LogLevel = level
 			all := func() map[string]string {
-				return map[string]string{"crdt": ipfsLogs("crdt"), "dht": ipfsLogs("dht"), "swarm2": libp2pLogs(t, "swarm2"), "basichost": libp2pLogs(t, "basichost")}
+				return map[string]string{"crdt": ipfsLogs("crdt"), "dht": ipfsLogs("dht"), "basichost": libp2pLogs(t, "basichost")}
 			}
 			all() // what logs for the first time later has the level of the process's first storage
 			drivertest.Start(t, p)
@@ -51,7 +51,7 @@ func TestLibrariesLogOneLevelQuieter(t *testing.T) {
 					t.Errorf("%s logs from %q, not from %q", name, got, want.all)
 				}
 			}
-			for name, got := range map[string]string{"dht": ipfsLogs("dht/RtRefreshManager"), "identify": libp2pLogs(t, "net/identify")} {
+			for name, got := range map[string]string{"dht": ipfsLogs("dht/RtRefreshManager"), "identify": libp2pLogs(t, "net/identify"), "swarm2": libp2pLogs(t, "swarm2")} {
 				if got != want.repetitive {
 					t.Errorf("what is repetitive of %s is logged from %q, not from %q", name, got, want.repetitive)
 				}
