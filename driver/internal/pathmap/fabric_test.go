@@ -46,7 +46,7 @@ type fabric struct {
 	seats       atomic.Int64 // ever
 	lines       map[peer.ID]*line
 	tables      int64        // size of badger's; 0: as in earnest
-	deltas      atomic.Int64 // frames with a delta that were read, of connections that are closed
+	deltas      atomic.Int64 // frames with a delta that were read
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.

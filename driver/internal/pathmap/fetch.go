@@ -161,7 +161,11 @@ func (x *exchange) few(t *turn, heads []cid.Cid, most int) error {
 		}
 	}
 	slices.SortFunc(w.pending, func(a, b pending) int { return a.compare(b.place) })
-	return x.m.mergeAll(t.ctx, w.pending, &w.reach)
+	err := x.m.mergeAll(t.ctx, w.pending, &w.reach)
+	if t.ctx.Err() != nil { // the turn was taken away meanwhile
+		err = errors.Join(err, w.keep())
+	}
+	return err
 }
 
 // fetch asks for everything missing, page by page, until nothing is.

@@ -142,7 +142,8 @@ func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 			}
 			todo = append(todo, pending{place{cid: c}, d})
 		}
-		if merr := m.mergeAll(t.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
+		// Also where the turn was taken away meanwhile: what came is not asked for again.
+		if merr := m.mergeAll(m.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
 			err = merr
 		}
 		if err != nil {

@@ -1,9 +1,6 @@
 package pathmap_test
 
 import (
-	"bufio"
-	"bytes"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -45,40 +42,25 @@ func (c *lineConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// tapConn counts the deltas that come over a connection, once it is closed.
+// tapConn counts the deltas that come over a connection.
 type tapConn struct {
 	net.Conn
-	f    *fabric
-	mu   sync.Mutex
-	got  bytes.Buffer
-	once sync.Once
+	f   *fabric
+	got []byte // of a frame that is not whole yet
 }
 
 func (c *tapConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.got.Write(b[:n])
-	return n, err
-}
-
-func (c *tapConn) Close() error {
-	c.once.Do(func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		for r := bufio.NewReader(&c.got); ; {
-			n, err := varint.ReadUvarint(r)
-			if err != nil {
-				return
-			}
-			frame := make([]byte, n)
-			if _, err := io.ReadFull(r, frame); err != nil {
-				return
-			}
-			if n > 0 && frame[0] != '{' { // answers are JSON
-				c.f.deltas.Add(1)
-			}
+	c.got = append(c.got, b[:n]...)
+	for {
+		size, head, err := varint.FromUvarint(c.got)
+		if err != nil || len(c.got) < head+int(size) {
+			break
 		}
-	})
-	return c.Conn.Close()
+		if size > 0 && c.got[head] != '{' { // answers are JSON
+			c.f.deltas.Add(1)
+		}
+		c.got = c.got[head+int(size):]
+	}
+	return n, err
 }
