@@ -18,7 +18,7 @@ import (
 // putPattern names the staged files of Put; Open removes leftovers.
 const putPattern = ".blob-put-*"
 
-// adopt makes a blob of a plain file, which nobody may write any more.
+// adopt makes a blob of a plain file, which must not be written any more.
 func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, Unpin, error) {
 	l, inner, err := s.hashStaged(ctx, file, "", f)
 	if err != nil {
@@ -27,14 +27,14 @@ func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, Unpin,
 	return s.installPinned(ctx, file, hashed{l, inner, true})
 }
 
-// hashed is a staged file as it was hashed: by this run of the store, or before it.
+// hashed is the result of hashing a staged file, in this run of the store or before it.
 type hashed struct {
 	*Layout
 	inner []blocks.Block
 	now   bool
 }
 
-// installPinned makes a blob of a file, and pins it before anybody can delete it.
+// installPinned makes a blob of a file, and pins it before it can be deleted.
 func (s *Store) installPinned(ctx context.Context, file string, h hashed) (Ref, Unpin, error) {
 	defer s.Lock(h.Root)()
 	if err := s.install(ctx, file, h); err != nil {
@@ -45,26 +45,27 @@ func (s *Store) installPinned(ctx context.Context, file string, h hashed) (Ref, 
 
 func noPin() {}
 
-// Seen is the sha2-256 of the first Size bytes of an upload, as somebody else saw them
-// come; nobody did where Sum is nil.
+// Seen is the sha2-256 of the first Size bytes of an upload, as computed outside this
+// package while they came; a nil Sum means that there is none.
 type Seen struct {
 	Sum  hash.Hash
 	Size int64
 }
 
-// AdoptUpload makes a blob of a plain file under dir/staging, the file of an Upload
-// (one that is still open ends) or any other that nobody writes any more: it is indexed
-// and renamed, and safe on disk when AdoptUpload returns, and pinned until Unpin. It
-// replaces the file of a blob that is here already, unless this process has verified that
-// one: then it is removed. On an error the file is still there; ErrDigestMismatch when its
-// bytes do not have the digest want, of which an empty one checks nothing.
+// AdoptUpload makes a blob of a plain file under dir/staging: the file of an Upload (which
+// ends if it is still open), or any other that is not written any more. The file is indexed
+// and renamed, is safe on disk when AdoptUpload returns, and is pinned until Unpin. When
+// the blob is here already, the file replaces the old one, unless this process has verified
+// that: then the new file is removed. On an error the file is still there. The error is
+// ErrDigestMismatch when its bytes do not have the digest want; an empty want checks
+// nothing.
 //
-// What was hashed while it came is not read again, unless it was changed since: so
-// its CID is made with the function the upload began with, though the store's be
-// another by now; or with f, unless that is 0.
+// Bytes that were hashed while they came are not read again, unless the file was changed
+// since. So the CID is made with the function that the store had when the upload began, or
+// with f unless that is 0.
 //
-// seen saves reading more than one leaf for want's sake, where nothing was written
-// that it does not tell of.
+// When seen covers all that was written, no more than one leaf is read to check the digest
+// want.
 func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, Unpin, error) {
 	live, done := s.uploads.adopt(file)
 	defer done()
@@ -83,7 +84,7 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 	if err != nil {
 		return Ref{}, noPin, err
 	}
-	// Of a file that GiveBack made the name is still there.
+	// The name of a file that GiveBack made is still there.
 	if err := removeFiles(file, UploadNote(file)); err != nil {
 		unpin()
 		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
@@ -91,8 +92,8 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 	return ref, unpin, nil
 }
 
-// hashedUpload makes the layout from what is known of an upload: errUnknown when
-// that is not enough.
+// hashedUpload makes the layout from what is known of an upload; errUnknown when that is
+// not enough.
 func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Function) (h hashed, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
@@ -149,7 +150,7 @@ func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (R
 	return Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
 }
 
-// known reports whether content of one leaf is a blob here already, with just these
+// known reports whether content of one leaf is already a blob here, with exactly these
 // bytes.
 func (s *Store) known(content []byte, f Function) (Ref, Unpin, bool) {
 	if len(content) > LeafSize {
@@ -242,7 +243,7 @@ func (c check) result(sums []byte) error {
 // install makes a synced file the blob that h describes. The caller holds the lock of
 // its root.
 func (s *Store) install(ctx context.Context, file string, h hashed) error {
-	// Half an installation helps nobody: it runs to its end.
+	// An installation that has begun runs to its end: half of one would be useless.
 	ctx = context.WithoutCancel(ctx)
 	to := s.path(h.Root)
 	if s.Verified(Ref{CID: h.Root, Size: h.Size}) && !sameFile(file, to) {

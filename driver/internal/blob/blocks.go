@@ -10,9 +10,9 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// Block gives the bytes of any block that is here: a leaf of a whole blob, an
-// inner block, also of a blob on its way, an inline CID or one the blockstore was
-// given. Bytes that do not match c are never returned. ErrNotFound when it is not
+// Block returns the bytes of any block that is here: a leaf of a whole blob, an inner
+// block, even of a blob on its way, an inline CID, or a block that was put into the
+// blockstore. Bytes that do not match c are never returned. ErrNotFound when it is not
 // here.
 func (s *Store) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	data, err := s.block(ctx, c)
@@ -46,7 +46,7 @@ func (s *Store) leaf(ctx context.Context, c cid.Cid) ([]byte, error) {
 		}
 		data, err := s.readLeaf(at)
 		if errors.Is(err, ErrNotFound) {
-			continue // its blob is being deleted, or not in its place yet
+			continue // its blob is being deleted, or is not in its place yet
 		}
 		if err == nil && matches(c, data) {
 			return data, nil
@@ -79,7 +79,7 @@ func leafLength(info fs.FileInfo, leaf int64) int64 {
 	return min(LeafSize, info.Size()-leaf*LeafSize)
 }
 
-// suspect sets a blob aside of which a leaf is not what the index says.
+// suspect sets aside a blob that has a leaf other than the index says.
 func (s *Store) suspect(ctx context.Context, at place) {
 	if err := s.CheckLeaf(ctx, at.root, int(at.leaf)); err != nil && !errors.Is(err, ErrRotten) {
 		s.log.WithError(err).WithField("cid", at.root).Debug("a leaf cannot be served")

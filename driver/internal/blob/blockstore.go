@@ -17,10 +17,10 @@ type blockView struct{ s *Store }
 
 var _ blockstore.Blockstore = blockView{}
 
-// Blockstore is the store as IPFS libraries want it. Leaves of whole blobs come out
-// of their files, and every block is verified when it is read. A block that belongs
-// to no blob here is kept in the datastore when put, until a blob that has it is
-// whole; DeleteBlock deletes only such blocks. Use it uncached: blobs come and go
+// Blockstore is the store as IPFS libraries want it. Leaves of whole blobs come out of
+// their files, and every block is verified when it is read. A block that is put and belongs
+// to no blob here is kept in the datastore until a blob that has it is whole; DeleteBlock
+// deletes only such blocks. Use the blockstore without a cache, because blobs come and go
 // behind it.
 func (s *Store) Blockstore() blockstore.Blockstore { return blockView{s} }
 
@@ -118,7 +118,7 @@ func (v blockView) list(ctx context.Context, prefix string, out chan<- cid.Cid) 
 	return true
 }
 
-// missing turns ErrNotFound into what IPFS libraries look for.
+// missing turns ErrNotFound into the error that IPFS libraries expect.
 func missing(c cid.Cid, err error) error {
 	if errors.Is(err, ErrNotFound) {
 		return ipld.ErrNotFound{Cid: c}

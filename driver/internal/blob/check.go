@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Fault is what was wrong with a blob.
+// Fault is the kind of damage of a blob.
 type Fault string
 
-// What Check finds.
+// Faults that Check finds.
 const (
 	Sound      Fault = ""
 	Absent     Fault = "not here"
@@ -26,9 +26,9 @@ const (
 	LostRecord Fault = "record lost"
 )
 
-// CheckLeaf hashes leaf i of a blob, also when it was seen to be right before: ErrRotten
-// when it is not, and then the blob has been set aside; ErrNotFound when the blob is not
-// here, or has no such leaf.
+// CheckLeaf hashes leaf i of a blob, even if it was verified before. The error is ErrRotten
+// when the leaf is damaged, and then the blob has been set aside; ErrNotFound when the blob
+// is not here, or has no such leaf.
 func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	f, err := s.Open(c)
 	if err != nil {
@@ -56,11 +56,11 @@ func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	return nil
 }
 
-// Check reads all of a blob, as it is on disk now, and tells what is wrong with it, and of
-// how many leaves, as far as it was hashed. A blob that is damaged is set aside; one that
-// is right counts as verified, and a lost record is written again. progress is given the
-// bytes that were read, from several goroutines at once. An error is none of the blob:
-// ctx ended, say.
+// Check reads all of a blob, as it is on disk now, and returns what is wrong with it, and
+// with how many of its leaves, as far as they were hashed. A damaged blob is set aside; an
+// undamaged one counts as verified, and a lost record is written again. progress is called
+// with the number of bytes read, from several goroutines at once. An error does not mean
+// damage, but for example that ctx ended.
 func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) (fault Fault, bad int, err error) {
 	fault, bad, err = s.check(ctx, ref, progress)
 	if err != nil {
@@ -102,8 +102,8 @@ func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault
 	return s.checkLeaves(ctx, f, info, l, progress)
 }
 
-// checkAbsent looks at a blob without a file. What is recorded of one that is lost is
-// forgotten, so that it can be fetched.
+// checkAbsent looks at a blob without a file. The record of a blob whose file is lost is
+// removed, so that the blob can be fetched.
 func (s *Store) checkAbsent(ctx context.Context, ref Ref) (Fault, error) {
 	if s.rot.has(ref.CID) {
 		return Damaged, nil
@@ -169,8 +169,8 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 	return Sound, 0, nil
 }
 
-// Blobs gives what is recorded as whole, whether its file is there or not, and what was
-// set aside. It takes some 100 bytes of memory a blob.
+// Blobs returns the blobs that are recorded as whole, whether their files are there or not,
+// and those that were set aside. It takes some 100 bytes of memory a blob.
 func (s *Store) Blobs(ctx context.Context) ([]Ref, error) {
 	refs := s.Rotten()
 	for e, err := range s.index.entries(ctx, query.Query{Prefix: rootPrefix}) {

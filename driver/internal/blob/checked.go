@@ -11,15 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reader reads a whole blob from offset, in bytes, to its end; the caller closes it.
-// It is an *os.File where this process has seen before that every leaf is right: one
-// that it wrote or read, if the file is still the same. Else each leaf is hashed before
-// a byte of it is read, several ahead side by side, and the first one before Reader
-// returns.
+// Reader reads a whole blob from offset, in bytes, to its end; the caller closes it. It is
+// an *os.File when this process has already verified every leaf, because it wrote or read
+// the file, and the file is still the same. Otherwise each leaf is hashed before a byte of
+// it is read, several ahead in parallel, and the first one before Reader returns.
 //
-// ErrNotFound when the blob is not here, or its file or its record has another size.
-// ErrRotten, here or from a read, when a leaf is not right: then the blob has been set
-// aside. ctx bounds reading.
+// The error is ErrNotFound when the blob is not here, or when its file or its record has
+// another size. It is ErrRotten, here or from a read, when a leaf is damaged: then the blob
+// has been set aside. ctx bounds reading.
 func (s *Store) Reader(ctx context.Context, ref Ref, offset int64) (io.ReadCloser, error) {
 	f, info, err := s.open(ctx, ref)
 	if err != nil {
@@ -64,13 +63,13 @@ func (s *Store) open(ctx context.Context, ref Ref) (*os.File, os.FileInfo, error
 	return f, info, nil
 }
 
-// layout is that of a blob that is here. ErrNotFound where inner blocks are lost.
+// layout returns the layout of a blob that is here; ErrNotFound when inner blocks are lost.
 func (s *Store) layout(ctx context.Context, ref Ref) (*Layout, error) {
 	l, _, err := ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
 	return l, err
 }
 
-// checked reads a file whose leaves nobody has verified yet. It is for one goroutine.
+// checked reads a file whose leaves have not been verified yet. It is for one goroutine.
 type checked struct {
 	store  *Store
 	ctx    context.Context
@@ -104,11 +103,11 @@ func (r *checked) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// hashAhead begins with the leaves behind one that is read now.
+// hashAhead begins to hash the leaves that come after the one being read.
 func (r *checked) hashAhead(leaf int) {
 	for i := leaf + 1; i <= min(leaf+2*r.store.hash.workers, r.layout.Leaves()-1); i++ {
 		if _, mine := r.proof.claim(i); mine {
-			r.ahead.Go(func() { _ = r.hash(i) }) // who reads it will find out
+			r.ahead.Go(func() { _ = r.hash(i) }) // a reader of that leaf will find out
 		}
 	}
 }
@@ -131,7 +130,7 @@ func (r *checked) verify(i int) error {
 	}
 }
 
-// hash decides about a leaf that was claimed.
+// hash verifies a leaf that was claimed.
 func (r *checked) hash(i int) error {
 	err := r.store.examine(r.ctx, r.file, r.layout, i)
 	if errors.Is(err, ErrRotten) {
@@ -144,7 +143,7 @@ func (r *checked) hash(i int) error {
 	return nil
 }
 
-// Close closes the file, when nobody hashes any of it.
+// Close closes the file once none of it is being hashed.
 func (r *checked) Close() error {
 	r.once.Do(func() {
 		r.cancel()
@@ -154,8 +153,9 @@ func (r *checked) Close() error {
 	return r.closed
 }
 
-// examine hashes leaf i of a file: ErrRotten when its bytes are not that leaf's, or the
-// disk does not give them. What looks wrong once is read again: memory errs as well.
+// examine hashes leaf i of a file: ErrRotten when its bytes are not that leaf's, or cannot
+// be read from the disk. A leaf that looks wrong is read once more, because memory errs as
+// well.
 func (s *Store) examine(ctx context.Context, f *os.File, l *Layout, i int) error {
 	for range 2 {
 		good, err := s.hash.verify(ctx, f, l, i)

@@ -13,10 +13,10 @@ var (
 	ErrBadLeaf = errors.New("bytes do not match the leaf")
 	// ErrNotYet reports that bytes of a partial blob have not arrived.
 	ErrNotYet = errors.New("bytes have not arrived yet")
-	// ErrRotten reports that the file of a blob has other bytes than were written.
+	// ErrRotten reports that the file of a blob has other bytes than were written to it.
 	ErrRotten = errors.New("the copy on disk is damaged")
-	// ErrPinned reports that a blob is not deleted now, because somebody needs it to stay.
+	// ErrPinned reports that a blob cannot be deleted now, because it is pinned.
 	ErrPinned = errors.New("pinned")
-	// ErrUsed reports that a blob is not deleted because something names it.
+	// ErrUsed reports that a blob was not deleted, because an entry names it.
 	ErrUsed = errors.New("in use")
 )

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 )
 
-// syncDir makes the names in a directory safe.
+// syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

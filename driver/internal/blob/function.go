@@ -27,8 +27,8 @@ const sumSize = sha256.Size
 
 var functionNames = map[Function]string{SHA2: "sha2-256", BLAKE3: "blake3"}
 
-// ParseFunction gives the function with that name in multiformats' table; false for
-// one that blobs cannot be named with.
+// ParseFunction returns the function with that name in multiformats' table; false for one
+// with which blobs cannot be named.
 func ParseFunction(name string) (Function, bool) {
 	for f, n := range functionNames {
 		if n == name {
@@ -54,7 +54,7 @@ func (f Function) sum(b []byte) [sumSize]byte {
 	return sha256.Sum256(b)
 }
 
-// new hashes what comes piece by piece.
+// new returns a hash for bytes that come piece by piece.
 func (f Function) new() hash.Hash {
 	if f == BLAKE3 {
 		return blake3.New()
@@ -62,7 +62,7 @@ func (f Function) new() hash.Hash {
 	return sha256.New()
 }
 
-// prefix is all of a block's CID but its sum.
+// prefix is a block's CID without its sum.
 func (f Function) prefix(codec uint64) cid.Prefix {
 	return cid.Prefix{Version: 1, Codec: codec, MhType: uint64(f), MhLength: sumSize}
 }
@@ -74,7 +74,8 @@ func (f Function) leafCID(sum []byte) cid.Cid {
 	return cid.NewCidV1(cid.Raw, append(mh, sum...))
 }
 
-// FunctionOf is the function that a root of ours was made with; false when c is none.
+// FunctionOf is the function with which a root of this store was made; false when c is no
+// such root.
 func FunctionOf(c cid.Cid) (Function, bool) {
 	if !c.Defined() {
 		return 0, false
@@ -82,8 +83,8 @@ func FunctionOf(c cid.Cid) (Function, bool) {
 	return functionOf(c, c.Prefix().Codec)
 }
 
-// functionOf is the function a block of ours was named with; false when c is not
-// such a block's.
+// functionOf is the function with which a block of this store was named; false when c is no
+// such block's CID.
 func functionOf(c cid.Cid, codec uint64) (Function, bool) {
 	if !c.Defined() {
 		return 0, false

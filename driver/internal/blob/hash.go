@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// hasher hashes leaves side by side, on as many workers as there are
-// processors. All its callers share its buffers: so its memory is bounded.
+// hasher hashes leaves in parallel, on as many workers as there are processors. All its
+// callers share its buffers, so that its memory is bounded.
 type hasher struct {
 	workers int
 	slots   *semaphore.Weighted
@@ -103,7 +103,7 @@ func (h *hasher) leaf(ctx context.Context, g *errgroup.Group, r io.ReaderAt, l *
 	}
 	if inOrder != nil {
 		b.users.Add(1)
-		inOrder <- b // taken in any case: its reader goes on until the close
+		inOrder <- b // received in any case: its reader goes on until the close
 	}
 	g.Go(func() error {
 		defer b.release()

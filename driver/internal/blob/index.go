@@ -23,9 +23,9 @@ const (
 
 // index is the part of the datastore that says where blocks lie.
 //
-// The record of a root and its inner blocks are written before the leaves below
-// them, and removed after them. A blob of up to some gigabytes is one batch; where
-// there are several, a crash between them leaves nothing that walk cannot reach.
+// The record of a root and its inner blocks are written before the leaves below them, and
+// removed after them. A blob of up to some gigabytes is one batch. Between the batches of a
+// larger one, a crash leaves nothing that walk cannot reach.
 type index struct {
 	store datastore.Batching
 }
@@ -76,8 +76,8 @@ func write(ctx context.Context, batch datastore.Batch, c change) error {
 	return batch.Put(ctx, c.key, c.value)
 }
 
-// addBlob records a whole blob. With dropExtras the same blocks are dropped where
-// they lie on their own.
+// addBlob records a whole blob. With dropExtras its blocks are dropped from those kept
+// without a blob.
 func (x index) addBlob(ctx context.Context, l *Layout, inner []blocks.Block, dropExtras bool) error {
 	return x.apply(ctx, addition(l, inner, dropExtras))
 }
@@ -126,8 +126,8 @@ func (x index) removal(ctx context.Context, root cid.Cid, failed *error) iter.Se
 	}
 }
 
-// walk yields the deletion of every key of root at and below c, parents last. A
-// subtree that is not there was never written, or is deleted already.
+// walk yields the deletion of every key of root at and below c, parents last. A subtree
+// that is missing was never written, or is deleted already.
 func (x index) walk(ctx context.Context, c cid.Cid, root string, yield func(change) bool) (bool, error) {
 	if _, ok := functionOf(c, cid.Raw); ok {
 		return yield(change{key: leafKey(c.Hash(), root)}), nil

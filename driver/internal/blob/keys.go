@@ -11,8 +11,8 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// Keys in the datastore. Leaves and inner blocks are kept for each root they
-// belong to: so deleting one blob takes nothing from another, and needs no counting.
+// Keys in the datastore. Leaves and inner blocks are kept for each root to which they
+// belong, so that deleting one blob takes nothing from another, without reference counts.
 const (
 	versionName   = "/blob/version" // -> "1"
 	rootPrefix    = "/blob/root"    // /<root> -> size: a blob in blobs/

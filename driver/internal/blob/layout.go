@@ -57,7 +57,7 @@ func (l *Layout) span(i int) (offset, length int64) {
 	return offset, min(l.LeafSize, l.Size-offset)
 }
 
-// shape is what decides a DAG beside the bytes. Tests use small ones.
+// shape is what determines a DAG beside the bytes. Tests use small shapes.
 type shape struct {
 	leaf  int64 // bytes
 	links int
@@ -78,7 +78,7 @@ func (s shape) check(size int64) error {
 	return nil
 }
 
-// subtree is what a parent records of a child.
+// subtree is what a parent block records of a child.
 type subtree struct {
 	root  cid.Cid
 	bytes uint64 // of the blob

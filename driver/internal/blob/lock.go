@@ -6,7 +6,7 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// locks is one lock for each CID, kept only while somebody holds or awaits it.
+// locks is one lock for each CID, kept only while it is held or awaited.
 type locks struct {
 	mu   sync.Mutex
 	held map[cid.Cid]*lock

@@ -30,7 +30,7 @@ type Partial struct {
 	claimed bitmap // said to be on disk by an earlier run
 	left    int    // leaves not in have
 	done    bool   // it is a blob now
-	unpin   Unpin  // what keeps that blob
+	unpin   Unpin  // keeps that blob from being deleted
 	full    bool   // the disk was full
 }
 
@@ -54,8 +54,8 @@ func (p *Partial) Have(i int) bool {
 	return p.recheck(context.Background(), i)
 }
 
-// recheck hashes a leaf that an earlier run left. When ctx ends before, nothing is
-// decided about it.
+// recheck hashes a leaf that an earlier run left. When ctx ends first, the leaf stays
+// undecided.
 func (p *Partial) recheck(ctx context.Context, i int) bool {
 	good, err := p.store.hash.verify(ctx, p.file, p.layout, i)
 	if err != nil && ctx.Err() != nil {
@@ -67,7 +67,7 @@ func (p *Partial) recheck(ctx context.Context, i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.claimed.has(i) {
-		return p.have.has(i) // somebody was faster
+		return p.have.has(i) // another caller was faster
 	}
 	p.claimed.clear(i)
 	if good {
@@ -77,16 +77,16 @@ func (p *Partial) recheck(ctx context.Context, i int) bool {
 	return good
 }
 
-// Missing gives the first leaf at or after from that has to be fetched, or where
-// there is none after it the first of all; false when every leaf is here. Leaves
-// of an earlier run count as here until nothing else is missing; then the call
-// hashes them, side by side, which takes seconds a GiB. When ctx ends it, those it
-// did not come to count as missing in this answer.
+// Missing returns the first leaf at or after from that has to be fetched, or when there is
+// none the first of all; false when every leaf is here. Leaves of an earlier run count as
+// here until nothing else is missing; then the call hashes them, side by side, which takes
+// seconds a GiB. When ctx ends first, those that were not hashed yet count as missing in
+// this answer.
 func (p *Partial) Missing(ctx context.Context, from int) (i int, ok bool) {
 	n := p.layout.Leaves()
 	from = max(0, from)
 	if from < n {
-		p.Have(from) // the leaf somebody waits for: decide about it now
+		p.Have(from) // a reader waits for this leaf: verify it now
 	}
 	if i, ok := p.absent(from, p.claimed); ok {
 		return i, true
@@ -110,9 +110,9 @@ func (p *Partial) absent(from int, others bitmap) (int, bool) {
 	return firstAbsent(p.have, others, 0, min(from, n))
 }
 
-// Absent gives the leaves that have to be fetched, as far as is known: leaf i is bit
-// i%8 of byte i/8, the lowest first. Leaves of an earlier run that were not hashed
-// again are not among them, and neither are they hashed.
+// Absent gives the leaves that have to be fetched, as far as is known: leaf i is bit i%8 of
+// byte i/8, the lowest first. Leaves of an earlier run that were not hashed again are not
+// among them, and are not hashed by this call.
 func (p *Partial) Absent() []byte {
 	n := p.layout.Leaves()
 	p.mu.Lock()
@@ -190,8 +190,8 @@ func (p *Partial) Put(i int, data []byte) error {
 	return nil
 }
 
-// ReadAt reads bytes of verified leaves. Where the next byte has not arrived it
-// returns those before it and ErrNotYet; at the end of the blob io.EOF.
+// ReadAt reads bytes of verified leaves. When the next byte has not arrived, it returns
+// those before it and ErrNotYet; at the end of the blob io.EOF.
 func (p *Partial) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read %s at %d: negative offset", p.layout.Root, off)

@@ -53,9 +53,9 @@ func (p *Partial) finish(ctx context.Context) error {
 	return removeFiles(s.marksPath(root))
 }
 
-// Close ends one use. The last one closes the files and leaves them for a later
-// Partial to resume, unless the disk was full, which they only keep full, or the blob
-// came another way. Finish must not run any more.
+// Close ends one use. The last one closes the files, and leaves them for a later Partial to
+// resume, unless the disk was full or the blob came another way: then they are removed.
+// Finish must not be running any more.
 func (p *Partial) Close() error {
 	p.store.mu.Lock()
 	p.users--
@@ -69,7 +69,7 @@ func (p *Partial) Close() error {
 	}
 	err := p.closeFiles()
 	p.mu.Lock()
-	done, useless := p.done, p.full && !p.store.rot.has(p.layout.Root) // whose bytes may be the last
+	done, useless := p.done, p.full && !p.store.rot.has(p.layout.Root) // whose copy may be the only one left
 	p.mu.Unlock()
 	p.unpin()
 	if err != nil {
@@ -88,8 +88,9 @@ func (p *Partial) Close() error {
 	return nil
 }
 
-// dropPartial removes what has arrived of a blob, unless somebody opened it again.
-// A blob that is here whole, pushed meanwhile perhaps, keeps its file and its blocks.
+// dropPartial removes what has arrived of a blob, unless it was opened again. A blob that
+// is here whole, for example because it was pushed meanwhile, keeps its file and its
+// blocks.
 func (s *Store) dropPartial(root cid.Cid) error {
 	defer s.Lock(root)()
 	if _, open := s.OpenPartial(root); open {
@@ -124,7 +125,7 @@ func (p *Partial) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// forget makes p one that nobody can open any more.
+// forget makes p a partial that cannot be opened any more.
 func (s *Store) forget(p *Partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,11 +22,11 @@ const (
 	marksSuffix   = ".partial.have"
 )
 
-// Partial opens the blob of that layout, resuming what earlier ones left. l and
-// inner are ReadLayout's. While one is open, the same is returned again, and is
-// closed by its last user. For a blob that is here already it is complete. What
-// cannot fit on the disk, beside the reserve and what others were let in for, is
-// refused with a *room.Short, as is all when file descriptors are short.
+// Partial opens the blob of that layout, resuming what earlier ones left. l and inner are
+// ReadLayout's. While one is open, the same is returned again, and is closed by its last
+// user. For a blob that is here already the partial is complete. A blob that cannot fit on
+// the disk, beside the reserve and the room claimed by others, is refused with a
+// *room.Short, as is every blob when file descriptors are short.
 func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	defer s.Lock(l.Root)()
 	s.mu.Lock()
@@ -48,8 +48,8 @@ func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	return p, nil
 }
 
-// OpenPartial gives the partial that somebody has open now; false when there is
-// none. It is lent: do not close it, and expect os.ErrClosed once its users did.
+// OpenPartial returns the partial that is open now; false when there is none. It is only
+// lent: do not close it, and expect os.ErrClosed once its users have closed it.
 func (s *Store) OpenPartial(c cid.Cid) (*Partial, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,7 +92,8 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	return p, nil
 }
 
-// claimRoom claims room for what is not on the disk yet of a blob; nil where all is.
+// claimRoom claims room for the bytes of a blob that are not on the disk yet; nil when all
+// are.
 func (s *Store) claimRoom(ref Ref) (*room.Claim, error) {
 	there := max(allocated(s.partialPath(ref.CID)), allocated(s.path(ref.CID)))
 	if ref.Size <= there {
@@ -101,15 +102,15 @@ func (s *Store) claimRoom(ref Ref) (*room.Claim, error) {
 	return s.room.Take(ref.Size - there)
 }
 
-// Fits refuses, with a *room.Short, a blob that there is no room for now.
+// Fits refuses, with a *room.Short, a blob for which there is no room now.
 func (s *Store) Fits(ref Ref) error {
 	claim, err := s.claimRoom(ref)
 	claim.Release()
 	return err
 }
 
-// stageUnverified takes back a blob that is here, and was seen by nobody in this run, or
-// is not all there: its leaves count when they were hashed.
+// stageUnverified turns a blob that is here back into a partial one, when it was not
+// verified in this run or is not all there: its leaves count again once they were hashed.
 func (s *Store) stageUnverified(ctx context.Context, ref Ref) error {
 	info, err := os.Stat(s.path(ref.CID))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -189,7 +190,7 @@ func (s *Store) removePartialFiles(c cid.Cid) error {
 	return removeFiles(s.partialPath(c), s.marksPath(c))
 }
 
-// partialRoot is the root that a file of a partial is named by.
+// partialRoot is the root that the name of a partial's file shows.
 func partialRoot(name string) (cid.Cid, bool) {
 	stem, _, ok := strings.Cut(name, partialSuffix)
 	if !ok {

@@ -11,14 +11,14 @@ import (
 // Unpin ends a pin. It may be called more than once, and is never nil.
 type Unpin func()
 
-// pins counts for each CID who needs its bytes to stay. They are changed with the
-// lock of the CID held, so that a pin never comes between a look at them and a deletion.
+// pins counts the pins of each CID. They are changed with the lock of the CID held, so that
+// no pin comes between checking them and a deletion.
 type pins struct {
 	mu   sync.Mutex
 	held map[cid.Cid]int
 }
 
-// add pins c; the caller holds its lock, and need not hold it for the Unpin.
+// add pins c; the caller holds the lock of c, which Unpin does not need.
 func (p *pins) add(c cid.Cid) Unpin {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -41,16 +41,16 @@ func (p *pins) has(c cid.Cid) bool {
 	return p.held[c] > 0
 }
 
-// Pin keeps the bytes of c, those that are here now or come while it is pinned, from
-// being deleted or set aside until Unpin: by a Store that is closed nothing is pinned.
-// It waits for a deletion of c that is under way.
+// Pin keeps the bytes of c, those that are here now and those that come while it is pinned,
+// from being deleted or set aside until Unpin. Pins end with the Store. Pin waits for a
+// deletion of c that is under way.
 func (s *Store) Pin(c cid.Cid) Unpin {
 	defer s.Lock(c)()
 	return s.pins.add(c)
 }
 
-// deletable says with ErrPinned that nobody may delete c now. The caller holds the
-// lock of c for the deletion as well.
+// deletable returns ErrPinned when c must not be deleted now. The caller keeps holding the
+// lock of c for the deletion.
 func (s *Store) deletable(c cid.Cid) error {
 	if s.pins.has(c) {
 		return fmt.Errorf("blob %s: %w", c, ErrPinned)
@@ -58,9 +58,9 @@ func (s *Store) deletable(c cid.Cid) error {
 	return nil
 }
 
-// DeleteUnused is Delete for a blob that may be in use: used is asked with the lock of
-// c held, when nothing pins it, so that a push either is seen by it or comes after the
-// deletion. ErrUsed when it says yes. It must not call the store.
+// DeleteUnused is Delete for a blob that may be in use: used is called with the lock of c
+// held, when nothing pins c, so that a push is either seen by used or comes after the
+// deletion. The error is ErrUsed when used returns true. used must not call the store.
 func (s *Store) DeleteUnused(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) error {
 	return s.delete(ctx, c, used)
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// maxProofs is how many blobs are known to be right; of more, some are verified again
-// when they are next read. Each takes some 200 bytes of memory.
+// maxProofs is how many blobs are remembered as verified; beyond that some are verified
+// again when they are next read. Each takes some 200 bytes of memory.
 const maxProofs = 1 << 18
 
 // stamp reports whether a file is still the one that was verified. Bytes that rot on the
-// disk do not change it: it lasts no longer than the process.
+// disk do not change it, so it is not kept longer than the process runs.
 type stamp struct {
 	inode   uint64
 	size    int64
@@ -23,7 +23,7 @@ func stampOf(info fs.FileInfo) stamp {
 	return stamp{inode: inode(info), size: info.Size(), modTime: info.ModTime().UnixNano()}
 }
 
-// proofs remembers which leaves of which files were seen to be right by this process.
+// proofs remembers which leaves of which files this process has verified.
 type proofs struct {
 	mu sync.Mutex
 	of map[cid.Cid]*proof
@@ -37,17 +37,17 @@ func (s *proofs) whole(c cid.Cid, at stamp) bool {
 	return p != nil && p.stamp == at && p.complete()
 }
 
-// note takes down that every leaf is right.
+// note records that every leaf is right.
 func (s *proofs) note(c cid.Cid, at stamp) { s.put(c, &proof{stamp: at}) }
 
-// forget has a blob verified anew.
+// forget makes a blob be verified anew.
 func (s *proofs) forget(c cid.Cid) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.of, c)
 }
 
-// take gives the proof of a file, an empty one where there is none.
+// take returns the proof of a file, an empty one when there is none.
 func (s *proofs) take(c cid.Cid, at stamp, leaves int) *proof {
 	s.mu.Lock()
 	p := s.of[c]
@@ -83,7 +83,7 @@ type proof struct {
 
 	mu      sync.Mutex
 	have    bitmap                // nil once left is 0
-	left    int                   // leaves that nobody has verified
+	left    int                   // leaves that are not verified yet
 	pending map[int]chan struct{} // leaves that are being hashed; closed at the end
 }
 
@@ -93,8 +93,9 @@ func (p *proof) complete() bool {
 	return p.left == 0
 }
 
-// claim gives leaf i to the caller, who hashes it and calls settle, where mine; else
-// it is known to be right, when done is nil, or somebody else's until done is closed.
+// claim gives leaf i to the caller when mine: the caller hashes it and calls settle.
+// Otherwise the leaf is known to be right when done is nil, or is being hashed by another
+// caller until done is closed.
 func (p *proof) claim(i int) (done <-chan struct{}, mine bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -108,7 +109,7 @@ func (p *proof) claim(i int) (done <-chan struct{}, mine bool) {
 	return nil, true
 }
 
-// settle says how hashing ended; a leaf that is not good is anybody's again.
+// settle records how hashing ended; a leaf that is not good can be claimed again.
 func (p *proof) settle(i int, good bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

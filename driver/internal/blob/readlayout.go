@@ -22,9 +22,9 @@ const (
 // from several goroutines at once and need not verify anything. It returns the
 // layout and the inner blocks, the root first. A root that is a leaf needs no get.
 //
-// What comes back is exactly the DAG that a push makes for that size: any
-// other one, and any block that does not match its CID, is ErrBadDAG; the number of
-// blocks asked for follows from size alone. Errors of get are wrapped.
+// The result is exactly the DAG that a push makes for that size. Any other DAG, and any
+// block that does not match its CID, is ErrBadDAG. The number of blocks asked for follows
+// from size alone. Errors of get are wrapped.
 func ReadLayout(ctx context.Context, root cid.Cid, size int64, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (*Layout, []blocks.Block, error) {
 	l, inner, err := profile().read(ctx, root, size, get)
 	if err != nil {

@@ -92,15 +92,15 @@ func (s *Store) checkRecord(ctx context.Context, root cid.Cid, size int64) error
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// Cut between the record and the rename: what arrived is worth keeping.
+	// A crash came between the record and the rename: what arrived is worth keeping.
 	if _, err := os.Stat(s.partialPath(root)); err == nil {
 		return s.index.unfinish(ctx, root, size)
 	}
 	return s.index.remove(ctx, root)
 }
 
-// checkFiles looks for files without a record. There are none unless the
-// datastore was lost or restored: then these blobs are hashed and recorded again.
+// checkFiles looks for files without a record. There are some only when the datastore was
+// lost or restored: then these blobs are hashed and recorded again.
 func (s *Store) checkFiles(ctx context.Context) error {
 	names, err := readNames(s.blobs)
 	if err != nil {
@@ -140,8 +140,8 @@ func (s *Store) checkFiles(ctx context.Context) error {
 	return nil
 }
 
-// rootFunction is the function that a blob was named with; false for one that only a
-// later release knows.
+// rootFunction is the function with which a blob was named; false for one that only a later
+// release knows.
 func rootFunction(root cid.Cid) (Function, bool) {
 	for _, codec := range []uint64{cid.Raw, cid.DagProtobuf} {
 		if f, ok := functionOf(root, codec); ok {
@@ -151,7 +151,7 @@ func rootFunction(root cid.Cid) (Function, bool) {
 	return 0, false
 }
 
-// checkStaging removes staged files of our own that nothing goes on with.
+// checkStaging removes staged files of this package that can not be resumed.
 func (s *Store) checkStaging(ctx context.Context) error {
 	names, err := readNames(s.staging)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/ipfs/go-datastore/query"
 )
 
-// rot is the blobs whose file turned out to have other bytes than were written, until
-// they are here again. The index holds the same, for the next start.
+// rot is the set of blobs whose file turned out to have other bytes than were written,
+// until they are whole again. The index holds the same set for the next start.
 type rot struct {
 	mu    sync.Mutex
 	of    map[cid.Cid]int64 // their sizes
@@ -45,8 +45,9 @@ func (r *rot) has(c cid.Cid) bool {
 	return ok
 }
 
-// Rotten gives the blobs that were set aside because their file had other bytes than
-// were written, sorted, until they are here again or deleted. They count as not here.
+// Rotten returns the blobs that were set aside because their file had other bytes than were
+// written, sorted. They stay in it until they are whole again or deleted, and count as not
+// here.
 func (s *Store) Rotten() []Ref {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
@@ -61,7 +62,7 @@ func (s *Store) Rotten() []Ref {
 // IsRotten reports whether c is one of Rotten.
 func (s *Store) IsRotten(c cid.Cid) bool { return s.rot.has(c) }
 
-// OnRotten has f called for each blob that is set aside from now on. It must not wait.
+// OnRotten makes f be called for each blob that is set aside from now on. f must not wait.
 func (s *Store) OnRotten(f func(Ref)) {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
@@ -77,8 +78,8 @@ func (r *rot) tell(ref Ref) {
 	}
 }
 
-// condemn sets aside a blob of whose file, the one with that stamp, something is wrong.
-// Another file that came in its place meanwhile stays.
+// condemn sets aside a blob whose file, the one with that stamp, is damaged. Another file
+// that replaced it meanwhile stays.
 func (s *Store) condemn(ref Ref, of stamp, why error) {
 	unlock := s.Lock(ref.CID)
 	defer unlock()
@@ -101,9 +102,9 @@ func (s *Store) condemn(ref Ref, of stamp, why error) {
 	s.rot.tell(ref)
 }
 
-// setAside makes what has arrived of a blob of its file, of which each leaf is hashed
-// again before it counts: so those that are right need not be fetched. The caller holds
-// the lock of its CID.
+// setAside turns the file of a blob into that of a partial one, of which each leaf is
+// hashed again before it counts, so that undamaged leaves need not be fetched. The caller
+// holds the lock of its CID.
 func (s *Store) setAside(ctx context.Context, ref Ref) error {
 	s.rot.add(ref)
 	s.proofs.forget(ref.CID)
@@ -138,8 +139,8 @@ func (s *Store) stageAgain(ref Ref) error {
 	return errors.Join(err, syncDir(s.staging), syncDir(s.blobs))
 }
 
-// recoverRotten takes up which blobs were set aside, and sets those aside of which only
-// the intention was written down.
+// recoverRotten reads which blobs were set aside, and finishes setting aside those for
+// which only the intention was written down.
 func (s *Store) recoverRotten(ctx context.Context) error {
 	var refs []Ref
 	for e, err := range s.index.entries(ctx, query.Query{Prefix: rottenPrefix}) {
@@ -175,10 +176,10 @@ func (s *Store) recoverRotten(ctx context.Context) error {
 	return nil
 }
 
-// Salvage opens what was set aside of a blob, or arrived, hashes it, and makes it a blob
-// when nothing is lacking: when nothing was wrong but its length, or a disk that has
-// recovered. Else Absent tells which leaves have to be fetched. The caller closes it.
-// ErrNotFound when the layout is not known here.
+// Salvage opens what was set aside of a blob, or has arrived of it, hashes it, and makes it
+// a blob again when nothing is lacking: when only its length was wrong, or the disk has
+// recovered. Otherwise Absent tells which leaves have to be fetched. The caller closes it.
+// The error is ErrNotFound when the layout is not known here.
 func (s *Store) Salvage(ctx context.Context, ref Ref) (*Partial, error) {
 	l, inner, err := ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
 	if err != nil {
@@ -198,7 +199,7 @@ func (s *Store) Salvage(ctx context.Context, ref Ref) (*Partial, error) {
 	return p, nil
 }
 
-// equalFile reports whether a file has just these bytes.
+// equalFile reports whether a file has exactly these bytes.
 func equalFile(file string, content []byte) bool {
 	info, err := os.Stat(file)
 	if err != nil || info.Size() != int64(len(content)) {

@@ -19,7 +19,8 @@ import (
 )
 
 // Store is the blobs of one directory. It is safe for concurrent use. Its uploads have
-// goroutines until they end, or Close; the datastore is its opener's.
+// goroutines until they end, or until Close. The datastore belongs to the code that opened
+// it.
 type Store struct {
 	blobs, staging string
 	index          index
@@ -45,9 +46,9 @@ type Store struct {
 // Open opens the blobs under dir, which is made where it is missing: dir/blobs and
 // its own files in dir/staging. In store it uses the keys under /blob.
 //
-// What a crash left is put right: blobs recorded but not yet in their place are
-// forgotten, files without a record are hashed and recorded. It looks at each
-// blob's name and size, not at its bytes.
+// It repairs what a crash left: blobs that were recorded but not yet in their place are
+// forgotten, and files without a record are hashed and recorded. It looks at each blob's
+// name and size, but not at its bytes.
 func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, error) {
 	s := &Store{
 		blobs:    filepath.Join(dir, "blobs"),
@@ -72,20 +73,21 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	return s, nil
 }
 
-// Close ends the uploads that are still open, as Upload.Close does, and waits for that;
-// nobody writes to one any more.
+// Close ends the uploads that are still open, as Upload.Close does, and waits for that.
+// None may be written to any more.
 func (s *Store) Close() { s.uploads.close() }
 
-// SetFunction has new blobs named with f: those of Adopt and Put, and those of uploads
-// that begin from now on. Blobs that are here, or come from elsewhere, keep their CIDs.
+// SetFunction makes new blobs be named with f: those of Adopt and Put, and those of uploads
+// that begin from now on. Blobs that are here, or come from other members, keep their CIDs.
 func (s *Store) SetFunction(f Function) { s.function.Store(uint64(f)) }
 
-// Function is what new blobs are named with. It is SHA2 when the store is opened.
+// Function is the function with which new blobs are named. It is SHA2 when the store is
+// opened.
 func (s *Store) Function() Function { return Function(s.function.Load()) }
 
-// Open opens a whole blob for reading, without a look at its bytes, for a receiver that
-// verifies them; the caller closes it. It stays readable when the blob is deleted
-// meanwhile. ErrNotFound when the blob is not here, as for Size.
+// Open opens a whole blob for reading, without verifying it, for a receiver that verifies
+// the bytes; the caller closes it. The file stays readable when the blob is deleted
+// meanwhile. The error is ErrNotFound when the blob is not here, as for Size.
 func (s *Store) Open(c cid.Cid) (*os.File, error) {
 	f, err := s.openWhole(c)
 	if err != nil {
@@ -119,8 +121,8 @@ func (s *Store) Has(c cid.Cid) bool {
 	return err == nil
 }
 
-// Size is the size in bytes of a whole blob; ErrNotFound when it is not here: when its
-// file or its record is missing, they tell of different sizes, or it was set aside.
+// Size is the size in bytes of a whole blob; ErrNotFound when it is not here: when its file
+// or its record is missing, when their sizes differ, or when it was set aside.
 func (s *Store) Size(c cid.Cid) (int64, error) {
 	info, err := os.Stat(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,7 +137,7 @@ func (s *Store) Size(c cid.Cid) (int64, error) {
 	return info.Size(), nil
 }
 
-// isWhole is ErrNotFound for a blob whose file, of that many bytes, is not all of it.
+// isWhole returns ErrNotFound for a blob whose file, of that many bytes, is not all of it.
 func (s *Store) isWhole(c cid.Cid, got int64) error {
 	if s.rot.has(c) {
 		return fmt.Errorf("%w: %w", ErrNotFound, ErrRotten)
@@ -147,15 +149,15 @@ func (s *Store) isWhole(c cid.Cid, got int64) error {
 	return err
 }
 
-// Verified reports whether a blob is here and this process has seen all of its bytes to
-// be right, since its file changed.
+// Verified reports whether a blob is here and this process has verified all of its bytes
+// since its file last changed.
 func (s *Store) Verified(ref Ref) bool {
 	info, err := os.Stat(s.path(ref.CID))
 	return err == nil && info.Size() == ref.Size && s.isWhole(ref.CID, ref.Size) == nil &&
 		s.proofs.whole(ref.CID, stampOf(info))
 }
 
-// Room is what there is for more: uploads and partials ask it for themselves.
+// Room is the room for more bytes. Uploads and partials ask it themselves.
 func (s *Store) Room() *room.Disk { return s.room }
 
 // Usage is the number of whole blobs here and the sum of their sizes in bytes.
@@ -177,11 +179,11 @@ func (s *Store) account(blobs int, bytes int64) {
 // them for c while holding it.
 func (s *Store) Lock(c cid.Cid) (unlock func()) { return s.locks.lock(c) }
 
-// Delete removes a blob, or what has arrived of one that no Partial is open for.
-// Blocks that other blobs have in common with it stay theirs. A blob that is not
-// here is no error. Files that are open stay readable.
+// Delete removes a blob, or what has arrived of one that no Partial is open for. Blocks
+// that it has in common with other blobs stay theirs. Deleting a blob that is not here is
+// no error. Files that are open stay readable.
 //
-// ErrPinned when somebody needs the blob to stay: try again later.
+// The error is ErrPinned when the blob is pinned: try again later.
 func (s *Store) Delete(ctx context.Context, c cid.Cid) error {
 	return s.delete(ctx, c, func(cid.Cid) bool { return false })
 }
@@ -206,7 +208,7 @@ func (s *Store) delete(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) 
 	if errFile == nil && !recorded {
 		size = info.Size()
 	}
-	// The file goes first: a record without a file is what Open puts right.
+	// The file goes first, because Open repairs a record without a file.
 	if err := removeDurably(s.path(c)); err != nil {
 		return fmt.Errorf("delete blob: %w", err)
 	}

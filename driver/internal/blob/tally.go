@@ -22,7 +22,7 @@ type tally struct {
 	leaf     hash.Hash
 	fill     int64  // bytes in leaf
 	run      string // of the store that hashed all of it; another: an earlier one
-	reread   bool   // nothing was known of bytes that were there: they may not be those that came
+	reread   bool   // nothing was known of bytes that were there: they may differ from those that came
 }
 
 func newTally(f Function) *tally { return &tally{function: f, leaf: f.new()} }
@@ -52,7 +52,8 @@ func (l *tally) all() []byte {
 // full is where the first leaf that is not full begins.
 func (l *tally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
 
-// read takes what a file of that size holds of the leaf that is not full, and all behind.
+// read takes from a file of that size the bytes of the leaf that is not full, and all after
+// it.
 func (l *tally) read(file io.ReaderAt, size int64) error {
 	from := l.full()
 	n, err := io.Copy(l, io.NewSectionReader(file, from, size-from))
@@ -70,8 +71,8 @@ func (l *tally) Write(b []byte) (int, error) {
 
 const knownVersion = 3
 
-// known is a tally beside its file, as JSON. It was written after the file was
-// synced, so that it never knows more than the disk holds.
+// known is the note beside an upload's file that holds its tally, as JSON. It is written
+// after the file was synced, so that it never knows more than the disk holds.
 type known struct {
 	Version  int    `json:"version"`
 	Size     int64  `json:"size"`
@@ -112,7 +113,7 @@ func IsUploadNote(path string) bool {
 	return strings.HasPrefix(name, notePrefix) && strings.HasSuffix(name, noteSuffix)
 }
 
-// know is what is known of a file that is synced.
+// know returns what is known of a file that is synced.
 func (l *tally) know(info os.FileInfo) *known {
 	return &known{
 		Version: knownVersion, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Inode: inode(info),
@@ -143,8 +144,8 @@ func (k *known) write(file string) error {
 	return nil
 }
 
-// readKnown reads what is known of a file that info describes. Any error means that
-// the file has to be read.
+// readKnown reads what is known of a file that info describes. Any error means that the
+// file has to be read again.
 func readKnown(file string) (*known, error) {
 	b, err := os.ReadFile(UploadNote(file))
 	if err != nil {
@@ -175,7 +176,8 @@ func (k *known) function() Function {
 	return f
 }
 
-// tally is the state to go on from, but for the last leaf when it is not full.
+// tally is the state from which hashing goes on, without the last leaf when that is not
+// full.
 func (k *known) tally() *tally {
 	t := newTally(k.function())
 	t.sums = slices.Clip(k.Sums[:k.Size/LeafSize*sumSize]) // k stays as it is

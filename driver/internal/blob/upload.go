@@ -11,13 +11,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
-// Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its
-// leaves are hashed beside the writing, so that nobody reads it again; what is known
-// of them lies beside the file when the upload is closed.
+// Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its leaves
+// are hashed while it is written, so that it need not be read again; when the upload is
+// closed, their hashes are kept beside the file.
 //
-// It takes a megabyte of memory at most while bytes come. It is safe for concurrent
-// use, and one Upload at a time writes a file: whoever begins to write, or makes a blob
-// of the file, ends the one before, a request perhaps whose connection is dying.
+// It takes a megabyte of memory at most while bytes come. It is safe for concurrent use.
+// Only one Upload at a time writes a file: opening another one, or making a blob of the
+// file, ends the one before, which may belong to a request whose connection is dying.
 type Upload struct {
 	store *Store
 	file  *os.File
@@ -31,7 +31,7 @@ type Upload struct {
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
 	tally *tally // nil until the first byte
-	fault error  // why it ended early, and gave back all it held; nothing is known of the file
+	fault error  // why it ended early and released everything; nothing is known of the file
 	state uploadState
 }
 
@@ -48,12 +48,13 @@ const (
 // another before.
 var ErrUploadOver = errors.New("the upload is over")
 
-// Upload opens a file for writing, at its end when it is to be appended to, and makes
-// it and its directory where they are missing. The first byte that is appended has the
-// last leaf of what is there read; after a crash, when nothing is known of it, all.
+// Upload opens a file for writing, at its end if it is to be appended to, and makes the
+// file and its directory when they are missing. With the first byte that is appended the
+// last leaf of the file is read again; after a crash, when nothing is known of the file,
+// all of it.
 //
 // Its leaves are hashed with the function that the store had when its first byte was
-// hashed: resuming goes on with that one, and so does AdoptUpload.
+// hashed: resumed uploads go on with that function, and so does AdoptUpload.
 func (s *Store) Upload(file string, appending bool) (*Upload, error) {
 	u, err := s.openUpload(file, appending)
 	if err != nil {
@@ -83,8 +84,8 @@ func (s *Store) openUpload(file string, appending bool) (*Upload, error) {
 	return u, nil
 }
 
-// begin makes this upload the one that writes the file, which ends where this upload
-// does, and takes up what is known of its bytes.
+// begin makes this upload the one that writes the file, cuts the file to this upload's
+// size, and takes up what is known of its bytes.
 func (u *Upload) begin() error {
 	rewritten, err := u.store.uploads.claim(u)
 	if err != nil {
@@ -102,7 +103,7 @@ func (u *Upload) begin() error {
 		return err
 	}
 	if info.Size() < u.size {
-		return ErrUploadOver // somebody cut it: what came now would lie behind a hole
+		return ErrUploadOver // the file was cut: new bytes would lie behind a hole
 	}
 	if info.Size() > u.size {
 		errKnown, rewritten = errUnknown, true
@@ -124,8 +125,8 @@ func (u *Upload) begin() error {
 	return nil
 }
 
-// named describes the file while it still has its name. It has not when it became a
-// blob, or was removed, since it was opened: then it is not to be written.
+// named describes the file while it still has its name. A file that became a blob or was
+// removed since it was opened has none, and must not be written.
 func (u *Upload) named() (os.FileInfo, error) {
 	info, err := u.file.Stat()
 	if err != nil {
@@ -138,8 +139,9 @@ func (u *Upload) named() (os.FileInfo, error) {
 	return info, err
 }
 
-// Expect claims room for n bytes that are to be written; a *room.Short when there is
-// none, and then nothing should be. What nobody told of is claimed as it comes.
+// Expect claims room for n bytes that are to be written; a *room.Short when there is none,
+// and then nothing should be written. Room for bytes that were not announced is claimed as
+// they come.
 func (u *Upload) Expect(n int64) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -159,16 +161,16 @@ func (u *Upload) expect(n int64) (err error) {
 	return err
 }
 
-// Size is how much was accepted, in bytes, with what was there before. After a failure
-// it is what was there before: that is all that is kept.
+// Size is the number of bytes that were accepted, including those that were there before.
+// After a failure it is the number that were there before, since only those are kept.
 func (u *Upload) Size() int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.size
 }
 
-// Write implements io.Writer. What is accepted may be written, and fail, later: then
-// the error is a later Write's, or that of Commit and Close.
+// Write implements io.Writer. Accepted bytes may be written to the disk later. When that
+// fails, a later Write, Commit or Close returns the error.
 func (u *Upload) Write(b []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -212,7 +214,7 @@ func (u *Upload) write(b []byte) (int, error) {
 	return n, nil
 }
 
-// reserve claims room for a piece, and more, where that is not claimed yet.
+// reserve claims room for a piece, and more, unless that is claimed already.
 func (u *Upload) reserve(n int) error {
 	if u.size+int64(n) <= u.from+u.may {
 		return nil
@@ -220,7 +222,7 @@ func (u *Upload) reserve(n int) error {
 	return u.expect(LeafSize)
 }
 
-// send hands the piece to those who write and hash it.
+// send hands the piece to the goroutines that write and hash it.
 func (u *Upload) send() error {
 	if u.flow == nil {
 		u.flow = startFlow(u.store.writeTo(u.file, u.claim), u.tally)

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Commit makes the bytes safe on disk; nothing can be written any more.
+// Commit makes the bytes safe on disk; after it nothing can be written any more.
 func (u *Upload) Commit() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -43,8 +43,8 @@ func (u *Upload) close() error {
 	return nil
 }
 
-// Cancel removes the file, and ends whoever else writes it. After a failure, which it
-// returns then, the file stays: it has what came before this Upload was opened.
+// Cancel removes the file, and ends any other Upload that writes it. After a failure, which
+// it then returns, the file stays, with the bytes that came before this Upload was opened.
 func (u *Upload) Cancel() error {
 	u.mu.Lock()
 	fault := u.fault
@@ -55,8 +55,8 @@ func (u *Upload) Cancel() error {
 	if !u.drop() {
 		return ErrUploadOver
 	}
-	// Not with the lock held: the other one may be waiting for it, to take over. The
-	// name goes first, so that nobody begins once the others have ended.
+	// Not with the lock held: another Upload may be waiting for it, to take over. The name
+	// goes first, so that no new one begins once the others have ended.
 	file := u.file.Name()
 	err := os.Remove(file)
 	u.store.EndUploads(file)
@@ -66,7 +66,7 @@ func (u *Upload) Cancel() error {
 	return nil
 }
 
-// drop ends an upload whose bytes nobody wants any more; false when it had ended.
+// drop ends an upload whose bytes are not wanted any more; false when it had ended already.
 func (u *Upload) drop() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -78,8 +78,8 @@ func (u *Upload) drop() bool {
 	return true
 }
 
-// fail gives back at once what an upload holds that cannot go on: the registry does not
-// close its writer when the disk is full. The fault is what everything returns then.
+// fail releases at once what an upload holds that cannot go on, because distribution does
+// not close its writer when the disk is full. All methods return the fault afterwards.
 func (u *Upload) fail(fault error) error {
 	if u.fault != nil {
 		return u.fault
@@ -91,8 +91,8 @@ func (u *Upload) fail(fault error) error {
 	return fault
 }
 
-// undo takes what came off the file again: nobody was told that it is here, so
-// whoever tries again begins where this upload began.
+// undo removes from the file what came with this upload: no client was told that these
+// bytes are here, so a client that tries again begins where this upload began.
 func (u *Upload) undo() {
 	if u.tally == nil {
 		return // nothing came
@@ -102,9 +102,9 @@ func (u *Upload) undo() {
 	}
 }
 
-// Revert takes what came since the upload was opened off its file again, after Commit
-// or Close: what was to be made of it failed, and the client was not told that it is
-// here. ErrUploadOver when the file has become a blob.
+// Revert removes from the file what came since the upload was opened, after Commit or
+// Close, when what was to follow has failed and the client was not told that the bytes are
+// here. The error is ErrUploadOver when the file has become a blob.
 func (u *Upload) Revert() error {
 	name := u.file.Name()
 	_, done := u.store.uploads.adopt(name)
@@ -127,7 +127,7 @@ func (u *Upload) Revert() error {
 	return nil
 }
 
-// cut makes the upload's file what it was, with what was known of it.
+// cut restores the upload's file to what it was, and the note beside it.
 func (u *Upload) cut(file *os.File) error {
 	if err := errors.Join(file.Truncate(u.from), file.Sync()); err != nil {
 		return err
@@ -141,8 +141,8 @@ func (u *Upload) cut(file *os.File) error {
 	return nil
 }
 
-// release gives back goroutines, memory and the file, and its place to others. After
-// a fault that is done already.
+// release gives up the goroutines, the memory and the file, and lets other uploads write
+// it. After a fault that is done already.
 func (u *Upload) release() error {
 	if u.fault != nil {
 		return nil
@@ -154,7 +154,7 @@ func (u *Upload) release() error {
 // halt ends the writing.
 func (u *Upload) halt() {
 	if u.flow != nil {
-		_ = u.flow.end() // settle has said what is to be said
+		_ = u.flow.end() // settle has returned the error already
 	}
 	if u.piece != nil {
 		u.piece.free()
@@ -168,11 +168,11 @@ func (u *Upload) leave() error {
 	return u.file.Close()
 }
 
-// settle writes what is left, syncs the file, and notes what is known of it. What
-// failed once stays failed: the bytes are gone, and the next sync would not say so.
+// settle writes what is left, syncs the file, and notes what is known of it. A failure is
+// remembered: the bytes are gone, and the next sync would not report it.
 func (u *Upload) settle() error {
 	if u.tally == nil || u.fault != nil {
-		return u.fault // without a tally it wrote nothing: who did has settled it
+		return u.fault // without a tally this upload wrote nothing, and the one that did has settled it
 	}
 	err := u.drain()
 	if err == nil {
@@ -185,7 +185,7 @@ func (u *Upload) settle() error {
 	if err != nil {
 		return err
 	}
-	// The bytes are safe: where the note cannot be kept, they are read again.
+	// The bytes are safe: when the note cannot be written, they are read again.
 	if err := u.tally.know(info).write(u.file.Name()); err != nil {
 		u.store.log.WithError(err).Debug("an upload is to be read again when it ends")
 	}

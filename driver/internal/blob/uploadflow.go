@@ -10,7 +10,7 @@ import (
 
 const (
 	pieceSize   = 128 << 10
-	piecesAhead = 3 // that wait for each of those who take them
+	piecesAhead = 3 // that wait for each of the two goroutines
 )
 
 // piece is some bytes of an upload.
@@ -46,8 +46,8 @@ func (c *piece) free() {
 	}
 }
 
-// flow takes the pieces of one upload, in order: one goroutine writes them and one
-// hashes leaves, beside whoever sends. Whoever started it ends it.
+// flow takes the pieces of one upload, in order: one goroutine writes them and another
+// hashes leaves, while the sender goes on. The caller that started it ends it.
 type flow struct {
 	takers []chan *piece
 	wg     sync.WaitGroup
@@ -109,8 +109,8 @@ func (f *flow) end() error {
 	return f.err()
 }
 
-// writeTo writes pieces to a file, and has the disk begin before the sync at the end
-// would wait for all of it.
+// writeTo writes pieces to a file, and makes the system begin to write them to disk early,
+// so that the sync at the end need not wait for all of it.
 func (s *Store) writeTo(file *os.File, claim *room.Claim) func(*piece) error {
 	var from int64 = -1
 	return func(c *piece) error {

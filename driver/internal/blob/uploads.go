@@ -11,25 +11,25 @@ import (
 	"syscall"
 )
 
-// uploads knows who writes which file.
+// uploads knows which upload writes which file.
 type uploads struct {
 	mu      sync.Mutex
 	by      map[string]*Upload
-	adopted map[string]int // how many make a blob of the file now
+	adopted map[string]int // how many callers are making a blob of the file
 	closed  bool
 }
 
-// EndUploads ends the uploads that write path, or a file below it, and gives back what
-// they hold of memory and of the disk. Their bytes are lost: it is for files that have
-// been removed.
+// EndUploads ends the uploads that write path, or a file below it, and frees the memory and
+// the disk space that they hold. Their bytes are lost: call it for files that have been
+// removed.
 func (s *Store) EndUploads(path string) {
 	for _, u := range s.uploads.at(path) {
 		u.drop()
 	}
 }
 
-// GiveBack makes the file of an upload again, of the blob that AdoptUpload made of it,
-// because what was to follow failed: it can be adopted again, and not be written.
+// GiveBack makes the file of an upload again from the blob that AdoptUpload made of it,
+// because what was to follow failed. The file can be adopted again, but not be written.
 func (s *Store) GiveBack(ref Ref, file string) error {
 	if err := os.Link(s.path(ref.CID), file); err != nil {
 		return fmt.Errorf("give back upload: %w", err)
@@ -37,8 +37,8 @@ func (s *Store) GiveBack(ref Ref, file string) error {
 	return nil
 }
 
-// RemoveIdle has remove take away the file of an upload, where nobody writes it or makes
-// a blob of it and idle says so. Nobody begins to write it meanwhile.
+// RemoveIdle calls remove for the file of an upload when the file is neither being written
+// nor made a blob, and idle returns true. No upload begins to write the file meanwhile.
 func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) error {
 	w := &s.uploads
 	w.mu.Lock()
@@ -50,12 +50,12 @@ func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) e
 	live, done := w.adopt(file)
 	defer done()
 	if live || !idle() {
-		return nil // somebody began just now
+		return nil // an upload began just now
 	}
 	return remove()
 }
 
-// isShared reports whether a file has another name: it is a blob's, too.
+// isShared reports whether a file has another name, because it is a blob's, too.
 func isShared(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && st.Nlink > 1
@@ -74,7 +74,7 @@ func (w *uploads) at(path string) []*Upload {
 	return us
 }
 
-// close ends all uploads; what they wrote is on disk. There are no new ones.
+// close ends all uploads; what they wrote is on disk. No new ones can begin.
 func (w *uploads) close() {
 	w.mu.Lock()
 	w.closed = true
@@ -85,8 +85,8 @@ func (w *uploads) close() {
 	}
 }
 
-// claim makes u the one that writes its file, and ends the one before. While a blob
-// is being made of the file nobody gets it.
+// claim makes u the upload that writes its file, and ends the one before. While a blob is
+// being made of the file, claim fails.
 func (w *uploads) claim(u *Upload) (live bool, err error) {
 	w.mu.Lock()
 	if w.closed || w.adopted[u.file.Name()] > 0 {
@@ -102,7 +102,7 @@ func (w *uploads) claim(u *Upload) (live bool, err error) {
 	return before.takeOver(), nil
 }
 
-// adopt ends whoever writes a file, and keeps others from it until done.
+// adopt ends the upload that writes a file, and keeps others from it until done is called.
 func (w *uploads) adopt(file string) (live bool, done func()) {
 	w.mu.Lock()
 	if w.adopted == nil {
@@ -129,8 +129,8 @@ func (w *uploads) leave(u *Upload) {
 	}
 }
 
-// takeOver ends an upload for another one; what it wrote is on disk. An error is its
-// own: it failed, and nothing is known of its file.
+// takeOver ends an upload for another one; what it wrote is on disk. An error means that
+// the ended upload failed, and that nothing is known of its file.
 func (u *Upload) takeOver() (live bool) {
 	if u == nil {
 		return false

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beginWriteback has the system write a part of a file without waiting for it. It
-// makes nothing safe, so that failing is not worth an error.
+// beginWriteback makes the system begin to write a part of a file to disk, without waiting
+// for it. It makes nothing durable, so its failure is not an error.
 func beginWriteback(f *os.File, offset, length int64) {
 	raw, err := f.SyscallConn()
 	if err != nil {

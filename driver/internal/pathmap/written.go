@@ -19,7 +19,7 @@ var (
 )
 
 // written is the greatest counter of each peer's versions that were merged here, alive or
-// not: which is what a peer whose datastore was set back is told about itself.
+// not, which is what a peer whose datastore was set back is told about itself.
 type written struct {
 	mu      sync.Mutex
 	of      map[string]uint64
