@@ -2,8 +2,11 @@ package driver
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -30,6 +33,9 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 	here, err := s.look(e)
 	if err != nil {
 		return notStored(ctx, err) // "not here" would be a guess
+	}
+	if here && r.manifest && r.method == http.MethodPut && e.Size <= smallBlob {
+		here = s.proves(ctx, e)
 	}
 	if here {
 		if r.manifest && r.method == http.MethodHead {
@@ -59,6 +65,21 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 		return s.unreachable(ctx, path, err)
 	}
 	return nil
+}
+
+// proves reads a small blob that nobody has verified in this run, and reports whether its
+// file is right as far as can be told: a manifest that is pushed must not be thrown away in
+// favour of a damaged one.
+func (s *store) proves(ctx context.Context, e pathmap.Entry) bool {
+	if s.hasVerified(e) {
+		return true
+	}
+	body, err := s.blobs.Reader(ctx, refOf(e), 0)
+	if err == nil {
+		_, err = io.Copy(io.Discard, body)
+		err = errors.Join(err, body.Close())
+	}
+	return !errors.Is(err, blob.ErrRotten) && !errors.Is(err, blob.ErrNotFound)
 }
 
 // findHolder returns an error when no connected member holds a blob.

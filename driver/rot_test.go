@@ -226,6 +226,26 @@ func TestAPushMends(t *testing.T) {
 	}
 }
 
+// TestAPushOfAManifestMends its file, which rotted before this run.
+func TestAPushOfAManifestMends(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.Offline = true
+	m := drivertest.Start(t, p)
+	index := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
+	const kind = "application/vnd.oci.image.index.v1+json"
+	push := func() {
+		send(t, http.StatusCreated, http.MethodPut, "http://"+served(t, m)+"/v2/a/manifests/1", kind, index)
+	}
+	push()
+	file := fileOf(t, m, blobPath(digest.FromBytes(index)))
+	m.Stop()
+	flipBit(t, file, 5, true)
+	m.Restart()
+	push()
+	mustAsk(t, http.StatusOK, http.MethodGet, served(t, m), "/v2/a/manifests/1")
+}
+
 // TestManyReadADamagedBlob at once, and each gets all of it.
 func TestManyReadADamagedBlob(t *testing.T) {
 	t.Parallel()
