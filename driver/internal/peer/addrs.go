@@ -40,10 +40,10 @@ func withID(id peer.ID, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	return full
 }
 
-// Useful orders addresses for somebody who takes the first: those of the interface
-// that leads out of this machine come before the others, such as of bridges for
-// containers. Those that mean something on this machine alone are left out, unless
-// there are no others.
+// Useful orders addresses for an operator who takes the first one: those of the interface
+// that leads out of this machine come before others, such as those of bridges for
+// containers. Addresses that are valid only on this machine are left out, unless there are
+// no others.
 func Useful(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	useful := slices.DeleteFunc(slices.Clone(addrs), func(a multiaddr.Multiaddr) bool {
 		return manet.IsIPLoopback(a) || manet.IsIPUnspecified(a) || manet.IsIP6LinkLocal(a)
@@ -62,8 +62,8 @@ func Useful(addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	return useful
 }
 
-// outwards are this machine's addresses on its default routes. Connecting a UDP
-// socket only looks up the route: nothing is sent.
+// outwards returns this machine's addresses on its default routes. Connecting a UDP socket
+// only looks up the route: nothing is sent.
 func outwards() []net.IP {
 	var ips []net.IP
 	for network, documentation := range map[string]string{"udp4": "203.0.113.1:9", "udp6": "[2001:db8::1]:9"} { // RFC 5737, RFC 3849

@@ -10,18 +10,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// ErrNoStranger reports that no peer is connected but members.
+// ErrNoStranger reports that only members are connected, and no other peer.
 var ErrNoStranger = errors.New("no other peer than members is connected")
 
-// bitswapPatience is how long a want may get nothing when its context has no
-// deadline.
+// bitswapPatience is how long a want may stay unanswered when its context has no deadline.
 const bitswapPatience = 10 * time.Second
 
-// Block gets a block by bitswap from the connected peers that are no members, a
-// Kubo in the private network perhaps; nothing is stored. The bytes are those of c.
-// A want that got nothing after half the time ctx gives is cancelled and asked
-// again, on new connections where nobody else gets anything either: bitswap can lose
-// a want for good, and that cures it.
+// Block gets a block by bitswap from the connected peers that are no members, such as a
+// Kubo in the private network; nothing is stored. The bytes match c. A want that is
+// unanswered after half of ctx's time is cancelled and sent again, on new connections if
+// other wants get nothing either: bitswap can lose a want for good, and that cures it.
 func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	strangers := p.strangers()
 	if len(strangers) == 0 {

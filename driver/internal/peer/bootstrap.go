@@ -15,12 +15,12 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// warnAfter are the times since Start after which a bootstrapper that was not met is
-// warned of; then it is every hour.
+// warnAfter are the times since Start at which the log warns of a bootstrapper that was not
+// met; after the last it warns every hour.
 var warnAfter = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute, time.Hour}
 
-// Bootstrapper is a peer that the configuration names to join by, as far as this one
-// knows it.
+// Bootstrapper is a peer that the configuration names to join by, with what this peer knows
+// of it.
 type Bootstrapper struct {
 	ID      peer.ID
 	Addrs   []multiaddr.Multiaddr // as configured, without /p2p/
@@ -54,7 +54,7 @@ func (e *entry) bootstrapper() Bootstrapper {
 	return b
 }
 
-// keepWarning says which bootstrappers are not met, in time with warnAfter.
+// keepWarning logs which bootstrappers are not met, at the times of warnAfter.
 func (p *Peer) keepWarning() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -108,7 +108,7 @@ func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
 	return due
 }
 
-// warnTime is when since Start a warning is due, counted from 0.
+// warnTime is the time since Start at which warning number n, counted from 0, is due.
 func warnTime(n int) time.Duration {
 	last := len(warnAfter) - 1
 	if n <= last {
@@ -117,8 +117,8 @@ func warnTime(n int) time.Duration {
 	return warnAfter[last] * time.Duration(n-last+1)
 }
 
-// troubled notes why a bootstrapper could not be met; told is true when a warning of
-// its own says so, in place of the first of those after Start.
+// troubled notes why a bootstrapper could not be met; told means that a warning of its own
+// was logged, which replaces the first of those after Start.
 func (r *roster) troubled(id peer.ID, trouble string, told bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,8 +132,8 @@ func (r *roster) troubled(id peer.ID, trouble string, told bool) {
 	}
 }
 
-// troubleOf says in a line why a bootstrapper could not be dialled, and what to do:
-// of its addresses the one that tells most.
+// troubleOf describes in one line why a bootstrapper could not be dialled, and what to do,
+// for that of its addresses which tells most.
 func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string {
 	worst, text := unclear, ""
 	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {
@@ -153,7 +153,7 @@ func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string
 	return oneLine(err)
 }
 
-// remedy says what a verdict means for whoever configured the address.
+// remedy says what a verdict means for the operator who configured the address.
 func (p *Peer) remedy(v verdict, cause error) string {
 	switch {
 	case v == rebuff && p.cfg.private():
@@ -166,13 +166,13 @@ func (p *Peer) remedy(v verdict, cause error) string {
 	return "does not answer; check the address, and that its registry runs and can be reached"
 }
 
-// unresolved says which name of the addresses has no address, or "".
+// unresolved returns the host name in the addresses that does not resolve, or "".
 func unresolved(ctx context.Context, addrs []multiaddr.Multiaddr) string {
 	for _, a := range addrs {
 		for _, code := range []int{multiaddr.P_DNS, multiaddr.P_DNS4, multiaddr.P_DNS6} {
 			name, err := a.ValueForProtocol(code)
 			if err != nil {
-				continue // it has none of these
+				continue // it has none of these addresses
 			}
 			if _, err := net.DefaultResolver.LookupHost(ctx, name); err != nil {
 				return fmt.Sprintf("%s: its name does not resolve; check the name, and this machine's resolver: %s", a, oneLine(err))

@@ -2,8 +2,8 @@ package peer
 
 import "sync"
 
-// bound counts what there is at once, and refuses more than so many from one source
-// or in all.
+// bound counts things that exist at the same time, and refuses more than a number of them
+// from one source, or in all.
 type bound[K comparable] struct {
 	each, most int
 

@@ -13,11 +13,11 @@ const (
 	MaxName = 64
 )
 
-// AllUnderstand reports whether every member that this peer knows of, connected or
-// not, and every peer that a member is connected with, has said that it understands a
-// capability. Members of releases that say nothing understand none. A peer that has
-// bootstrappers and never met a member does not know whom it is about to join: it
-// says no. One bootstrapper that was never met holds up nothing.
+// AllUnderstand reports whether every member that this peer knows of, connected or not, and
+// every peer that a member is connected with, has said that it understands a capability.
+// Members whose release lists none understand none. For a peer that has bootstrappers and
+// never met a member the answer is false, because it does not know yet which members it
+// will join. A single bootstrapper that was never met does not make the answer false.
 func (p *Peer) AllUnderstand(capability string) bool { return p.roster.allUnderstand(capability) }
 
 func (r *roster) allUnderstand(capability string) bool {
@@ -34,8 +34,8 @@ func (r *roster) allUnderstand(capability string) bool {
 	return joined || !joining
 }
 
-// readCapabilities takes what there is room for of a list that a peer said: unknown
-// ones too, which this release may pass on to the next by way of the datastore.
+// readCapabilities takes as much of a peer's list as there is room for, including unknown
+// capabilities, which a later release may read from the datastore.
 func readCapabilities(said []string) []string {
 	var list []string
 	for _, c := range said {
@@ -49,8 +49,8 @@ func readCapabilities(said []string) []string {
 	return list
 }
 
-// known are those of the capabilities that are this peer's own as well: what is worth
-// passing on about others is bounded by what this release knows of.
+// known returns those of the capabilities that this peer has, too: only capabilities that
+// this release knows are passed on about other members.
 func (c Config) known(capabilities []string) []string {
 	var list []string
 	for _, own := range c.Capabilities {
@@ -61,8 +61,8 @@ func (c Config) known(capabilities []string) []string {
 	return list
 }
 
-// ValidName reports whether a registry may be called that: up to MaxName bytes of
-// printable text, so that it can be put into a line of a log or a table.
+// ValidName reports whether a registry may have that name: up to MaxName bytes of printable
+// text, so that the name fits into a line of a log or a table.
 func ValidName(name string) bool {
 	if len(name) > MaxName || !utf8.ValidString(name) {
 		return false
@@ -75,7 +75,7 @@ func ValidName(name string) bool {
 	return true
 }
 
-// readName takes a name that a peer said; "" where it is none.
+// readName checks a name that a peer sent; "" when it is not valid.
 func readName(name string) string {
 	if !ValidName(name) {
 		return ""

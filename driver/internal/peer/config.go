@@ -23,20 +23,20 @@ type Config struct {
 	Listen   []multiaddr.Multiaddr // none: dials only
 	Announce []multiaddr.Multiaddr // told to others in place of the addresses listened on; none: those
 
-	// DataListen are the addresses of the data port, each an IP address or DNS name
-	// and a TCP port; none, or no PSK: there is no data port. DataAnnounce is told to
-	// others in place of them. With DataAnyPort a port in use is replaced by a free one.
+	// DataListen are the addresses of the data port, each an IP address or DNS name and a
+	// TCP port; none, or no PSK: there is no data port. DataAnnounce is told to others
+	// instead. With DataAnyPort a port in use is replaced by a free one.
 	DataListen, DataAnnounce []multiaddr.Multiaddr
 	DataAnyPort              bool
 
-	// Bootstrappers are members to join by, which are dialled for ever. This peer
-	// itself may be among them, so that all registries can have one configuration.
-	// DHTPeers are dialled likewise, and need not be members: IPFS's own, for one, on
-	// the public network.
+	// Bootstrappers are members to join by, which are dialled for ever. This peer itself
+	// may be among them, so that all registries can share one configuration. DHTPeers are
+	// dialled likewise, and need not be members, such as IPFS's own bootstrappers on the
+	// public network.
 	Bootstrappers, DHTPeers []peer.AddrInfo
 
 	Topic   string
-	Trusted []peer.ID // whose messages count; nil: everybody's
+	Trusted []peer.ID // peers whose messages count; nil: all
 
 	MemberExpiry time.Duration // after which a member that is away is forgotten; 0: DefaultMemberExpiry
 

@@ -25,9 +25,9 @@ var ErrNoDataPort = errors.New("no data port")
 // HasData reports whether a connected member may be reached at a data port.
 func (p *Peer) HasData(id peer.ID) bool { return p.data != nil && len(p.roster.data(id)) > 0 }
 
-// DialData connects to a member's data port, encrypted and with both peer IDs
-// proven. ErrNoDataPort when it has none, ErrNotMember when it is not connected;
-// anything else says why it was not reached. It remembers no failure.
+// DialData connects to a member's data port, encrypted and with both peer IDs proven.
+// ErrNoDataPort when it has none, ErrNotMember when it is not connected; any other error
+// says why it was not reached. It remembers no failure.
 func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNotMember)
@@ -66,8 +66,8 @@ func (p *Peer) dialDataAt(ctx context.Context, id peer.ID, a multiaddr.Multiaddr
 	return &dataConn{Conn: c, local: dataAddr(p.ID()), remote: dataAddr(id), left: func() {}}, nil
 }
 
-// firstOf dials one target after the other, each a moment after the one before or
-// as soon as that failed, and keeps the first connection.
+// firstOf dials the targets in order, each a moment after the one before or as soon as that
+// failed, and keeps the first connection.
 func firstOf(ctx context.Context, targets []multiaddr.Multiaddr,
 	dial func(context.Context, multiaddr.Multiaddr) (net.Conn, error),
 ) (net.Conn, error) {
@@ -115,16 +115,17 @@ func closedTimer() <-chan time.Time {
 	return ch
 }
 
-// discard closes what a dial that came too late still gave.
+// discard closes the connections of dials that came too late.
 func discard(c net.Conn) {
 	if c != nil {
 		_ = c.Close()
 	}
 }
 
-// DataAddrs is what members are told: the addresses announced, or those listened on.
-// An address of no interface in particular goes out as it is, and means the one
-// this peer is seen at; those it announces for libp2p follow, with the data port.
+// DataAddrs is what members are told: the addresses announced, or those listened on. An
+// unspecified address is sent as it is, and stands for the address at which this peer is
+// seen; it is followed by the addresses that this peer announces for libp2p, with the data
+// port.
 func (p *Peer) DataAddrs() []multiaddr.Multiaddr {
 	if p.data == nil {
 		return nil
@@ -193,7 +194,7 @@ func (p *Peer) dataTargets(id peer.ID) []multiaddr.Multiaddr {
 	return seen
 }
 
-// seenAt is a data address at the host that a connection comes from or goes to.
+// seenAt is a data address with the host that a connection comes from or goes to.
 func seenAt(c network.Conn, a multiaddr.Multiaddr) multiaddr.Multiaddr {
 	remote, err := manet.ToIP(c.RemoteMultiaddr())
 	if err != nil {

@@ -19,15 +19,15 @@ import (
 
 const (
 	handshakeTime = 5 * time.Second
-	// dataProtocol is what both ends of the data port say they speak (ALPN,
-	// RFC 7301), so that another TLS server is not taken for one.
+	// dataProtocol is the protocol that both ends of a data port offer (ALPN, RFC 7301), so
+	// that no other TLS server is taken for a data port.
 	dataProtocol = "distribution-ipfs/data/1"
 )
 
-// dataPort is TLS 1.3 between members, beside libp2p: at the speed of the
-// processor's AES instead of a protector key's cipher under another one. Both ends
-// prove their peer ID with the certificate of libp2p's TLS handshake
-// (https://github.com/libp2p/specs/blob/master/tls/tls.md). Who is no member gets
+// dataPort is TLS 1.3 between members, beside libp2p: at the speed of the processor's AES
+// instead of a protector key's cipher under another one. Both ends prove their peer ID with
+// the certificate of libp2p's TLS handshake
+// (https://github.com/libp2p/specs/blob/master/tls/tls.md). A peer that is no member gets
 // no further than that.
 type dataPort struct {
 	identity *libp2ptls.Identity
@@ -82,12 +82,12 @@ func listenData(a multiaddr.Multiaddr, cfg Config) (net.Listener, error) {
 	return l, err
 }
 
-// configFor is one connection's TLS configuration, with the peer that has to be at
-// the other end, or "" for anybody, who is told once the handshake is over.
+// configFor is one connection's TLS configuration, with the peer that has to be at the
+// other end, or "" for any peer; after the handshake it tells which peer that is.
 func (d *dataPort) configFor(id peer.ID) (*tls.Config, func() (peer.ID, error)) {
 	cfg, keys := d.identity.ConfigForPeer(id)
 	cfg.NextProtos = []string{dataProtocol}
-	// Bulk: small records would only cost, also after an idle second.
+	// This is for bulk data: small records would only cost, even after an idle second.
 	cfg.DynamicRecordSizingDisabled = true
 	return cfg, func() (peer.ID, error) {
 		key := <-keys // sent during the handshake
@@ -108,8 +108,8 @@ func (d *dataPort) shut() {
 	})
 }
 
-// ListenData accepts members' connections to the data port, whose remote address is
-// the peer ID. Nil when there is no data port. Call it once.
+// ListenData accepts members' connections to the data port, whose remote address is the
+// peer ID. It returns nil when there is no data port. Call it once.
 func (p *Peer) ListenData() net.Listener {
 	if p.data == nil {
 		return nil
@@ -126,7 +126,7 @@ func (p *Peer) acceptData(l net.Listener) {
 		if errors.Is(err, net.ErrClosed) || p.ctx.Err() != nil {
 			return
 		}
-		if err != nil { // out of descriptors, for one: others will be closed
+		if err != nil { // out of descriptors, for example: others will be closed
 			p.log.WithError(err).Debug("accept at the data port")
 			select {
 			case <-time.After(acceptPause):
@@ -201,7 +201,7 @@ func shake(ctx context.Context, c *tls.Conn, who func() (peer.ID, error)) (net.C
 	return c, id, nil
 }
 
-// dataListener is what the data port gives away.
+// dataListener is the listener that ListenData returns.
 type dataListener struct{ d *dataPort }
 
 // Accept implements net.Listener.

@@ -13,7 +13,7 @@ import (
 // dialTimeout bounds one attempt: every address, and the DHT when all fail.
 const dialTimeout = 20 * time.Second
 
-// keepDialling dials whoever is known, not connected, and due.
+// keepDialling dials the peers that are known, not connected, and due.
 func (p *Peer) keepDialling() {
 	for {
 		due, next := p.roster.due(time.Now())
@@ -45,7 +45,7 @@ func (p *Peer) wakeDialler() {
 func (p *Peer) dial(t peer.AddrInfo) {
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
-	// The roster decides when to dial; libp2p's own backoff knows less.
+	// The roster decides when to dial, because libp2p's own backoff knows less.
 	p.swarm.Backoff().Clear(t.ID)
 	err := p.host.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), t)
 	if p.ctx.Err() != nil {
@@ -57,8 +57,8 @@ func (p *Peer) dial(t peer.AddrInfo) {
 	}
 }
 
-// due picks who is to be dialled now, at most so many that maxDialsAtOnce are
-// under way, and says when to ask again.
+// due picks the peers to dial now, so that at most maxDialsAtOnce dials are under way, and
+// returns when to ask again.
 func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,21 +12,21 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// rebuffsToWarn is how many handshakes have to fail in a row before it is blamed
-// on the protector key: one can also end because the other side is stopping.
+// rebuffsToWarn is how many handshakes have to fail in a row before the protector key is
+// blamed: a single one can also fail because the other side is stopping.
 const rebuffsToWarn = 2
 
 type verdict int
 
 const (
-	unclear     verdict = iota // nothing was tried, or it was given up
-	unreachable                // nobody answers at the address
+	unclear     verdict = iota // nothing was tried, or the dial was given up
+	unreachable                // nothing answers at the address
 	stranger                   // another peer answers there
-	rebuff                     // somebody answers, and the handshake fails
+	rebuff                     // something answers, and the handshake fails
 )
 
-// judge tells a closed port from a handshake that failed. Whose protector key
-// differs cannot be known: each side reads noise and hangs up.
+// judge distinguishes a closed port from a failed handshake. A different protector key
+// cannot be recognized: each side reads noise and hangs up.
 func judge(err error) verdict {
 	var op *net.OpError
 	var timeout net.Error
@@ -46,7 +46,7 @@ func judge(err error) verdict {
 	return rebuff
 }
 
-// verdicts are those of one dial, address by address.
+// verdicts are the outcomes of one dial, address by address.
 func verdicts(err error, each func(multiaddr.Multiaddr, verdict, error)) {
 	var de *swarm.DialError
 	if !errors.As(err, &de) {
@@ -63,8 +63,8 @@ func rebuffed(err error) (yes bool) {
 	return yes
 }
 
-// explain logs why a peer cannot be reached where that takes the operator, once an
-// address; of a bootstrapper it is noted in any case.
+// explain logs why a peer cannot be reached when only the operator can help, once for each
+// address; for a bootstrapper the reason is always noted.
 func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs int) {
 	log := p.about(t.ID)
 	bootstrapper := p.roster.isBootstrapper(t.ID)
@@ -86,7 +86,7 @@ func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs 
 	}
 }
 
-// isSelf reports whether it was this peer that answered, or would have been.
+// isSelf reports whether this peer itself answered, or would have answered.
 func (p *Peer) isSelf(err error) bool {
 	var mismatch sec.ErrPeerIDMismatch
 	return errors.As(err, &mismatch) && mismatch.Actual == p.ID() || errors.Is(err, swarm.ErrDialToSelf)

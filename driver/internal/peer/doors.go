@@ -13,14 +13,14 @@ const (
 	maxHandshakesFrom = 64  // at once, from one address: members may share one
 
 	// maxDataConns and maxDataConnsFrom are the connections at the data port, of all
-	// members and of one: as many as the requests of it that are answered at once.
+	// members and of one: as many as requests of it are answered at once.
 	maxDataConns     = 4096
 	maxDataConnsFrom = 256
 )
 
-// newDoors bounds the handshakes under way, which strangers can begin, so that one
-// address cannot take all of them. Who finds no door is turned away at once: a
-// member then uses a stream.
+// newDoors bounds the handshakes under way, which strangers can begin, so that one address
+// cannot take all of them. A connection beyond the bound is closed at once; a member then
+// uses a stream.
 func newDoors() *bound[netip.Prefix] {
 	return newBound[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
@@ -36,7 +36,7 @@ func newGuests() *bound[peer.ID] {
 	return newBound[peer.ID](min(maxDataConnsFrom, most/2), most)
 }
 
-// source is whom an address counts for: an IPv6 site has a /64 at least.
+// source is the source for which an address counts: an IPv6 site has at least a /64.
 func source(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -10,16 +10,16 @@ import (
 )
 
 var (
-	// ErrConnected reports that a member is connected, and so not to be forgotten.
+	// ErrConnected reports that a member cannot be forgotten, because it is connected.
 	ErrConnected = errors.New("the member is connected")
 	// ErrUnknownMember reports that no such member is remembered.
 	ErrUnknownMember = errors.New("no such member")
 )
 
-// Forget drops a member that is away, here and in the datastore; a bootstrapper of the
-// configuration is dialled on. A member that comes back is one again.
+// Forget drops a member that is away, here and in the datastore. A bootstrapper of the
+// configuration is still dialled. A member that comes back is a member again.
 func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
-	p.saving.Lock() // nobody writes it down again meanwhile
+	p.saving.Lock() // it is not written down again meanwhile
 	defer p.saving.Unlock()
 	if err := p.roster.mayForget(id); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
 	return nil
 }
 
-// mayDelete is an error for a record that this release cannot read.
+// mayDelete returns an error for a record that this release cannot read.
 func (p *Peer) mayDelete(ctx context.Context, id peer.ID) error {
 	old, err := p.cfg.Store.Get(ctx, memberKey(id))
 	if err == nil {
@@ -59,7 +59,7 @@ func (r *roster) mayForget(id peer.ID) error {
 	return nil
 }
 
-// drop takes a peer for one that was never met, unless it has become a member meanwhile.
+// drop treats a peer as one that was never met, unless it has become a member meanwhile.
 func (r *roster) drop(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

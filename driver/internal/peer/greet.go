@@ -15,8 +15,8 @@ const (
 	greetTimeout = 10 * time.Second
 )
 
-// keepGreeting compares notes with a random member now and then, for what was
-// missed when members connected, and tidies the roster.
+// keepGreeting greets a random member now and then, to learn what was missed when members
+// connected, and tidies the roster.
 func (p *Peer) keepGreeting() {
 	tick := time.NewTicker(greetEvery)
 	defer tick.Stop()
@@ -33,8 +33,8 @@ func (p *Peer) keepGreeting() {
 	}
 }
 
-// greet tells a member about this peer and learns about it, and with want also
-// about those it is connected with.
+// greet tells a member about this peer and learns about the member, and with want also
+// about the members that it is connected with.
 func (p *Peer) greet(id peer.ID, want bool) {
 	ctx, cancel := context.WithTimeout(p.ctx, greetTimeout)
 	defer cancel()
@@ -106,12 +106,12 @@ func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 	return g
 }
 
-// learn takes in what a member said.
+// learn takes what a member said into the roster.
 func (p *Peer) learn(c network.Conn, g greeting) {
 	id := c.RemotePeer()
 	addrs := usefulTo(c, parseAddrs(g.Self))
 	if c.Stat().Direction == network.DirOutbound && !multiaddr.Contains(addrs, c.RemoteMultiaddr()) {
-		// It was reached there, whatever it thinks of its addresses.
+		// The member was reached there, whatever it says of its addresses.
 		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
 	}
 	changed, differs := p.roster.said(id, words{

@@ -25,9 +25,9 @@ const (
 	trustsAll                   = "*"
 )
 
-// greeting is what two members tell each other, as JSON: the one who opens the
-// stream sends its own and closes its side, the other answers with its own.
-// Fields that are not known are ignored: releases differ within a swarm.
+// greeting is what two members tell each other, as JSON: the member that opens the stream
+// sends its greeting and closes its side, and the other answers with its own. Unknown
+// fields are ignored, since releases differ within a swarm.
 type greeting struct {
 	Version int           `json:"version"`
 	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
@@ -36,7 +36,7 @@ type greeting struct {
 	Name    string        `json:"name,omitempty"`    // what the sender's operator calls it
 	Caps    []string      `json:"caps,omitempty"`    // capabilities of the sender
 	Want    bool          `json:"want,omitempty"`    // Members are asked for
-	Members []greetMember `json:"members,omitempty"` // whom the sender is connected with
+	Members []greetMember `json:"members,omitempty"` // members with which the sender is connected
 }
 
 type greetMember struct {
@@ -100,8 +100,8 @@ func formatAddrs(addrs []multiaddr.Multiaddr) []string {
 	return list
 }
 
-// usefulTo are the addresses that mean the same at both ends of a connection: a
-// loopback address does only on one machine.
+// usefulTo returns the addresses that mean the same at both ends of a connection; a
+// loopback address does so only on one machine.
 func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	if manet.IsIPLoopback(c.RemoteMultiaddr()) {
 		return addrs
@@ -111,7 +111,7 @@ func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr
 	})
 }
 
-// dataUsefulTo is usefulTo for addresses of a data port, where the unspecified one
+// dataUsefulTo is usefulTo for addresses of a data port, where the unspecified address
 // stands for the host that the connection shows.
 func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	loopback := manet.IsIPLoopback(c.RemoteMultiaddr())

@@ -29,8 +29,9 @@ const (
 	connsLow, connsHigh = 600, 900 // between these the connection manager trims; members are protected
 	connsGrace          = time.Minute
 
-	// keepAlive finds a peer that vanished without closing its connections. It
-	// takes about this and yamux's write timeout of 10 s.
+	// keepAlive is the interval of yamux's keepalive, which finds a peer that vanished
+	// without closing its connections. That takes about this long and yamux's write timeout
+	// of 10 s.
 	keepAlive = 10 * time.Second
 )
 
@@ -74,9 +75,9 @@ func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 	return h, routes, nil
 }
 
-// transports lists how to reach others. A protector key works over TCP and
-// WebSocket only. TCP never listens with SO_REUSEPORT: with it a second process
-// would get half of the connections instead of an error.
+// transports lists the ways to reach others. A protector key works over TCP and WebSocket
+// only. TCP never listens with SO_REUSEPORT: with it a second process would get half of the
+// connections instead of an error.
 func transports(cfg Config) []libp2p.Option {
 	opts := []libp2p.Option{
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
@@ -90,10 +91,10 @@ func transports(cfg Config) []libp2p.Option {
 		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService())
 }
 
-// maxWindow is what one stream may have on its way, in bytes: a transfer has eight
-// streams for leaves at most, and so 64 MiB in all. It must be the initial window
-// doubled some times: go-yamux v5.1.0 forgets to tell the sender of a part of the old
-// window when it doubles one, and a stream stops for good where the last step is less.
+// maxWindow is how many bytes one stream may have on its way: a transfer has at most eight
+// streams for leaves, and so 64 MiB in all. It must be the initial window, doubled a number
+// of times: go-yamux v5.1.0 forgets to tell the sender of a part of the old window when it
+// doubles one, and a stream stops for good where the last step is less.
 const maxWindow = 8 << 20
 
 // muxer is libp2p's yamux with a shorter keepalive. Its windows start at 256 KiB
@@ -114,8 +115,8 @@ func newDHT(ctx context.Context, h host.Host) (*dualdht.DHT, error) {
 		dualdht.DHTOption(dht.Mode(dht.ModeAuto)))
 }
 
-// listen opens every address or none. libp2p's own Listen is content with one of
-// them and hides why another failed.
+// listen opens all addresses or none. libp2p's own Listen is content with one of them, and
+// hides why another failed.
 func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 	for _, a := range addrs {
 		if err := sw.AddListenAddr(a); err != nil {
@@ -127,7 +128,7 @@ func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 
 // ListenError reports that an address cannot be listened on.
 type ListenError struct {
-	Data  bool // it is one of the data port
+	Data  bool // the address is one of the data port
 	Cause error
 }
 

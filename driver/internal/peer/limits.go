@@ -13,15 +13,15 @@ import (
 const (
 	connsPerAddress  = 1024 // registries behind one NAT address, each with a few connections
 	connsPerSecond   = 200  // accepted in the long run, from everywhere
-	connsAtOnce      = 2000 // accepted in a burst: everybody redials after a partition
+	connsAtOnce      = 2000 // accepted in a burst: all members redial after a partition
 	minNetworkMemory = 256 << 20
 )
 
-// newResourceManager bounds what the network may take of this machine. libp2p's
-// own bounds silently refuse the large stream windows that bulk transfers need,
-// and let eight connections in from one address. Strangers are bounded by the
-// whole (a quarter of the memory) and, before they authenticate, by the
-// transient scope; members are not bounded one by one.
+// newResourceManager bounds the resources that the network may take of this machine.
+// libp2p's own bounds silently refuse the large stream windows that bulk transfers need,
+// and let eight connections in from one address. Strangers are bounded by the system limit
+// (a quarter of the memory) and, before they authenticate, by the transient scope; members
+// have no limits of their own.
 func newResourceManager(private bool) (network.ResourceManager, error) {
 	base := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&base)

@@ -10,27 +10,26 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// Member is another registry of the swarm, as far as this one knows it.
+// Member is another registry of the swarm, with what this one knows of it.
 type Member struct {
 	ID           peer.ID
-	Name         string                // as it says; "" unknown
+	Name         string                // as the member says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
 	Since        time.Time // of being connected, or of being away
-	TrustDiffers bool      // its list of trusted peers is not ours
-	Capabilities []string  // what it last said that it understands
+	TrustDiffers bool      // its list of trusted peers differs from ours
+	Capabilities []string  // what it last said it understands
 }
 
-// Members are all that were members once and are not forgotten, sorted by ID,
+// Members returns all peers that were members once and are not forgotten, sorted by ID,
 // without this peer.
 func (p *Peer) Members() []Member { return p.roster.members() }
 
-// Connected are the members connected now, sorted by ID.
+// Connected returns the members connected now, sorted by ID.
 func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
 
-// AddrInUse is the other end of the connection to a peer, as a multiaddr: one that
-// this peer dialled before one that it accepted, the oldest of several. "" when there
-// is none.
+// AddrInUse is the other end of the connection to a peer, as a multiaddr; "" when there is
+// none. Of several connections it prefers one that this peer dialled, and then the oldest.
 func (p *Peer) AddrInUse(id peer.ID) string {
 	conns := p.host.Network().ConnsToPeer(id)
 	if len(conns) == 0 {
@@ -54,7 +53,7 @@ func (p *Peer) Met() bool {
 	return p.roster.met
 }
 
-// Known are all members that are not forgotten, connected or not.
+// Known returns all members that are not forgotten, connected or not.
 func (p *Peer) Known() []peer.ID {
 	var ids []peer.ID
 	for _, m := range p.roster.members() {
@@ -63,9 +62,8 @@ func (p *Peer) Known() []peer.ID {
 	return ids
 }
 
-// Unheard are known members that are connected and whose subscription has not come for
-// seconds: they may take this peer for another one with its peer ID, to which they talk.
-// Dial reaches them.
+// Unheard returns known members that are connected, and whose subscription has not come for
+// seconds: they may be talking to another peer with this one's peer ID. Dial reaches them.
 func (p *Peer) Unheard() []peer.ID { return p.roster.unheard(time.Now()) }
 
 func (r *roster) unheard(now time.Time) (ids []peer.ID) {
@@ -79,7 +77,7 @@ func (r *roster) unheard(now time.Time) (ids []peer.ID) {
 	return ids
 }
 
-// unheardWait is how long the subscription of one that is connected may take.
+// unheardWait is how long the subscription of a connected member may take.
 const unheardWait = 2 * time.Second
 
 // IsMember reports whether a peer is a member connected now.

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// onceLimit bounds what is remembered as said: what comes after it is not said.
+// onceLimit bounds how many messages are remembered; after that no new ones are logged.
 const onceLimit = 4096
 
 // onceLog keeps the log from saying the same again and again.
@@ -14,7 +14,7 @@ type onceLog struct {
 	said map[string]struct{}
 }
 
-// first is true the first time it is called with these words.
+// first reports whether it is called with these words for the first time.
 func (o *onceLog) first(words ...string) bool {
 	key := strings.Join(words, "\x00")
 	o.mu.Lock()

@@ -22,8 +22,8 @@ import (
 // closeTimeout bounds how long Close waits for stream handlers of others.
 const closeTimeout = 10 * time.Second
 
-// Peer is a registry's peer. All methods are safe for concurrent use, except
-// that OnMessage, OnMember and Start come before everything else.
+// Peer is a registry's peer. All methods are safe for concurrent use, except OnMessage,
+// OnMember and Start, which have to be called before the others.
 type Peer struct {
 	cfg     Config
 	log     *logrus.Entry
@@ -59,9 +59,9 @@ type Peer struct {
 	closeErr  error
 }
 
-// New makes a peer that listens, answers and can be given handlers, but has
-// dialled nobody. ctx bounds nothing after New returned. An address that is in
-// use is an error that names it and wraps syscall.EADDRINUSE.
+// New makes a peer that listens, answers and can be given handlers, but has not dialled any
+// peer. ctx bounds only New itself. An address that is in use is an error that names it and
+// wraps syscall.EADDRINUSE.
 func New(_ context.Context, cfg Config) (*Peer, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
@@ -87,7 +87,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	return p, nil
 }
 
-// open builds the layers from below; Close undoes what is there of them.
+// open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
 	if p.host, p.routes, err = newHost(p.ctx, p.cfg); err != nil {
@@ -97,13 +97,13 @@ func (p *Peer) open() error {
 	if p.swarm, ok = p.host.Network().(*swarm.Swarm); !ok {
 		return fmt.Errorf("host's network is a %T", p.host.Network())
 	}
-	// Bitswap and pubsub never notice who was connected before them, so they
-	// come before the first address is listened on.
+	// Bitswap and pubsub never notice peers that were connected before them, so they start
+	// before the first address is listened on.
 	ctx, stop := context.WithCancel(context.Background())
 	p.liteStop = stop
 	p.lite, err = ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, p.host, p.routes, &ipfslite.Config{
 		UncachedBlockstore: true, // the blockstore changes behind a cache
-		ReprovideInterval:  -1,   // only connected peers are asked for blocks
+		ReprovideInterval:  -1,   // bitswap asks only connected peers for blocks
 	})
 	if err != nil {
 		return fmt.Errorf("start ipfs-lite: %w", err)
@@ -140,7 +140,7 @@ func (p *Peer) start() error {
 		p.keep(b, false)
 	}
 	p.roster.begin(time.Now())
-	// Subscribed first: who is dialled before that may send nothing for long.
+	// Subscribe first: a peer that is dialled before that may send nothing for long.
 	events, err := p.watch()
 	if err != nil {
 		return fmt.Errorf("peer: %w", err)
@@ -159,7 +159,7 @@ func (p *Peer) start() error {
 	return nil
 }
 
-// keep has a peer dialled for ever.
+// keep makes a peer be dialled for ever.
 func (p *Peer) keep(b peer.AddrInfo, bootstrapper bool) {
 	if b.ID == p.ID() {
 		return
@@ -173,25 +173,26 @@ func (p *Peer) run(f func()) { p.own.Go(f) }
 // ID is this peer's ID.
 func (p *Peer) ID() peer.ID { return p.roster.self }
 
-// Trusts reports whether a peer's messages count. This peer itself is subject to
-// the list like any other.
+// Trusts reports whether a peer's messages count. The list applies to this peer itself as
+// to any other.
 func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id] }
 
-// DAG fetches from connected peers by bitswap what the blockstore has not, and
-// adds to the blockstore.
+// DAG fetches blocks that the blockstore lacks from connected peers by bitswap, and adds to
+// the blockstore.
 func (p *Peer) DAG() ipld.DAGService { return p.lite }
 
-// OnMessage sets who gets the messages of trusted members, one after the other,
-// in a goroutine of the peer. While it blocks, messages wait and then are lost.
+// OnMessage sets the function that is called with the messages of trusted members, one
+// after the other, in a goroutine of the peer. While the function blocks, messages wait,
+// and then are lost.
 func (p *Peer) OnMessage(f func(from peer.ID, data []byte)) { p.onMessage = f }
 
-// OnMember sets who hears that a member became connected, also for the second
-// time and occasionally twice. It must not block.
+// OnMember sets the function that is called when a member becomes connected, every time,
+// and occasionally twice. The function must not block.
 func (p *Peer) OnMember(f func(id peer.ID)) { p.onMember = f }
 
-// Close leaves the swarm, stops everything in reverse order and waits for it,
-// some seconds at most: an error says that a stream's handler did not return.
-// Datastore and blockstore are not used afterwards. It may be called again.
+// Close leaves the swarm, stops everything in reverse order and waits for it, some seconds
+// at most: an error means that a stream's handler did not return. Datastore and blockstore
+// are not used afterwards. It may be called again.
 func (p *Peer) Close() error {
 	p.closeOnce.Do(func() { p.closeErr = p.close() })
 	return p.closeErr

@@ -14,7 +14,7 @@ import (
 
 const (
 	rememberVersion = 1
-	rememberEvery   = 24 * time.Hour // while connected: releases before the time of the last run go by Seen
+	rememberEvery   = 24 * time.Hour // while connected: earlier releases, which do not keep the time of the last run, use Seen
 	aliveEvery      = time.Minute
 )
 
@@ -28,8 +28,9 @@ type remembered struct {
 	Seen      time.Time `json:"seen"`
 	Connected bool      `json:"connected,omitempty"` // when this was written; then it was seen until this peer's last moment
 
-	// How long this peer had run without it when this was written, and how long since
-	// its own start then: neither a clock that is set nor a long stop counts as away.
+	// How long this peer had run without the member when this was written, and how long
+	// since the peer's own start: neither a clock that is set nor a long stop counts as
+	// time away.
 	Away   time.Duration `json:"away,omitempty"`
 	Uptime time.Duration `json:"uptime,omitempty"`
 
@@ -136,8 +137,8 @@ func (p *Peer) saveLast() {
 	}
 }
 
-// lastAlive is when the last run of this peer was alive; zero when there was none, or
-// one of a release that did not say so.
+// lastAlive is when the last run of this peer was alive; zero when there was none, or when
+// its release did not write that down.
 func (p *Peer) lastAlive() (alive moment, err error) {
 	b, err := p.cfg.Store.Get(p.ctx, aliveKey)
 	if errors.Is(err, datastore.ErrNotFound) {
@@ -153,8 +154,8 @@ func (p *Peer) lastAlive() (alive moment, err error) {
 	return alive, nil
 }
 
-// recall reads the members of earlier runs. What cannot be read, another
-// release may have written: it is left alone.
+// recall reads the members of earlier runs. Records that cannot be read are left alone,
+// because another release may have written them.
 func (p *Peer) recall() (err error) {
 	alive, err := p.lastAlive()
 	if err != nil {
@@ -183,8 +184,8 @@ func (p *Peer) recall() (err error) {
 	return nil
 }
 
-// tidy forgets members that are away for too long, writes down what changed, and cures
-// what needs it.
+// tidy forgets members that were away for too long, writes down changes, and reconnects
+// members that seem unsubscribed.
 func (p *Peer) tidy() {
 	now := time.Now()
 	for _, id := range p.roster.expired(now, p.cfg.MemberExpiry) {
@@ -208,7 +209,7 @@ func (p *Peer) tidy() {
 	}
 }
 
-// saving says what to write of a member, and takes it as written.
+// saving returns what to write of a member, and marks it as written.
 func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -240,8 +241,8 @@ func (r *roster) uptime(now time.Time) time.Duration {
 	return now.Sub(r.started)
 }
 
-// stale are the members that came or went since they were written down, or that were
-// in an earlier run or long ago.
+// stale returns the members that came or went since they were written down, or that were
+// written down in an earlier run or long ago.
 func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -253,8 +254,8 @@ func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	return ids
 }
 
-// expired are the members that have been away for so long while this registry ran,
-// and in this run for an hour at least: it must have had time to meet them.
+// expired returns the members that have been away for too long while this registry ran, and
+// for at least an hour in this run, so that it has had time to meet them.
 func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -269,7 +270,7 @@ func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
 	return ids
 }
 
-// dropCandidates drops peers that were heard of and never became members.
+// dropCandidates drops peers that other members named and that never became members.
 func (r *roster) dropCandidates(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -280,8 +281,8 @@ func (r *roster) dropCandidates(now time.Time) {
 	}
 }
 
-// estranged are the members of old that are connected and, for too long, not
-// subscribed. Each time the wait doubles: one may have moved to another topic.
+// estranged returns former members that are connected and, for too long, not subscribed.
+// The wait doubles each time, because a peer may have moved to another topic.
 func (r *roster) estranged(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ const (
 	maxRenewed = 3               // peers in that time
 )
 
-// renewals remembers whom the watchdog of bitswap connected to anew.
+// renewals remembers the peers to which the watchdog of bitswap connected anew.
 type renewals struct {
 	mu sync.Mutex
 	at map[peer.ID]time.Time
@@ -82,8 +82,8 @@ func (p *Peer) justMet(id peer.ID) bool {
 	})
 }
 
-// reconnect connects to a peer anew. Whoever wants it may be gone before that is done:
-// nobody else would dial what was closed here.
+// reconnect connects to a peer anew. It goes on when the request that wanted it is gone,
+// because nothing else would dial a peer whose connection was closed here.
 func (p *Peer) reconnect(id peer.ID) {
 	ctx, cancel := context.WithTimeout(p.ctx, renewTime)
 	defer cancel()

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	maxCandidates    = 4096             // peers heard of and never met
+	maxCandidates    = 4096             // peers that were named and never met
 	maxAddrs         = 16               // kept of one peer
-	candidateTime    = 10 * time.Minute // a peer heard of has to become a member
+	candidateTime    = 10 * time.Minute // a peer that was named has to become a member
 	longAway         = time.Hour        // a member away for longer is dialled seldom
 	redialShort      = 15 * time.Second // at most this between two dials
 	redialLong       = 5 * time.Minute  // of one that is away for long
@@ -25,17 +25,17 @@ const (
 	unsubscribedWait = 5 * time.Second
 )
 
-// roster is who is there: members, bootstrappers, and those only heard of. It
-// knows no network; the watcher tells it what happens.
+// roster is the peers that this one knows of: members, bootstrappers, and peers that were
+// only named by members. It does not use the network; the watcher tells it what happens.
 type roster struct {
 	self peer.ID
 
 	mu      sync.Mutex
 	records map[peer.ID]*entry
-	changed chan struct{} // closed and replaced when somebody becomes a member
+	changed chan struct{} // closed and replaced when a peer becomes a member
 	dialing int
 	poked   time.Time
-	met     bool      // somebody has become a member
+	met     bool      // a peer has become a member
 	started time.Time // zero: Start has not been called
 	saved   time.Time // when members were last written down
 }
@@ -101,7 +101,8 @@ func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	e.fixed = append(e.fixed, b.Addrs...)
 }
 
-// recall adds a member remembered from an earlier run, whose last moment is alive.
+// recall adds a member remembered from an earlier run, which was last alive at the given
+// time.
 func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,8 +131,8 @@ func (r *roster) confirmedCount() (n int) {
 	return n
 }
 
-// subscribed takes that a peer is on the topic, or has left it. connected is
-// how things are now: the record may be new.
+// subscribed notes that a peer is on the topic, or has left it. connected is the present
+// state of the connection, since the record may be new.
 func (r *roster) subscribed(id peer.ID, yes, connected bool) (joined, left bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,8 +148,8 @@ func (r *roster) subscribed(id peer.ID, yes, connected bool) (joined, left bool)
 	return r.update(e, was)
 }
 
-// connected takes that a peer came or went. Others than those on the topic or
-// looked for are nobody's business.
+// connected notes that a peer came or went. Peers that are neither on the topic nor wanted
+// are ignored.
 func (r *roster) connected(id peer.ID, yes bool) (joined, left bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,7 +167,7 @@ func (r *roster) connected(id peer.ID, yes bool) (joined, left bool) {
 	return r.update(e, was)
 }
 
-// update notes what a change made of a peer. r.mu is held.
+// update notes the consequences of a change of a peer. r.mu is held.
 func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	is, now := e.member(), time.Now()
 	if e.connected && !e.subscribed {
@@ -191,8 +192,8 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	return true, false
 }
 
-// pokeAll has everybody who is away dialled soon: where one comes back, the
-// network may be whole again. r.mu is held.
+// pokeAll makes all peers that are away be dialled soon: when one comes back, the network
+// may be whole again. r.mu is held.
 func (r *roster) pokeAll(now time.Time) {
 	if now.Sub(r.poked) < pokeAllEvery {
 		return

@@ -46,10 +46,10 @@ func certTemplate() (*x509.Certificate, error) {
 	}, nil
 }
 
-// tlsTransport is libp2ptls.Transport with the certificate of newIdentity: libp2p's
-// is valid from an hour before it was made, so that two peers whose clocks differ by
-// more never connect, and it takes no other. Noise knows no time, but its cipher is a
-// quarter slower (docs/decisions/0012-clocks.md).
+// tlsTransport is libp2ptls.Transport with the certificate of newIdentity: libp2p's is
+// valid from an hour before it was made, so that two peers whose clocks differ by more
+// never connect, and it accepts no other certificate. Noise does not depend on time, but
+// its cipher is a quarter slower (docs/decisions/0012-clocks.md).
 type tlsTransport struct {
 	id       protocol.ID
 	self     peer.ID
@@ -91,7 +91,7 @@ func (t *tlsTransport) SecureOutbound(ctx context.Context, c net.Conn, id peer.I
 // secure shakes hands as one end or the other. c is closed when that fails.
 func (t *tlsTransport) secure(ctx context.Context, c net.Conn, id peer.ID, end func(net.Conn, *tls.Config) *tls.Conn) (sec.SecureConn, error) {
 	cfg, keys := t.identity.ConfigForPeer(id)
-	plain := cfg.NextProtos // said by peers that choose the muxer later
+	plain := cfg.NextProtos // offered by peers that choose the muxer later
 	cfg.NextProtos = append(append([]string{}, t.muxers...), plain...)
 	conn := end(c, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {

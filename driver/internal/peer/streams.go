@@ -20,11 +20,11 @@ import (
 // ErrNotMember reports that a peer is not a connected member.
 var ErrNotMember = errors.New("not a connected member")
 
-// admitGrace is how long a stream waits for its peer to become a member: the
-// other side may see us subscribed before we see it.
+// admitGrace is how long a stream waits for its peer to become a member: the other side may
+// see our subscription before we see its own.
 const admitGrace = 3 * time.Second
 
-// streams counts the handlers that run, and what callers leave behind, and refuses
+// streams counts the running handlers, and the work that callers leave behind, and refuses
 // new ones once shut.
 type streams struct {
 	mu        sync.Mutex
@@ -62,8 +62,8 @@ func (s *streams) wait(limit time.Duration) error {
 	}
 }
 
-// Handle sets who answers a protocol. Streams of others than members are reset;
-// h owns the stream and runs in a goroutine of its own.
+// Handle sets the handler of a protocol. Streams of peers that are no members are reset; h
+// owns the stream and runs in a goroutine of its own.
 func (p *Peer) Handle(proto protocol.ID, h func(network.Stream)) {
 	p.host.SetStreamHandler(proto, func(s network.Stream) {
 		if !p.streams.enter() {
@@ -90,8 +90,8 @@ func (p *Peer) admit(id peer.ID) bool {
 	return p.roster.waitMember(ctx, id)
 }
 
-// Open opens a stream to a connected member; to anybody else it is ErrNotMember.
-// It dials nobody.
+// Open opens a stream to a connected member; for any other peer it returns ErrNotMember. It
+// never dials.
 func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network.Stream, error) {
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("open stream to %s: %w", id, ErrNotMember)
@@ -103,8 +103,8 @@ func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network
 	return s, nil
 }
 
-// Dial is Open as a net.Conn. Close never waits for the member: what was written
-// is lost if it is closed before anything was read.
+// Dial is Open as a net.Conn. Close never waits for the member: written bytes are lost when
+// the connection is closed before anything was read.
 func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Conn, error) {
 	if !p.IsMember(id) && !slices.Contains(p.Unheard(), id) {
 		return nil, fmt.Errorf("dial %s: %w", id, ErrNotMember)
@@ -116,10 +116,10 @@ func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Con
 	return &outbound{Conn: c}, nil
 }
 
-// outbound is a stream of ours as a net.Conn. libp2p sends what is written
-// together with the handshake for the protocol, and its Close waits for the
-// answer to that: on a network that drops packets, until the connection is given
-// up. So a stream on which nothing came is reset.
+// outbound is a stream of ours as a net.Conn. libp2p sends what is written together with
+// the handshake for the protocol, and its Close waits for the answer to that. On a network
+// that drops packets that takes until the connection is given up. So a stream on which
+// nothing was received is reset.
 type outbound struct {
 	net.Conn
 	answered atomic.Bool
@@ -140,9 +140,9 @@ func (o *outbound) Close() error {
 	return o.Conn.Close()
 }
 
-// Listen accepts members' streams of a protocol as connections, whose remote
-// address is the peer ID. It replaces what handled the protocol before. Close
-// closes it too; Accept then returns an error.
+// Listen accepts members' streams of a protocol as connections, whose remote address is the
+// peer ID. It replaces the protocol's previous handler. Close closes the listener, too;
+// Accept then returns an error.
 func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
 	l, err := gostream.Listen(gatedHost{p.host, p}, proto)
 	if err != nil {
@@ -157,7 +157,8 @@ func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
 	return memberListener{l}, nil
 }
 
-// Remote is who dialled a connection that came from Listen; "" where that is not known.
+// Remote is the peer that dialled a connection which came from Listen; "" when that is not
+// known.
 func (p *Peer) Remote(c net.Conn) peer.ID {
 	id, err := peer.Decode(c.RemoteAddr().String())
 	if err != nil {
@@ -177,7 +178,7 @@ func (h gatedHost) SetStreamHandler(proto protocol.ID, f network.StreamHandler) 
 	h.peer.Handle(proto, f)
 }
 
-// memberListener says net.ErrClosed when it is closed, as http.Server expects.
+// memberListener returns net.ErrClosed when it is closed, as http.Server expects.
 type memberListener struct{ net.Listener }
 
 func (l memberListener) Accept() (net.Conn, error) {

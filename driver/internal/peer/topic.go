@@ -73,9 +73,9 @@ func (t *topic) leave() {
 	t.stop()
 }
 
-// validate judges by the author, whose signature was checked, never by who
-// passed the message on. Our own are let through: whether we are trusted is
-// for the others to say.
+// validate judges a message by its author, whose signature was checked, never by the peer
+// that passed it on. Our own messages are let through: the others decide whether we are
+// trusted.
 func (p *Peer) validate(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	from := m.GetFrom()
 	if from == p.ID() || p.Trusts(from) {
@@ -100,8 +100,8 @@ func (p *Peer) readTopic() {
 	}
 }
 
-// Publish sends a message to all members, at most MaxMessage bytes. It does not
-// wait for them: who is not reachable now does not get it.
+// Publish sends a message to all members, at most MaxMessage bytes. It does not wait for
+// them: a member that is not reachable now does not get the message.
 func (p *Peer) Publish(ctx context.Context, data []byte) error {
 	if err := p.topic.topic.Publish(ctx, data); err != nil {
 		return fmt.Errorf("publish %d bytes: %w", len(data), err)

@@ -10,10 +10,10 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/host/eventbus"
 )
 
-// connectionEvents may wait for the watcher before libp2p has to.
+// connectionEvents is how many events may wait for the watcher before libp2p has to wait.
 const connectionEvents = 1024
 
-// watch returns the goroutine that keeps the roster true to the network.
+// watch returns the goroutine that keeps the roster in step with the network.
 func (p *Peer) watch() (func(), error) {
 	conns, err := p.host.EventBus().Subscribe(new(event.EvtPeerConnectednessChanged), eventbus.BufSize(connectionEvents))
 	if err != nil {
@@ -61,7 +61,7 @@ func (p *Peer) isConnected(id peer.ID) bool {
 	return p.host.Network().Connectedness(id) == network.Connected
 }
 
-// noteChange tells the rest about a member that came or went.
+// noteChange tells the other parts about a member that came or went.
 func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 	p.wakeDialler()
 	switch {

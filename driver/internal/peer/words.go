@@ -8,7 +8,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// words are what a connected member says of itself.
+// words is what a connected member says of itself.
 type words struct {
 	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
 	trust        string                // digest of its list of trusted peers
@@ -16,8 +16,8 @@ type words struct {
 	capabilities []string
 }
 
-// said takes what a connected member says of itself. changed reports whether what is
-// remembered of it did, differs whether it says for the first time that its trusted
+// said notes what a connected member says of itself. changed reports whether the remembered
+// part of it changed, differs whether the member says for the first time that its trusted
 // peers are not ours.
 func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
 	r.mu.Lock()
@@ -59,8 +59,8 @@ func sameAddrs(a, b []multiaddr.Multiaddr) bool {
 	return true
 }
 
-// heard takes what one member says about where another is. What a member said
-// of itself counts more.
+// heard notes what one member says about the addresses of another. What a member says of
+// itself takes precedence.
 func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
