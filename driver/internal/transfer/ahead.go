@@ -14,9 +14,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// ahead fetches the leaf a client waits for while the blob's inner blocks are still
-// on their way: where a leaf lies follows from the size alone. It is verified when
-// they are here.
+// ahead fetches the leaf a client waits for while the blob's inner blocks are still on
+// their way: where a leaf lies follows from the size alone. The leaf is verified when they
+// are here.
 func (j *job) ahead() {
 	defer close(j.aheadDone)
 	if j.wanted < 0 || j.ref.Size <= blob.LeafSize || j.plan.blob() != nil {
@@ -47,7 +47,7 @@ func (j *job) ahead() {
 	j.settle(j.ctx, r.id, err)
 }
 
-// awaitHolder takes a holder of a leaf as soon as one is known.
+// awaitHolder waits for a holder of a leaf and takes it.
 func (j *job) awaitHolder(leaf int) (peer.ID, bool) {
 	for {
 		changed := j.changed.wait()
@@ -57,7 +57,7 @@ func (j *job) awaitHolder(leaf int) (peer.ID, bool) {
 		select {
 		case <-changed:
 		case <-j.laidOut:
-			return "", false // no hurry: the workers do it
+			return "", false // no hurry: the workers will fetch it
 		case <-j.ctx.Done():
 			return "", false
 		}
@@ -73,8 +73,8 @@ func (j *job) awaitLayout() bool {
 	}
 }
 
-// inPieces receives a leaf over several connections at once, which takes fewer
-// round trips than over one that has yet to find its speed. Nothing is verified. A
+// inPieces receives a leaf over several connections at once, which takes fewer round trips
+// than over one that has yet to find its speed. It verifies nothing. The error is a
 // relayedError when the holder names others.
 func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	ctx, cut := context.WithCancelCause(j.ctx)
@@ -106,7 +106,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 	return nil
 }
 
-// piece receives a part of a leaf; cut ends all of them when it does not come.
+// piece receives a part of a leaf; when the part does not come, cut ends all of them.
 func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, from int64, part []byte, how terms) error {
 	guard := newGuard(j, r, cut)
 	defer guard.stop()

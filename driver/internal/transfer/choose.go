@@ -6,22 +6,22 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// view is everything that one choice of a run is made from.
+// view is everything on which the choice of a run is based.
 type view struct {
 	grace  time.Duration
 	now    time.Time
 	leaves int
-	absent leafSet // missing, and nobody's
+	absent leafSet // missing, and not claimed
 	lent   int     // leaves that are on their way
 	claims []*run
 	wants  []want
-	start  int // where to begin when nobody reads
+	start  int // where to begin when there is no reader
 	first  bool
 	offers []*offer
 	others []peer.ID
 	spread leafSet // what registries in mid-transfer have
 	rank   func(leaf int) int
-	idle   time.Duration // since nothing is left that we are first in line for
+	idle   time.Duration // since no leaf is left for which we are first in line
 	yield  time.Duration // how long each in line before us has for a leaf
 }
 
@@ -33,9 +33,9 @@ type choice struct {
 	terms    terms
 }
 
-// next claims a run. Nil and whole: all leaves are here. Nil and not whole: there
-// is nothing to do now. A worker for the urgent does nothing but what a reader
-// waits for.
+// next claims a run. Nil and whole: all leaves are here. Nil and not whole: there is
+// nothing to do now. A worker for urgent leaves fetches only leaves that a reader waits
+// for.
 func (j *job) next(urgent bool) (r *run, whole bool) {
 	p := j.plan
 	p.choosing.Lock()
@@ -71,7 +71,7 @@ func (j *job) next(urgent bool) (r *run, whole bool) {
 	return r, false
 }
 
-// view looks at all there is; choosing and mu of the plan are held.
+// view gathers the present state; choosing and mu of the plan are held.
 func (j *job) view() *view {
 	p := j.plan
 	v := &view{
@@ -114,13 +114,14 @@ func (j *job) view() *view {
 	return v
 }
 
-// own are leaves that we are first in line for.
+// own chooses leaves for which this registry is first in line.
 func (v *view) own(leaf int) bool { return !v.spread.has(leaf) && v.rank(leaf) == 0 }
 
-// urgent is a leaf that a reader waits for and nobody fetches. Where everybody
-// reads from the start at once, one asks who has it all, and the others get it of
-// that one; who is later in line waits a little longer before it asks itself. The
-// very first leaf of each registry waits for nobody.
+// urgent chooses a leaf that a reader waits for and that is not being fetched. When all
+// registries read from the start at once, one of them asks a member that has the whole
+// blob, and the others get the leaf from that one; a registry that is later in line waits a
+// little longer before it asks itself. The very first leaf of each registry does not wait
+// for the others.
 func (v *view) urgent() *choice {
 	for _, w := range v.wants {
 		if w.since.IsZero() {
@@ -148,7 +149,7 @@ func (v *view) urgent() *choice {
 	return nil
 }
 
-// late is for a leaf that a reader waits for, and that comes too slowly.
+// late chooses a leaf that a reader waits for, and that comes too slowly.
 func (v *view) late(leaf int) *choice {
 	for _, r := range v.claims {
 		if r.from <= leaf && leaf < r.to && !r.twice {
@@ -158,7 +159,7 @@ func (v *view) late(leaf int) *choice {
 	return nil
 }
 
-// turn reports whether a waiting reader's leaf may be had of who is spared.
+// turn reports whether a leaf that a reader waits for may be fetched from a spared member.
 func (v *view) turn(w want) bool {
 	return v.now.Sub(w.since) >= time.Duration(v.rank(w.leaf))*v.yield
 }
@@ -177,8 +178,8 @@ func (o *offer) urgentBefore(than *offer) bool {
 	return o.busy < than.busy
 }
 
-// steady is a run of the best holder that has something that lacks here: what a
-// reader comes to first, of a slow holder what it comes to last.
+// steady chooses a run from the best holder that has missing leaves: those that a reader
+// comes to first, but from a slow holder those that it comes to last.
 func (v *view) steady() *choice {
 	room := maxAhead - v.lent
 	if room <= 0 {
@@ -216,9 +217,9 @@ func (v *view) pick(o *offer) (leaf int, ok bool) {
 	return v.nearest(o.has)
 }
 
-// rarest is what the fewest have of what a registry in mid-transfer has, those
-// first that we are early in line for: so not all ask for the same, and can give it
-// on to each other.
+// rarest chooses, among the leaves that registries in mid-transfer have, those that the
+// fewest have, and first those for which we are early in line. So not all registries ask
+// for the same leaves, and they can pass them on to each other.
 func (v *view) rarest(o *offer) (leaf int, ok bool) {
 	least := 0
 	place := v.places()[0]
@@ -240,9 +241,9 @@ func (v *view) rarest(o *offer) (leaf int, ok bool) {
 	return leaf, ok
 }
 
-// pickSpared is what only those have who are spared: first what we are first in
-// line for; then, from the far end, what the others should have fetched by now;
-// and when all that remains is with others that do not get it here, even that.
+// pickSpared chooses leaves that only spared members have: first those for which we are
+// first in line; then, from the far end, those that the others should have fetched by now;
+// and at last those that remain because the others do not bring them here.
 func (v *view) pickSpared() (leaf int, ok bool) {
 	if leaf, ok := v.nearest(v.own); ok {
 		return leaf, true
@@ -256,7 +257,7 @@ func (v *view) pickSpared() (leaf int, ok bool) {
 	return v.farthest(v.spread.has)
 }
 
-// extend is where a run ends that begins at from.
+// extend returns where a run ends that begins at from.
 func (v *view) extend(from int, o *offer, most int) (to int) {
 	to = from + 1
 	for to < v.leaves && to-from < most && v.absent.has(to) && o.has(to) && !(o.spared && !v.own(to)) {
@@ -265,7 +266,7 @@ func (v *view) extend(from int, o *offer, most int) (to int) {
 	return to
 }
 
-// nearest is the first such leaf that is absent, counted from where readers are.
+// nearest is the first such leaf that is missing, counted from where readers are.
 func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
 	ahead := v.leaves
 	for _, place := range v.places() {
@@ -301,9 +302,9 @@ func (v *view) places() []int {
 	return places
 }
 
-// overtaking is what is on its way so slowly that somebody else brings it much
-// earlier, when nothing else is left to do: the second half of a run, or a leaf that
-// is then fetched twice.
+// overtaking chooses, when nothing else is left to do, leaves that come so slowly that
+// another holder can bring them much earlier: the second half of a run, or a leaf that is
+// then fetched twice.
 func (v *view) overtaking() (best *choice) {
 	late := time.Duration(0)
 	for _, r := range v.claims {
@@ -318,7 +319,7 @@ func (v *view) overtaking() (best *choice) {
 	return best
 }
 
-// overtake takes a run from leaf on to a holder that has it here long before eta.
+// overtake moves a run, from leaf on, to a holder that can bring it long before eta.
 func (v *view) overtake(r *run, leaf int, eta time.Duration) *choice {
 	for _, o := range v.offers {
 		patience := 3*leafTime(o.rate, v.usual()) + v.grace
@@ -337,7 +338,7 @@ func (v *view) overtake(r *run, leaf int, eta time.Duration) *choice {
 	return nil
 }
 
-// usual is how long a leaf takes of those whose pace is known.
+// usual is how long a leaf takes from the holders whose pace is known.
 func (v *view) usual() time.Duration {
 	sum, n := 0.0, 0
 	for _, o := range v.offers {

@@ -16,15 +16,15 @@ import (
 const (
 	// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
 	maxBlock = 128 << 10
-	// maxRefusal is more than any answer has, in bytes, that says no.
+	// maxRefusal is more bytes than any refusal has.
 	maxRefusal = 512
 )
 
 // client asks members over HTTP.
 type client struct{ roads *roads }
 
-// do sends one request; the caller closes the body. 404 and 416 are errGone, 416 also
-// errNotYet, and 300 is a relayedError.
+// do sends one request; the caller closes the body. The statuses 404 and 416 are errGone,
+// 416 also errNotYet, and 300 is a relayedError.
 func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s/v1/%s", peer.ToCid(id), path), nil)
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *client) block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, 
 	return c.body(ctx, id, "blocks/"+block.String(), maxBlock)
 }
 
-// terms is on what terms a range is asked for.
+// terms are the conditions under which a range is asked for.
 type terms string
 
 const (
@@ -99,9 +99,10 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 	return resp.Body, nil
 }
 
-// holds says what a member has of a blob: all, some leaves, or nothing. An error
-// is no answer. With telling it learns that self is fetching the blob, and is asked
-// which leaves it has of one that it is fetching; else that set is empty.
+// holds asks what a member has of a blob: all, some leaves, or nothing. An error means that
+// there was no answer. With telling the member learns that self is fetching the blob, and
+// is asked which leaves it has if it is fetching the blob, too; otherwise that set is
+// empty.
 func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bool) (whole bool, some leafSet, err error) {
 	path := "blobs/" + ref.CID.String()
 	if telling {
@@ -127,7 +128,8 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bo
 	return false, some, err
 }
 
-// have asks which leaves of a blob a member has. It says so of no more than there are.
+// have asks which leaves of a blob a member has. The set has no leaves beyond the blob's
+// end.
 func (c *client) have(ctx context.Context, id peer.ID, ref blob.Ref) (leafSet, error) {
 	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(newLeafSet(leavesOf(ref.Size)))))
 }

@@ -3,9 +3,9 @@ package transfer
 import "sync"
 
 const (
-	// maxRequestsFrom and maxRequests are answered at once, of one member and in
-	// all. A registry asks each member for a few ranges a transfer, and once for
-	// each blob that is looked for.
+	// maxRequestsFrom and maxRequests are how many requests are answered at once, of one
+	// member and in all. A registry asks each member for a few ranges a transfer, and once
+	// for each blob that it looks for.
 	maxRequestsFrom = 256
 	maxRequests     = 4096
 )

@@ -19,18 +19,19 @@ import (
 const (
 	// leafParam names the leaf that is in doubt.
 	leafParam = "leaf"
-	// doubtEvery and doubtBurst are how many doubts of one member are looked into.
-	// Each costs a leaf to read and hash: a member that lies costs a leaf in doubtEvery.
+	// doubtEvery and doubtBurst bound how many doubts of one member are checked. Each costs
+	// reading and hashing a leaf, so a member that lies costs at most one leaf every
+	// doubtEvery.
 	doubtEvery = 5 * time.Second
 	doubtBurst = 16
-	// maxDoubts wait to be looked into; more are forgotten, and come again with the
-	// next transfer.
+	// maxDoubts is how many doubts may wait to be checked; further ones are dropped, and
+	// come again with the next transfer.
 	maxDoubts = 64
-	// maxDoubters are remembered, far more than a swarm has members.
+	// maxDoubters is how many members are remembered, far more than a swarm has.
 	maxDoubters = 4096
 )
 
-// wrongLeaf is an errLied that says of which leaf.
+// wrongLeaf is an errLied that names the leaf.
 type wrongLeaf struct {
 	leaf int
 	err  error
@@ -39,8 +40,8 @@ type wrongLeaf struct {
 func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", errLied, e.err) }
 func (e *wrongLeaf) Unwrap() []error { return []error{errLied, e.err} }
 
-// doubt tells a holder that a leaf of its copy arrived wrong. An older one does not know
-// the question, and answers that.
+// doubt tells a holder that a leaf of its copy arrived wrong. A holder of an older release
+// does not know the request, and answers so.
 func (c *client) doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) error {
 	path := fmt.Sprintf("blobs/%s/doubt?%s=%d", root, leafParam, leaf)
 	resp, err := c.do(ctx, http.MethodPost, id, path, "", http.StatusAccepted)
@@ -50,7 +51,7 @@ func (c *client) doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) 
 	return resp.Body.Close()
 }
 
-// tellHolder has a holder look at a leaf of which it sent other bytes.
+// tellHolder asks a holder to check a leaf for which it sent wrong bytes.
 func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	if !t.hold() {
 		return
@@ -65,8 +66,8 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	}()
 }
 
-// doubts are what members found wrong of what was sent to them. One at a time is looked
-// into, and each blob once however many doubt it.
+// doubts are leaves that members found wrong when this registry sent them. They are checked
+// one at a time, and each blob once, however many members doubt it.
 type doubts struct {
 	mu      sync.Mutex
 	from    map[string]*rate.Limiter // by remote address, which is a peer ID
@@ -78,7 +79,7 @@ func newDoubts() *doubts {
 	return &doubts{from: map[string]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan place, maxDoubts)}
 }
 
-// take queues a doubt; false when its author had too many, or there are too many.
+// take queues a doubt; false when its member had too many, or too many are queued.
 func (d *doubts) take(from string, at place) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,7 +112,7 @@ func (d *doubts) done(at place) {
 	delete(d.waiting, at.root)
 }
 
-// serveDoubt takes down that a leaf of a blob here is wrong, without a look at it yet.
+// serveDoubt notes that a member doubts a leaf of a blob here, without checking it yet.
 func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	leaf, err := strconv.Atoi(r.URL.Query().Get(leafParam))
 	if err != nil || leaf < 0 {
@@ -134,8 +135,8 @@ func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid
 	return nil
 }
 
-// weighDoubts looks at the leaves that members doubt. A doubt that is right has the blob
-// set aside, all of it hashed, and what is wrong fetched anew.
+// weighDoubts checks the leaves that members doubt. When a doubt is right, the blob is set
+// aside, all of it is hashed, and its damaged leaves are fetched anew.
 func (t *Transfers) weighDoubts() {
 	for {
 		select {

@@ -6,15 +6,15 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// eta is when a leaf of a run will be here as it goes now. Who sends nothing for a
-// while is expected to go on so three times as long.
+// eta is when a leaf of a run will be here at its present rate. A holder that has sent
+// nothing for a while is expected to send nothing for three times as long.
 func (r *run) eta(leaf int, now time.Time) time.Duration {
 	took := now.Sub(r.began)
 	got := r.got.Load()
 	if got == 0 {
 		return 3 * max(took-r.patience, 0)
 	}
-	// got counts whole leaves that are here, too: those before from.
+	// got counts bytes including whole leaves that are here: those before from.
 	left := int64(leaf-r.first+1)*blob.LeafSize - got
 	flowing := time.Duration(float64(took) * float64(max(left, 0)) / float64(got))
 	return max(flowing, 3*(took-time.Duration(r.last.Load())))

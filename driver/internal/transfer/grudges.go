@@ -9,8 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// grudges remembers for a while who sent wrong bytes of which blob. It is one
-// blob of a holder that is bad, a damaged file perhaps: not the holder.
+// grudges remembers for a while which holder sent wrong bytes of which blob. The holder is
+// avoided for that blob only, since probably just one of its files is damaged.
 type grudges struct {
 	lasts time.Duration
 	mu    sync.Mutex

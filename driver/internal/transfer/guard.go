@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// guard is a holder's stream. It is cut when no byte comes for a while, and when a
-// leaf takes long while somebody else could send it.
+// guard is a holder's stream. It is cut when no byte comes for a while, and when a leaf
+// takes long while another holder could send it.
 type guard struct {
 	j             *job
 	run           *run
@@ -36,11 +36,11 @@ func (r *run) silence(p pace) time.Duration {
 	return p.silence
 }
 
-// begin is the begin of a leaf.
+// begin notes that a leaf begins.
 func (g *guard) begin() { g.slow.Reset(g.j.t.pace.slow) }
 
-// Read implements io.Reader. Only waiting for bytes counts as silence, not what is
-// done with them.
+// Read implements io.Reader. Only waiting for bytes counts as silence, not the time in
+// which they are processed.
 func (g *guard) Read(b []byte) (int, error) {
 	g.silence.Reset(g.j.t.pace.silence)
 	n, err := g.body.Read(b)

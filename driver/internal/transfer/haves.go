@@ -8,7 +8,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// keepHaves asks the registries that fetch the blob, too, what they have by now:
+// keepHaves asks the other registries that fetch the blob which leaves they have by now,
 // more often while a worker has nothing to do.
 func (j *job) keepHaves() {
 	for {
@@ -43,7 +43,7 @@ func (j *job) askHave(id peer.ID) {
 	j.changed.raise()
 }
 
-// meet notes that the member at a remote address, which is its peer ID, fetches the
+// meet notes that the member at a remote address, which is its peer ID, is fetching the
 // blob, too.
 func (j *job) meet(remote string) {
 	id, err := peer.Decode(remote)

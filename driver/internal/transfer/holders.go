@@ -53,17 +53,17 @@ func (q *question) note(id peer.ID, whole bool, some leafSet, err error) {
 	q.changed.raise()
 }
 
-// questions remembers who holds what, briefly, and asks once for all who want to
-// know at the same time.
+// questions remembers briefly which member holds which blob, and asks only once for callers
+// that want to know at the same time.
 type questions struct {
 	t     *Transfers
 	mu    sync.Mutex
 	known map[blob.Ref]*question
 }
 
-// ask joins the question about a blob that is under way, or one not older than age,
-// or starts one, which tells those it asks when the blob is being fetched here, and
-// only then learns which leaves the others have that fetch it. Nil when the transfers
+// ask joins the question about a blob that is under way, or one not older than age, or
+// starts one. When the blob is being fetched here, the question tells the members so, and
+// only then learns which leaves other registries that fetch it have. Nil when the transfers
 // are closing.
 func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question {
 	s.mu.Lock()
@@ -94,8 +94,8 @@ func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question
 	return q
 }
 
-// forget drops what is too old to be an answer: it may hold a set of leaves of every
-// member.
+// forget drops questions that are too old to be answers, because each may hold a set of
+// leaves for every member.
 func (s *questions) forget(q *question, ref blob.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,11 +120,11 @@ func (s *questions) run(q *question, ref blob.Ref) {
 	close(q.done)
 }
 
-// Holders asks the connected members which of them hold a blob whole; self is not
-// among them, nor who lately sent wrong bytes of it, nor who is gone by now. Answers are remembered for two
-// seconds. It returns when all have answered, or a moment after the first who holds
-// it; members that do not answer have two seconds. The error is ctx's, and
-// then there may be holders all the same.
+// Holders asks the connected members which of them hold a blob whole; self is not among
+// them, nor are members that lately sent wrong bytes of it, or that are gone by now.
+// Answers are remembered for two seconds. It returns when all have answered, or a moment
+// after the first that holds it; members that do not answer are given two seconds. When the
+// error is that of ctx, there may be holders all the same.
 func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error) {
 	if t.cfg.Swarm == nil {
 		return nil, nil
@@ -135,7 +135,7 @@ func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error
 	}
 	err := t.awaitHolders(ctx, q)
 	whole, _, _ := q.answers()
-	connected := t.cfg.Swarm.Connected() // an answer is remembered for longer than who gave it may stay
+	connected := t.cfg.Swarm.Connected() // an answer is remembered for longer than its member may stay connected
 	return slices.DeleteFunc(whole, func(id peer.ID) bool {
 		return t.grudges.holds(id, ref.CID) || !slices.Contains(connected, id)
 	}), err

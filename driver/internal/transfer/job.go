@@ -24,13 +24,13 @@ type job struct {
 	log     *logrus.Entry
 	plan    *plan
 	roster  *roster
-	changed *signal // anything somebody in here may wait for
-	wanted  int     // the leaf of the first reader; negative: nobody reads
+	changed *signal // anything for which a goroutine of the job may wait
+	wanted  int     // the leaf of the first reader; negative: there is none
 	likely  peer.ID // a member that is asked before the others; empty: none
 	unkept  bool    // of a stream: nothing of it can be given to others
 
 	line    *line        // nil until the layout is known
-	unowned time.Time    // when nothing was left that we are first in line for; plan.choosing
+	unowned time.Time    // since when no leaf was left for which we are first in line; under plan.choosing
 	idlers  atomic.Int32 // workers with nothing to do
 
 	ctx    context.Context
@@ -40,7 +40,7 @@ type job struct {
 
 	moved         atomic.Int64 // last progress, nanoseconds since born
 	flowed        atomic.Int64 // last byte, likewise
-	got           atomic.Int64 // bytes received, whatever came of them
+	got           atomic.Int64 // bytes received, useful or not
 	born          time.Time
 	first         chan struct{} // closed at the first leaf
 	firstOnce     sync.Once
@@ -48,9 +48,9 @@ type job struct {
 	aheadDone     chan struct{}
 	asked         atomic.Bool // every member was asked at least once
 	relayed       atomic.Bool // a holder named others to ask
-	background    atomic.Bool // nobody waits for it
+	background    atomic.Bool // no reader waits for it
 	bitswapFailed atomic.Bool
-	bitswapWorks  atomic.Bool // it brought something of this blob
+	bitswapWorks  atomic.Bool // the holder brought something of this blob
 
 	mu    sync.Mutex
 	users int
@@ -75,7 +75,7 @@ func newJob(t *Transfers, ref blob.Ref, why purpose) *job {
 	return j
 }
 
-// enter adds a user; false when the job is about to end and another is needed.
+// enter adds a user; false when the job is about to end, and a new one is needed.
 func (j *job) enter() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -100,8 +100,8 @@ func (j *job) leave() {
 	}
 }
 
-// lend keeps what is here open for a member, until giveBack; false when the job has
-// ended. It is no user: nobody here reads.
+// lend keeps what is here open for a member, until giveBack; false when the job has ended.
+// A loan is no user: there is no reader on this registry.
 func (j *job) lend() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -120,7 +120,7 @@ func (j *job) giveBack() {
 	}
 }
 
-// unread ends the job when nobody has used it for long enough.
+// unread ends the job when it has had no user for long enough.
 func (j *job) unread() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -141,7 +141,7 @@ func (j *job) run() {
 	j.closeUnused()
 }
 
-// fetch does everything and waits for all who took part.
+// fetch runs the whole transfer, and waits for all goroutines that took part.
 func (j *job) fetch() error {
 	var wg sync.WaitGroup
 	j.presume()
@@ -161,12 +161,12 @@ func (j *job) fetch() error {
 	if !errors.Is(cause, errWhole) {
 		return cause
 	}
-	// What is whole is kept, also when this registry is stopping.
+	// A blob that is whole is kept, even when this registry is stopping.
 	return j.plan.blob().Finish(context.WithoutCancel(j.ctx))
 }
 
-// presume asks the likeliest holder without waiting for what it says of itself: it
-// had the last blob, or is the only other member.
+// presume asks the likeliest holder for leaves before it has said what it holds: it is the
+// one that had the last blob, or the only other member.
 func (j *job) presume() {
 	members := j.t.cfg.Swarm.Connected()
 	id, _ := j.t.lately.Load().(peer.ID)
@@ -208,8 +208,8 @@ func (j *job) employ(wg *sync.WaitGroup) {
 	j.hire(wg)
 }
 
-// awaitFirst waits for the first leaf for a moment, or as long as bytes of it come
-// over a link that is no faster, unless they come of another than the likeliest holder.
+// awaitFirst waits for the first leaf for a moment, or, when the link is slow, as long as
+// bytes of it come from the likeliest holder.
 func (j *job) awaitFirst(alone context.Context) {
 	select {
 	case <-j.first:
@@ -276,8 +276,8 @@ func (j *job) verdict(err error) error {
 	return err
 }
 
-// closeUnused keeps what has arrived for a later transfer, unless somebody reads it
-// still; mu is held.
+// closeUnused keeps what has arrived for a later transfer, unless it is still being read;
+// mu is held.
 func (j *job) closeUnused() {
 	p := j.plan.blob()
 	if p == nil || j.users > 0 || j.loans > 0 {
@@ -288,8 +288,8 @@ func (j *job) closeUnused() {
 	}
 }
 
-// watch fails the job when no byte has come for Config.Stall, or no whole leaf for
-// some times that.
+// watch fails the job when no byte has come for Config.Stall, or no whole leaf for a
+// multiple of that.
 func (j *job) watch() {
 	for {
 		hashing := j.plan.hashing.Load() // looked at first: its end counts as progress
@@ -316,15 +316,15 @@ func (j *job) received(n int) {
 	j.t.in.Add(int64(n))
 }
 
-// flows notes that bytes come, of a leaf that is not whole.
+// flows notes that bytes of an unfinished leaf are coming.
 func (j *job) flows() { j.flowed.Store(int64(time.Since(j.born))) }
 
-// still is how long nothing was verified.
+// still is for how long nothing was verified.
 func (j *job) still() time.Duration { return time.Since(j.born) - time.Duration(j.moved.Load()) }
 
 func (j *job) progress() { j.moved.Store(int64(time.Since(j.born))) }
 
-// landed tells all of a leaf that is here.
+// landed tells all waiters that a leaf is here.
 func (j *job) landed() {
 	j.progress()
 	j.firstOnce.Do(func() { close(j.first) })

@@ -17,7 +17,7 @@ import (
 // atOnce is how many holders are asked for one inner block at the same time.
 const atOnce = 3
 
-// open learns the leaves of the blob and opens what there is of it here.
+// open learns the leaves of the blob, and opens the part of it that is here.
 func (j *job) open() error {
 	layout, inner, err := j.learn()
 	if err != nil {
@@ -35,7 +35,7 @@ func (j *job) open() error {
 	return nil
 }
 
-// learn gets the blob's inner blocks, of whomever it takes.
+// learn gets the blob's inner blocks, from any holder.
 func (j *job) learn() (*blob.Layout, []blocks.Block, error) {
 	for {
 		changed := j.changed.wait()
@@ -46,7 +46,7 @@ func (j *job) learn() (*blob.Layout, []blocks.Block, error) {
 		case err == nil:
 			return layout, inner, nil
 		case errors.Is(err, blob.ErrBadDAG):
-			return nil, nil, err // its blocks are verified: the reference is wrong, whoever is asked
+			return nil, nil, err // its blocks are verified: the reference is wrong, whichever member is asked
 		}
 		select {
 		case <-changed:
@@ -55,7 +55,7 @@ func (j *job) learn() (*blob.Layout, []blocks.Block, error) {
 	}
 }
 
-// block gets an inner block, verified: one that is here, or of any holder.
+// block gets an inner block, verified, from this registry or from any holder.
 func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	b, err := j.t.cfg.Blobs.Block(ctx, c)
 	if err == nil || !errors.Is(err, blob.ErrNotFound) {
@@ -74,8 +74,8 @@ func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// blockOfHolders asks a holder, and another one too whenever nothing has come for a
-// moment: the leaves wait for this. False when there was nobody to ask.
+// blockOfHolders asks a holder, and a further one whenever nothing has come for a moment,
+// because the leaves wait for this. False when there was no holder to ask.
 func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -109,7 +109,7 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bo
 	}
 }
 
-// settledBlock is nil when the holder did not give it.
+// settledBlock returns nil when the holder did not give the block.
 func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	b, err := j.blockFrom(ctx, id, c)
 	j.settle(ctx, id, err)
@@ -155,8 +155,8 @@ func matches(c cid.Cid, b []byte) bool {
 	return err == nil && got.Equals(c)
 }
 
-// because says why a request to a member failed: the reason ctx was cancelled for,
-// where it was.
+// because returns why a request to a member failed: the cause of ctx, if that was
+// cancelled.
 func because(ctx context.Context, id peer.ID, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -2,8 +2,8 @@ package transfer
 
 import "math/bits"
 
-// leafSet says which leaves of a blob are somewhere, as members tell each other:
-// leaf i is bit i%8 of byte i/8, the lowest bit first. What is beyond its end is
+// leafSet is a set of leaves of a blob, in the form in which members tell each other what
+// they have: leaf i is bit i%8 of byte i/8, the lowest bit first. Leaves beyond its end are
 // not in it.
 type leafSet []byte
 
@@ -15,7 +15,7 @@ func (s leafSet) add(i int) { s[i/8] |= 1 << (i % 8) }
 
 func (s leafSet) drop(i int) { s[i/8] &^= 1 << (i % 8) }
 
-// merge adds another set, as far as it fits.
+// merge adds the part of another set that fits.
 func (s leafSet) merge(o leafSet) {
 	for i := range min(len(s), len(o)) {
 		s[i] |= o[i]

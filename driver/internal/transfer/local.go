@@ -9,7 +9,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// openLocal opens a blob that is here whole; nil without an error when it is not, or
+// openLocal opens a blob that is here whole; nil without an error when it is not here, or
 // turns out to be damaged where reading begins.
 func (t *Transfers) openLocal(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	f, err := t.cfg.Blobs.Reader(ctx, ref, offset)
@@ -25,12 +25,12 @@ func (t *Transfers) openLocal(ctx context.Context, ref blob.Ref, offset int64) (
 	return &localReader{ReadCloser: f, t: t, ctx: ctx, ref: ref, offset: offset}, nil
 }
 
-// localReader reads a blob that is here and was not verified yet. From a leaf on that is
-// damaged it reads what is brought here in its place. It is for one goroutine.
+// localReader reads a blob that is here and was not verified yet. From a damaged leaf on it
+// reads what a transfer brings in its place. It is for one goroutine.
 type localReader struct {
 	io.ReadCloser
 	t      *Transfers
-	ctx    context.Context // of whoever reads
+	ctx    context.Context // of the reader
 	ref    blob.Ref
 	offset int64
 	mended bool

@@ -11,9 +11,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// Mend makes a blob whole that was set aside, or lost its file: of what is right of it
-// here, and the rest of other members. bad is how many of its leaves were not right.
-// *Unavailable when no member gave them.
+// Mend makes a blob whole that was set aside, or lost its file, from its undamaged leaves
+// here, and the others from members. bad is how many of its leaves were damaged. The error
+// is *Unavailable when no member gave them.
 func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
@@ -22,7 +22,7 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 	if err != nil {
 		return 0, fmt.Errorf("mend: %w", err)
 	}
-	// Open until the end: a transfer takes up what was hashed.
+	// Keep it open until the end, so that a transfer takes up what was hashed.
 	bad = leafSet(p.Absent()).count()
 	if bad > 0 {
 		err = t.FetchFrom(ctx, ref, "")
@@ -30,8 +30,9 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 	return bad, errors.Join(err, p.Close())
 }
 
-// awaitMending waits for all of a damaged blob, unless a member has it whole: of what
-// nobody may have the rest of, not a byte is sent, so that the error can become a status.
+// awaitMending waits for all of a damaged blob, unless a member has it whole. While it is
+// possible that no member has the rest, no byte is sent, so that an error can still become
+// a status.
 func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
 	holders, err := t.Holders(ctx, ref)
 	if err != nil || len(holders) > 0 {
@@ -40,8 +41,8 @@ func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
 	return t.Fetch(ctx, ref)
 }
 
-// mender mends what is set aside, one blob at a time: at once, and again what nobody
-// had, soon and then ever more rarely.
+// mender mends blobs that were set aside, one at a time: each at once, and when no member
+// had the right bytes again soon, and then ever more rarely.
 type mender struct {
 	t     *Transfers
 	tried *cid.Set // what is right of them here is not enough
@@ -67,7 +68,7 @@ func (m *mender) run() {
 	}
 }
 
-// mend hashes what is here of a blob once; after that only when somebody has the rest.
+// mend hashes what is here of a blob once, and again only when a member has the rest.
 func (m *mender) mend(ref blob.Ref) {
 	ctx := m.t.ctx
 	if m.tried.Has(ref.CID) {

@@ -2,8 +2,8 @@ package transfer
 
 import "context"
 
-// nearby takes what other blobs here have of this one. Workers fetch a leaf only
-// when this has looked for it.
+// nearby copies leaves of this blob from other blobs here that have them. Workers fetch a
+// leaf only after nearby has looked for it.
 func (j *job) nearby() {
 	p := j.plan
 	n := p.layout.Leaves()
@@ -34,8 +34,7 @@ func (j *job) nearby() {
 	}
 }
 
-// copyLeaf takes one leaf out of another blob. One that cannot be read is as good
-// as none.
+// copyLeaf copies one leaf from another blob. A leaf that cannot be read counts as missing.
 func (j *job) copyLeaf(ctx context.Context, leaf int) bool {
 	if j.plan.has(leaf) {
 		return false

@@ -11,14 +11,14 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// offer is a holder as it is when a run is chosen.
+// offer is the state of a holder when a run is chosen.
 type offer struct {
 	id       peer.ID
 	whole    bool
-	spared   bool // it had all before others began to fetch: only what they lack is asked of it
+	spared   bool // it had the whole blob before others began to fetch: it is asked only for leaves that they lack
 	some     leafSet
 	busy     int
-	free     bool // it has not as many streams as it may
+	free     bool // it has fewer streams than it may have
 	failures int
 	rate     float64
 	slow     bool // much slower than the fastest
@@ -26,7 +26,7 @@ type offer struct {
 
 func (o *offer) has(leaf int) bool { return o.whole || o.some.has(leaf) }
 
-// terms are those to ask it on: who is spared may name others.
+// terms are the conditions under which to ask it: a spared holder may name others.
 func (o *offer) terms() terms {
 	if o.spared {
 		return ratherRelayed
@@ -42,7 +42,7 @@ func (o *offer) leaves() int {
 	return min(max(int(o.rate*runTime.Seconds()/blob.LeafSize), 1), maxRun)
 }
 
-// leafTime is how long a leaf takes from it; usual where that is not known.
+// leafTime is how long a leaf takes from it; usual when that is not known.
 func leafTime(rate float64, usual time.Duration) time.Duration {
 	if rate == 0 {
 		return usual
@@ -50,8 +50,8 @@ func leafTime(rate float64, usual time.Duration) time.Duration {
 	return time.Duration(blob.LeafSize / rate * float64(time.Second))
 }
 
-// offers gives those who can be asked now, best first, and who else fetches the
-// blob.
+// offers returns the holders that can be asked now, best first, and the other registries
+// that fetch the blob.
 func (r *roster) offers() (offers []*offer, others []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,8 +81,8 @@ func (r *roster) offers() (offers []*offer, others []peer.ID) {
 	return offers, others
 }
 
-// few leaves out all but the first of many: a choice must not take longer the more
-// there are.
+// few keeps only the first of many offers, so that a choice does not take longer the more
+// holders there are.
 func few(offers []*offer) []*offer {
 	whole, some := 0, 0
 	return slices.DeleteFunc(offers, func(o *offer) bool {
@@ -95,8 +95,8 @@ func few(offers []*offer) []*offer {
 	})
 }
 
-// compare puts who failed last, and the spared first: what only they have is what
-// everybody waits for.
+// compare puts holders that failed last, and among the others spared ones first: all
+// registries wait for leaves that only these have.
 func (o *offer) compare(than *offer) int {
 	spared := 0
 	switch {

@@ -20,7 +20,7 @@ const (
 	ResultStreamed    Result = "streamed"    // passed on to a client: there was no room to keep it
 	ResultUnavailable Result = "unavailable" // no reachable member gave its bytes
 	ResultFailed      Result = "failed"      // it could not be kept here, or its DAG is wrong
-	ResultAbandoned   Result = "abandoned"   // nobody reads it any more, or this registry stops
+	ResultAbandoned   Result = "abandoned"   // it has no reader any more, or this registry stops
 )
 
 // Results are all of them.
@@ -31,8 +31,8 @@ const (
 	warnedTime = time.Hour // for which the same blob's failures are not warned of again
 )
 
-// outcomes counts how transfers ended. A blob that cannot be had is asked for again
-// and again: that is one warning.
+// outcomes counts how transfers ended. A blob that cannot be fetched is asked for again and
+// again; that is logged in one warning.
 type outcomes struct {
 	mu     sync.Mutex
 	counts map[Result]int64
@@ -47,8 +47,8 @@ func newOutcomes() (*outcomes, error) {
 	return &outcomes{counts: map[Result]int64{}, warned: warned}, nil
 }
 
-// note counts an end, and reports whether it is to be warned of: of a transfer that
-// somebody waited for.
+// note counts an end, and reports whether to log a warning: only for a transfer that a
+// request waited for.
 func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 
 const (
 	// streams is how many ranges of one blob are received at once from few holders,
-	// maxStreams from many, one each. One more is for what a reader waits for.
+	// maxStreams from many, one each. One more stream is for leaves that a reader waits
+	// for.
 	streams    = 3
 	maxStreams = 7
 	// warm is how many connections to a member are kept for the next transfer, so
@@ -18,25 +19,25 @@ const (
 	// it four.
 	pieces   = 6
 	minPiece = 64 << 10
-	// firstRun and maxRun are how many leaves are asked for in one request: few at
-	// first, so that a reader does not wait for what it does not need yet, then what
+	// firstRun and maxRun are how many leaves are asked for in one request: few at first,
+	// so that a reader does not wait for leaves that it does not need yet, then as many as
 	// the holder sends in runTime.
 	firstRun = 2
 	maxRun   = 32
 	runTime  = 500 * time.Millisecond
-	// maxAhead is how many leaves are asked for and have not arrived; what readers
-	// wait for comes on top, two leaves at a time. So no more than 64 MiB are on their
-	// way, however large the windows.
+	// maxAhead is how many leaves may have been asked for and not have arrived; leaves that
+	// readers wait for come on top, two at a time. So no more than 64 MiB are on their way,
+	// however large the windows.
 	maxAhead = 60
-	// maxPolled is how many registries in mid-transfer are asked at once what they
+	// maxPolled is how many registries in mid-transfer are asked at once which leaves they
 	// have.
 	maxPolled = 16
-	// maxOffers is how many of those who have it all are chosen from, and of those
-	// who have some.
+	// maxOffers is how many holders of the whole blob are considered for a choice, and how
+	// many holders of a part.
 	maxOffers = 16
 )
 
-// pace is how long a transfer waits for what. All but the last follow from
+// pace is how long a transfer waits for each kind of event. All but the last follow from
 // Config.Stall, so that everything is tried more than once within it.
 type pace struct {
 	stall   time.Duration // without a byte: the transfer has failed
@@ -46,13 +47,13 @@ type pace struct {
 	nobody  time.Duration // no member holds it, and each said so
 	ask     time.Duration // members that do not answer
 	grace   time.Duration // members that have not answered when one holds it
-	retry   time.Duration // between looks at who is there
+	retry   time.Duration // between looks at which members are connected
 	backoff time.Duration // the longest pause before all are asked again
 	alone   time.Duration // how long the first leaf has the whole bandwidth
 	yield   time.Duration // for another registry to fetch what it is first in line for
 	poll    time.Duration // between looks at what registries in mid-transfer have
 	linger  time.Duration // a transfer without readers
-	relay   time.Duration // those who ask for a leaf within it get it from each other
+	relay   time.Duration // registries that ask for a leaf within it get the leaf from each other
 	grudge  time.Duration // a holder that sent wrong bytes of a blob
 	mend    time.Duration // the longest between attempts to mend what no member had
 	send    time.Duration // a member that takes none of the bytes sent to it

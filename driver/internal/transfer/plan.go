@@ -12,8 +12,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// run is the leaves [from, to) that one worker fetches from one holder. What
-// changes is the plan's, under its lock.
+// run is the leaves [from, to) that one worker fetches from one holder. The fields that
+// change are guarded by the plan's lock.
 type run struct {
 	first    int // where it began
 	from, to int
@@ -22,12 +22,12 @@ type run struct {
 	got      atomic.Int64 // bytes received
 	last     atomic.Int64 // when, in nanoseconds since began
 	cut      context.CancelCauseFunc
-	patience time.Duration // no byte is expected for so long
+	patience time.Duration // no byte is expected for that long
 	terms    terms
 	twice    bool // its next leaf is fetched by two
 }
 
-// want is where a reader is.
+// want is the place where a reader is.
 type want struct {
 	leaf  int
 	since time.Time // when it had read all before; zero while it has not
@@ -36,8 +36,8 @@ type want struct {
 // plan is what has arrived of a blob, what is on its way, and what its readers wait
 // for.
 type plan struct {
-	// choosing is held while a run is chosen, which may hash leaves of an earlier
-	// run for seconds; mu never is held that long, and is taken inside.
+	// choosing is held while a run is chosen, which may hash leaves of an earlier run for
+	// seconds. mu is never held that long, and is locked inside choosing.
 	choosing sync.Mutex
 	hashing  atomic.Bool
 
@@ -80,15 +80,15 @@ func (p *plan) arrived(i int) {
 	p.here.add(i)
 }
 
-// verified gives the leaves others may ask for; nil until the layout is known. It
-// hashes nothing: a leaf that an earlier run left counts when somebody read it.
+// verified returns the leaves that others may ask for; nil until the layout is known. It
+// hashes nothing: a leaf that an earlier run left counts only once it was read.
 func (p *plan) verified() leafSet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.here)
 }
 
-// seen gives leaves free to be fetched: no other blob here has them.
+// seen marks leaves as free to be fetched, because no other blob here has them.
 func (p *plan) seen(leaves ...int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +118,7 @@ func (p *plan) move(w *want, leaf int, waiting bool) {
 	}
 }
 
-// claim makes the leaves of a run nobody else's.
+// claim reserves the leaves of a run for it.
 func (p *plan) claim(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,8 +137,8 @@ func (p *plan) release(r *run) {
 	p.claims = slices.DeleteFunc(p.claims, func(o *run) bool { return o == r })
 }
 
-// hand makes the claim of a run another holder's, who may have nothing to send for
-// as long as patience says.
+// hand moves the claim of a run to another holder, which may be silent for as long as
+// patience.
 func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +149,7 @@ func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
 	return n
 }
 
-// shorten takes all but the next leaf off a run; false when none is left.
+// shorten takes all but the next leaf off a run; false when there was none to take off.
 func (p *plan) shorten(r *run) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,7 +185,8 @@ func (p *plan) started(r *run, cut context.CancelCauseFunc) {
 	r.cut = cut
 }
 
-// skip takes the first leaf off a run: it is here. Who else is at it can stop.
+// skip takes the first leaf off a run, because it is here. Other workers that fetch it can
+// stop.
 func (p *plan) skip(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,7 +201,7 @@ func (p *plan) skip(r *run) {
 	}
 }
 
-// wanted gives a missing leaf that a reader waits for, whoever fetches it.
+// wanted returns a missing leaf that a reader waits for, even one that is being fetched.
 func (p *plan) wanted() (leaf int, ok bool) {
 	p.mu.Lock()
 	var leaves []int
@@ -218,7 +219,7 @@ func (p *plan) wanted() (leaf int, ok bool) {
 	return 0, false
 }
 
-// lacking is any missing leaf, one that a reader waits for if there is one.
+// lacking returns any missing leaf, if possible one that a reader waits for.
 func (j *job) lacking() (leaf int, ok bool) {
 	if leaf, ok := j.plan.wanted(); ok {
 		return leaf, true
@@ -228,9 +229,9 @@ func (j *job) lacking() (leaf int, ok bool) {
 	return j.missing()
 }
 
-// missing is any missing leaf. Where none is known to be, what an earlier run left is
-// hashed; that is progress, when something has to be fetched after all. choosing is
-// held.
+// missing returns any missing leaf. When none is known to be missing, leaves of an earlier
+// run are hashed; that counts as progress when something has to be fetched after all.
+// choosing is held.
 func (j *job) missing() (leaf int, ok bool) {
 	p := j.plan
 	p.hashing.Store(true)

@@ -11,11 +11,11 @@ import (
 // maxGroup is how many leaves in a row one registry is first in line for.
 const maxGroup = 16
 
-// line says in which order the registries that fetch a blob at the same time fetch
-// each leaf from who has it all; the others get it from them. The order is that of
-// a hash of registry and place (rendezvous hashing: Thaler and Ravishankar, "A
-// Name-Based Mapping Scheme for Rendezvous", 1996), so all agree without a word as
-// far as they know of each other. It is for one goroutine at a time.
+// line is the order in which registries that fetch a blob at the same time fetch each leaf
+// from a member that has the whole blob; those later in line get it from those before them.
+// The order is that of a hash of registry and place (rendezvous hashing: Thaler and
+// Ravishankar, "A Name-Based Mapping Scheme for Rendezvous", 1996), so all registries that
+// know of each other agree on it without a message. It is for one goroutine at a time.
 type line struct {
 	self   peer.ID
 	leaves int
@@ -29,14 +29,14 @@ func newLine(self peer.ID, leaves int) *line {
 	return &line{self: self, leaves: leaves, scores: map[peer.ID][]uint64{}, seed: maphash.MakeSeed()}
 }
 
-// group is how many leaves in a row have the same order: few in a small blob, so
-// that there is one for everybody.
+// group is how many leaves in a row have the same order: few in a small blob, so that there
+// is a group for each registry.
 func (l *line) group() int { return min(max(l.leaves/64, 1), maxGroup) }
 
-// rank is how many of the others come before us at a leaf.
+// rank is how many of the others come before us in the line for a leaf.
 func (l *line) rank(leaf int) int { return l.ranks[leaf/l.group()] }
 
-// among sets who the others are.
+// among sets the other registries.
 func (l *line) among(others []peer.ID) {
 	who := uint64(len(others))
 	for _, id := range others {
@@ -69,7 +69,7 @@ func (l *line) of(id peer.ID) []uint64 {
 	return scores
 }
 
-// start is where a registry begins that no client tells where.
+// start is the leaf at which a registry begins when no reader needs one.
 func (l *line) start() int {
 	sum := sha256.Sum256([]byte(l.self))
 	return int(binary.BigEndian.Uint32(sum[:])) % l.leaves

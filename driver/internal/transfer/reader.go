@@ -11,15 +11,15 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
-// reader reads a blob while it arrives. When the transfer fails, reading fails
-// where bytes are missing: it never ends short as if that were all. Like a file it
-// is for one goroutine.
+// reader reads a blob while it arrives. When the transfer fails, reading fails where bytes
+// are missing: it never ends early as if the blob were complete. Like a file it is for one
+// goroutine.
 type reader struct {
 	job    *job
 	ctx    context.Context // of whoever reads
 	offset int64
 	want   *want
-	rest   io.ReadCloser // what the transfer could not keep; nil: it can
+	rest   io.ReadCloser // streams what the transfer could not keep; nil: the transfer keeps it
 	once   sync.Once
 }
 
@@ -51,8 +51,8 @@ func (r *reader) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// divert goes on by streaming what is left, where the transfer failed because the disk
-// is full, and leaves it, so that it gives back what it took; else the error stays.
+// divert goes on by streaming the rest when the transfer failed because the disk is full,
+// and leaves the transfer, so that its disk space is freed. Any other error stays.
 func (r *reader) divert(err error) error {
 	if !room.IsFull(err) {
 		return err
@@ -66,7 +66,8 @@ func (r *reader) divert(err error) error {
 	return nil
 }
 
-// readHere reads what has arrived; nothing, and no error, when that is not enough.
+// readHere reads what has arrived; it returns nothing, and no error, when the next byte has
+// not.
 func (r *reader) readHere(b []byte) (int, error) {
 	p := r.job.plan.blob()
 	if p == nil {

@@ -15,18 +15,19 @@ import (
 )
 
 const (
-	// fanout is how many registries are sent a leaf by who had the blob before; the
-	// others get it from them, as many from each.
+	// fanout is to how many registries a member that had the blob before sends a leaf; each
+	// of these sends it to as many others.
 	fanout = 2
-	// maxRelays is how many a holder names, but for those above, and how many are asked.
+	// maxRelays is how many relays a holder names, beside those above the asking registry,
+	// and how many are asked.
 	maxRelays = 8
-	// relaysHeader is a list of peer IDs, whom to ask first coming first.
+	// relaysHeader is a list of peer IDs, in the order in which to ask them.
 	relaysHeader = "Blob-Relays"
 )
 
-// relays says who gives a leaf on to whom, where many ask for it at the same time: they
-// stand in a tree, in the order in which they asked. So what the one whom they asked
-// sends does not grow with their number.
+// relays decides which registry passes a leaf on to which, when many ask for it at the same
+// time: they form a tree, in the order in which they asked. So what the member that they
+// asked has to send does not grow with their number.
 type relays struct {
 	lasts time.Duration // a tree
 	mu    sync.Mutex
@@ -49,9 +50,9 @@ func newRelays(lasts time.Duration) *relays {
 	return &relays{lasts: lasts, trees: map[place]*tree{}}
 }
 
-// enter gives id its place in the trees of leaves of a blob. When it would rather be
-// relayed, and others were before it, it gets one for the first leaf only, and those who
-// can give it that.
+// enter gives id its place in the trees of leaves of a blob. When id would rather be
+// relayed, and others came before it, it gets a place for the first leaf only, and the
+// members that can give it that leaf.
 func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (above []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +69,7 @@ func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (
 	return nil
 }
 
-// tree is that of a leaf, a new one where the last is too old; mu is held.
+// tree returns the tree of a leaf, a new one when the last is too old; mu is held.
 func (r *relays) tree(at place) *tree {
 	t := r.trees[at]
 	if t == nil || time.Since(t.born) > r.lasts {
@@ -78,7 +79,7 @@ func (r *relays) tree(at place) *tree {
 	return t
 }
 
-// enter gives those above id, its parent first, and others as far up.
+// enter returns the members above id, its parent first, and others at the same height.
 func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	i := slices.Index(t.ids, id)
 	if i < 0 {
@@ -99,8 +100,8 @@ func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	return above
 }
 
-// relayed notes who gets which leaves of a blob, and answers with those who have the
-// first of them earlier, if there are some and who asks would rather ask them.
+// relayed notes which member gets which leaves of a blob, and answers with those that have
+// the first of them earlier, if there are any and the asking member prefers to be relayed.
 func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid, size int64) bool {
 	from, to, ok := rangeOf(r)
 	id, err := peer.Decode(r.RemoteAddr)
@@ -122,7 +123,7 @@ func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid, s
 	return true
 }
 
-// relayedError is the answer of a holder that names who has a leaf earlier.
+// relayedError is the answer of a holder that names members which have a leaf earlier.
 type relayedError struct{ ids []peer.ID }
 
 // Error implements error.
@@ -140,8 +141,8 @@ func readRelays(resp *http.Response) *relayedError {
 }
 
 // firstLeaf receives a leaf of a blob of which nothing is here yet, from the run's holder
-// or from those whom that names. The run that it returns is of whom the bytes are, or
-// who failed last.
+// or from members that this one names. The run that it returns is that of the member which
+// sent the bytes, or failed last.
 func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
 	err := j.inPieces(r, from, buf, ratherRelayed)
 	var relayed *relayedError
@@ -162,9 +163,9 @@ func (j *job) laterLeaf(r *run, ids []peer.ID, buf []byte) (*run, error) {
 	return r, err
 }
 
-// fromRelays receives the next leaf of a run from members who get it as well, and wait
-// for it themselves perhaps; and from the run's holder after all where they fail, or
-// have nothing for too long. One that is slow is overtaken as any holder is.
+// fromRelays receives the next leaf of a run from members that get it as well, and may
+// themselves still be waiting for it; when they fail, or have nothing for too long, from
+// the run's holder after all. A slow member is overtaken as any holder is.
 func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int64, buf []byte) (*run, error) {
 	j.relayed.Store(true)
 	holder, until := r.id, time.Now().Add(patience)
@@ -183,14 +184,14 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 		}
 		ids = ids[1:]
 		if errors.Is(err, errNotYet) && time.Since(r.began) > j.t.pace.ask/2 {
-			ids, err = append(ids, id), nil // it waited, and may have it soon
+			ids, err = append(ids, id), nil // the member waited, and may have the leaf soon
 		}
 	}
 	r = j.hand(r, holder, 0, err)
 	return r, j.inPieces(r, from, buf, anyway)
 }
 
-// whenHere asks a member to wait as long as a run that is handed to it does.
+// whenHere asks a member to wait for a leaf, as long as a run that is handed to it may.
 func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.pace.ask.String()) }
 
 // needless reports whether a leaf that did not come need not come any more.
@@ -198,8 +199,9 @@ func (j *job) needless(leaf int, err error) bool {
 	return j.ctx.Err() != nil || errors.Is(err, errOvertaken) || j.plan.has(leaf)
 }
 
-// relays are those of some members who can be asked for the next leaf of a run: who is
-// connected, has not failed, has no bad copy, and is not asked for that leaf already.
+// relays returns those of some members that can be asked for the next leaf of a run:
+// connected ones that have not failed, have no bad copy, and are not being asked for that
+// leaf already.
 func (j *job) relays(r *run, ids []peer.ID) []peer.ID {
 	connected := j.t.cfg.Swarm.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {

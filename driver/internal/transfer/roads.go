@@ -22,8 +22,8 @@ const (
 	readBuffer = 64 << 10 // bytes a connection; leaves are read past it
 )
 
-// roads are the two ways to a member: its data port, and streams where that is not
-// to be reached.
+// roads are the two ways to a member: its data port, and streams when that cannot be
+// reached.
 type roads struct {
 	swarm         Swarm
 	data, streams *http.Transport
@@ -41,12 +41,12 @@ type avoided struct {
 	until   time.Time
 }
 
-// newRoads makes both. alive ends dialling when it is done, and patience bounds it.
+// newRoads makes both. Dialling ends when alive is done, and is bounded by patience.
 func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
 		return &http.Transport{
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				// http.Transport goes on dialling when the request is over.
+				// http.Transport goes on dialling after the request has ended.
 				ctx, cancel := context.WithTimeout(ctx, patience)
 				defer cancel()
 				defer context.AfterFunc(alive, cancel)()
@@ -97,9 +97,9 @@ func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
 	return r.streams.RoundTrip(req)
 }
 
-// byData sends a request to a member's data port. One that cannot be connected to
-// within half of the patience leaves the other half for a stream; it may be that a
-// firewall drops what is sent there. Dialling goes on, for the next request.
+// byData sends a request to a member's data port. When no connection is made within half of
+// the patience, the other half is left for a stream, since a firewall may be dropping
+// packets to the port. Dialling goes on, for the next request.
 func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	late := time.AfterFunc(r.patience/2, func() { cancel(errSilent) })
@@ -140,7 +140,7 @@ func (r *roads) fell(id peer.ID) {
 	}
 }
 
-// held notes that it carried what was asked.
+// held notes that a data port carried what was asked for.
 func (r *roads) held(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +152,7 @@ func (r *roads) close() {
 	r.streams.CloseIdleConnections()
 }
 
-// carried is a body that comes from a data port.
+// carried is the body of an answer from a data port.
 type carried struct {
 	io.ReadCloser
 	ctx   context.Context
@@ -190,5 +190,5 @@ func (c *carried) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// hung reports whether a request was given up because nothing came.
+// hung reports whether a request was given up because no answer came.
 func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSilent) }

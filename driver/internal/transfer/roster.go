@@ -12,10 +12,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// anyLeaf stands for what every holder has: the inner blocks.
+// anyLeaf stands for the inner blocks, which every holder has.
 const anyLeaf = -1
 
-// roster is who holds the blob of one transfer.
+// roster is the holders of the blob of one transfer.
 type roster struct {
 	pace pace
 	mu   sync.Mutex
@@ -24,8 +24,8 @@ type roster struct {
 
 type holder struct {
 	whole    bool
-	guessed  bool    // nobody said that it is whole
-	fed      bool    // it fetched the blob at the same time as we
+	guessed  bool    // it did not say that its copy is whole
+	fed      bool    // it fetched the blob at the same time as this registry
 	some     leafSet // when not whole
 	busy     int     // streams in use
 	failures int     // since it last delivered
@@ -41,11 +41,11 @@ func (h *holder) has(leaf int) bool {
 
 func (h *holder) rests() bool { return time.Now().Before(h.until) }
 
-// usable reports whether something can be had of it now.
+// usable reports whether the holder can be asked for something now.
 func (h *holder) usable() bool { return !h.rests() && h.has(anyLeaf) }
 
-// add notes what a member said it has just now; it need not rest any more. One that
-// has not all of it is fetching it.
+// add notes what a member has just said it has; it need not rest any more. A member that
+// does not have the whole blob is fetching it.
 func (r *roster) add(id peer.ID, whole bool, some leafSet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +64,7 @@ func (r *roster) holder(id peer.ID) *holder {
 	return h
 }
 
-// meet notes a member that says it fetches the blob, too.
+// meet notes a member that says it is fetching the blob, too.
 func (r *roster) meet(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +73,7 @@ func (r *roster) meet(id peer.ID) {
 	}
 }
 
-// guess takes a member for a holder until it answers.
+// guess treats a member as a holder until it answers.
 func (r *roster) guess(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,7 +103,7 @@ func (r *roster) pick(leaf int, but ...peer.ID) (id peer.ID, ok bool) {
 	return id, true
 }
 
-// take is pick for who was offered.
+// take is pick for a holder that was offered.
 func (r *roster) take(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +119,7 @@ func (h *holder) better(than *holder) bool {
 	return h.busy < than.busy
 }
 
-// free gives a holder back that did nothing, good or bad.
+// free gives back a holder that was not used.
 func (r *roster) free(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,7 +136,7 @@ func (r *roster) failed(id peer.ID) bool {
 	return h != nil && h.failures > 0
 }
 
-// holds reports whether a member has it all.
+// holds reports whether a member has the whole blob.
 func (r *roster) holds(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -186,8 +186,7 @@ func (r *roster) measured(id peer.ID, bytes int64, took time.Duration) {
 	h.rate = rate
 }
 
-// heard notes what a registry in mid-transfer answered when it was asked what it
-// has.
+// heard notes the answer of a registry in mid-transfer that was asked what it has.
 func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,7 +204,7 @@ func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
 	}
 }
 
-// fetchers gives some registries in mid-transfer, most at most, in any order.
+// fetchers returns at most `most` registries in mid-transfer, in any order.
 func (r *roster) fetchers(most int) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,19 +230,20 @@ func (r *roster) streams() int {
 	return min(max(n, streams), maxStreams)
 }
 
-// enough reports whether somebody who has it all can be asked now.
+// enough reports whether a member that has the whole blob can be asked now.
 func (r *roster) enough() bool {
 	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests() })
 }
 
-// empty reports whether nobody is known who has, or had when last reached, any of it.
+// empty reports whether no member is known that has any of the blob, or had some when it
+// was last reached.
 func (r *roster) empty() bool {
 	return !r.any(func(h *holder) bool { return h.has(anyLeaf) && !h.guessed })
 }
 
-// faster reports whether somebody else who could be asked for a leaf now sends twice as
-// many bytes a second, or may do so, being unknown, where the leaf would take longer
-// than the whole transfer may stall.
+// faster reports whether another holder that could be asked for a leaf now sends twice as
+// many bytes a second, or, if the leaf would take longer than the whole transfer may stall,
+// is of unknown speed.
 func (r *roster) faster(than peer.ID, leaf int, rate float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,14 +29,14 @@ const (
 	RoadBitswap Road = "bitswap"
 )
 
-// Source is where bytes of a blob come from at the moment.
+// Source is a member from which bytes of a blob come at the moment.
 type Source struct {
-	Peer peer.ID // empty: whoever answers by bitswap
+	Peer peer.ID // empty: any peer that answers by bitswap
 	Road Road
 	Rate float64 // bytes a second, of all requests under way
 }
 
-// Running are the transfers under way, the oldest first.
+// Running returns the transfers under way, the oldest first.
 func (t *Transfers) Running() []Running {
 	t.mu.Lock()
 	jobs := make([]*job, 0, len(t.jobs))
@@ -81,7 +81,7 @@ func (j *job) sources() []Source {
 	return all
 }
 
-// rates are the bytes a second that the requests under way bring, by holder.
+// rates returns the bytes a second that the requests under way bring, by holder.
 func (p *plan) rates() map[peer.ID]float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

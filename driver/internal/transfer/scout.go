@@ -9,8 +9,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// scout asks the members while holders are lacking, and at once when other members
-// are connected than before. It wakes those who wait for a holder.
+// scout asks the members while holders are lacking, and at once when other members are
+// connected than before. It wakes the goroutines that wait for a holder.
 func (j *job) scout() {
 	j.awaitLikely()
 	tick := time.NewTicker(j.t.pace.retry)
@@ -37,9 +37,9 @@ func (j *job) scout() {
 	}
 }
 
-// awaitLikely leaves a transfer that nobody waits for to its likeliest holder for a
-// moment. A manifest is fetched by every registry at once: if each asked all the others,
-// a push would cost the square of their number.
+// awaitLikely gives the likeliest holder a moment before others are asked, in a transfer
+// that no reader waits for. A manifest is fetched by every registry at once: if each asked
+// all the others, the cost of a push would grow with the square of their number.
 func (j *job) awaitLikely() {
 	if !j.background.Load() || !j.roster.holds(j.likely) {
 		return
@@ -61,12 +61,12 @@ func (j *job) awaitLikely() {
 	}
 }
 
-// ask asks every member, and tells them that the blob is being fetched here;
-// holders can be used as soon as they answer. It returns who was asked.
+// ask asks every member, and tells them that the blob is being fetched here; holders can be
+// used as soon as they answer. It returns the members that were asked.
 func (j *job) ask() []peer.ID {
 	age := time.Duration(0)
 	if !j.asked.Load() {
-		age = rememberFor // somebody may have asked for this very request
+		age = rememberFor // another caller may have asked just for this
 	}
 	tell := j.ref.Size > blob.LeafSize && !j.unkept
 	q := j.t.questions.ask(j.ref, age, tell)
@@ -131,8 +131,8 @@ func (j *job) noteAsked(ids []peer.ID) {
 	}
 }
 
-// despair fails the job early when every member has said that it has nothing. One
-// that failed or did not answer may come back: that is worth the whole time.
+// despair fails the job early when every member has said that it has nothing. A member that
+// failed or did not answer may come back: then the job waits its whole time.
 func (j *job) despair(silent bool) {
 	bitswap := j.t.cfg.Bitswap != nil && (j.bitswapWorks.Load() || !j.bitswapFailed.Load())
 	if !silent && !bitswap && j.roster.empty() && !j.plan.hashing.Load() && j.still() >= j.t.pace.nobody {

@@ -23,13 +23,13 @@ const Protocol protocol.ID = "/distribution-ipfs/blobs/1.0.0"
 const (
 	// partialHeader marks the 404 for a blob of which leaves are here.
 	partialHeader = "Blob-Partial"
-	// fetchingParam says that who asks is fetching the blob itself.
+	// fetchingParam means that the asking registry is fetching the blob itself.
 	fetchingParam = "fetching"
-	// relayParam says that who asks would as well have the bytes from another, who
-	// asked for them earlier.
+	// relayParam means that the asking registry accepts the bytes from another registry
+	// that asked for them earlier.
 	relayParam = "relay"
-	// waitParam says that who asks would rather wait, so long, than hear that a leaf is
-	// not here yet.
+	// waitParam is how long the asking registry would rather wait than be told that a leaf
+	// is not here yet.
 	waitParam = "wait"
 )
 
@@ -44,7 +44,7 @@ func (t *Transfers) newServer() *http.Server {
 	}
 }
 
-// handler answers members. It knows nothing of the listener it is mounted on.
+// handler answers members. It does not depend on the listener that it serves.
 //
 //	GET, HEAD /v1/blobs/<cid>       a blob, or a range of it; 404 when it is not here,
 //	                                with a Blob-Partial header when some leaves are:
@@ -58,7 +58,8 @@ func (t *Transfers) newServer() *http.Server {
 //	                                it will be looked at, 429 after too many
 //	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
 //
-// A request has no body. HEAD with ?fetching tells that who asks fetches the blob, too.
+// A request has no body. HEAD with ?fetching tells that the asking registry is fetching the
+// blob, too.
 func (t *Transfers) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/blobs/{cid}", t.answer(t.serveBlob)) // HEAD too
@@ -68,8 +69,8 @@ func (t *Transfers) handler() http.Handler {
 	return bodiless(mux)
 }
 
-// bodiless refuses a request with a body before anybody reads of it, net/http too:
-// that would wait for the rest of it.
+// bodiless refuses a request with a body before any of it is read, even by net/http, which
+// would wait for the rest.
 func bodiless(next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 {
@@ -84,7 +85,7 @@ func bodiless(next http.Handler) http.HandlerFunc {
 
 type serve func(w http.ResponseWriter, r *http.Request, c cid.Cid) error
 
-// answer runs one request, which Close waits for.
+// answer handles one request, for which Close waits.
 func (t *Transfers) answer(f serve) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		// Connections outlive memberships: each request is admitted anew.
@@ -145,7 +146,7 @@ func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid)
 	return nil
 }
 
-// serve answers for a blob that is on its way here with the leaves that are here.
+// serve answers for a blob on its way here with the leaves that have arrived.
 func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Has(fetchingParam) {
 		j.meet(r.RemoteAddr)
@@ -164,14 +165,14 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 		http.Error(w, "not here yet", http.StatusRequestedRangeNotSatisfiable)
 		return nil
 	}
-	// Where the next leaf is not here the copying fails, and the connection is
-	// cut: the other end sees that bytes are missing.
+	// When the next leaf is not here the copying fails, and the connection is cut, so that
+	// the other end sees that bytes are missing.
 	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(p, 0, j.ref.Size))
 	return nil
 }
 
-// rangeOf gives the first and the last byte that are asked for; false when either is
-// left open: members know how long a blob is.
+// rangeOf returns the first and the last byte of a range; false when either is left open,
+// since members know how long a blob is.
 func rangeOf(r *http.Request) (from, to int64, ok bool) {
 	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
 	return from, to, n == 2 && from >= 0 && to >= from
@@ -229,11 +230,11 @@ func (t *Transfers) serveBlock(w http.ResponseWriter, r *http.Request, c cid.Cid
 
 func send(w http.ResponseWriter, b []byte) error {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	_, _ = w.Write(b) // whoever asked has gone
+	_, _ = w.Write(b) // the asking registry has gone
 	return nil
 }
 
-// counted counts what is sent, and gives up on a member that takes nothing.
+// counted counts the bytes that are sent, and gives up on a member that takes none.
 type counted struct {
 	http.ResponseWriter
 	t    *Transfers
@@ -243,7 +244,7 @@ type counted struct {
 func (c *counted) Write(b []byte) (int, error) {
 	if now := time.Now(); now.Sub(c.last) > c.t.pace.send/10 {
 		c.last = now
-		// A connection without deadlines is bounded by its swarm's.
+		// A connection without deadlines of its own is bounded by its swarm.
 		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.t.pace.send))
 	}
 	n, err := c.ResponseWriter.Write(b)
@@ -251,7 +252,7 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// debugWriter takes net/http's own log, which tells of others' broken connections.
+// debugWriter receives net/http's own log, which reports connections that others broke.
 type debugWriter struct{ log *logrus.Entry }
 
 func (d debugWriter) Write(b []byte) (int, error) {

@@ -2,8 +2,8 @@ package transfer
 
 import "sync"
 
-// signal wakes everybody who waits for a change. Take the channel, look at what
-// may change, then wait on the channel: no change is missed.
+// signal wakes all goroutines that wait for a change. Take the channel, check the
+// condition, then wait on the channel: so no change is missed.
 type signal struct {
 	mu sync.Mutex
 	ch chan struct{}

@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// window is how many verified leaves wait for the reader of a stream. With the
-	// one that comes and the one that is read it has four of them in memory.
+	// window is how many verified leaves wait for the reader of a stream. With the one that
+	// is arriving and the one that is being read, a stream has four leaves in memory.
 	window = 2
-	// maxStreamed is how many readers may read so at once: 256 MiB.
+	// maxStreamed is how many readers may be streamed to at once: 256 MiB.
 	maxStreamed = 64
 )
 
-// stream reads a blob that there is no room for: its leaves come one after the other
-// from a member, are verified, handed to the one reader, and kept nowhere. Its job
-// finds holders, and is known to nobody: others that fetch the blob cannot be fed.
-// Like a file it is for one goroutine.
+// stream reads a blob for which there is no room: its leaves come one after the other from
+// a member, are verified, handed to the one reader, and not kept. Its job finds holders,
+// and is not shared, since it cannot feed others that fetch the blob. Like a file a stream
+// is for one goroutine.
 type stream struct {
 	j      *job
 	ctx    context.Context // of whoever reads
@@ -33,11 +33,11 @@ type stream struct {
 	err    error
 	rest   []byte // of the leaf that is being read
 	once   sync.Once
-	done   chan struct{} // closed when nothing of it runs
+	done   chan struct{} // closed when all of its goroutines have ended
 }
 
-// stream opens one, as Open does. full is why the blob cannot be kept, and what is
-// returned when too many are read so.
+// stream opens a stream, as Open does. full is why the blob cannot be kept, and is returned
+// when there are too many streams.
 func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full error) (io.ReadCloser, error) {
 	select {
 	case t.streamed <- struct{}{}:
@@ -60,7 +60,7 @@ func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full
 	return s, nil
 }
 
-// run does everything and waits for all who took part.
+// run does all of the work, and waits for all goroutines that took part.
 func (s *stream) run() {
 	defer s.j.t.wg.Done()
 	defer func() { <-s.j.t.streamed }()
@@ -81,7 +81,7 @@ func (s *stream) run() {
 	wg.Wait()
 }
 
-// end says how it ended to the reader, behind the last leaf.
+// end tells the reader, after the last leaf, how the stream ended.
 func (s *stream) end() {
 	cause := context.Cause(s.j.ctx)
 	if errors.Is(cause, errWhole) {
@@ -123,8 +123,8 @@ func (s *stream) feed() error {
 	return nil
 }
 
-// holder takes a holder of a leaf as soon as one is known; "" where no member is one
-// and others may be asked by bitswap. False when the stream ends.
+// holder waits for a holder of a leaf and takes it; "" when no member is one, and other
+// peers may be asked by bitswap. False when the stream ends.
 func (s *stream) holder(leaf int) (peer.ID, bool) {
 	for {
 		changed := s.j.changed.wait()
@@ -145,7 +145,7 @@ func (s *stream) holder(leaf int) (peer.ID, bool) {
 	}
 }
 
-// receive hands on the leaves of a run, as far as they come; run.from is the next.
+// receive hands on the leaves of a run as they come; run.from is the next one.
 func (s *stream) receive(layout *blob.Layout, r *run) error {
 	ctx, cancel := context.WithCancelCause(s.j.ctx)
 	defer cancel(nil)
@@ -178,7 +178,7 @@ func (s *stream) receive(layout *blob.Layout, r *run) error {
 	return drained(body)
 }
 
-// byBitswap hands on a leaf of whoever has it and is no member.
+// byBitswap hands on a leaf from peers that are no members.
 func (s *stream) byBitswap(layout *blob.Layout, leaf int) error {
 	j := s.j
 	ctx, cancel := context.WithTimeout(j.ctx, 2*j.t.pace.ask)
@@ -200,8 +200,8 @@ func (s *stream) byBitswap(layout *blob.Layout, leaf int) error {
 	return nil
 }
 
-// hand gives the reader a leaf; false when the stream ends before it is taken. Waiting
-// for the reader is not waiting for members.
+// hand gives the reader a leaf; false when the stream ends before it is taken. Time spent
+// waiting for the reader does not count as waiting for members.
 func (s *stream) hand(leaf []byte) bool {
 	s.j.plan.hashing.Store(true)
 	defer s.j.plan.hashing.Store(false)
@@ -233,7 +233,7 @@ func (s *stream) await() error {
 	return nil
 }
 
-// Read implements io.Reader. It never ends short as if that were all.
+// Read implements io.Reader. It never ends early as if the blob were complete.
 func (s *stream) Read(b []byte) (int, error) {
 	if s.offset >= s.j.ref.Size {
 		return 0, io.EOF
@@ -247,7 +247,7 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends it, and waits for that.
+// Close ends the stream, and waits for that.
 func (s *stream) Close() error {
 	s.once.Do(func() {
 		s.j.cancel(errUnread)

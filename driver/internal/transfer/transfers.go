@@ -23,7 +23,7 @@ import (
 
 // Swarm is what transfers need of the network; a Peer fits.
 type Swarm interface {
-	// ID is this registry's.
+	// ID is this registry's peer ID.
 	ID() peer.ID
 	// Connected gives the members connected now, without self.
 	Connected() []peer.ID
@@ -31,7 +31,7 @@ type Swarm interface {
 	Listen(protocol.ID) (net.Listener, error)
 	// Dial opens a stream to a member.
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
-	// ListenData accepts members' connections at the data port; nil: there is none.
+	// ListenData accepts members' connections at the data port; nil when there is none.
 	ListenData() net.Listener
 	// DialData connects to a member's data port.
 	DialData(context.Context, peer.ID) (net.Conn, error)
@@ -46,15 +46,15 @@ type Swarm interface {
 type Config struct {
 	Blobs *blob.Store
 	Swarm Swarm // nil: offline
-	// Bitswap gets a block from whoever else has it, when no member has. It must
-	// end with ctx. May be nil.
+	// Bitswap gets a block from other peers, when no member has it. It must end with ctx.
+	// It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
 	Stall   time.Duration // without a verified leaf, after which a transfer fails
 	Log     *logrus.Entry
 }
 
-// Transfers is all transfers of a registry, and what serves its blobs to members.
-// It is safe for concurrent use.
+// Transfers is all transfers of a registry, and the server of its blobs to members. It is
+// safe for concurrent use.
 type Transfers struct {
 	cfg       Config
 	log       *logrus.Entry
@@ -69,7 +69,7 @@ type Transfers struct {
 	doubts    *doubts
 	rotten    *signal // a blob was set aside
 	in, out   atomic.Int64
-	lately    atomic.Value  // peer.ID of who last sent something of a blob
+	lately    atomic.Value  // peer.ID of the member that last sent something of a blob
 	streamed  chan struct{} // one for each stream
 
 	ctx    context.Context
@@ -129,11 +129,11 @@ func (t *Transfers) serve(l net.Listener) {
 	})
 }
 
-// Open reads a blob from offset, in bytes, to its end. What is not here is brought
-// here: Open returns when the first byte wanted has arrived and is verified, and
-// reads go on while the rest arrives; ctx bounds them too. What there is no room for
-// is streamed from the members, verified, and not kept. *Unavailable, here or from a
-// read, when no member gave the bytes for Config.Stall.
+// Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched:
+// Open returns when the first byte wanted has arrived and is verified, and reads go on
+// while the rest arrives; ctx bounds them, too. A blob for which there is no room is
+// streamed from the members, verified, and not kept. The error, from Open or from a read,
+// is *Unavailable when no member gave the bytes for Config.Stall.
 func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	if offset < 0 {
 		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
@@ -160,7 +160,7 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 	return t.follow(ctx, ref, offset)
 }
 
-// follow reads a blob while it is brought here.
+// follow reads a blob while it is being fetched.
 func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
 	if room.IsFull(err) {
@@ -185,7 +185,7 @@ func (t *Transfers) whole(ref blob.Ref) bool {
 	return err == nil && size == ref.Size
 }
 
-// inlined gives the content of a blob that is inside its CID.
+// inlined returns the content of a blob that is inside its CID.
 func inlined(ref blob.Ref) (content []byte, inline bool, err error) {
 	content, inline = blob.InlineBytes(ref.CID)
 	if inline && int64(len(content)) != ref.Size {
@@ -194,8 +194,8 @@ func inlined(ref blob.Ref) (content []byte, inline bool, err error) {
 	return content, inline, err
 }
 
-// nothing is the layout of the blob without bytes: blob.ErrBadDAG when ref is another,
-// to which an entry gives the wrong size.
+// nothing is the layout of the empty blob; blob.ErrBadDAG when ref is another blob, for
+// which an entry gives the size 0.
 func nothing(ctx context.Context, ref blob.Ref) (*blob.Layout, error) {
 	layout, _, err := blob.ReadLayout(ctx, ref.CID, ref.Size, nil)
 	if err != nil {
@@ -204,7 +204,7 @@ func nothing(ctx context.Context, ref blob.Ref) (*blob.Layout, error) {
 	return layout, nil
 }
 
-// keepNothing makes the blob without bytes: nobody has to be asked for it.
+// keepNothing makes the empty blob, for which no member has to be asked.
 func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
 	layout, err := nothing(ctx, ref)
 	if err != nil {
@@ -224,9 +224,9 @@ func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1})
 }
 
-// FetchFrom is Fetch for what nobody waits for yet: a member that likely holds the blob
-// is asked before all others are, and a failure is no warning. An empty ID: none is
-// likely.
+// FetchFrom is Fetch for a blob that no client waits for yet: a member that likely holds
+// the blob is asked before all others, and a failure is not logged as a warning. With an
+// empty ID no member is likely.
 func (t *Transfers) FetchFrom(ctx context.Context, ref blob.Ref, likely peer.ID) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1, likely: likely, background: true})
 }
@@ -258,11 +258,11 @@ func (t *Transfers) fetch(ctx context.Context, ref blob.Ref, why purpose) error 
 type purpose struct {
 	leaf       int     // that a reader waits for; negative: there is none
 	likely     peer.ID // a member that is asked before the others; empty: none
-	background bool    // nobody waits for it
+	background bool    // no reader waits for it
 }
 
-// join enters the one transfer of a blob, starting it if there is none and there is
-// room: else a *room.Short.
+// join enters the one transfer of a blob, starting it if there is none; a *room.Short when
+// there is no room for it.
 func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -272,7 +272,7 @@ func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 	if t.cfg.Swarm == nil {
 		return nil, &Unavailable{CID: ref.CID, Damaged: t.cfg.Blobs.IsRotten(ref.CID)}
 	}
-	// One that does not let us in is ending; what it has is shared with the next.
+	// A job that does not let us in is ending; what it has is shared with the next.
 	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {
 		if !why.background {
 			j.background.Store(false)
@@ -305,7 +305,7 @@ func (t *Transfers) forget(j *job) {
 	}
 }
 
-// hold makes Close wait until wg.Done; false when it is closing already.
+// hold makes Close wait until wg.Done; false when the transfers are closing already.
 func (t *Transfers) hold() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -339,9 +339,9 @@ func (t *Transfers) UsesDataPort(id peer.ID) bool {
 	return t.client != nil && t.client.roads.usesData(id)
 }
 
-// Close ends all transfers, keeping what has arrived, and what is being served, and
-// waits for them. Readers that are still open fail where bytes are missing. It may
-// be called again.
+// Close ends all transfers, keeping what has arrived, and all requests being served, and
+// waits for them. Readers that are still open fail where bytes are missing. It may be
+// called again.
 func (t *Transfers) Close() error {
 	t.mu.Lock()
 	t.closed = true

@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Unavailable reports that no member who could be reached gave a blob's bytes.
+// Unavailable reports that no reachable member gave a blob's bytes.
 type Unavailable struct {
 	CID     cid.Cid
 	Asked   []peer.ID // the members asked, sorted
@@ -49,7 +49,7 @@ func (e *Unavailable) names() string {
 	return ": " + strings.Join(names, ", ")
 }
 
-// ErrClosing reports that nothing is fetched any more.
+// ErrClosing reports that the transfers are closing, and fetch nothing any more.
 var ErrClosing = errors.New("this registry is stopping")
 
 // Why a transfer ends early.

@@ -27,14 +27,14 @@ func (j *job) work(urgent bool) {
 			r, err := j.bring(r, buf)
 			j.settle(j.ctx, r.id, err)
 			j.plan.release(r)
-			j.changed.raise() // what was not brought is free again
+			j.changed.raise() // leaves that were not brought are free again
 		default:
 			j.rest(changed, urgent)
 		}
 	}
 }
 
-// rest waits for a change, or until it is time to do what others were expected to.
+// rest waits for a change, or until it is time to do what others were expected to do.
 func (j *job) rest(changed <-chan struct{}, urgent bool) {
 	if !urgent {
 		j.idlers.Add(1)
@@ -49,8 +49,8 @@ func (j *job) rest(changed <-chan struct{}, urgent bool) {
 	}
 }
 
-// bring gets the leaves of a run, or some of them. The run that it returns is of the
-// holder who gave them or failed.
+// bring gets the leaves of a run, or some of them. The run that it returns is that of the
+// holder which gave them or failed.
 func (j *job) bring(r *run, buf []byte) (*run, error) {
 	if !j.begun() {
 		if _, from, length := j.plan.layout.Leaf(r.from); length > minPiece {
@@ -73,8 +73,7 @@ func (j *job) bringFirst(r *run, from int64, buf []byte) (*run, error) {
 	return r, err
 }
 
-// receive streams the leaves of a run from a holder, each verified before anybody
-// sees it.
+// receive streams the leaves of a run from a holder, each verified before a reader sees it.
 func (j *job) receive(r *run, buf []byte) error {
 	ctx, cancel := context.WithCancelCause(j.ctx)
 	defer cancel(nil)
@@ -105,7 +104,7 @@ func (j *job) receive(r *run, buf []byte) error {
 		}
 	}
 	if leaf < to {
-		return nil // somebody faster took the rest
+		return nil // a faster worker took the rest
 	}
 	return drained(body)
 }
@@ -120,8 +119,8 @@ func (j *job) keep(r *run, leaf int, b []byte) error {
 	return nil
 }
 
-// put stores a leaf. Bytes of another are errLied; where this machine fails, a full
-// disk perhaps, the job ends.
+// put stores a leaf. Wrong bytes are errLied; when this machine fails, for example on a
+// full disk, the job ends.
 func (j *job) put(i int, b []byte) error {
 	err := j.plan.partial.Put(i, b)
 	if errors.Is(err, blob.ErrBadLeaf) {
@@ -133,8 +132,8 @@ func (j *job) put(i int, b []byte) error {
 	return err
 }
 
-// settle gives a holder back, with what it did. Who was interrupted by ctx is not
-// to blame.
+// settle gives a holder back, and notes what it did. A holder that was interrupted by ctx
+// is not to blame.
 func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 	if err != nil && ctx.Err() != nil || errors.Is(err, errOvertaken) {
 		err = nil
@@ -179,7 +178,7 @@ func (j *job) lastResort() {
 }
 
 func (j *job) leafByBitswap(leaf int) error {
-	patience := 2 * j.t.pace.ask // it may be that nobody has it
+	patience := 2 * j.t.pace.ask // possibly no member has it
 	if j.bitswapWorks.Load() {
 		patience = j.t.pace.silence
 	}
