@@ -100,6 +100,10 @@ func alone(t *testing.T) (*sick, *pathmap.Map) {
 			t.Error(err)
 		}
 	})
+	eventually(t, "the map has put its history in order", func() bool {
+		done, err := s.Has(t.Context(), ds.NewKey("/paths/ordered"))
+		return done && err == nil
+	})
 	return s, m
 }
 
