@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,14 +21,18 @@ import (
 type sick struct {
 	ds.TxnDatastore
 	down  atomic.Bool
-	late  ds.Txn // committed when it is up again, and reported as failed before
 	reads atomic.Int64
+
+	mu   sync.Mutex
+	late ds.Txn // committed when it is up again, and reported as failed before
 }
 
 var errDown = fmt.Errorf("down: %w", syscall.EIO)
 
 func (s *sick) up(t *testing.T) {
 	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.late != nil {
 		if err := s.late.Commit(t.Context()); err != nil {
 			t.Fatal(err)
@@ -34,6 +40,13 @@ func (s *sick) up(t *testing.T) {
 		s.late = nil
 	}
 	s.down.Store(false)
+}
+
+// forgetLate leaves what failed as failed.
+func (s *sick) forgetLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.late = nil
 }
 
 func (s *sick) Put(ctx context.Context, k ds.Key, v []byte) error {
@@ -60,12 +73,18 @@ func (s *sick) Query(ctx context.Context, q query.Query) (query.Results, error) 
 
 func (s *sick) NewTransaction(ctx context.Context, readOnly bool) (ds.Txn, error) {
 	txn, err := s.TxnDatastore.NewTransaction(ctx, readOnly)
-	return &sickTxn{txn, s}, err
+	return &sickTxn{Txn: txn, s: s}, err
 }
 
 type sickTxn struct {
 	ds.Txn
-	s *sick
+	s     *sick
+	delta bool // it writes what the CRDT keeps of a delta
+}
+
+func (t *sickTxn) Put(ctx context.Context, k ds.Key, v []byte) error {
+	t.delta = t.delta || strings.HasPrefix(k.String(), "/paths/crdt/")
+	return t.Txn.Put(ctx, k, v)
 }
 
 func (t *sickTxn) Get(ctx context.Context, k ds.Key) ([]byte, error) {
@@ -75,13 +94,19 @@ func (t *sickTxn) Get(ctx context.Context, k ds.Key) ([]byte, error) {
 
 func (t *sickTxn) Commit(ctx context.Context) error {
 	if t.s.down.Load() {
-		t.s.late = t.Txn
+		t.s.mu.Lock()
+		defer t.s.mu.Unlock()
+		if t.delta {
+			t.s.late = t.Txn
+		}
 		return errDown
 	}
 	return t.Txn.Commit(ctx)
 }
 
 func (t *sickTxn) Discard(ctx context.Context) {
+	t.s.mu.Lock()
+	defer t.s.mu.Unlock()
 	if t.s.late != t.Txn {
 		t.Txn.Discard(ctx)
 	}
@@ -127,7 +152,7 @@ func TestAFailedWriteReadsNoMoreOfALargeMap(t *testing.T) {
 				t.Fatalf("put: %v", err)
 			}
 		}
-		s.late = nil
+		s.forgetLate()
 		s.up(t)
 		if err := m.Put(t.Context(), "/p", entryOf(t, "1")); err != nil {
 			t.Fatal(err)

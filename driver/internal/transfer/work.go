@@ -141,9 +141,7 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 		j.t.lately.Store(id)
 	}
 	if err != nil {
-		j.mu.Lock()
-		j.last = err
-		j.mu.Unlock()
+		j.noteFailure(err)
 		log := j.log.WithError(err).WithField("peer", id)
 		if errors.Is(err, errLied) {
 			j.t.grudges.add(id, j.ref.CID)
@@ -157,6 +155,17 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 	}
 	j.roster.done(id, err)
 	j.changed.raise()
+}
+
+// noteFailure keeps how a holder failed for the error of the whole transfer. A holder that
+// hears that its copy is damaged sets it aside, and no longer has it: the damage is the
+// cause.
+func (j *job) noteFailure(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !errors.Is(j.last, errLied) || !errors.Is(err, errGone) {
+		j.last = err
+	}
 }
 
 // lastResort gets leaves by bitswap, one by one, while no member has the blob. It
