@@ -27,8 +27,8 @@ type place struct {
 	digest digest.Digest
 }
 
-// tag leads to what was acknowledged last, or to what was sent and not acknowledged, which
-// may have been stored. Only one client pushes it.
+// tag leads to the manifest that was acknowledged last, or to one that was sent and not
+// acknowledged, which may have been stored. Only one client pushes it.
 type tag struct {
 	place
 	sent map[digest.Digest]bool
@@ -43,7 +43,8 @@ func (b *book) blob(repo string, d digest.Digest, size int) {
 	b.acks, b.bytes = b.acks+1, b.bytes+size
 }
 
-// trying notes that a manifest is being pushed, and what to call when it is acknowledged.
+// trying notes that a manifest is being pushed, and returns what to call when it is
+// acknowledged.
 func (b *book) trying(repo, name string, d digest.Digest) (acknowledged func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// day is a kind of round: it begins with a registry that runs, and ends with one that does
-// not, and with room on the disk.
+// day is a kind of round: it begins with a running registry, and ends with a stopped one
+// and with room on the disk.
 type day struct {
 	name, what string
 	weight     int
@@ -127,8 +127,8 @@ func termFullDay(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// startFullDay starts the registry where nothing can be written. It serves what is there,
-// or ends.
+// startFullDay starts the registry on a full disk. The registry serves what is there, or
+// ends.
 func startFullDay(ctx context.Context, t *trial) error {
 	if err := killFullDay(ctx, t); err != nil {
 		return err
@@ -153,7 +153,7 @@ func startFullDay(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// pushFullDay needs a new disk afterwards.
+// pushFullDay pushes until the disk is full of blobs, and so needs a new disk afterwards.
 func pushFullDay(ctx context.Context, t *trial) error {
 	p := push(ctx, t.registry, t.book, t.random, true)
 	defer p.stop()

@@ -58,7 +58,7 @@ func (d *disk) unmount() error {
 	return err
 }
 
-// fill writes a file until there is no room, not for one byte.
+// fill writes a file until there is no room left, not even for one byte.
 func (d *disk) fill() error {
 	if d.filler == nil {
 		f, err := os.Create(filepath.Join(d.path, "filler"))
@@ -102,7 +102,7 @@ func (d *disk) breathe(random *rand.Rand, long time.Duration) error {
 	return d.fill()
 }
 
-// empty gives all of it back.
+// empty gives all of the room back.
 func (d *disk) empty() {
 	if d.filler != nil {
 		_ = d.filler.Close()

@@ -14,8 +14,9 @@ import (
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// look reads everything that was acknowledged, and gives what is lost: what is not there,
-// or has other bytes. What the registry cannot answer for now is asked again for a while.
+// look reads everything that was acknowledged, and returns what is lost: what is not there,
+// or has other bytes. Requests that the registry cannot answer now are repeated for a
+// while.
 func (b *book) look(ctx context.Context, r *registry) (lost []string) {
 	c := client()
 	defer c.CloseIdleConnections()
@@ -77,7 +78,8 @@ func (b *book) lookTag(ctx context.Context, c *http.Client, r *registry, name st
 
 const askAgain = 20 * time.Second
 
-// ask reads a body and gives its digest. An answer that says "not now" is no answer.
+// ask reads a body and returns its digest. An answer that says "not now" counts as no
+// answer.
 func ask(ctx context.Context, c *http.Client, url, accept string) (status int, d digest.Digest, err error) {
 	for end := time.Now().Add(askAgain); ; time.Sleep(200 * time.Millisecond) {
 		status, d, err = read(ctx, c, url, accept)
@@ -107,8 +109,8 @@ func read(ctx context.Context, c *http.Client, url, accept string) (int, digest.
 	return resp.StatusCode, h.Digest(), nil
 }
 
-// glance reads a few of what was acknowledged while the disk is full. It may be told "not
-// now", and never "not there".
+// glance reads a little of what was acknowledged while the disk is full. The answer may be
+// "not now", but never "not there".
 func (b *book) glance(ctx context.Context, r *registry, n int) (lies []string) {
 	c := client()
 	defer c.CloseIdleConnections()

@@ -1,9 +1,10 @@
-// Command badday kills a registry, and fills its disk, round after round, and looks each
-// time whether all that was acknowledged is still there. It needs Linux and root: the
+// Command badday kills a registry, and fills its disk, round after round, and checks each
+// time that everything that was acknowledged is still there. It needs Linux and root: the
 // disks are a small tmpfs and an ext4 image on a loop device.
 //
-// It prints a line a round and a summary, and exits 1 when something was lost, when a
-// read said that it was not there, or when SIGTERM did not end the registry in time.
+// It prints a line a round and a summary, and exits with status 1 when something was lost,
+// when a read was told that something acknowledged does not exist, or when SIGTERM did not
+// end the registry in time.
 package main
 
 import (

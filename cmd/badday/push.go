@@ -48,7 +48,7 @@ func push(ctx context.Context, r *registry, b *book, random *rand.Rand, big bool
 	return p
 }
 
-// stop waits for the clients; what they ask at that moment is cut off.
+// stop waits for the clients, and cuts off their requests under way.
 func (p *pushes) stop() {
 	p.cancel()
 	p.wg.Wait()
@@ -137,8 +137,8 @@ func (p *pushes) blob(ctx context.Context, random *rand.Rand, repo string, conte
 	return nil
 }
 
-// manifest is written down before it is sent: a push that was not acknowledged may have
-// been stored, and the tag leads there then.
+// manifest pushes a manifest, and writes it down before sending it: a push that was not
+// acknowledged may have been stored, and then the tag leads to it.
 func (p *pushes) manifest(ctx context.Context, repo, tag string, body []byte) error {
 	d := digest.FromBytes(body)
 	acknowledged := p.book.trying(repo, tag, d)

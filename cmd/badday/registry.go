@@ -41,7 +41,7 @@ http:
   draintimeout: 5s
 `
 
-// newRegistry configures one whose data lies on a disk, and its log beside it.
+// newRegistry configures a registry whose data lies on a disk, and its log beside it.
 func newRegistry(o options, dir string, d *disk) (*registry, error) {
 	addr, err := loopback.FreeAddr()
 	if err != nil {
@@ -102,7 +102,7 @@ func (r *registry) kill() {
 	}
 }
 
-// terminate asks it to end, and says how long that took.
+// terminate asks the process to end, and returns how long that took.
 func (r *registry) terminate() (time.Duration, error) {
 	began := time.Now()
 	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// wornBytes is how much is pushed to a disk, in shares of it, before it is made anew.
+// wornBytes is how much is pushed to a disk, as a share of its size, before it is made
+// anew.
 const wornBytes = 0.3
 
 const mostShown = 10 // of what is wrong in a round
@@ -26,12 +27,12 @@ type trial struct {
 	book     *book
 	worn     bool // the disk has to be made anew
 
-	lies      []string // what was said that must not be
+	lies      []string // wrong answers
 	unstarted int
 	slowest   time.Duration // SIGTERM on a full disk
 }
 
-// sum is what all rounds together came to.
+// sum is the result of all rounds together.
 type sum struct {
 	rounds, acks, lost, lies, unstarted int
 	slowest                             time.Duration
@@ -135,7 +136,7 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 	}
 	lost := t.book.look(ctx, t.registry)
 	if ctx.Err() != nil {
-		return ctx.Err() // what was not looked for is not lost
+		return ctx.Err() // what was not checked is not lost
 	}
 	for i, s := range append(t.lies, lost...) {
 		if i < mostShown {

@@ -13,7 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
-// bench is one run of everything, and what it has found.
+// bench is one run of all measurements, and their results.
 type bench struct {
 	binary, dir string
 	quick       bool
@@ -94,7 +94,7 @@ func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, er
 	return b.report(began), ctx.Err()
 }
 
-// openLab notes what is left out where networks cannot be made.
+// openLab notes which sections are left out when networks cannot be made.
 func (b *bench) openLab() (err error) {
 	b.lab, err = lab.Open()
 	if !errors.Is(err, lab.ErrUnable) {

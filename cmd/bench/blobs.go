@@ -22,8 +22,8 @@ func (b *bench) sizes() []size {
 	return []size{{"4 KiB", 4 << 10, 31, 1, false}, {"1 MiB", 1 << 20, 21, 1, false}, {"64 MiB", 64 << 20, 9, 8, true}, {"1 GiB", 1 << 30, 5, 1, true}}
 }
 
-// blobs measures blobs of each size on the filesystem driver, on A, and on B which
-// has to fetch them from A.
+// blobs measures blobs of each size on the filesystem driver, on A, and on B, which has to
+// fetch them from A.
 func (b *bench) blobs(ctx context.Context) error {
 	return b.withFleet(ctx, func(f *fleet) error {
 		b.tables.WriteString("\n## Push and pull of one blob\n\nMedians in MB/s. *cold*: the first pull on a second registry, which fetches it from the first. *warm*: its second pull there.\n\n" +
@@ -79,7 +79,8 @@ func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err erro
 			}
 			*step.trials = append(*step.trials, t)
 		}
-		// What B still writes of its cold pull would be held against who comes next.
+		// What B still writes after its cold pull would be counted against the next
+		// contender.
 		if err := f.b.settled(ctx); err != nil {
 			return m, err
 		}

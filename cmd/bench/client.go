@@ -32,7 +32,7 @@ func newBlob(size int64) blob {
 // newSeed is a blob whose digest nobody needs.
 func newSeed(size int64) blob {
 	b := blob{size: size}
-	_, _ = rand.Read(b.seed[:]) // it never fails
+	_, _ = rand.Read(b.seed[:]) // reading it never fails
 	return b
 }
 
@@ -74,8 +74,8 @@ func (r *registry) do(ctx context.Context, method, url, contentType string, body
 // patience is how long a push may take to be known elsewhere.
 const patience = 30 * time.Second
 
-// pull downloads a blob and checks how much came; its bytes are checked once by
-// whoever fetched them.
+// pull downloads a blob and checks its length; its bytes were verified by the registry that
+// fetched them.
 func (r *registry) pull(ctx context.Context, b blob) (time.Duration, error) {
 	return r.read(ctx, b, "", http.StatusOK, b.size)
 }

@@ -20,13 +20,13 @@ func (t trial) rate() float64 { return t.count / t.took.Seconds() }
 // cpuPerGiB is in seconds.
 func (t trial) cpuPerGiB() float64 { return t.cpu.Seconds() / (t.count / (1 << 30)) }
 
-// contender is one way of doing what others do, too.
+// contender is one of several ways of doing the same thing.
 type contender struct {
 	name string
 	run  func(context.Context) (trial, error)
 }
 
-// compete lets contenders take turns, and gives the trials of each by its name.
+// compete lets contenders take turns, and returns the trials of each by its name.
 func compete(ctx context.Context, rounds int, contenders ...contender) (map[string][]trial, error) {
 	trials := map[string][]trial{}
 	for range rounds {

@@ -35,8 +35,8 @@ func (b *bench) crowd(ctx context.Context) error {
 	})
 }
 
-// crowd pulls one blob to all but the first, and notes what that one sends meanwhile,
-// as a multiple of the blob.
+// crowd pulls one blob to all registries but the first, and notes what the first one sends
+// meanwhile, as a multiple of the blob.
 func (s swarm) crowd(size int64, sent *[]float64) contender {
 	return contender{"all", func(ctx context.Context) (trial, error) {
 		before := s[0].sent()
@@ -46,7 +46,7 @@ func (s swarm) crowd(size int64, sent *[]float64) contender {
 	}}
 }
 
-// smallCrowds has blobs pulled of which the first leaf is all, or much.
+// smallCrowds does the same with blobs of one leaf, or a few.
 func (b *bench) smallCrowds(ctx context.Context, s swarm) error {
 	for _, size := range []int64{1 << 20, 4 << 20} {
 		var sent []float64

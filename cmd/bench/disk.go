@@ -10,8 +10,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// maxDisk is what a blob may take on a disk, while it comes and after, as a multiple
-// of its size.
+// maxDisk is how much disk a blob may take, while it comes and after, as a multiple of its
+// size.
 const maxDisk = 1.01
 
 // diskUse is the most that a registry's files took while something was done.
@@ -40,7 +40,7 @@ func (r *registry) watchDisk() *diskUse {
 	return u
 }
 
-// stop gives how many bytes more there were at most, also now.
+// stop returns by how many bytes the files grew at most, up to now.
 func (u *diskUse) stop() int64 {
 	close(u.done)
 	<-u.ended

@@ -49,8 +49,8 @@ func (b *bench) firstByte(ctx context.Context) (err error) {
 	return nil
 }
 
-// first times the first byte of a new blob's whole GET. A smaller blob goes before,
-// and all of it is fetched in the end: the next run has the line for itself.
+// first times the first byte of a new blob's whole GET. A smaller blob goes before it, and
+// all of the new blob is fetched in the end, so that the next run has the line for itself.
 func first(ctx context.Context, a, b *registry, size int64) (trial, error) {
 	warm, err := a.stock(ctx, 16<<20)
 	if err != nil {
@@ -81,7 +81,7 @@ func first(ctx context.Context, a, b *registry, size int64) (trial, error) {
 	return trial{count: 1, took: took}, err
 }
 
-// roundTrips is the median of some on one TCP connection.
+// roundTrips is the median of some round trips on one TCP connection.
 func roundTrips(ctx context.Context, from, to *lab.Space) (time.Duration, error) {
 	l, err := from.Listen("tcp", from.Addr()+":0")
 	if err != nil {

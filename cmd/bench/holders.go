@@ -32,8 +32,8 @@ func (b *bench) withStar(ctx context.Context, mbits []int, measure func(swarm, [
 	return measure(s, spaces)
 }
 
-// holders compares a fetch from three holders with one from a single holder. Only
-// the link of who fetches is not capped.
+// holders compares a fetch from three holders with one from a single holder. Only the link
+// of the fetching registry is not capped.
 func (b *bench) holders(ctx context.Context) error {
 	size := pick[int64](b, 32<<20, 128<<20)
 	return b.withStar(ctx, []int{linkMbits, linkMbits, linkMbits, 0}, func(s swarm, _ []*lab.Space) error {
@@ -53,8 +53,8 @@ func (b *bench) holders(ctx context.Context) error {
 	})
 }
 
-// fetchFrom has one registry fetch a new blob that just these hold: each is pushed
-// to over its own loopback.
+// fetchFrom makes one registry fetch a new blob that only the given ones hold: the blob is
+// pushed to each of them over its own loopback.
 func fetchFrom(ctx context.Context, holders swarm, target *registry, size int64) (trial, error) {
 	g, err := holders[0].stock(ctx, size)
 	if err != nil {

@@ -1,15 +1,15 @@
-// Command bench measures the ipfs driver against its targets: against
-// distribution's filesystem driver, and against other ways of bringing a file
-// from one machine to another. Whoever is compared runs at the same time and takes
-// turns, and only ratios are meant to be compared between machines.
+// Command bench measures the ipfs driver against its targets: against distribution's
+// filesystem driver, and against other ways of bringing a file from one machine to another.
+// All that are compared run at the same time and take turns, and only ratios are meant to
+// be compared between machines.
 //
 //	bench -registry bin/registry -out docs/benchmarks.md
 //	bench -registry bin/registry -quick -rows 'transfer|first'
 //
-// All bytes are unique, so that a content-addressed store gains nothing by having
-// seen them. Rows with a round trip or a capped link are measured between network
-// namespaces, which needs root and the commands ip and tc (package lab); without
-// them these rows are left out, and said to be.
+// All bytes are unique, so that no content-addressed store gains by having seen them. Rows
+// with a round trip or a capped link are measured between network namespaces, which needs
+// root and the commands ip and tc (package lab); without them these rows are left out, and
+// the report says so.
 package main
 
 import (

@@ -43,7 +43,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 			return contender{r.name, func(context.Context) (trial, error) {
 				run++
 				return r.together(what.requests, func(i int) error {
-					// What is read was put before; what is put is new.
+					// Manifests that are read were put before; those that are put are new.
 					return what.do(r, manifestOf{config, fmt.Sprintf("t%d", i%64), fmt.Sprintf("%s %d %d", what.name, run, i)})
 				})
 			}}, nil

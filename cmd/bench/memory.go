@@ -23,7 +23,7 @@ func (b *bench) memory(ctx context.Context) error {
 	return b.memoryOf(ctx, byStreams, false)
 }
 
-// memoryOf tells of the push and of a local pull, too, which are the same each way.
+// memoryOf also reports the push and a local pull, which are the same each way.
 func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 	dir, remove, err := b.scratch()
 	if err != nil {
@@ -68,7 +68,8 @@ func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 	return nil
 }
 
-// memoryRow is about the registry that grew more. Its ratio is to what it may take.
+// memoryRow is about the registry whose memory grew more. The ratio is to what a registry
+// may take.
 func (b *bench) memoryRow(name string, s swarm, idle []uint64) {
 	var worst, rest float64
 	for i, r := range s {

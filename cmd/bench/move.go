@@ -53,8 +53,8 @@ func (r *registry) files() (map[string]bool, error) {
 	return names, err
 }
 
-// fetch brings a blob to the registry's disk, without a client that waits for it:
-// one asks for the first byte and leaves. A file in blobs/ is whole and synced.
+// fetch brings a blob to the registry's disk, without a client that waits for it: the
+// client asks for the first byte and leaves. A file in blobs/ is whole and synced.
 func (r *registry) fetch(ctx context.Context, g goods) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()

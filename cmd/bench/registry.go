@@ -17,7 +17,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
-// registry is one that runs, and a client of it in its own space.
+// registry is a running registry, and a client of it in its own space.
 type registry struct {
 	process
 	name, http string
@@ -57,7 +57,7 @@ func start(ctx context.Context, s *lab.Space, binary string, r *registry) (*regi
 	return r, nil
 }
 
-// await asks ten times a second whether something is so.
+// await checks a condition ten times a second until it holds.
 func await(ctx context.Context, most time.Duration, so func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// byHand is the heading where the tables end and what people wrote begins.
+// byHand is the heading at which the tables end and the text written by hand begins.
 const byHand = "\n## What limits each row\n"
 
 // replaceTables writes the report in place of the last one's tables.

@@ -137,8 +137,8 @@ func (r *rivals) contender(size, warm int64) contender {
 	}}
 }
 
-// offer makes a new file and has the server take it in. Who does not know a file
-// again gets the same one each time.
+// offer makes a new file and has the server take it in. A rival that does not recognize a
+// file again is offered the same one each time.
 func (r *rivals) offer(ctx context.Context, name string, size int64) (string, error) {
 	path := filepath.Join(r.dir, name)
 	if info, err := os.Stat(path); err == nil && info.Size() == size && r.name != "bitswap" {

@@ -28,7 +28,7 @@ var (
 	byBlake3   = kind{name: "data port, blake3", dataPort: true, hash: "blake3"}
 )
 
-// known reports whether the driver that the bench is built with has what it takes.
+// known reports whether the driver with which the bench is built supports a kind.
 func (k kind) known() bool {
 	return (!k.dataPort || hasKey("dataaddrs", "")) && (k.hash == "" || hasKey("hash", k.hash))
 }
@@ -95,7 +95,8 @@ func freePort() (string, error) {
 // swarm is registries that share their storage, the first one in the first space.
 type swarm []*registry
 
-// startSwarm starts a registry in each space and waits until all know all.
+// startSwarm starts a registry in each space and waits until each is connected to all
+// others.
 func (b *bench) startSwarm(ctx context.Context, k kind, dir string, spaces ...*lab.Space) (s swarm, err error) {
 	defer func() {
 		if err != nil {

@@ -16,8 +16,8 @@ import (
 
 const root = "/docker/registry/v2/repositories"
 
-// tree measures List and Walk on many repositories of one tag each, on the
-// drivers themselves.
+// tree measures List and Walk over many repositories of one tag each, calling the drivers
+// directly.
 func (b *bench) tree(ctx context.Context) error {
 	b.tables.WriteString("\n## List and Walk\n\nOf repositories with one tag each. *page*: a Walk that begins behind the middle one and stops after 100 repositories, as the catalog does.\n\n" +
 		"| repositories | what | filesystem | ipfs | ratio of rates |\n|---|---|---|---|---|\n")

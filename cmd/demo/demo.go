@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// demo is the whole story; each step prints a line.
+// demo runs the whole demonstration; each step prints a line.
 func demo(ctx context.Context, binary string) (err error) {
 	dir, err := os.MkdirTemp("", "registry-demo-")
 	if err != nil {

@@ -25,7 +25,7 @@ func notAsked(cmd *cobra.Command, p driver.Parameters, err error) error {
 	return fmt.Errorf("ipfs %s: %w", cmd.Name(), err)
 }
 
-// ownerOf names the user whom a directory belongs to, as far as that can be seen.
+// ownerOf names the user to whom a directory belongs, if that can be found out.
 func ownerOf(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -42,8 +42,8 @@ func ownerOf(path string) string {
 	return "#" + id
 }
 
-// onlySubcommands refuses what is none of a command's subcommands, naming the nearest.
-// Without any it prints the help.
+// onlySubcommands refuses an argument that is none of a command's subcommands, and names
+// the nearest one. Without an argument it prints the help.
 func onlySubcommands(cmd *cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -38,8 +38,8 @@ func serveCommand() *cobra.Command {
 	}
 }
 
-// collectCommand is upstream's garbage-collect, which is another process: on a
-// shared storage it would delete for every registry what one of them is pushing.
+// collectCommand refuses upstream's garbage-collect, which runs as another process: on a
+// shared storage it would delete, for every registry, what one of them is pushing.
 func collectCommand() *cobra.Command {
 	collect := registry.GCCmd
 	run := collect.Run

@@ -13,8 +13,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// defaultDrain lets requests end on SIGTERM where http.draintimeout is unset:
-// upstream would be killed at once, and never close its storage.
+// defaultDrain is how long requests may take to end after SIGTERM when http.draintimeout is
+// unset: upstream would then end at once, and never close its storage.
 const defaultDrain = 30 * time.Second
 
 // readConfig reads the configuration as upstream does: from the argument, or

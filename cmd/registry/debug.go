@@ -18,7 +18,7 @@ type debugServer struct {
 	done     chan struct{} // nil: not started
 }
 
-// listenDebug takes the port; nobody is answered before start.
+// listenDebug takes the port; no request is answered before start.
 func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 	debug := config.HTTP.Debug
 	d := &debugServer{}

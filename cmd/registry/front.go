@@ -23,14 +23,14 @@ type front struct {
 	driver  *driver.Driver // nil: another storage
 	logs    bool           // each request
 	access  *access.Controller
-	members net.Listener    // nil: no uploads are handed on
+	members net.Listener    // nil: no uploads are forwarded
 	server  *uploads.Server // nil: not started
 }
 
-// newFront has distribution's handler wrapped when the registry is made.
+// newFront makes distribution's handler be wrapped when the registry is made.
 func newFront(config *configuration.Configuration, d *driver.Driver) (*front, error) {
 	f := &front{config: config, driver: d, logs: !config.Log.AccessLog.Disabled}
-	config.Log.AccessLog.Disabled = true // ours tells what the client was answered
+	config.Log.AccessLog.Disabled = true // our own access log shows what the client was answered
 	if f.handsOn() {
 		var err error
 		if f.access, err = access.Install(config); err != nil {
@@ -44,8 +44,8 @@ func newFront(config *configuration.Configuration, d *driver.Driver) (*front, er
 	return f, nil
 }
 
-// handsOn reports whether requests are handed on to other registries: where all of them
-// hold a secret, and only by one that takes uploads itself.
+// handsOn reports whether requests are forwarded to other registries: on a private network,
+// whose registries share a secret, and only by a registry that takes uploads itself.
 func (f *front) handsOn() bool {
 	return f.driver != nil && f.driver.SwarmSecret("") != nil && !f.driver.ReadOnly() && f.config.Proxy.RemoteURL == ""
 }
@@ -63,7 +63,7 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 	return next
 }
 
-// stop lets what members ask for end, within `http.draintimeout`.
+// stop lets requests of members end, within `http.draintimeout`.
 func (f *front) stop() {
 	if f.server == nil {
 		return

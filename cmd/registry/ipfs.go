@@ -20,7 +20,7 @@ func ipfsCommand() *cobra.Command {
 	return onlySubcommands(cmd)
 }
 
-// asking reads whom a command asks, and bounds how long it waits for the answer.
+// asking reads which registry a command asks, and bounds how long it waits for the answer.
 func asking(cmd *cobra.Command, args []string) (context.Context, context.CancelFunc, driver.Parameters, error) {
 	p, err := readParameters(args)
 	if err != nil {

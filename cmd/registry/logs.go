@@ -15,8 +15,9 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// setUpLogs gives the log the level and form that upstream will give it: the storage
-// opens, and mistakes are told, before that. What net/http tells by itself goes there.
+// setUpLogs gives the log the level and form that upstream will give it later, because the
+// storage opens, and mistakes are reported, before that. net/http's own messages go to the
+// same log.
 func setUpLogs(c configuration.Log) {
 	if level, err := logrus.ParseLevel(string(c.Level)); err == nil {
 		logrus.SetLevel(level)
@@ -45,7 +46,7 @@ func (h *held) Fire(e *logrus.Entry) error {
 	return nil
 }
 
-// holdLogs keeps back what is logged until release. Nobody else may log meanwhile.
+// holdLogs keeps back what is logged until release. No other goroutine may log meanwhile.
 func holdLogs() (release func()) {
 	h, std := &held{}, logrus.StandardLogger()
 	out := std.Out
@@ -61,7 +62,7 @@ func holdLogs() (release func()) {
 	}
 }
 
-// warnings takes what is written to Go's own log.
+// warnings receives what is written to Go's own log.
 type warnings struct{}
 
 func (warnings) Write(b []byte) (int, error) {
@@ -75,7 +76,7 @@ func logsJSON() bool {
 	return ok
 }
 
-// failed tells why a command failed, in the last line.
+// failed logs why a command failed, as the last line.
 func failed(err error) {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if logsJSON() {
@@ -85,14 +86,14 @@ func failed(err error) {
 	fmt.Fprintln(os.Stderr, "registry: "+text)
 }
 
-// dropSpans ends upstream's tracing where nobody takes the spans: it would write each
-// into the log at debug.
+// dropSpans ends upstream's tracing when no collector takes the spans: it would write each
+// of them into the log at debug.
 func dropSpans(ctx context.Context) {
 	if os.Getenv(tracesExporter) != "none" {
 		return
 	}
 	if p, ok := otel.GetTracerProvider().(interface{ Shutdown(context.Context) error }); ok {
-		_ = p.Shutdown(ctx) // the spans of the start, which nobody wants
+		_ = p.Shutdown(ctx) // the spans of the start, which are of no use
 	}
 	otel.SetTracerProvider(noop.NewTracerProvider())
 }

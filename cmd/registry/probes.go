@@ -7,17 +7,18 @@ import (
 	"sync/atomic"
 )
 
-// probes answers an orchestrator: /livez as long as this process answers at all, and
-// /readyz with what keeps it from being sent requests. Until the registry serves,
-// nothing else is answered: upstream's /debug/health knows of no storage before that.
+// probes answers an orchestrator: /livez with 200 as long as this process answers at all,
+// and /readyz with the reasons for which it should not be sent requests. Until the registry
+// serves, nothing else is answered: upstream's /debug/health knows of no storage before
+// that.
 type probes struct {
 	reasons atomic.Pointer[func() []string] // nil: the registry is starting
 }
 
-// serving takes where the reasons come from; without one there are none.
+// serving sets the function that returns the reasons; without one there are none.
 func (p *probes) serving(reasons func() []string) { p.reasons.Store(&reasons) }
 
-// stopping takes that the registry answers no new requests.
+// stopping notes that the registry answers no new requests.
 func (p *probes) stopping() {
 	p.serving(func() []string { return []string{"the registry is stopping"} })
 }
@@ -37,7 +38,7 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerProbe says "ok", or 503 with one reason a line.
+// answerProbe answers "ok", or 503 with one reason a line.
 func answerProbe(w http.ResponseWriter, reasons []string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

@@ -18,8 +18,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// serve says in one line what is wrong before anything runs: the ports come first,
-// then the storage, which is closed last.
+// serve runs the registry. Mistakes are reported in one line before anything runs: the
+// ports are checked first, then the storage is opened, which is closed last.
 func serve(ctx context.Context, config *configuration.Configuration) (err error) {
 	if err := traceOnlyWhenAsked(); err != nil {
 		return err
@@ -34,7 +34,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	debug.start() // probes are answered while a large storage opens
 	defer debug.stop()
 	ready := func() []string { return nil }
-	var storage *driver.Driver // nil: another one than ours
+	var storage *driver.Driver // nil: the storage is not ours
 	if config.Storage.Type() == driver.Name {
 		d, err := openStorage(ctx, config)
 		if err != nil {
@@ -64,9 +64,9 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	return listen(reg, config)
 }
 
-// traceOnlyWhenAsked keeps upstream's tracing off where the environment names no
-// collector. OpenTelemetry would send spans to localhost, where mostly nobody
-// listens, and upstream logs each attempt as an error, every few seconds.
+// traceOnlyWhenAsked keeps upstream's tracing off where the environment names no collector.
+// OpenTelemetry would send spans to localhost, where usually no collector listens, and
+// upstream logs each attempt as an error, every few seconds.
 func traceOnlyWhenAsked() error {
 	for _, name := range []string{tracesExporter, "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
 		if os.Getenv(name) != "" {
@@ -79,13 +79,13 @@ func traceOnlyWhenAsked() error {
 	return nil
 }
 
-// tracesExporter is where OpenTelemetry reads who gets the spans
+// tracesExporter is the variable from which OpenTelemetry reads where to send spans
 // (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
 const tracesExporter = "OTEL_TRACES_EXPORTER"
 
-// checkAddr finds out whether http.addr can be listened on, which upstream tries
-// only when all else runs. It leaves alone what upstream would not listen on: a unix
-// socket, which it replaces, and http.addr where systemd hands over a socket.
+// checkAddr finds out whether http.addr can be listened on, which upstream tries only when
+// all else runs. It does not check addresses that upstream would not listen on as they are:
+// a unix socket, which upstream replaces, and http.addr when systemd hands over a socket.
 func checkAddr(config *configuration.Configuration) error {
 	if network := config.HTTP.Net; os.Getenv("LISTEN_FDS") != "" || network != "" && network != "tcp" {
 		return nil
@@ -139,8 +139,8 @@ func openStorage(ctx context.Context, config *configuration.Configuration) (*dri
 }
 
 // checkProxy refuses a pull-through cache whose content expires: distribution would then
-// delete paths of the whole swarm, among them layers that somebody pushed. One that may
-// not write could keep nothing.
+// delete paths of the whole swarm, among them layers that somebody pushed. A registry that
+// may not write could keep nothing.
 func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Parameters) error {
 	if proxy.RemoteURL == "" {
 		return nil
@@ -158,7 +158,7 @@ func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Paramet
 	return err
 }
 
-// adapt fits a configuration to the storage that it asked for.
+// adapt fits a configuration to the storage that it names.
 func adapt(config *configuration.Configuration, d *driver.Driver) error {
 	config.Storage[driver.Name] = configuration.Parameters{driver.OpenedKey: d}
 	catalog.Install(config, d)

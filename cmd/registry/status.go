@@ -27,8 +27,8 @@ func (s *section) row(cells ...string) { s.rows = append(s.rows, cells) }
 // field is a row of a name and one value.
 func (s *section) field(name, format string, args ...any) { s.row(name, fmt.Sprintf(format, args...)) }
 
-// statusSections are the parts of a status, in their order; parts without a row are
-// not printed. What an operator has to look at comes first.
+// statusSections are the parts of a status, in their order; parts without a row are not
+// printed. What needs the operator's attention comes first.
 func statusSections(s driver.Status, wide bool) []section {
 	id := shortID
 	if wide {
@@ -180,7 +180,7 @@ func memberRow(m driver.Member, id func(string) string) []string {
 	}
 }
 
-// memberNotes are what an operator should know of a member, if anything.
+// memberNotes are what an operator should know about a member, if anything.
 func memberNotes(m driver.Member) (notes []string) {
 	if !m.Trusted {
 		notes = append(notes, "not trusted")

@@ -53,7 +53,7 @@ func verifyCommand() *cobra.Command {
 	return cmd
 }
 
-// verify asks the running registry, or reads the datastore of one that does not run.
+// verify asks the running registry, or reads the datastore of a stopped one.
 func verify(ctx context.Context, log io.Writer, p driver.Parameters, image string) (driver.Verification, error) {
 	progress := func(at driver.VerifyProgress) {
 		_, _ = fmt.Fprintf(log, "verified %d of %d blobs, %s read, %d faults\n", at.Blobs, at.Of, humanize.IBytes(uint64(at.Bytes)), at.Faults)

@@ -149,7 +149,7 @@ func (p *plan) hand(r *run, id peer.ID, patience time.Duration) *run {
 	return n
 }
 
-// shorten takes all but the next leaf off a run; false when there was none to take off.
+// shorten takes all but the next leaf off a run; false when no leaf is left in it.
 func (p *plan) shorten(r *run) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

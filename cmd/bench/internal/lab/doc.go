@@ -1,6 +1,5 @@
-// Package lab makes networks to measure in: network namespaces on this machine,
-// joined by a link with a round trip of its own, or by links that carry so much
-// and no more.
+// Package lab makes networks for measurements: network namespaces on this machine, joined
+// by a link with a given round trip, or by links of a given bandwidth.
 //
 //	l, err := lab.Open()                        // needs root, and the commands ip and tc
 //	defer l.Close()                             // removes all of it
@@ -10,13 +9,12 @@
 //
 // # Delay
 //
-// A delayed link is a TUN device in either namespace and a forwarder in this
-// process, which hands each packet over half a round trip after it was sent: in
-// order, none lost. TCP runs from end to end, so windows and slow start are what
-// they are on a long line. The devices have Ethernet's MTU of 1500, and pass
-// segments on in bundles of up to 64 KiB with their virtio header
-// (IFF_VNET_HDR, as a network card with segmentation offload gets them): TCP
-// counts in segments of the real size, and the forwarder pays once a bundle.
+// A delayed link is a TUN device in either namespace and a forwarder in this process, which
+// hands each packet over half a round trip after it was sent: in order, none lost. TCP runs
+// from end to end, so windows and slow start behave as on a long line. The devices have
+// Ethernet's MTU of 1500, and pass segments on in bundles of up to 64 KiB with their virtio
+// header (IFF_VNET_HDR, as a network card with segmentation offload gets them): TCP counts
+// in segments of the real size, and the forwarder pays once a bundle.
 //
 // # Caps
 //

@@ -21,7 +21,7 @@ const (
 // ErrUnable reports that this machine, or this user, cannot make networks.
 var ErrUnable = errors.New("cannot make network namespaces")
 
-// Lab is the networks of one process.
+// Lab is all networks of one process.
 type Lab struct {
 	mu     sync.Mutex
 	serial int

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// RoundTrip times one byte to somebody who sends it back.
+// RoundTrip times one byte to a peer that sends it back.
 func RoundTrip(c net.Conn) (time.Duration, error) {
 	began := time.Now()
 	b := []byte{1}

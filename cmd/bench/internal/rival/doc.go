@@ -1,4 +1,4 @@
-// Package rival is what the registry's transfers are measured against: other
+// Package rival has the programs against which the registry's transfers are measured: other
 // ways of bringing a file from one disk to another.
 //
 //	http     Go's net/http over TLS 1.3, one connection, HTTP/1.1
@@ -18,6 +18,6 @@
 // A fetch ends when the file is written and synced. Connections are kept from one
 // fetch to the next. A process ends with its standard input.
 //
-// Limits: a line is a file's name, so names have no line breaks. Nobody checks
-// who asks: run it where nobody else is.
+// Limits: a line is a file's name, so names have no line breaks. Clients are not
+// authenticated: run it only where no other machine can reach it.
 package rival

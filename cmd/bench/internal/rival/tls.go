@@ -31,7 +31,7 @@ func serverTLS() (*tls.Config, error) {
 	}, nil
 }
 
-// clientTLS believes any certificate: what is measured comes after the handshake.
+// clientTLS accepts any certificate, because the measurement begins after the handshake.
 func clientTLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}
 }

@@ -1,5 +1,5 @@
-// Package access lets in whoever distribution's access controller lets in, and the
-// requests that a member hands on, whose client that member let in.
+// Package access admits clients that distribution's access controller admits, and requests
+// that a member forwards, whose client that member has admitted.
 package access
 
 import (
@@ -34,12 +34,12 @@ func fromOptions(options map[string]any) (auth.AccessController, error) {
 	return c, nil
 }
 
-// Controller is the access controller that is configured, and lets in what was admitted
-// before.
+// Controller is the configured access controller, which also lets in requests that were
+// admitted before.
 type Controller struct{ configured auth.AccessController }
 
-// Install puts a Controller before the access controller of a configuration, if there
-// is one: nil means that everybody may do everything. The error names the key.
+// Install puts a Controller in front of the configured access controller; nil when none is
+// configured, and so every client may do everything. The error names the key.
 func Install(config *configuration.Configuration) (*Controller, error) {
 	kind := config.Auth.Type()
 	if kind == "" || strings.EqualFold(kind, "none") {
@@ -64,14 +64,14 @@ func (c *Controller) Authorized(r *http.Request, access ...auth.Access) (*auth.G
 
 type admitted struct{}
 
-// Admit gives the context of a request whose client, a user of that name or "", was let
-// in already.
+// Admit returns the context of a request whose client, a user of that name or "", was
+// admitted already.
 func Admit(ctx context.Context, user string) context.Context {
 	return context.WithValue(ctx, admitted{}, user)
 }
 
-// Check asks for what distribution asks for at an upload in a repository, and answers a
-// client that may not as distribution does. A nil Controller lets everybody in.
+// Check demands the access that distribution demands for an upload in a repository, and
+// answers a client without it as distribution does. A nil Controller admits every client.
 func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository string) (user string, ok bool) {
 	if c == nil {
 		return "", true
@@ -84,7 +84,7 @@ func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository st
 	challenge, asks := err.(auth.Challenge)
 	if !asks {
 		logrus.WithError(err).Error("check authorization")
-		w.WriteHeader(http.StatusBadRequest) // nothing that would tell a stranger why
+		w.WriteHeader(http.StatusBadRequest) // nothing that would tell a stranger the reason
 		return "", false
 	}
 	challenge.SetHeaders(r, w)
@@ -92,7 +92,8 @@ func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository st
 	return "", false
 }
 
-// accessFor is what distribution wants for a method (registry/handlers/app.go).
+// accessFor is the access that distribution demands for a method
+// (registry/handlers/app.go).
 func accessFor(method, repository string) (list []auth.Access) {
 	actions := []string{"pull", "push"}
 	switch method {

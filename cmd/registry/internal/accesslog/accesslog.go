@@ -1,5 +1,6 @@
-// Package accesslog writes a line for each request, as it was answered: distribution's
-// own stands below what may change the answer.
+// Package accesslog writes a line for each request, with the answer that the client
+// received: distribution's own access log sits below the handlers that may change the
+// answer.
 package accesslog
 
 import (
@@ -20,7 +21,7 @@ func Handler(out io.Writer, asJSON bool, next http.Handler) http.Handler {
 	return handlers.CustomLoggingHandler(out, next, writeJSON)
 }
 
-// line is what the combined format has.
+// line is the fields of the combined format.
 type line struct {
 	Level     string    `json:"level"`
 	Message   string    `json:"msg"`

@@ -1,5 +1,6 @@
-// Package catalog has distribution list repositories by seeking. Its own way walks over
-// all that a repository holds, and panics where one lies inside another.
+// Package catalog makes distribution list repositories by seeking. distribution's own way
+// walks over everything that a repository holds, and panics when one repository lies inside
+// another.
 package catalog
 
 import (
@@ -27,8 +28,9 @@ func init() {
 	}
 }
 
-// Install has a registry list repositories by its driver. It stands under other middleware that
-// is configured, and so below authorization, limits and pages, which stay distribution's.
+// Install makes a registry list repositories through its driver. It sits below any other
+// configured middleware, and so below authorization, limits and paging, which stay
+// distribution's.
 func Install(config *configuration.Configuration, d *driver.Driver) {
 	ours := configuration.Middleware{Name: Name, Options: configuration.Parameters{driverOption: d}}
 	if config.Middleware == nil {
@@ -46,7 +48,7 @@ func wrap(_ context.Context, next distribution.Namespace, _ storagedriver.Storag
 	return namespace{next, remover, d}, nil
 }
 
-// namespace is distribution's registry but for its list of repositories.
+// namespace is distribution's registry with another list of repositories.
 type namespace struct {
 	distribution.Namespace
 	distribution.RepositoryRemover

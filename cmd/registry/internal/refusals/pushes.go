@@ -15,16 +15,16 @@ const (
 	maxPushes = 10_000
 )
 
-// pushes remembers who lately began to push what. Before they put a manifest crane and
-// containerd ask by HEAD whether it is there, and give up at any answer but 200 and 404:
-// they are told 404 for one whose bytes nobody reachable holds, so that their push heals
-// it. Nobody else is.
+// pushes remembers which clients lately began to push to which repositories. Before crane
+// and containerd put a manifest, they ask by HEAD whether it is there, and give up at any
+// answer but 200 and 404. For a manifest whose bytes no reachable registry holds they are
+// told 404, so that their push heals it. Other clients are not.
 type pushes struct {
 	mu   sync.Mutex
 	last map[push]time.Time
 }
 
-// push is one client's into one repository.
+// push is a push of one client into one repository.
 type push struct{ repository, host, agent string }
 
 func pushOf(r *http.Request, repository string) push {
@@ -35,7 +35,7 @@ func pushOf(r *http.Request, repository string) push {
 	return push{repository, strings.TrimSpace(host), r.UserAgent()}
 }
 
-// see takes notice of a request that is made only in a push.
+// see notes a request that is made only in a push.
 func (p *pushes) see(r *http.Request, at route.Route) {
 	switch {
 	case at.Kind == route.Blob && r.Method == http.MethodHead:
@@ -52,7 +52,7 @@ func (p *pushes) see(r *http.Request, at route.Route) {
 	p.last[pushOf(r, at.Repository)] = now
 }
 
-// sweep forgets pushes that ended; all, when too many have not. mu is held.
+// sweep forgets pushes that ended, or all pushes when too many have not ended. mu is held.
 func (p *pushes) sweep(now time.Time) {
 	kept := map[push]time.Time{}
 	for key, at := range p.last {

@@ -1,5 +1,5 @@
-// Package refusals answers clients with the status that the storage driver gave an
-// error, where distribution would answer with another one.
+// Package refusals answers clients with the status that the storage driver gave to an
+// error, when distribution would answer with another one.
 package refusals
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// Handler lets next answer, and puts the driver's newest refusal in the place of an
-// error that next answers with. distribution makes most errors of a driver a 500, and
-// some a 400, 404 or 416, and it ignores that an upload could not be closed. All other
-// answers pass through as they are written.
+// Handler lets next answer, and replaces an error of next by the driver's newest refusal.
+// distribution makes most errors of a driver a 500, and some a 400, 404 or 416, and it
+// ignores that an upload could not be closed. All other answers pass through as they are
+// written.
 func Handler(next http.Handler, routes *route.Router) http.Handler {
 	var pushes pushes
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +31,7 @@ func Handler(next http.Handler, routes *route.Router) http.Handler {
 	})
 }
 
-// missing makes "not found" of bytes that nobody reachable holds.
+// missing turns the refusal for bytes that no reachable registry holds into "not found".
 func missing(refused func() *driver.Refusal) func() *driver.Refusal {
 	return func() *driver.Refusal {
 		r := refused()
@@ -42,13 +42,13 @@ func missing(refused func() *driver.Refusal) func() *driver.Refusal {
 	}
 }
 
-// answer is the way to the client until its status is known. Like every
+// answer is the response to the client, held back until its status is known. Like every
 // http.ResponseWriter it is used by one goroutine at a time.
 type answer struct {
 	http.ResponseWriter
 	refused  func() *driver.Refusal // nil: nothing was refused
 	began    bool                   // the status is out
-	replaced bool                   // and it is not next's, whose body nobody gets
+	replaced bool                   // and it is not next's, whose body is dropped
 }
 
 // Unwrap gives what is below to http.ResponseController.
@@ -93,7 +93,7 @@ func (a *answer) Flush() {
 	_ = http.NewResponseController(a.ResponseWriter).Flush() // as far as w can
 }
 
-// stale are the headers that speak of what will not be sent.
+// stale are the headers that describe the body which will not be sent.
 var stale = []string{
 	"Cache-Control", "Content-Encoding", "Content-Length", "Content-Range", "Docker-Content-Digest",
 	"ETag", "Last-Modified", "Location", "Range",

@@ -1,5 +1,5 @@
-// Package route tells what a request to the registry's API is about, as distribution
-// itself tells it.
+// Package route finds out what a request to the registry's API is about, with
+// distribution's own routes.
 package route
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// Kinds of requests. Other may be any that has no kind here.
+// Kinds of requests. Other is any request that has no kind here.
 const (
 	Other    = ""
 	Blob     = v2.RouteNameBlob
@@ -25,13 +25,13 @@ type Route struct {
 	UUID       string // of an Upload
 }
 
-// Router tells routes. It is safe for concurrent use.
+// Router finds the routes of requests. It is safe for concurrent use.
 type Router struct{ mux *mux.Router }
 
 // New gives the router for `http.prefix`.
 func New(prefix string) *Router { return &Router{v2.RouterWithPrefix(prefix)} }
 
-// Of tells a request's route.
+// Of returns a request's route.
 func (r *Router) Of(req *http.Request) Route {
 	var m mux.RouteMatch
 	if !r.mux.Match(req, &m) || m.Route == nil {

@@ -27,8 +27,8 @@ const (
 	continueTime = 30 * time.Second // for which the owner may think about a body
 )
 
-// Handler answers for all uploads of a swarm: for its own by what it wraps, for others
-// by their owners. It is safe for concurrent use.
+// Handler answers for all uploads of a swarm: for those of this registry by the handler
+// that it wraps, for others by their owners. It is safe for concurrent use.
 type Handler struct {
 	names  names
 	driver *driver.Driver
@@ -40,7 +40,8 @@ type Handler struct {
 	onward *httputil.ReverseProxy
 }
 
-// New wraps next, which answers for what is here. d must be of a private network.
+// New wraps next, which answers for this registry's uploads. d must be on a private
+// network.
 func New(d *driver.Driver, a *access.Controller, config *configuration.Configuration, next http.Handler) *Handler {
 	h := &Handler{
 		names: names{d.Identity().PeerID, d.SwarmSecret("uploads")}, driver: d, access: a, config: config,
@@ -60,8 +61,8 @@ func New(d *driver.Driver, a *access.Controller, config *configuration.Configura
 	return h
 }
 
-// transport opens a stream for each request: one that is used again may just be ending,
-// and a body cannot be sent twice.
+// transport opens a stream for each request: a stream that is used again may just be
+// ending, and a body cannot be sent twice.
 func (h *Handler) transport() *http.Transport {
 	return &http.Transport{
 		DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -118,8 +119,8 @@ func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, at route.Route,
 	h.onward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), onwardsKey{}, o)))
 }
 
-// rewrite makes the owner's request of the client's. What says who the client is, and
-// where it thinks that it is, stays here.
+// rewrite makes the request to the owner from the client's. Headers that identify the
+// client, and the address under which it reached this registry, are not sent on.
 func (h *Handler) rewrite(p *httputil.ProxyRequest) {
 	o := p.In.Context().Value(onwardsKey{}).(onwards)
 	host := "unknown"
@@ -142,7 +143,7 @@ func (h *Handler) rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// relocate has the owner's Location lead through where the client came in.
+// relocate makes the owner's Location lead through the address at which the client came in.
 func (h *Handler) relocate(resp *http.Response) error {
 	o := resp.Request.Context().Value(onwardsKey{}).(onwards)
 	_, path, ok := strings.Cut(resp.Header.Get("Location"), "/v2/"+o.at.Repository+"/")
@@ -161,8 +162,9 @@ func (h *Handler) relocate(resp *http.Response) error {
 	return nil
 }
 
-// failed answers for an owner that does not. Without it the upload is gone, as after
-// any loss of a registry; a connection that broke leaves it as far as it came.
+// failed answers for an owner that does not. When the owner is not connected, the upload is
+// gone, as after any loss of a registry; when the connection broke, the upload is as far as
+// it came.
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	o := r.Context().Value(onwardsKey{}).(onwards)
 	logrus.WithError(err).WithFields(logrus.Fields{"owner": o.owner, "upload": o.at.UUID}).Debug("an upload could not be handed on")
@@ -180,7 +182,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	})
 }
 
-// debugWriter takes the log of httputil, which tells of clients that left.
+// debugWriter receives the log of httputil, which reports clients that left.
 type debugWriter struct{}
 
 func (debugWriter) Write(b []byte) (int, error) {

@@ -21,8 +21,8 @@ type names struct {
 	secret []byte
 }
 
-// owner tells the owner from an upload's URL; false where nobody, or nobody of this
-// swarm, named one for this upload.
+// owner reads the owner from an upload's URL; false when the URL has none that a registry
+// of this swarm signed for this upload.
 func (n names) owner(query url.Values, repository, uuid string) (id string, ok bool) {
 	id, signature, _ := strings.Cut(query.Get(ownerParam), ".")
 	mac, err := base64.RawURLEncoding.DecodeString(signature)
@@ -54,7 +54,7 @@ func (n names) locate(header http.Header, repository string) {
 	header.Set("Location", u.String())
 }
 
-// named is an answer about an upload of this registry.
+// named is a response about an upload of this registry.
 type named struct {
 	http.ResponseWriter
 	names      names

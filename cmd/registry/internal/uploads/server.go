@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	// maxFrom and maxAll are requests answered at once, of one member and in all.
+	// maxFrom and maxAll are how many requests are answered at once, of one member and in
+	// all.
 	maxFrom = 256
 	maxAll  = 1024
 )
@@ -36,7 +37,7 @@ type Server struct {
 	all  int
 }
 
-// Listen takes the members' connections; nobody is answered before Serve.
+// Listen accepts the members' connections; no request is answered before Serve.
 func Listen(d *driver.Driver) (net.Listener, error) {
 	l, err := d.ListenMembers(protocol)
 	if err != nil {
@@ -45,7 +46,7 @@ func Listen(d *driver.Driver) (net.Listener, error) {
 	return l, nil
 }
 
-// Serve starts to answer members with what h wraps.
+// Serve starts to answer members with the handler that h wraps.
 func Serve(l net.Listener, h *Handler) *Server {
 	s := &Server{handler: h, routes: route.New(""), done: make(chan struct{}), from: map[string]int{}}
 	s.http = &http.Server{
@@ -64,7 +65,7 @@ func Serve(l net.Listener, h *Handler) *Server {
 	return s
 }
 
-// Shutdown lets what runs end until ctx does, and cuts the rest.
+// Shutdown lets running requests end until ctx ends, and cuts the rest.
 func (s *Server) Shutdown(ctx context.Context) {
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // there is nothing left to do about it
@@ -72,7 +73,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	<-s.done
 }
 
-// answer answers a trusted member about an upload, and nobody about anything else.
+// answer answers only trusted members, and only about uploads.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	at := s.routes.Of(r)
 	switch {
