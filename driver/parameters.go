@@ -117,9 +117,9 @@ func wrongType(key string, value any) error {
 	case reflect.TypeFor[bool]():
 		return fmt.Errorf("%v is neither true nor false", value)
 	case reflect.TypeFor[time.Duration]():
-		return fmt.Errorf("%v is no duration: write it with its unit, such as 30s", value)
+		return fmt.Errorf("%v is not a duration: write it with its unit, such as 30s", value)
 	case reflect.TypeFor[[]string]():
-		return errors.New("is no list of texts: write [a, b], or text with commas")
+		return errors.New("is not a list of texts: write [a, b], or text with commas")
 	}
 	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
 }

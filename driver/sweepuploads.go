@@ -50,7 +50,7 @@ func (s *uploadSweeper) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if err := s.sweep(ctx, time.Now().Add(-s.age())); err != nil && ctx.Err() == nil {
-			s.log.WithError(err).Warn("sweep unfinished uploads")
+			s.log.WithError(err).Warn("cannot remove unfinished uploads")
 		}
 		select {
 		case <-tick.C:

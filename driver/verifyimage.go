@@ -80,7 +80,7 @@ func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int)
 		return err
 	}
 	if e.Size > smallBlob {
-		return fmt.Errorf("%s: is no manifest, but has %d bytes", d, e.Size)
+		return fmt.Errorf("%s: is not a manifest: it has %d bytes", d, e.Size)
 	}
 	var all descriptors
 	if err := v.readManifest(ctx, e, &all); err != nil {

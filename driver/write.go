@@ -133,7 +133,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	}
 	if err := s.put(ctx, dest, ref); err != nil {
 		if errBack := s.blobs.GiveBack(ref, s.localFile(source)); errBack != nil {
-			s.log.WithError(errBack).Warn("an upload whose end failed has to be begun anew")
+			s.log.WithError(errBack).Warn("the end of an upload failed and could not be undone: the client has to begin the upload anew")
 		}
 		return err // the client may try again
 	}

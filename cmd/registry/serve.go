@@ -43,7 +43,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 		storage = d
 		defer func() {
 			if cerr := d.Close(); cerr != nil {
-				logrus.WithError(cerr).Error("close storage")
+				logrus.WithError(cerr).Error("the storage could not be closed cleanly")
 			}
 			logrus.Info("storage is closed")
 		}()

@@ -102,7 +102,7 @@ func (v blockView) AllKeysChan(ctx context.Context) (<-chan cid.Cid, error) {
 func (v blockView) list(ctx context.Context, prefix string, out chan<- cid.Cid) bool {
 	for e, err := range v.s.index.entries(ctx, query.Query{Prefix: prefix, KeysOnly: true}) {
 		if err != nil {
-			v.s.log.WithError(err).Warn("list blocks")
+			v.s.log.WithError(err).Warn("cannot list the blocks of blobs")
 			return false
 		}
 		mh, err := keyHash(prefix, e.Key)

@@ -112,7 +112,7 @@ func (s *Store) checkFiles(ctx context.Context) error {
 	for _, name := range names {
 		root, err := cid.Decode(name)
 		if err != nil {
-			s.log.Warnf("file %s in %s is no blob: left alone", name, s.blobs)
+			s.log.Warnf("file %s in %s is not a blob: left alone", name, s.blobs)
 			continue
 		}
 		recorded, err := s.index.has(ctx, root)

@@ -157,7 +157,7 @@ func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string
 func (p *Peer) remedy(v verdict, cause error) string {
 	switch {
 	case v == rebuff && p.cfg.private():
-		return "answers, but not with this protector key; check that protectorkey is the same on both"
+		return "answers, but not with this protector key; check that protectorkey is the same on both registries"
 	case p.isSelf(cause):
 		return "leads back to this registry, whose peer ID is another one; correct or remove this bootstrapper"
 	case v == stranger:

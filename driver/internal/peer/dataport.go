@@ -163,7 +163,7 @@ func (p *Peer) welcome(c net.Conn) {
 	}
 	if !p.data.guests.enter(id) {
 		if p.once.first("guests", id.String()) {
-			p.about(id).Warn("too many connections of a member at the data port, or of all: more are closed")
+			p.about(id).Warn("too many connections at the data port, of this member or of all: further ones are closed")
 		}
 		_ = c.Close()
 		return

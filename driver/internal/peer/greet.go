@@ -119,7 +119,7 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		name: readName(g.Name), capabilities: readCapabilities(g.Caps),
 	}, p.trust)
 	if differs {
-		p.about(id).Warn("its list of trusted peers is not this registry's: what one takes the other may ignore; make trustedpeers the same on all")
+		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; make trustedpeers the same on all registries")
 	}
 	if changed {
 		p.remember(p.ctx, id)

@@ -192,7 +192,7 @@ func (p *Peer) tidy() {
 		err := p.Forget(p.ctx, id)
 		switch {
 		case err == nil:
-			p.about(id).WithField("memberexpiry", p.cfg.MemberExpiry).Info("registry forgotten, which was away for long")
+			p.about(id).WithField("memberexpiry", p.cfg.MemberExpiry).Info("registry forgotten: it was away for longer than memberexpiry")
 		case p.ctx.Err() == nil && !errors.Is(err, ErrConnected) && p.once.first("forget", id.String()):
 			p.about(id).WithError(err).Warn("cannot forget this member")
 		}

@@ -284,7 +284,7 @@ func (j *job) closeUnused() {
 		return
 	}
 	if err := p.Close(); err != nil {
-		j.log.WithError(err).Warn("close a blob that was on its way here")
+		j.log.WithError(err).Warn("cannot close the files of a blob that was on its way here")
 	}
 }
 

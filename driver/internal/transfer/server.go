@@ -116,7 +116,7 @@ func (t *Transfers) answer(f serve) http.HandlerFunc {
 		case errors.Is(err, blob.ErrNotFound):
 			http.Error(w, "not here", http.StatusNotFound)
 		default:
-			t.log.WithError(err).Warn("serve a blob to a member")
+			t.log.WithError(err).Warn("cannot read a blob for a member")
 			http.Error(w, "unreadable here", http.StatusInternalServerError)
 		}
 	}

@@ -124,7 +124,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 func (t *Transfers) serve(l net.Listener) {
 	t.wg.Go(func() {
 		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			t.log.WithError(err).Error("blobs are no longer served to members")
+			t.log.WithError(err).Error("this registry no longer serves blobs to members: restart it")
 		}
 	})
 }

@@ -66,7 +66,7 @@ var (
 	errSlow    = errors.New("is slow")
 	errGone    = errors.New("does not have it")
 	errNotYet  = fmt.Errorf("%w yet", errGone)
-	errLied    = errors.New("sent other bytes")
+	errLied    = errors.New("sent wrong bytes")
 	errUnasked = errors.New("no holder is known yet")
 
 	errOvertaken = errors.New("somebody else was faster")

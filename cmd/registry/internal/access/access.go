@@ -29,7 +29,7 @@ func init() {
 func fromOptions(options map[string]any) (auth.AccessController, error) {
 	c, ok := options[controllerOption].(*Controller)
 	if !ok {
-		return nil, fmt.Errorf("%s is not to be configured", name)
+		return nil, fmt.Errorf("%s cannot be configured: this registry sets it itself", name)
 	}
 	return c, nil
 }
@@ -83,7 +83,7 @@ func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository st
 	}
 	challenge, asks := err.(auth.Challenge)
 	if !asks {
-		logrus.WithError(err).Error("check authorization")
+		logrus.WithError(err).Error("cannot check the authorization of a request")
 		w.WriteHeader(http.StatusBadRequest) // nothing that would tell a stranger the reason
 		return "", false
 	}

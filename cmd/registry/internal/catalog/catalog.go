@@ -43,7 +43,7 @@ func wrap(_ context.Context, next distribution.Namespace, _ storagedriver.Storag
 	d, ok := options[driverOption].(*driver.Driver)
 	remover, removes := next.(distribution.RepositoryRemover)
 	if !ok || !removes {
-		return nil, fmt.Errorf("%s is not to be configured: this registry does it by itself", Name)
+		return nil, fmt.Errorf("%s cannot be configured: this registry sets it itself", Name)
 	}
 	return namespace{next, remover, d}, nil
 }

@@ -59,7 +59,7 @@ func Serve(l net.Listener, h *Handler) *Server {
 	go func() {
 		defer close(s.done)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			logrus.WithError(err).Error("uploads are no longer taken from members")
+			logrus.WithError(err).Error("this registry no longer answers other registries for its uploads: restart it")
 		}
 	}()
 	return s
