@@ -87,7 +87,7 @@ func Logged(hook logrus.Hook) func(context.Context, Parameters) (*Driver, error)
 	}
 }
 
-// HashSetting is what the map says of the hash function; empty: nothing.
+// HashSetting is the hash function in the map; empty: none.
 func (r *rooms) HashSetting() string {
 	value, _ := r.paths.View().Setting(hashSetting)
 	return value
@@ -121,8 +121,8 @@ func (r *rooms) PutEntry(path string, c cid.Cid, size int64) error {
 	return r.paths.Put(context.Background(), path, pathmap.Entry{CID: c, Size: size, ModTime: time.Now()})
 }
 
-// PutForged has a registry hold a blob, and serve it, whose inner blocks were made by
-// somebody else; the first is the root. They go where package blob keeps such blocks.
+// PutForged makes a registry hold and serve a blob whose inner blocks were forged; the
+// first is the root. They go where package blob keeps such blocks.
 func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
 	root := inner[0].Cid()
 	for _, b := range inner {
@@ -178,5 +178,5 @@ func (r *rooms) Deltas() int {
 	return len(all)
 }
 
-// WriterOf is who wrote the newest version of a path.
+// WriterOf is the writer of the newest version of a path.
 func (r *rooms) WriterOf(path string) string { return r.paths.View().Writer(path) }

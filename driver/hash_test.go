@@ -141,8 +141,8 @@ func TestAJoiningRegistryLearnsFirst(t *testing.T) {
 	}
 }
 
-// TestWhoCannotLearnWritesNothing: its swarm is away. It works with its own function,
-// and says what it is configured with when the others are back and said nothing.
+// TestWhoCannotLearnWritesNothing: a registry whose swarm is away works with its own
+// function, and writes the configured one only when the others are back and have none.
 func TestWhoCannotLearnWritesNothing(t *testing.T) {
 	key := drivertest.Key(t)
 	a := hashing(t, key, "", nil)

@@ -141,7 +141,7 @@ func TestWhatDoesNotComeInTimeIsRefused(t *testing.T) {
 	}
 }
 
-// TestARegistryThatMeetsNobodyServesWhatItHas, says so, and is whole again when the
+// TestARegistryThatMeetsNobodyServesWhatItHas, says so, and has everything again when the
 // member is back.
 func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {
 	t.Parallel()

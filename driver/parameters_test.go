@@ -211,8 +211,8 @@ func TestProtectorKeyFile(t *testing.T) {
 	assertNewFails(t, base, "copy it from a member") // its datastore is not new
 }
 
-// TestAskingForTheIDLeavesTheDatastoreNew lets an operator ask who a registry will
-// be before it begins a swarm, or before it has the key of the one that it joins.
+// TestAskingForTheIDLeavesTheDatastoreNew lets an operator ask for a registry's peer ID
+// before it begins a swarm, or before it has the key of the one that it joins.
 func TestAskingForTheIDLeavesTheDatastoreNew(t *testing.T) {
 	dir := t.TempDir()
 	p := drivertest.Parameters(t, drivertest.Key(t))

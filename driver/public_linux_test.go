@@ -54,8 +54,8 @@ func raiseLoopback(t *testing.T) {
 }
 
 // TestPublicNetwork: without a protector key two registries find each other by
-// bootstrappers of their own while IPFS's cannot be reached. Whose pushes count must
-// be said, and may be everybody's.
+// bootstrappers of their own while IPFS's cannot be reached. trustedpeers must be set, and
+// may be everybody.
 func TestPublicNetwork(t *testing.T) {
 	if !alone(t) {
 		return

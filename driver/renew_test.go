@@ -138,8 +138,9 @@ func deleteAll(t *testing.T, m *drivertest.Member, p pushed) {
 	}
 }
 
-// TestAPushSurvivesADeleteThatNeverSawIt: what a registry that is cut off tells a client
-// is there is there when the others come back, who deleted it meanwhile.
+// TestAPushSurvivesADeleteThatNeverSawIt: content that a registry, while it is cut off,
+// tells a client is there, is still there after the others come back, which deleted it
+// meanwhile.
 func TestAPushSurvivesADeleteThatNeverSawIt(t *testing.T) {
 	for name, push := range map[string]func(t *testing.T, host string, p pushed) (paths []string){
 		"bytes": func(t *testing.T, host string, p pushed) []string {
@@ -231,7 +232,7 @@ func TestWhatIsRenewedIsRenewedOnce(t *testing.T) {
 	drivertest.AwaitAgreement(t, c...)
 	state := func() string { return c[0].Status(t.Context()).Map.Digest + c[1].Status(t.Context()).Map.Digest }
 	before := state()
-	for range 3 { // whoever was pushed it writes nothing
+	for range 3 { // the registry to which it was pushed writes nothing
 		mustAsk(t, http.StatusOK, http.MethodHead, a, "/v2/a/blobs/"+p.layer.String())
 		mustAsk(t, http.StatusOK, http.MethodGet, b, "/v2/a/blobs/"+p.layer.String())
 		mustAsk(t, http.StatusOK, http.MethodGet, b, "/v2/a/manifests/1")

@@ -81,7 +81,7 @@ func requireRead(t *testing.T, m *drivertest.Member, path string, content []byte
 	}
 }
 
-// requireGone is what clients see of a blob of which nobody has all bytes.
+// requireGone checks what clients see of a blob of which no registry has all bytes.
 func requireGone(t *testing.T, m *drivertest.Member, path string) {
 	t.Helper()
 	if exists(t, m, path) {
@@ -150,8 +150,8 @@ func requireSame(t *testing.T, got, want []byte) {
 	}
 }
 
-// TestAHolderHearsThatItsCopyIsDamaged from the member that fetches it. Nobody else has
-// it: it is an error everywhere, until it is pushed again, to anybody.
+// TestAHolderHearsThatItsCopyIsDamaged from the member that fetches it. No other registry
+// has the blob: reading it is an error on all of them, until it is pushed again to any.
 func TestAHolderHearsThatItsCopyIsDamaged(t *testing.T) {
 	t.Parallel()
 	members := drivertest.Cluster(t, 3)

@@ -9,9 +9,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
-// outsider is a swarm of two registries that trust each other, a third that
-// holds the protector key, is on no list and minds none, and a fourth, on no
-// list either, that trusts everybody: what the third announces gets there.
+// outsider is a swarm of two registries that trust each other, a third that holds the
+// protector key, is on no list and has none, and a fourth, on no list either, that trusts
+// everybody, so that it takes what the third announces.
 type outsider struct {
 	a, b, evil, naive *drivertest.Member
 	ears              map[*drivertest.Member]*driver.Ear
@@ -52,8 +52,8 @@ func newOutsider(t *testing.T) *outsider {
 	return o
 }
 
-// untouched checks that the trusted ones hold just what they wrote, whoever is
-// asked for more, and that the outsider's announcements went out.
+// untouched checks that the trusted registries hold only what they wrote, whichever member
+// they ask for more, and that the outsider's announcements went out.
 func (o *outsider) untouched(t *testing.T, written map[string]string, forged ...string) {
 	t.Helper()
 	for _, path := range forged {

@@ -21,8 +21,8 @@ func copyData(t *testing.T, m *drivertest.Member) string {
 }
 
 // TestWritesOnBothSidesOfARestore: a registry is set back to an older copy of its
-// datastore, and writes what it has written before, otherwise, while nobody is there to
-// tell it. Under one version two values would be in the maps for good.
+// datastore, and writes the same paths again with other values, while no member is there to
+// tell it. Otherwise two values would be in the maps under one version for good.
 func TestWritesOnBothSidesOfARestore(t *testing.T) {
 	t.Parallel()
 	key := drivertest.Key(t)

@@ -78,7 +78,7 @@ func TestVerifyAnIndex(t *testing.T) {
 	}
 }
 
-// TestVerifyDeletesDamagedGarbage: nobody would have it, for nothing names it.
+// TestVerifyDeletesDamagedGarbage: no member would have it, because no entry names it.
 func TestVerifyDeletesDamagedGarbage(t *testing.T) {
 	t.Parallel()
 	a := offline(t)
@@ -96,7 +96,7 @@ func TestVerifyDeletesDamagedGarbage(t *testing.T) {
 	}
 }
 
-// TestVerifyOverTheSocket ends with whoever asked, and one runs at a time.
+// TestVerifyOverTheSocket ends with the client that asked, and one runs at a time.
 func TestVerifyOverTheSocket(t *testing.T) {
 	t.Parallel()
 	a := offline(t)

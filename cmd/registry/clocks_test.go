@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestClocksThatDisagree joins registries whose clocks are off by days, years and
-// decades, both ways: everybody is a member of everybody, and pulls what any of them
-// was pushed, by data ports and over libp2p.
+// TestClocksThatDisagree joins registries whose clocks are off by days, years and decades,
+// both ways: each is a member for all others, and each pulls what was pushed to any of
+// them, by data ports and over libp2p.
 func TestClocksThatDisagree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds all of the registry once more, with a clock that can be set")

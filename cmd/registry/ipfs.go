@@ -87,7 +87,7 @@ func statusCommand() *cobra.Command {
 	var asJSON, wide bool
 	cmd := &cobra.Command{
 		Use:   "status <config>",
-		Short: "Ask the running registry how it and its swarm are",
+		Short: "Show the state of the running registry and of its swarm",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel, p, err := asking(cmd, args)

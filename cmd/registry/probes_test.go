@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// probe asks one of the probes: its status, 0 when nobody answers, and its text.
+// probe asks one of the probes, and returns its status, 0 when there is no answer, and its
+// text.
 func probe(debug, path string) (int, string) {
 	resp, err := http.Get("http://" + debug + path)
 	if err != nil {
@@ -32,8 +33,8 @@ func (p *process) debugged(t *testing.T) (debug string) {
 	return debug
 }
 
-// TestReadyOnceAMemberIsMet: a registry that is to join others serves what it has, and
-// is ready when it has met one. One that is its own bootstrapper joins nobody.
+// TestReadyOnceAMemberIsMet: a registry that joins others serves what it has, and is ready
+// when it has met one. A registry that is its own bootstrapper joins nobody.
 func TestReadyOnceAMemberIsMet(t *testing.T) {
 	key := keygen(t)
 	a := newProcess(t, key)

@@ -38,7 +38,7 @@ func multiaddr(addr string) string {
 	return "/ip4/" + host + "/tcp/" + port
 }
 
-// unset keeps a variable of whoever runs the tests from the registry.
+// unset keeps a variable of the tests' environment from the registry.
 func unset(t *testing.T, name string) {
 	t.Helper()
 	t.Setenv(name, "") // puts it back afterwards

@@ -58,8 +58,9 @@ func chunked(t *testing.T, method, url string, content []byte) (*http.Response, 
 	return answered(t, req)
 }
 
-// TestPushesToAFullDisk are refused with the reason, before anything is taken. What is
-// there is served and deleted, and uploads that were accepted end when there is room.
+// TestPushesToAFullDisk are refused with the reason, before anything is taken. Existing
+// content is served and deleted, and uploads that were accepted can be finished when there
+// is room.
 func TestPushesToAFullDisk(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 400*mib)
@@ -91,7 +92,7 @@ func TestPushesToAFullDisk(t *testing.T) {
 	pull(t, p, "a:1", img)
 	send(t, http.MethodDelete, begun(t, idle), nil, http.StatusNoContent)
 
-	// What was kept is for what only ends what began, and for deletes.
+	// The room that was kept is for requests that only finish what began, and for deletes.
 	free()
 	d, err := img.Digest()
 	if err != nil {

@@ -22,8 +22,8 @@ func (p *process) read() (n int64) {
 	return n
 }
 
-// TestAStartReadsNoBlob: neither after a kill, nor where a byte changed on disk.
-// That is noticed when the blob is fetched, and nobody gets other bytes.
+// TestAStartReadsNoBlob: neither after a kill, nor where a byte changed on disk. The change
+// is noticed when the blob is fetched, and no client gets wrong bytes.
 func TestAStartReadsNoBlob(t *testing.T) {
 	const size = 48 * mib
 	ps := swarm(t, 2)

@@ -109,7 +109,7 @@ func storageSection(s driver.Status) section {
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
 	if n := len(s.Blobs.Damaged); n > 0 {
-		sec.field("damaged", "%d of those not here, by their files, which no member could mend: push them again: %s",
+		sec.field("damaged", "%d of those not here have a damaged file that no member could mend; push them again: %s",
 			n, strings.Join(s.Blobs.Damaged[:min(n, maxDamaged)], ", "))
 	}
 	return sec

@@ -14,10 +14,10 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 )
 
-// TestATagNeverLeadsToWhatIsNotNamedYet has a client read tags on one registry
-// while images are pushed to two others, some under a tag of their own and all
-// under one that both overwrite. What a tag leads to is there, or the tag is not.
-// The reader's registry waits for nobody, so it answers from what it has.
+// TestATagNeverLeadsToWhatIsNotNamedYet has a client read tags on one registry while images
+// are pushed to two others, some under a tag of their own and all under one that both
+// overwrite. What a tag leads to is there, or the tag is not. The reader's registry does
+// not wait for members, so it answers from what it has.
 func TestATagNeverLeadsToWhatIsNotNamedYet(t *testing.T) {
 	const images = 25 // to each of the two
 	ps := swarm(t, 3, "synctimeout: 0s")

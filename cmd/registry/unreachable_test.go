@@ -56,8 +56,9 @@ func (p *process) forget() {
 	}
 }
 
-// TestALayerNobodyHoldsIsToldAtTheManifest: crane asks for the manifest first, and
-// skips a push of what it is told is there. Who pulls is told at once, too.
+// TestALayerNobodyHoldsIsToldAtTheManifest: crane asks for the manifest first, and skips
+// the push when it is told that the manifest is there. A client that pulls is told at once,
+// too.
 func TestALayerNobodyHoldsIsToldAtTheManifest(t *testing.T) {
 	a, b, img := orphaned(t)
 	if got := head(t, b, "/v2/a/manifests/1", "reader"); got != http.StatusServiceUnavailable {
@@ -80,8 +81,8 @@ func TestALayerNobodyHoldsIsToldAtTheManifest(t *testing.T) {
 	pull(t, a, "a:2", img)
 }
 
-// TestUnreachableIsNeverNotFound: the answers name the CID and who was pushed to, and
-// a push of the same image heals them.
+// TestUnreachableIsNeverNotFound: the answers name the CID and the registry to which it was
+// pushed, and a push of the same image heals it.
 func TestUnreachableIsNeverNotFound(t *testing.T) {
 	a, b, img := orphaned(t)
 	b.forget()

@@ -20,10 +20,10 @@ func verifyCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "verify <config> [<repository>:<tag> | <repository>@<digest>]",
-		Short: "Read the blobs that are here, or those of an image, and mend what is damaged",
-		Long: "Read the blobs that are here, or those of an image, compare them with their CIDs, and mend what is\n" +
-			"damaged with what other members have. The running registry does it; on one that is stopped it is\n" +
-			"read, and no member is asked. Exits 1 when something could not be mended.",
+		Short: "Verify this registry's blobs, or those of an image, and mend damaged ones",
+		Long: "Read this registry's blobs, or those of an image, compare them with their CIDs, and mend damaged ones\n" +
+			"with bytes from other members. The running registry does the work; when it is stopped, the command\n" +
+			"reads the disk itself and asks no member. Exits with status 1 when something could not be mended.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readParameters(args[:1])

@@ -64,8 +64,8 @@ func TestBlake3Uploads(t *testing.T) {
 	requireEmptyIndex(t, d)
 }
 
-// TestUploadKeepsItsFunction: the store's may change at any moment, and a restart
-// begins with SHA2 until somebody says otherwise.
+// TestUploadKeepsItsFunction: the store's function may change at any moment, and after a
+// restart it is SHA2 until SetFunction is called.
 func TestUploadKeepsItsFunction(t *testing.T) {
 	content := random(2, 3*LeafSize+5)
 	half := LeafSize + 700

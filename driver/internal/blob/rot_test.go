@@ -318,7 +318,7 @@ func TestReadersShareOneProof(t *testing.T) {
 				t.Errorf("reader %d: %v", i, err)
 			}
 		})
-		wg.Go(func() { // who leaves early harms nobody
+		wg.Go(func() { // a reader that leaves early harms no other
 			r, err := d.store.Reader(t.Context(), ref, int64(i)*LeafSize)
 			if err != nil {
 				t.Error(err)
@@ -350,7 +350,8 @@ func TestAReaderWhoseClientLeftCondemnsNothing(t *testing.T) {
 	require.True(t, d.store.Has(ref.CID))
 }
 
-// TestAReplacedFileIsNotCondemned: who read the old one finds out, the new one stays.
+// TestAReplacedFileIsNotCondemned: a reader of the old file finds out that it is damaged,
+// and the new file stays.
 func TestAReplacedFileIsNotCondemned(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 16*LeafSize)

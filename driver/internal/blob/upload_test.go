@@ -42,7 +42,7 @@ func (d *disk) upload(name string, content []byte, most, reopen int, rng *rand.R
 	return file
 }
 
-// spoil changes bytes of a file in a way that nobody notices who does not read it.
+// spoil changes bytes of a file so that only reading it shows the change.
 func spoil(t *testing.T, file string, offset int64) {
 	t.Helper()
 	info, err := os.Stat(file)
@@ -256,8 +256,8 @@ func diskUse(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// TestUploadIsTakenOver: a client comes back while its earlier request, of which
-// nobody knows yet that it is over, may still write.
+// TestUploadIsTakenOver: a client comes back while its earlier request, whose end was not
+// noticed yet, may still write.
 func TestUploadIsTakenOver(t *testing.T) {
 	d := newDisk(t)
 	content := random(10, 2*LeafSize+9)

@@ -73,7 +73,7 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 	}
 }
 
-// A digest that somebody else computed says nothing of what others wrote meanwhile.
+// A digest that was computed elsewhere does not cover what others wrote meanwhile.
 func TestADigestOfOtherBytesThanTheFiles(t *testing.T) {
 	good, evil := random(1, 2*LeafSize), random(2, 2*LeafSize)
 	for name, spoil := range map[string]func(open func() *Upload){
@@ -230,7 +230,7 @@ func TestAWriteAfterAFailedBegin(t *testing.T) {
 	}
 }
 
-// Removing a file ends whoever writes it, or its bytes stay on the disk.
+// Removing a file ends the uploads that write it, or its bytes stay on the disk.
 func TestUploadsThatAreEndedByOthers(t *testing.T) {
 	for name, end := range map[string]func(*disk, string){
 		"deleted": func(d *disk, file string) { d.store.EndUploads(filepath.Dir(file)) },

@@ -144,7 +144,7 @@ func TestAWriteThatMetAFailureIsNotAcknowledged(t *testing.T) {
 	require.Positive(t, refused)
 }
 
-// TestAnOpenQueryEndsWithAnError and holds up nobody, also where nobody reads it.
+// TestAnOpenQueryEndsWithAnError and holds up no other, even when it is not read.
 func TestAnOpenQueryEndsWithAnError(t *testing.T) {
 	d := open(t)
 	b, err := d.Batch(t.Context())

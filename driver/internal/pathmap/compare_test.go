@@ -7,9 +7,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// TestFourRoundsReachAThousand plays the rounds of a thousand members in step,
-// which is the slowest way: nobody learns anything from whoever learned it in the
-// same round.
+// TestFourRoundsReachAThousand plays the rounds of a thousand members in step, which is the
+// slowest way: no member learns anything from one that learned it in the same round.
 func TestFourRoundsReachAThousand(t *testing.T) {
 	const members, rounds = 1000, 4
 	ids := make([]peer.ID, members)
@@ -39,8 +38,8 @@ func TestFourRoundsReachAThousand(t *testing.T) {
 	}
 }
 
-// TestAMuteMemberIsAskedOnceAtATime: who does not answer takes nobody's place in
-// the next rounds.
+// TestAMuteMemberIsAskedOnceAtATime: a member that does not answer takes no other's place
+// in the next rounds.
 func TestAMuteMemberIsAskedOnceAtATime(t *testing.T) {
 	var ids []peer.ID
 	for i := range askAtOnce + 1 {

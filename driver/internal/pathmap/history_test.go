@@ -157,8 +157,8 @@ func TestTwoHistoriesMeet(t *testing.T) {
 	b.start()
 }
 
-// TestAHistoryOfAnOlderRelease: it gave deltas no order. Whoever has it puts it in order,
-// and until it has, and where it never does, the history is read newest first.
+// TestAHistoryOfAnOlderRelease: that release gave deltas no order. A registry that has such
+// a history puts it in order; until it has done so the history is read newest first.
 func TestAHistoryOfAnOlderRelease(t *testing.T) {
 	const deltas = 600
 	f := newFabric(t)

@@ -134,8 +134,8 @@ func TestCatchUpSeesWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// TestAMuteMemberDoesNotTurnAMissIntoAnError: a member that is connected and
-// never answers is passed over before the time of whoever waits is up.
+// TestAMuteMemberDoesNotTurnAMissIntoAnError: a member that is connected and never answers
+// is passed over before the request's time is up.
 func TestAMuteMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

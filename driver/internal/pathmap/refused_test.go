@@ -20,8 +20,9 @@ func putRaw(t *testing.T, s *seat, key string) {
 	}
 }
 
-// TestAChangeThatIsRefused was let in by an older release: whoever refuses it says so
-// once, for each member that has it, keeps what came before, and goes on without.
+// TestAChangeThatIsRefused: a change that an older release accepted. A registry that
+// refuses it says so once for each member that has it, keeps what came before, and goes on
+// without it.
 func TestAChangeThatIsRefused(t *testing.T) {
 	for name, key := range map[string]string{
 		"capitals":      "/f/bad:000000000000000A-older",

@@ -77,7 +77,7 @@ func nowhere(t *testing.T) cid.Cid {
 	return cid.NewCidV1(cid.Raw, mh)
 }
 
-// requireNoBlock asks for a block nobody has, for long enough to connect anew.
+// requireNoBlock asks for a block that no peer has, for long enough to connect anew.
 func requireNoBlock(t *testing.T, ctx context.Context, s *station) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -120,7 +120,7 @@ func TestWatchdogCutsFewAndSeldom(t *testing.T) {
 	}
 }
 
-// Who wants a block gives up in the midst of connecting anew.
+// The caller that wants a block gives up in the midst of connecting anew.
 func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)

@@ -140,7 +140,7 @@ func (s *station) logged(level logrus.Level) (said []string) {
 
 func (s *station) warnings() []string { return s.logged(logrus.WarnLevel) }
 
-// failedDials counts the attempts to reach somebody that came to nothing.
+// failedDials counts the failed attempts to reach a peer.
 func (s *station) failedDials() (n int) {
 	for _, e := range s.log.AllEntries() {
 		if e.Message == "dial failed" {
@@ -235,7 +235,7 @@ func TestRestartWithNewAddressRejoins(t *testing.T) {
 		return len(ms) == 1 && len(ms[0].Addrs) > 0
 	})
 	old := a.Addrs()[0].String()
-	// The bootstrapper comes back elsewhere; nobody is told where.
+	// The bootstrapper comes back at another address, which no peer is told.
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestWrongProtectorKey(t *testing.T) {
 	if w := b.warnings(); len(w) != 1 || !strings.Contains(w[0], "protector key") {
 		t.Errorf("warnings: %q", w)
 	}
-	// Who is dialled cannot tell it from any stranger's knocking.
+	// The dialled peer cannot tell it from a stranger's attempt.
 	if said := a.logged(logrus.InfoLevel); len(said) != 0 {
 		t.Errorf("the dialled side says %q", said)
 	}

@@ -75,8 +75,8 @@ func TestClosedDataPort(t *testing.T) {
 	}
 }
 
-// TestMuteDataPortsOfMany: packets to them are dropped, and there are three members,
-// so that nobody can be guessed to be the holder.
+// TestMuteDataPortsOfMany: packets to them are dropped, and there are three members, so
+// that none can be guessed to be the holder.
 func TestMuteDataPortsOfMany(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts there
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestDataPortCutInMidTransfer(t *testing.T) {
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait) // when the registries are closed: they keep connections
-	// What b takes for a's data port dies after 5 MiB, for good.
+	// The link that b takes for a's data port breaks after 5 MiB, for good.
 	p := newDuo(t, func(c *peer.Config) {
 		announcing(t, l.Addr())(c)
 		c.DataListen = []multiaddr.Multiaddr{m}

@@ -19,7 +19,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// pair is two holders of one blob and one who has not.
+// pair is two holders of one blob and one registry without it.
 func pair(t *testing.T, content []byte) (a, b, c *registry, ref blob.Ref) {
 	return (&town{}).pair(t, content)
 }
@@ -333,7 +333,7 @@ func warnings(r *registry) (found []*logrus.Entry) {
 	return found
 }
 
-// rawCID is the CID of a blob that nobody has.
+// rawCID is the CID of a blob that no registry has.
 func rawCID(t *testing.T) cid.Cid {
 	t.Helper()
 	mh, err := multihash.Sum([]byte(t.Name()), multihash.SHA2_256, -1)

@@ -36,8 +36,8 @@ func (h *house) uplink(bytes int) {
 // calm is the pace of a registry as it is configured by default.
 func calm(r *registry) { r.pace = paceFor(30 * time.Second) }
 
-// unhurried is calm, on a machine that may be busy with something else: nobody loses
-// patience with a relay that gets no time.
+// unhurried is calm, for a machine that may be busy with something else: no registry loses
+// patience with a relay that gets no CPU time.
 func unhurried(r *registry) {
 	calm(r)
 	r.pace.ask, r.pace.relay, r.pace.slow, r.pace.silence = patient/2, patient/2, never, never

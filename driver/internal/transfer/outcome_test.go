@@ -45,7 +45,7 @@ func TestFailedTransferIsAWarning(t *testing.T) {
 	require.Len(t, failures(b), 2, "a blob that was here and is gone is news")
 }
 
-// What this registry is to blame for is told apart from what nobody has.
+// Failures of this registry are told apart from blobs that no member has.
 func TestWrongDAGIsAFailure(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)

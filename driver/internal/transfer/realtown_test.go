@@ -114,7 +114,7 @@ type gatedListener struct {
 	h *house
 }
 
-// Accept implements net.Listener. Nobody reaches a house that is killed.
+// Accept implements net.Listener. A house that is killed cannot be reached.
 func (l *gatedListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()

@@ -40,7 +40,8 @@ func TestRelaysAreATree(t *testing.T) {
 	require.Len(t, r.trees, 1, "old trees are kept")
 }
 
-// What the first sends does not grow with those that pull, however small the blob.
+// The bytes that the source sends do not grow with the number of registries that pull,
+// however small the blob.
 func TestManyPullASmallBlob(t *testing.T) {
 	for _, size := range []int{mib, 5 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
@@ -74,7 +75,7 @@ func firstLeafIsRelayed(t *testing.T, town *town) {
 	require.GreaterOrEqual(t, relayed, int64(mib), "nobody gave the leaf on")
 }
 
-// A relay that fails costs a moment: the leaf comes from who was asked first.
+// A relay that fails costs a moment: the leaf comes from the member that was asked first.
 func TestRelayThatFails(t *testing.T) {
 	for name, relay := range map[string]func(town *town, r *registry, ref blob.Ref){
 		"gone":     func(_ *town, r *registry, _ blob.Ref) { r.kill() },
@@ -203,7 +204,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 	require.Error(t, <-asked)
 }
 
-// What a member is sent stays open, though the transfer ends.
+// The blob that a member is being sent stays open, though the transfer ends.
 func TestLoansOutliveTheTransfer(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
@@ -223,7 +224,7 @@ func TestLoansOutliveTheTransfer(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A holder names whom it likes; only a few of them are asked.
+// A holder may name any members; only a few of them are asked.
 func TestRelaysAreBounded(t *testing.T) {
 	names := strings.Repeat((&town{}).build(t).id.String()+",", 1000)
 	resp := &http.Response{Header: http.Header{relaysHeader: {names}}}

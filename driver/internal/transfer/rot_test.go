@@ -12,7 +12,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// mendsSoon tries again soon what nobody had.
+// mendsSoon soon tries again to mend what no member had.
 func mendsSoon(r *registry) { r.pace.mend = 100 * time.Millisecond }
 
 func (r *registry) file(ref blob.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
