@@ -208,7 +208,7 @@ func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	return size == e.Size, err
 }
 
-// hasVerified is hasBytes for bytes that this process has seen to be right.
+// hasVerified is hasBytes for bytes that this process has verified.
 func (s *store) hasVerified(e pathmap.Entry) bool {
 	_, inline := blob.InlineBytes(e.CID)
 	return inline || s.blobs.Verified(refOf(e))

@@ -85,7 +85,7 @@ func newDriver(r *rooms) *Driver {
 	return d
 }
 
-// openRooms opens everything and dials nobody.
+// openRooms opens everything, and does not dial any peer.
 func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 	if err := p.check(); err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func newBlob(size int64) blob {
 	return b
 }
 
-// newSeed is a blob whose digest nobody needs.
+// newSeed is a blob whose digest is not needed.
 func newSeed(size int64) blob {
 	b := blob{size: size}
 	_, _ = rand.Read(b.seed[:]) // reading it never fails

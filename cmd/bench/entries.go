@@ -41,7 +41,7 @@ func (b *bench) entries(ctx context.Context) error {
 	return nil
 }
 
-// heapOf opens a driver, and tells what is in use of the heap when do has returned.
+// heapOf opens a driver, and returns how much of the heap is in use when do has returned.
 func heapOf(ctx context.Context, dir string, do func(*driver.Driver) error) (used uint64, err error) {
 	p := driver.DefaultParameters()
 	p.Offline, p.DatastorePath, p.LogLevel = true, dir, "error"

@@ -49,7 +49,7 @@ func (b *bench) history(ctx context.Context) (err error) {
 // overwritten is what one registry took for its share of the writes of a tag.
 type overwritten struct{ puts, gets []time.Duration }
 
-// overwrite tells what the tag costs at the beginning and at the end.
+// overwrite reports the cost of a write of the tag at the beginning and at the end.
 func (b *bench) overwrite(ctx context.Context, s swarm) error {
 	config, err := s[0].pushConfig(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func (b *bench) fill(ctx context.Context, r *registry) error {
 	return err
 }
 
-// catchUp tells how long the last registry takes until its map is the others'.
+// catchUp measures how long the last registry takes until its map equals the others'.
 func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
 	first, err := s[0].mapOf(ctx, b.binary)
 	if err != nil {
@@ -118,7 +118,7 @@ func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
 	return nil
 }
 
-// pathMap is what `ipfs status` says of it.
+// pathMap is the path map as `ipfs status` shows it.
 type pathMap struct {
 	Entries int
 	Digest  string

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// head says what was measured, where and when.
+// head describes what was measured, where and when.
 func head(quick bool, began time.Time) string {
 	size := ""
 	if quick {
@@ -36,7 +36,7 @@ func cpuinfo(key string) string {
 	return "unknown " + key
 }
 
-// sha says by what the processor can hash fast.
+// sha names the processor's features for fast hashing.
 func sha() string {
 	features := append(strings.Fields(cpuinfo("flags")), strings.Fields(cpuinfo("Features"))...)
 	var has []string

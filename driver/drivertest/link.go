@@ -30,8 +30,8 @@ type Link struct {
 	wg     sync.WaitGroup
 }
 
-// StartLinked starts a registry that others reach only through its link. It has no
-// data port, which would be another way.
+// StartLinked starts a registry that others reach only through its link. It has no data
+// port, which would bypass the link.
 func StartLinked(t testing.TB, p driver.Parameters, opts ...Option) (*Member, *Link) {
 	t.Helper()
 	target, err := loopback.FreeAddr()

@@ -40,8 +40,8 @@ type wrongLeaf struct {
 func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", errLied, e.err) }
 func (e *wrongLeaf) Unwrap() []error { return []error{errLied, e.err} }
 
-// doubt tells a holder that a leaf of its copy arrived wrong. A holder of an older release
-// does not know the request, and answers so.
+// doubt tells a holder that a leaf of its copy arrived damaged. A holder of an older
+// release does not know the request, and answers so.
 func (c *client) doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) error {
 	path := fmt.Sprintf("blobs/%s/doubt?%s=%d", root, leafParam, leaf)
 	resp, err := c.do(ctx, http.MethodPost, id, path, "", http.StatusAccepted)

@@ -16,8 +16,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// job is the one transfer of a blob. The first cause that its context is cancelled
-// with says how it ended: errWhole, or why it failed.
+// job is the one transfer of a blob. The first cause with which its context is cancelled is
+// how it ended: errWhole, or why it failed.
 type job struct {
 	t       *Transfers
 	ref     blob.Ref

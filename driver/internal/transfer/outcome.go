@@ -95,7 +95,7 @@ func resultOf(err error) Result {
 	return ResultFailed
 }
 
-// report tells how the transfer ended: a failure as a warning.
+// report logs how the transfer ended: a failure as a warning.
 func (j *job) report(err error) {
 	result := resultOf(err)
 	if err == nil && j.unkept {
