@@ -39,6 +39,7 @@ func (r *rooms) startJoining() {
 	j := &r.join
 	j.stop, j.begun = stop, time.Now()
 	j.joins = r.peer != nil && (r.joinsOthers() && r.trustsOthers() || r.remembersOthers())
+	r.paths.Joining(j.joins)
 	if j.joins {
 		j.wg.Go(func() { r.watchJoining(ctx) })
 	}
@@ -62,6 +63,7 @@ func (r *rooms) watchJoining(ctx context.Context) {
 			return
 		}
 	}
+	r.paths.Joining(false) // of several that began with nothing none would ever have caught up
 	r.log.WithField("since", r.lastAnswer().Format(time.RFC3339)).
 		Warn("no member of the swarm can be met: this registry serves what it has, which may be out of date; check its bootstrappers and the network between them (`registry ipfs status`)")
 	select {

@@ -141,6 +141,35 @@ func TestWhatDoesNotComeInTimeIsRefused(t *testing.T) {
 	}
 }
 
+// TestTwoThatJoinAtOnce do not take each other, who lack the same, for caught up.
+func TestTwoThatJoinAtOnce(t *testing.T) {
+	t.Parallel()
+	const tags = 400
+	_, link, p := history(t, tags, 60<<10)
+	p.SyncTimeout = 50 * time.Millisecond
+	b := drivertest.Start(t, p)
+	p.DatastorePath, p.Bootstrappers = t.TempDir(), append(p.Bootstrappers, b.Addresses()...)
+	c := drivertest.Start(t, p)
+	request := asRequest(t, http.MethodGet, "vars.reference")
+	refused := 0
+	drivertest.Await(t, "both have caught up", func() bool {
+		whole := 0
+		for _, m := range []*drivertest.Member{b, c} {
+			names, err := m.List(request, tagsDir)
+			switch {
+			case err == nil && len(names) == tags:
+				whole++
+			case !isRefusal(err):
+				t.Fatalf("a list is %d tags, %v", len(names), err)
+			}
+		}
+		if refused++; refused > 20 && b.Status(t.Context()).Map.Entries > 0 && c.Status(t.Context()).Map.Entries > 0 {
+			link.Throttle(0) // the rest at once
+		}
+		return whole == 2
+	})
+}
+
 // TestARegistryThatMeetsNobodyServesWhatItHas, says so, and has everything again when the
 // member is back.
 func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {

@@ -104,13 +104,13 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 // start joins the swarm; what cannot start is closed.
 func (r *rooms) start() error {
 	r.sweeper = startUploadSweeper(r.path(localDir), r.blobs, r.log)
+	r.startJoining()
 	if r.peer != nil {
 		r.manifests.start()
 		if err := r.peer.Start(); err != nil {
 			return errors.Join(err, r.Close())
 		}
 	}
-	r.startJoining()
 	r.introduce()
 	return nil
 }

@@ -93,11 +93,11 @@ func (m *Map) compare(id peer.ID) {
 		return
 	}
 	if len(unknown) > 0 {
-		m.meeting.await(id, heads)
+		x.await(heads)
 		m.inbox.add(id, heads)
 	} else {
 		m.follows(id)
-		m.meeting.caughtUp()
+		x.caughtUp()
 	}
 	m.meeting.met.happen()
 }

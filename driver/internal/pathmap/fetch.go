@@ -30,6 +30,8 @@ type exchange struct {
 	conn net.Conn
 	r    *bufio.Reader
 	stop func() bool
+
+	behind bool // the member said so with its heads
 }
 
 // dial opens an exchange that ends with ctx.
@@ -81,10 +83,11 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
 	x.m.meeting.named.Store(true)
-	if !x.m.isRefused(x.id) { // catching up with a member that is refused is not possible
+	x.behind = a.Behind
+	if !x.behind && !x.m.isRefused(x.id) { // catching up with a member that is refused is not possible
 		x.m.meeting.answered()
 	}
-	if a.Counter != nil && x.m.hearCounter(*a.Counter) {
+	if a.Counter != nil && x.m.hearCounter(*a.Counter) && !x.behind {
 		x.m.meeting.told.happen()
 	}
 	if a.Written != nil {

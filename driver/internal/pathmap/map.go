@@ -100,7 +100,9 @@ type Map struct {
 	comparer    comparer
 	last        lastDeltas
 	meeting     *meeting
-	nonce       string // of this run, a random text
+	newcomer    bool        // nothing was here when it was opened
+	joining     atomic.Bool // as Joining said
+	nonce       string      // of this run, a random text
 	incarnation incarnation
 	written     written
 	runs        runs
@@ -145,6 +147,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	if err := errors.Join(m.incarnation.open(m, m.counter), m.written.open(m)); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
+	m.newcomer = len(m.Heads()) == 0
 	m.run(m.writer)
 	m.run(m.putInOrder)
 	if cfg.Swarm != nil {

@@ -1,6 +1,7 @@
 package pathmap
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,13 @@ func (m *meeting) await(id peer.ID, heads []cid.Cid) {
 	}
 }
 
+// owes reports whether a member among these named heads that are not merged yet.
+func (m *meeting) owes(ids []peer.ID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(ids, func(id peer.ID) bool { _, ok := m.pending[id]; return ok })
+}
+
 func (m *meeting) awaited(id peer.ID) (heads []cid.Cid, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,6 +87,35 @@ func (m *Map) noteMerged(id peer.ID) {
 	if unknown, err := m.unknownHeads(heads); err == nil && len(unknown) == 0 {
 		m.meeting.caughtUp()
 	}
+}
+
+// await is meeting.await where catching up with the member tells anything.
+func (x *exchange) await(heads []cid.Cid) {
+	if !x.behind {
+		x.m.meeting.await(x.id, heads)
+	}
+}
+
+// caughtUp notes that all heads are merged that the member named.
+func (x *exchange) caughtUp() {
+	if !x.behind {
+		x.m.meeting.caughtUp()
+	}
+}
+
+// Joining says whether this registry is on its way into a swarm that others are in.
+func (m *Map) Joining(joining bool) { m.joining.Store(joining) }
+
+// behind reports whether this map lacks a part of the history, as far as it knows: others
+// that join are not to take it for all there is. It does until it has caught up, when it
+// began with nothing and is still joining, or when a member that is here named more.
+func (m *Map) behind() bool {
+	select {
+	case <-m.CaughtUp():
+		return false
+	default:
+	}
+	return m.joining.Load() && m.newcomer || m.meeting.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
 }
 
 // Met is closed when the first trusted member since Open has named its heads, and those

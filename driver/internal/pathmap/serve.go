@@ -79,7 +79,7 @@ func (m *Map) serve(a *answering) {
 func (m *Map) headsAnswer(id peer.ID, run string) answer {
 	heads := m.Heads() // first: the counters are then no less than theirs
 	counter := m.greatest()
-	a := answer{Heads: heads, Counter: &counter}
+	a := answer{Heads: heads, Counter: &counter, Behind: m.behind()}
 	if id == "" || run == "" || len(run) > maxRun {
 		return a
 	}

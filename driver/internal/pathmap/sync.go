@@ -122,7 +122,7 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 		if heads, err = x.heads(); err != nil {
 			return err
 		}
-		m.meeting.await(id, heads)
+		x.await(heads)
 		m.meeting.met.happen()
 		err = m.followAll(m.ctx, x, heads)
 	} else {
@@ -215,7 +215,7 @@ func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	if err != nil || len(unknown) > 0 {
 		return true
 	}
-	m.meeting.caughtUp()
+	x.caughtUp()
 	return false
 }
 

@@ -59,6 +59,7 @@ type answer struct {
 	Counter *uint64   `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
 	Written *uint64   `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
 	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
+	Behind  bool      `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
 	More    bool      `json:"more,omitempty"`    // there are further deltas
 	List    names     `json:"list,omitempty"`
 	Last    uint64    `json:"last,omitempty"` // priority of the last in List
