@@ -91,6 +91,13 @@ func (i *incarnation) merged(self string, v version) {
 	}
 }
 
+// writer is whom the versions of this registry are by now; false while that is open.
+func (i *incarnation) writer(self string) (string, bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return writerOf(self, i.name), i.name != ""
+}
+
 func writerOf(self, incarnation string) string { return self + "." + incarnation }
 
 // writerName is the writer of the versions that the requests make; "" when they only

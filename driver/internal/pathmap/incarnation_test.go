@@ -101,6 +101,31 @@ func TestWritesOfARestoredDatastore(t *testing.T) {
 	}
 }
 
+// TestWhatWasForgottenIsNotRecent: a version that this registry hears of only now, though it
+// made it before its datastore was set back, may be as old as it likes.
+func TestWhatWasForgottenIsNotRecent(t *testing.T) {
+	f := newFabric(t)
+	a, b := f.add("a"), f.add("b")
+	put(t, a, "/p", "0")
+	agree(t, a, b)
+	a.stop()
+	old := copyOf(t, a)
+	a.start()
+	put(t, a, "/p", "1")
+	put(t, a, "/q", "forgotten")
+	agree(t, a, b)
+	a.stop()
+	a.dir = old
+	f.isolate("a", true)
+	a.start()
+	put(t, a, "/r", "new")
+	f.isolate("a", false)
+	agree(t, a, b)
+	if !a.m.Wrote("/r", time.Hour) || a.m.Wrote("/q", time.Hour) {
+		t.Error("it does not tell what it wrote in this run")
+	}
+}
+
 // TestRunsOfOnePeerID tells two that run at once from one that is started again.
 func TestRunsOfOnePeerID(t *testing.T) {
 	const second = time.Second

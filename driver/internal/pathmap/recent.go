@@ -56,8 +56,12 @@ func (m *Map) Wrote(path string, d time.Duration) bool {
 	if !ok {
 		return false
 	}
+	writer, ok := m.incarnation.writer(m.cfg.Self)
+	if !ok {
+		return false
+	}
 	for _, st := range m.current.Load().versionsOf(path) {
-		if peerOf(st.writer) == m.cfg.Self && st.counter > floor {
+		if st.writer == writer && st.counter > floor { // of another incarnation: heard of, not written
 			return true
 		}
 	}
