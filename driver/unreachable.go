@@ -51,7 +51,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	case errors.Is(err, transfer.ErrClosing):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: err})
 	}
-	return notStored(ctx, err)
+	return short(ctx, err)
 }
 
 // hasMet describes whether this registry has met the one to which a blob was pushed.

@@ -15,7 +15,10 @@ import (
 // anew.
 const wornBytes = 0.3
 
-const mostShown = 10 // of what is wrong in a round
+const (
+	mostShown = 10        // of what is wrong in a round
+	leastFree = 192 << 20 // of a disk that is not made anew: the reserve, and what stays free beside
+)
 
 // trial is a registry on one disk, and what was pushed to it.
 type trial struct {
@@ -147,7 +150,7 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 	fmt.Printf("round %d %s %-10s %6.1fs  %4d acknowledged, %5d looked for, %d lost, %d wrong answers\n",
 		n, t.disk.kind, d.name, time.Since(began).Seconds(), acks, t.book.acks, len(lost), len(t.lies))
 	t.add(total, acks, len(lost))
-	t.worn = t.worn || len(lost) > 0 // counted once
+	t.worn = t.worn || len(lost) > 0 || t.disk.free() < leastFree // lost is counted once
 	return nil
 }
 
