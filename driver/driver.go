@@ -127,7 +127,7 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
 	defer unpin()
 	if err != nil {
-		return short(ctx, err)
+		return err
 	}
 	return s.put(ctx, path, ref)
 }

@@ -32,7 +32,7 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 	}
 	here, err := s.look(e)
 	if err != nil {
-		return short(ctx, err) // "not here" would be a guess
+		return err // "not here" would be a guess
 	}
 	if here && r.manifest && r.method == http.MethodPut && e.Size <= smallBlob {
 		here = s.proves(ctx, e)

@@ -38,8 +38,8 @@ func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset i
 	return body, nil
 }
 
-// unreachable makes a Refusal of a failure of a transfer or of the datastore. It returns
-// any other error unchanged.
+// unreachable makes a Refusal of a failure of a transfer. It returns any other error
+// unchanged.
 func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
@@ -51,7 +51,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	case errors.Is(err, transfer.ErrClosing):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: err})
 	}
-	return short(ctx, err)
+	return err
 }
 
 // hasMet describes whether this registry has met the one to which a blob was pushed.

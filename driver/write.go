@@ -66,7 +66,7 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 	if errors.Is(err, pathmap.ErrBadPath) {
 		return refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
 	}
-	return short(ctx, newer(ctx, err))
+	return newer(ctx, err)
 }
 
 // catchUpFirst waits, right after the start, until a member has told the greatest counter
@@ -129,7 +129,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return notFound(source)
 	}
 	if err != nil {
-		return short(ctx, fmt.Errorf("move %s to %s: %w", source, dest, err))
+		return fmt.Errorf("move %s to %s: %w", source, dest, err)
 	}
 	if err := s.put(ctx, dest, ref); err != nil {
 		if errBack := s.blobs.GiveBack(ref, s.localFile(source)); errBack != nil {

@@ -122,7 +122,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	ref, unpin, err := w.s.blobs.AdoptUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
 	defer unpin()
 	if err != nil {
-		return short(ctx, fmt.Errorf("commit %s: %w", w.path, err))
+		return fmt.Errorf("commit %s: %w", w.path, err)
 	}
 	return w.s.put(ctx, w.path, ref)
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -233,6 +235,23 @@ func TestTheReserveIsAllocated(t *testing.T) {
 	d.reserve.free()
 	require.Zero(t, d.reserve.size())
 	require.Eventually(t, func() bool { return d.reserve.size() == ReserveSize }, time.Minute, time.Millisecond)
+}
+
+// TestADamagedTableIsNotLeftOut: badger would open, and not find what lies in it.
+func TestADamagedTableIsNotLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	d, err := Open(dir, quiet())
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(d.Put(t.Context(), keyOf(1), valueOf(1)), d.Close()))
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	require.NoError(t, err)
+	require.NotEmpty(t, tables)
+	b, err := os.ReadFile(tables[0])
+	require.NoError(t, err)
+	b[len(b)/2] ^= 1
+	require.NoError(t, os.WriteFile(tables[0], b, 0o600))
+	_, err = Open(dir, quiet())
+	require.ErrorContains(t, err, filepath.Base(tables[0]))
 }
 
 func TestClosedIsClosed(t *testing.T) {

@@ -1,6 +1,7 @@
 package datastore
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -47,12 +48,17 @@ func badgerOptions(dir string, w *watch) badger.Options {
 	return o
 }
 
-// openEngine opens badger, which may take as long as a flush that waits for room.
+// openEngine opens badger, which may take as long as a flush that waits for room. badger
+// leaves out a damaged table, and only logs that: what it does not have then is not missing.
 func openEngine(dir string, w *watch) (*engine, error) {
 	db, err := badger.Open(badgerOptions(dir, w))
 	if err != nil {
 		w.over.Store(true)
 		return nil, fmt.Errorf("open badger: %w", err)
+	}
+	if failed := w.err(); failed != nil {
+		w.over.Store(true)
+		return nil, fmt.Errorf("open badger: %w", errors.Join(failed, db.Close()))
 	}
 	return &engine{db: db, watch: w, ending: make(chan struct{}), idle: make(chan struct{})}, nil
 }
