@@ -116,9 +116,9 @@ func (s *seat) start() {
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
-	s.m = m
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
+	s.m = m
 	s.f.members[s.id] = s
 	if !slices.Contains(s.f.known, s.id) {
 		s.f.known = append(s.f.known, s.id)
@@ -191,10 +191,13 @@ func (s *seat) Publish(_ context.Context, b []byte) error {
 	}
 	for _, id := range s.Connected() {
 		s.f.mu.Lock()
-		o := s.f.members[id]
+		var m *pathmap.Map
+		if o := s.f.members[id]; o != nil {
+			m = o.m
+		}
 		s.f.mu.Unlock()
-		if o != nil && o.m != nil {
-			o.m.Announced(s.id, b)
+		if m != nil {
+			m.Announced(s.id, b)
 		}
 	}
 	return nil
@@ -203,7 +206,9 @@ func (s *seat) Publish(_ context.Context, b []byte) error {
 func (s *seat) Listen(protocol.ID) (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
+		s.f.mu.Lock()
 		s.addr = l.Addr().String()
+		s.f.mu.Unlock()
 	}
 	return l, err
 }
@@ -211,11 +216,14 @@ func (s *seat) Listen(protocol.ID) (net.Listener, error) {
 func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
 	s.f.mu.Lock()
 	o, cut, muted := s.f.members[id], s.f.isolated[id] || s.f.isolated[s.id], s.f.muted[id]
+	addr := ""
+	if o != nil {
+		addr = o.addr
+	}
 	s.f.mu.Unlock()
 	if o == nil || cut {
 		return nil, fmt.Errorf("dial %s: unreachable", id)
 	}
-	addr := o.addr
 	if muted {
 		addr = s.f.mute
 	}
