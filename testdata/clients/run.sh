@@ -210,7 +210,7 @@ apart() { bash -c "set -euo pipefail; $(declare -p work A B C crane); $(declare 
 for client in crane docker containerd skopeo podman; do
 	result "$client" apart "${client}_test"
 done
-digests=$(for name in a b c; do "$registry" ipfs status "$work/$name.yml" | grep ^digest; done | sort -u | wc -l)
+digests=$(for name in a b c; do "$registry" ipfs status "$work/$name.yml" | grep '^ *digest'; done | sort -u | wc -l)
 if [ "$digests" = 1 ]; then
 	passed=$((passed + 1))
 	echo "ok   the three maps agree"
