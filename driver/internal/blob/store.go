@@ -106,7 +106,7 @@ func (s *Store) openWhole(c cid.Cid) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = s.isWhole(c, info.Size())
+		err = s.isWhole(c, info)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -129,7 +129,7 @@ func (s *Store) Size(c cid.Cid) (int64, error) {
 		err = ErrNotFound
 	}
 	if err == nil {
-		err = s.isWhole(c, info.Size())
+		err = s.isWhole(c, info)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("size of blob %s: %w", c, err)
@@ -137,11 +137,16 @@ func (s *Store) Size(c cid.Cid) (int64, error) {
 	return info.Size(), nil
 }
 
-// isWhole returns ErrNotFound for a blob whose file, of that many bytes, is not all of it.
-func (s *Store) isWhole(c cid.Cid, got int64) error {
+// isWhole returns ErrNotFound for a blob whose file is not all of it. A file that this
+// process has verified is: its record came before it, and need not be read for each request.
+func (s *Store) isWhole(c cid.Cid, info fs.FileInfo) error {
 	if s.rot.has(c) {
 		return fmt.Errorf("%w: %w", ErrNotFound, ErrRotten)
 	}
+	if s.proofs.whole(c, stampOf(info)) {
+		return nil
+	}
+	got := info.Size()
 	size, recorded, err := s.index.size(context.Background(), c)
 	if err == nil && (!recorded || size != got) {
 		err = fmt.Errorf("%d bytes on disk, %d in its record: %w", got, size, ErrNotFound)
@@ -153,7 +158,7 @@ func (s *Store) isWhole(c cid.Cid, got int64) error {
 // since its file last changed.
 func (s *Store) Verified(ref Ref) bool {
 	info, err := os.Stat(s.path(ref.CID))
-	return err == nil && info.Size() == ref.Size && s.isWhole(ref.CID, ref.Size) == nil &&
+	return err == nil && info.Size() == ref.Size && !s.rot.has(ref.CID) &&
 		s.proofs.whole(ref.CID, stampOf(info))
 }
 
