@@ -109,6 +109,14 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 	if isLocal(path) {
 		return s.local.PutContent(ctx, path, content)
 	}
+	err := s.putShared(ctx, path, content)
+	if err != nil {
+		s.requests.underway(ctx).giveUp()
+	}
+	return err
+}
+
+func (s *store) putShared(ctx context.Context, path string, content []byte) error {
 	if err := s.mayWrite(ctx); err != nil {
 		return err
 	}
@@ -116,7 +124,7 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 		return err
 	}
 	if c, ok := blob.Identity(content); ok && !isBlobData(path) {
-		return s.put(ctx, path, blob.Ref{CID: c, Size: int64(len(content))})
+		return s.put(ctx, change{path: path, ref: blob.Ref{CID: c, Size: int64(len(content))}, unpin: func() {}})
 	}
 	if err := checkDigest(path, content); err != nil {
 		return err
@@ -125,11 +133,10 @@ func (s *store) PutContent(ctx context.Context, path string, content []byte) err
 		return err
 	}
 	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
-	defer unpin()
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, path, ref)
+	return s.put(ctx, change{path: path, ref: ref, unpin: unpin})
 }
 
 // Reader implements storagedriver.StorageDriver. The first bytes are in hand

@@ -54,20 +54,20 @@ func (s *store) rely(ctx context.Context, path string) error {
 	if r.method != http.MethodHead || !isBlobData(path) {
 		return nil
 	}
-	if ops := s.renewals(r, u.take()); len(ops) > 0 {
+	if ops := s.renewals(u.take(), func(string) bool { return false }); len(ops) > 0 {
 		return s.write(ctx, ops...)
 	}
 	return nil
 }
 
 // renewals gives the ops that write anew those entries that have no recent version of this
-// registry. When bytes came in, all of their entries are written anew, since a registry
-// that has not heard of the push may be deleting any existing version.
-func (s *store) renewals(r request, relied []string) []pathmap.Op {
+// registry. When an entry's bytes came in it is written anew always, since a registry that
+// has not heard of the push may be deleting any existing version.
+func (s *store) renewals(relied []string, cameIn func(path string) bool) []pathmap.Op {
 	var ops []pathmap.Op
 	view := s.paths.View()
 	for _, p := range relied {
-		if s.paths.Wrote(p, renewAfter) && !r.bringsBytes() {
+		if s.paths.Wrote(p, renewAfter) && !cameIn(p) {
 			continue
 		}
 		if e, err := view.Get(p); err == nil {
@@ -77,32 +77,32 @@ func (s *store) renewals(r request, relied []string) []pathmap.Op {
 	return ops
 }
 
-// besides gives the ops that accompany a write of a path: renewals of what the request has
-// relied on; with a manifest's revision its bytes, which came in with the request; and with
-// a tag its revision, if that was deleted meanwhile.
-func (s *store) besides(ctx context.Context, u *underway, link string, ref blob.Ref) []pathmap.Op {
-	r := requestOf(ctx)
-	ops := s.renewals(r, u.take())
+// besides gives the ops that accompany a request's changes: renewals of what the request
+// has relied on, and with a manifest's revision its bytes, which came in with the request.
+func (s *store) besides(r request, relied []string, changes []change) []pathmap.Op {
+	manifest := r.manifestIn(changes)
+	if manifest != "" && !slices.Contains(relied, manifest) {
+		relied = append(relied, manifest)
+	}
+	relied = slices.DeleteFunc(relied, func(p string) bool {
+		return slices.ContainsFunc(changes, func(c change) bool { return c.path == p })
+	})
+	return s.renewals(relied, func(p string) bool { return p == manifest || r.bringsBytes() })
+}
+
+// manifestIn is the path of the bytes of the manifest whose push makes the changes; empty
+// when there is none.
+func (r request) manifestIn(changes []change) string {
 	if !r.manifest || r.method != http.MethodPut {
-		return ops
+		return ""
 	}
-	d, ok := linkedDigest(ref)
-	repository, rest, manifest := strings.Cut(link, "/_manifests/")
-	if !ok || !manifest {
-		return ops
-	}
-	if strings.HasPrefix(rest, "revisions/") {
-		data := dataPath(repository, d)
-		e, err := s.paths.View().Get(data)
-		if err == nil && !u.wrote(data) && !slices.ContainsFunc(ops, func(op pathmap.Op) bool { return op.Path == data }) {
-			ops = append(ops, pathmap.Op{Path: data, Entry: &e})
+	for _, c := range changes {
+		repository, revision, _ := strings.Cut(c.path, "/_manifests/")
+		if d, ok := linkedDigest(c.ref); ok && strings.HasPrefix(revision, "revisions/") {
+			return dataPath(repository, d)
 		}
-	} else if strings.HasSuffix(rest, "/current/link") {
-		revision := path.Join(repository, "_manifests/revisions", d.Algorithm().String(), d.Encoded(), "link")
-		e := pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}
-		ops = append(ops, pathmap.Op{Path: revision, Entry: &e, UnlessAlive: true})
 	}
-	return ops
+	return ""
 }
 
 // linkedDigest reads the digest that a link holds.

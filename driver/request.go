@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // request is what the driver can learn from its context about distribution's request.
@@ -13,6 +15,7 @@ import (
 type request struct {
 	method   string
 	manifest bool  // /v2/<name>/manifests/<reference>
+	tag      bool  // that reference is a tag
 	upload   bool  // /v2/<name>/blobs/uploads/<uuid>
 	mount    bool  // POST of an upload that names a blob to mount
 	blob     bool  // /v2/<name>/blobs/<digest>
@@ -37,7 +40,10 @@ func requestOf(ctx context.Context) request {
 		v, _ := ctx.Value(key).(string)
 		return v != ""
 	}
-	r.manifest = has("vars.reference")
+	if reference, _ := ctx.Value("vars.reference").(string); reference != "" {
+		r.manifest = true
+		r.tag = digest.Digest(reference).Validate() != nil
+	}
 	r.upload = has("vars.uuid")
 	r.blob = has("vars.digest") && !r.upload
 	uri, _ := ctx.Value("http.request.uri").(string)
@@ -62,6 +68,19 @@ func (r request) asksOnMiss(path string) bool {
 		return strings.HasSuffix(path, "/link") && !strings.Contains(path, "/tags/")
 	}
 	return r.blob && r.method == http.MethodGet
+}
+
+// goesOn reports whether the request, once it has written path, writes another entry before
+// it is answered: after a blob's bytes comes its link, after a manifest's bytes its revision,
+// and at the end of the push of a tag the tag's current link.
+func (r request) goesOn(path string) bool {
+	switch {
+	case r.bringsBytes():
+		return isBlobData(path)
+	case r.manifest && r.method == http.MethodPut:
+		return isBlobData(path) || r.tag && !strings.HasSuffix(path, "/current/link")
+	}
+	return false
 }
 
 // deletes reports whether a client deletes a manifest, a tag or a blob.

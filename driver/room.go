@@ -63,7 +63,7 @@ func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	switch r := requestOf(ctx); {
 	case appending && (r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete):
 		return nil
-	case appending && r.ends() && r.length <= 0:
+	case appending && r.bringsBytes() && r.length <= 0:
 		return s.blobs.Room().End()
 	}
 	return s.blobs.Room().Begin()
@@ -72,14 +72,11 @@ func (s *store) mayOpen(ctx context.Context, appending bool) error {
 // mayPut refuses an entry for want of room. Entries at the end of an upload, whose bytes
 // are here, may use some of the reserve.
 func (s *store) mayPut(ctx context.Context) error {
-	if requestOf(ctx).ends() {
+	if requestOf(ctx).bringsBytes() {
 		return s.blobs.Room().End()
 	}
 	return s.blobs.Room().Begin()
 }
-
-// ends reports whether the request ends an upload.
-func (r request) ends() bool { return r.upload && r.method == http.MethodPut }
 
 // putHint writes a hash state of distribution's, which only saves reading the upload again:
 // when there is no room, the upload goes on without it. A state of other bytes, which were

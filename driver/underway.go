@@ -12,9 +12,10 @@ type underway struct {
 	hear  sync.Once // before a delete
 	heard error
 
-	mu      sync.Mutex
-	relied  []string        // paths that the answer lets a client rely on, not renewed yet
-	written map[string]bool // paths that the request wrote
+	mu     sync.Mutex
+	relied []string // paths that the answer lets a client rely on, not renewed yet
+	held   []change // that are written with the last one of the request
+	over   bool     // nothing can be held: the request has ended, or its end would not be noticed
 }
 
 func (u *underway) add(path string) {
@@ -34,19 +35,41 @@ func (u *underway) take() []string {
 	return paths
 }
 
-func (u *underway) wrote(path string) bool {
+// hold keeps a change for the request's last one; false when the request is over.
+func (u *underway) hold(c change) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.written[path]
+	if !u.over {
+		u.held = append(u.held, c)
+	}
+	return !u.over
 }
 
-func (u *underway) note(path string) {
+// release returns what was held, with c behind it; false when the request is over.
+func (u *underway) release(c change) (all []change, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.written == nil {
-		u.written = map[string]bool{}
+	all, u.held = append(u.held, c), nil
+	return all, !u.over
+}
+
+// giveUp ends the changes that were held and cannot be written.
+func (u *underway) giveUp() {
+	u.mu.Lock()
+	held := u.held
+	u.held = nil
+	u.mu.Unlock()
+	for _, c := range held {
+		c.giveUp()
 	}
-	u.written[path] = true
+}
+
+// end gives up what the request did not come to write.
+func (u *underway) end() {
+	u.mu.Lock()
+	u.over = true
+	u.mu.Unlock()
+	u.giveUp()
 }
 
 // requests are those under way.
@@ -60,7 +83,7 @@ type requests struct {
 func (q *requests) underway(ctx context.Context) *underway {
 	key := requestOf(ctx).key
 	if key == (requestKey{}) || ctx.Done() == nil {
-		return &underway{}
+		return &underway{over: true}
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,8 +97,9 @@ func (q *requests) underway(ctx context.Context) *underway {
 	q.of[key] = u
 	context.AfterFunc(ctx, func() {
 		q.mu.Lock()
-		defer q.mu.Unlock()
 		delete(q.of, key)
+		q.mu.Unlock()
+		u.end()
 	})
 	return u
 }

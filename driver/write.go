@@ -29,34 +29,76 @@ func (s *store) mayWrite(ctx context.Context) error {
 	return nil
 }
 
-// put gives a path an entry, and renews with it what the request relied on. Only a link to
-// a blob for which no bytes came in, as when it is mounted, may be left as it is: a push
-// has to win over a delete that is still on its way.
-func (s *store) put(ctx context.Context, path string, ref blob.Ref) error {
-	u := s.requests.underway(ctx)
-	ops := s.besides(ctx, u, path, ref)
-	if !s.stands(ctx, path, ref) {
-		ops = append(ops, pathmap.Op{Path: path, Entry: &pathmap.Entry{CID: ref.CID, Size: ref.Size, ModTime: time.Now()}})
-	}
-	if isTag(path) {
-		if err := s.catchUpFirst(ctx); err != nil {
-			return err
-		}
-	}
-	if err := s.write(ctx, ops...); err != nil {
-		return err
-	}
-	u.note(path)
-	return nil
+// change is a new entry of a path.
+type change struct {
+	path  string
+	ref   blob.Ref
+	unpin blob.Unpin
+	undo  func() // what made the bytes a blob, when the entry cannot be written; or nil
 }
 
-// stands reports whether a link to a blob need not be written again.
-func (s *store) stands(ctx context.Context, path string, ref blob.Ref) bool {
-	if !strings.Contains(path, "/_layers/") || requestOf(ctx).bringsBytes() || !s.paths.Wrote(path, renewAfter) {
+// giveUp ends a change that is not written.
+func (c change) giveUp() {
+	if c.undo != nil {
+		c.undo()
+	}
+	c.unpin()
+}
+
+// put gives a path an entry, and renews with it what the request relied on. What one
+// request changes becomes one delta, with its last change: a registry elsewhere sees all of
+// a push or nothing, a delete removes all of it or nothing, and it costs one sync. Until
+// then the bytes stay pinned.
+func (s *store) put(ctx context.Context, c change) error {
+	u := s.requests.underway(ctx)
+	if requestOf(ctx).goesOn(c.path) && u.hold(c) {
+		return nil
+	}
+	all, ok := u.release(c)
+	if err := ctx.Err(); err != nil && !ok { // what came before c was given up
+		c.giveUp()
+		return err
+	}
+	return s.putAll(ctx, u, all)
+}
+
+// putAll writes changes, or undoes all of them.
+func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
+	r := requestOf(ctx)
+	ops := s.besides(r, u.take(), changes)
+	hear := false
+	for _, c := range changes {
+		hear = hear || isTag(c.path)
+		if !s.stands(r, c) {
+			ops = append(ops, pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: time.Now()}})
+		}
+	}
+	var err error
+	if hear {
+		err = s.catchUpFirst(ctx)
+	}
+	if err == nil {
+		err = s.write(ctx, ops...)
+	}
+	for _, c := range changes {
+		if err != nil {
+			c.giveUp()
+		} else {
+			c.unpin()
+		}
+	}
+	return err
+}
+
+// stands reports whether a link to a blob need not be written again: one for which no bytes
+// came in, as when the blob is mounted. A push has to win over a delete that is still on its
+// way.
+func (s *store) stands(r request, c change) bool {
+	if !strings.Contains(c.path, "/_layers/") || r.bringsBytes() || !s.paths.Wrote(c.path, renewAfter) {
 		return false
 	}
-	old, err := s.paths.View().Get(path)
-	return err == nil && old.CID == ref.CID && old.Size == ref.Size
+	old, err := s.paths.View().Get(c.path)
+	return err == nil && old.CID == c.ref.CID && old.Size == c.ref.Size
 }
 
 // write applies ops to the path map. An op that the other registries would refuse is an
@@ -113,8 +155,8 @@ func (s *store) Move(ctx context.Context, source, dest string) error {
 }
 
 // publish makes a blob of a local file and gives it a shared path. The entry is written
-// when the bytes are safe on disk, and nothing deletes them until the entry is on disk,
-// too.
+// when the bytes are safe on disk, together with the blob's link, and nothing deletes them
+// until the entry is on disk, too.
 func (s *store) publish(ctx context.Context, source, dest string) error {
 	if err := s.mayWrite(ctx); err != nil {
 		return err
@@ -124,20 +166,18 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	}
 	want, _ := digestOf(dest)
 	ref, unpin, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
-	defer unpin()
 	if errors.Is(err, os.ErrNotExist) {
 		return notFound(source)
 	}
 	if err != nil {
 		return fmt.Errorf("move %s to %s: %w", source, dest, err)
 	}
-	if err := s.put(ctx, dest, ref); err != nil {
-		if errBack := s.blobs.GiveBack(ref, s.localFile(source)); errBack != nil {
-			s.log.WithError(errBack).Warn("the end of an upload failed and could not be undone: the client has to begin the upload anew")
+	undo := func() { // the client may try again
+		if err := s.blobs.GiveBack(ref, s.localFile(source)); err != nil {
+			s.log.WithError(err).Warn("the end of an upload failed and could not be undone: the client has to begin the upload anew")
 		}
-		return err // the client may try again
 	}
-	return nil
+	return s.put(ctx, change{dest, ref, unpin, undo})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes

@@ -120,11 +120,10 @@ func (w *writer) Commit(ctx context.Context) error {
 	w.committed = true
 	want, _ := digestOf(w.path)
 	ref, unpin, err := w.s.blobs.AdoptUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
-	defer unpin()
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.path, err)
 	}
-	return w.s.put(ctx, w.path, ref)
+	return w.s.put(ctx, change{path: w.path, ref: ref, unpin: unpin})
 }
 
 // Close keeps what is not committed for a later append.

@@ -88,7 +88,7 @@ func tenths(d []time.Duration) string {
 	return fmt.Sprintf("%s | %s | **%.2f**", short(first), short(last), last.Seconds()/first.Seconds())
 }
 
-// fill makes the history longer: a push of a manifest makes four changes.
+// fill makes the history longer: a push of a manifest makes four entries.
 func (b *bench) fill(ctx context.Context, r *registry) error {
 	config, err := r.pushConfig(ctx)
 	if err != nil {
