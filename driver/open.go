@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
@@ -47,6 +48,7 @@ type rooms struct {
 	requests  requests
 	missing   missingBlobs
 	completes completes
+	drains    atomic.Bool
 
 	closing sync.Once
 	closed  error

@@ -22,7 +22,18 @@ func (r *rooms) Ready() []string {
 // readiness are the checks of Ready. Each returns the reason for not being ready, and what
 // the operator can do about it, or "".
 func (r *rooms) readiness() []func() string {
-	return []func() string{r.unwritable, r.unjoined, r.twinned}
+	return []func() string{r.draining, r.unwritable, r.unjoined, r.twinned}
+}
+
+// Drain makes Ready say from now on that this registry is shutting down. Until Close the
+// registry goes on serving.
+func (r *rooms) Drain() { r.drains.Store(true) }
+
+func (r *rooms) draining() string {
+	if r.drains.Load() {
+		return "shutting down"
+	}
+	return ""
 }
 
 // unwritable tries to write: a file system can be full, or have become read-only.

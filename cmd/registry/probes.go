@@ -18,9 +18,9 @@ type probes struct {
 // serving sets the function that returns the reasons; without one there are none.
 func (p *probes) serving(reasons func() []string) { p.reasons.Store(&reasons) }
 
-// stopping notes that the registry answers no new requests.
+// stopping notes that the registry takes no new requests.
 func (p *probes) stopping() {
-	p.serving(func() []string { return []string{"the registry is stopping"} })
+	p.serving(func() []string { return []string{"the registry is shutting down"} })
 }
 
 // ServeHTTP implements http.Handler.

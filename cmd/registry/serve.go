@@ -60,7 +60,14 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	}
 	dropSpans(ctx)
 	debug.serving(ready)
-	defer debug.stopping() // before the storage closes
+	stopping := func() {
+		debug.stopping()
+		if storage != nil {
+			storage.Drain()
+		}
+	}
+	defer stopping() // before the storage closes
+	defer onStopSignal(stopping)()
 	return listen(reg, config)
 }
 
