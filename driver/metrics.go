@@ -18,6 +18,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "name", "topic", "network", "version", "hash")
+	readyDesc       = desc("ready", "1 while this registry should be sent requests, 0 while /readyz says that it should not.")
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
@@ -52,6 +53,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	gauge(infoDesc, 1, c.self.String(), c.params.name(), c.params.PubsubTopic, c.network(), Version(), c.blobs.Function().String())
+	gauge(readyDesc, oneIf(len(c.Ready()) == 0))
 	view := c.paths.View()
 	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))

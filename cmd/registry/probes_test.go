@@ -66,6 +66,7 @@ func TestReadyOnceAMemberIsMet(t *testing.T) {
 func TestNotReadyWithoutAWritableStorage(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	debug := p.debugged(t)
+	p.env = append(p.env, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true")
 	p.start()
 	dir := filepath.Join(p.dir, "data", "staging", "writers")
 	if err := os.Rename(dir, dir+"-away"); err != nil {
@@ -74,11 +75,17 @@ func TestNotReadyWithoutAWritableStorage(t *testing.T) {
 	if status, text := probe(debug, "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "not writable") {
 		t.Errorf("%d %s", status, text)
 	}
+	if ready := series(t, metricsPage(t, debug))["registry_ipfs_ready"]; ready != 0 {
+		t.Errorf("registry_ipfs_ready is %v while it is not", ready)
+	}
 	if err := os.Rename(dir+"-away", dir); err != nil {
 		t.Fatal(err)
 	}
 	if status, text := probe(debug, "/readyz"); status != http.StatusOK {
 		t.Errorf("%d %s", status, text)
+	}
+	if ready := series(t, metricsPage(t, debug))["registry_ipfs_ready"]; ready != 1 {
+		t.Errorf("registry_ipfs_ready is %v while it is", ready)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
