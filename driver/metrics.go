@@ -37,7 +37,7 @@ var (
 	uploadsDesc     = desc("uploads_unfinished", "Uploads of clients that have not ended.")
 	uploadBytesDesc = desc("upload_bytes", "Bytes of the disk that unfinished uploads take.")
 	uploadOldDesc   = desc("upload_oldest_timestamp_seconds", "When the oldest unfinished upload began; absent when there is none.")
-	transfersDesc   = desc("transfers_active", "Blobs on their way here.")
+	transfersDesc   = desc("transfers_active", "Blobs on their way here, or streamed to a client because there is no room for them.")
 	transferEndDesc = desc("transfers_total", "Transfers of blobs to this registry that ended, by their result.", "result")
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")

@@ -17,7 +17,8 @@ func (r *rooms) transferStatus() admin.Transfers {
 			sources = append(sources, admin.TransferSource{PeerID: from.Peer.String(), Road: string(from.Road), Rate: from.Rate})
 		}
 		s.Running = append(s.Running, admin.Transfer{
-			CID: t.CID.String(), Size: t.Size, Here: t.Here, Since: t.Since, Waiting: t.Waiting, Sources: sources,
+			CID: t.CID.String(), Size: t.Size, Here: t.Here, Since: t.Since, Waiting: t.Waiting,
+			Streamed: t.Streamed, Sources: sources,
 		})
 	}
 	s.Active = len(s.Running)

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,5 +76,37 @@ func TestSIGTERMOnAFullDisk(t *testing.T) {
 	p.start()
 	if got, status, err := body(p, path); err != nil || status != http.StatusOK || !bytes.Equal(got, content) {
 		t.Errorf("after the start: %d, %d bytes, %v", status, len(got), err)
+	}
+}
+
+// TestStatusNamesAStream: a registry whose disk is full names the blob that it streams to
+// a client which has begun to read.
+func TestStatusNamesAStream(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key).start()
+	b := newProcess(t, key, a.bootstrap())
+	fill := small(t, b)
+	b.start()
+	content, path := layer(t, a, 24*mib)
+	await(t, "the blob is known, and a is a member", func() bool {
+		s := b.status()
+		return s.Blobs.Missing == 1 && len(s.Members) == 1 && s.Members[0].Connected
+	})
+	fill()
+	resp, err := http.Get("http://" + b.http + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	s := b.status()
+	if len(s.Transfers.Running) != 1 || s.Transfers.Active != 1 || !s.Transfers.Running[0].Streamed {
+		t.Fatalf("%+v", s.Transfers)
+	}
+	row := strings.Join(b.statusLines(t), "\n")
+	if !strings.Contains(row, s.Transfers.Running[0].CID) || !strings.Contains(row, "MiB streamed") {
+		t.Error(row)
+	}
+	if got, err := io.ReadAll(resp.Body); err != nil || !bytes.Equal(got, content) {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }

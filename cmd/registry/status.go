@@ -124,7 +124,11 @@ func transferSection(t driver.Transfers, id func(string) string) section {
 	}
 	sec.row("BLOB", "HERE", "SIZE", "BEGUN", "WAITING", "FROM", "ROAD", "RATE")
 	for _, b := range t.Running {
-		cells := []string{b.CID, humanize.IBytes(uint64(b.Here)), humanize.IBytes(uint64(b.Size)), humanize.Time(b.Since), fmt.Sprint(b.Waiting)}
+		here := humanize.IBytes(uint64(b.Here))
+		if b.Streamed {
+			here += " streamed" // to a client, and not kept
+		}
+		cells := []string{b.CID, here, humanize.IBytes(uint64(b.Size)), humanize.Time(b.Since), fmt.Sprint(b.Waiting)}
 		if len(b.Sources) == 0 {
 			sec.row(append(cells, "-", "-", "-")...)
 		}

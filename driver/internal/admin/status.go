@@ -100,14 +100,15 @@ type Transfers struct {
 	Running  []Transfer       `json:"running"` // the oldest first
 }
 
-// Transfer is one blob on its way here.
+// Transfer is one blob on its way here, or streamed to one client.
 type Transfer struct {
-	CID     string           `json:"cid"`
-	Size    int64            `json:"size"` // bytes
-	Here    int64            `json:"here"` // of these
-	Since   time.Time        `json:"since"`
-	Waiting int              `json:"waiting"` // readers of this registry
-	Sources []TransferSource `json:"sources"`
+	CID      string           `json:"cid"`
+	Size     int64            `json:"size"` // bytes
+	Here     int64            `json:"here"` // of these; of a stream, passed on to the reader
+	Since    time.Time        `json:"since"`
+	Waiting  int              `json:"waiting"`  // readers of this registry
+	Streamed bool             `json:"streamed"` // there is no room to keep the blob
+	Sources  []TransferSource `json:"sources"`
 }
 
 // TransferSource is where the bytes of a blob come from at the moment.

@@ -201,6 +201,13 @@ func (p *plan) skip(r *run) {
 	}
 }
 
+// pass takes the first leaf off a run, because it was handed to the reader of a stream.
+func (p *plan) pass(r *run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r.from++
+}
+
 // wanted returns a missing leaf that a reader waits for, even one that is being fetched.
 func (p *plan) wanted() (leaf int, ok bool) {
 	p.mu.Lock()

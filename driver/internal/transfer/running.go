@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +17,10 @@ type Running struct {
 	Here    int64 // of these, verified by this transfer or found here
 	Since   time.Time
 	Waiting int // clients that read it, and others of this registry that wait for it
-	Sources []Source
+	// Streamed says that there is no room for the blob: what is verified goes to its one
+	// reader, and is not kept.
+	Streamed bool
+	Sources  []Source
 }
 
 // Road is the way by which bytes come from a member.
@@ -36,17 +40,17 @@ type Source struct {
 	Rate float64 // bytes a second, of all requests under way
 }
 
-// Running returns the transfers under way, the oldest first.
+// Running returns the transfers under way, streams among them, the oldest first.
 func (t *Transfers) Running() []Running {
 	t.mu.Lock()
-	jobs := make([]*job, 0, len(t.jobs))
-	for _, j := range t.jobs {
-		jobs = append(jobs, j)
-	}
+	jobs, streams := slices.Collect(maps.Values(t.jobs)), slices.Collect(maps.Keys(t.streams))
 	t.mu.Unlock()
-	all := make([]Running, 0, len(jobs))
+	all := make([]Running, 0, len(jobs)+len(streams))
 	for _, j := range jobs {
 		all = append(all, j.running())
+	}
+	for _, s := range streams {
+		all = append(all, s.running())
 	}
 	slices.SortFunc(all, func(a, b Running) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.CID.String(), b.CID.String()))
@@ -62,6 +66,13 @@ func (j *job) running() Running {
 	defer j.mu.Unlock()
 	r.Waiting = j.users
 	return r
+}
+
+func (s *stream) running() Running {
+	return Running{
+		CID: s.j.ref.CID, Size: s.j.ref.Size, Here: s.passed.Load(), Since: s.j.born, Waiting: 1,
+		Streamed: true, Sources: s.j.sources(),
+	}
 }
 
 func (j *job) sources() []Source {

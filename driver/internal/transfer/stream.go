@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -31,7 +32,8 @@ type stream struct {
 	offset int64
 	leaves chan []byte // verified; closed at the end, when err is set
 	err    error
-	rest   []byte // of the leaf that is being read
+	rest   []byte       // of the leaf that is being read
+	passed atomic.Int64 // bytes of the leaves that were handed to the reader
 	once   sync.Once
 	done   chan struct{} // closed when all of its goroutines have ended
 }
@@ -39,18 +41,13 @@ type stream struct {
 // stream opens a stream, as Open does. full is why the blob cannot be kept, and is returned
 // when there are too many streams.
 func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full error) (io.ReadCloser, error) {
-	select {
-	case t.streamed <- struct{}{}:
-	default:
-		return nil, full
-	}
-	if !t.hold() {
-		<-t.streamed
-		return nil, fmt.Errorf("fetch %s: %w", ref.CID, ErrClosing)
-	}
 	s := &stream{
 		j: newJob(t, ref, purpose{leaf: -1}), ctx: ctx, offset: offset,
 		leaves: make(chan []byte, window), done: make(chan struct{}),
+	}
+	if err := t.admit(s, full); err != nil {
+		s.j.cancel(err)
+		return nil, err
 	}
 	s.j.unkept = true
 	go s.run()
@@ -60,11 +57,33 @@ func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full
 	return s, nil
 }
 
+// admit counts a stream until dismiss, and makes Close wait for it; full when there are too
+// many.
+func (t *Transfers) admit(s *stream, full error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case len(t.streams) == maxStreamed:
+		return full
+	case t.closed:
+		return fmt.Errorf("fetch %s: %w", s.j.ref.CID, ErrClosing)
+	}
+	t.streams[s] = struct{}{}
+	t.wg.Add(1)
+	return nil
+}
+
+func (t *Transfers) dismiss(s *stream) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.streams, s)
+	t.wg.Done()
+}
+
 // run does all of the work, and waits for all goroutines that took part.
 func (s *stream) run() {
-	defer s.j.t.wg.Done()
-	defer func() { <-s.j.t.streamed }()
 	defer close(s.done)
+	defer s.j.t.dismiss(s)
 	stop := context.AfterFunc(s.ctx, func() { s.j.cancel(errUnread) })
 	defer stop()
 	var wg sync.WaitGroup
@@ -116,7 +135,9 @@ func (s *stream) feed() error {
 			n = min(most, layout.Leaves()-leaf)
 		}
 		r := &run{first: leaf, from: leaf, to: leaf + n, id: id, began: time.Now()}
+		s.j.plan.claim(r)
 		err := s.receive(layout, r)
+		s.j.plan.release(r)
 		s.j.settle(s.j.ctx, id, err)
 		leaf, most = r.from, min(2*most, maxRun)
 	}
@@ -173,7 +194,7 @@ func (s *stream) receive(layout *blob.Layout, r *run) error {
 		if !s.hand(leaf) {
 			return context.Cause(s.j.ctx)
 		}
-		r.from++
+		s.j.plan.pass(r)
 	}
 	return drained(body)
 }
@@ -208,6 +229,7 @@ func (s *stream) hand(leaf []byte) bool {
 	defer s.j.progress()
 	select {
 	case s.leaves <- leaf:
+		s.passed.Add(int64(len(leaf)))
 		return true
 	case <-s.j.ctx.Done():
 		return false

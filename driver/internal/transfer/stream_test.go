@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -100,7 +102,35 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 
 	body = b.open(ref, 0)
 	require.NoError(t, body.Close())
-	require.Empty(t, b.transfers.streamed)
+	require.Zero(t, b.transfers.Active())
+}
+
+// TestRunningStreams: streams are listed like other transfers, each by itself. Here they
+// wait for their readers.
+func TestRunningStreams(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
+	content := random(66, 9*mib)
+	ref := a.push(content)
+	first, second := b.open(ref, 0), b.open(ref, 3*mib)
+	eventually(t, func() bool {
+		all := b.transfers.Running()
+		return len(all) == 2 && !slices.ContainsFunc(all, func(r Running) bool {
+			return len(r.Sources) != 1 || r.Sources[0].Peer != a.id || r.Sources[0].Road != RoadStream
+		})
+	}, "it does not say where the bytes come from")
+	require.Equal(t, 2, b.transfers.Active())
+	for _, r := range b.transfers.Running() {
+		require.Equal(t, ref, blob.Ref{CID: r.CID, Size: r.Size})
+		require.True(t, r.Streamed)
+		require.Equal(t, 1, r.Waiting)
+		require.GreaterOrEqual(t, r.Here, int64(mib))
+		require.Less(t, r.Here, ref.Size)
+	}
+	readExactly(t, first, content)
+	require.NoError(t, first.Close())
+	require.NoError(t, second.Close())
+	require.Empty(t, b.transfers.Running())
 }
 
 // TestATransferThatFillsTheDisk goes on as a stream, and gives the room back.

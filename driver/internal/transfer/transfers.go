@@ -69,16 +69,16 @@ type Transfers struct {
 	doubts    *doubts
 	rotten    *signal // a blob was set aside
 	in, out   atomic.Int64
-	lately    atomic.Value  // peer.ID of the member that last sent something of a blob
-	streamed  chan struct{} // one for each stream
+	lately    atomic.Value // peer.ID of the member that last sent something of a blob
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // transfers, questions, requests served
 
-	mu     sync.Mutex
-	closed bool
-	jobs   map[cid.Cid]*job
+	mu      sync.Mutex
+	closed  bool
+	jobs    map[cid.Cid]*job
+	streams map[*stream]struct{}
 }
 
 // New starts serving members.
@@ -93,9 +93,9 @@ func start(cfg Config, p pace) (*Transfers, error) {
 		return nil, err
 	}
 	t := &Transfers{
-		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{},
+		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(), streamed: make(chan struct{}, maxStreamed),
+		doubts: newDoubts(), rotten: newSignal(),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
@@ -315,11 +315,11 @@ func (t *Transfers) hold() bool {
 	return !t.closed
 }
 
-// Active is the number of transfers under way.
+// Active is the number of transfers under way, streams among them.
 func (t *Transfers) Active() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.jobs)
+	return len(t.jobs) + len(t.streams)
 }
 
 // Totals are the bytes of blobs received from members and sent to them.
