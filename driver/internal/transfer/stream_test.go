@@ -86,7 +86,7 @@ func TestAStreamIsVerified(t *testing.T) {
 func TestAStreamWaitsForItsReader(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib), func(r *registry) {
-		r.pace.stall, r.pace.trickle = 300*time.Millisecond, 300*time.Millisecond
+		r.pace.stall, r.pace.trickle = time.Second, time.Second
 	})
 	content := random(64, 40*mib)
 	ref := a.push(content)
@@ -95,7 +95,7 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	s := body.(*stream)
 	eventually(t, func() bool { return len(s.leaves) == window && s.j.plan.hashing.Load() }, "the window fills")
 	full := time.Now()
-	eventually(t, func() bool { return time.Since(full) > 3*b.pace.trickle }, "members would have stalled")
+	eventually(t, func() bool { return time.Since(full) > 2*b.pace.trickle }, "members would have stalled")
 	readExactly(t, body, content[mib/2:])
 	_, err := body.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)
