@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 )
@@ -78,15 +79,19 @@ type requests struct {
 	of map[requestKey]*underway
 }
 
-// underway returns what is remembered of ctx's request. Outside a request, or in one whose
-// end would not be noticed, nothing is remembered between two calls.
+// underway returns what is remembered of ctx's request. Outside a request, in one whose end
+// would not be noticed, and in one that has ended, nothing is remembered between two calls.
 func (q *requests) underway(ctx context.Context) *underway {
 	key := requestOf(ctx).key
+	ctx = lifetime(ctx)
 	if key == (requestKey{}) || ctx.Done() == nil {
 		return &underway{over: true}
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if ctx.Err() != nil { // what it held is given up: not to be forgotten by beginning anew
+		return &underway{over: true}
+	}
 	if u, ok := q.of[key]; ok {
 		return u
 	}
@@ -102,4 +107,13 @@ func (q *requests) underway(ctx context.Context) *underway {
 		u.end()
 	})
 	return u
+}
+
+// lifetime is the context that ends with ctx's request, if that is a push. ctx itself might
+// end earlier, and then a part of the push would be given up and the rest written.
+func lifetime(ctx context.Context) context.Context {
+	if r, ok := ctx.Value("http.request").(*http.Request); ok && r.Method == http.MethodPut {
+		return r.Context()
+	}
+	return ctx
 }

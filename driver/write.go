@@ -55,14 +55,15 @@ func (s *store) put(ctx context.Context, c change) error {
 		return nil
 	}
 	all, ok := u.release(c)
-	if err := ctx.Err(); err != nil && !ok { // what came before c was given up
+	if err := lifetime(ctx).Err(); err != nil && !ok { // what came before c was given up
 		c.giveUp()
 		return err
 	}
 	return s.putAll(ctx, u, all)
 }
 
-// putAll writes changes, or undoes all of them.
+// putAll writes changes, or undoes all of them. When the client hangs up while they are being
+// written they are, because a write whose outcome is not known could not be undone.
 func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
 	r := requestOf(ctx)
 	ops := s.besides(r, u.take(), changes)
@@ -78,7 +79,10 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 		err = s.catchUpFirst(ctx)
 	}
 	if err == nil {
-		err = s.write(ctx, ops...)
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = s.write(context.WithoutCancel(ctx), ops...)
 	}
 	for _, c := range changes {
 		if err != nil {
