@@ -126,6 +126,7 @@ func TestSomebodyElseAtTheDataPort(t *testing.T) {
 	}
 }
 
+// TestStrangersAtTheDataPort that are let go during the handshake.
 func TestStrangersAtTheDataPort(t *testing.T) {
 	a := newStation(t)
 	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
@@ -141,14 +142,6 @@ func TestStrangersAtTheDataPort(t *testing.T) {
 		}
 	}()
 	addr := l.Addr().String()
-	t.Run("with a key of its own", func(t *testing.T) {
-		cfg := strangersConfig(t, a.id(t))
-		c, err := tls.Dial("tcp", addr, cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		requireCut(t, c)
-	})
 	t.Run("with another protocol", func(t *testing.T) {
 		cfg := strangersConfig(t, a.id(t))
 		cfg.NextProtos = []string{"h2"}
@@ -161,13 +154,6 @@ func TestStrangersAtTheDataPort(t *testing.T) {
 		if err == nil { // TLS 1.3: the client is done before the server is
 			requireCut(t, c)
 		}
-	})
-	t.Run("saying nothing", func(t *testing.T) {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		requireCut(t, c)
 	})
 	select {
 	case c := <-accepted:

@@ -6,22 +6,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// WarningsWithin are the times since the start at which a bootstrapper that is never
-// met is warned of, with a look every second, but while the machine sleeps.
-func WarningsWithin(d, sleep time.Duration, joined bool) (at []time.Duration) {
-	r, start := newRoster("self"), time.Now()
-	r.keep(peer.AddrInfo{ID: "bootstrapper"}, true)
-	r.keep(peer.AddrInfo{ID: "of the DHT"}, false)
-	r.begin(start)
-	r.met = joined
-	for since := sleep; since <= d; since += time.Second {
-		for range r.unmet(start.Add(since)) {
-			at = append(at, since)
-		}
-	}
-	return at
-}
-
 // ExpiresAfter reports whether a member that was last seen long ago, and without which
 // this peer had run for a time, is forgotten after another time.
 func ExpiresAfter(away, up, expiry time.Duration) bool {

@@ -15,6 +15,7 @@ import (
 )
 
 func TestStrangersStreamIsReset(t *testing.T) {
+	t.Parallel()
 	a := newStation(t)
 	if err := a.make(t, nil); err != nil {
 		t.Fatal(err)
