@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 )
@@ -24,8 +25,8 @@ func TestAnAnswerIsOneDelta(t *testing.T) {
 	const layers = 3
 	img, err := random.Image(3000, layers)
 	must(t, err)
-	must(t, crane.Push(img, host+"/a:1", crane.Insecure))
-	if n := m.Deltas(); n != layers+2 { // the config is a blob, too
+	must(t, crane.Push(img, host+"/a:1", crane.Insecure, crane.WithJobs(1))) // at once they share deltas
+	if n := m.Deltas(); n != layers+2 {                                      // the config is a blob, too
 		t.Errorf("an image of %d layers made %d deltas", layers, n)
 	}
 	before := m.Deltas()
@@ -116,5 +117,34 @@ func TestARequestThatEndsBeforeItsLink(t *testing.T) {
 	}
 	if !missing(m, blobPath(d)) {
 		t.Error("bytes without a link")
+	}
+}
+
+// TestWhatIsHeldIsToldToTheAnswer, until it is written; what is given up, for good.
+func TestWhatIsHeldIsToldToTheAnswer(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	for _, ends := range []bool{true, false} {
+		content := randomBytes(t, 1000)
+		d := digest.FromBytes(content)
+		stageUpload(t, m, content)
+		ctx, cancel := endOfUpload(t)
+		ctx, answer := driver.WithRefusals(ctx)
+		if answer.Unwritten() {
+			t.Error("something is held before the first write")
+		}
+		must(t, m.Move(ctx, uploadData, blobPath(d)))
+		if !answer.Unwritten() {
+			t.Error("the bytes are held, and the answer could go out")
+		}
+		if ends {
+			must(t, m.PutContent(ctx, linkPath(d), []byte(d)))
+		} else if err := m.PutContent(ctx, blobPath(d), []byte("other bytes")); err == nil {
+			t.Error("other bytes were taken")
+		}
+		if answer.Unwritten() == ends {
+			t.Errorf("unwritten is %v", ends)
+		}
+		cancel()
 	}
 }

@@ -27,8 +27,9 @@ func (r *Refusal) Unwrap() error { return r.Err }
 // Refusals collects the refusals that a driver answered one request with. It is safe
 // for concurrent use.
 type Refusals struct {
-	mu   sync.Mutex
-	last *Refusal
+	mu     sync.Mutex
+	last   *Refusal
+	pushed *underway // nil: nothing of the request was held back
 }
 
 type refusalsKey struct{}
@@ -45,6 +46,25 @@ func (r *Refusals) Last() *Refusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
+}
+
+// Unwritten reports whether a part of what the request pushes is not written, so that its
+// answer cannot be a success. distribution never answers between the writes of a push; a
+// later release might.
+func (r *Refusals) Unwritten() bool {
+	r.mu.Lock()
+	u := r.pushed
+	r.mu.Unlock()
+	return u != nil && u.unwritten()
+}
+
+// holdBack lets Unwritten know what the request of ctx holds.
+func holdBack(ctx context.Context, u *underway) {
+	if all, ok := ctx.Value(refusalsKey{}).(*Refusals); ok {
+		all.mu.Lock()
+		all.pushed = u
+		all.mu.Unlock()
+	}
 }
 
 // refused gives the newest refusal of a request; nil when nothing was refused.

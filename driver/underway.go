@@ -16,6 +16,7 @@ type underway struct {
 	mu     sync.Mutex
 	relied []string // paths that the answer lets a client rely on, not renewed yet
 	held   []change // that are written with the last one of the request
+	lost   bool     // some that were held are given up
 	over   bool     // nothing can be held: the request has ended, or its end would not be noticed
 }
 
@@ -59,10 +60,18 @@ func (u *underway) giveUp() {
 	u.mu.Lock()
 	held := u.held
 	u.held = nil
+	u.lost = u.lost || len(held) > 0
 	u.mu.Unlock()
 	for _, c := range held {
 		c.giveUp()
 	}
+}
+
+// unwritten reports whether changes are held, or given up.
+func (u *underway) unwritten() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.held) > 0 || u.lost
 }
 
 // end gives up what the request did not come to write.

@@ -52,6 +52,7 @@ func (c change) giveUp() {
 func (s *store) put(ctx context.Context, c change) error {
 	u := s.requests.underway(ctx)
 	if requestOf(ctx).goesOn(c.path) && u.hold(c) {
+		holdBack(ctx, u)
 		return nil
 	}
 	all, ok := u.release(c)

@@ -4,6 +4,7 @@ package refusals
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -15,7 +16,8 @@ import (
 
 // Handler lets next answer, and replaces an error of next by the driver's newest refusal.
 // distribution makes most errors of a driver a 500, and some a 400, 404 or 416, and it
-// ignores that an upload could not be closed. All other answers pass through as they are
+// ignores that an upload could not be closed. A success is replaced, too, when the driver still
+// holds a part of what it would acknowledge. All other answers pass through as they are
 // written.
 func Handler(next http.Handler, routes *route.Router) http.Handler {
 	var pushes pushes
@@ -23,7 +25,7 @@ func Handler(next http.Handler, routes *route.Router) http.Handler {
 		at := routes.Of(r)
 		pushes.see(r, at)
 		ctx, refused := driver.WithRefusals(r.Context())
-		a := &answer{ResponseWriter: w, refused: refused.Last}
+		a := &answer{ResponseWriter: w, refused: refused.Last, unwritten: refused.Unwritten}
 		if pushes.asksToPush(r, at) {
 			a.refused = missing(refused.Last)
 		}
@@ -42,13 +44,17 @@ func missing(refused func() *driver.Refusal) func() *driver.Refusal {
 	}
 }
 
+// errUnwritten takes the place of a success that would be none.
+var errUnwritten = errors.New("the push was not written as a whole: push again")
+
 // answer is the response to the client, held back until its status is known. Like every
 // http.ResponseWriter it is used by one goroutine at a time.
 type answer struct {
 	http.ResponseWriter
-	refused  func() *driver.Refusal // nil: nothing was refused
-	began    bool                   // the status is out
-	replaced bool                   // and it is not next's, whose body is dropped
+	refused   func() *driver.Refusal // nil: nothing was refused
+	unwritten func() bool            // a part of what was pushed
+	began     bool                   // the status is out
+	replaced  bool                   // and it is not next's, whose body is dropped
 }
 
 // Unwrap gives what is below to http.ResponseController.
@@ -61,7 +67,11 @@ func (a *answer) WriteHeader(status int) {
 		return
 	}
 	a.began = true
-	if refusal := a.refused(); refusal != nil && (status >= http.StatusBadRequest || refusal.Lost) {
+	refusal := a.refused()
+	if status < http.StatusBadRequest && a.unwritten() {
+		refusal = &driver.Refusal{Status: http.StatusInternalServerError, Code: "UNKNOWN", Err: errUnwritten, Lost: true}
+	}
+	if refusal != nil && (status >= http.StatusBadRequest || refusal.Lost) {
 		a.replaced = true
 		Write(a.ResponseWriter, refusal)
 		return

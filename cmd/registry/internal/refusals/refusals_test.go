@@ -20,11 +20,13 @@ import (
 func served(t *testing.T, refusal *driver.Refusal, next http.HandlerFunc) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next(&answer{ResponseWriter: w, refused: func() *driver.Refusal { return refusal }}, r)
+		next(&answer{ResponseWriter: w, refused: func() *driver.Refusal { return refusal }, unwritten: written}, r)
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
 }
+
+func written() bool { return false }
 
 func full() *driver.Refusal {
 	return &driver.Refusal{Status: 507, Code: "FULL", Retry: 1500 * time.Millisecond, Err: errors.New("the disk is full"), Detail: "of /"}
@@ -100,7 +102,7 @@ func TestAFileReachesTheConnectionAsAFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte(strings.Repeat("x", 1<<20)), 0o600))
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b := &below{ResponseWriter: w}
-		a := &answer{ResponseWriter: b, refused: full}
+		a := &answer{ResponseWriter: b, refused: full, unwritten: written}
 		control := http.NewResponseController(a)
 		if err := errors.Join(control.SetWriteDeadline(time.Time{}), control.SetReadDeadline(time.Time{})); err != nil {
 			t.Error(err)
@@ -123,4 +125,14 @@ func TestAFileReachesTheConnectionAsAFile(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.EqualValues(t, 1<<20, n)
+}
+
+// TestNoSuccessBeforeAllIsWritten, whatever the handler says; its own errors stay.
+func TestNoSuccessBeforeAllIsWritten(t *testing.T) {
+	for status, want := range map[int]int{201: 500, 202: 500, 204: 500, 404: 404} {
+		w := httptest.NewRecorder()
+		a := &answer{ResponseWriter: w, refused: func() *driver.Refusal { return nil }, unwritten: func() bool { return true }}
+		a.WriteHeader(status)
+		require.Equal(t, want, w.Code)
+	}
 }
