@@ -93,13 +93,17 @@ func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 	if isLocal(path) {
 		return s.local.GetContent(ctx, path)
 	}
-	r, err := s.Reader(ctx, path, 0)
+	e, err := s.lookup(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.open(ctx, path, e, 0)
 	if err != nil {
 		return nil, err
 	}
 	content, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err == nil {
-		s.rely(ctx, path)
+		s.rely(ctx, path, e)
 	}
 	return content, err
 }
@@ -165,7 +169,7 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 		if err := s.heal(ctx, path, e); err != nil {
 			return nil, err
 		}
-		s.rely(ctx, path)
+		s.rely(ctx, path, e)
 		return fileInfo(path, e), nil
 	}
 	if _, missing := err.(storagedriver.PathNotFoundError); !missing {

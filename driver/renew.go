@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -44,13 +45,13 @@ func (r request) bringsBytes() bool { return r.upload && r.method == http.Method
 // rely notes that the request's answer lets a client rely on a path. A HEAD of a blob reads
 // the link first: with the blob both are renewed, together. The other requests write
 // something of their own, and renew in the same change what they rely on.
-func (s *store) rely(ctx context.Context, path string) error {
+func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
 	r := requestOf(ctx)
 	if !r.relies(path) || s.ReadOnly() || s.twinned() != "" {
 		return nil
 	}
 	u := s.requests.underway(ctx)
-	u.add(path)
+	u.add(reliance{path, e})
 	if r.method != http.MethodHead || !isBlobData(path) {
 		return nil
 	}
@@ -62,16 +63,21 @@ func (s *store) rely(ctx context.Context, path string) error {
 
 // renewals gives the ops that write anew those entries that have no recent version of this
 // registry. When an entry's bytes came in it is written anew always, since a registry that
-// has not heard of the push may be deleting any existing version.
-func (s *store) renewals(relied []string, cameIn func(path string) bool) []pathmap.Op {
+// has not heard of the push may be deleting any existing version. One that was deleted since
+// the request saw it comes back: the delete did not see the push.
+func (s *store) renewals(relied []reliance, cameIn func(path string) bool) []pathmap.Op {
 	var ops []pathmap.Op
 	view := s.paths.View()
-	for _, p := range relied {
-		if s.paths.Wrote(p, renewAfter) && !cameIn(p) {
+	for _, r := range relied {
+		if s.paths.Wrote(r.path, renewAfter) && !cameIn(r.path) {
 			continue
 		}
-		if e, err := view.Get(p); err == nil {
-			ops = append(ops, pathmap.Op{Path: p, Entry: &e})
+		e, err := view.Get(r.path)
+		if errors.Is(err, pathmap.ErrNotFound) {
+			e, err = r.entry, nil
+		}
+		if err == nil {
+			ops = append(ops, pathmap.Op{Path: r.path, Entry: &e})
 		}
 	}
 	return ops
@@ -79,13 +85,13 @@ func (s *store) renewals(relied []string, cameIn func(path string) bool) []pathm
 
 // besides gives the ops that accompany a request's changes: renewals of what the request
 // has relied on, and with a manifest's revision its bytes, which came in with the request.
-func (s *store) besides(r request, relied []string, changes []change) []pathmap.Op {
+func (s *store) besides(r request, relied []reliance, changes []change) []pathmap.Op {
 	manifest := r.manifestIn(changes)
-	if manifest != "" && !slices.Contains(relied, manifest) {
-		relied = append(relied, manifest)
+	if e, err := s.paths.View().Get(manifest); err == nil && !slices.ContainsFunc(relied, func(o reliance) bool { return o.path == manifest }) {
+		relied = append(relied, reliance{manifest, e})
 	}
-	relied = slices.DeleteFunc(relied, func(p string) bool {
-		return slices.ContainsFunc(changes, func(c change) bool { return c.path == p })
+	relied = slices.DeleteFunc(relied, func(o reliance) bool {
+		return slices.ContainsFunc(changes, func(c change) bool { return c.path == o.path })
 	})
 	return s.renewals(relied, func(p string) bool { return p == manifest || r.bringsBytes() })
 }

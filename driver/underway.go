@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // underway is what is remembered of one request while it runs, because the driver is called
@@ -14,27 +16,33 @@ type underway struct {
 	heard error
 
 	mu     sync.Mutex
-	relied []string // paths that the answer lets a client rely on, not renewed yet
-	held   []change // that are written with the last one of the request
-	lost   bool     // some that were held are given up
-	over   bool     // nothing can be held: the request has ended, or its end would not be noticed
+	relied []reliance // what the answer lets a client rely on, not renewed yet
+	held   []change   // that are written with the last one of the request
+	lost   bool       // some that were held are given up
+	over   bool       // nothing can be held: the request has ended, or its end would not be noticed
 }
 
-func (u *underway) add(path string) {
+// reliance is an entry on which an answer lets a client rely, as the request saw it.
+type reliance struct {
+	path  string
+	entry pathmap.Entry
+}
+
+func (u *underway) add(r reliance) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !slices.Contains(u.relied, path) {
-		u.relied = append(u.relied, path)
+	if !slices.ContainsFunc(u.relied, func(o reliance) bool { return o.path == r.path }) {
+		u.relied = append(u.relied, r)
 	}
 }
 
 // take returns what was relied on since the last call.
-func (u *underway) take() []string {
+func (u *underway) take() []reliance {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	paths := u.relied
+	all := u.relied
 	u.relied = nil
-	return paths
+	return all
 }
 
 // hold keeps a change for the request's last one; false when the request is over.
