@@ -107,6 +107,13 @@ func (r *rooms) WaitingRequests() int {
 	return len(r.misses.until)
 }
 
+// RequestsUnderWay counts the requests of which something is remembered.
+func (r *rooms) RequestsUnderWay() int {
+	r.requests.mu.Lock()
+	defer r.requests.mu.Unlock()
+	return len(r.requests.of)
+}
+
 // Compare has the map compare itself with a member, as when that appears.
 func (r *rooms) Compare(peerID string) {
 	id, err := libpeer.Decode(peerID)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,4 +200,40 @@ func fetch(t *testing.T, host, target string) []byte {
 	content, err := io.ReadAll(resp.Body)
 	must(t, errors.Join(err, resp.Body.Close()))
 	return content
+}
+
+// TestEveryWayToEndAnUpload leaves nothing out of what it acknowledges: a digest of another
+// function, no bytes at all, bytes that are here, and one blob from many clients at once, of
+// which some hang up.
+func TestEveryWayToEndAnUpload(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host := served(t, m)
+	end := func(d digest.Digest, content []byte, cut bool, after time.Duration) {
+		if exchange(t, host, http.MethodPut, startUpload(t, host)+"&digest="+d.String(), "application/octet-stream", content, cut, after) == http.StatusCreated {
+			mustAsk(t, http.StatusOK, http.MethodGet, host, "/v2/a/blobs/"+d.String())
+		}
+	}
+	for range 2 {
+		for _, content := range [][]byte{nil, randomBytes(t, 10_000)} {
+			for _, d := range []digest.Digest{digest.FromBytes(content), digest.SHA512.FromBytes(content)} {
+				at := startUpload(t, host) + "&digest=" + d.String()
+				send(t, http.StatusCreated, http.MethodPut, "http://"+host+at, "application/octet-stream", content)
+				mustAsk(t, http.StatusOK, http.MethodGet, host, "/v2/a/blobs/"+d.String())
+			}
+		}
+	}
+	for range 6 {
+		content := randomBytes(t, 10_000)
+		d := digest.FromBytes(content)
+		var clients sync.WaitGroup
+		for i := range 6 {
+			clients.Go(func() { end(d, content, i%2 == 0, time.Duration(i)*time.Millisecond) })
+		}
+		clients.Wait()
+		if linked := !missing(m, linkPath(d)); linked == missing(m, blobPath(d)) {
+			t.Errorf("a part of the blob; its link is there: %v", linked)
+		}
+	}
+	drivertest.Await(t, "ended requests are forgotten", func() bool { return m.RequestsUnderWay() == 0 })
 }
