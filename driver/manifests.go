@@ -27,8 +27,9 @@ const (
 
 // manifestFetcher brings the manifests, indexes and configs of the swarm here when their
 // entries arrive: a tag resolves also when the registry that it was pushed to is gone. It
-// works in the background, on few manifests at a time. A manifest that cannot be fetched is
-// tried again, less and less often, and soon after a member appears.
+// works in the background, on few manifests at a time, and leaves a registry that joins
+// others alone until it has caught up with them. A manifest that cannot be fetched is tried
+// again, less and less often, and soon after a member appears.
 type manifestFetcher struct {
 	r      *rooms
 	ctx    context.Context
@@ -96,8 +97,22 @@ func poke(ch chan struct{}) {
 	}
 }
 
+// awaitJoined waits until the map is as the others know it; false when the fetcher stops.
+func (f *manifestFetcher) awaitJoined() bool {
+	if f.r.join.joins {
+		select {
+		case <-f.r.paths.CaughtUp():
+		case <-f.ctx.Done():
+		}
+	}
+	return f.ctx.Err() == nil
+}
+
 // work fetches what is new.
 func (f *manifestFetcher) work() {
+	if !f.awaitJoined() {
+		return
+	}
 	for {
 		link, ok := f.next()
 		if !ok {
@@ -148,6 +163,8 @@ func (f *manifestFetcher) retry() {
 	select {
 	case <-f.r.paths.Met():
 	case <-f.ctx.Done():
+	}
+	if !f.awaitJoined() {
 		return
 	}
 	pause := backoff.NewExponentialBackOff()

@@ -37,6 +37,9 @@ func (b *bench) history(ctx context.Context) (err error) {
 	if err := b.fill(ctx, s[0]); err != nil {
 		return err
 	}
+	if err := b.settle(ctx, s); err != nil {
+		return err
+	}
 	began := time.Now()
 	joined, err := start(ctx, lab.Here(), b.binary, late)
 	if err != nil {
@@ -100,35 +103,62 @@ func (b *bench) fill(ctx context.Context, r *registry) error {
 	return err
 }
 
-// catchUp measures how long the last registry takes until its map equals the others'.
+const settleTimeout = 5 * time.Minute // for some thousands of manifests
+
+// settle waits until all registries have fetched each other's manifests, which they do in
+// the background.
+func (b *bench) settle(ctx context.Context, s swarm) error {
+	err := await(ctx, settleTimeout, func() bool {
+		for _, r := range s {
+			now, err := r.status(ctx, b.binary)
+			if err != nil || now.Blobs.Missing > 0 {
+				return false
+			}
+		}
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("manifests stay away: %w", err)
+	}
+	return nil
+}
+
+// catchUp measures how long the last registry takes until its map equals the others', and
+// until it holds the manifests.
 func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
-	first, err := s[0].mapOf(ctx, b.binary)
+	first, err := s[0].status(ctx, b.binary)
 	if err != nil {
 		return err
 	}
 	err = await(ctx, startTimeout, func() bool {
-		m, err := s[len(s)-1].mapOf(ctx, b.binary)
-		return err == nil && m.Digest == first.Digest
+		now, err := s[len(s)-1].status(ctx, b.binary)
+		return err == nil && now.Map.Digest == first.Map.Digest
 	})
 	if err != nil {
 		return fmt.Errorf("a late registry does not catch up: %w", err)
 	}
-	fmt.Fprintf(&b.tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start.\n",
-		first.Entries, short(time.Since(began)))
+	caughtUp := time.Since(began)
+	if err := b.settle(ctx, s); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b.tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start, and all %d manifests after %s.\n",
+		first.Map.Entries, short(caughtUp), first.Blobs.Here, short(time.Since(began)))
 	return nil
 }
 
-// pathMap is the path map as `ipfs status` shows it.
-type pathMap struct {
-	Entries int
-	Digest  string
+// status is what `ipfs status` shows, as far as it is looked at here.
+type status struct {
+	Map struct {
+		Entries int
+		Digest  string
+	}
+	Blobs struct{ Here, Missing int }
 }
 
-func (r *registry) mapOf(ctx context.Context, binary string) (pathMap, error) {
+func (r *registry) status(ctx context.Context, binary string) (now status, err error) {
 	out, err := exec.CommandContext(ctx, binary, "ipfs", "status", "--json", r.config).Output()
 	if err != nil {
-		return pathMap{}, err
+		return now, err
 	}
-	var status struct{ Map pathMap }
-	return status.Map, json.Unmarshal(out, &status)
+	return now, json.Unmarshal(out, &now)
 }
