@@ -87,14 +87,14 @@ func newDriver(r *rooms) *Driver {
 	return d
 }
 
-// openRooms opens everything, and does not dial any peer.
+// openRooms opens everything but the admin socket, and does not dial any peer.
 func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
 	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
 	for _, open := range []func(context.Context) error{
-		r.openDisk, r.openPeer, r.openMap, r.openTransfers, r.openAdmin,
+		r.openDisk, r.openPeer, r.openMap, r.openTransfers,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, r.Close())
@@ -107,6 +107,9 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 func (r *rooms) start() error {
 	r.sweeper = startUploadSweeper(r.path(localDir), r.blobs, r.log)
 	r.startJoining()
+	if err := r.openAdmin(); err != nil {
+		return errors.Join(err, r.Close())
+	}
 	if r.peer != nil {
 		r.manifests.start()
 		if err := r.peer.Start(); err != nil {
@@ -253,7 +256,9 @@ func (r *rooms) openTransfers(context.Context) error {
 	return err
 }
 
-func (r *rooms) openAdmin(context.Context) error {
+// openAdmin begins to answer the operator. It is called when all that a status tells is
+// known, because requests are answered at once.
+func (r *rooms) openAdmin() error {
 	var err error
 	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity, Forget: r.Forget, Verify: r.Verify})
 	if err != nil {

@@ -1,0 +1,27 @@
+package driver
+
+import (
+	"errors"
+	"testing"
+)
+
+// TestNoStatusBeforeItIsKnown: the operator is answered only once it is decided whether the
+// registry joins others. Before that it would seem to be ready.
+func TestNoStatusBeforeItIsKnown(t *testing.T) {
+	p := DefaultParameters()
+	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
+	r, err := openRooms(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	if s, err := AskStatus(t.Context(), p); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("answered before the start: %+v %v", s, err)
+	}
+	if err := r.start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := AskStatus(t.Context(), p); err != nil {
+		t.Error(err)
+	}
+}
