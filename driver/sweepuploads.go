@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,17 +26,43 @@ const (
 // uploadSweeper removes uploads that nobody goes on with, and what the registry leaves
 // of cancelled ones: it writes a hash state after it deleted the upload, and its own
 // purge then never finds the date the upload began (distribution issue 4524).
+//
+// It measures for how long an upload lies idle by the time that this process ran, because
+// the clock may be set by days while a client is uploading. The times of files count only
+// for what was idle before the start.
 type uploadSweeper struct {
 	root   string
 	blobs  *blob.Store
 	log    *logrus.Entry
+	began  time.Time
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+
+	swept bool
+	seen  map[string]sighting // by the upload's directory
+}
+
+// sighting is an upload as it was when a sweep saw it changed.
+type sighting struct {
+	lookedAt
+	at     time.Duration // since the sweeper began
+	before time.Duration // for which it had been idle then
+}
+
+// moment is when a sweep begins: by the clock, and since the sweeper began.
+type moment struct {
+	clock time.Time
+	ran   time.Duration
+}
+
+func newUploadSweeper(root string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
+	return &uploadSweeper{root: root, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{}}
 }
 
 func startUploadSweeper(root string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
+	s := newUploadSweeper(root, blobs, log)
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &uploadSweeper{root: root, blobs: blobs, log: log, cancel: cancel}
+	s.cancel = cancel
 	s.wg.Go(func() { s.run(ctx) })
 	return s
 }
@@ -49,7 +76,7 @@ func (s *uploadSweeper) run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.sweep(ctx, time.Now().Add(-s.age())); err != nil && ctx.Err() == nil {
+		if err := s.sweep(ctx, moment{time.Now(), time.Since(s.began)}); err != nil && ctx.Err() == nil {
 			s.log.WithError(err).Warn("cannot remove unfinished uploads")
 		}
 		select {
@@ -68,20 +95,51 @@ func (s *uploadSweeper) age() time.Duration {
 	return sweepAge
 }
 
-// sweep removes uploads that were last touched before the given time, and the
-// directories above uploads in which there are none.
-func (s *uploadSweeper) sweep(ctx context.Context, before time.Time) error {
+// sweep removes uploads that have been idle for long enough, and the directories above
+// uploads in which there are none. An upload that no earlier sweep has seen as it is stays:
+// after a start its client may be about to go on.
+func (s *uploadSweeper) sweep(ctx context.Context, now moment) error {
+	age, seen := s.age(), map[string]sighting{}
 	above, err := eachUpload(ctx, s.root, func(dir string) error {
+		u, err := lookAt(dir)
+		if err != nil {
+			return nil // it has ended, or is looked at again by the next sweep
+		}
+		last, ok := s.seen[dir]
+		if !ok || !last.same(u) {
+			seen[dir] = s.sight(u, now)
+			return nil
+		}
+		seen[dir] = last
+		if last.before+now.ran-last.at < age {
+			return nil
+		}
 		idle := func() bool {
 			u, err := lookAt(dir)
-			return err == nil && u.touched.Before(before)
+			return err == nil && last.same(u)
 		}
 		return s.blobs.RemoveIdle(filepath.Join(dir, "data"), idle, func() error { return os.RemoveAll(dir) })
 	})
+	if err != nil { // the sweep ended early
+		maps.Copy(s.seen, seen)
+	} else {
+		s.seen = seen
+	}
+	s.swept = true
 	for _, dir := range slices.Backward(above) {
 		_ = os.Remove(dir) // which only works on an empty one
 	}
 	return err
+}
+
+// sight notes a change of an upload. One that the first sweep sees is of an earlier run,
+// and only the clock tells for how long it has been idle.
+func (s *uploadSweeper) sight(u lookedAt, now moment) sighting {
+	found := sighting{lookedAt: u, at: now.ran}
+	if !s.swept {
+		found.before = max(0, now.clock.Sub(u.touched))
+	}
+	return found
 }
 
 // eachUpload calls f with the directory of each upload below root, and gives the

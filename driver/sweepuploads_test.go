@@ -59,13 +59,12 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 	if u := d.unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
 		t.Errorf("%+v", u)
 	}
-	sweep := func() {
-		t.Helper()
-		if err := d.sweeper.sweep(ctx, time.Now().Add(-d.sweeper.age())); err != nil {
-			t.Fatal(err)
-		}
+	s := newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	sweepAfter(t, s, 0)
+	if u := d.unfinished(); u.Count != 4 {
+		t.Errorf("%d are left of 4 whose clients may go on after the start", u.Count)
 	}
-	sweep()
+	sweepAfter(t, s, sweepEvery)
 	for name, kept := range map[string]bool{"leftover": false, "idle": false, "written": true, "young": true} {
 		if _, err := os.Stat(d.localFile(someUploads + name)); (err == nil) != kept {
 			t.Errorf("%s: %v, to be kept: %v", name, err, kept)
@@ -75,16 +74,66 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	age(t, d.localFile(someUploads), 2*time.Hour)
-	sweep()
+	s = newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	sweepAfter(t, s, 0)
+	sweepAfter(t, s, sweepEvery)
 	if u := d.unfinished(); u.Count != 2 {
 		t.Errorf("%d are left of 2 that idle for two hours while there is room", u.Count)
 	}
 	d.blobs.Room().Keep(func() (int64, error) { return -1, nil })
-	sweep()
+	sweepAfter(t, s, sweepEvery)
 	if left, err := os.ReadDir(d.path(localDir)); err != nil || len(left) > 0 {
 		t.Errorf("%v is left when there are no uploads, %v", left, err)
 	}
 	if u := d.unfinished(); u.Count != 0 || u.Oldest != nil {
 		t.Errorf("%+v", u)
 	}
+}
+
+// sweepAfter sweeps as at a time after the sweeper began.
+func sweepAfter(t *testing.T, s *uploadSweeper, ran time.Duration) {
+	t.Helper()
+	if err := s.sweep(t.Context(), moment{s.began.Add(ran), ran}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAClockThatIsSetRemovesNoUpload, in either direction: an upload goes a day after its
+// last byte, by the time that the registry ran.
+func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
+	p := DefaultParameters()
+	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
+	d, err := New(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	const days = 72 * time.Hour
+	data := someUploads + "u/data"
+	s := newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	step := func(ran, clock time.Duration, kept bool) {
+		t.Helper()
+		if err := s.sweep(t.Context(), moment{time.Now().Add(clock), ran}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(d.localFile(data)); (err == nil) != kept {
+			t.Fatalf("after %s, with the clock set by %s: %v, to be kept: %v", ran, clock, err, kept)
+		}
+	}
+	write := func(name, content string, clock time.Duration) {
+		t.Helper()
+		if err := d.PutContent(t.Context(), someUploads+"u/"+name, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		age(t, d.localFile(someUploads+"u/"+name), -clock)
+	}
+	step(0, 0, false) // there is none yet
+	write("startedat", "x", days)
+	write("data", "x", 0)
+	step(1*time.Hour, days, true)
+	step(2*time.Hour, 3*days, true)
+	write("data", "xx", -days)
+	step(20*time.Hour, -days, true)
+	step(43*time.Hour, -days, true)
+	step(44*time.Hour, -days, false)
 }

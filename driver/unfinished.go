@@ -14,8 +14,13 @@ import (
 // lookedAt is what the directory of an upload tells.
 type lookedAt struct {
 	bytes          int64 // of the disk, with hash states and notes
+	size           int64 // of all of its files
 	began, touched time.Time
 }
+
+// same reports whether nothing was written between two looks. Where the clock was set back
+// a later write does not show in touched, but in the size.
+func (u lookedAt) same(v lookedAt) bool { return u.touched.Equal(v.touched) && u.size == v.size }
 
 // lookAt looks at an upload: fs.ErrNotExist when it has ended.
 func lookAt(dir string) (u lookedAt, err error) {
@@ -36,6 +41,7 @@ func lookAt(dir string) (u lookedAt, err error) {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
 			u.bytes += st.Blocks * 512
 		}
+		u.size += info.Size()
 		if info.ModTime().After(u.touched) {
 			u.touched = info.ModTime()
 		}
