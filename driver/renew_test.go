@@ -282,23 +282,3 @@ func TestHEADOnAFullDisk(t *testing.T) {
 		return m.Deltas() > before
 	})
 }
-
-// TestADeleteInTheMiddleOfAPush, which has not seen the push, takes nothing from it that the
-// push has found and not brought again.
-func TestADeleteInTheMiddleOfAPush(t *testing.T) {
-	t.Parallel()
-	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
-	content := randomBytes(t, 100_000)
-	d := digest.FromBytes(content)
-	stageUpload(t, m, content)
-	must(t, m.Move(t.Context(), uploadData, blobPath(d)))
-	ctx, cancel := endOfUpload(t)
-	defer cancel()
-	_, err := m.Stat(ctx, blobPath(d)) // so distribution does not move the upload there
-	must(t, err)
-	must(t, m.Delete(t.Context(), blobPath(d)))
-	must(t, m.PutContent(ctx, linkPath(d), []byte(d)))
-	if missing(m, blobPath(d)) {
-		t.Error("a link without bytes was acknowledged")
-	}
-}
