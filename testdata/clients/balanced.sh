@@ -5,86 +5,12 @@
 #
 #   [UPLOADS=1000] balanced.sh bin/registry
 set -euo pipefail
-registry=$(realpath "${1:?usage: balanced.sh <registry binary>}")
-here=$(realpath "$(dirname "$0")")
-work=$(mktemp -d)
-pids=() passed=0 failed=0 skipped=0 certs=
-
-finish() {
-	local rc=$?
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-	if [ "$rc" != 0 ]; then tail -n 15 "$work"/*.log || true; fi
-	podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs system reset -f >/dev/null 2>&1 || true
-	grep " $work" /proc/mounts | cut -d' ' -f2 | sort -r | xargs -r umount -l || true
-	if [ -n "$certs" ]; then rm -rf "$certs"; fi
-	rm -rf "$work"
-	exit "$rc"
-}
-trap finish EXIT
-
-# until_ok SECONDS COMMAND…: waits until the command succeeds.
-until_ok() {
-	local deadline=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if [ "$SECONDS" -ge "$deadline" ]; then
-			echo "never succeeded: $*" >&2
-			return 1
-		fi
-		sleep 0.2
-	done
-}
-
-free_port() {
-	local port
-	for port in $(shuf -i 20000-29999 -n 200); do
-		if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-			echo "$port"
-			return
-		fi
-	done
-	return 1
-}
-
-# configure NAME BOOTSTRAPPER: writes a configuration and sets http_NAME.
-configure() {
-	declare -g "http_$1=127.0.0.1:$(free_port)"
-	local http=http_$1
-	cat >"$work/$1.yml" <<-YML
-		version: 0.1
-		storage:
-		  ipfs:
-		    datastorepath: $work/$1
-		    protectorkey: "$key"
-		    listenaddrs: /ip4/127.0.0.1/tcp/$(free_port)
-		    dataaddrs: /ip4/127.0.0.1/tcp/0
-		    bootstrappers: $2
-		http:
-		  addr: ${!http}
-		  draintimeout: 5s
-		auth:
-		  htpasswd:
-		    realm: test
-		    path: $work/htpasswd
-	YML
-}
-
-serve() {
-	"$registry" serve "$work/$1.yml" >"$work/$1.log" 2>&1 &
-	pids+=($!)
-}
-
-connected() { [ "$("$registry" ipfs status --json "$work/$1.yml" | grep -c '"connected": true')" = 2 ]; }
+. "$(dirname "$0")/../registries.sh"
+skipped=0
+trap finish_clients EXIT
 
 htpasswd -Bbn ann secret >"$work/htpasswd"
-key=$("$registry" ipfs keygen)
-configure a ""
-first=$("$registry" ipfs id "$work/a.yml" | sed -n 2p)
-configure b "$first"
-configure c "$first"
-for name in c b a; do serve "$name"; done
-for name in a b c; do until_ok 60 connected "$name"; done
+start_three "auth: {htpasswd: {realm: test, path: $work/htpasswd}}"
 
 R=127.0.0.1:$(free_port)
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
@@ -121,20 +47,6 @@ pids+=($!)
 until_ok 20 curl -sf --cacert "$work/ca.crt" -u ann:secret "https://$R/v2/"
 echo "nginx at $R before $http_a, $http_b and $http_c"
 
-# result NAME COMMAND…: runs one client's test.
-result() {
-	local name=$1
-	shift
-	if "$@" >"$work/client-$name.log" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok   $name"
-	else
-		failed=$((failed + 1))
-		echo "FAIL $name"
-		tail -n 15 "$work/client-$name.log"
-	fi
-}
-
 # content NAME: an image of a file that is unique to this run, as a tar.
 content() {
 	mkdir -p "$work/rootfs-$1"
@@ -145,8 +57,7 @@ content() {
 export SSL_CERT_FILE=$work/ca.crt DOCKER_CONFIG=$work/docker-config
 mkdir -p "$DOCKER_CONFIG"
 printf '{"auths":{"%s":{"auth":"%s"}}}' "$R" "$(printf ann:secret | base64)" >"$DOCKER_CONFIG/config.json"
-crane=$work/crane
-(cd "$here" && go build -o "$crane" github.com/google/go-containerregistry/cmd/crane)
+build_crane
 
 crane_test() {
 	local i
@@ -157,35 +68,26 @@ crane_test() {
 	done
 }
 
-docker_test() {
-	local d=(docker -H "unix://$work/docker.sock") rc=0
-	dockerd --storage-driver=vfs --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false --bridge=none \
-		--data-root "$work/docker" --exec-root "$work/docker-exec" -H "unix://$work/docker.sock" -p "$work/dockerd.pid" >"$work/dockerd.log" 2>&1 &
-	local pid=$!
+docker_test() { with_docker docker docker_steps; }
+
+docker_steps() {
 	content docker
-	until_ok 60 "${d[@]}" version && "${d[@]}" import "$work/docker.tar" "$R/docker:1" && "${d[@]}" push "$R/docker:1" &&
-		"${d[@]}" rmi "$R/docker:1" && "${d[@]}" pull "$R/docker:1" || rc=1
-	kill "$pid" && wait "$pid" || true
-	return "$rc"
+	"$@" import "$work/docker.tar" "$R/docker:1" && "$@" push "$R/docker:1" && "$@" rmi "$R/docker:1" && "$@" pull "$R/docker:1"
 }
 
-containerd_test() {
-	local dir=$work/containerd rc=0
-	mkdir -p "$dir"
-	printf 'version = 2\nroot = "%s/root"\nstate = "%s/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "%s/sock"\n' "$dir" "$dir" "$dir" >"$dir.toml"
-	containerd --config "$dir.toml" >"$work/containerd.log" 2>&1 &
-	local pid=$! c=(ctr -a "$dir/sock") to=(--user ann:secret --hosts-dir "$work/hosts")
+containerd_test() { with_containerd containerd containerd_steps; }
+
+containerd_steps() {
+	local to=(--user ann:secret --hosts-dir "$work/hosts")
 	mkdir -p "$work/hosts/$R" # without it ctr speaks plain HTTP to a loopback address
 	printf 'server = "https://%s"\n[host."https://%s"]\ncapabilities = ["pull", "resolve", "push"]\nca = "%s"\n' "$R" "$R" "$work/ca.crt" >"$work/hosts/$R/hosts.toml"
 	content containerd
-	"$crane" append --platform linux/amd64 -f "$work/containerd.tar" -t "$R/base:1"
-	until_ok 60 "${c[@]}" version && "${c[@]}" images pull "${to[@]}" --snapshotter native "$R/base:1" &&
-		"${c[@]}" images tag "$R/base:1" "$R/containerd:1" &&
-		"${c[@]}" images push "${to[@]}" "$R/containerd:1" &&
-		"${c[@]}" images rm "$R/containerd:1" &&
-		"${c[@]}" images pull "${to[@]}" --snapshotter native "$R/containerd:1" || rc=1
-	kill "$pid" && wait "$pid" || true
-	return "$rc"
+	"$crane" append --platform linux/amd64 -f "$work/containerd.tar" -t "$R/base:1" &&
+		"$@" images pull "${to[@]}" --snapshotter native "$R/base:1" &&
+		"$@" images tag "$R/base:1" "$R/containerd:1" &&
+		"$@" images push "${to[@]}" "$R/containerd:1" &&
+		"$@" images rm "$R/containerd:1" &&
+		"$@" images pull "${to[@]}" --snapshotter native "$R/containerd:1"
 }
 
 skopeo_test() {
@@ -239,17 +141,14 @@ curl_test() {
 	seq "${UPLOADS:-1000}" | xargs -P 8 -I{} bash -c 'set -euo pipefail; curl_upload {}'
 }
 
-# apart FUNCTION: runs one in a shell of its own, where a failed command ends it.
-apart() { bash -c "set -euo pipefail; $(declare -p work R crane); $(declare -f); $1"; }
-
 certs=/etc/docker/certs.d/$R # where dockerd looks; it takes no other
 mkdir -p "$certs" && cp "$work/ca.crt" "$certs/"
 for client in crane docker containerd skopeo podman curl; do
-	result "$client" apart "${client}_test"
+	result "$client" apart "${client}_test" R
 done
 for client in oras helm; do
 	if command -v "$client" >/dev/null; then
-		result "$client" apart "${client}_test"
+		result "$client" apart "${client}_test" R
 	else
 		skipped=$((skipped + 1))
 		echo "skip $client: not in PATH"

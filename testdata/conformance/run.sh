@@ -5,13 +5,10 @@
 #
 #   run.sh <registry binary> [checkout of opencontainers/distribution-spec]
 set -euo pipefail
-registry=$(realpath "${1:?usage: run.sh <registry binary> [checkout]}")
+. "$(dirname "$0")/../registries.sh"
 spec=${2:-}
-work=$(mktemp -d)
-pids=()
 finish() {
-	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-	for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+	end_processes
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -22,19 +19,8 @@ if [ -z "$spec" ]; then
 fi
 (cd "$spec/conformance" && go build -o "$work/suite" .)
 
-free_port() {
-	local port
-	for port in $(shuf -i 20000-29999 -n 200); do
-		if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-			echo "$port"
-			return
-		fi
-	done
-	return 1
-}
-
-# serve NAME STORAGE: starts a registry and sets addr_NAME.
-serve() {
+# begin NAME STORAGE: starts a registry and sets addr_NAME.
+begin() {
 	local addr
 	addr=127.0.0.1:$(free_port)
 	cat >"$work/$1.yml" <<-EOF
@@ -46,15 +32,12 @@ serve() {
 		validation: {manifests: {urls: {allow: ["^https?://"]}}}
 		http: {addr: "$addr", secret: conformance, draintimeout: 5s}
 	EOF
-	"$registry" serve "$work/$1.yml" >"$work/$1.log" 2>&1 &
-	pids+=($!)
+	serve "$1"
 	declare -g "addr_$1=$addr"
-	for _ in $(seq 100); do
-		if (exec 3<>"/dev/tcp/${addr/://}") 2>/dev/null; then return; fi
-		sleep 0.1
-	done
-	cat "$work/$1.log" >&2
-	return 1
+	until_ok 10 listens "$addr" || {
+		cat "$work/$1.log" >&2
+		return 1
+	}
 }
 
 # suite NAME ADDR: runs the whole suite; its exit code is not what is compared.
@@ -75,10 +58,10 @@ outcomes() {
 }
 
 key=$("$registry" ipfs keygen)
-serve fs "filesystem: {rootdirectory: $work/fs-data}"
-serve a "ipfs: {datastorepath: $work/a-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0}"
+begin fs "filesystem: {rootdirectory: $work/fs-data}"
+begin a "ipfs: {datastorepath: $work/a-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0}"
 first=$("$registry" ipfs id "$work/a.yml" | sed -n 2p)
-serve b "ipfs: {datastorepath: $work/b-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0, bootstrappers: $first}"
+begin b "ipfs: {datastorepath: $work/b-data, protectorkey: \"$key\", listenaddrs: /ip4/127.0.0.1/tcp/$(free_port), dataaddrs: /ip4/127.0.0.1/tcp/0, bootstrappers: $first}"
 
 suite fs "$addr_fs"
 suite a "$addr_a"
