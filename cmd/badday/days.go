@@ -98,19 +98,21 @@ func (t *trial) heals(ctx context.Context) error {
 }
 
 func killFullDay(ctx context.Context, t *trial) error {
-	p := push(ctx, t.registry, t.book, t.random, false)
-	defer p.stop()
-	pause(t.random, 100*time.Millisecond, time.Second)
-	if err := t.disk.fill(); err != nil {
-		return err
-	}
-	pause(t.random, 0, 2*time.Second)
-	t.registry.kill()
-	t.disk.empty()
-	return nil
+	return t.endFull(ctx, t.registry.kill)
 }
 
 func termFullDay(ctx context.Context, t *trial) error {
+	return t.endFull(ctx, func() {
+		took, err := t.registry.terminate()
+		t.slowest = max(t.slowest, took)
+		if err != nil {
+			t.lies = append(t.lies, fmt.Sprintf("SIGTERM on a full disk: %v after %s", err, took))
+		}
+	})
+}
+
+// endFull fills the disk while clients push, ends the registry, and empties the disk.
+func (t *trial) endFull(ctx context.Context, end func()) error {
 	p := push(ctx, t.registry, t.book, t.random, false)
 	defer p.stop()
 	pause(t.random, 100*time.Millisecond, time.Second)
@@ -118,11 +120,7 @@ func termFullDay(ctx context.Context, t *trial) error {
 		return err
 	}
 	pause(t.random, 0, 2*time.Second)
-	took, err := t.registry.terminate()
-	t.slowest = max(t.slowest, took)
-	if err != nil {
-		t.lies = append(t.lies, fmt.Sprintf("SIGTERM on a full disk: %v after %s", err, took))
-	}
+	end()
 	t.disk.empty()
 	return nil
 }
