@@ -85,6 +85,11 @@ func freeBytes(dir string) (int64, error) {
 // system without taking room that badger needs: the free bytes, less MinFree, less those
 // that the reserve file lacks. When it is not above zero, uploads and transfers have to be
 // refused.
+//
+// Headroom does not look at Writable. A datastore that takes no writes for a moment does
+// not make the disk full: a client is to try again soon (503), not when somebody has made
+// room (507), and no idle uploads have to go. Uploads go on meanwhile, and only their end,
+// which writes entries, is refused.
 func (d *Datastore) Headroom() (int64, error) {
 	free, err := freeBytes(d.dir)
 	if err != nil {
