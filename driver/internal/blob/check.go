@@ -27,11 +27,15 @@ const (
 )
 
 // CheckLeaf hashes leaf i of a blob, even if it was verified before. The error is ErrRotten
-// when the leaf is damaged, and then the blob has been set aside; ErrNotFound when the blob
-// is not here, or has no such leaf.
+// when the leaf is damaged, and then the blob has been set aside, or, when it had been, the
+// leaf is none of its Remains any more; ErrNotFound when the blob is not here, or has no
+// such leaf.
 func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	f, err := s.Open(c)
-	if err != nil {
+	if errors.Is(err, ErrNotFound) {
+		err = s.checkRemains(ctx, c, i)
+	}
+	if f == nil {
 		return err
 	}
 	defer f.Close()

@@ -70,6 +70,7 @@ func (p *Partial) Close() error {
 	err := p.closeFiles()
 	p.mu.Lock()
 	done, useless := p.done, p.full && !p.store.rot.has(p.layout.Root) // whose copy may be the only one left
+	p.store.rot.right(p.layout.Root, p.have, p.claimed)
 	p.mu.Unlock()
 	p.unpin()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // until they are whole again. The index holds the same set for the next start.
 type rot struct {
 	mu    sync.Mutex
-	of    map[cid.Cid]int64 // their sizes
+	of    map[cid.Cid]Remains
 	found func(Ref)
 }
 
@@ -27,9 +27,9 @@ func (r *rot) add(ref Ref) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
-		r.of = map[cid.Cid]int64{}
+		r.of = map[cid.Cid]Remains{}
 	}
-	r.of[ref.CID] = ref.Size
+	r.of[ref.CID] = Remains{Size: ref.Size} // none of it is known to be right
 }
 
 func (r *rot) drop(c cid.Cid) {
@@ -52,8 +52,8 @@ func (s *Store) Rotten() []Ref {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
 	refs := make([]Ref, 0, len(s.rot.of))
-	for c, size := range s.rot.of {
-		refs = append(refs, Ref{CID: c, Size: size})
+	for c, m := range s.rot.of {
+		refs = append(refs, Ref{CID: c, Size: m.Size})
 	}
 	slices.SortFunc(refs, func(a, b Ref) int { return strings.Compare(a.CID.String(), b.CID.String()) })
 	return refs

@@ -110,7 +110,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, from int64, part []byte, how terms) error {
 	guard := newGuard(j, r, cut)
 	defer guard.stop()
-	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, from+int64(len(part)), how)
+	body, err := j.span(ctx, r.id, from, from+int64(len(part)), how)
 	if err != nil {
 		return err
 	}

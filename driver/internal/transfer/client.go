@@ -101,9 +101,9 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 
 // holds asks what a member has of a blob: all, some leaves, or nothing. An error means that
 // there was no answer. With telling the member learns that self is fetching the blob, and
-// is asked which leaves it has if it is fetching the blob, too; otherwise that set is
-// empty.
-func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bool) (whole bool, some leafSet, err error) {
+// is asked which leaves it has if it is fetching the blob, too, or its copy is damaged;
+// otherwise that set is empty. A nil part is nothing.
+func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bool) (whole bool, some *part, err error) {
 	path := "blobs/" + ref.CID.String()
 	if telling {
 		path += "?" + fetchingParam
@@ -115,15 +115,17 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bo
 	if !errors.Is(err, errGone) {
 		return false, nil, err
 	}
-	if resp.Header.Get(partialHeader) == "" {
+	how := resp.Header.Get(partialHeader)
+	if how == "" {
 		return false, nil, nil
 	}
+	some = &part{damaged: how == damaged}
 	if !telling {
-		return false, leafSet{}, nil
+		return false, some, nil
 	}
-	some, err = c.have(ctx, id, ref)
+	some.leaves, err = c.have(ctx, id, ref)
 	if errors.Is(err, errGone) {
-		return false, leafSet{}, nil // it has just begun
+		err = nil // it has just begun, or just lost it
 	}
 	return false, some, err
 }

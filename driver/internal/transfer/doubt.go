@@ -120,6 +120,9 @@ func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid
 		return nil
 	}
 	size, err := t.cfg.Blobs.Size(c)
+	if m, ok := t.cfg.Blobs.Remains(c); ok && err != nil {
+		size, err = m.Size, nil
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,8 @@ func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid
 }
 
 // weighDoubts checks the leaves that members doubt. When a doubt is right, the blob is set
-// aside, all of it is hashed, and its damaged leaves are fetched anew.
+// aside, all of it is hashed, and its damaged leaves are fetched anew. A leaf that has rotted
+// since is not offered any more.
 func (t *Transfers) weighDoubts() {
 	for {
 		select {

@@ -28,18 +28,18 @@ type question struct {
 
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
-	some   map[peer.ID]leafSet
+	some   map[peer.ID]*part
 	silent bool // some did not answer
 }
 
 // answers gives what is known so far.
-func (q *question) answers() (whole []peer.ID, some map[peer.ID]leafSet, silent bool) {
+func (q *question) answers() (whole []peer.ID, some map[peer.ID]*part, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.whole), maps.Clone(q.some), q.silent
 }
 
-func (q *question) note(id peer.ID, whole bool, some leafSet, err error) {
+func (q *question) note(id peer.ID, whole bool, some *part, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -83,7 +83,7 @@ func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question
 	}
 	q := &question{
 		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
-		done: make(chan struct{}), some: map[peer.ID]leafSet{},
+		done: make(chan struct{}), some: map[peer.ID]*part{},
 	}
 	s.known[ref] = q
 	go func() {

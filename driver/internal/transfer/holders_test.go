@@ -65,5 +65,5 @@ func TestLeavesThatThereAreNot(t *testing.T) {
 	liar.boastful(104) // whole bytes
 	_, some, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)
 	require.NoError(t, err)
-	require.Len(t, some, 13)
+	require.Len(t, some.leaves, 13)
 }

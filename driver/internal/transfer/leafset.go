@@ -22,6 +22,16 @@ func (s leafSet) merge(o leafSet) {
 	}
 }
 
+// meets reports whether another set has a leaf of this one.
+func (s leafSet) meets(o leafSet) bool {
+	for i := range min(len(s), len(o)) {
+		if s[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s leafSet) count() (n int) {
 	for _, b := range s {
 		n += bits.OnesCount8(b)

@@ -68,13 +68,11 @@ func (m *mender) run() {
 	}
 }
 
-// mend hashes what is here of a blob once, and again only when a member has the rest.
+// mend hashes what is here of a blob once, and again only when a member has more of it.
 func (m *mender) mend(ref blob.Ref) {
 	ctx := m.t.ctx
-	if m.tried.Has(ref.CID) {
-		if holders, err := m.t.Holders(ctx, ref); err != nil || len(holders) == 0 {
-			return
-		}
+	if m.tried.Has(ref.CID) && !m.t.restElsewhere(ctx, ref) {
+		return
 	}
 	bad, err := m.t.Mend(ctx, ref)
 	if ctx.Err() != nil {

@@ -41,9 +41,5 @@ func (j *job) copyLeaf(ctx context.Context, leaf int) bool {
 	}
 	c, _, _ := j.plan.layout.Leaf(leaf)
 	b, err := j.t.cfg.Blobs.Block(ctx, c)
-	if err != nil || j.put(leaf, b) != nil {
-		return false
-	}
-	j.plan.arrived(leaf)
-	return true
+	return err == nil && j.put(leaf, b) == nil
 }

@@ -51,13 +51,13 @@ func leafTime(rate float64, usual time.Duration) time.Duration {
 }
 
 // offers returns the holders that can be asked now, best first, and the other registries
-// that fetch the blob.
+// that fetch the blob. One whose copy is damaged is not among these.
 func (r *roster) offers() (offers []*offer, others []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fastest := 0.0
 	for id, h := range r.by {
-		if !h.whole && !h.rests() {
+		if !h.whole && !h.damaged && !h.rests() {
 			others = append(others, id)
 		}
 		if h.usable() {

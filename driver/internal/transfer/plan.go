@@ -44,7 +44,6 @@ type plan struct {
 	mu      sync.Mutex
 	layout  *blob.Layout  // nil until begin
 	partial *blob.Partial // nil until begin
-	here    leafSet       // verified, as far as this transfer has looked
 	unseen  leafSet       // not looked for yet in the other blobs that are here
 	claims  []*run
 	wants   []*want
@@ -54,7 +53,7 @@ func (p *plan) begin(layout *blob.Layout, partial *blob.Partial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.layout, p.partial = layout, partial
-	p.here, p.unseen = newLeafSet(layout.Leaves()), fullLeafSet(layout.Leaves())
+	p.unseen = fullLeafSet(layout.Leaves())
 }
 
 // blob is what has arrived; nil until the layout is known.
@@ -67,25 +66,26 @@ func (p *plan) blob() *blob.Partial {
 // has reports whether leaf i is here and verified.
 func (p *plan) has(i int) bool {
 	partial := p.blob()
-	if partial == nil || !partial.Have(i) {
-		return false
-	}
-	p.arrived(i)
-	return true
-}
-
-func (p *plan) arrived(i int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.here.add(i)
+	return partial != nil && partial.Have(i)
 }
 
 // verified returns the leaves that others may ask for; nil until the layout is known. It
-// hashes nothing: a leaf that an earlier run left counts only once it was read.
+// hashes nothing: a leaf that an earlier run left counts only once it was hashed.
 func (p *plan) verified() leafSet {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.here)
+	partial := p.blob()
+	if partial == nil {
+		return nil
+	}
+	return partial.Verified()
+}
+
+// absent returns the leaves that have to be fetched; nil until the layout is known.
+func (p *plan) absent() leafSet {
+	partial := p.blob()
+	if partial == nil {
+		return nil
+	}
+	return partial.Absent()
 }
 
 // seen marks leaves as free to be fetched, because no other blob here has them.
@@ -191,7 +191,6 @@ func (p *plan) skip(r *run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	leaf := r.from
-	p.here.add(leaf)
 	r.from++
 	r.twice = false
 	for _, o := range p.claims {

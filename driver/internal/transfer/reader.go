@@ -19,6 +19,7 @@ type reader struct {
 	ctx    context.Context // of whoever reads
 	offset int64
 	want   *want
+	sure   bool          // what it reads is followed by the rest, as far as can be known
 	rest   io.ReadCloser // streams what the transfer could not keep; nil: the transfer keeps it
 	once   sync.Once
 }
@@ -88,7 +89,8 @@ func (r *reader) readHere(b []byte) (int, error) {
 	return 0, fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, err)
 }
 
-// await waits until the byte at the offset is here.
+// await waits until the byte at the offset is here. While only damaged copies are known, the
+// first byte waits for all of the blob, so that an error can still become a status.
 func (r *reader) await() error {
 	leaf := leafAt(r.offset)
 	r.job.plan.move(r.want, leaf, true)
@@ -96,7 +98,8 @@ func (r *reader) await() error {
 	r.job.changed.raise()
 	for {
 		changed := r.job.changed.wait()
-		if r.job.plan.has(leaf) {
+		if r.job.plan.has(leaf) && (r.sure || !r.job.roster.torn()) {
+			r.sure = true
 			return nil
 		}
 		select {

@@ -27,6 +27,7 @@ type holder struct {
 	guessed  bool    // it did not say that its copy is whole
 	fed      bool    // it fetched the blob at the same time as this registry
 	some     leafSet // when not whole
+	damaged  bool    // when not whole: it is not fetching the rest
 	busy     int     // streams in use
 	failures int     // since it last delivered
 	until    time.Time
@@ -44,14 +45,19 @@ func (h *holder) rests() bool { return time.Now().Before(h.until) }
 // usable reports whether the holder can be asked for something now.
 func (h *holder) usable() bool { return !h.rests() && h.has(anyLeaf) }
 
-// add notes what a member has just said it has; it need not rest any more. A member that
-// does not have the whole blob is fetching it.
-func (r *roster) add(id peer.ID, whole bool, some leafSet) {
+// add notes what a member has just said it has: the whole blob when some is nil; it need not
+// rest any more. A member that has only some of it is fetching it, unless its copy is
+// damaged.
+func (r *roster) add(id peer.ID, some *part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.holder(id)
-	h.whole, h.some, h.until, h.guessed = whole, some, time.Time{}, false
-	h.fed = h.fed || !whole
+	h.whole, h.some, h.damaged = some == nil, nil, false
+	h.until, h.guessed = time.Time{}, false
+	if some != nil {
+		h.some, h.damaged = some.leaves, some.damaged
+		h.fed = h.fed || !h.damaged
+	}
 }
 
 // holder is the entry of a member, a new one perhaps; mu is held.
@@ -69,7 +75,7 @@ func (r *roster) meet(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if h := r.holder(id); !h.whole || h.guessed {
-		h.whole, h.guessed, h.fed = false, false, true
+		h.whole, h.guessed, h.damaged, h.fed = false, false, false, true
 	}
 }
 
@@ -201,6 +207,7 @@ func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
 		h.fail(r.pace)
 	default:
 		h.some, h.whole = have, have.count() == leaves
+		h.damaged = h.damaged && !h.whole
 	}
 }
 
@@ -236,9 +243,27 @@ func (r *roster) enough() bool {
 }
 
 // empty reports whether no member is known that has any of the blob, or had some when it
-// was last reached.
-func (r *roster) empty() bool {
-	return !r.any(func(h *holder) bool { return h.has(anyLeaf) && !h.guessed })
+// was last reached. A damaged copy counts only when it has one of the absent leaves, which
+// are nil when they are not known yet.
+func (r *roster) empty(absent leafSet) bool {
+	return !r.any(func(h *holder) bool {
+		return h.has(anyLeaf) && !h.guessed && (!h.damaged || absent == nil || h.some.meets(absent))
+	})
+}
+
+// damaged reports whether a member has only what is right of a damaged copy.
+func (r *roster) damaged(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.by[id]
+	return h != nil && h.damaged
+}
+
+// torn reports whether only damaged copies are known, of which it is not sure that they
+// make a whole one.
+func (r *roster) torn() bool {
+	return r.any(func(h *holder) bool { return h.damaged }) &&
+		!r.any(func(h *holder) bool { return !h.damaged && h.has(anyLeaf) })
 }
 
 // faster reports whether another holder that could be asked for a leaf now sends twice as

@@ -113,6 +113,114 @@ func TestARestartMendsWhatWasSetAside(t *testing.T) {
 	a.requireSound(ref, content)
 }
 
+// torn are registries whose copies of one blob were set aside, each with its own wrong
+// leaves, while none could reach another. What is right of them is known.
+func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...func(*registry)) (rs []*registry, ref blob.Ref) {
+	t.Helper()
+	for range wrong {
+		rs = append(rs, town.registry(t, change...))
+	}
+	for _, r := range rs {
+		ref = r.push(content)
+		r.kill()
+	}
+	for i, r := range rs {
+		for _, leaf := range wrong[i] {
+			r.flip(ref, leaf)
+		}
+		require.ErrorIs(t, r.blobs.CheckLeaf(t.Context(), ref.CID, wrong[i][0]), blob.ErrRotten)
+		eventually(t, func() bool { _, ok := r.blobs.Remains(ref.CID); return ok && r.transfers.Active() == 0 }, "it is not hashed")
+	}
+	return rs, ref
+}
+
+// neverMends leaves it to readers, after one attempt, to have a damaged blob mended.
+func neverMends(r *registry) { r.pace.mend = 64 * never }
+
+func TestDamagedCopiesCompleteEachOther(t *testing.T) {
+	var town town
+	content := random(56, 6*mib+5)
+	rs, ref := town.torn(t, content, [][]int{{1, 4}, {3}, {0, 1}}, mendsSoon)
+	for _, r := range rs {
+		r.revive()
+	}
+	for _, r := range rs {
+		r.requireSound(ref, content)
+		require.Less(t, r.received(), int64(4*mib), "leaves that were right were fetched")
+	}
+}
+
+// TestAReadOfDamagedCopies is served by what is right of them, also to a registry that has
+// none itself.
+func TestAReadOfDamagedCopies(t *testing.T) {
+	var town town
+	content := random(57, 5*mib+5)
+	rs, ref := town.torn(t, content, [][]int{{0}, {2, 4}}, neverMends)
+	c := town.registry(t)
+	for _, r := range rs {
+		r.revive()
+	}
+	c.requirePull(ref, content)
+	c.kill()
+	for _, r := range rs {
+		r.requirePull(ref, content)
+		r.requireSound(ref, content)
+		require.Less(t, r.received(), int64(4*mib), "leaves that were right were fetched")
+	}
+}
+
+// TestCopiesThatAreDamagedInOnePlace: no client gets the beginning of what has no end, and
+// none waits for it.
+func TestCopiesThatAreDamagedInOnePlace(t *testing.T) {
+	var town town
+	patience := func(r *registry) {
+		neverMends(r)
+		r.pace.stall, r.pace.trickle = never, never
+	}
+	content := random(58, 5*mib+5)
+	rs, ref := town.torn(t, content, [][]int{{3}, {1, 3}}, patience)
+	c := town.registry(t, patience)
+	for _, r := range rs {
+		r.revive()
+	}
+	for _, r := range append(rs, c) {
+		_, err := r.transfers.Open(t.Context(), ref, 0)
+		requireUnavailable(t, err)
+	}
+	held, ok := rs[1].blobs.Remains(ref.CID)
+	require.True(t, ok)
+	require.True(t, held.Has(1), "what can be mended is not")
+	c.push(content)
+	for _, r := range rs {
+		r.requirePull(ref, content)
+	}
+}
+
+// TestRemainsThatRot are not offered any more once a member has found that out.
+func TestRemainsThatRot(t *testing.T) {
+	var town town
+	content := random(59, 5*mib)
+	rs, ref := town.torn(t, content, [][]int{{3}}, neverMends)
+	a, c := rs[0], town.registry(t)
+	a.revive()
+	overwrite(t, filepath.Join(a.dir, "staging", ref.CID.String()+".partial"), 1)
+	_, err := c.pull(ref, 0)
+	requireUnavailable(t, err)
+	eventually(t, func() bool {
+		m, ok := a.blobs.Remains(ref.CID)
+		return ok && !m.Has(1) && m.Has(0) && !m.Has(3)
+	}, "what rotted is offered")
+	require.ErrorIs(t, a.blobs.CheckLeaf(t.Context(), ref.CID, 1), blob.ErrNotFound)
+	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, 2*mib, terms("").and(remainsParam))
+	require.ErrorIs(t, err, errNotYet)
+	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, anyway)
+	require.ErrorIs(t, err, errGone)
+	body, err := c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, terms("").and(remainsParam))
+	require.NoError(t, err)
+	readExactly(t, body, content[:mib])
+	require.NoError(t, body.Close())
+}
+
 // TestALiarCostsLittle: a member that doubts leaves that are right has some of them
 // hashed, and nothing is fetched.
 func TestALiarCostsLittle(t *testing.T) {

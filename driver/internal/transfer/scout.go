@@ -114,9 +114,9 @@ func (j *job) note(q *question, noted map[peer.ID]bool) {
 	for _, id := range whole {
 		some[id] = nil
 	}
-	for id, leaves := range some {
+	for id, p := range some {
 		if !noted[id] && !j.t.grudges.holds(id, j.ref.CID) {
-			j.roster.add(id, leaves == nil, leaves)
+			j.roster.add(id, p)
 		}
 		noted[id] = true
 	}
@@ -135,7 +135,7 @@ func (j *job) noteAsked(ids []peer.ID) {
 // failed or did not answer may come back: then the job waits its whole time.
 func (j *job) despair(silent bool) {
 	bitswap := j.t.cfg.Bitswap != nil && (j.bitswapWorks.Load() || !j.bitswapFailed.Load())
-	if !silent && !bitswap && j.roster.empty() && !j.plan.hashing.Load() && j.still() >= j.t.pace.nobody {
+	if !silent && !bitswap && j.roster.empty(j.plan.absent()) && !j.plan.hashing.Load() && j.still() >= j.t.pace.nobody {
 		j.cancel(errNobody)
 	}
 }

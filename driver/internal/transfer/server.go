@@ -21,7 +21,7 @@ import (
 const Protocol protocol.ID = "/distribution-ipfs/blobs/1.0.0"
 
 const (
-	// partialHeader marks the 404 for a blob of which leaves are here.
+	// partialHeader marks the 404 for a blob of which leaves are here, and says why not all.
 	partialHeader = "Blob-Partial"
 	// fetchingParam means that the asking registry is fetching the blob itself.
 	fetchingParam = "fetching"
@@ -51,7 +51,9 @@ func (t *Transfers) newServer() *http.Server {
 //	                                then ranges that begin in such a leaf are answered,
 //	                                and with ?wait=<duration> those in a leaf that will be;
 //	                                with ?relay perhaps a 300 whose Blob-Relays header
-//	                                names who has the bytes earlier (relays)
+//	                                names who has the bytes earlier (relays);
+//	                                with ?remains also what is right of a damaged blob,
+//	                                for which the header says so
 //	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
 //	POST      /v1/blobs/<cid>/doubt?leaf=<n>
 //	                                who asks got other bytes than that leaf's; 202 when
@@ -131,6 +133,9 @@ func (t *Transfers) serveBlob(w http.ResponseWriter, r *http.Request, c cid.Cid)
 		}
 		f, err = t.cfg.Blobs.Open(c) // a transfer may have ended just now
 	}
+	if errors.Is(err, blob.ErrNotFound) {
+		return t.serveRemains(w, r, c)
+	}
 	if err != nil {
 		return err
 	}
@@ -153,7 +158,7 @@ func (j *job) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	from, _, ok := rangeOf(r)
 	if !ok {
-		w.Header().Set(partialHeader, "true")
+		w.Header().Set(partialHeader, arriving)
 		return blob.ErrNotFound
 	}
 	if r.URL.Query().Has(waitParam) {
@@ -213,6 +218,8 @@ func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid)
 		if have == nil {
 			have = leafSet{} // of nothing yet
 		}
+	} else if m, ok := t.cfg.Blobs.Remains(c); ok {
+		have = m.Right
 	}
 	if have == nil {
 		return errors.Join(err, blob.ErrNotFound)

@@ -86,7 +86,7 @@ func (j *job) receive(r *run, buf []byte) error {
 	}
 	_, from, _ := j.plan.layout.Leaf(leaf)
 	_, last, length := j.plan.layout.Leaf(to - 1)
-	body, err := j.t.client.span(ctx, r.id, j.ref.CID, from, last+length, r.terms)
+	body, err := j.span(ctx, r.id, from, last+length, r.terms)
 	if err != nil {
 		return because(ctx, r.id, err)
 	}
@@ -205,6 +205,5 @@ func (j *job) leafByBitswap(leaf int) error {
 		return err
 	}
 	j.bitswapWorks.Store(true)
-	j.plan.arrived(leaf)
 	return nil
 }
