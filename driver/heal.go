@@ -52,7 +52,7 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 	case r.manifest && (r.method == http.MethodPut || r.method == http.MethodHead) && e.Size <= smallBlob:
 		err := s.fetchSoon(ctx, e)
 		switch {
-		case room.Is(err) && r.method == http.MethodHead:
+		case errors.Is(err, transfer.ErrNotKept) && r.method == http.MethodHead:
 			return s.findHolder(ctx, path, e) // GET would stream the blob
 		case room.Is(err):
 			return err

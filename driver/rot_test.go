@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 )
 
 // fileOf is where a member keeps the bytes of a path.
@@ -288,6 +289,52 @@ func TestHEADOfADamagedManifest(t *testing.T) {
 	for range 2 { // the first finds that it is damaged
 		if _, err := m.Stat(asRequest(t, http.MethodHead, "vars.reference"), path); !isRefusal(err) {
 			t.Error(err)
+		}
+	}
+}
+
+// TestRotOnAFullDisk: what cannot be set aside is not read, members' bytes are passed on,
+// and what is damaged is mended when there is room.
+func TestRotOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	key := drivertest.Key(t)
+	p := drivertest.Parameters(t, key)
+	p.SyncTimeout, p.FetchTimeout = time.Second, 2*time.Second
+	smalldisk.Mount(t, p.DatastorePath, "size=320m")
+	a := drivertest.Start(t, p)
+	q := drivertest.Parameters(t, key)
+	q.Bootstrappers = a.Addresses()
+	b := drivertest.Start(t, q)
+	drivertest.AwaitMesh(t, a, b)
+	contents := map[string][]byte{}
+	for _, size := range []int{700, 3*leafSize + 5, 2*leafSize + 1} {
+		content := randomBytes(t, size)
+		path := pushBlob(t, a, content)
+		contents[path] = content
+		requireSame(t, get(t, b, path), content)
+	}
+	drivertest.Await(t, "b keeps all", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+	free := smalldisk.Fill(t, p.DatastorePath, 0)
+	for path, content := range contents {
+		flipBit(t, fileOf(t, a, path), int64(len(content)/2), false)
+		requireRead(t, a, path, content)
+		if _, err := a.Stat(asRequest(t, http.MethodHead, "vars.reference"), path); err != nil {
+			t.Errorf("HEAD: %v", err)
+		}
+	}
+	b.Stop()
+	for path := range contents {
+		if got, err := readFrom(a, path, 0); !isRefusal(err) {
+			t.Errorf("nobody has it: %d bytes, %v", len(got), err)
+		}
+	}
+	free()
+	b.Restart()
+	drivertest.AwaitMesh(t, a, b)
+	drivertest.Await(t, "all is mended", func() bool { return len(damaged(a)) == 0 })
+	for path, content := range contents {
+		if got, err := os.ReadFile(fileOf(t, a, path)); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("the file is not what it was: %v", err)
 		}
 	}
 }

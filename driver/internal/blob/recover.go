@@ -86,9 +86,9 @@ func (s *Store) checkRecord(ctx context.Context, root cid.Cid, size int64) error
 		s.account(1, size)
 		return nil
 	case err == nil:
-		s.log.Warnf("blob %s has %d bytes on disk instead of %d: set aside, to be fetched again", root, info.Size(), size)
 		s.account(1, size) // which setting it aside takes back
-		return s.setAside(ctx, Ref{CID: root, Size: size})
+		s.trySetAside(ctx, Ref{CID: root, Size: size}, fmt.Errorf("%d bytes instead of %d: %w", info.Size(), size, ErrRotten))
+		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}

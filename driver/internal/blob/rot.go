@@ -87,19 +87,26 @@ func (s *Store) condemn(ref Ref, of stamp, why error) {
 	if err != nil || stampOf(info) != of {
 		return
 	}
-	log := s.log.WithError(why).WithField("cid", ref.CID)
 	if err := s.deletable(ref.CID); err != nil {
-		log.Warn("a blob is damaged on disk, and is being pushed: it is looked at again when it is next read")
+		s.log.WithError(why).WithField("cid", ref.CID).
+			Warn("a blob is damaged on disk, and is being pushed: it is looked at again when it is next read")
 		s.proofs.forget(ref.CID)
 		return
 	}
-	if err := s.setAside(context.Background(), ref); err != nil {
-		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: it is not served; see to the disk")
-	} else {
-		log.Warn("a blob is damaged on disk: set aside, to be fetched from another member, or pushed again")
-	}
+	s.trySetAside(context.Background(), ref, why)
 	unlock()
 	s.rot.tell(ref)
+}
+
+// trySetAside is setAside for a blob that counts as damaged also when that fails, for
+// example on a full disk: then its file stays where it is, and nobody reads it.
+func (s *Store) trySetAside(ctx context.Context, ref Ref, why error) {
+	log := s.log.WithError(why).WithField("cid", ref.CID)
+	if err := s.setAside(ctx, ref); err != nil {
+		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: its file is not served; see to the disk")
+		return
+	}
+	log.Warn("a blob is damaged on disk: set aside, to be fetched from another member, or pushed again")
 }
 
 // setAside turns the file of a blob into that of a partial one, of which each leaf is
@@ -124,17 +131,18 @@ func (s *Store) setAside(ctx context.Context, ref Ref) error {
 	return s.index.unfinish(ctx, ref.CID, ref.Size)
 }
 
-// stageAgain gives the file of a blob the name of a partial one, with a mark on each
-// leaf.
+// stageAgain gives the file of a blob the name of a partial one, with a mark on each leaf.
+// Without marks all of it would be fetched, and what is right of it be lost to others.
 func (s *Store) stageAgain(ref Ref) error {
 	leaves := profile().leaves(ref.Size)
 	marks := newBitmap(leaves)
 	for i := range leaves {
 		marks.set(i)
 	}
-	// A file without marks is fetched as a whole.
-	err := os.WriteFile(s.marksPath(ref.CID), marks, 0o600)
-	err = errors.Join(err, os.Rename(s.path(ref.CID), s.partialPath(ref.CID)))
+	if err := os.WriteFile(s.marksPath(ref.CID), marks, 0o600); err != nil {
+		return errors.Join(err, removeFiles(s.marksPath(ref.CID)))
+	}
+	err := os.Rename(s.path(ref.CID), s.partialPath(ref.CID))
 	err = errors.Join(err, os.Truncate(s.partialPath(ref.CID), ref.Size))
 	return errors.Join(err, syncDir(s.staging), syncDir(s.blobs))
 }
@@ -169,9 +177,7 @@ func (s *Store) recoverRotten(ctx context.Context) error {
 		if !recorded { // and so not counted
 			s.account(1, ref.Size)
 		}
-		if err := s.setAside(ctx, ref); err != nil {
-			return fmt.Errorf("set aside %s: %w", ref.CID, err)
-		}
+		s.trySetAside(ctx, ref, ErrRotten)
 	}
 	return nil
 }

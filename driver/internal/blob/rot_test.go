@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-datastore"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // read reads a blob as a client gets it.
@@ -378,4 +380,36 @@ func TestARestartBetweenTheIntentionAndTheRename(t *testing.T) {
 	require.Empty(t, d.salvage(ref))
 	d.requireRead(ref, content)
 	d.requireUsage(1, ref.Size)
+}
+
+// refusing is a datastore that takes no writes, as on a full disk.
+type refusing struct{ datastore.Batching }
+
+func (refusing) Batch(context.Context) (datastore.Batch, error)   { return nil, unix.ENOSPC }
+func (refusing) Put(context.Context, datastore.Key, []byte) error { return unix.ENOSPC }
+func (refusing) Delete(context.Context, datastore.Key) error      { return unix.ENOSPC }
+
+// TestRotThatCannotBeSetAside keeps no registry from starting, and is read nowhere.
+func TestRotThatCannotBeSetAside(t *testing.T) {
+	d := newDisk(t)
+	content := random(1, 3*LeafSize+1)
+	ref, noted := d.adopt(content), d.adopt(content[1:])
+	require.NoError(t, os.Truncate(d.store.path(ref.CID), ref.Size-1))
+	require.NoError(t, d.store.index.addRotten(t.Context(), noted))
+	var err error
+	d.store, err = Open(d.dir, refusing{d.badger}, d.store.log)
+	require.NoError(t, err)
+	for _, r := range []Ref{ref, noted} {
+		_, err = d.read(r, 0)
+		require.ErrorIs(t, err, ErrNotFound)
+		require.True(t, d.store.IsRotten(r.CID))
+		_, err = d.store.Salvage(t.Context(), r)
+		require.ErrorIs(t, err, unix.ENOSPC)
+		require.FileExists(t, d.store.path(r.CID))
+	}
+	d.restart()
+	require.Equal(t, []int{3}, d.salvage(ref))
+	require.Empty(t, d.salvage(noted))
+	d.requireRead(noted, content[1:])
+	d.requireUsage(1, noted.Size)
 }

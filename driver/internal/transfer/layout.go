@@ -25,7 +25,7 @@ func (j *job) open() error {
 	}
 	partial, err := j.t.cfg.Blobs.Partial(layout, inner)
 	if err != nil {
-		return err
+		return notKept(err)
 	}
 	j.line = newLine(j.t.cfg.Swarm.ID(), layout.Leaves())
 	j.plan.begin(layout, partial)

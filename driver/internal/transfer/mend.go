@@ -30,15 +30,18 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 	return bad, errors.Join(err, p.Close())
 }
 
-// awaitMending waits for all of a damaged blob, unless a member has it whole. While it is
-// possible that no member has the rest, no byte is sent, so that an error can still become
-// a status.
+// awaitMending waits for all of a damaged blob, unless a member has it whole, or it cannot
+// be kept. While it is possible that no member has the rest, no byte is sent, so that an
+// error can still become a status.
 func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
 	holders, err := t.Holders(ctx, ref)
 	if err != nil || len(holders) > 0 {
 		return err
 	}
-	return t.Fetch(ctx, ref)
+	if err = t.Fetch(ctx, ref); mayStream(err) {
+		return nil // it is streamed, if a member has it after all
+	}
+	return err
 }
 
 // mender mends blobs that were set aside, one at a time: each at once, and when no member

@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // reader reads a blob while it arrives. When the transfer fails, reading fails where bytes
@@ -52,10 +51,10 @@ func (r *reader) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// divert goes on by streaming the rest when the transfer failed because the disk is full,
-// and leaves the transfer, so that its disk space is freed. Any other error stays.
+// divert goes on by streaming the rest when the transfer failed because the blob cannot be
+// kept, and leaves the transfer, so that its disk space is freed. Any other error stays.
 func (r *reader) divert(err error) error {
-	if !room.IsFull(err) {
+	if !mayStream(err) {
 		return err
 	}
 	rest, err := r.job.t.stream(r.ctx, r.job.ref, r.offset, err)

@@ -22,8 +22,7 @@ const (
 	maxStreamed = 64
 )
 
-// stream reads a blob for which there is no room: its leaves come one after the other from
-// a member, are verified, handed to the one reader, and not kept. Its job finds holders,
+// stream reads a blob that cannot be kept: its leaves come one after the other from a member, are verified, handed to the one reader, and not kept. Its job finds holders,
 // and is not shared, since it cannot feed others that fetch the blob. Like a file a stream
 // is for one goroutine.
 type stream struct {
@@ -38,14 +37,14 @@ type stream struct {
 	done   chan struct{} // closed when all of its goroutines have ended
 }
 
-// stream opens a stream, as Open does. full is why the blob cannot be kept, and is returned
+// stream opens a stream, as Open does. why is why the blob cannot be kept, and is returned
 // when there are too many streams.
-func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full error) (io.ReadCloser, error) {
+func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, why error) (io.ReadCloser, error) {
 	s := &stream{
 		j: newJob(t, ref, purpose{leaf: -1}), ctx: ctx, offset: offset,
 		leaves: make(chan []byte, window), done: make(chan struct{}),
 	}
-	if err := t.admit(s, full); err != nil {
+	if err := t.admit(s, why); err != nil {
 		s.j.cancel(err)
 		return nil, err
 	}
@@ -57,14 +56,14 @@ func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, full
 	return s, nil
 }
 
-// admit counts a stream until dismiss, and makes Close wait for it; full when there are too
-// many.
-func (t *Transfers) admit(s *stream, full error) error {
+// admit counts a stream until dismiss, and makes Close wait for it; the error is why when
+// there are too many.
+func (t *Transfers) admit(s *stream, why error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case len(t.streams) == maxStreamed:
-		return full
+		return why
 	case t.closed:
 		return fmt.Errorf("fetch %s: %w", s.j.ref.CID, ErrClosing)
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Swarm is what transfers need of the network; a Peer fits.
@@ -131,8 +130,8 @@ func (t *Transfers) serve(l net.Listener) {
 
 // Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched:
 // Open returns when the first byte wanted has arrived and is verified, and reads go on
-// while the rest arrives; ctx bounds them, too. A blob for which there is no room is
-// streamed from the members, verified, and not kept. The error, from Open or from a read,
+// while the rest arrives; ctx bounds them, too. A blob that cannot be kept, for example for
+// want of room, is streamed from the members, verified. The error, from Open or from a read,
 // is *Unavailable when no member gave the bytes for Config.Stall.
 func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	if offset < 0 {
@@ -163,7 +162,7 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 // follow reads a blob while it is being fetched.
 func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
 	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
-	if room.IsFull(err) {
+	if mayStream(err) {
 		return t.stream(ctx, ref, offset, err)
 	}
 	if err != nil {
@@ -217,9 +216,9 @@ func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
 	return errors.Join(p.Finish(ctx), p.Close())
 }
 
-// Fetch brings a blob here whole and waits for it. Errors are those of Open, and a
-// *room.Short where there is no room for it. When ctx ends, the transfer goes on as if
-// a reader had left.
+// Fetch brings a blob here whole and waits for it. Errors are those of Open, and ErrNotKept
+// where the blob cannot be kept, with a *room.Short when there is no room for it. When ctx
+// ends, the transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1})
 }
@@ -261,7 +260,7 @@ type purpose struct {
 	background bool    // no reader waits for it
 }
 
-// join enters the one transfer of a blob, starting it if there is none; a *room.Short when
+// join enters the one transfer of a blob, starting it if there is none; ErrNotKept when
 // there is no room for it.
 func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 	t.mu.Lock()
@@ -280,7 +279,7 @@ func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
 		return j, nil
 	}
 	if err := t.cfg.Blobs.Fits(ref); err != nil {
-		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, notKept(err))
 	}
 	j := newJob(t, ref, why)
 	j.enter()

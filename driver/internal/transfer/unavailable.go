@@ -7,6 +7,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
 // Unavailable reports that no reachable member gave a blob's bytes.
@@ -51,6 +53,17 @@ func (e *Unavailable) names() string {
 
 // ErrClosing reports that the transfers are closing, and fetch nothing any more.
 var ErrClosing = errors.New("this registry is stopping")
+
+// ErrNotKept reports that the bytes of a blob cannot be kept here now, for example because
+// the disk is full, whatever members hold.
+var ErrNotKept = errors.New("it cannot be kept here")
+
+// notKept makes an ErrNotKept of the cause.
+func notKept(cause error) error { return fmt.Errorf("%w: %w", ErrNotKept, cause) }
+
+// mayStream reports whether a blob whose transfer failed can be passed on to a reader
+// without being kept. A stream takes more file descriptors than a refusal.
+func mayStream(err error) bool { return errors.Is(err, ErrNotKept) && !room.IsCrowded(err) }
 
 // Why a transfer ends early.
 var (

@@ -127,7 +127,7 @@ func (j *job) put(i int, b []byte) error {
 		return &wrongLeaf{i, err}
 	}
 	if err != nil {
-		j.cancel(err)
+		j.cancel(notKept(err))
 	}
 	return err
 }
