@@ -155,6 +155,9 @@ func (r *rooms) Collect(c cid.Cid) (bool, error) {
 	return err == nil, err
 }
 
+// Pin keeps the bytes of c as a push does.
+func (r *rooms) Pin(c cid.Cid) (unpin func()) { return r.blobs.Pin(c) }
+
 // CIDOf is the root that an entry names.
 func (r *rooms) CIDOf(path string) (cid.Cid, error) {
 	e, err := r.paths.View().Get(path)

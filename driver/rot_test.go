@@ -338,3 +338,50 @@ func TestRotOnAFullDisk(t *testing.T) {
 		}
 	}
 }
+
+// TestADamagedBlobThatIsPinned cannot be set aside, because a push relies on it. It is
+// passed on from members; when none has it, or too many read it, that is 503.
+func TestADamagedBlobThatIsPinned(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.FetchTimeout = 2 * time.Second
+	a := drivertest.Start(t, p)
+	q := drivertest.Parameters(t, p.ProtectorKey)
+	q.Bootstrappers = a.Addresses()
+	b := drivertest.Start(t, q)
+	drivertest.AwaitMesh(t, a, b)
+	content := randomBytes(t, 5*leafSize)
+	path := pushBlob(t, a, content)
+	requireSame(t, get(t, b, path), content)
+	drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+	c, err := a.CIDOf(path)
+	must(t, err)
+	unpin := a.Pin(c)
+	flipBit(t, fileOf(t, a, path), 5, false)
+	requireRead(t, a, path, content)
+	var readers []io.Closer
+	for err == nil {
+		var r io.ReadCloser
+		if r, err = a.Reader(t.Context(), path, 0); err == nil {
+			readers = append(readers, r)
+		}
+		if len(readers) > 1000 {
+			t.Fatal("there is no end of streams")
+		}
+	}
+	if !isRefusal(err) {
+		t.Errorf("too many readers: %v", err)
+	}
+	for _, r := range readers {
+		must(t, r.Close())
+	}
+	b.Stop()
+	if got, err := readFrom(a, path, 0); !isRefusal(err) {
+		t.Errorf("nobody has it: %d bytes, %v", len(got), err)
+	}
+	unpin()
+	b.Restart()
+	drivertest.AwaitMesh(t, a, b)
+	requireRead(t, a, path, content)
+	drivertest.Await(t, "it is mended", func() bool { return a.Status(t.Context()).Blobs.Missing == 0 && len(damaged(a)) == 0 })
+}

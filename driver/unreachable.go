@@ -10,6 +10,7 @@ import (
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -21,6 +22,7 @@ const unavailable = "UNAVAILABLE"
 const (
 	behindRetry      = time.Second      // changes that were named arrive soon
 	unreachableRetry = 10 * time.Second // a member that is away may come back
+	pinnedRetry      = 5 * time.Second  // the push that uses a blob ends
 )
 
 // behind is the answer to a request that cannot be told "not found" yet.
@@ -50,6 +52,8 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 		})
 	case errors.Is(err, transfer.ErrClosing):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: err})
+	case errors.Is(err, blob.ErrPinned):
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: pinnedRetry, Err: err})
 	}
 	return err
 }
