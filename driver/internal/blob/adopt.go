@@ -67,8 +67,11 @@ type Seen struct {
 // When seen covers all that was written, no more than one leaf is read to check the digest
 // want.
 func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, Unpin, error) {
-	live, done := s.uploads.adopt(file)
+	live, done, err := s.uploads.adopt(file)
 	defer done()
+	if err != nil {
+		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+	}
 	if live {
 		seen = Seen{} // its last bytes came after what was seen
 	}

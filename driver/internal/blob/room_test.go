@@ -139,3 +139,50 @@ func TestAnUploadWhoseMoveFailed(t *testing.T) {
 	d.requireContent(ref, content)
 	d.requireUsage(1, int64(len(content)))
 }
+
+// TestAnUploadThatIsTakenOverOnAFullDisk fails for whoever takes it over, and for its own
+// request, which must not be told that the bytes are here. What came before stays.
+func TestAnUploadThatIsTakenOverOnAFullDisk(t *testing.T) {
+	d := newSmallDisk(t, 8*LeafSize)
+	file := filepath.Join(d.dir, "staging", "u")
+	content := random(1, LeafSize+100)
+	open := func() *Upload {
+		u, err := d.store.Upload(file, true)
+		require.NoError(t, err)
+		return u
+	}
+	mustWrite(t, open(), content[:LeafSize], true)
+	for name, takeOver := range map[string]func() error{
+		"an upload": func() error {
+			_, err := open().Write([]byte("x"))
+			return err
+		},
+		"a blob": func() error {
+			_, _, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+			return err
+		},
+		"the sweeper": func() error {
+			_, done := d.store.seize(file)
+			done()
+			return unix.ENOSPC // it is only logged
+		},
+		"a stop": func() error { return d.store.uploads.close() },
+	} {
+		before := open()
+		mustWrite(t, before, content[LeafSize:], false)
+		free := smalldisk.Fill(t, d.dir, 0)
+		require.ErrorIs(t, takeOver(), unix.ENOSPC, name)
+		for range 2 {
+			require.ErrorIs(t, before.Close(), unix.ENOSPC, name)
+		}
+		free()
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.EqualValues(t, LeafSize, info.Size(), name)
+		d.store.uploads.closed = false
+	}
+	mustWrite(t, open(), content[LeafSize:], true)
+	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+	require.NoError(t, err)
+	d.requireContent(ref, content)
+}

@@ -75,7 +75,11 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 
 // Close ends the uploads that are still open, as Upload.Close does, and waits for that.
 // None may be written to any more.
-func (s *Store) Close() { s.uploads.close() }
+func (s *Store) Close() {
+	if err := s.uploads.close(); err != nil {
+		s.log.WithError(err).Warn("the last bytes of an upload are lost: its client has to send them again")
+	}
+}
 
 // SetFunction makes new blobs be named with f: those of Adopt and Put, and those of uploads
 // that begin from now on. Blobs that are here, or come from other members, keep their CIDs.

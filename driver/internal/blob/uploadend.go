@@ -32,6 +32,9 @@ func (u *Upload) close() error {
 	var err error
 	switch u.state {
 	case uploadClosed, uploadCancelled:
+		if u.fault != nil {
+			return fmt.Errorf("close upload: %w", u.fault) // whoever took it over may have met it first
+		}
 		return ErrUploadOver
 	case uploadOpen:
 		err = u.settle()
@@ -107,7 +110,7 @@ func (u *Upload) undo() {
 // here. The error is ErrUploadOver when the file has become a blob.
 func (u *Upload) Revert() error {
 	name := u.file.Name()
-	_, done := u.store.uploads.adopt(name)
+	_, done := u.store.seize(name)
 	defer done()
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {

@@ -58,7 +58,8 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			if after > 0 {
 				send(content[LeafSize:])
 			}
-			_, done := d.store.uploads.adopt(file)
+			_, done, err := d.store.uploads.adopt(file)
+			require.NoError(t, err)
 			_, err = late.Write([]byte("while it becomes a blob"))
 			require.ErrorIs(t, err, ErrUploadOver)
 			done()

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -47,12 +48,22 @@ func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) e
 	if busy || !idle() {
 		return nil
 	}
-	live, done := w.adopt(file)
+	live, done := s.seize(file)
 	defer done()
 	if live || !idle() {
 		return nil // an upload began just now
 	}
 	return remove()
+}
+
+// seize is adopt for a caller to whom it does not matter what became of the last bytes: the
+// request that brought them is told when it ends.
+func (s *Store) seize(file string) (live bool, done func()) {
+	live, done, err := s.uploads.adopt(file)
+	if err != nil {
+		s.log.WithError(err).Warn("the last bytes of an upload that another request ended are lost")
+	}
+	return live, done
 }
 
 // isShared reports whether a file has another name, because it is a blob's, too.
@@ -74,19 +85,23 @@ func (w *uploads) at(path string) []*Upload {
 	return us
 }
 
-// close ends all uploads; what they wrote is on disk. No new ones can begin.
-func (w *uploads) close() {
+// close ends all uploads; what they wrote is on disk, or the error says why not. No new
+// ones can begin.
+func (w *uploads) close() error {
 	w.mu.Lock()
 	w.closed = true
 	us := slices.Collect(maps.Values(w.by))
 	w.mu.Unlock()
+	var errs []error
 	for _, u := range us {
-		u.takeOver()
+		_, err := u.takeOver()
+		errs = append(errs, err)
 	}
+	return errors.Join(errs...)
 }
 
 // claim makes u the upload that writes its file, and ends the one before. While a blob is
-// being made of the file, claim fails.
+// being made of the file, claim fails; and when the one before failed as it ended.
 func (w *uploads) claim(u *Upload) (live bool, err error) {
 	w.mu.Lock()
 	if w.closed || w.adopted[u.file.Name()] > 0 {
@@ -99,11 +114,12 @@ func (w *uploads) claim(u *Upload) (live bool, err error) {
 	before := w.by[u.file.Name()]
 	w.by[u.file.Name()] = u
 	w.mu.Unlock()
-	return before.takeOver(), nil
+	return before.takeOver()
 }
 
 // adopt ends the upload that writes a file, and keeps others from it until done is called.
-func (w *uploads) adopt(file string) (live bool, done func()) {
+// The error is that of the upload that it ended.
+func (w *uploads) adopt(file string) (live bool, done func(), err error) {
 	w.mu.Lock()
 	if w.adopted == nil {
 		w.adopted = map[string]int{}
@@ -112,13 +128,14 @@ func (w *uploads) adopt(file string) (live bool, done func()) {
 	before := w.by[file]
 	delete(w.by, file)
 	w.mu.Unlock()
-	return before.takeOver(), func() {
+	live, err = before.takeOver()
+	return live, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.adopted[file]--; w.adopted[file] == 0 {
 			delete(w.adopted, file)
 		}
-	}
+	}, err
 }
 
 func (w *uploads) leave(u *Upload) {
@@ -130,14 +147,17 @@ func (w *uploads) leave(u *Upload) {
 }
 
 // takeOver ends an upload for another one; what it wrote is on disk. An error means that
-// the ended upload failed, and that nothing is known of its file.
-func (u *Upload) takeOver() (live bool) {
+// the ended upload failed, and that its file has only what came before it: no client was told
+// that the rest is here, and the upload's own Close returns the error, too.
+func (u *Upload) takeOver() (live bool, err error) {
 	if u == nil {
-		return false
+		return false, nil
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.state == uploadClosed || u.state == uploadCancelled {
+		return false, nil
+	}
 	live = u.state == uploadOpen && u.tally != nil
-	_ = u.close()
-	return live
+	return live, u.close()
 }
