@@ -141,7 +141,7 @@ func TestWhatDoesNotComeInTimeIsRefused(t *testing.T) {
 	}
 }
 
-// TestTwoThatJoinAtOnce do not take each other, who lack the same, for caught up.
+// TestTwoThatJoinAtOnce: neither takes the other, which lacks the same, for caught up.
 func TestTwoThatJoinAtOnce(t *testing.T) {
 	t.Parallel()
 	const tags = 400

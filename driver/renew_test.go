@@ -138,9 +138,9 @@ func deleteAll(t *testing.T, m *drivertest.Member, p pushed) {
 	}
 }
 
-// TestAPushSurvivesADeleteThatNeverSawIt: content that a registry, while it is cut off,
-// tells a client is there, is still there after the others come back, which deleted it
-// meanwhile.
+// TestAPushSurvivesADeleteThatNeverSawIt: a registry that is cut off tells a client
+// that content is there. It is still there when the others, which deleted it meanwhile, are
+// back.
 func TestAPushSurvivesADeleteThatNeverSawIt(t *testing.T) {
 	for name, push := range map[string]func(t *testing.T, host string, p pushed) (paths []string){
 		"bytes": func(t *testing.T, host string, p pushed) []string {

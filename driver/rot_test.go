@@ -29,8 +29,8 @@ func fileOf(t *testing.T, m *drivertest.Member, path string) string {
 	return filepath.Join(m.Params.DatastorePath, "blobs", c.String())
 }
 
-// flipBit changes one bit of a file; silently: as a failing disk does, with which no
-// time changes.
+// flipBit changes one bit of a file; if silently, it leaves the file's times as they were, as
+// a failing disk does.
 func flipBit(t *testing.T, file string, offset int64, silently bool) {
 	t.Helper()
 	info, err := os.Stat(file)

@@ -9,9 +9,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
-// outsider is a swarm of two registries that trust each other, a third that holds the
-// protector key, is on no list and has none, and a fourth, on no list either, that trusts
-// everybody, so that it takes what the third announces.
+// outsider is a swarm of four registries: two that trust only each other, and two that they
+// do not list. These trust everybody, so that the second takes what the first announces.
 type outsider struct {
 	a, b, evil, naive *drivertest.Member
 	ears              map[*drivertest.Member]*driver.Ear

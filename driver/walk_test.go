@@ -28,8 +28,8 @@ func assertNewFails(t *testing.T, p driver.Parameters, want string) {
 	}
 }
 
-// walkNames are the names in trees and queries: they sort otherwise with what may
-// follow them than without.
+// walkNames are the names in trees and queries: they sort differently with what may
+// follow them than without it.
 var walkNames = []string{"da", "da-b", "da.b", "dab", "da_b", "d_uploads", "d0", "dZ", "dz", "_uploads", "f0", "f1"}
 
 // source reads paths out of bytes.

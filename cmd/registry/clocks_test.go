@@ -68,7 +68,7 @@ func TestClocksThatDisagree(t *testing.T) {
 const skewVariable = "REGISTRY_TEST_SKEW"
 
 // buildSkewed builds the registry with another clock: a time.Now of its own, because
-// what libraries like libfaketime change is nothing that Go asks.
+// Go asks the kernel past libraries like libfaketime.
 func buildSkewed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

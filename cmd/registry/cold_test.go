@@ -88,7 +88,7 @@ func TestColdRanges(t *testing.T) {
 	}
 }
 
-// TestAHolderLostInMidBody: the status is out when the only holder is lost for good.
+// TestAHolderLostInMidBody: the status has been sent when the only holder is lost for good.
 // The client sees that bytes are missing, whatever it had asked for.
 func TestAHolderLostInMidBody(t *testing.T) {
 	const size = 64 * mib

@@ -69,8 +69,8 @@ var (
 	renamePaths = regexp.MustCompile(`"([^"]*)".*"([^"]*)"`)
 )
 
-// checkSyncs goes through the calls in order. A sync counts from its end before a
-// rename, and from its begin after one.
+// checkSyncs goes through the calls in order. A sync before a rename counts
+// from its end, and one after a rename from its start.
 func checkSyncs(t *testing.T, lines []string, kinds map[string]int) {
 	t.Helper()
 	synced, under, waiting := map[string]bool{}, map[string]string{}, map[string]string{}

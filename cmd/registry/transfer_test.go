@@ -125,7 +125,7 @@ func TestFullDisk(t *testing.T) {
 	pull(t, a, "a:3", push(t, b, "a:3"))
 }
 
-// TestFullDiskAndCancel fills the disk with an upload, which is cancelled then.
+// TestFullDiskAndCancel fills the disk with an upload, which is then cancelled.
 func TestFullDiskAndCancel(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 288*mib)
