@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/go-datastore/query"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -177,19 +176,14 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 // and those that were set aside. It takes some 100 bytes of memory a blob.
 func (s *Store) Blobs(ctx context.Context) ([]Ref, error) {
 	refs := s.Rotten()
-	for e, err := range s.index.entries(ctx, query.Query{Prefix: rootPrefix}) {
+	for ref, err := range s.index.refs(ctx, rootPrefix) {
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list blobs: %w", err)
 		}
-		root, errRoot := keyRoot(e.Key)
-		size, errSize := readNumber(e.Value)
-		if err := errors.Join(errRoot, errSize); err != nil {
-			return nil, fmt.Errorf("list blobs: %w", err)
-		}
-		refs = append(refs, Ref{CID: root, Size: size})
+		refs = append(refs, ref)
 	}
 	return refs, nil
 }

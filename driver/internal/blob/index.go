@@ -232,6 +232,24 @@ func (x index) entries(ctx context.Context, q query.Query) iter.Seq2[query.Entry
 	}
 }
 
+// refs yields the roots and sizes recorded under a prefix, and ends with the first error.
+func (x index) refs(ctx context.Context, prefix string) iter.Seq2[Ref, error] {
+	return func(yield func(Ref, error) bool) {
+		for e, err := range x.entries(ctx, query.Query{Prefix: prefix}) {
+			var ref Ref
+			if err == nil {
+				ref.CID, err = keyRoot(e.Key)
+			}
+			if err == nil {
+				ref.Size, err = readNumber(e.Value)
+			}
+			if !yield(ref, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 func number(n int64) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
 func readNumber(b []byte) (int64, error) {

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"testing"
 
+	"github.com/ipfs/go-datastore"
 	"github.com/stretchr/testify/require"
 )
 
@@ -64,4 +65,29 @@ func requireEmptyIndex(t *testing.T, d *disk) {
 	for _, prefix := range []string{rootPrefix, partialPrefix, leafPrefix, innerPrefix} {
 		require.Empty(t, d.keys(prefix))
 	}
+}
+
+// TestRecordsThatAreNotOurs end a start, in place of being passed over: which blobs are here
+// would be a guess.
+func TestRecordsThatAreNotOurs(t *testing.T) {
+	d := newDisk(t)
+	ref := d.adopt(random(1, 10))
+	for _, key := range []datastore.Key{rootKey(ref.CID), rottenKey(ref.CID)} {
+		before, err := d.badger.Get(t.Context(), key)
+		if err != nil {
+			require.ErrorIs(t, err, datastore.ErrNotFound)
+		}
+		require.NoError(t, d.badger.Put(t.Context(), key, []byte("no number")))
+		_, err = Open(d.dir, d.badger, d.store.log)
+		require.Error(t, err, key)
+		if before == nil {
+			require.NoError(t, d.badger.Delete(t.Context(), key))
+		} else {
+			require.NoError(t, d.badger.Put(t.Context(), key, before))
+		}
+	}
+	d.restart()
+	refs, err := d.store.Blobs(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []Ref{ref}, refs)
 }

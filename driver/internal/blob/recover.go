@@ -60,19 +60,11 @@ func (s *Store) checkVersion(ctx context.Context) error {
 
 // checkRecords forgets blobs whose file is not there, or not whole.
 func (s *Store) checkRecords(ctx context.Context) error {
-	for e, err := range s.index.entries(ctx, query.Query{Prefix: rootPrefix}) {
+	for ref, err := range s.index.refs(ctx, rootPrefix) {
 		if err != nil {
 			return err
 		}
-		root, err := keyRoot(e.Key)
-		if err != nil {
-			return err
-		}
-		size, err := readNumber(e.Value)
-		if err != nil {
-			return err
-		}
-		if err := s.checkRecord(ctx, root, size); err != nil {
+		if err := s.checkRecord(ctx, ref.CID, ref.Size); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"sync"
 
 	"github.com/ipfs/go-cid"
-	"github.com/ipfs/go-datastore/query"
 )
 
 // rot is the set of blobs whose file turned out to have other bytes than were written,
@@ -151,19 +150,11 @@ func (s *Store) stageAgain(ref Ref) error {
 // which only the intention was written down.
 func (s *Store) recoverRotten(ctx context.Context) error {
 	var refs []Ref
-	for e, err := range s.index.entries(ctx, query.Query{Prefix: rottenPrefix}) {
+	for ref, err := range s.index.refs(ctx, rottenPrefix) {
 		if err != nil {
 			return err
 		}
-		root, err := keyRoot(e.Key)
-		if err != nil {
-			return err
-		}
-		size, err := readNumber(e.Value)
-		if err != nil {
-			return err
-		}
-		refs = append(refs, Ref{CID: root, Size: size})
+		refs = append(refs, ref)
 	}
 	for _, ref := range refs {
 		s.rot.add(ref)
