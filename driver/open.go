@@ -105,7 +105,7 @@ func openRooms(ctx context.Context, p Parameters) (*rooms, error) {
 
 // start joins the swarm; what cannot start is closed.
 func (r *rooms) start() error {
-	r.sweeper = startUploadSweeper(r.path(localDir), r.blobs, r.log)
+	r.sweeper = startUploadSweeper(r.path(localDir), r.path(writersDir), r.blobs, r.log)
 	r.startJoining()
 	if err := r.openAdmin(); err != nil {
 		return errors.Join(err, r.Close())

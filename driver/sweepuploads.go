@@ -23,15 +23,16 @@ const (
 	sweepAgeFull = time.Hour      // likewise, when room is short
 )
 
-// uploadSweeper removes uploads that nobody goes on with, and what the registry leaves
-// of cancelled ones: it writes a hash state after it deleted the upload, and its own
+// uploadSweeper removes uploads that nobody goes on with, what writers of shared paths left
+// staged, and what the registry leaves of cancelled uploads: it writes a hash state after it deleted the upload, and its own
 // purge then never finds the date the upload began (distribution issue 4524).
 //
 // It measures for how long an upload lies idle by the time that this process ran, because
 // the clock may be set by days while a client is uploading. The times of files count only
 // for what was idle before the start.
 type uploadSweeper struct {
-	root   string
+	root   string // of uploads
+	staged string // where writers of shared paths stage their bytes
 	blobs  *blob.Store
 	log    *logrus.Entry
 	began  time.Time
@@ -39,7 +40,7 @@ type uploadSweeper struct {
 	wg     sync.WaitGroup
 
 	swept bool
-	seen  map[string]sighting // by the upload's directory
+	seen  map[string]sighting // by the upload's directory, or the staged file
 }
 
 // sighting is an upload as it was when a sweep saw it changed.
@@ -55,12 +56,14 @@ type moment struct {
 	ran   time.Duration
 }
 
-func newUploadSweeper(root string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	return &uploadSweeper{root: root, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{}}
+func newUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
+	return &uploadSweeper{
+		root: root, staged: staged, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{},
+	}
 }
 
-func startUploadSweeper(root string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	s := newUploadSweeper(root, blobs, log)
+func startUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
+	s := newUploadSweeper(root, staged, blobs, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.wg.Go(func() { s.run(ctx) })
@@ -101,25 +104,11 @@ func (s *uploadSweeper) age() time.Duration {
 func (s *uploadSweeper) sweep(ctx context.Context, now moment) error {
 	age, seen := s.age(), map[string]sighting{}
 	above, err := eachUpload(ctx, s.root, func(dir string) error {
-		u, err := lookAt(dir)
-		if err != nil {
-			return nil // it has ended, or is looked at again by the next sweep
-		}
-		last, ok := s.seen[dir]
-		if !ok || !last.same(u) {
-			seen[dir] = s.sight(u, now)
-			return nil
-		}
-		seen[dir] = last
-		if last.before+now.ran-last.at < age {
-			return nil
-		}
-		idle := func() bool {
-			u, err := lookAt(dir)
-			return err == nil && last.same(u)
-		}
-		return s.blobs.RemoveIdle(filepath.Join(dir, "data"), idle, func() error { return os.RemoveAll(dir) })
+		return s.visit(dir, filepath.Join(dir, "data"), now, age, seen)
 	})
+	if err == nil {
+		err = eachStaged(ctx, s.staged, func(file string) error { return s.visit(file, file, now, age, seen) })
+	}
 	if err != nil { // the sweep ended early
 		maps.Copy(s.seen, seen)
 	} else {
@@ -132,6 +121,31 @@ func (s *uploadSweeper) sweep(ctx context.Context, now moment) error {
 	return err
 }
 
+// visit removes what lies at a place, an upload with that file or the file alone, when it has
+// been idle for longer than age, and else notes it in seen.
+func (s *uploadSweeper) visit(at, file string, now moment, age time.Duration, seen map[string]sighting) error {
+	u, err := lookAt(at)
+	if err != nil {
+		return nil // it has ended, or is looked at again by the next sweep
+	}
+	last, ok := s.seen[at]
+	if !ok || !last.same(u) {
+		seen[at] = s.sight(u, now)
+		return nil
+	}
+	seen[at] = last
+	if last.before+now.ran-last.at < age {
+		return nil
+	}
+	idle := func() bool {
+		u, err := lookAt(at)
+		return err == nil && last.same(u)
+	}
+	return s.blobs.RemoveIdle(file, idle, func() error {
+		return errors.Join(os.RemoveAll(at), os.RemoveAll(blob.UploadNote(file)))
+	})
+}
+
 // sight notes a change of an upload. One that the first sweep sees is of an earlier run,
 // and only the clock tells for how long it has been idle.
 func (s *uploadSweeper) sight(u lookedAt, now moment) sighting {
@@ -140,6 +154,17 @@ func (s *uploadSweeper) sight(u lookedAt, now moment) sighting {
 		found.before = max(0, now.clock.Sub(u.touched))
 	}
 	return found
+}
+
+// eachStaged calls f with each file that a writer of a shared path staged in dir.
+func eachStaged(ctx context.Context, dir string, f func(file string) error) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if err == nil && !blob.IsUploadNote(e.Name()) {
+			err = errors.Join(f(filepath.Join(dir, e.Name())), ctx.Err())
+		}
+	}
+	return err
 }
 
 // eachUpload calls f with the directory of each upload below root, and gives the

@@ -59,7 +59,7 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 	if u := d.unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
 		t.Errorf("%+v", u)
 	}
-	s := newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
 	sweepAfter(t, s, 0)
 	if u := d.unfinished(); u.Count != 4 {
 		t.Errorf("%d are left of 4 whose clients may go on after the start", u.Count)
@@ -74,7 +74,7 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	age(t, d.localFile(someUploads), 2*time.Hour)
-	s = newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	s = newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
 	sweepAfter(t, s, 0)
 	sweepAfter(t, s, sweepEvery)
 	if u := d.unfinished(); u.Count != 2 {
@@ -110,7 +110,7 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 	defer func() { _ = d.Close() }()
 	const days = 72 * time.Hour
 	data := someUploads + "u/data"
-	s := newUploadSweeper(d.path(localDir), d.blobs, d.log)
+	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
 	step := func(ran, clock time.Duration, kept bool) {
 		t.Helper()
 		if err := s.sweep(t.Context(), moment{time.Now().Add(clock), ran}); err != nil {
@@ -136,4 +136,38 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 	step(20*time.Hour, -days, true)
 	step(43*time.Hour, -days, true)
 	step(44*time.Hour, -days, false)
+}
+
+// TestStagedBytesOfASharedPathAreSwept with what is known of them, unless a writer is open.
+func TestStagedBytesOfASharedPathAreSwept(t *testing.T) {
+	p := DefaultParameters()
+	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
+	d, err := New(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	for name, ends := range map[string]bool{"left": true, "open": false} {
+		w, err := d.Writer(t.Context(), "/docker/registry/v2/"+name, false)
+		if err == nil {
+			_, err = w.Write([]byte("x"))
+		}
+		if err == nil && ends {
+			err = w.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u := d.unfinished(); u.Count != 2 {
+		t.Errorf("%d are unfinished", u.Count)
+	}
+	age(t, d.path(writersDir), 25*time.Hour)
+	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
+	sweepAfter(t, s, 0)
+	sweepAfter(t, s, sweepEvery)
+	left, err := os.ReadDir(d.path(writersDir))
+	if err != nil || len(left) != 1 || left[0].Name() != stagedName("/docker/registry/v2/open") {
+		t.Errorf("%v is left, %v", left, err)
+	}
 }

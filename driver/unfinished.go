@@ -11,7 +11,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
 
-// lookedAt is what the directory of an upload tells.
+// lookedAt is what the directory of an upload tells, or the file of a writer.
 type lookedAt struct {
 	bytes          int64 // of the disk, with hash states and notes
 	size           int64 // of all of its files
@@ -53,10 +53,10 @@ func lookAt(dir string) (u lookedAt, err error) {
 	return u, err
 }
 
-// unfinished counts the uploads that have not ended. What cannot be read is left out.
+// unfinished counts the uploads, and the writers of shared paths, that have not ended. What cannot be read is left out.
 func (r *rooms) unfinished() (all admin.Uploads) {
-	_, _ = eachUpload(context.Background(), r.path(localDir), func(dir string) error {
-		u, err := lookAt(dir)
+	count := func(at string) error {
+		u, err := lookAt(at)
 		if err != nil {
 			return nil
 		}
@@ -66,6 +66,8 @@ func (r *rooms) unfinished() (all admin.Uploads) {
 			all.Oldest = &u.began
 		}
 		return nil
-	})
+	}
+	_, _ = eachUpload(context.Background(), r.path(localDir), count)
+	_ = eachStaged(context.Background(), r.path(writersDir), count)
 	return all
 }
