@@ -27,23 +27,6 @@ func (r *registry) boastful(leaves int) (asked *atomic.Int64) {
 	return asked
 }
 
-func TestAnswersAreForgotten(t *testing.T) {
-	var town town
-	b := town.registry(t)
-	town.registry(t)
-	for size := range int64(100) {
-		_, err := b.transfers.Holders(t.Context(), blob.Ref{CID: rawCID(t), Size: size})
-		require.NoError(t, err)
-	}
-	known := func() int {
-		b.transfers.questions.mu.Lock()
-		defer b.transfers.questions.mu.Unlock()
-		return len(b.transfers.questions.known)
-	}
-	require.NotZero(t, known())
-	eventually(t, func() bool { return known() == 0 }, "answers that are too old are kept")
-}
-
 func TestHoldersDoNotAskForLeaves(t *testing.T) {
 	var town town
 	b := town.registry(t)

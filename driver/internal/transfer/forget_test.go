@@ -1,0 +1,157 @@
+package transfer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multihash"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+func cidOf(t *testing.T, name string) cid.Cid {
+	t.Helper()
+	mh, err := multihash.Sum([]byte(name), multihash.SHA2_256, -1)
+	require.NoError(t, err)
+	return cid.NewCidV1(cid.Raw, mh)
+}
+
+func TestAGrudgeEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lasts := paceFor(time.Minute).grudge
+		g := newGrudges(lasts)
+		g.add("liar", cidOf(t, "a"))
+		time.Sleep(lasts)
+		require.True(t, g.holds("liar", cidOf(t, "a")))
+		require.False(t, g.holds("liar", cidOf(t, "b")), "of another blob")
+		require.False(t, g.holds("other", cidOf(t, "a")))
+		time.Sleep(1)
+		require.False(t, g.holds("liar", cidOf(t, "a")))
+		g.add("liar", cidOf(t, "b"))
+		require.Len(t, g.since, 1, "one that ended is kept")
+	})
+}
+
+// TestADataPortThatFailedIsAvoided, longer each time up to a bound, until it carries
+// something.
+func TestADataPortThatFailedIsAvoided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roads{swarm: nobody{}, avoid: map[peer.ID]*avoided{}}
+		fail := func() (avoided time.Duration) {
+			for range 3 { // requests at once
+				r.fell("member")
+			}
+			for ; !r.usesData("member"); avoided += time.Second {
+				time.Sleep(time.Second)
+			}
+			return avoided
+		}
+		// The backoff takes or adds a half at random.
+		require.True(t, r.usesData("member"))
+		require.LessOrEqual(t, fail(), avoidFirst*3/2+time.Second)
+		var longest time.Duration
+		for range 30 {
+			longest = max(longest, fail())
+		}
+		require.Greater(t, longest, avoidMost/2)
+		require.LessOrEqual(t, longest, avoidMost*3/2+time.Second)
+		r.fell("member")
+		r.held("member")
+		require.True(t, r.usesData("member"))
+		require.LessOrEqual(t, fail(), avoidFirst*3/2+time.Second)
+	})
+}
+
+// TestABlobIsWarnedOfOnceAnHour, and anew when it was here in between.
+func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, err := newOutcomes()
+		require.NoError(t, err)
+		fails := func() bool { return o.note(cidOf(t, "a"), ResultUnavailable, false) }
+		require.False(t, o.note(cidOf(t, "a"), ResultUnavailable, true), "nobody waited for it")
+		for range 3 {
+			require.True(t, fails())
+			for range 59 {
+				time.Sleep(warnedTime / 60)
+				require.False(t, fails())
+			}
+			time.Sleep(warnedTime / 60)
+		}
+		require.True(t, fails())
+		require.True(t, o.note(cidOf(t, "b"), ResultFailed, false), "another")
+		require.False(t, o.note(cidOf(t, "a"), ResultWhole, false))
+		require.True(t, fails())
+	})
+}
+
+// TestATreeOfRelaysIsForgotten when the registries in it have had the leaf for long.
+func TestATreeOfRelaysIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lasts := paceFor(time.Minute).relay
+		r := newRelays(lasts)
+		root := cidOf(t, "a")
+		for _, id := range []peer.ID{"1", "2"} {
+			require.Empty(t, r.enter(root, 0, 9, id, true))
+		}
+		time.Sleep(lasts)
+		require.NotEmpty(t, r.enter(root, 0, 9, "3", true))
+		time.Sleep(1)
+		require.Empty(t, r.enter(root, 0, 0, "3", true))
+		time.Sleep(lasts)
+		require.Empty(t, r.enter(cidOf(t, "b"), 0, 0, "3", true))
+		require.LessOrEqual(t, len(r.trees), 2, "trees that are not used any more are kept")
+	})
+}
+
+// TestAnswersAreForgotten when they are too old; until then they are given to others.
+func TestAnswersAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := idle(t)
+		for size := range int64(100) {
+			_, err := x.Holders(t.Context(), blob.Ref{CID: cidOf(t, "a"), Size: size})
+			require.NoError(t, err)
+		}
+		ref := blob.Ref{CID: cidOf(t, "a")}
+		q := x.questions.ask(ref, rememberFor, false)
+		synctest.Wait()
+		time.Sleep(rememberFor - 1)
+		require.Same(t, q, x.questions.ask(ref, rememberFor, false))
+		require.Len(t, x.questions.known, 100)
+		time.Sleep(1)
+		synctest.Wait()
+		require.Empty(t, x.questions.known)
+		require.NotSame(t, q, x.questions.ask(ref, rememberFor, false))
+		q = x.questions.ask(ref, rememberFor, false)
+		synctest.Wait()
+		require.NotSame(t, q, x.questions.ask(ref, 0, false), "who wants to know now is given an old answer")
+		time.Sleep(rememberFor)
+	})
+}
+
+// TestDoubtsOfOneMemberAreFew: a burst, and then one every few seconds; others are heard.
+func TestDoubtsOfOneMemberAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDoubts()
+		doubts := func(from string) (taken int) {
+			for d.take(from, place{rawCID(t), taken}) {
+				d.done(<-d.queue)
+				taken++
+			}
+			return taken
+		}
+		require.Equal(t, doubtBurst, doubts("liar"))
+		for range 5 {
+			time.Sleep(doubtEvery - time.Second)
+			require.Zero(t, doubts("liar"))
+			time.Sleep(time.Second)
+			require.Equal(t, 1, doubts("liar"))
+		}
+		require.Equal(t, doubtBurst, doubts("other"))
+		time.Sleep(time.Hour)
+		require.Equal(t, doubtBurst, doubts("liar"))
+	})
+}

@@ -1,0 +1,42 @@
+package transfer
+
+import (
+	"context"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+)
+
+// nobody is a swarm without members.
+type nobody struct{ Swarm }
+
+func (nobody) Connected() []peer.ID { return nil }
+func (nobody) HasData(peer.ID) bool { return true }
+
+// idle are transfers without a disk and members, for a bubble of testing/synctest.
+func idle(t *testing.T) *Transfers {
+	t.Helper()
+	logger := logrus.New()
+	logger.SetOutput(io.Discard)
+	x := &Transfers{
+		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), pace: paceFor(time.Minute), jobs: map[cid.Cid]*job{},
+	}
+	x.questions = &questions{t: x, known: map[blob.Ref]*question{}}
+	x.ctx, x.cancel = context.WithCancelCause(context.Background())
+	t.Cleanup(func() { x.cancel(ErrClosing); x.wg.Wait() })
+	return x
+}
+
+// idleJob is one of which nothing runs.
+func idleJob(t *testing.T) *job {
+	t.Helper()
+	j := newJob(idle(t), blob.Ref{CID: rawCID(t), Size: 9 * mib}, purpose{leaf: -1})
+	t.Cleanup(func() { j.cancel(errUnread) })
+	return j
+}
