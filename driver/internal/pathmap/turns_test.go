@@ -125,3 +125,24 @@ func TestTurnsSideBySide(t *testing.T) {
 		whole.end()
 	})
 }
+
+// TestARateIsForgotten: a member that was slow a minute ago is tried again.
+func TestARateIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s turns
+		done := make(chan peer.ID, 1)
+		readAll(t, &s, "slow", 1<<20, 100_000, done)
+		slow := &turn{id: "slow"}
+		if rate := s.rateOf(slow); rate < 50_000 || rate > 200_000 {
+			t.Errorf("it is measured as %f bytes a second", rate)
+		}
+		time.Sleep(forget - 1)
+		if s.rateOf(slow) == unheard {
+			t.Error("it is forgotten already")
+		}
+		time.Sleep(1)
+		if s.rateOf(slow) != unheard {
+			t.Error("it is not forgotten")
+		}
+	})
+}
