@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
@@ -36,7 +35,8 @@ type manifestFetcher struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	wake   chan struct{} // there is something new
-	soon   chan struct{} // what failed may work now
+
+	retries retries
 
 	mu     sync.Mutex
 	fresh  []string        // paths of revision links
@@ -47,7 +47,7 @@ type manifestFetcher struct {
 
 func newManifestFetcher(r *rooms) *manifestFetcher {
 	f := &manifestFetcher{
-		r: r, wake: make(chan struct{}, 1), soon: make(chan struct{}, 1),
+		r: r, wake: make(chan struct{}, 1), retries: newRetries(manifestRetryMin, manifestRetryMost),
 		failed: map[string]bool{}, all: true, // entries that came before this start
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -88,14 +88,7 @@ func (f *manifestFetcher) added(paths []string) {
 }
 
 // joined has failed manifests tried again, because a member has just appeared.
-func (f *manifestFetcher) joined() { poke(f.soon) }
-
-func poke(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
+func (f *manifestFetcher) joined() { f.retries.hurry() }
 
 // awaitJoined waits until the map is as the others know it; false when the fetcher stops.
 func (f *manifestFetcher) awaitJoined() bool {
@@ -167,35 +160,10 @@ func (f *manifestFetcher) retry() {
 	if !f.awaitJoined() {
 		return
 	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval, pause.Multiplier = manifestRetryMin, manifestRetryMost, 2
-	for {
+	f.retries.run(f.ctx, func() (lacking bool) {
 		f.again()
-		if !f.complain() {
-			pause.Reset()
-		}
-		timer := time.NewTimer(pause.NextBackOff())
-		select {
-		case <-timer.C:
-		case <-f.soon:
-			pause.Reset()
-			f.settle(timer)
-		case <-f.ctx.Done():
-		}
-		timer.Stop()
-		if f.ctx.Err() != nil {
-			return
-		}
-	}
-}
-
-// settle lets members that appear at the same time cost one round.
-func (f *manifestFetcher) settle(timer *time.Timer) {
-	timer.Reset(manifestRetryMin)
-	select {
-	case <-timer.C:
-	case <-f.ctx.Done():
-	}
+		return f.complain()
+	})
 }
 
 func (f *manifestFetcher) again() {
