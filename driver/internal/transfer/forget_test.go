@@ -57,7 +57,7 @@ func TestADataPortThatFailedIsAvoided(t *testing.T) {
 		for range 30 {
 			longest = max(longest, fail())
 		}
-		require.Greater(t, longest, avoidMost/2)
+		require.Greater(t, longest, avoidMost*4/5)
 		require.LessOrEqual(t, longest, avoidMost*3/2+time.Second)
 		r.fell("member")
 		r.held("member")

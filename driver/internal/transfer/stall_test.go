@@ -67,6 +67,20 @@ func TestWhenATransferStalls(t *testing.T) {
 	}
 }
 
+// TestAStreamWaitsAsLongAsItTakes for its reader, and after that for members only so long.
+func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := idleJob(t)
+		s := &stream{j: j, ctx: j.ctx, leaves: make(chan []byte)}
+		go j.watch()
+		time.AfterFunc(time.Hour, func() { <-s.leaves })
+		require.True(t, s.hand(nil))
+		took, err := ended(j.ctx)
+		require.ErrorIs(t, err, errStalled)
+		require.Equal(t, j.t.pace.stall, took)
+	})
+}
+
 // TestATransferWithoutReaders goes on for a time, and ends if none comes until then.
 func TestATransferWithoutReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
