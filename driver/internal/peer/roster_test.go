@@ -1,0 +1,66 @@
+package peer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multiformats/go-multiaddr"
+)
+
+// TestHowOftenAMemberIsConnectedAfresh that is connected and not on the topic: less and less
+// often, and at first again once it was on the topic.
+func TestHowOftenAMemberIsConnectedAfresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoster("self")
+		r.recall("member", remembered{Seen: time.Now()}, moment{}, time.Now())
+		afresh := func() time.Duration {
+			r.connected("member", true)
+			began := time.Now()
+			for len(r.estranged(time.Now())) == 0 {
+				time.Sleep(time.Second)
+			}
+			r.connected("member", false)
+			return time.Since(began)
+		}
+		for range 2 {
+			for want := unsubscribedWait; want < 2*longAway; want *= 2 {
+				if took := afresh(); took != min(want, longAway) {
+					t.Errorf("after %s, not after %s", took, min(want, longAway))
+				}
+			}
+			if took := afresh(); took != longAway {
+				t.Errorf("at last after %s", took)
+			}
+			r.subscribed("member", true, true)
+			if ids := r.estranged(time.Now().Add(longAway)); len(ids) > 0 {
+				t.Error("one that is on the topic is connected to afresh")
+			}
+			r.subscribed("member", false, true)
+			r.connected("member", false)
+		}
+	})
+}
+
+// TestWhoWasOnlyNamedIsDropped after a time in which it did not become a member. Those that
+// became one stay.
+func TestWhoWasOnlyNamedIsDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoster("self")
+		at := []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}
+		r.heard("member", at, nil)
+		r.subscribed("member", true, true)
+		r.connected("member", false)
+		r.heard("named", at, nil)
+		time.Sleep(candidateTime - 1)
+		r.dropCandidates(time.Now())
+		if len(r.records) != 2 {
+			t.Errorf("%d are known", len(r.records))
+		}
+		time.Sleep(1)
+		r.dropCandidates(time.Now())
+		if len(r.records) != 1 || r.records["member"] == nil {
+			t.Errorf("%d are known in the end", len(r.records))
+		}
+	})
+}
