@@ -124,9 +124,9 @@ func TestWhenAStreamIsCut(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				j := idleJob(t)
 				r := &run{to: 1, id: "holder", began: time.Now(), patience: c.patience}
-				j.roster.add(r.id, true, nil)
+				j.roster.add(r.id, nil)
 				if c.other > 0 {
-					j.roster.add("other", true, nil)
+					j.roster.add("other", nil)
 					j.roster.measured("other", mib, time.Duration(mib/c.other*float64(time.Second)))
 				}
 				from, to := net.Pipe()
@@ -178,7 +178,7 @@ func TestAHolderThatFailsRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := paceFor(time.Minute)
 		r := newRoster(p)
-		r.add("holder", true, nil)
+		r.add("holder", nil)
 		fail := func() (rest time.Duration) {
 			_, ok := r.pick(anyLeaf)
 			require.True(t, ok)
@@ -195,7 +195,7 @@ func TestAHolderThatFailsRests(t *testing.T) {
 		require.Equal(t, p.retry, fail())
 		r.done("holder", errSilent)
 		require.False(t, r.enough())
-		r.add("holder", true, nil)
+		r.add("holder", nil)
 		require.True(t, r.enough())
 	})
 }
