@@ -385,3 +385,42 @@ func TestADamagedBlobThatIsPinned(t *testing.T) {
 	requireRead(t, a, path, content)
 	drivertest.Await(t, "it is mended", func() bool { return a.Status(t.Context()).Blobs.Missing == 0 && len(damaged(a)) == 0 })
 }
+
+// TestASmallBlobIsMendedInOneRequest: a manifest, or a blob of one leaf, that is damaged here
+// and right elsewhere is served by the same request, and mended.
+func TestASmallBlobIsMendedInOneRequest(t *testing.T) {
+	t.Parallel()
+	members := drivertest.Cluster(t, 2)
+	a, b := members[0], members[1]
+	const kind = "application/vnd.oci.image.index.v1+json"
+	host := served(t, a)
+	for i, want := range []string{"GET manifests", "HEAD manifests", "GET blobs"} {
+		content := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"n":"%d"}}`, kind, i)
+		d := digest.FromBytes(content)
+		method, what, _ := strings.Cut(want, " ")
+		if what == "blobs" {
+			uploadTo(t, host, "a", content)
+		} else {
+			send(t, http.StatusCreated, http.MethodPut, "http://"+host+"/v2/a/manifests/"+d.String(), kind, content)
+		}
+		path := blobPath(d)
+		requireSame(t, get(t, b, path), content)
+		drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+		file := fileOf(t, a, path)
+		flipBit(t, file, int64(len(content)/2), false)
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+"/v2/a/"+what+"/"+d.String(), nil)
+		must(t, err)
+		req.Header.Set("Accept", kind)
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		got, err := io.ReadAll(resp.Body)
+		must(t, errors.Join(err, resp.Body.Close()))
+		if resp.StatusCode != http.StatusOK || method == http.MethodGet && !bytes.Equal(got, content) {
+			t.Errorf("%s: %s, %d bytes", want, resp.Status, len(got))
+		}
+		drivertest.Await(t, "its file is mended", func() bool {
+			now, err := os.ReadFile(file)
+			return err == nil && bytes.Equal(now, content)
+		})
+	}
+}
