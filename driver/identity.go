@@ -28,7 +28,7 @@ func (r *rooms) Secret(purpose string) (string, error) {
 
 // Identify returns the identity of a registry that is not running, making its key if it has
 // none yet. The addresses are those that the registry will have; a port 0 is chosen when it
-// starts. Identify fails while the registry runs: then ask it with AskIdentity.
+// starts. Identify fails with ErrInUse while the registry runs: then ask it with AskIdentity.
 func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)
@@ -37,7 +37,10 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := os.MkdirAll(r.path(badgerDir), 0o700); err != nil {
 		return id, fmt.Errorf("ipfs: datastorepath: %w; make it writable for this user", err)
 	}
-	db, err := openDatastore(r.path(badgerDir), r.log)
+	if err := sameOwner(r.path(badgerDir)); err != nil {
+		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
+	}
+	db, err := openDatastore(ctx, r.path(badgerDir), 0, r.log)
 	if err != nil {
 		return id, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
 	}

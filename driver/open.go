@@ -146,7 +146,7 @@ func (r *rooms) openDisk(ctx context.Context) error {
 			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)
 		}
 	}
-	db, err := openDatastore(r.path(badgerDir), r.log)
+	db, err := openDatastore(ctx, r.path(badgerDir), inUseWait, r.log)
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
@@ -191,17 +191,6 @@ func (r *rooms) openSwarmKey(ctx context.Context) error {
 		return fmt.Errorf("datastorepath %s: %w", r.params.DatastorePath, err)
 	}
 	return nil
-}
-
-func openDatastore(dir string, log *logrus.Entry) (*datastore.Datastore, error) {
-	db, err := datastore.Open(dir, log)
-	if err == nil {
-		return db, nil
-	}
-	if lockedByOther(dir) {
-		return nil, errors.New("in use by another process: stop it, or give this registry a path of its own")
-	}
-	return nil, fmt.Errorf("%w; see that this user can read and write all of it, and that there is room, or restore a backup", err)
 }
 
 func (r *rooms) openPeer(ctx context.Context) error {

@@ -54,10 +54,7 @@ func (r *rooms) Verify(ctx context.Context, image string, progress func(VerifyPr
 	close(ended)
 	reports.Wait()
 	v.result.Blobs, v.result.Bytes = int(v.blobs.Load()), v.bytes.Load()
-	if err != nil {
-		return v.result, fmt.Errorf("verify: %w", err)
-	}
-	return v.result, nil
+	return v.result, err
 }
 
 func (v *verification) report(ended <-chan struct{}, progress func(VerifyProgress)) {
@@ -186,8 +183,8 @@ func (r *rooms) names(c cid.Cid) (found bool) {
 }
 
 // VerifyStopped is Verify for a registry that is not running, on these parameters. It asks
-// no member, so it mends only blobs of which it has all leaves. It fails while the registry
-// runs: use AskVerify then.
+// no member, so it mends only blobs of which it has all leaves. It fails with ErrInUse while the
+// registry runs: use AskVerify then.
 func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
 	if err := p.check(); err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)
@@ -198,6 +195,9 @@ func VerifyStopped(ctx context.Context, p Parameters, image string, progress fun
 		return result, fmt.Errorf("ipfs: datastorepath: no registry ran there: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
+	if err := sameOwner(r.path(badgerDir)); err != nil {
+		return result, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
+	}
 	for _, open := range []func(context.Context) error{r.openDisk, r.openMap, r.openTransfers} {
 		if err := open(ctx); err != nil {
 			return result, fmt.Errorf("ipfs: %w", err)

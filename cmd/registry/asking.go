@@ -1,33 +1,97 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
+// startGrace is how long a registry that was started just now may take until it has its
+// datastore open.
+const startGrace = 2 * time.Second
+
+// askAgain is the pause between two questions to a registry that does not answer yet.
+const askAgain = 100 * time.Millisecond
+
+// askRunning asks the running registry. One that was started just now is waited for.
+func askRunning[T any](ctx context.Context, cmd *cobra.Command, p driver.Parameters, ask func() (T, error)) (T, error) {
+	for end := time.Now().Add(startGrace); ; {
+		v, err := ask()
+		if err == nil {
+			return v, nil
+		}
+		if !errors.Is(err, driver.ErrNotRunning) || time.Now().After(end) || !pause(ctx) {
+			return v, notAsked(cmd, p, err)
+		}
+	}
+}
+
+// askOrRead asks the running registry, and reads the disk itself when none runs. A registry
+// that is starting has opened its datastore and does not answer yet: it is asked again.
+func askOrRead[T any](ctx context.Context, cmd *cobra.Command, p driver.Parameters, ask, read func() (T, error)) (T, error) {
+	for end := time.Now().Add(askTimeout); ; {
+		v, err := ask()
+		if err == nil {
+			return v, nil
+		}
+		if !errors.Is(err, driver.ErrNotRunning) {
+			return v, notAsked(cmd, p, err)
+		}
+		v, err = read()
+		if errors.Is(err, driver.ErrOtherUser) {
+			return v, notAsked(cmd, p, err)
+		}
+		if !errors.Is(err, driver.ErrInUse) || time.Now().After(end) || !pause(ctx) {
+			return v, err
+		}
+	}
+}
+
+// pause reports whether the command goes on after a moment.
+func pause(ctx context.Context) bool {
+	select {
+	case <-time.After(askAgain):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // notAsked says what to do when a running registry could not be asked by a command.
 func notAsked(cmd *cobra.Command, p driver.Parameters, err error) error {
 	switch {
+	case errors.Is(err, driver.ErrNotRunning) && driver.InUse(p):
+		return fmt.Errorf("ipfs %s: the registry is starting, and does not answer at %s yet: try again", cmd.Name(), p.DatastorePath)
 	case errors.Is(err, driver.ErrNotRunning):
 		return fmt.Errorf("ipfs %s: %w: no answer at %s; start it with `registry serve`", cmd.Name(), err, p.DatastorePath)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("ipfs %s: this user may not enter %s; run it as the registry's user: sudo -u %s %s", cmd.Name(), p.DatastorePath, ownerOf(p.DatastorePath), cmd.CommandPath())
+		again := append([]string{cmd.CommandPath()}, cmd.Flags().Args()...)
+		return fmt.Errorf("ipfs %s: %s belongs to another user; run this as the registry's user: sudo -u %s %s",
+			cmd.Name(), p.DatastorePath, ownerOf(p.DatastorePath), strings.Join(again, " "))
 	}
 	return fmt.Errorf("ipfs %s: %w", cmd.Name(), err)
 }
 
-// ownerOf names the user to whom a directory belongs, if that can be found out.
+// ownerOf names the user to whom a directory belongs, or the nearest one above it that this
+// user may see.
 func ownerOf(path string) string {
 	info, err := os.Stat(path)
+	for err != nil && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		info, err = os.Stat(path)
+	}
 	if err != nil {
 		return "<that user>"
 	}

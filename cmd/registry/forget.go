@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -16,14 +18,17 @@ func forgetCommand() *cobra.Command {
 			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
 		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
+				return errors.New("ipfs forget: name the configuration and the member, as `registry ipfs status` lists it")
+			}
 			ctx, cancel, p, err := asking(cmd, args[:len(args)-1])
 			if err != nil {
 				return err
 			}
 			defer cancel()
-			m, err := driver.AskForget(ctx, p, args[len(args)-1])
+			m, err := askRunning(ctx, cmd, p, func() (driver.Member, error) { return driver.AskForget(ctx, p, args[len(args)-1]) })
 			if err != nil {
-				return notAsked(cmd, p, err)
+				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", m.Name, m.PeerID)
 			return err

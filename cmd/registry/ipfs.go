@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -64,14 +63,11 @@ func idCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			id, err := driver.AskIdentity(ctx, p)
-			switch {
-			case errors.Is(err, driver.ErrNotRunning):
-				if id, err = driver.Identify(ctx, p); err != nil {
-					return err
-				}
-			case err != nil:
-				return notAsked(cmd, p, err)
+			id, err := askOrRead(ctx, cmd, p,
+				func() (driver.Identity, error) { return driver.AskIdentity(ctx, p) },
+				func() (driver.Identity, error) { return driver.Identify(ctx, p) })
+			if err != nil {
+				return err
 			}
 			for _, line := range append([]string{id.PeerID}, id.Addresses...) {
 				if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
@@ -95,9 +91,9 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			status, err := driver.AskStatus(ctx, p)
+			status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.AskStatus(ctx, p) })
 			if err != nil {
-				return notAsked(cmd, p, err)
+				return err
 			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())

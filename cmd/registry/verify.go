@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/dustin/go-humanize"
@@ -32,9 +32,9 @@ func verifyCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			result, err := verify(ctx, cmd.ErrOrStderr(), p, append(args, "")[1])
+			result, err := verify(ctx, cmd, p, append(args, "")[1])
 			if err != nil {
-				return fmt.Errorf("ipfs verify: %w", err)
+				return err
 			}
 			if asJSON {
 				enc := json.NewEncoder(cmd.OutOrStdout())
@@ -44,7 +44,7 @@ func verifyCommand() *cobra.Command {
 				err = printVerification(cmd.OutOrStdout(), result)
 			}
 			if n := result.Unmended(); err == nil && n > 0 {
-				err = fmt.Errorf("ipfs verify: %d of %d faults could not be mended", n, len(result.Findings))
+				err = fmt.Errorf("ipfs verify: not mended: %d of %d", n, len(result.Findings))
 			}
 			return err
 		},
@@ -54,20 +54,30 @@ func verifyCommand() *cobra.Command {
 }
 
 // verify asks the running registry, or reads the datastore of a stopped one.
-func verify(ctx context.Context, log io.Writer, p driver.Parameters, image string) (driver.Verification, error) {
+func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image string) (driver.Verification, error) {
+	log := cmd.ErrOrStderr()
 	progress := func(at driver.VerifyProgress) {
 		_, _ = fmt.Fprintf(log, "verified %d of %d blobs, %s read, %d faults\n", at.Blobs, at.Of, humanize.IBytes(uint64(at.Bytes)), at.Faults)
 	}
-	result, err := driver.AskVerify(ctx, p, image, progress)
-	if errors.Is(err, driver.ErrNotRunning) {
+	stopped := sync.OnceFunc(func() {
 		_, _ = fmt.Fprintln(log, "the registry is not running: its blobs are read, and no member is asked")
-		result, err = driver.VerifyStopped(ctx, p, image, progress)
-	}
-	return result, err
+	})
+	return askOrRead(ctx, cmd, p,
+		func() (driver.Verification, error) { return driver.AskVerify(ctx, p, image, progress) },
+		func() (driver.Verification, error) {
+			result, err := driver.VerifyStopped(ctx, p, image, func(at driver.VerifyProgress) {
+				stopped()
+				progress(at)
+			})
+			if err == nil {
+				stopped()
+			}
+			return result, err
+		})
 }
 
 func printVerification(out io.Writer, v driver.Verification) error {
-	sec := section{title: fmt.Sprintf("VERIFIED  %d blobs, %s read, %d elsewhere, %d faults, %d not mended",
+	sec := section{title: fmt.Sprintf("VERIFIED  %d blobs here, %s read, %d not here; faults: %d, not mended: %d",
 		v.Blobs-v.Elsewhere, humanize.IBytes(uint64(v.Bytes)), v.Elsewhere, len(v.Findings), v.Unmended())}
 	if len(v.Findings) == 0 {
 		sec.row("nothing is wrong")
