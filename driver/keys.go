@@ -64,7 +64,7 @@ func parseProtectorKey(content []byte) (pnet.PSK, error) {
 	} else if raw, err := hex.DecodeString(string(content)); err == nil && len(raw) == 32 {
 		return raw, nil
 	}
-	return nil, errors.New("is neither 32 bytes in hex nor a swarm.key; make one with `registry ipfs keygen`")
+	return nil, errors.New("is neither 32 bytes in hex nor a swarm.key; copy it from a member of the swarm, or make one for a new swarm with `registry ipfs keygen`")
 }
 
 func (p Parameters) newProtectorKeyFile(fresh bool) (pnet.PSK, error) {

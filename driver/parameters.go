@@ -208,7 +208,7 @@ func (p Parameters) checkKeysGiven() error {
 	}
 	if p.ProtectorKey != "" {
 		if raw, err := hex.DecodeString(p.ProtectorKey); err != nil || len(raw) != 32 {
-			return errors.New("protectorkey: is not 32 bytes in hex; make one with `registry ipfs keygen`, and put it in quotes")
+			return errors.New("protectorkey: is not 32 bytes in hex; copy it from a member of the swarm, or make one for a new swarm with `registry ipfs keygen`, and put it in quotes")
 		}
 	}
 	if p.PrivateKey != "" && p.PrivateKeyFile != "" {
