@@ -44,7 +44,7 @@ func verifyCommand() *cobra.Command {
 				err = printVerification(cmd.OutOrStdout(), result)
 			}
 			if n := result.Unmended(); err == nil && n > 0 {
-				err = fmt.Errorf("ipfs verify: not mended: %d of %d", n, len(result.Findings))
+				err = fmt.Errorf("ipfs verify: faults that could not be mended: %d of %d", n, len(result.Findings))
 			}
 			return err
 		},
