@@ -31,9 +31,10 @@ test-clocks: ## members whose clocks are off by years; builds all of the registr
 	$(GO) test -run TestClocks -count=1 -timeout 15m ./cmd/registry
 
 .PHONY: lint
-lint: ## formatting and vet
+lint: ## formatting, vet, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 .PHONY: deps
 deps: ## Debian packages for test-clients; needs root

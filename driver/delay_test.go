@@ -31,7 +31,7 @@ func farAway(t *testing.T) (here, far *drivertest.Member, ear *driver.Ear) {
 	join.Bootstrappers, join.SyncTimeout = near.Addresses(), time.Hour // no test here waits for it
 	ear = &driver.Ear{}
 	here, linkHere := drivertest.StartLinked(t, join, drivertest.OpenedBy(ear.Open))
-	drivertest.AwaitMesh(t, near, here) // not through here's link: here dialled
+	drivertest.AwaitMesh(t, near, here) // not through here's link: here dialed
 
 	away := drivertest.Parameters(t, key)
 	away.Bootstrappers = near.Addresses()

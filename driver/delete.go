@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -37,7 +35,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 		return newer(ctx, err) // before anything is deleted
 	}
 	errLocal := s.local.Delete(ctx, path) // uploads of the repository
-	if _, missing := errLocal.(storagedriver.PathNotFoundError); len(ops) == 0 || errLocal != nil && !missing {
+	if len(ops) == 0 || errLocal != nil && !isNotFound(errLocal) {
 		return errLocal
 	}
 	return s.write(context.WithoutCancel(ctx), ops...)

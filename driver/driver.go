@@ -37,6 +37,11 @@ func notFound(path string) error {
 	return storagedriver.PathNotFoundError{Path: path, DriverName: Name}
 }
 
+func isNotFound(err error) bool {
+	_, ok := errors.AsType[storagedriver.PathNotFoundError](err)
+	return ok
+}
+
 // isLocal reports whether a path stays on this registry: uploads in progress, and
 // the state of a pull-through cache.
 func isLocal(path string) bool {
@@ -172,7 +177,7 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 		s.rely(ctx, path, e)
 		return fileInfo(path, e), nil
 	}
-	if _, missing := err.(storagedriver.PathNotFoundError); !missing {
+	if !isNotFound(err) {
 		return nil, err
 	}
 	if path == "/" || s.paths.View().IsDir(path) || s.hasLocalDir(path) {

@@ -69,7 +69,7 @@ func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
 
 // proves reads a small blob that nobody has verified in this run, and reports whether its
 // file is right as far as can be told: a manifest that is pushed must not be thrown away in
-// favour of a damaged one.
+// favor of a damaged one.
 func (s *store) proves(ctx context.Context, e pathmap.Entry) bool {
 	if s.hasVerified(e) {
 		return true

@@ -65,7 +65,8 @@ func (r *rooms) watchJoining(ctx context.Context) {
 	}
 	r.paths.Joining(false) // of several that began with nothing none would ever have caught up
 	r.log.WithField("since", r.lastAnswer().Format(time.RFC3339)).
-		Warn("no member of the swarm can be met: this registry serves what it has, which may be out of date; check its bootstrappers and the network between them (`registry ipfs status`)")
+		Warn("no member of the swarm can be met: this registry serves what it has, which may be out of date; " +
+			"check its bootstrappers and the network between them (`registry ipfs status`)")
 	select {
 	case <-r.paths.CaughtUp():
 		r.log.Info("a member was met, and this registry has caught up with it")

@@ -63,7 +63,7 @@ func TestNothingIsLeftOfUploads(t *testing.T) {
 // comes and goes.
 func TestUploadsBeginWhileOthersEnd(t *testing.T) {
 	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
-	cancelled := func(dir string) error {
+	canceled := func(dir string) error {
 		w, err := m.Writer(t.Context(), dir+"/data", false)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func TestUploadsBeginWhileOthersEnd(t *testing.T) {
 	}
 	begun := func(dir string) error { return m.PutContent(t.Context(), dir+"/startedat", nil) }
 	var wg sync.WaitGroup
-	for n, f := range []func(string) error{begun, begun, cancelled, cancelled, cancelled} {
+	for n, f := range []func(string) error{begun, begun, canceled, canceled, canceled} {
 		wg.Go(func() {
 			for i := range 500 {
 				dir := fmt.Sprintf("/docker/registry/v2/repositories/team/app/_uploads/%d-%d", n, i)

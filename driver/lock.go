@@ -76,5 +76,5 @@ func lockedByOther(dir string) bool {
 	}
 	defer func() { _ = f.Close() }()
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	return err == unix.EWOULDBLOCK
+	return errors.Is(err, unix.EWOULDBLOCK)
 }

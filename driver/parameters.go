@@ -194,7 +194,8 @@ func (p Parameters) checkNetwork() error {
 		return nil
 	}
 	if p.PubsubTopic == defaultTopic {
-		return fmt.Errorf("pubsubtopic: the default %q is refused without a protector key, on the public network; set protectorkeyfile for a private one, or a topic of your own", defaultTopic)
+		return fmt.Errorf("pubsubtopic: the default %q is refused without a protector key, on the public network; "+
+			"set protectorkeyfile for a private one, or a topic of your own", defaultTopic)
 	}
 	if len(p.TrustedPeers) == 0 {
 		return errors.New(`trustedpeers: is required without a protector key, on the public network; list peer IDs, or "*" for everybody`)

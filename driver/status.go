@@ -101,7 +101,8 @@ func (r *rooms) members() []admin.Member {
 	refused := r.paths.Refused()
 	for _, m := range r.peer.Members() {
 		members = append(members, admin.Member{
-			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...), Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
+			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...),
+			Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
 			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
 			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID), NotFollowed: notFollowed(refused, m.ID),
 		})

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -93,7 +94,7 @@ func gather(t *testing.T, m *drivertest.Member) map[string]float64 {
 
 func TestAskingARegistryThatIsNotRunning(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	if _, err := driver.AskStatus(t.Context(), p); err != driver.ErrNotRunning {
+	if _, err := driver.AskStatus(t.Context(), p); !errors.Is(err, driver.ErrNotRunning) {
 		t.Errorf("%v", err)
 	}
 	id, err := driver.Identify(t.Context(), p)

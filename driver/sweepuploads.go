@@ -24,7 +24,7 @@ const (
 )
 
 // uploadSweeper removes uploads that nobody goes on with, what writers of shared paths left
-// staged, and what the registry leaves of cancelled uploads: it writes a hash state after it deleted the upload, and its own
+// staged, and what the registry leaves of canceled uploads: it writes a hash state after it deleted the upload, and its own
 // purge then never finds the date the upload began (distribution issue 4524).
 //
 // It measures for how long an upload lies idle by the time that this process ran, because

@@ -59,8 +59,9 @@ func (u *underway) hold(c change) bool {
 func (u *underway) release(c change) (all []change, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	all, u.held = append(u.held, c), nil
-	return all, !u.over
+	held := u.held
+	u.held = nil
+	return append(held, c), !u.over
 }
 
 // giveUp ends the changes that were held and cannot be written.

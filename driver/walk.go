@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"path"
 	"strings"
 
@@ -36,7 +37,7 @@ func (s *store) Walk(ctx context.Context, from string, f storagedriver.WalkFn, o
 		return nil
 	}
 	err := w.below(ctx, from, hint)
-	if err == storagedriver.ErrFilledBuffer {
+	if errors.Is(err, storagedriver.ErrFilledBuffer) {
 		return nil
 	}
 	return err
@@ -102,13 +103,13 @@ func (w *walk) local(ctx context.Context, dir, hint string) error {
 			return storagedriver.ErrFilledBuffer
 		}
 		err := w.f(info)
-		filled = err == storagedriver.ErrFilledBuffer
+		filled = errors.Is(err, storagedriver.ErrFilledBuffer)
 		return err
 	}, storagedriver.WithStartAfterHint(hint))
 	if filled {
 		return storagedriver.ErrFilledBuffer
 	}
-	if _, missing := err.(storagedriver.PathNotFoundError); missing {
+	if isNotFound(err) {
 		return nil // deleted meanwhile
 	}
 	return err
@@ -124,7 +125,7 @@ func (w *walk) visit(ctx context.Context, c child) error {
 	}
 	err := w.f(info)
 	switch {
-	case err == storagedriver.ErrSkipDir:
+	case errors.Is(err, storagedriver.ErrSkipDir):
 		return nil
 	case err != nil || !c.dir:
 		return err

@@ -71,7 +71,7 @@ func stagedName(path string) string {
 
 func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
 	r, err := s.Reader(ctx, path, 0)
-	if _, missing := err.(storagedriver.PathNotFoundError); missing {
+	if isNotFound(err) {
 		return err
 	}
 	if err != nil {

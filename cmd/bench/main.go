@@ -27,14 +27,14 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	run := measure
 	if len(os.Args) > 1 && os.Args[1] == "rival" {
 		run = func(ctx context.Context) error { return rival.Main(ctx, os.Args[2:]) }
 	}
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", strings.TrimSpace(err.Error()))
-		stop()
 		os.Exit(1)
 	}
 }

@@ -16,10 +16,11 @@ func main() {
 	binary := flag.String("registry", "bin/registry", "the registry binary")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	if err := demo(ctx, *binary); err != nil {
+	err := demo(ctx, *binary)
+	cancel()
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}

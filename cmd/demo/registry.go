@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -90,7 +91,7 @@ func (r *registry) await(ctx context.Context, what string, ok func() bool) error
 		case err := <-r.exited:
 			r.exited <- err
 			log, _ := os.ReadFile(r.log)
-			return fmt.Errorf("registry %s ended: %v\n%s", r.name, err, log)
+			return fmt.Errorf("registry %s ended: %w\n%s", r.name, cmp.Or(err, errors.New("exit status 0")), log)
 		case <-ctx.Done():
 			return fmt.Errorf("registry %s never %s: %w", r.name, what, ctx.Err())
 		case <-time.After(50 * time.Millisecond):

@@ -286,7 +286,7 @@ func TestAnUploadThroughAnotherRegistry(t *testing.T) {
 			return resp.StatusCode == http.StatusCreated
 		})
 	})
-	t.Run("cancelled", func(t *testing.T) {
+	t.Run("canceled", func(t *testing.T) {
 		if resp, text := b.do(t, http.MethodDelete, elsewhere, nil); resp.StatusCode != http.StatusNoContent {
 			t.Errorf("%s %s", resp.Status, text)
 		}

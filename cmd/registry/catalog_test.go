@@ -35,9 +35,9 @@ func TestListsAreTheFilesystemDrivers(t *testing.T) {
 		for _, name := range []string{"a", "a/0", "a/b", "a-b", "z/1/2/3/4"} {
 			push(t, p, name+":1")
 		}
-		img := push(t, p, "untagged:1")
+		push(t, p, "untagged:1")
 		send(t, http.MethodDelete, "http://"+p.http+"/v2/untagged/manifests/1", nil, http.StatusAccepted)
-		img = push(t, p, "emptied:1")
+		img := push(t, p, "emptied:1")
 		d, err := img.Digest()
 		if err != nil {
 			t.Fatal(err)

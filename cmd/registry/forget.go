@@ -14,7 +14,7 @@ func forgetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget <config> <member>",
 		Short: "Have the running registry forget a member that is away for good",
-		Long: "Have the running registry forget a member that is away for good: it is no longer dialled or listed.\n" +
+		Long: "Have the running registry forget a member that is away for good: it is no longer dialed or listed.\n" +
 			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
 		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -230,7 +230,8 @@ func (p *process) replaceLine(t *testing.T, begin, line string) {
 	if i < 0 {
 		t.Fatalf("no line %s in the configuration", begin)
 	}
-	lines[i] = lines[i][:strings.Index(lines[i], begin)] + line
+	indent, _, _ := strings.Cut(lines[i], begin)
+	lines[i] = indent + line
 	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}

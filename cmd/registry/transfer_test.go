@@ -125,7 +125,7 @@ func TestFullDisk(t *testing.T) {
 	pull(t, a, "a:3", push(t, b, "a:3"))
 }
 
-// TestFullDiskAndCancel fills the disk with an upload, which is then cancelled.
+// TestFullDiskAndCancel fills the disk with an upload, which is then canceled.
 func TestFullDiskAndCancel(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 288*mib)

@@ -20,7 +20,7 @@ type conn struct {
 
 	mu    sync.Mutex
 	ended bool
-	out   net.Conn // nil: the member was not dialled yet
+	out   net.Conn // nil: the member was not dialed yet
 }
 
 // parcel is the bytes of one read, and when they arrive at the other end.

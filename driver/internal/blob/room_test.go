@@ -52,7 +52,7 @@ func TestAnUploadThatDoesNotFit(t *testing.T) {
 	}
 	require.ErrorIs(t, err, unix.ENOSPC)
 	require.EqualValues(t, half, u.Size())
-	require.ErrorIs(t, u.Cancel(), unix.ENOSPC, "what was acknowledged is not cancelled")
+	require.ErrorIs(t, u.Cancel(), unix.ENOSPC, "what was acknowledged is not canceled")
 	require.Error(t, u.Close())
 	require.FileExists(t, UploadNote(file), "what was known of it is known")
 

@@ -44,7 +44,7 @@ const (
 	uploadCancelled
 )
 
-// ErrUploadOver reports that an upload was committed, closed, cancelled or taken over by
+// ErrUploadOver reports that an upload was committed, closed, canceled or taken over by
 // another before.
 var ErrUploadOver = errors.New("the upload is over")
 

@@ -236,7 +236,7 @@ func TestUploadsThatAreEndedByOthers(t *testing.T) {
 	for name, end := range map[string]func(*disk, string){
 		"deleted": func(d *disk, file string) { d.store.EndUploads(filepath.Dir(file)) },
 		"closed":  func(d *disk, _ string) { d.store.Close() },
-		"cancelled": func(d *disk, file string) {
+		"canceled": func(d *disk, file string) {
 			u, err := d.store.Upload(file, true)
 			require.NoError(d.t, err)
 			require.NoError(d.t, u.Cancel())

@@ -171,7 +171,7 @@ func (d *Datastore) collect() (next time.Duration) {
 func (d *Datastore) heal() {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 5*time.Second
-	for d.Writable() != ErrClosed {
+	for !errors.Is(d.Writable(), ErrClosed) {
 		err := d.tryAgain()
 		if err == nil {
 			d.recovered()

@@ -29,12 +29,12 @@ import (
 type fabric struct {
 	t           *testing.T
 	loseAll     atomic.Bool
-	cutAfter    atomic.Int64 // bytes a dialled connection may read; 0: no cut
+	cutAfter    atomic.Int64 // bytes a dialed connection may read; 0: no cut
 	mu          sync.Mutex
 	members     map[peer.ID]*seat
 	incarnation func() string // nil: random
 	known       []peer.ID     // all that ever joined
-	dialled     sync.Map      // address of a dialled connection → who dialled
+	dialed      sync.Map      // address of a dialed connection → who dialed
 	isolated    map[peer.ID]bool
 	untrusted   map[peer.ID]bool
 	interval    time.Duration
@@ -174,7 +174,7 @@ func (s *seat) Known() []peer.ID {
 }
 
 func (s *seat) Remote(conn net.Conn) peer.ID {
-	id, _ := s.f.dialled.Load(conn.RemoteAddr().String())
+	id, _ := s.f.dialed.Load(conn.RemoteAddr().String())
 	from, _ := id.(peer.ID)
 	return from
 }
@@ -229,7 +229,7 @@ func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, e
 	}
 	conn, err := (&net.Dialer{LocalAddr: s.from}).DialContext(ctx, "tcp", addr)
 	if err == nil {
-		s.f.dialled.Store(conn.LocalAddr().String(), s.id)
+		s.f.dialed.Store(conn.LocalAddr().String(), s.id)
 	}
 	if err == nil && muted {
 		return s.f.askMuted(conn), nil

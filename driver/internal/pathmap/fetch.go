@@ -56,7 +56,7 @@ func (x *exchange) dialAnew(ctx context.Context) error {
 	return err
 }
 
-// continueUntil lets an exchange outlive the context with which it was dialled; false when
+// continueUntil lets an exchange outlive the context with which it was dialed; false when
 // that context has already ended it.
 func (x *exchange) continueUntil(ctx context.Context) bool {
 	ok := x.stop()

@@ -45,7 +45,7 @@ type Swarm interface {
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
 	Unheard() []peer.ID      // known members that are connected and silent
 	Known() []peer.ID        // members now, or once and not forgotten
-	Remote(net.Conn) peer.ID // the member that dialled a connection of Listen
+	Remote(net.Conn) peer.ID // the member that dialed a connection of Listen
 }
 
 // Config is what a map is made of.

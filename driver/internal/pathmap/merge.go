@@ -170,7 +170,7 @@ func (m *Map) checkPriority(d *delta) error {
 func (m *Map) refresh(snap *snapshot, c change) error {
 	value, err := m.crdt.Load().Get(m.ctx, keyOf(c.path, c.version))
 	switch {
-	case err == ds.ErrNotFound:
+	case errors.Is(err, ds.ErrNotFound):
 		snap.remove(c.path, c.version)
 	case err != nil:
 		return err

@@ -86,7 +86,8 @@ func (m *Map) followAll(ctx context.Context, x *exchange, heads []cid.Cid) error
 func reasonOf(err error) string {
 	for {
 		inner := errors.Unwrap(err)
-		if inner == nil || inner == errBadDelta || !errors.Is(inner, errBadDelta) {
+		if inner == nil || inner == errBadDelta || //nolint:errorlint // this very one: it ends the chain
+			!errors.Is(inner, errBadDelta) {
 			return err.Error()
 		}
 		err = inner

@@ -137,7 +137,7 @@ func (s *snapshot) winner(key string, p packed) stored {
 	best, p := s.writers.unpack(key, p)
 	for len(p) > 0 {
 		var st stored
-		if st, p = s.writers.unpack(key, p); best.version.less(st.version) {
+		if st, p = s.writers.unpack(key, p); best.less(st.version) {
 			best = st
 		}
 	}

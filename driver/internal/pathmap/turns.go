@@ -18,7 +18,7 @@ const (
 	window    = time.Second     // over which a rate is measured
 	enough    = 1 << 20         // bytes a second at which a member is not left for one that may be faster
 	turnCheck = window / 10     // how often a waiting exchange checks whether it may take over
-	staleDial = stallLimit / 2  // after which a connection that waited is dialled anew
+	staleDial = stallLimit / 2  // after which a connection that waited is dialed anew
 	forget    = time.Minute     // after which a rate is not believed any more
 	unheard   = math.MaxFloat64 // the rate of a member that was not measured lately: it is tried
 )

@@ -25,7 +25,7 @@ func TestATwinIsGoneWhenNobodyTellsOfIt(t *testing.T) {
 			}
 		}
 		for range 2 {
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			m.checkTwin()
 		}
 		if _, ok := m.Twin(); ok {

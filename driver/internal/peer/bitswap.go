@@ -18,7 +18,7 @@ const bitswapPatience = 10 * time.Second
 
 // Block gets a block by bitswap from the connected peers that are no members, such as a
 // Kubo in the private network; nothing is stored. The bytes match c. A want that is
-// unanswered after half of ctx's time is cancelled and sent again, on new connections if
+// unanswered after half of ctx's time is canceled and sent again, on new connections if
 // other wants get nothing either: bitswap can lose a want for good, and that cures it.
 func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	strangers := p.strangers()

@@ -132,7 +132,7 @@ func (r *roster) troubled(id peer.ID, trouble string, told bool) {
 	}
 }
 
-// troubleOf describes in one line why a bootstrapper could not be dialled, and what to do,
+// troubleOf describes in one line why a bootstrapper could not be dialed, and what to do,
 // for that of its addresses which tells most.
 func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string {
 	worst, text := unclear, ""

@@ -29,9 +29,9 @@ type Config struct {
 	DataListen, DataAnnounce []multiaddr.Multiaddr
 	DataAnyPort              bool
 
-	// Bootstrappers are members to join by, which are dialled for ever. This peer itself
+	// Bootstrappers are members to join by, which are dialed for ever. This peer itself
 	// may be among them, so that all registries can share one configuration. DHTPeers are
-	// dialled likewise, and need not be members, such as IPFS's own bootstrappers on the
+	// dialed likewise, and need not be members, such as IPFS's own bootstrappers on the
 	// public network.
 	Bootstrappers, DHTPeers []peer.AddrInfo
 
@@ -70,7 +70,7 @@ func (c Config) check() error {
 	return nil
 }
 
-// DefaultMemberExpiry is how long a member that is away is remembered and dialled.
+// DefaultMemberExpiry is how long a member that is away is remembered and dialed.
 const DefaultMemberExpiry = 30 * 24 * time.Hour
 
 func (c Config) private() bool { return c.PSK != nil }

@@ -207,7 +207,7 @@ func seenAt(c network.Conn, a multiaddr.Multiaddr) multiaddr.Multiaddr {
 	return multiaddr.Join(ip, a[1:])
 }
 
-// IsDataAddr reports whether an address can be listened on or dialled for bulk data.
+// IsDataAddr reports whether an address can be listened on or dialed for bulk data.
 func IsDataAddr(a multiaddr.Multiaddr) bool {
 	_, _, err := manet.DialArgs(a)
 	if err != nil || len(a) != 2 {

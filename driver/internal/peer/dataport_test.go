@@ -101,7 +101,7 @@ func TestNoDataPort(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := a.DialData(t.Context(), b.id(t)); !errors.Is(err, peer.ErrNoDataPort) {
-		t.Error("dialled without a data port of its own:", err)
+		t.Error("dialed without a data port of its own:", err)
 	}
 	if _, err := b.DialData(t.Context(), b.id(t)); !errors.Is(err, peer.ErrNotMember) {
 		t.Error(err)
@@ -335,6 +335,6 @@ func TestCloseDuringHandshakes(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := a.DialData(context.Background(), a.id(t)); err == nil {
-		t.Error("dialled after Close")
+		t.Error("dialed after Close")
 	}
 }

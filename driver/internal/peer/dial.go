@@ -13,8 +13,8 @@ import (
 // dialTimeout bounds one attempt: every address, and the DHT when all fail.
 const dialTimeout = 20 * time.Second
 
-// keepDialling dials the peers that are known, not connected, and due.
-func (p *Peer) keepDialling() {
+// keepDialing dials the peers that are known, not connected, and due.
+func (p *Peer) keepDialing() {
 	for {
 		due, next := p.roster.due(time.Now())
 		for _, t := range due {
@@ -51,7 +51,7 @@ func (p *Peer) dial(t peer.AddrInfo) {
 	if p.ctx.Err() != nil {
 		return
 	}
-	rebuffs := p.roster.dialled(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
+	rebuffs := p.roster.dialed(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
 	if err != nil {
 		p.explain(ctx, t, err, rebuffs)
 	}
@@ -85,9 +85,9 @@ func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
 	return dial, next
 }
 
-// dialled notes how a dial ended and when the next one is due, should it be
+// dialed notes how a dial ended and when the next one is due, should it be
 // needed. It returns how many handshakes failed in a row.
-func (r *roster) dialled(id peer.ID, connected, rebuffed bool) (rebuffs int) {
+func (r *roster) dialed(id peer.ID, connected, rebuffed bool) (rebuffs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dialing--

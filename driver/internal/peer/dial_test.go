@@ -15,7 +15,7 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration)
 	for end := last.Add(d); time.Now().Before(end); {
 		due, next := r.due(time.Now())
 		for _, t := range due {
-			r.dialled(t.ID, false, false)
+			r.dialed(t.ID, false, false)
 			if t.ID == id {
 				pauses, last = append(pauses, time.Since(last)), time.Now()
 			}
@@ -28,7 +28,7 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration)
 }
 
 // TestHowOftenAMemberIsDialled: often at first, seldom when it has been away for an hour,
-// and soon when another member comes back. One of the configuration is never dialled seldom.
+// and soon when another member comes back. One of the configuration is never dialed seldom.
 func TestHowOftenAMemberIsDialled(t *testing.T) {
 	most := func(d time.Duration) time.Duration { return d * 3 / 2 } // the backoff's jitter is a half
 	for name, configured := range map[string]bool{"remembered": false, "configured": true} {
@@ -61,7 +61,7 @@ func TestHowOftenAMemberIsDialled(t *testing.T) {
 				r.connected("other", true)
 				r.subscribed("other", true, true)
 				if len(dialInVain(r, "away", 2*redialSoon)) == 0 {
-					t.Error("not dialled when another member came back")
+					t.Error("not dialed when another member came back")
 				}
 			})
 		})

@@ -46,7 +46,7 @@ func TestForget(t *testing.T) {
 		t.Error(err)
 	}
 	a.start(t, listen)
-	meet(t, a, b) // a forgotten bootstrapper is dialled as ever
+	meet(t, a, b) // a forgotten bootstrapper is dialed as ever
 }
 
 // TestLastSeenOutlivesARestart: of a member that was away, the moment it was lost, and

@@ -48,7 +48,7 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 	if err != nil {
 		return err
 	}
-	// A cancelled context has to end reads and writes as well.
+	// A canceled context has to end reads and writes as well.
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	if err := writeGreeting(s, p.greeting(s.Conn(), want, false)); err != nil {
 		_ = s.Reset()
@@ -119,7 +119,8 @@ func (p *Peer) learn(c network.Conn, g greeting) {
 		name: readName(g.Name), capabilities: readCapabilities(g.Caps),
 	}, p.trust)
 	if differs {
-		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; make trustedpeers the same on all registries")
+		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; " +
+			"make trustedpeers the same on all registries")
 	}
 	if changed {
 		p.remember(p.ctx, id)

@@ -29,7 +29,7 @@ func (p *Peer) Members() []Member { return p.roster.members() }
 func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
 
 // AddrInUse is the other end of the connection to a peer, as a multiaddr; "" when there is
-// none. Of several connections it prefers one that this peer dialled, and then the oldest.
+// none. Of several connections it prefers one that this peer dialed, and then the oldest.
 func (p *Peer) AddrInUse(id peer.ID) string {
 	conns := p.host.Network().ConnsToPeer(id)
 	if len(conns) == 0 {

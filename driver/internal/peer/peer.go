@@ -59,7 +59,7 @@ type Peer struct {
 	closeErr  error
 }
 
-// New makes a peer that listens, answers and can be given handlers, but has not dialled any
+// New makes a peer that listens, answers and can be given handlers, but has not dialed any
 // peer. ctx bounds only New itself. An address that is in use is an error that names it and
 // wraps syscall.EADDRINUSE.
 func New(_ context.Context, cfg Config) (*Peer, error) {
@@ -140,7 +140,7 @@ func (p *Peer) start() error {
 		p.keep(b, false)
 	}
 	p.roster.begin(time.Now())
-	// Subscribe first: a peer that is dialled before that may send nothing for long.
+	// Subscribe first: a peer that is dialed before that may send nothing for long.
 	events, err := p.watch()
 	if err != nil {
 		return fmt.Errorf("peer: %w", err)
@@ -150,7 +150,7 @@ func (p *Peer) start() error {
 	}
 	p.run(events)
 	p.run(p.readTopic)
-	p.run(p.keepDialling)
+	p.run(p.keepDialing)
 	p.run(p.keepGreeting)
 	p.run(p.keepWarning)
 	if err := p.routes.Bootstrap(p.ctx); err != nil {
@@ -159,7 +159,7 @@ func (p *Peer) start() error {
 	return nil
 }
 
-// keep makes a peer be dialled for ever.
+// keep makes a peer be dialed for ever.
 func (p *Peer) keep(b peer.AddrInfo, bootstrapper bool) {
 	if b.ID == p.ID() {
 		return

@@ -205,7 +205,7 @@ func (p *Peer) tidy() {
 	// end for unsubscribed, and nothing tells it again until both start afresh.
 	for _, id := range p.roster.estranged(now) {
 		p.about(id).Debug("connected but not on the topic: connecting afresh")
-		_ = p.host.Network().ClosePeer(id) // it is dialled again either way
+		_ = p.host.Network().ClosePeer(id) // it is dialed again either way
 	}
 }
 

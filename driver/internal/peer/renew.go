@@ -42,19 +42,19 @@ func (r *renewals) due(id peer.ID) bool {
 // renew connects anew to a few of the peers that bitswap asks. It returns when that
 // is done, or ctx is.
 func (p *Peer) renew(ctx context.Context, ids []peer.ID) {
-	var dialling sync.WaitGroup
+	var dialing sync.WaitGroup
 	for _, id := range ids {
 		if ctx.Err() != nil || !p.renewable(id) || !p.renewals.due(id) || !p.streams.enter() {
 			continue
 		}
 		p.about(id).Debug("bitswap gets nothing: connecting anew")
-		dialling.Go(func() {
+		dialing.Go(func() {
 			defer p.streams.running.Done()
 			p.reconnect(id)
 		})
 	}
 	done := make(chan struct{})
-	go func() { dialling.Wait(); close(done) }()
+	go func() { dialing.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():

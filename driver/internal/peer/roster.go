@@ -16,7 +16,7 @@ const (
 	maxCandidates    = 4096             // peers that were named and never met
 	maxAddrs         = 16               // kept of one peer
 	candidateTime    = 10 * time.Minute // a peer that was named has to become a member
-	longAway         = time.Hour        // a member away for longer is dialled seldom
+	longAway         = time.Hour        // a member away for longer is dialed seldom
 	redialShort      = 15 * time.Second // at most this between two dials
 	redialLong       = 5 * time.Minute  // of one that is away for long
 	redialSoon       = time.Second
@@ -49,7 +49,7 @@ type entry struct {
 	keep       bool                  // it is in the configuration: never forgotten
 	bootstraps bool                  // a bootstrapper, which is to be a member
 	met        bool                  // was a member since Start
-	trouble    string                // why it could not be dialled, of a bootstrapper
+	trouble    string                // why it could not be dialed, of a bootstrapper
 	warned     int                   // how often that was told
 	confirmed  bool                  // was a member once
 	connected  bool
@@ -192,7 +192,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	return true, false
 }
 
-// pokeAll makes all peers that are away be dialled soon: when one comes back, the network
+// pokeAll makes all peers that are away be dialed soon: when one comes back, the network
 // may be whole again. r.mu is held.
 func (r *roster) pokeAll(now time.Time) {
 	if now.Sub(r.poked) < pokeAllEvery {

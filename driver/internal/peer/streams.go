@@ -96,7 +96,7 @@ func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("open stream to %s: %w", id, ErrNotMember)
 	}
-	s, err := p.host.NewStream(network.WithNoDial(ctx, "members are dialled already"), id, proto)
+	s, err := p.host.NewStream(network.WithNoDial(ctx, "members are dialed already"), id, proto)
 	if err != nil {
 		return nil, fmt.Errorf("open stream to %s: %w", id, err)
 	}
@@ -109,7 +109,7 @@ func (p *Peer) Dial(ctx context.Context, id peer.ID, proto protocol.ID) (net.Con
 	if !p.IsMember(id) && !slices.Contains(p.Unheard(), id) {
 		return nil, fmt.Errorf("dial %s: %w", id, ErrNotMember)
 	}
-	c, err := gostream.Dial(network.WithNoDial(ctx, "members are dialled already"), p.host, id, proto)
+	c, err := gostream.Dial(network.WithNoDial(ctx, "members are dialed already"), p.host, id, proto)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", id, err)
 	}
@@ -157,7 +157,7 @@ func (p *Peer) Listen(proto protocol.ID) (net.Listener, error) {
 	return memberListener{l}, nil
 }
 
-// Remote is the peer that dialled a connection which came from Listen; "" when that is not
+// Remote is the peer that dialed a connection which came from Listen; "" when that is not
 // known.
 func (p *Peer) Remote(c net.Conn) peer.ID {
 	id, err := peer.Decode(c.RemoteAddr().String())

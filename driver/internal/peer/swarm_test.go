@@ -291,9 +291,9 @@ func TestWrongProtectorKey(t *testing.T) {
 	if said, others := ofKey(); len(said) != 1 || len(others) > 1 {
 		t.Errorf("warnings: %q, %q", said, others)
 	}
-	// The dialled peer cannot tell it from a stranger's attempt.
+	// The dialed peer cannot tell it from a stranger's attempt.
 	if said := a.logged(logrus.InfoLevel); len(said) != 0 {
-		t.Errorf("the dialled side says %q", said)
+		t.Errorf("the dialed side says %q", said)
 	}
 }
 

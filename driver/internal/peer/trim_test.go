@@ -17,7 +17,7 @@ func TestConnectionsToMembersAreKept(t *testing.T) {
 				eventually(t, "a member is kept", func() bool { return a.KeepsMember(id) })
 			}
 		}
-		if a.KeepsMember(s.Host.ID()) {
+		if a.KeepsMember(s.ID()) {
 			t.Error("anybody is kept")
 		}
 	}

@@ -260,7 +260,7 @@ func (v *view) pickSpared() (leaf int, ok bool) {
 // extend returns where a run ends that begins at from.
 func (v *view) extend(from int, o *offer, most int) (to int) {
 	to = from + 1
-	for to < v.leaves && to-from < most && v.absent.has(to) && o.has(to) && !(o.spared && !v.own(to)) {
+	for to < v.leaves && to-from < most && v.absent.has(to) && o.has(to) && (!o.spared || v.own(to)) {
 		to++
 	}
 	return to

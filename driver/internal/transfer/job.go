@@ -16,7 +16,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// job is the one transfer of a blob. The first cause with which its context is cancelled is
+// job is the one transfer of a blob. The first cause with which its context is canceled is
 // how it ended: errWhole, or why it failed.
 type job struct {
 	t       *Transfers

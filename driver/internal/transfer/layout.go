@@ -156,7 +156,7 @@ func matches(c cid.Cid, b []byte) bool {
 }
 
 // because returns why a request to a member failed: the cause of ctx, if that was
-// cancelled.
+// canceled.
 func because(ctx context.Context, id peer.ID, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -48,7 +48,7 @@ func (r *localReader) Read(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	_ = r.ReadCloser.Close()
+	_ = r.Close()
 	r.ReadCloser = again
 	return r.Read(b)
 }

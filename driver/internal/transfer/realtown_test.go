@@ -87,7 +87,7 @@ func (h *house) settle() {
 	require.NoError(h.t, h.real.Start())
 	eventually(h.t, func() bool {
 		for _, other := range h.town.houses {
-			if other != h && !(h.knows(other) && other.knows(h)) {
+			if other != h && (!h.knows(other) || !other.knows(h)) {
 				return false
 			}
 		}

@@ -27,7 +27,7 @@ const (
 type roads struct {
 	swarm         Swarm
 	data, streams *http.Transport
-	patience      time.Duration // with dialling
+	patience      time.Duration // with dialing
 
 	in atomic.Int64 // bytes of blobs received at data ports
 
@@ -41,12 +41,12 @@ type avoided struct {
 	until   time.Time
 }
 
-// newRoads makes both. Dialling ends when alive is done, and is bounded by patience.
+// newRoads makes both. Dialing ends when alive is done, and is bounded by patience.
 func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
 		return &http.Transport{
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				// http.Transport goes on dialling after the request has ended.
+				// http.Transport goes on dialing after the request has ended.
 				ctx, cancel := context.WithTimeout(ctx, patience)
 				defer cancel()
 				defer context.AfterFunc(alive, cancel)()
@@ -99,7 +99,7 @@ func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
 
 // byData sends a request to a member's data port. When no connection is made within half of
 // the patience, the other half is left for a stream, since a firewall may be dropping
-// packets to the port. Dialling goes on, for the next request.
+// packets to the port. Dialing goes on, for the next request.
 func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	late := time.AfterFunc(r.patience/2, func() { cancel(errSilent) })

@@ -85,7 +85,7 @@ func (h *house) revive() {
 	})
 }
 
-// receive takes a connection, which begins with the peer ID of the house that dialled.
+// receive takes a connection, which begins with the peer ID of the house that dialed.
 func (h *house) receive(c net.Conn) {
 	h.mu.Lock()
 	to := h.accepted

@@ -4,6 +4,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -81,7 +82,7 @@ func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository st
 	if err == nil && grant != nil {
 		return grant.User.Name, true
 	}
-	challenge, asks := err.(auth.Challenge)
+	challenge, asks := errors.AsType[auth.Challenge](err)
 	if !asks {
 		logrus.WithError(err).Error("cannot check the authorization of a request")
 		w.WriteHeader(http.StatusBadRequest) // nothing that would tell a stranger the reason
