@@ -11,6 +11,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -27,12 +28,12 @@ type Partial struct {
 	users  int // under store.mu
 
 	mu      sync.Mutex
-	have    bitmap // verified
-	claimed bitmap // said to be on disk by an earlier run
-	left    int    // leaves not in have
-	done    bool   // it is a blob now
-	unpin   Unpin  // keeps that blob from being deleted
-	full    bool   // the disk was full
+	have    bitset.Set // verified
+	claimed bitset.Set // said to be on disk by an earlier run
+	left    int        // leaves not in have
+	done    bool       // it is a blob now
+	unpin   Unpin      // keeps that blob from being deleted
+	full    bool       // the disk was full
 }
 
 func (p *Partial) noteFull(err error) {
@@ -47,7 +48,7 @@ func (p *Partial) Have(i int) bool {
 		return false
 	}
 	p.mu.Lock()
-	have, claimed := p.have.has(i), p.claimed.has(i)
+	have, claimed := p.have.Has(i), p.claimed.Has(i)
 	p.mu.Unlock()
 	if have || !claimed {
 		return have
@@ -67,12 +68,12 @@ func (p *Partial) recheck(ctx context.Context, i int) bool {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.claimed.has(i) {
-		return p.have.has(i) // another caller was faster
+	if !p.claimed.Has(i) {
+		return p.have.Has(i) // another caller was faster
 	}
-	p.claimed.clear(i)
+	p.claimed.Drop(i)
 	if good {
-		p.have.set(i)
+		p.have.Add(i)
 		p.left--
 	}
 	return good
@@ -98,17 +99,17 @@ func (p *Partial) Missing(ctx context.Context, from int) (i int, ok bool) {
 
 // absent is the first leaf from from on, wrapping round, that is neither here nor in
 // others.
-func (p *Partial) absent(from int, others bitmap) (int, bool) {
+func (p *Partial) absent(from int, others bitset.Set) (int, bool) {
 	n := p.layout.Leaves()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.left == 0 {
 		return 0, false
 	}
-	if i, ok := firstAbsent(p.have, others, from, n); ok {
+	if i, ok := bitset.FirstAbsent(p.have, others, from, n); ok {
 		return i, true
 	}
-	return firstAbsent(p.have, others, 0, min(from, n))
+	return bitset.FirstAbsent(p.have, others, 0, min(from, n))
 }
 
 // Absent gives the leaves that have to be fetched, as far as is known: leaf i is bit i%8 of
@@ -118,12 +119,12 @@ func (p *Partial) Absent() []byte {
 	n := p.layout.Leaves()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	absent := newBitmap(n)
+	absent := bitset.New(n)
 	for i := range absent {
 		absent[i] = ^(p.have[i] | p.claimed[i])
 	}
 	for i := n; i < len(absent)*8; i++ {
-		absent.clear(i)
+		absent.Drop(i)
 	}
 	return absent
 }
@@ -153,7 +154,7 @@ func (p *Partial) recheckAll(ctx context.Context) {
 	g.SetLimit(p.store.hash.workers)
 	for i := range p.layout.Leaves() {
 		p.mu.Lock()
-		claimed := p.claimed.has(i)
+		claimed := p.claimed.Has(i)
 		p.mu.Unlock()
 		if claimed && ctx.Err() == nil {
 			g.Go(func() error { p.recheck(ctx, i); return nil })
@@ -173,8 +174,8 @@ func (p *Partial) Put(i int, data []byte) error {
 		return fmt.Errorf("put leaf %d of %s: %w", i, p.layout.Root, ErrBadLeaf)
 	}
 	p.mu.Lock()
-	have := p.have.has(i)
-	p.claimed.clear(i) // what is there is being overwritten
+	have := p.have.Has(i)
+	p.claimed.Drop(i) // what is there is being overwritten
 	p.mu.Unlock()
 	if have {
 		return nil
@@ -187,10 +188,10 @@ func (p *Partial) Put(i int, data []byte) error {
 	beginWriteback(p.file, offset, length)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.have.has(i) {
+	if p.have.Has(i) {
 		return nil
 	}
-	p.have.set(i)
+	p.have.Add(i)
 	p.left--
 	// Not synced: after a crash marks only say what to hash again.
 	mark := []byte{p.have[i/8] | p.claimed[i/8]}

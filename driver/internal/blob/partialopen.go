@@ -14,6 +14,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -61,7 +62,7 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 	ctx := context.Background()
 	p := &Partial{
 		store: s, layout: l, inner: inner, users: 1, unpin: noPin,
-		have: newBitmap(l.Leaves()), claimed: newBitmap(l.Leaves()), left: l.Leaves(),
+		have: bitset.New(l.Leaves()), claimed: bitset.New(l.Leaves()), left: l.Leaves(),
 	}
 	ref := Ref{CID: l.Root, Size: l.Size}
 	if s.Verified(ref) {
@@ -86,7 +87,7 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 		return nil, errors.Join(err, p.closeFiles())
 	}
 	if l.Size == 0 {
-		p.have.set(0) // no bytes to wait for
+		p.have.Add(0) // no bytes to wait for
 		p.left = 0
 	}
 	return p, nil
@@ -130,7 +131,7 @@ func (s *Store) stageUnverified(ctx context.Context, ref Ref) error {
 
 func (p *Partial) openWhole() (err error) {
 	for i := range p.layout.Leaves() {
-		p.have.set(i)
+		p.have.Add(i)
 	}
 	p.left, p.done = 0, true
 	p.file, err = p.store.Open(p.layout.Root)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
 // maxProofs is how many blobs are remembered as verified; beyond that some are verified
@@ -55,7 +57,7 @@ func (s *proofs) take(c cid.Cid, at stamp, leaves int) *proof {
 	if p != nil && p.stamp == at {
 		return p
 	}
-	return s.put(c, &proof{stamp: at, have: newBitmap(leaves), left: leaves, pending: map[int]chan struct{}{}})
+	return s.put(c, &proof{stamp: at, have: bitset.New(leaves), left: leaves, pending: map[int]chan struct{}{}})
 }
 
 func (s *proofs) put(c cid.Cid, p *proof) *proof {
@@ -82,7 +84,7 @@ type proof struct {
 	stamp stamp
 
 	mu      sync.Mutex
-	have    bitmap                // nil once left is 0
+	have    bitset.Set            // nil once left is 0
 	left    int                   // leaves that are not verified yet
 	pending map[int]chan struct{} // leaves that are being hashed; closed at the end
 }
@@ -99,7 +101,7 @@ func (p *proof) complete() bool {
 func (p *proof) claim(i int) (done <-chan struct{}, mine bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left == 0 || p.have.has(i) {
+	if p.left == 0 || p.have.Has(i) {
 		return nil, false
 	}
 	if done := p.pending[i]; done != nil {
@@ -118,7 +120,7 @@ func (p *proof) settle(i int, good bool) {
 	if !good {
 		return
 	}
-	p.have.set(i)
+	p.have.Add(i)
 	if p.left--; p.left == 0 {
 		p.have = nil
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
 // Remains is what is known of a blob that was set aside.
@@ -19,7 +21,7 @@ type Remains struct {
 }
 
 // Has reports whether leaf i is right.
-func (r Remains) Has(i int) bool { return i >= 0 && i/8 < len(r.Right) && bitmap(r.Right).has(i) }
+func (r Remains) Has(i int) bool { return i >= 0 && i/8 < len(r.Right) && bitset.Set(r.Right).Has(i) }
 
 // Remains returns what is right of a blob that was set aside, so that it can be given to
 // others; false when there is nothing. Nothing is hashed by this call.
@@ -67,14 +69,14 @@ func (s *Store) checkRemains(ctx context.Context, c cid.Cid, i int) error {
 
 // right notes which leaves of a blob that was set aside were verified: those in have, and
 // those that were verified before and are in undecided.
-func (r *rot) right(c cid.Cid, have, undecided bitmap) {
+func (r *rot) right(c cid.Cid, have, undecided bitset.Set) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, ok := r.of[c]
 	if !ok {
 		return
 	}
-	right, some := newBitmap(profile().leaves(m.Size)), false
+	right, some := bitset.New(profile().leaves(m.Size)), false
 	for i := range right {
 		right[i] = have[i]
 		if m.Right != nil {
@@ -93,6 +95,6 @@ func (r *rot) wrong(c cid.Cid, i int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if m := r.of[c]; m.Has(i) {
-		bitmap(m.Right).clear(i)
+		bitset.Set(m.Right).Drop(i)
 	}
 }

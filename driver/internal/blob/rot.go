@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
 // rot is the set of blobs whose file turned out to have other bytes than were written,
@@ -134,9 +136,9 @@ func (s *Store) setAside(ctx context.Context, ref Ref) error {
 // Without marks all of it would be fetched, and what is right of it be lost to others.
 func (s *Store) stageAgain(ref Ref) error {
 	leaves := profile().leaves(ref.Size)
-	marks := newBitmap(leaves)
+	marks := bitset.New(leaves)
 	for i := range leaves {
-		marks.set(i)
+		marks.Add(i)
 	}
 	if err := os.WriteFile(s.marksPath(ref.CID), marks, 0o600); err != nil {
 		return errors.Join(err, removeFiles(s.marksPath(ref.CID)))

@@ -13,6 +13,8 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
 // read reads a blob as a client gets it.
@@ -48,9 +50,9 @@ func (d *disk) salvage(ref Ref) (bad []int) {
 	p, err := d.store.Salvage(context.Background(), ref)
 	require.NoError(d.t, err)
 	defer p.Close()
-	absent := bitmap(p.Absent())
+	absent := bitset.Set(p.Absent())
 	for i := range profile().leaves(ref.Size) {
-		if absent.has(i) {
+		if absent.Has(i) {
 			bad = append(bad, i)
 		}
 	}

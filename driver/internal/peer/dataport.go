@@ -15,6 +15,8 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -32,8 +34,8 @@ const (
 type dataPort struct {
 	identity *libp2ptls.Identity
 	sockets  []net.Listener
-	doors    *bound[netip.Prefix]
-	guests   *bound[peer.ID]
+	doors    *limit.Limit[netip.Prefix]
+	guests   *limit.Limit[peer.ID]
 	accepted chan net.Conn
 	closing  chan struct{} // nobody takes connections any more
 	once     sync.Once
@@ -135,12 +137,12 @@ func (p *Peer) acceptData(l net.Listener) {
 			continue
 		}
 		from := source(c.RemoteAddr())
-		if !p.data.doors.enter(from) {
+		if !p.data.doors.Enter(from) {
 			_ = c.Close()
 			continue
 		}
 		p.run(func() {
-			defer p.data.doors.leave(from)
+			defer p.data.doors.Leave(from)
 			p.welcome(c)
 		})
 	}
@@ -161,7 +163,7 @@ func (p *Peer) welcome(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	if !p.data.guests.enter(id) {
+	if !p.data.guests.Enter(id) {
 		if p.once.first("guests", id.String()) {
 			p.about(id).Warn("too many connections at the data port, of this member or of all: further ones are closed")
 		}
@@ -170,7 +172,7 @@ func (p *Peer) welcome(c net.Conn) {
 	}
 	member := &dataConn{
 		Conn: secured, local: dataAddr(p.ID()), remote: dataAddr(id),
-		left: sync.OnceFunc(func() { p.data.guests.leave(id) }),
+		left: sync.OnceFunc(func() { p.data.guests.Leave(id) }),
 	}
 	select {
 	case p.data.accepted <- member:

@@ -6,6 +6,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -21,19 +23,19 @@ const (
 // newDoors bounds the handshakes under way, which strangers can begin, so that one address
 // cannot take all of them. A connection beyond the bound is closed at once; a member then
 // uses a stream.
-func newDoors() *bound[netip.Prefix] {
-	return newBound[netip.Prefix](maxHandshakesFrom, maxHandshakes)
+func newDoors() *limit.Limit[netip.Prefix] {
+	return limit.New[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
 
 // newGuests bounds the connections of members, which take a descriptor each: a
 // quarter of those this process may have is for all members, half of that for one.
-func newGuests() *bound[peer.ID] {
+func newGuests() *limit.Limit[peer.ID] {
 	most := maxDataConns
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		most = int(min(uint64(most), uint64(files.Cur)/4))
 	}
-	return newBound[peer.ID](min(maxDataConnsFrom, most/2), most)
+	return limit.New[peer.ID](min(maxDataConnsFrom, most/2), most)
 }
 
 // source is the source for which an address counts: an IPv6 site has at least a /64.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -23,7 +24,7 @@ func TestAMemberBeyondItsBound(t *testing.T) {
 	content := random(80, 3*mib)
 	ref := a.push(content)
 	for range maxRequestsFrom {
-		require.True(t, a.transfers.crowd.enter(b.id.String()))
+		require.True(t, a.transfers.requests.Enter(b.id.String()))
 	}
 	require.Equal(t, http.StatusServiceUnavailable, b.head(a, ref).StatusCode)
 	pulled := make(chan error, 1)
@@ -31,7 +32,7 @@ func TestAMemberBeyondItsBound(t *testing.T) {
 	eventually(t, func() bool { return b.transfers.Active() == 1 }, "it does not begin")
 	town.registry(t).requirePull(ref, content) // the bound is of one member
 	for range maxRequestsFrom {
-		a.transfers.crowd.leave(b.id.String())
+		a.transfers.requests.Leave(b.id.String())
 	}
 	require.NoError(t, <-pulled)
 }
@@ -68,13 +69,8 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			defer func() { _ = c.Close() }()
 			_, err = fmt.Fprintf(c, "GET /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", ref.CID)
 			require.NoError(t, err)
-			answering := func() int {
-				a.transfers.crowd.mu.Lock()
-				defer a.transfers.crowd.mu.Unlock()
-				return a.transfers.crowd.all
-			}
 			eventually(t, func() bool { _, out := a.transfers.Totals(); return out > 0 }, "nothing is sent")
-			eventually(t, func() bool { return answering() == 0 }, "it is waited for")
+			eventually(t, func() bool { return a.transfers.requests.Len() == 0 }, "it is waited for")
 			_, out := a.transfers.Totals()
 			require.Less(t, out, ref.Size, "all was taken: the test tests nothing")
 		})
@@ -90,19 +86,19 @@ func TestLeavesOnTheirWayAreBounded(t *testing.T) {
 	ref := a.push(random(82, leaves*mib))
 	serve := a.transfers.server.Handler
 	var mu sync.Mutex
-	asked, most := newLeafSet(leaves), 0 // some are asked for twice, of two
+	asked, most := bitset.New(leaves), 0 // some are asked for twice, of two
 	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var from, to int64
 		if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); n == 2 && !strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
 			j := b.transfers.job(ref.CID)
 			mu.Lock()
 			for i := leafAt(from); i <= leafAt(to); i++ {
-				asked.add(i)
+				asked.Add(i)
 			}
 			for i, here := range j.plan.verified() {
 				asked[i] &^= here
 			}
-			most = max(most, asked.count())
+			most = max(most, asked.Count())
 			mu.Unlock()
 			j.roster.measured(a.id, 1<<40, time.Second) // so that each run is as long as may be
 		}

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
 // view is everything on which the choice of a run is based.
@@ -11,15 +13,15 @@ type view struct {
 	grace  time.Duration
 	now    time.Time
 	leaves int
-	absent leafSet // missing, and not claimed
-	lent   int     // leaves that are on their way
+	absent bitset.Set // missing, and not claimed
+	lent   int        // leaves that are on their way
 	claims []*run
 	wants  []want
 	start  int // where to begin when there is no reader
 	first  bool
 	offers []*offer
 	others []peer.ID
-	spread leafSet // what registries in mid-transfer have
+	spread bitset.Set // what registries in mid-transfer have
 	rank   func(leaf int) int
 	idle   time.Duration // since no leaf is left for which we are first in line
 	yield  time.Duration // how long each in line before us has for a leaf
@@ -40,7 +42,7 @@ func (j *job) next(urgent bool) (r *run, whole bool) {
 	p := j.plan
 	p.choosing.Lock()
 	defer p.choosing.Unlock()
-	if leafSet(p.partial.Absent()).count() == 0 {
+	if bitset.Set(p.partial.Absent()).Count() == 0 {
 		if _, missing := j.missing(); !missing {
 			return nil, true
 		}
@@ -84,17 +86,17 @@ func (j *job) view() *view {
 	for _, r := range p.claims {
 		v.lent += r.to - r.from
 		for i := r.from; i < r.to; i++ {
-			v.absent.drop(i)
+			v.absent.Drop(i)
 		}
 	}
 	for _, w := range p.wants {
 		v.wants = append(v.wants, *w)
 	}
 	v.offers, v.others = j.roster.offers()
-	v.spread = newLeafSet(v.leaves)
+	v.spread = bitset.New(v.leaves)
 	for _, o := range v.offers {
 		if !o.whole {
-			v.spread.merge(o.some)
+			v.spread.Merge(o.some)
 		}
 	}
 	v.offers = few(v.offers)
@@ -115,7 +117,7 @@ func (j *job) view() *view {
 }
 
 // own chooses leaves for which this registry is first in line.
-func (v *view) own(leaf int) bool { return !v.spread.has(leaf) && v.rank(leaf) == 0 }
+func (v *view) own(leaf int) bool { return !v.spread.Has(leaf) && v.rank(leaf) == 0 }
 
 // urgent chooses a leaf that a reader waits for and that is not being fetched. When all
 // registries read from the start at once, one of them asks a member that has the whole
@@ -127,7 +129,7 @@ func (v *view) urgent() *choice {
 		if w.since.IsZero() {
 			continue
 		}
-		if !v.absent.has(w.leaf) {
+		if !v.absent.Has(w.leaf) {
 			if c := v.late(w.leaf); c != nil {
 				return c
 			}
@@ -225,12 +227,12 @@ func (v *view) rarest(o *offer) (leaf int, ok bool) {
 	place := v.places()[0]
 	for d := range v.leaves {
 		i := (place + d) % v.leaves
-		if !v.absent.has(i) || !o.has(i) {
+		if !v.absent.Has(i) || !o.has(i) {
 			continue
 		}
 		have := 0
 		for _, other := range v.offers {
-			if !other.whole && other.some.has(i) {
+			if !other.whole && other.some.Has(i) {
 				have++
 			}
 		}
@@ -249,18 +251,18 @@ func (v *view) pickSpared() (leaf int, ok bool) {
 		return leaf, true
 	}
 	leaf, ok = v.farthest(func(i int) bool {
-		return !v.spread.has(i) && time.Duration(v.rank(i))*v.yield <= v.idle
+		return !v.spread.Has(i) && time.Duration(v.rank(i))*v.yield <= v.idle
 	})
 	if ok || v.idle < 4*v.yield {
 		return leaf, ok
 	}
-	return v.farthest(v.spread.has)
+	return v.farthest(v.spread.Has)
 }
 
 // extend returns where a run ends that begins at from.
 func (v *view) extend(from int, o *offer, most int) (to int) {
 	to = from + 1
-	for to < v.leaves && to-from < most && v.absent.has(to) && o.has(to) && (!o.spared || v.own(to)) {
+	for to < v.leaves && to-from < most && v.absent.Has(to) && o.has(to) && (!o.spared || v.own(to)) {
 		to++
 	}
 	return to
@@ -271,7 +273,7 @@ func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
 	ahead := v.leaves
 	for _, place := range v.places() {
 		for d := range ahead {
-			if i := (place + d) % v.leaves; v.absent.has(i) && is(i) {
+			if i := (place + d) % v.leaves; v.absent.Has(i) && is(i) {
 				leaf, ahead, ok = i, d, true
 				break
 			}
@@ -284,7 +286,7 @@ func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
 func (v *view) farthest(is func(int) bool) (leaf int, ok bool) {
 	place := v.places()[0]
 	for d := range v.leaves {
-		if i := (place + v.leaves - 1 - d) % v.leaves; v.absent.has(i) && is(i) {
+		if i := (place + v.leaves - 1 - d) % v.leaves; v.absent.Has(i) && is(i) {
 			return i, true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -132,6 +133,6 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bo
 
 // have asks which leaves of a blob a member has. The set has no leaves beyond the blob's
 // end.
-func (c *client) have(ctx context.Context, id peer.ID, ref blob.Ref) (leafSet, error) {
-	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(newLeafSet(leavesOf(ref.Size)))))
+func (c *client) have(ctx context.Context, id peer.ID, ref blob.Ref) (bitset.Set, error) {
+	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(bitset.New(leavesOf(ref.Size)))))
 }

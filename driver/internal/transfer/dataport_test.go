@@ -186,14 +186,3 @@ func ask(t *testing.T, c net.Conn, answers *bufio.Reader, ref blob.Ref) int {
 	require.NoError(t, resp.Body.Close())
 	return resp.StatusCode
 }
-
-func TestCrowdIsBounded(t *testing.T) {
-	var c crowd
-	for range maxRequestsFrom {
-		require.True(t, c.enter("greedy"))
-	}
-	require.False(t, c.enter("greedy"))
-	require.True(t, c.enter("other"))
-	c.leave("greedy")
-	require.True(t, c.enter("greedy"))
-}

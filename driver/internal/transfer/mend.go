@@ -8,6 +8,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -23,7 +24,7 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 		return 0, fmt.Errorf("mend: %w", err)
 	}
 	// Keep it open until the end, so that a transfer takes up what was hashed.
-	bad = leafSet(p.Absent()).count()
+	bad = bitset.Set(p.Absent()).Count()
 	if bad > 0 {
 		err = t.FetchFrom(ctx, ref, "")
 	}

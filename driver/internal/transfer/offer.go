@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -16,7 +17,7 @@ type offer struct {
 	id       peer.ID
 	whole    bool
 	spared   bool // it had the whole blob before others began to fetch: it is asked only for leaves that they lack
-	some     leafSet
+	some     bitset.Set
 	busy     int
 	free     bool // it has fewer streams than it may have
 	failures int
@@ -24,7 +25,7 @@ type offer struct {
 	slow     bool // much slower than the fastest
 }
 
-func (o *offer) has(leaf int) bool { return o.whole || o.some.has(leaf) }
+func (o *offer) has(leaf int) bool { return o.whole || o.some.Has(leaf) }
 
 // terms are the conditions under which to ask it: a spared holder may name others.
 func (o *offer) terms() terms {

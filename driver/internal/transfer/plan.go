@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -44,7 +45,7 @@ type plan struct {
 	mu      sync.Mutex
 	layout  *blob.Layout  // nil until begin
 	partial *blob.Partial // nil until begin
-	unseen  leafSet       // not looked for yet in the other blobs that are here
+	unseen  bitset.Set    // not looked for yet in the other blobs that are here
 	claims  []*run
 	wants   []*want
 }
@@ -53,7 +54,7 @@ func (p *plan) begin(layout *blob.Layout, partial *blob.Partial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.layout, p.partial = layout, partial
-	p.unseen = fullLeafSet(layout.Leaves())
+	p.unseen = bitset.Full(layout.Leaves())
 }
 
 // blob is what has arrived; nil until the layout is known.
@@ -71,7 +72,7 @@ func (p *plan) has(i int) bool {
 
 // verified returns the leaves that others may ask for; nil until the layout is known. It
 // hashes nothing: a leaf that an earlier run left counts only once it was hashed.
-func (p *plan) verified() leafSet {
+func (p *plan) verified() bitset.Set {
 	partial := p.blob()
 	if partial == nil {
 		return nil
@@ -80,7 +81,7 @@ func (p *plan) verified() leafSet {
 }
 
 // absent returns the leaves that have to be fetched; nil until the layout is known.
-func (p *plan) absent() leafSet {
+func (p *plan) absent() bitset.Set {
 	partial := p.blob()
 	if partial == nil {
 		return nil
@@ -93,7 +94,7 @@ func (p *plan) seen(leaves ...int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, i := range leaves {
-		p.unseen.drop(i)
+		p.unseen.Drop(i)
 	}
 }
 
@@ -242,7 +243,7 @@ func (j *job) missing() (leaf int, ok bool) {
 	p := j.plan
 	p.hashing.Store(true)
 	defer p.hashing.Store(false)
-	hashes := leafSet(p.partial.Absent()).count() == 0
+	hashes := bitset.Set(p.partial.Absent()).Count() == 0
 	if leaf, ok = p.partial.Missing(j.ctx, 0); ok && hashes {
 		j.progress()
 	}

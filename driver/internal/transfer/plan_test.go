@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -60,5 +61,5 @@ func TestHashingEndsWithTheTransfer(t *testing.T) {
 	j.cancel(ErrClosing)
 	_, missing := j.missing()
 	require.True(t, missing, "it is not known to be whole")
-	require.Zero(t, leafSet(j.plan.partial.Absent()).count(), "leaves that nobody hashed are to be fetched again")
+	require.Zero(t, bitset.Set(j.plan.partial.Absent()).Count(), "leaves that nobody hashed are to be fetched again")
 }

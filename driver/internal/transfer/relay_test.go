@@ -142,8 +142,8 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 	lacks := -1
 	eventually(t, func() bool { // only 3 MiB of it got out
 		here := b.transfers.job(ref.CID).plan.verified()
-		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.has(i) })
-		return here.count() >= 2
+		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.Has(i) })
+		return here.Count() >= 2
 	}, "what got out does not arrive")
 	from := int64(4-lacks) * mib
 	return b, open, content[from : from+mib], func(how terms) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -26,7 +27,7 @@ const remainsParam = "remains"
 
 // part is what a member has of a blob that it does not hold whole.
 type part struct {
-	leaves  leafSet
+	leaves  bitset.Set
 	damaged bool // no more of it will come by itself
 }
 
@@ -96,7 +97,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref blob.Ref) bool {
 	lacking := t.lacking(ref)
 	_, some, _ := q.answers()
 	for id, p := range some {
-		if p.leaves.meets(lacking) && !t.grudges.holds(id, ref.CID) {
+		if p.leaves.Meets(lacking) && !t.grudges.holds(id, ref.CID) {
 			return true
 		}
 	}
@@ -104,8 +105,8 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref blob.Ref) bool {
 }
 
 // lacking are the leaves of a damaged blob that are not known to be right here.
-func (t *Transfers) lacking(ref blob.Ref) leafSet {
-	lacking := fullLeafSet(leavesOf(ref.Size))
+func (t *Transfers) lacking(ref blob.Ref) bitset.Set {
+	lacking := bitset.Full(leavesOf(ref.Size))
 	if m, ok := t.cfg.Blobs.Remains(ref.CID); ok {
 		for i := range min(len(lacking), len(m.Right)) {
 			lacking[i] &^= m.Right[i]

@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -24,12 +25,12 @@ type roster struct {
 
 type holder struct {
 	whole    bool
-	guessed  bool    // it did not say that its copy is whole
-	fed      bool    // it fetched the blob at the same time as this registry
-	some     leafSet // when not whole
-	damaged  bool    // when not whole: it is not fetching the rest
-	busy     int     // streams in use
-	failures int     // since it last delivered
+	guessed  bool       // it did not say that its copy is whole
+	fed      bool       // it fetched the blob at the same time as this registry
+	some     bitset.Set // when not whole
+	damaged  bool       // when not whole: it is not fetching the rest
+	busy     int        // streams in use
+	failures int        // since it last delivered
 	until    time.Time
 	rate     float64 // bytes a second of one stream; 0: unknown
 }
@@ -37,7 +38,7 @@ type holder struct {
 func newRoster(p pace) *roster { return &roster{pace: p, by: map[peer.ID]*holder{}} }
 
 func (h *holder) has(leaf int) bool {
-	return h.whole || leaf == anyLeaf && h.some.count() > 0 || h.some.has(leaf)
+	return h.whole || leaf == anyLeaf && h.some.Count() > 0 || h.some.Has(leaf)
 }
 
 func (h *holder) rests() bool { return time.Now().Before(h.until) }
@@ -193,7 +194,7 @@ func (r *roster) measured(id peer.ID, bytes int64, took time.Duration) {
 }
 
 // heard notes the answer of a registry in mid-transfer that was asked what it has.
-func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
+func (r *roster) heard(id peer.ID, leaves int, have bitset.Set, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.by[id]
@@ -206,7 +207,7 @@ func (r *roster) heard(id peer.ID, leaves int, have leafSet, err error) {
 	case err != nil:
 		h.fail(r.pace)
 	default:
-		h.some, h.whole = have, have.count() == leaves
+		h.some, h.whole = have, have.Count() == leaves
 		h.damaged = h.damaged && !h.whole
 	}
 }
@@ -245,9 +246,9 @@ func (r *roster) enough() bool {
 // empty reports whether no member is known that has any of the blob, or had some when it
 // was last reached. A damaged copy counts only when it has one of the absent leaves, which
 // are nil when they are not known yet.
-func (r *roster) empty(absent leafSet) bool {
+func (r *roster) empty(absent bitset.Set) bool {
 	return !r.any(func(h *holder) bool {
-		return h.has(anyLeaf) && !h.guessed && (!h.damaged || absent == nil || h.some.meets(absent))
+		return h.has(anyLeaf) && !h.guessed && (!h.damaged || absent == nil || h.some.Meets(absent))
 	})
 }
 

@@ -60,7 +60,7 @@ func (t *Transfers) Running() []Running {
 
 func (j *job) running() Running {
 	r := Running{CID: j.ref.CID, Size: j.ref.Size, Since: j.born, Sources: j.sources()}
-	here, leaves := j.plan.verified().count(), leavesOf(j.ref.Size)
+	here, leaves := j.plan.verified().Count(), leavesOf(j.ref.Size)
 	r.Here = min(j.ref.Size, j.ref.Size*int64(here)/int64(leaves))
 	j.mu.Lock()
 	defer j.mu.Unlock()

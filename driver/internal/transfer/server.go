@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
@@ -31,6 +32,12 @@ const (
 	// waitParam is how long the asking registry would rather wait than be told that a leaf
 	// is not here yet.
 	waitParam = "wait"
+
+	// maxRequestsFrom and maxRequests are how many requests are answered at once, of one
+	// member and in all. A registry asks each member for a few ranges a transfer, and once
+	// for each blob that it looks for.
+	maxRequestsFrom = 256
+	maxRequests     = 4096
 )
 
 func (t *Transfers) newServer() *http.Server {
@@ -54,7 +61,7 @@ func (t *Transfers) newServer() *http.Server {
 //	                                names who has the bytes earlier (relays);
 //	                                with ?remains also what is right of a damaged blob,
 //	                                for which the header says so
-//	GET       /v1/blobs/<cid>/have  which leaves are here (leafSet)
+//	GET       /v1/blobs/<cid>/have  which leaves are here (bitset.Set)
 //	POST      /v1/blobs/<cid>/doubt?leaf=<n>
 //	                                who asks got other bytes than that leaf's; 202 when
 //	                                it will be looked at, 429 after too many
@@ -96,11 +103,11 @@ func (t *Transfers) answer(f serve) http.HandlerFunc {
 			http.Error(w, "not a member", http.StatusForbidden)
 			return
 		}
-		if !t.crowd.enter(r.RemoteAddr) {
+		if !t.requests.Enter(r.RemoteAddr) {
 			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 			return
 		}
-		defer t.crowd.leave(r.RemoteAddr)
+		defer t.requests.Leave(r.RemoteAddr)
 		if !t.hold() {
 			http.Error(w, ErrClosing.Error(), http.StatusServiceUnavailable)
 			return
@@ -209,14 +216,14 @@ func (j *job) await(ctx context.Context, leaf int, most string) {
 }
 
 func (t *Transfers) serveHave(w http.ResponseWriter, _ *http.Request, c cid.Cid) error {
-	var have leafSet
+	var have bitset.Set
 	size, err := t.cfg.Blobs.Size(c)
 	if err == nil {
-		have = fullLeafSet(leavesOf(size))
+		have = bitset.Full(leavesOf(size))
 	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
 		have = j.plan.verified()
 		if have == nil {
-			have = leafSet{} // of nothing yet
+			have = bitset.Set{} // of nothing yet
 		}
 	} else if m, ok := t.cfg.Blobs.Remains(c); ok {
 		have = m.Right

@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // Swarm is what transfers need of the network; a Peer fits.
@@ -64,7 +65,7 @@ type Transfers struct {
 	grudges   *grudges
 	relays    *relays
 	outcomes  *outcomes
-	crowd     crowd
+	requests  *limit.Limit[string] // being answered, by remote address, which is a peer ID
 	doubts    *doubts
 	rotten    *signal // a blob was set aside
 	in, out   atomic.Int64
@@ -94,7 +95,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(),
+		doubts: newDoubts(), rotten: newSignal(), requests: limit.New[string](maxRequestsFrom, maxRequests),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
