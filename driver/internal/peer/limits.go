@@ -1,62 +1,57 @@
 package peer
 
 import (
-	"fmt"
+	"net"
+	"net/netip"
 
-	"github.com/libp2p/go-libp2p"
-	"github.com/libp2p/go-libp2p/core/network"
-	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
-	"github.com/libp2p/go-libp2p/x/rate"
-	"github.com/pbnjay/memory"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
-	connsPerAddress  = 1024 // registries behind one NAT address, each with a few connections
-	connsPerSecond   = 200  // accepted in the long run, from everywhere
-	connsAtOnce      = 2000 // accepted in a burst: all members redial after a partition
-	minNetworkMemory = 256 << 20
+	maxHandshakes     = 256 // at once, from everywhere
+	maxHandshakesFrom = 64  // at once, from one address: members may share one
+
+	// maxDataConns and maxDataConnsFrom are the connections at the data port, of all
+	// members and of one: as many as requests of it are answered at once.
+	maxDataConns     = 4096
+	maxDataConnsFrom = 256
 )
 
-// newResourceManager bounds the resources that the network may take of this machine.
-// libp2p's own bounds silently refuse the large stream windows that bulk transfers need,
-// and let eight connections in from one address. Strangers are bounded by the system limit
-// (a quarter of the memory) and, before they authenticate, by the transient scope; members
-// have no limits of their own.
-func newResourceManager(private bool) (network.ResourceManager, error) {
-	base := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&base)
-	auto := base.AutoScale()
-	descriptors := int(auto.ToPartialLimitConfig().System.FD)
-	mem := int64(max(memory.TotalMemory()/4, minNetworkMemory))
+// newDoors bounds the handshakes under way, which strangers can begin, so that one address
+// cannot take all of them. A connection beyond the bound is closed at once; a member then
+// uses a stream.
+func newDoors() *limit.Limit[netip.Prefix] {
+	return limit.New[netip.Prefix](maxHandshakesFrom, maxHandshakes)
+}
 
-	var limits rcmgr.PartialLimitConfig
-	limits.System.Memory = rcmgr.LimitVal64(mem)
-	limits.System.Conns = rcmgr.Unlimited
-	limits.Transient.Memory = rcmgr.LimitVal64(mem / 4)
-	if private {
-		unbounded := rcmgr.InfiniteLimits.ToPartialLimitConfig()
-		limits.ServiceDefault = unbounded.ServiceDefault
-		limits.ServicePeerDefault = unbounded.ServicePeerDefault
-		limits.ProtocolDefault = unbounded.ProtocolDefault
-		limits.ProtocolPeerDefault = unbounded.ProtocolPeerDefault
-		limits.PeerDefault = unbounded.PeerDefault
-		limits.Conn = unbounded.Conn
-		limits.Stream = unbounded.Stream
+// newGuests bounds the connections of members, which take a descriptor each: a
+// quarter of those this process may have is for all members, half of that for one.
+func newGuests() *limit.Limit[peer.ID] {
+	most := maxDataConns
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
+		most = int(min(uint64(most), uint64(files.Cur)/4))
 	}
-	opts := []rcmgr.Option{rcmgr.WithMetricsDisabled()}
-	if private {
-		opts = append(opts,
-			rcmgr.WithLimitPerSubnet(
-				[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerAddress}},
-				[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerAddress}}),
-			rcmgr.WithConnRateLimiters(&rate.Limiter{
-				GlobalLimit: rate.Limit{RPS: connsPerSecond, Burst: connsAtOnce},
-			}))
+	return limit.New[peer.ID](min(maxDataConnsFrom, most/2), most)
+}
+
+// source is the source for which an address counts: an IPv6 site has at least a /64.
+func source(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
 	}
-	limiter := rcmgr.NewFixedLimiter(limits.Build(base.Scale(mem, descriptors)))
-	m, err := rcmgr.NewResourceManager(limiter, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("resource limits: %w", err)
+	ip := tcp.AddrPort().Addr().Unmap()
+	bits := 64
+	if ip.Is4() {
+		bits = 32
 	}
-	return m, nil
+	src, err := ip.Prefix(bits)
+	if err != nil { // not an address at all
+		return netip.Prefix{}
+	}
+	return src
 }
