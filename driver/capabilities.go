@@ -1,7 +1,7 @@
 package driver
 
 // capabilities are what this release understands that an earlier one does not, in the order
-// in which they were added. A member lists them in its greetings; a feature that members of
+// in which they were added. A member lists them in its hellos; a feature that members of
 // earlier releases cannot follow starts when AllUnderstand reports true for its name. A
 // capability that was in a release is never removed.
 func capabilities() []string { return []string{} }

@@ -85,7 +85,7 @@ func (s *store) catchUp(ctx context.Context) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
 	}
-	wait, cancel, ok := s.misses.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
+	wait, cancel, ok := s.waits.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
 	if !ok {
 		return nil
 	}
@@ -171,7 +171,7 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 	}
 	e, err := s.lookup(ctx, path)
 	if err == nil {
-		if err := s.heal(ctx, path, e); err != nil {
+		if err := s.repush(ctx, path, e); err != nil {
 			return nil, err
 		}
 		s.rely(ctx, path, e)

@@ -102,9 +102,9 @@ func (r *rooms) UseHash(name string) {
 
 // WaitingRequests counts the requests whose waits are remembered.
 func (r *rooms) WaitingRequests() int {
-	r.misses.mu.Lock()
-	defer r.misses.mu.Unlock()
-	return len(r.misses.until)
+	r.waits.mu.Lock()
+	defer r.waits.mu.Unlock()
+	return len(r.waits.until)
 }
 
 // RequestsUnderWay counts the requests of which something is remembered.

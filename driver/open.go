@@ -43,7 +43,7 @@ type rooms struct {
 	sweeper   *uploadSweeper
 	manifests *manifestFetcher // nil: offline
 	learning  learning
-	misses    missWaits
+	waits     waitBudget
 	join      joinWatch
 	requests  requests
 	missing   missingBlobs

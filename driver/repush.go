@@ -16,10 +16,10 @@ import (
 // registry takes none that is larger.
 const smallBlob = 4 << 20
 
-// heal makes a path whose bytes are not on this registry look missing in those requests in
+// repush makes a path whose bytes are not on this registry look missing in those requests in
 // which that makes a client push them again. In all others a Stat is answered from the map
 // alone.
-func (s *store) heal(ctx context.Context, path string, e pathmap.Entry) error {
+func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error {
 	if !isBlobData(path) {
 		return nil
 	}

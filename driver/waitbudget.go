@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// missWaits bounds what a request waits for the members in all, however often it misses or
+// waitBudget bounds what a request waits for the members in all, however often it misses or
 // writes a tag: a manifest may refer to many layers that are not here. The time runs from
 // the request's first wait, so that a body that took long to come costs nothing of it.
-type missWaits struct {
+type waitBudget struct {
 	mu    sync.Mutex
 	until map[requestKey]time.Time // of the requests under way that waited
 }
 
 // begin gives a context for one wait of ctx's request; false when the request has
 // waited for as long as it may.
-func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Duration) (context.Context, context.CancelFunc, bool) {
+func (w *waitBudget) begin(ctx context.Context, key requestKey, limit time.Duration) (context.Context, context.CancelFunc, bool) {
 	until := w.end(ctx, key, time.Now().Add(limit))
 	if time.Until(until) < limit/10 {
 		return nil, nil, false // too little to hear anything: a member would seem behind
@@ -26,7 +26,7 @@ func (w *missWaits) begin(ctx context.Context, key requestKey, limit time.Durati
 }
 
 // end is when the request's waits end: at the time given, if this is its first.
-func (w *missWaits) end(ctx context.Context, key requestKey, first time.Time) time.Time {
+func (w *waitBudget) end(ctx context.Context, key requestKey, first time.Time) time.Time {
 	if key == (requestKey{}) || ctx.Done() == nil {
 		return first // of no request, or of one whose end would not be noticed
 	}

@@ -15,7 +15,7 @@ import (
 func TestARequestWaitsOnce(t *testing.T) {
 	const limit = time.Minute
 	synctest.Test(t, func(t *testing.T) {
-		var w missWaits
+		var w waitBudget
 		wait := func(ctx context.Context, key requestKey) (waited time.Duration) {
 			began := time.Now()
 			if ctx, cancel, ok := w.begin(ctx, key, limit); ok {

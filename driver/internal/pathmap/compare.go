@@ -99,5 +99,5 @@ func (m *Map) compare(id peer.ID) {
 		m.follows(id)
 		x.caughtUp()
 	}
-	m.meeting.met.happen()
+	m.firstHeads.met.happen()
 }

@@ -82,13 +82,13 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	if len(a.Heads) > maxHeads {
 		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
-	x.m.meeting.named.Store(true)
+	x.m.firstHeads.named.Store(true)
 	x.behind = a.Behind
 	if !x.behind && !x.m.isRefused(x.id) { // catching up with a member that is refused is not possible
-		x.m.meeting.answered()
+		x.m.firstHeads.answered()
 	}
 	if a.Counter != nil && x.m.hearCounter(*a.Counter) && !x.behind {
-		x.m.meeting.told.happen()
+		x.m.firstHeads.told.happen()
 	}
 	if a.Written != nil {
 		x.m.incarnation.hear(x.id, *a.Written)
@@ -238,7 +238,7 @@ func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (mor
 		if err != nil {
 			return false, err
 		}
-		x.m.meeting.answered()
+		x.m.firstHeads.answered()
 		if len(raw) == 0 {
 			break
 		}

@@ -10,10 +10,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// meeting is what this map has heard from trusted members since it was opened, and whether
+// firstHeads is what this map has heard from trusted members since it was opened, and whether
 // it has caught up with one of them, which means that all heads are merged that the member
 // named at some moment since then.
-type meeting struct {
+type firstHeads struct {
 	opened time.Time
 	named  atomic.Bool  // a member has named its heads
 	last   atomic.Int64 // when one answered last, since opened
@@ -35,20 +35,20 @@ func newSignal() signal { return signal{c: make(chan struct{})} }
 
 func (s *signal) happen() { s.once.Do(func() { close(s.c) }) }
 
-func newMeeting() *meeting {
-	return &meeting{
+func newFirstHeads() *firstHeads {
+	return &firstHeads{
 		opened: time.Now(), met: newSignal(), told: newSignal(), caught: newSignal(),
 		pending: map[peer.ID][]cid.Cid{},
 	}
 }
 
 // answered notes that a member answered just now, with heads or with deltas.
-func (m *meeting) answered() { m.last.Store(int64(time.Since(m.opened))) }
+func (m *firstHeads) answered() { m.last.Store(int64(time.Since(m.opened))) }
 
 // await remembers the heads that have to be merged before this map has caught up with the
 // member that named them. They are the first that it named, since a member may name newer
 // heads faster than they come.
-func (m *meeting) await(id peer.ID, heads []cid.Cid) {
+func (m *firstHeads) await(id peer.ID, heads []cid.Cid) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if _, ok := m.pending[id]; !ok && m.pending != nil {
@@ -57,20 +57,20 @@ func (m *meeting) await(id peer.ID, heads []cid.Cid) {
 }
 
 // owes reports whether a member among these named heads that are not merged yet.
-func (m *meeting) owes(ids []peer.ID) bool {
+func (m *firstHeads) owes(ids []peer.ID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.ContainsFunc(ids, func(id peer.ID) bool { _, ok := m.pending[id]; return ok })
 }
 
-func (m *meeting) awaited(id peer.ID) (heads []cid.Cid, ok bool) {
+func (m *firstHeads) awaited(id peer.ID) (heads []cid.Cid, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	heads, ok = m.pending[id]
 	return heads, ok
 }
 
-func (m *meeting) caughtUp() {
+func (m *firstHeads) caughtUp() {
 	m.told.happen() // the counters are merged with the history
 	m.caught.happen()
 	m.mu.Lock()
@@ -80,26 +80,26 @@ func (m *meeting) caughtUp() {
 
 // noteMerged checks whether the heads that a member named are merged by now.
 func (m *Map) noteMerged(id peer.ID) {
-	heads, ok := m.meeting.awaited(id)
+	heads, ok := m.firstHeads.awaited(id)
 	if !ok {
 		return
 	}
 	if unknown, err := m.unknownHeads(heads); err == nil && len(unknown) == 0 {
-		m.meeting.caughtUp()
+		m.firstHeads.caughtUp()
 	}
 }
 
-// await is meeting.await where catching up with the member tells anything.
+// await is firstHeads.await where catching up with the member tells anything.
 func (x *exchange) await(heads []cid.Cid) {
 	if !x.behind {
-		x.m.meeting.await(x.id, heads)
+		x.m.firstHeads.await(x.id, heads)
 	}
 }
 
 // caughtUp notes that all heads are merged that the member named.
 func (x *exchange) caughtUp() {
 	if !x.behind {
-		x.m.meeting.caughtUp()
+		x.m.firstHeads.caughtUp()
 	}
 }
 
@@ -115,25 +115,25 @@ func (m *Map) behind() bool {
 		return false
 	default:
 	}
-	return m.joining.Load() && m.newcomer || m.meeting.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
+	return m.joining.Load() && m.newcomer || m.firstHeads.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
 }
 
 // Met is closed when the first trusted member since Open has named its heads, and those
 // that are unknown here are being fetched.
-func (m *Map) Met() <-chan struct{} { return m.meeting.met.c }
+func (m *Map) Met() <-chan struct{} { return m.firstHeads.met.c }
 
 // CaughtUp is closed when all heads that some trusted member named since Open are merged:
 // this map then shows everything that the member's map showed at that moment.
-func (m *Map) CaughtUp() <-chan struct{} { return m.meeting.caught.c }
+func (m *Map) CaughtUp() <-chan struct{} { return m.firstHeads.caught.c }
 
 // Told is closed when a write here is sure to have a greater version than all that some
 // trusted member had seen at a moment since Open: once that member has told its greatest
 // counter, or with CaughtUp.
-func (m *Map) Told() <-chan struct{} { return m.meeting.told.c }
+func (m *Map) Told() <-chan struct{} { return m.firstHeads.told.c }
 
 // LastAnswer is when a trusted member, not one that is refused, last answered a question of
 // this map; false when none has since Open.
 func (m *Map) LastAnswer() (time.Time, bool) {
-	since := m.meeting.last.Load()
-	return m.meeting.opened.Add(time.Duration(since)), since > 0
+	since := m.firstHeads.last.Load()
+	return m.firstHeads.opened.Add(time.Duration(since)), since > 0
 }

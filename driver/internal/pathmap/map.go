@@ -99,7 +99,7 @@ type Map struct {
 	inbox       inbox
 	comparer    comparer
 	last        lastDeltas
-	meeting     *meeting
+	firstHeads  *firstHeads
 	newcomer    bool        // nothing was here when it was opened
 	joining     atomic.Bool // as Joining said
 	nonce       string      // of this run, a random text
@@ -129,11 +129,11 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	}
 	m := &Map{
 		cfg: cfg, log: cfg.Log, ledger: &ledger{base: cfg.Store}, feed: newFeed(),
-		writes:  make(chan *writeRequest),
-		outbox:  make(chan struct{}, 1),
-		inbox:   newInbox(),
-		meeting: newMeeting(),
-		nonce:   rand.Text(),
+		writes:     make(chan *writeRequest),
+		outbox:     make(chan struct{}, 1),
+		inbox:      newInbox(),
+		firstHeads: newFirstHeads(),
+		nonce:      rand.Text(),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))

@@ -123,7 +123,7 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 			return err
 		}
 		x.await(heads)
-		m.meeting.met.happen()
+		m.firstHeads.met.happen()
 		err = m.followAll(m.ctx, x, heads)
 	} else {
 		err = x.follow(m.ctx, heads)
@@ -158,7 +158,7 @@ func (m *Map) CatchUp(ctx context.Context) error {
 		defer cancel()
 		return m.askAll(ctx)
 	})
-	if !m.meeting.named.Load() {
+	if !m.firstHeads.named.Load() {
 		return nil // no member can have named heads that did not arrive
 	}
 	return err

@@ -48,7 +48,7 @@ func withDataPort(t *testing.T) *Peer {
 		t.Fatal(err)
 	}
 	p, _ := newLoner(t)
-	p.data = &dataPort{guests: newGuests(), accepted: make(chan net.Conn), closing: make(chan struct{})}
+	p.data = &dataPort{dataConns: newDataConnLimit(), accepted: make(chan net.Conn), closing: make(chan struct{})}
 	if p.data.identity, err = newIdentity(key); err != nil {
 		t.Fatal(err)
 	}

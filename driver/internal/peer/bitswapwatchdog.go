@@ -70,7 +70,7 @@ func (p *Peer) renewable(id peer.ID) bool {
 	if err != nil || len(bitswap) == 0 || len(store.Addrs(id)) == 0 {
 		return false
 	}
-	registry, err := store.SupportsProtocols(id, greetProtocol)
+	registry, err := store.SupportsProtocols(id, helloProtocol)
 	return err == nil && (len(registry) == 0 || !p.justMet(id))
 }
 

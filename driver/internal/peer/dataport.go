@@ -32,13 +32,13 @@ const (
 // (https://github.com/libp2p/specs/blob/master/tls/tls.md). A peer that is no member gets
 // no further than that.
 type dataPort struct {
-	identity *libp2ptls.Identity
-	sockets  []net.Listener
-	doors    *limit.Limit[netip.Prefix]
-	guests   *limit.Limit[peer.ID]
-	accepted chan net.Conn
-	closing  chan struct{} // nobody takes connections any more
-	once     sync.Once
+	identity   *libp2ptls.Identity
+	sockets    []net.Listener
+	handshakes *limit.Limit[netip.Prefix]
+	dataConns  *limit.Limit[peer.ID]
+	accepted   chan net.Conn
+	closing    chan struct{} // nobody takes connections any more
+	once       sync.Once
 }
 
 // openDataPort listens on cfg.DataListen, on every address or none.
@@ -51,7 +51,7 @@ func openDataPort(cfg Config) (*dataPort, error) {
 		return nil, fmt.Errorf("data port: %w", err)
 	}
 	d := &dataPort{
-		identity: identity, doors: newDoors(), guests: newGuests(),
+		identity: identity, handshakes: newHandshakeLimit(), dataConns: newDataConnLimit(),
 		accepted: make(chan net.Conn), closing: make(chan struct{}),
 	}
 	for _, a := range cfg.DataListen {
@@ -137,12 +137,12 @@ func (p *Peer) acceptData(l net.Listener) {
 			continue
 		}
 		from := source(c.RemoteAddr())
-		if !p.data.doors.Enter(from) {
+		if !p.data.handshakes.Enter(from) {
 			_ = c.Close()
 			continue
 		}
 		p.run(func() {
-			defer p.data.doors.Leave(from)
+			defer p.data.handshakes.Leave(from)
 			p.welcome(c)
 		})
 	}
@@ -163,8 +163,8 @@ func (p *Peer) welcome(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	if !p.data.guests.Enter(id) {
-		if p.once.first("guests", id.String()) {
+	if !p.data.dataConns.Enter(id) {
+		if p.once.first("connections", id.String()) {
 			p.about(id).Warn("too many connections at the data port, of this member or of all: further ones are closed")
 		}
 		_ = c.Close()
@@ -172,7 +172,7 @@ func (p *Peer) welcome(c net.Conn) {
 	}
 	member := &dataConn{
 		Conn: secured, local: dataAddr(p.ID()), remote: dataAddr(id),
-		left: sync.OnceFunc(func() { p.data.guests.Leave(id) }),
+		left: sync.OnceFunc(func() { p.data.dataConns.Leave(id) }),
 	}
 	select {
 	case p.data.accepted <- member:

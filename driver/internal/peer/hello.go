@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	greetEvery   = 10 * time.Second // with one member at random
-	greetTimeout = 10 * time.Second
+	helloEvery   = 10 * time.Second // with one member at random
+	helloTimeout = 10 * time.Second
 )
 
-// keepGreeting greets a random member now and then, to learn what was missed when members
+// keepHello greets a random member now and then, to learn what was missed when members
 // connected, and tidies the roster.
-func (p *Peer) keepGreeting() {
-	tick := time.NewTicker(greetEvery)
+func (p *Peer) keepHello() {
+	tick := time.NewTicker(helloEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -28,29 +28,29 @@ func (p *Peer) keepGreeting() {
 		}
 		p.tidy()
 		if ids := p.Connected(); len(ids) > 0 {
-			p.greet(ids[rand.IntN(len(ids))], true)
+			p.sayHello(ids[rand.IntN(len(ids))], true)
 		}
 	}
 }
 
-// greet tells a member about this peer and learns about the member, and with want also
+// sayHello tells a member about this peer and learns about the member, and with want also
 // about the members that it is connected with.
-func (p *Peer) greet(id peer.ID, want bool) {
-	ctx, cancel := context.WithTimeout(p.ctx, greetTimeout)
+func (p *Peer) sayHello(id peer.ID, want bool) {
+	ctx, cancel := context.WithTimeout(p.ctx, helloTimeout)
 	defer cancel()
 	if err := p.exchange(ctx, id, want); err != nil && p.ctx.Err() == nil {
-		p.about(id).WithError(err).Debug("greeting failed, it is repeated later")
+		p.about(id).WithError(err).Debug("a hello failed: it is repeated later")
 	}
 }
 
 func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
-	s, err := p.Open(ctx, id, greetProtocol)
+	s, err := p.Open(ctx, id, helloProtocol)
 	if err != nil {
 		return err
 	}
 	// A canceled context has to end reads and writes as well.
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	if err := writeGreeting(s, p.greeting(s.Conn(), want, false)); err != nil {
+	if err := writeHello(s, p.helloFor(s.Conn(), want, false)); err != nil {
 		_ = s.Reset()
 		return err
 	}
@@ -58,7 +58,7 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 		_ = s.Reset()
 		return err
 	}
-	g, err := readGreeting(s)
+	g, err := readHello(s)
 	if err != nil {
 		_ = s.Reset()
 		return err
@@ -67,26 +67,26 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 	return s.Close()
 }
 
-// answerGreeting is the other end of exchange.
-func (p *Peer) answerGreeting(s network.Stream) {
+// answerHello is the other end of exchange.
+func (p *Peer) answerHello(s network.Stream) {
 	defer context.AfterFunc(p.ctx, func() { _ = s.Reset() })()
-	_ = s.SetDeadline(time.Now().Add(greetTimeout)) // cannot fail on a stream just opened
-	g, err := readGreeting(s)
+	_ = s.SetDeadline(time.Now().Add(helloTimeout)) // cannot fail on a stream just opened
+	g, err := readHello(s)
 	if err == nil {
 		p.learn(s.Conn(), g)
-		err = writeGreeting(s, p.greeting(s.Conn(), false, g.Want))
+		err = writeHello(s, p.helloFor(s.Conn(), false, g.Want))
 	}
 	if err != nil {
-		p.about(s.Conn().RemotePeer()).WithError(err).Debug("greeting not answered")
+		p.about(s.Conn().RemotePeer()).WithError(err).Debug("a hello is not answered")
 		_ = s.Reset()
 		return
 	}
 	_ = s.Close()
 }
 
-// greeting is what the peer at the other end of c is told.
-func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
-	g := greeting{
+// helloFor is what the peer at the other end of c is told.
+func (p *Peer) helloFor(c network.Conn, want, withMembers bool) hello {
+	g := hello{
 		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
 		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
 		Name: p.cfg.Name, Caps: p.cfg.Capabilities,
@@ -99,7 +99,7 @@ func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 		if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() || len(g.Members) == maxGreetMembers {
 			continue
 		}
-		g.Members = append(g.Members, greetMember{
+		g.Members = append(g.Members, helloMember{
 			ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities),
 		})
 	}
@@ -107,7 +107,7 @@ func (p *Peer) greeting(c network.Conn, want, withMembers bool) greeting {
 }
 
 // learn takes what a member said into the roster.
-func (p *Peer) learn(c network.Conn, g greeting) {
+func (p *Peer) learn(c network.Conn, g hello) {
 	id := c.RemotePeer()
 	addrs := usefulTo(c, parseAddrs(g.Self))
 	if c.Stat().Direction == network.DirOutbound && !multiaddr.Contains(addrs, c.RemoteMultiaddr()) {

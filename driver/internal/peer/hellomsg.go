@@ -18,17 +18,17 @@ import (
 )
 
 const (
-	greetProtocol   protocol.ID = "/distribution-ipfs/members/1.0.0"
-	greetVersion                = 1
-	maxGreeting                 = 4 << 20 // bytes; a thousand members take some 300 kB
+	helloProtocol   protocol.ID = "/distribution-ipfs/members/1.0.0"
+	helloVersion                = 1
+	maxHello                    = 4 << 20 // bytes; a thousand members take some 300 kB
 	maxGreetMembers             = 8192
 	trustsAll                   = "*"
 )
 
-// greeting is what two members tell each other, as JSON: the member that opens the stream
-// sends its greeting and closes its side, and the other answers with its own. Unknown
+// hello is what two members tell each other, as JSON: the member that opens the stream
+// sends its hello and closes its side, and the other answers with its own. Unknown
 // fields are ignored, since releases differ within a swarm.
-type greeting struct {
+type hello struct {
 	Version int           `json:"version"`
 	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
 	Self    []string      `json:"self"`              // where the sender can be reached
@@ -36,44 +36,44 @@ type greeting struct {
 	Name    string        `json:"name,omitempty"`    // what the sender's operator calls it
 	Caps    []string      `json:"caps,omitempty"`    // capabilities of the sender
 	Want    bool          `json:"want,omitempty"`    // Members are asked for
-	Members []greetMember `json:"members,omitempty"` // members with which the sender is connected
+	Members []helloMember `json:"members,omitempty"` // members with which the sender is connected
 }
 
-type greetMember struct {
+type helloMember struct {
 	ID    string   `json:"id"`
 	Addrs []string `json:"addrs"`
 	Caps  []string `json:"caps,omitempty"` // of its capabilities those the sender has, too
 }
 
-var errGreeting = errors.New("malformed greeting")
+var errHello = errors.New("malformed hello")
 
-func writeGreeting(w io.Writer, g greeting) error {
-	g.Version = greetVersion
+func writeHello(w io.Writer, g hello) error {
+	g.Version = helloVersion
 	b, err := json.Marshal(g)
 	if err != nil {
-		return fmt.Errorf("encode greeting: %w", err)
+		return fmt.Errorf("encode hello: %w", err)
 	}
 	if _, err = w.Write(b); err != nil {
-		return fmt.Errorf("send greeting: %w", err)
+		return fmt.Errorf("send hello: %w", err)
 	}
 	return nil
 }
 
-// readGreeting reads until the sender closes its side.
-func readGreeting(r io.Reader) (greeting, error) {
-	var g greeting
-	b, err := io.ReadAll(io.LimitReader(r, maxGreeting+1))
+// readHello reads until the sender closes its side.
+func readHello(r io.Reader) (hello, error) {
+	var g hello
+	b, err := io.ReadAll(io.LimitReader(r, maxHello+1))
 	if err != nil {
-		return g, fmt.Errorf("receive greeting: %w", err)
+		return g, fmt.Errorf("receive hello: %w", err)
 	}
-	if len(b) > maxGreeting {
-		return g, fmt.Errorf("receive greeting: %w: more than %d bytes", errGreeting, maxGreeting)
+	if len(b) > maxHello {
+		return g, fmt.Errorf("receive hello: %w: more than %d bytes", errHello, maxHello)
 	}
 	if err := json.Unmarshal(b, &g); err != nil {
-		return g, fmt.Errorf("receive greeting: %w: %w", errGreeting, err)
+		return g, fmt.Errorf("receive hello: %w: %w", errHello, err)
 	}
 	if g.Version < 1 || len(g.Members) > maxGreetMembers {
-		return g, fmt.Errorf("receive greeting: %w: version %d, %d members", errGreeting, g.Version, len(g.Members))
+		return g, fmt.Errorf("receive hello: %w: version %d, %d members", errHello, g.Version, len(g.Members))
 	}
 	return g, nil
 }

@@ -20,16 +20,16 @@ const (
 	maxDataConnsFrom = 256
 )
 
-// newDoors bounds the handshakes under way, which strangers can begin, so that one address
+// newHandshakeLimit bounds the handshakes under way, which strangers can begin, so that one address
 // cannot take all of them. A connection beyond the bound is closed at once; a member then
 // uses a stream.
-func newDoors() *limit.Limit[netip.Prefix] {
+func newHandshakeLimit() *limit.Limit[netip.Prefix] {
 	return limit.New[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
 
-// newGuests bounds the connections of members, which take a descriptor each: a
+// newDataConnLimit bounds the connections of members, which take a descriptor each: a
 // quarter of those this process may have is for all members, half of that for one.
-func newGuests() *limit.Limit[peer.ID] {
+func newDataConnLimit() *limit.Limit[peer.ID] {
 	most := maxDataConns
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// onceLimit bounds how many messages are remembered; after that no new ones are logged.
-const onceLimit = 4096
+// logOnceLimit bounds how many messages are remembered; after that no new ones are logged.
+const logOnceLimit = 4096
 
-// onceLog keeps the log from saying the same again and again.
-type onceLog struct {
+// logOnce keeps the log from saying the same again and again.
+type logOnce struct {
 	mu   sync.Mutex
 	said map[string]struct{}
 }
 
 // first reports whether it is called with these words for the first time.
-func (o *onceLog) first(words ...string) bool {
+func (o *logOnce) first(words ...string) bool {
 	key := strings.Join(words, "\x00")
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, ok := o.said[key]; ok || len(o.said) >= onceLimit {
+	if _, ok := o.said[key]; ok || len(o.said) >= logOnceLimit {
 		return false
 	}
 	if o.said == nil {

@@ -38,7 +38,7 @@ type Peer struct {
 	data   *dataPort // nil: none
 	roster *roster
 	saving sync.Mutex // of what is remembered of members
-	once   onceLog
+	once   logOnce
 	pulls  *rate.Limiter // of lists of members, when many appear at once
 	wake   chan struct{} // the dialler
 
@@ -111,7 +111,7 @@ func (p *Peer) open() error {
 	if p.topic, err = p.join(); err != nil {
 		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
 	}
-	p.Handle(greetProtocol, p.answerGreeting)
+	p.Handle(helloProtocol, p.answerHello)
 	if p.data, err = openDataPort(p.cfg); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (p *Peer) start() error {
 	p.run(events)
 	p.run(p.readTopic)
 	p.run(p.keepDialing)
-	p.run(p.keepGreeting)
+	p.run(p.keepHello)
 	p.run(p.keepWarning)
 	if err := p.routes.Bootstrap(p.ctx); err != nil {
 		return fmt.Errorf("peer: start routing: %w", err)

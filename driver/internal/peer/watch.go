@@ -71,7 +71,7 @@ func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 		if p.onMember != nil {
 			p.onMember(id)
 		}
-		p.run(func() { p.greet(id, p.pulls.Allow()) })
+		p.run(func() { p.sayHello(id, p.pulls.Allow()) })
 	case left:
 		p.about(id).Info("registry disconnected")
 	}

@@ -58,7 +58,7 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			town := &town{way: w}
-			a := town.registry(t, func(r *registry) { r.pace.send = 300 * time.Millisecond })
+			a := town.registry(t, func(r *registry) { r.timing.send = 300 * time.Millisecond })
 			b := town.registry(t)
 			ref := a.push(random(81, 24*mib)) // more than windows and buffers hold
 			c, err := b.Dial(t.Context(), a.id, Protocol)

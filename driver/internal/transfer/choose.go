@@ -77,7 +77,7 @@ func (j *job) next(urgent bool) (r *run, whole bool) {
 func (j *job) view() *view {
 	p := j.plan
 	v := &view{
-		grace: j.t.pace.grace, now: time.Now(), leaves: p.layout.Leaves(),
+		grace: j.t.timing.grace, now: time.Now(), leaves: p.layout.Leaves(),
 		absent: p.partial.Absent(), claims: p.claims, first: !j.begun(),
 	}
 	for i := range v.absent {
@@ -107,7 +107,7 @@ func (j *job) view() *view {
 		j.unowned = v.now
 	}
 	v.idle = v.now.Sub(j.unowned)
-	v.yield = j.t.pace.yield
+	v.yield = j.t.timing.yield
 	for _, o := range v.offers {
 		if o.spared && o.rate > 0 {
 			v.yield = max(v.yield, 2*leafTime(o.rate, 0))
@@ -340,7 +340,7 @@ func (v *view) overtake(r *run, leaf int, eta time.Duration) *choice {
 	return nil
 }
 
-// usual is how long a leaf takes from the holders whose pace is known.
+// usual is how long a leaf takes from the holders whose timing is known.
 func (v *view) usual() time.Duration {
 	sum, n := 0.0, 0
 	for _, o := range v.offers {

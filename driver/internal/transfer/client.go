@@ -22,7 +22,7 @@ const (
 )
 
 // client asks members over HTTP.
-type client struct{ roads *roads }
+type client struct{ transports *transports }
 
 // do sends one request; the caller closes the body. The statuses 404 and 416 are errGone,
 // 416 also errNotYet, and 300 is a relayedError.
@@ -34,7 +34,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
-	resp, err := c.roads.send(req, id)
+	resp, err := c.transports.send(req, id)
 	if err != nil {
 		return nil, fmt.Errorf("ask %s: %w", id, err)
 	}

@@ -9,24 +9,24 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// scout asks the members while holders are lacking, and at once when other members are
+// discover asks the members while holders are lacking, and at once when other members are
 // connected than before. It wakes the goroutines that wait for a holder.
-func (j *job) scout() {
+func (j *job) discover() {
 	j.awaitLikely()
-	tick := time.NewTicker(j.t.pace.retry)
+	tick := time.NewTicker(j.t.timing.retry)
 	defer tick.Stop()
-	pause := j.t.pace.retry
+	pause := j.t.timing.retry
 	var due time.Time
 	var members []peer.ID
 	for {
 		now := sorted(j.t.cfg.Swarm.Connected())
 		switch {
 		case j.roster.enough():
-			pause = j.t.pace.retry
+			pause = j.t.timing.retry
 		case !slices.Equal(members, now) || !time.Now().Before(due):
 			members = j.ask()
 			due = time.Now().Add(pause)
-			pause = min(2*pause, j.t.pace.backoff)
+			pause = min(2*pause, j.t.timing.backoff)
 		}
 		j.changed.raise()
 		select {
@@ -44,7 +44,7 @@ func (j *job) awaitLikely() {
 	if !j.background.Load() || !j.roster.holds(j.likely) {
 		return
 	}
-	timer := time.NewTimer(j.t.pace.retry)
+	timer := time.NewTimer(j.t.timing.retry)
 	defer timer.Stop()
 	for {
 		changed := j.changed.wait()
@@ -135,7 +135,7 @@ func (j *job) noteAsked(ids []peer.ID) {
 // failed or did not answer may come back: then the job waits its whole time.
 func (j *job) despair(silent bool) {
 	bitswap := j.t.cfg.Bitswap != nil && (j.bitswapWorks.Load() || !j.bitswapFailed.Load())
-	if !silent && !bitswap && j.roster.empty(j.plan.absent()) && !j.plan.hashing.Load() && j.still() >= j.t.pace.nobody {
+	if !silent && !bitswap && j.roster.empty(j.plan.absent()) && !j.plan.hashing.Load() && j.still() >= j.t.timing.nobody {
 		j.cancel(errNobody)
 	}
 }

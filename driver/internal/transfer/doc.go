@@ -14,7 +14,7 @@
 //
 //   - a plan: what has arrived, what is on its way, what readers wait for;
 //   - a roster: who holds the blob, or fetches it as well, and who failed or lied;
-//   - a scout, which asks the members while holders are lacking, and tells them that
+//   - discover, which asks the members while holders are lacking, and tells them that
 //     the blob is being fetched here;
 //   - a few workers, each with one connection, which go from holder to holder and
 //     choose the leaves and who sends them together.

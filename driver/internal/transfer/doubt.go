@@ -58,7 +58,7 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	}
 	go func() {
 		defer t.wg.Done()
-		ctx, cancel := context.WithTimeoutCause(t.ctx, t.pace.ask, errSilent)
+		ctx, cancel := context.WithTimeoutCause(t.ctx, t.timing.ask, errSilent)
 		defer cancel()
 		if err := t.client.doubt(ctx, id, root, leaf); err != nil {
 			t.log.WithError(err).WithField("cid", root).Debug("a holder does not take that its copy is damaged")

@@ -33,25 +33,25 @@ func (h *house) uplink(bytes int) {
 	})
 }
 
-// calm is the pace of a registry as it is configured by default.
-func calm(r *registry) { r.pace = paceFor(30 * time.Second) }
+// calm is the timing of a registry as it is configured by default.
+func calm(r *registry) { r.timing = timingFor(30 * time.Second) }
 
 // unhurried is calm, for a machine that may be busy with something else: no registry loses
 // patience with a relay that gets no CPU time.
 func unhurried(r *registry) {
 	calm(r)
-	r.pace.ask, r.pace.relay, r.pace.slow, r.pace.silence = patient/2, patient/2, never, never
+	r.timing.ask, r.timing.relay, r.timing.slow, r.timing.silence = patient/2, patient/2, never, never
 }
 
 // pullAtOnce has many registries pull a new blob at the same moment, on links of that
 // many bytes a second, and gives what the one that was pushed to sent meanwhile.
-func pullAtOnce(t *testing.T, size, pulls, link int, pace func(*registry)) (sent int64) {
+func pullAtOnce(t *testing.T, size, pulls, link int, timing func(*registry)) (sent int64) {
 	t.Helper()
 	var town town
-	a := town.registry(t, pace)
+	a := town.registry(t, timing)
 	var others []*registry
 	for range pulls {
-		others = append(others, town.registry(t, pace))
+		others = append(others, town.registry(t, timing))
 	}
 	content := random(int64(size), size)
 	ref := a.push(content)
@@ -126,7 +126,7 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 func TestStalledStreamIsOvertaken(t *testing.T) {
 	content := random(43, 12*mib)
 	a, b, c, ref := pair(t, content)
-	c.repaced(func(p *pace) { *p = paceFor(30 * time.Second); p.silence = never })
+	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.silence = never })
 	a.holdBack(2 * mib)
 	c.requirePull(ref, content)
 	_, sent := b.transfers.Totals()
@@ -161,7 +161,7 @@ func TestLine(t *testing.T) {
 
 func TestBlobsNobodyHasWhole(t *testing.T) {
 	var town town
-	endless := func(r *registry) { r.pace.stall, r.pace.trickle = never, never } // were they to wait
+	endless := func(r *registry) { r.timing.stall, r.timing.trickle = never, never } // were they to wait
 	a, b, c := town.registry(t), town.registry(t, endless), town.registry(t, endless)
 	content := random(44, 8*mib)
 	ref := a.push(content)

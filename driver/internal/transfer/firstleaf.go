@@ -14,11 +14,11 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// ahead fetches the leaf a client waits for while the blob's inner blocks are still on
+// fetchFirstLeaf fetches the leaf a client waits for while the blob's inner blocks are still on
 // their way: where a leaf lies follows from the size alone. The leaf is verified when they
 // are here.
-func (j *job) ahead() {
-	defer close(j.aheadDone)
+func (j *job) fetchFirstLeaf() {
+	defer close(j.firstLeafDone)
 	if j.wanted < 0 || j.ref.Size <= blob.LeafSize || j.plan.blob() != nil {
 		return
 	}

@@ -22,7 +22,7 @@ func cidOf(t *testing.T, name string) cid.Cid {
 
 func TestAGrudgeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lasts := paceFor(time.Minute).grudge
+		lasts := timingFor(time.Minute).grudge
 		g := newGrudges(lasts)
 		g.add("liar", cidOf(t, "a"))
 		time.Sleep(lasts)
@@ -40,7 +40,7 @@ func TestAGrudgeEnds(t *testing.T) {
 // something.
 func TestADataPortThatFailedIsAvoided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &roads{swarm: nobody{}, avoid: map[peer.ID]*avoided{}}
+		r := &transports{swarm: nobody{}, avoid: map[peer.ID]*avoided{}}
 		fail := func() (avoided time.Duration) {
 			for range 3 { // requests at once
 				r.fell("member")
@@ -91,7 +91,7 @@ func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 // TestATreeOfRelaysIsForgotten when the registries in it have had the leaf for long.
 func TestATreeOfRelaysIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		lasts := paceFor(time.Minute).relay
+		lasts := timingFor(time.Minute).relay
 		r := newRelays(lasts)
 		root := cidOf(t, "a")
 		for _, id := range []peer.ID{"1", "2"} {

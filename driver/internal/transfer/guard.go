@@ -19,8 +19,8 @@ type guard struct {
 func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 	return &guard{
 		j: j, run: r,
-		silence: time.AfterFunc(r.silence(j.t.pace), func() { cut(errSilent) }),
-		slow: time.AfterFunc(j.t.pace.slow, func() {
+		silence: time.AfterFunc(r.silence(j.t.timing), func() { cut(errSilent) }),
+		slow: time.AfterFunc(j.t.timing.slow, func() {
 			if leaf, ok := j.plan.head(r); ok && j.roster.faster(r.id, leaf, r.rate()) {
 				cut(errSlow)
 			}
@@ -29,7 +29,7 @@ func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 }
 
 // silence is how long the first byte may take.
-func (r *run) silence(p pace) time.Duration {
+func (r *run) silence(p timing) time.Duration {
 	if r.patience > 0 {
 		return r.patience * 3 / 2
 	}
@@ -37,12 +37,12 @@ func (r *run) silence(p pace) time.Duration {
 }
 
 // begin notes that a leaf begins.
-func (g *guard) begin() { g.slow.Reset(g.j.t.pace.slow) }
+func (g *guard) begin() { g.slow.Reset(g.j.t.timing.slow) }
 
 // Read implements io.Reader. Only waiting for bytes counts as silence, not the time in
 // which they are processed.
 func (g *guard) Read(b []byte) (int, error) {
-	g.silence.Reset(g.j.t.pace.silence)
+	g.silence.Reset(g.j.t.timing.silence)
 	n, err := g.body.Read(b)
 	g.silence.Stop()
 	if n > 0 {

@@ -45,7 +45,7 @@ type job struct {
 	first         chan struct{} // closed at the first leaf
 	firstOnce     sync.Once
 	laidOut       chan struct{} // closed when the layout is known
-	aheadDone     chan struct{}
+	firstLeafDone chan struct{}
 	asked         atomic.Bool // every member was asked at least once
 	relayed       atomic.Bool // a holder named others to ask
 	background    atomic.Bool // no reader waits for it
@@ -64,13 +64,13 @@ type job struct {
 func newJob(t *Transfers, ref blob.Ref, why purpose) *job {
 	j := &job{
 		t: t, ref: ref, log: t.log.WithField("cid", ref.CID),
-		plan: &plan{}, roster: newRoster(t.pace), changed: newSignal(),
+		plan: &plan{}, roster: newRoster(t.timing), changed: newSignal(),
 		done: make(chan struct{}), first: make(chan struct{}), born: time.Now(), whom: map[peer.ID]bool{},
-		wanted: why.leaf, likely: why.likely, unowned: time.Now(), laidOut: make(chan struct{}), aheadDone: make(chan struct{}),
+		wanted: why.leaf, likely: why.likely, unowned: time.Now(), laidOut: make(chan struct{}), firstLeafDone: make(chan struct{}),
 	}
 	j.background.Store(why.background)
 	j.ctx, j.cancel = context.WithCancelCause(t.ctx)
-	j.idle = time.AfterFunc(t.pace.linger, j.unread)
+	j.idle = time.AfterFunc(t.timing.linger, j.unread)
 	j.idle.Stop()
 	return j
 }
@@ -96,7 +96,7 @@ func (j *job) leave() {
 	case j.ended:
 		j.closeUnused()
 	default:
-		j.idle.Reset(j.t.pace.linger)
+		j.idle.Reset(j.t.timing.linger)
 	}
 }
 
@@ -145,9 +145,9 @@ func (j *job) run() {
 func (j *job) fetch() error {
 	var wg sync.WaitGroup
 	j.presume()
-	wg.Go(j.scout)
+	wg.Go(j.discover)
 	wg.Go(j.watch)
-	wg.Go(j.ahead)
+	wg.Go(j.fetchFirstLeaf)
 	wg.Go(func() {
 		if err := j.open(); err != nil {
 			j.cancel(err)
@@ -183,14 +183,14 @@ func (j *job) presume() {
 
 // employ starts the workers. The first leaf has the whole bandwidth for a moment.
 func (j *job) employ(wg *sync.WaitGroup) {
-	wg.Go(j.nearby)
+	wg.Go(j.reuse)
 	if j.t.cfg.Bitswap != nil {
 		wg.Go(j.lastResort)
 	}
-	alone, cancel := context.WithTimeout(j.ctx, j.t.pace.alone)
+	alone, cancel := context.WithTimeout(j.ctx, j.t.timing.alone)
 	defer cancel()
 	select {
-	case <-j.aheadDone:
+	case <-j.firstLeafDone:
 	case <-alone.Done():
 	}
 	wg.Go(func() { j.work(false) })
@@ -204,7 +204,7 @@ func (j *job) employ(wg *sync.WaitGroup) {
 	if j.plan.layout.Leaves() == 1 {
 		return
 	}
-	wg.Go(j.keepHaves)
+	wg.Go(j.keepPolling)
 	j.hire(wg)
 }
 
@@ -216,9 +216,9 @@ func (j *job) awaitFirst(alone context.Context) {
 		return
 	case <-alone.Done():
 	}
-	tick := time.NewTicker(j.t.pace.retry)
+	tick := time.NewTicker(j.t.timing.retry)
 	defer tick.Stop()
-	for time.Since(j.born)-time.Duration(j.flowed.Load()) < j.t.pace.retry && !j.relayed.Load() {
+	for time.Since(j.born)-time.Duration(j.flowed.Load()) < j.t.timing.retry && !j.relayed.Load() {
 		select {
 		case <-j.first:
 			return
@@ -294,9 +294,9 @@ func (j *job) watch() {
 	for {
 		hashing := j.plan.hashing.Load() // looked at first: its end counts as progress
 		quiet := time.Since(j.born) - time.Duration(max(j.moved.Load(), j.flowed.Load()))
-		left := min(j.t.pace.stall-quiet, j.t.pace.trickle-j.still())
+		left := min(j.t.timing.stall-quiet, j.t.timing.trickle-j.still())
 		if hashing {
-			left = max(left, j.t.pace.retry) // busy with what is here
+			left = max(left, j.t.timing.retry) // busy with what is here
 		}
 		if left <= 0 {
 			j.cancel(errStalled)

@@ -96,7 +96,7 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bo
 				return nil, len(whom) > 0
 			}
 			if out < atOnce {
-				next.Reset(j.t.pace.grace)
+				next.Reset(j.t.timing.grace)
 			}
 		case b := <-answers:
 			if out--; b != nil {
@@ -120,7 +120,7 @@ func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 }
 
 func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, j.t.pace.silence, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, j.t.timing.silence, errSilent)
 	defer cancel()
 	b, err := j.t.client.block(ctx, id, c)
 	if err != nil {
@@ -137,7 +137,7 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if j.t.cfg.Bitswap == nil || !j.asked.Load() {
 		return nil, errUnasked
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*j.t.pace.ask)
+	ctx, cancel := context.WithTimeout(ctx, 2*j.t.timing.ask)
 	defer cancel()
 	b, err := j.t.cfg.Bitswap(ctx, c)
 	if err != nil || !matches(c, b) {

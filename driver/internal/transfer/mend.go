@@ -53,8 +53,8 @@ type mender struct {
 }
 
 func (m *mender) run() {
-	soon := m.t.pace.mend / 64 // members may just not be connected yet
-	for pause := soon; m.t.ctx.Err() == nil; pause = min(2*pause, m.t.pace.mend) {
+	soon := m.t.timing.mend / 64 // members may just not be connected yet
+	for pause := soon; m.t.ctx.Err() == nil; pause = min(2*pause, m.t.timing.mend) {
 		wake := m.t.rotten.wait()
 		refs := m.t.cfg.Blobs.Rotten()
 		if len(refs) == 0 {

@@ -8,11 +8,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// keepHaves asks the other registries that fetch the blob which leaves they have by now,
+// keepPolling asks the other registries that fetch the blob which leaves they have by now,
 // more often while a worker has nothing to do.
-func (j *job) keepHaves() {
+func (j *job) keepPolling() {
 	for {
-		pause := j.t.pace.poll
+		pause := j.t.timing.poll
 		if j.idlers.Load() > 0 {
 			pause /= 3
 		}
@@ -23,14 +23,14 @@ func (j *job) keepHaves() {
 		}
 		var wg sync.WaitGroup
 		for _, id := range j.roster.fetchers(maxPolled) {
-			wg.Go(func() { j.askHave(id) })
+			wg.Go(func() { j.poll(id) })
 		}
 		wg.Wait()
 	}
 }
 
-func (j *job) askHave(id peer.ID) {
-	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.pace.ask, errSilent)
+func (j *job) poll(id peer.ID) {
+	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, errSilent)
 	defer cancel()
 	have, err := j.t.client.have(ctx, id, j.ref)
 	if j.ctx.Err() != nil {

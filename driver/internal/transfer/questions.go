@@ -105,7 +105,7 @@ func (s *questions) forget(q *question, ref blob.Ref) {
 }
 
 func (s *questions) run(q *question, ref blob.Ref) {
-	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.pace.ask, errSilent)
+	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.timing.ask, errSilent)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(maxAsking)
@@ -146,7 +146,7 @@ func (t *Transfers) awaitHolders(ctx context.Context, q *question) error {
 	for {
 		changed := q.changed.wait()
 		if whole, _, _ := q.answers(); enough == nil && len(whole) > 0 {
-			enough = time.After(t.pace.grace)
+			enough = time.After(t.timing.grace)
 		}
 		select {
 		case <-changed:

@@ -30,7 +30,7 @@ type registry struct {
 	*house
 	t         *testing.T
 	dir       string
-	pace      pace
+	timing    timing
 	config    Config
 	badger    *badger.Datastore
 	blobs     *blob.Store
@@ -40,7 +40,7 @@ type registry struct {
 
 func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
 	t.Helper()
-	r := &registry{t: t, dir: t.TempDir(), pace: paceFor(stall), house: town.build(t)}
+	r := &registry{t: t, dir: t.TempDir(), timing: timingFor(stall), house: town.build(t)}
 	r.config = Config{Swarm: r.house, Stall: stall}
 	for _, f := range change {
 		f(r)
@@ -68,7 +68,7 @@ func (r *registry) start() {
 	require.NoError(r.t, err)
 	cfg := r.config
 	cfg.Blobs, cfg.Log = r.blobs, logrus.NewEntry(logger)
-	r.transfers, err = start(cfg, r.pace)
+	r.transfers, err = start(cfg, r.timing)
 	require.NoError(r.t, err)
 }
 
@@ -78,11 +78,11 @@ func (r *registry) stop() {
 	require.NoError(r.t, r.badger.Close())
 }
 
-// repaced starts it again with another pace.
-func (r *registry) repaced(change func(*pace)) {
+// retimed starts it again with another timing.
+func (r *registry) retimed(change func(*timing)) {
 	r.t.Helper()
 	r.stop()
-	change(&r.pace)
+	change(&r.timing)
 	r.start()
 }
 

@@ -149,14 +149,14 @@ func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
 	if !errors.As(err, &relayed) {
 		return r, err
 	}
-	return j.fromRelays(r, relayed.ids, j.t.pace.relay, from, buf)
+	return j.fromRelays(r, relayed.ids, j.t.timing.relay, from, buf)
 }
 
 // laterLeaf receives the next leaf of a run whose holder named others to ask.
 func (j *job) laterLeaf(r *run, ids []peer.ID, buf []byte) (*run, error) {
 	leaf := r.from
 	_, from, length := j.plan.layout.Leaf(leaf)
-	r, err := j.fromRelays(r, ids, j.t.pace.ask, from, buf[:length])
+	r, err := j.fromRelays(r, ids, j.t.timing.ask, from, buf[:length])
 	if err == nil {
 		err = j.keep(r, leaf, buf[:length])
 	}
@@ -177,13 +177,13 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 	for len(ids) > 0 && time.Now().Before(until) && !errors.Is(err, errSilent) {
 		id := ids[0]
 		j.roster.meet(id)
-		r = j.hand(r, id, j.t.pace.ask, err)
+		r = j.hand(r, id, j.t.timing.ask, err)
 		err = j.inPieces(r, from, buf, j.whenHere())
 		if err == nil || j.needless(leafAt(from), err) {
 			return r, err
 		}
 		ids = ids[1:]
-		if errors.Is(err, errNotYet) && time.Since(r.began) > j.t.pace.ask/2 {
+		if errors.Is(err, errNotYet) && time.Since(r.began) > j.t.timing.ask/2 {
 			ids, err = append(ids, id), nil // the member waited, and may have the leaf soon
 		}
 	}
@@ -192,7 +192,7 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 }
 
 // whenHere asks a member to wait for a leaf, as long as a run that is handed to it may.
-func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.pace.ask.String()) }
+func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.timing.ask.String()) }
 
 // needless reports whether a leaf that did not come need not come any more.
 func (j *job) needless(leaf int, err error) bool {

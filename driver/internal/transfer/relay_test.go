@@ -91,7 +91,7 @@ func TestRelayThatFails(t *testing.T) {
 			content := random(81, 3*mib)
 			ref := a.push(content)
 			relay(&town, c, ref)
-			b := town.registry(t, func(r *registry) { r.pace.stall, r.pace.trickle, r.pace.silence = never, never, never })
+			b := town.registry(t, func(r *registry) { r.timing.stall, r.timing.trickle, r.timing.silence = never, never, never })
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
@@ -133,7 +133,7 @@ func TestSlowRelay(t *testing.T) {
 func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(terms) ([]byte, error)) {
 	var town town
 	a, c := town.registry(t), town.registry(t)
-	b = town.registry(t, calm, func(r *registry) { r.pace.ask, r.pace.stall, r.pace.trickle = ask, never, never })
+	b = town.registry(t, calm, func(r *registry) { r.timing.ask, r.timing.stall, r.timing.trickle = ask, never, never })
 	content := random(82, 5*mib)
 	ref := a.push(content)
 	open = a.holdBack(3 * mib)
@@ -171,8 +171,8 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 	begin := time.Now()
 	_, err := ask("?wait=1h")
 	require.ErrorIs(t, err, errNotYet)
-	require.GreaterOrEqual(t, time.Since(begin), b.pace.ask, "it did not wait")
-	time.AfterFunc(b.pace.ask/4, open)
+	require.GreaterOrEqual(t, time.Since(begin), b.timing.ask, "it did not wait")
+	time.AfterFunc(b.timing.ask/4, open)
 	got, err := ask("?wait=1h")
 	for errors.Is(err, errNotYet) { // on a machine that is busy
 		got, err = ask("?wait=1h")

@@ -2,9 +2,9 @@ package transfer
 
 import "context"
 
-// nearby copies leaves of this blob from other blobs here that have them. Workers fetch a
-// leaf only after nearby has looked for it.
-func (j *job) nearby() {
+// reuse copies leaves of this blob from other blobs here that have them. Workers fetch a
+// leaf only after reuse has looked for it.
+func (j *job) reuse() {
 	p := j.plan
 	n := p.layout.Leaves()
 	var found, clear []int

@@ -18,9 +18,9 @@ const anyLeaf = -1
 
 // roster is the holders of the blob of one transfer.
 type roster struct {
-	pace pace
-	mu   sync.Mutex
-	by   map[peer.ID]*holder
+	timing timing
+	mu     sync.Mutex
+	by     map[peer.ID]*holder
 }
 
 type holder struct {
@@ -35,7 +35,7 @@ type holder struct {
 	rate     float64 // bytes a second of one stream; 0: unknown
 }
 
-func newRoster(p pace) *roster { return &roster{pace: p, by: map[peer.ID]*holder{}} }
+func newRoster(p timing) *roster { return &roster{timing: p, by: map[peer.ID]*holder{}} }
 
 func (h *holder) has(leaf int) bool {
 	return h.whole || leaf == anyLeaf && h.some.Count() > 0 || h.some.Has(leaf)
@@ -169,11 +169,11 @@ func (r *roster) done(id peer.ID, err error) {
 	case errors.Is(err, errGone), errors.Is(err, errLied):
 		delete(r.by, id)
 	default:
-		h.fail(r.pace)
+		h.fail(r.timing)
 	}
 }
 
-func (h *holder) fail(p pace) {
+func (h *holder) fail(p timing) {
 	h.failures++
 	h.until = time.Now().Add(min(p.retry<<min(h.failures-1, 8), p.backoff))
 }
@@ -205,7 +205,7 @@ func (r *roster) heard(id peer.ID, leaves int, have bitset.Set, err error) {
 	case errors.Is(err, errGone), errors.Is(err, errLied):
 		delete(r.by, id)
 	case err != nil:
-		h.fail(r.pace)
+		h.fail(r.timing)
 	default:
 		h.some, h.whole = have, have.Count() == leaves
 		h.damaged = h.damaged && !h.whole
@@ -273,7 +273,7 @@ func (r *roster) torn() bool {
 func (r *roster) faster(than peer.ID, leaf int, rate float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	hopeless := rate*r.pace.stall.Seconds() < blob.LeafSize
+	hopeless := rate*r.timing.stall.Seconds() < blob.LeafSize
 	for id, h := range r.by {
 		if id == than || h.rests() || !h.has(leaf) {
 			continue

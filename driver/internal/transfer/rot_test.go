@@ -13,7 +13,7 @@ import (
 )
 
 // mendsSoon soon tries again to mend what no member had.
-func mendsSoon(r *registry) { r.pace.mend = 100 * time.Millisecond }
+func mendsSoon(r *registry) { r.timing.mend = 100 * time.Millisecond }
 
 func (r *registry) file(ref blob.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
 
@@ -135,7 +135,7 @@ func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...fu
 }
 
 // neverMends leaves it to readers, after one attempt, to have a damaged blob mended.
-func neverMends(r *registry) { r.pace.mend = 64 * never }
+func neverMends(r *registry) { r.timing.mend = 64 * never }
 
 func TestDamagedCopiesCompleteEachOther(t *testing.T) {
 	var town town
@@ -175,7 +175,7 @@ func TestCopiesThatAreDamagedInOnePlace(t *testing.T) {
 	var town town
 	patience := func(r *registry) {
 		neverMends(r)
-		r.pace.stall, r.pace.trickle = never, never
+		r.timing.stall, r.timing.trickle = never, never
 	}
 	content := random(58, 5*mib+5)
 	rs, ref := town.torn(t, content, [][]int{{3}, {1, 3}}, patience)

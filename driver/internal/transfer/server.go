@@ -44,7 +44,7 @@ func (t *Transfers) newServer() *http.Server {
 	return &http.Server{
 		Handler:           t.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      t.pace.send, // counted puts it off
+		WriteTimeout:      t.timing.send, // counted puts it off
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(debugWriter{t.log}, "", 0),
@@ -196,7 +196,7 @@ func (j *job) await(ctx context.Context, leaf int, most string) {
 	if err != nil {
 		return
 	}
-	late := time.NewTimer(min(patience, j.t.pace.ask))
+	late := time.NewTimer(min(patience, j.t.timing.ask))
 	defer late.Stop()
 	for {
 		changed := j.changed.wait()
@@ -256,10 +256,10 @@ type counted struct {
 }
 
 func (c *counted) Write(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.last) > c.t.pace.send/10 {
+	if now := time.Now(); now.Sub(c.last) > c.t.timing.send/10 {
 		c.last = now
 		// A connection without deadlines of its own is bounded by its swarm.
-		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.t.pace.send))
+		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.t.timing.send))
 	}
 	n, err := c.ResponseWriter.Write(b)
 	c.t.out.Add(int64(n))

@@ -103,7 +103,7 @@ func TestOnlyInnerBlocksAreServed(t *testing.T) {
 func TestWhoTakesNoAnswersIsLeft(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
-	require.Equal(t, a.pace.send, a.transfers.server.WriteTimeout)
+	require.Equal(t, a.timing.send, a.transfers.server.WriteTimeout)
 	a.transfers.server.WriteTimeout = 100 * time.Millisecond
 	c := b.ask(a)
 	request := fmt.Sprintf("GET /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", rawCID(t))

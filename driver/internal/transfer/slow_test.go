@@ -14,7 +14,7 @@ import (
 func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
 	content := random(70, 5*mib)
 	a, _, c, ref := pair(t, content)
-	c.repaced(func(p *pace) { *p = paceFor(30 * time.Second); p.silence = never })
+	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.silence = never })
 	c.transfers.lately.Store(a.id)
 	a.holdBack(0)
 	readExactly(t, c.open(ref, 0), content)
@@ -28,7 +28,7 @@ func TestASlowLinkIsNotAStall(t *testing.T) {
 			t.Parallel()
 			var town town
 			content := random(71, 6*mib)
-			b := town.registry(t, func(r *registry) { r.pace = paceFor(2 * time.Second) })
+			b := town.registry(t, func(r *registry) { r.timing = timingFor(2 * time.Second) })
 			var ref blob.Ref
 			for range holders {
 				h := town.registry(t)
@@ -43,7 +43,7 @@ func TestASlowLinkIsNotAStall(t *testing.T) {
 // TestATrickleIsAStall: bytes come, and so few that no leaf is ever whole.
 func TestATrickleIsAStall(t *testing.T) {
 	var town town
-	a, b := town.registry(t), town.registry(t, func(r *registry) { r.pace = paceFor(300 * time.Millisecond) })
+	a, b := town.registry(t), town.registry(t, func(r *registry) { r.timing = timingFor(300 * time.Millisecond) })
 	ref := a.push(random(72, 5*mib))
 	honest := a.transfers.server.Handler
 	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -61,7 +61,7 @@ func TestATrickleIsAStall(t *testing.T) {
 	begin := time.Now()
 	_, err := b.pull(ref, 0)
 	requireUnavailable(t, err, a.id)
-	require.Greater(t, time.Since(begin), b.pace.stall)
+	require.Greater(t, time.Since(begin), b.timing.stall)
 }
 
 // TestAChoiceIsMadeFromFew, however many hold the blob; and what all of the others

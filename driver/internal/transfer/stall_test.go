@@ -34,7 +34,7 @@ func every(ctx context.Context, period time.Duration, times int, f func()) {
 // TestWhenATransferStalls: when no byte has come for a time, or no leaf for several times
 // that long, however many bytes come; hashing what is here is neither.
 func TestWhenATransferStalls(t *testing.T) {
-	p := paceFor(time.Minute)
+	p := timingFor(time.Minute)
 	for name, c := range map[string]struct {
 		does func(j *job)
 		want time.Duration
@@ -77,7 +77,7 @@ func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 		require.True(t, s.hand(nil))
 		took, err := ended(j.ctx)
 		require.ErrorIs(t, err, errStalled)
-		require.Equal(t, j.t.pace.stall, took)
+		require.Equal(t, j.t.timing.stall, took)
 	})
 }
 
@@ -85,7 +85,7 @@ func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 func TestATransferWithoutReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
-		linger := j.t.pace.linger
+		linger := j.t.timing.linger
 		for range 3 {
 			require.True(t, j.enter())
 			require.True(t, j.enter())
@@ -106,7 +106,7 @@ func TestATransferWithoutReaders(t *testing.T) {
 // TestWhenAStreamIsCut: when its holder sends no byte for a time, however long those that
 // came take to be processed, and when a leaf takes long that another would send faster.
 func TestWhenAStreamIsCut(t *testing.T) {
-	p := paceFor(time.Minute)
+	p := timingFor(time.Minute)
 	for name, c := range map[string]struct {
 		patience, every, busy time.Duration // of the run; between two bytes; to process one
 		other                 float64       // bytes a second that another holder sends; 0: there is none
@@ -176,7 +176,7 @@ func TestTheFirstByteMayTakeLonger(t *testing.T) {
 // what it has.
 func TestAHolderThatFailsRests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := paceFor(time.Minute)
+		p := timingFor(time.Minute)
 		r := newRoster(p)
 		r.add("holder", nil)
 		fail := func() (rest time.Duration) {
@@ -205,11 +205,11 @@ func TestAHolderThatFailsRests(t *testing.T) {
 func TestWhoWaitsForHolders(t *testing.T) {
 	for name, c := range map[string]struct {
 		holds time.Duration // when one says so
-		want  func(p pace) time.Duration
+		want  func(p timing) time.Duration
 	}{
-		"one holds it":            {time.Second, func(p pace) time.Duration { return time.Second + p.grace }},
-		"it says so near the end": {time.Minute - 1, func(pace) time.Duration { return time.Minute }},
-		"nobody holds it":         {time.Hour, func(pace) time.Duration { return time.Minute }},
+		"one holds it":            {time.Second, func(p timing) time.Duration { return time.Second + p.grace }},
+		"it says so near the end": {time.Minute - 1, func(timing) time.Duration { return time.Minute }},
+		"nobody holds it":         {time.Hour, func(timing) time.Duration { return time.Minute }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestWhoWaitsForHolders(t *testing.T) {
 				defer time.AfterFunc(time.Minute, func() { close(q.done) }).Stop()
 				began := time.Now()
 				require.NoError(t, x.awaitHolders(t.Context(), q))
-				require.Equal(t, c.want(x.pace), time.Since(began))
+				require.Equal(t, c.want(x.timing), time.Since(began))
 			})
 		})
 	}

@@ -87,7 +87,7 @@ func (s *stream) run() {
 	defer stop()
 	var wg sync.WaitGroup
 	s.j.presume()
-	wg.Go(s.j.scout)
+	wg.Go(s.j.discover)
 	wg.Go(s.j.watch)
 	wg.Go(func() {
 		if err := s.feed(); err != nil {
@@ -201,7 +201,7 @@ func (s *stream) receive(layout *blob.Layout, r *run) error {
 // byBitswap hands on a leaf from peers that are no members.
 func (s *stream) byBitswap(layout *blob.Layout, leaf int) error {
 	j := s.j
-	ctx, cancel := context.WithTimeout(j.ctx, 2*j.t.pace.ask)
+	ctx, cancel := context.WithTimeout(j.ctx, 2*j.t.timing.ask)
 	defer cancel()
 	c, _, _ := layout.Leaf(leaf)
 	b, err := j.t.cfg.Bitswap(ctx, c)

@@ -37,9 +37,9 @@ const (
 	maxOffers = 16
 )
 
-// pace is how long a transfer waits for each kind of event. All but the last follow from
+// timing is how long a transfer waits for each kind of event. All but the last follow from
 // Config.Stall, so that everything is tried more than once within it.
-type pace struct {
+type timing struct {
 	stall   time.Duration // without a byte: the transfer has failed
 	trickle time.Duration // without a verified leaf, likewise
 	silence time.Duration // a holder that sends no byte
@@ -59,8 +59,8 @@ type pace struct {
 	send    time.Duration // a member that takes none of the bytes sent to it
 }
 
-func paceFor(stall time.Duration) pace {
-	return pace{
+func timingFor(stall time.Duration) timing {
+	return timing{
 		stall:   stall,
 		trickle: 4 * stall,
 		silence: min(stall/3, 10*time.Second),

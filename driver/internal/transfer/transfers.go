@@ -58,7 +58,7 @@ type Config struct {
 type Transfers struct {
 	cfg       Config
 	log       *logrus.Entry
-	pace      pace
+	timing    timing
 	client    *client      // nil: offline
 	server    *http.Server // nil: offline
 	questions *questions
@@ -82,9 +82,9 @@ type Transfers struct {
 }
 
 // New starts serving members.
-func New(cfg Config) (*Transfers, error) { return start(cfg, paceFor(cfg.Stall)) }
+func New(cfg Config) (*Transfers, error) { return start(cfg, timingFor(cfg.Stall)) }
 
-func start(cfg Config, p pace) (*Transfers, error) {
+func start(cfg Config, p timing) (*Transfers, error) {
 	if cfg.Stall <= 0 {
 		return nil, fmt.Errorf("transfers: a stall time of %s is none", cfg.Stall)
 	}
@@ -93,7 +93,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 		return nil, err
 	}
 	t := &Transfers{
-		cfg: cfg, log: cfg.Log, pace: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
+		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
 		doubts: newDoubts(), rotten: newSignal(), requests: limit.New[string](maxRequestsFrom, maxRequests),
 	}
@@ -109,7 +109,7 @@ func start(cfg Config, p pace) (*Transfers, error) {
 		t.cancel(ErrClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.client = &client{newRoads(t.ctx, cfg.Swarm, p.ask)}
+	t.client = &client{newTransports(t.ctx, cfg.Swarm, p.ask)}
 	t.server = t.newServer()
 	t.serve(l)
 	if l := cfg.Swarm.ListenData(); l != nil {
@@ -330,13 +330,13 @@ func (t *Transfers) DataIn() int64 {
 	if t.client == nil {
 		return 0
 	}
-	return t.client.roads.in.Load()
+	return t.client.transports.in.Load()
 }
 
 // UsesDataPort reports whether a member is asked at its data port now, and not over a
 // stream because it has none or it failed lately.
 func (t *Transfers) UsesDataPort(id peer.ID) bool {
-	return t.client != nil && t.client.roads.usesData(id)
+	return t.client != nil && t.client.transports.usesData(id)
 }
 
 // Close ends all transfers, keeping what has arrived, and all requests being served, and
@@ -353,7 +353,7 @@ func (t *Transfers) Close() error {
 	}
 	t.wg.Wait()
 	if t.client != nil {
-		t.client.roads.close()
+		t.client.transports.close()
 	}
 	return err
 }

@@ -22,9 +22,9 @@ const (
 	readBuffer = 64 << 10 // bytes a connection; leaves are read past it
 )
 
-// roads are the two ways to a member: its data port, and streams when that cannot be
+// transports are the two ways to a member: its data port, and streams when that cannot be
 // reached.
-type roads struct {
+type transports struct {
 	swarm         Swarm
 	data, streams *http.Transport
 	patience      time.Duration // with dialing
@@ -41,8 +41,8 @@ type avoided struct {
 	until   time.Time
 }
 
-// newRoads makes both. Dialing ends when alive is done, and is bounded by patience.
-func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
+// newTransports makes both. Dialing ends when alive is done, and is bounded by patience.
+func newTransports(alive context.Context, s Swarm, patience time.Duration) *transports {
 	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
 		return &http.Transport{
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -61,7 +61,7 @@ func newRoads(alive context.Context, s Swarm, patience time.Duration) *roads {
 		}
 	}
 	overStream := func(ctx context.Context, id peer.ID) (net.Conn, error) { return s.Dial(ctx, id, Protocol) }
-	return &roads{swarm: s, data: road(s.DialData), streams: road(overStream), patience: patience, avoid: map[peer.ID]*avoided{}}
+	return &transports{swarm: s, data: road(s.DialData), streams: road(overStream), patience: patience, avoid: map[peer.ID]*avoided{}}
 }
 
 // dialHost dials the host of a URL, which is a peer ID, as a CID because URLs are
@@ -80,7 +80,7 @@ func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.
 
 // send sends a request, which has no body, to a member: over a stream when its data
 // port is none or fails.
-func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
+func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error) {
 	if r.usesData(id) {
 		resp, err := r.byData(req, id)
 		if err == nil {
@@ -100,7 +100,7 @@ func (r *roads) send(req *http.Request, id peer.ID) (*http.Response, error) {
 // byData sends a request to a member's data port. When no connection is made within half of
 // the patience, the other half is left for a stream, since a firewall may be dropping
 // packets to the port. Dialing goes on, for the next request.
-func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
+func (r *transports) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	late := time.AfterFunc(r.patience/2, func() { cancel(errSilent) })
 	connected := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { late.Stop() }}
@@ -114,7 +114,7 @@ func (r *roads) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	return resp, nil
 }
 
-func (r *roads) usesData(id peer.ID) bool {
+func (r *transports) usesData(id peer.ID) bool {
 	if !r.swarm.HasData(id) {
 		return false
 	}
@@ -125,7 +125,7 @@ func (r *roads) usesData(id peer.ID) bool {
 }
 
 // fell notes that a member's data port failed: it is avoided, longer each time.
-func (r *roads) fell(id peer.ID) {
+func (r *transports) fell(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	a := r.avoid[id]
@@ -141,13 +141,13 @@ func (r *roads) fell(id peer.ID) {
 }
 
 // held notes that a data port carried what was asked for.
-func (r *roads) held(id peer.ID) {
+func (r *transports) held(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.avoid, id)
 }
 
-func (r *roads) close() {
+func (r *transports) close() {
 	r.data.CloseIdleConnections()
 	r.streams.CloseIdleConnections()
 }
@@ -155,11 +155,11 @@ func (r *roads) close() {
 // carried is the body of an answer from a data port.
 type carried struct {
 	io.ReadCloser
-	ctx   context.Context
-	roads *roads
-	id    peer.ID
-	end   context.CancelCauseFunc // of the request
-	blob  bool                    // its bytes are a blob's
+	ctx        context.Context
+	transports *transports
+	id         peer.ID
+	end        context.CancelCauseFunc // of the request
+	blob       bool                    // its bytes are a blob's
 }
 
 // carriesBlob reports whether an answer has bytes of a blob: a range, or an inner block.
@@ -178,14 +178,14 @@ func (c *carried) Close() error {
 func (c *carried) Read(b []byte) (int, error) {
 	n, err := c.ReadCloser.Read(b)
 	if c.blob {
-		c.roads.in.Add(int64(n))
+		c.transports.in.Add(int64(n))
 	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):
-		c.roads.held(c.id)
+		c.transports.held(c.id)
 	case c.ctx.Err() == nil || hung(c.ctx):
-		c.roads.fell(c.id)
+		c.transports.fell(c.id)
 	}
 	return n, err
 }

@@ -40,7 +40,7 @@ func (j *job) rest(changed <-chan struct{}, urgent bool) {
 		j.idlers.Add(1)
 		defer j.idlers.Add(-1)
 	}
-	timer := time.NewTimer(j.t.pace.yield)
+	timer := time.NewTimer(j.t.timing.yield)
 	defer timer.Stop()
 	select {
 	case <-changed:
@@ -187,9 +187,9 @@ func (j *job) lastResort() {
 }
 
 func (j *job) leafByBitswap(leaf int) error {
-	patience := 2 * j.t.pace.ask // possibly no member has it
+	patience := 2 * j.t.timing.ask // possibly no member has it
 	if j.bitswapWorks.Load() {
-		patience = j.t.pace.silence
+		patience = j.t.timing.silence
 	}
 	ctx, cancel := context.WithTimeout(j.ctx, patience)
 	defer cancel()
