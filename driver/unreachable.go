@@ -46,7 +46,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
 	case errors.As(err, &failed):
-		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet}
+		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet, s.called}
 		return refuse(ctx, Refusal{
 			Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: m, Detail: m.detail(), Absent: true,
 		})
@@ -72,18 +72,32 @@ func (r *rooms) hasMet(id string) string {
 	return "which is not connected"
 }
 
+// called gives a registry's peer ID, behind its name if that is known.
+func (r *rooms) called(id string) string {
+	if r.peer == nil {
+		return id
+	}
+	for _, m := range r.peer.Members() {
+		if m.ID.String() == id && m.Name != "" {
+			return fmt.Sprintf("%q (%s)", m.Name, id)
+		}
+	}
+	return id
+}
+
 // missingBytes tells a client that no reachable registry holds some bytes.
 type missingBytes struct {
 	*transfer.Unavailable
 	pushedTo string // a peer ID; empty: not known any more
 	how      func(id string) string
+	called   func(id string) string
 }
 
 // Error implements error.
 func (m missingBytes) Error() string {
 	text := fmt.Sprintf("fetch %s: no reachable member gave it", m.CID)
 	if m.pushedTo != "" {
-		text += fmt.Sprintf("; it was pushed to %s, %s", m.pushedTo, m.how(m.pushedTo))
+		text += fmt.Sprintf("; it was pushed to %s, %s", m.called(m.pushedTo), m.how(m.pushedTo))
 	}
 	if m.Damaged {
 		text += "; the copy here is damaged, and was set aside"

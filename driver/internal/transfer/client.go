@@ -36,7 +36,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	}
 	resp, err := c.transports.send(req, id)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s: %w", id, err)
+		return nil, blame(id, err)
 	}
 	switch resp.StatusCode {
 	case want:
@@ -52,7 +52,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal) // its end: the connection is used again
 	_ = resp.Body.Close()
-	return resp, fmt.Errorf("%s: %w", id, err)
+	return resp, blame(id, err)
 }
 
 // body is do for a short body that is read whole.
@@ -64,10 +64,10 @@ func (c *client) body(ctx context.Context, id peer.ID, path string, most int64) 
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return nil, fmt.Errorf("receive from %s: %w", id, err)
+		return nil, blame(id, err)
 	}
 	if int64(len(b)) > most {
-		return nil, fmt.Errorf("%s sent more than %d bytes: %w", id, most, errLied)
+		return nil, blame(id, fmt.Errorf("more than %d bytes: %w", most, errLied))
 	}
 	return b, nil
 }
@@ -95,7 +95,7 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 	}
 	if n := resp.ContentLength; n >= 0 && n != to-from {
 		_ = resp.Body.Close()
-		return nil, fmt.Errorf("%s has %d bytes from %d on, not %d: %w", id, n, from, to-from, errLied)
+		return nil, blame(id, fmt.Errorf("%d bytes from %d on, not %d: %w", n, from, to-from, errLied))
 	}
 	return resp.Body, nil
 }

@@ -41,7 +41,7 @@ func (j *job) fetchFirstLeaf() {
 			j.plan.skip(r)
 			j.landed()
 		} else {
-			err = fmt.Errorf("%s: %w", r.id, err)
+			err = blame(r.id, err)
 		}
 	}
 	j.settle(j.ctx, r.id, err)

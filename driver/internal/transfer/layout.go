@@ -128,7 +128,7 @@ func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 	}
 	j.received(len(b))
 	if !matches(c, b) {
-		return nil, fmt.Errorf("%s: block %s: %w", id, c, errLied)
+		return nil, blame(id, fmt.Errorf("block %s: %w", c, errLied))
 	}
 	return b, nil
 }
@@ -153,13 +153,4 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 func matches(c cid.Cid, b []byte) bool {
 	got, err := c.Prefix().Sum(b)
 	return err == nil && got.Equals(c)
-}
-
-// because returns why a request to a member failed: the cause of ctx, if that was
-// canceled.
-func because(ctx context.Context, id peer.ID, err error) error {
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
-	return fmt.Errorf("%s: %w", id, err)
 }

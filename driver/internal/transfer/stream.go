@@ -187,7 +187,7 @@ func (s *stream) receive(layout *blob.Layout, r *run) error {
 			return because(ctx, r.id, err)
 		}
 		if !layout.Matches(r.from, leaf) {
-			return fmt.Errorf("%s: %w", r.id, &wrongLeaf{r.from, blob.ErrBadLeaf})
+			return blame(r.id, &wrongLeaf{r.from, blob.ErrBadLeaf})
 		}
 		g.stop() // the reader may take its time
 		if !s.hand(leaf) {

@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ipfs/go-cid"
@@ -22,13 +23,30 @@ type Unavailable struct {
 // maxNamed is how many members an error names.
 const maxNamed = 5
 
-// Error implements error.
+// Error implements error. A member is named once, together with how it failed.
 func (e *Unavailable) Error() string {
-	msg := fmt.Sprintf("fetch %s: no reachable member holds it (asked %d%s)", e.CID, len(e.Asked), e.names())
+	failed, of := errors.AsType[*memberError](e.Cause)
+	of = of && slices.Contains(e.named(), failed.id)
+	var names []string
+	for _, id := range e.named() {
+		if of && id == failed.id {
+			names = append(names, failed.Error())
+		} else {
+			names = append(names, id.String())
+		}
+	}
+	if more := len(e.Asked) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	msg := fmt.Sprintf("fetch %s: no reachable member holds it (asked %d", e.CID, len(e.Asked))
+	if len(names) > 0 {
+		msg += ": " + strings.Join(names, ", ")
+	}
+	msg += ")"
 	if e.Damaged {
 		msg += ", and the copy here is damaged: push it again"
 	}
-	if e.Cause != nil {
+	if e.Cause != nil && !of {
 		msg += ": " + e.Cause.Error()
 	}
 	return msg
@@ -37,19 +55,7 @@ func (e *Unavailable) Error() string {
 // Unwrap gives the cause.
 func (e *Unavailable) Unwrap() error { return e.Cause }
 
-func (e *Unavailable) names() string {
-	if len(e.Asked) == 0 {
-		return ""
-	}
-	var names []string
-	for _, id := range e.Asked[:min(len(e.Asked), maxNamed)] {
-		names = append(names, id.String())
-	}
-	if more := len(e.Asked) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
-	}
-	return ": " + strings.Join(names, ", ")
-}
+func (e *Unavailable) named() []peer.ID { return e.Asked[:min(len(e.Asked), maxNamed)] }
 
 // ErrClosing reports that the transfers are closing, and fetch nothing any more.
 var ErrClosing = errors.New("this registry is stopping")

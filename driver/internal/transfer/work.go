@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
@@ -112,7 +111,7 @@ func (j *job) receive(r *run, buf []byte) error {
 // keep stores the first leaf of a run.
 func (j *job) keep(r *run, leaf int, b []byte) error {
 	if err := j.put(leaf, b); err != nil {
-		return fmt.Errorf("%s: %w", r.id, err)
+		return blame(r.id, err)
 	}
 	j.plan.skip(r)
 	j.landed()

@@ -1,0 +1,39 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/stretchr/testify/require"
+)
+
+// TestAMemberIsNamedOnce in a message, however many functions its failure passed.
+func TestAMemberIsNamedOnce(t *testing.T) {
+	ids := []peer.ID{"member-a", "member-b", "member-c"}
+	err := blame(ids[1], fmt.Errorf("leaf 3: %w", blame(ids[1], errGone)))
+	require.Equal(t, 1, strings.Count(err.Error(), ids[1].String()), err)
+	require.ErrorIs(t, err, errGone)
+
+	failed := &Unavailable{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Asked: ids, Cause: err}
+	for _, id := range ids {
+		require.Equal(t, 1, strings.Count(failed.Error(), id.String()), failed)
+	}
+	require.Contains(t, failed.Error(), "does not have it")
+
+	failed.Cause = errors.New("another reason")
+	require.Contains(t, failed.Error(), "another reason")
+	failed.Asked = nil
+	require.Contains(t, failed.Error(), "(asked 0)")
+
+	many := make([]peer.ID, 2*maxNamed)
+	for i := range many {
+		many[i] = peer.ID(fmt.Sprint("member-", i))
+	}
+	failed.Asked, failed.Cause = many, blame(many[len(many)-1], errGone)
+	require.Contains(t, failed.Error(), failed.Cause.Error(), "one that is not among those named is named with its failure")
+	require.Contains(t, failed.Error(), fmt.Sprintf("and %d more", maxNamed))
+}
