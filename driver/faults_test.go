@@ -142,7 +142,7 @@ func missInTime(t *testing.T, m *drivertest.Member) {
 // from the start of the request, whose body may have taken long.
 func TestAManifestOfManyMissingLayersWaitsOnce(t *testing.T) {
 	t.Parallel()
-	const layers, syncTimeout = 100, time.Second // each by itself: longer than the request lasts
+	const layers, syncTimeout = 100, 3 * time.Second // each by itself: longer than the request lasts
 	_, b, linkA, linkB := linkedPair(t, syncTimeout)
 	for _, l := range []*drivertest.Link{linkA, linkB} {
 		l.Blackhole(true)

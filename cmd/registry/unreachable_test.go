@@ -78,6 +78,7 @@ func TestALayerNobodyHoldsIsToldAtTheManifest(t *testing.T) {
 		t.Errorf("HEAD when it is whole again: %d", got)
 	}
 	a.start()
+	awaitAllConnected(t, []*process{a, b})
 	pull(t, a, "a:2", img)
 }
 

@@ -21,8 +21,8 @@ import (
 const (
 	mib     = 1 << 20
 	stall   = 3 * time.Second
-	patient = time.Minute // for what comes soon, also on a machine that is busy
-	never   = time.Hour   // for what a test must not wait for: it would run out of patience
+	patient = 3 * time.Minute // for what comes soon, also on a machine that is busy
+	never   = time.Hour       // for what a test must not wait for: it would run out of patience
 )
 
 // registry is a member with blobs on a disk of its own.
