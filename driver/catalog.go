@@ -3,10 +3,9 @@ package driver
 import (
 	"context"
 	"strings"
-)
 
-// repositories is where distribution keeps them.
-const repositories = "/docker/registry/v2/repositories"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
+)
 
 // Repositories lists at most n repositories that hold a manifest, those behind the
 // repository `last` (empty: all), in the order in which distribution walks over them: by
@@ -19,17 +18,17 @@ func (r *rooms) Repositories(ctx context.Context, n int, last string) (names []s
 		return nil, false, err
 	}
 	view := r.paths.View()
-	after := repositories
+	after := ocipath.Repositories
 	if last != "" {
 		after = manifestsOf(last)
 	}
 	for path, ok := view.Next(after, last == ""); ok; path, ok = view.Next(after, false) {
-		rest, below := strings.CutPrefix(path, repositories+"/")
+		rest, below := strings.CutPrefix(path, ocipath.Repositories+"/")
 		if !below {
 			break
 		}
 		name, part := splitRepository(rest)
-		after = repositories + "/" + name + "/" + part
+		after = ocipath.Repositories + "/" + name + "/" + part
 		if part != "_manifests" {
 			continue
 		}
@@ -41,7 +40,7 @@ func (r *rooms) Repositories(ctx context.Context, n int, last string) (names []s
 	return names, false, nil
 }
 
-func manifestsOf(name string) string { return repositories + "/" + name + "/_manifests" }
+func manifestsOf(name string) string { return ocipath.Repository(name) + "/_manifests" }
 
 // splitRepository cuts a path below repositories at the directory that distribution
 // keeps in a repository, whose name begins with an underscore as no repository's does.

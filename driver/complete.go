@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -57,8 +57,7 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 	client := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
 	defer cancel()
-	root, _, _ := strings.Cut(path, "/blobs/")
-	refs := &references{s: s, root: root}
+	refs := &references{s: s, root: ocipath.Parse(path).Root}
 	err := refs.collect(ctx, e, 0)
 	if err != nil && ctx.Err() != nil && client.Err() == nil {
 		err = &transfer.Unavailable{CID: e.CID, Cause: err} // a damaged one, which nobody mends in time
@@ -141,7 +140,7 @@ func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, erro
 	if r.seen++; r.seen > maxDescriptors || d.Digest.Validate() != nil {
 		return pathmap.Entry{}, pathmap.ErrNotFound
 	}
-	return view.Get(blobPath(r.root, d.Digest))
+	return view.Get(ocipath.BlobData(r.root, d.Digest))
 }
 
 // readManifest decodes a manifest's JSON; anything else leaves m as it is.

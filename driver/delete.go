@@ -6,8 +6,8 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"strings"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -82,14 +82,14 @@ func deletes(view pathmap.View, path string) []pathmap.Op {
 // tagsOf gives the directories of the tags that name a manifest, which is named by the link
 // of its revision; none for any other path. Links to the same manifest hold the same bytes.
 func tagsOf(view pathmap.View, link string) []string {
-	repository, rest, ok := strings.Cut(link, "/_manifests/revisions/")
+	p := ocipath.Parse(link)
 	revision, err := view.Get(link)
-	if !ok || err != nil || !strings.HasSuffix(rest, "/link") {
+	if p.Kind != ocipath.Revision || err != nil {
 		return nil
 	}
 	var tags []string
-	view.Children(repository+"/_manifests/tags", "", func(tag pathmap.Child) bool {
-		current, err := view.Get(path.Join(tag.Path, "current", "link"))
+	view.Children(ocipath.Tags(p.Repository), "", func(tag pathmap.Child) bool {
+		current, err := view.Get(ocipath.CurrentLink(p.Repository, path.Base(tag.Path)))
 		if err == nil && current.CID == revision.CID {
 			tags = append(tags, tag.Path)
 		}
@@ -102,13 +102,15 @@ func tagsOf(view pathmap.View, link string) []string {
 // link is the last of the tag's paths to go, because distribution lists a tag as long as
 // any of them is left.
 func deleteRank(path string) int {
-	if _, tag, ok := strings.Cut(path, "/_manifests/tags/"); ok && !strings.HasSuffix(tag, "/current/link") {
+	switch p := ocipath.Parse(path); {
+	case p.Kind == ocipath.TagCurrent:
+		return 1
+	case p.Tag != "":
 		return 0
-	}
-	for i, part := range []string{"/_manifests/tags/", "/_manifests/", "/_layers/"} {
-		if strings.Contains(path, part) {
-			return i + 1
-		}
+	case p.Kind == ocipath.Revision:
+		return 2
+	case p.Kind == ocipath.Layer:
+		return 3
 	}
 	return 4
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/base"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -45,7 +45,7 @@ func isNotFound(err error) bool {
 // isLocal reports whether a path stays on this registry: uploads in progress, and
 // the state of a pull-through cache.
 func isLocal(path string) bool {
-	return path == "/scheduler-state.json" || strings.Contains(path+"/", "/_uploads/")
+	return path == "/scheduler-state.json" || ocipath.Parse(path).Kind == ocipath.Upload
 }
 
 // lookup finds the entry of a shared path. On a miss it asks the members, in those requests

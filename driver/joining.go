@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
 // errJoining refuses a request whose answer would come from a map that lacks changes of the
@@ -158,4 +159,4 @@ func (r *rooms) unjoined() string {
 }
 
 // isTag reports whether a path is a tag's own, which moves.
-func isTag(path string) bool { return strings.Contains(path, "/_manifests/tags/") }
+func isTag(path string) bool { return ocipath.Parse(path).Tag != "" }

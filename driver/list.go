@@ -11,6 +11,7 @@ import (
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -129,6 +130,6 @@ func walksEmpty(p string) bool {
 // hasNoTags reports whether a missing directory is that of the tags of an existing
 // repository. Deleted tags leave no directory here, as they do on a disk.
 func (s *store) hasNoTags(p string) bool {
-	dir, ok := strings.CutSuffix(p, "/_manifests/tags")
-	return ok && s.isRepository(dir)
+	dir := ocipath.Parse(p).Repository
+	return dir != "" && p == ocipath.Tags(dir) && s.isRepository(dir)
 }

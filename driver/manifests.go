@@ -2,9 +2,6 @@ package driver
 
 import (
 	"context"
-	"path"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +10,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -71,7 +69,7 @@ func (f *manifestFetcher) stop() {
 func (f *manifestFetcher) added(paths []string) {
 	f.mu.Lock()
 	for _, p := range paths {
-		if _, ok := revisionOf(p); !ok {
+		if !isRevision(p) {
 			continue
 		}
 		if len(f.fresh) == maxManifests {
@@ -184,7 +182,7 @@ func (f *manifestFetcher) again() {
 	}
 	if all {
 		f.r.paths.View().Under("/", func(p string, _ pathmap.Entry) bool {
-			if _, ok := revisionOf(p); ok {
+			if isRevision(p) {
 				return run(p)
 			}
 			return f.ctx.Err() == nil
@@ -209,14 +207,10 @@ func (f *manifestFetcher) complain() bool {
 
 // fetch brings the manifest here that a revision link leads to, and its config.
 func (f *manifestFetcher) fetch(link string) error {
-	d, ok := revisionOf(link)
-	if !ok {
-		return nil
-	}
+	p := ocipath.Parse(link)
 	ctx, cancel := context.WithTimeout(f.ctx, manifestTimeout)
 	defer cancel()
-	root, _, _ := strings.Cut(link, "/repositories/")
-	e, err := f.bring(ctx, root, d)
+	e, err := f.bring(ctx, p.Root, p.Digest)
 	if err != nil || e.Size > smallBlob {
 		return err
 	}
@@ -224,14 +218,14 @@ func (f *manifestFetcher) fetch(link string) error {
 	if err != nil || config == "" {
 		return err
 	}
-	_, err = f.bring(ctx, root, config)
+	_, err = f.bring(ctx, p.Root, config)
 	return err
 }
 
 // bring fetches a small blob, if possible from the registry to which it was pushed. A blob
 // that has no entry, no longer or not yet, is not fetched.
 func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Digest) (pathmap.Entry, error) {
-	data := blobPath(root, d)
+	data := ocipath.BlobData(root, d)
 	view := f.r.paths.View()
 	e, err := view.Get(data)
 	if err != nil || e.Size > smallBlob {
@@ -251,19 +245,8 @@ func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest
 	return m.Config.Digest, nil
 }
 
-// revisionOf reads the digest out of …/_manifests/revisions/<algorithm>/<hex>/link.
-func revisionOf(p string) (digest.Digest, bool) {
-	parts := strings.Split(strings.Trim(p, "/"), "/")
-	n := len(parts)
-	if n < 5 || parts[n-1] != "link" || !slices.Equal(parts[n-5:n-3], []string{"_manifests", "revisions"}) {
-		return "", false
-	}
-	d := digest.NewDigestFromEncoded(digest.Algorithm(parts[n-3]), parts[n-2])
-	return d, d.Validate() == nil
-}
-
-// blobPath is where distribution keeps the bytes of a digest below root; the inverse of
-// digestOf.
-func blobPath(root string, d digest.Digest) string {
-	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+// isRevision reports whether a path is the link of a manifest, with a digest that is one.
+func isRevision(path string) bool {
+	p := ocipath.Parse(path)
+	return p.Kind == ocipath.Revision && p.Digest != ""
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -28,8 +24,8 @@ const (
 // relies gives the paths on which the answer to a request lets the client rely: those of
 // the blob that it asked for, mounts, or refers to in a manifest.
 func (r request) relies(path string) bool {
-	data := isBlobData(path)
-	link := strings.Contains(path, "/_layers/") || strings.Contains(path, "/_manifests/revisions/")
+	kind := ocipath.Parse(path).Kind
+	data, link := kind == ocipath.Blob, kind == ocipath.Layer || kind == ocipath.Revision
 	switch {
 	case r.blob && r.method == http.MethodHead, r.manifest && r.method == http.MethodPut:
 		return data || link
@@ -103,23 +99,9 @@ func (r request) manifestIn(changes []change) string {
 		return ""
 	}
 	for _, c := range changes {
-		repository, revision, _ := strings.Cut(c.path, "/_manifests/")
-		if d, ok := linkedDigest(c.ref); ok && strings.HasPrefix(revision, "revisions/") {
-			return dataPath(repository, d)
+		if p := ocipath.Parse(c.path); p.Kind == ocipath.Revision && p.Digest != "" {
+			return ocipath.BlobData(p.Root, p.Digest)
 		}
 	}
 	return ""
-}
-
-// linkedDigest reads the digest that a link holds.
-func linkedDigest(ref blob.Ref) (digest.Digest, bool) {
-	content, ok := blob.InlineBytes(ref.CID)
-	d := digest.Digest(content)
-	return d, ok && d.Validate() == nil
-}
-
-// dataPath is where the registry keeps the bytes of a digest that a repository links.
-func dataPath(repository string, d digest.Digest) string {
-	root, _, _ := strings.Cut(repository, "/repositories/")
-	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
 }

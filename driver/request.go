@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
 // request is what the driver can learn from its context about distribution's request.
@@ -65,7 +67,8 @@ func (r request) asksOnMiss(path string) bool {
 	case r.manifest && (r.method == http.MethodGet || r.method == http.MethodHead):
 		return true
 	case r.manifest && r.method == http.MethodPut:
-		return strings.HasSuffix(path, "/link") && !strings.Contains(path, "/tags/")
+		kind := ocipath.Parse(path).Kind
+		return kind == ocipath.Layer || kind == ocipath.Revision
 	}
 	return r.blob && r.method == http.MethodGet
 }
@@ -78,7 +81,7 @@ func (r request) goesOn(path string) bool {
 	case r.bringsBytes():
 		return isBlobData(path)
 	case r.manifest && r.method == http.MethodPut:
-		return isBlobData(path) || r.tag && !strings.HasSuffix(path, "/current/link")
+		return isBlobData(path) || r.tag && ocipath.Parse(path).Kind != ocipath.TagCurrent
 	}
 	return false
 }

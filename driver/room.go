@@ -12,6 +12,7 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -97,7 +98,7 @@ func (l local) putHint(ctx context.Context, p string, content []byte) error {
 
 // isHint reports whether a path is that of a hash state.
 func isHint(p string) bool {
-	return strings.Contains(p, "/_uploads/") && strings.Contains(p, "/hashstates/")
+	return ocipath.Parse(p).Kind == ocipath.Upload && strings.Contains(p, "/hashstates/")
 }
 
 // isBeginning reports whether a path is the first that distribution writes of an upload.

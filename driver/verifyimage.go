@@ -5,21 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // maxLink is more bytes than a link has, which holds a digest.
 const maxLink = 256
-
-// registryRoot is the directory below which distribution keeps everything.
-var registryRoot = path.Dir(repositories)
 
 // image verifies a manifest, those below it, and the blobs they refer to, including blobs
 // that are not here: some member has to have those.
@@ -38,15 +35,14 @@ func (v *verification) resolve(ctx context.Context, image string) (digest.Digest
 		if err := d.Validate(); err != nil {
 			return "", fmt.Errorf("image %q: %w", image, err)
 		}
-		link := path.Join(manifestsOf(name), "revisions", d.Algorithm().String(), d.Encoded(), "link")
-		_, err := v.link(ctx, image, link)
+		_, err := v.link(ctx, image, ocipath.RevisionLink(ocipath.Repository(name), d))
 		return d, err
 	}
 	i := strings.LastIndex(image, ":")
 	if i <= 0 || i == len(image)-1 {
 		return "", fmt.Errorf("image %q: is neither repository:tag nor repository@digest", image)
 	}
-	return v.link(ctx, image, path.Join(manifestsOf(image[:i]), "tags", image[i+1:], "current", "link"))
+	return v.link(ctx, image, ocipath.CurrentLink(ocipath.Repository(image[:i]), image[i+1:]))
 }
 
 func (v *verification) link(ctx context.Context, image, p string) (digest.Digest, error) {
@@ -113,7 +109,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	if err := d.Validate(); err != nil {
 		return e, false, fmt.Errorf("digest %q: %w", d, err)
 	}
-	e, err = v.paths.View().Get(blobPath(registryRoot, d))
+	e, err = v.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if errors.Is(err, pathmap.ErrNotFound) {
 		v.find(admin.Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: no registry was pushed it, or it was deleted; push it"})
 		return e, false, nil

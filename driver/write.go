@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -99,7 +98,7 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 // came in, as when the blob is mounted. A push has to win over a delete that is still on its
 // way.
 func (s *store) stands(r request, c change) bool {
-	if !strings.Contains(c.path, "/_layers/") || r.bringsBytes() || !s.paths.Wrote(c.path, renewAfter) {
+	if ocipath.Parse(c.path).Kind != ocipath.Layer || r.bringsBytes() || !s.paths.Wrote(c.path, renewAfter) {
 		return false
 	}
 	old, err := s.paths.View().Get(c.path)
@@ -214,16 +213,10 @@ func isBlobData(path string) bool {
 	return ok
 }
 
-// digestOf reads the digest out of …/blobs/<algorithm>/<xx>/<hex>/data.
+// digestOf is the digest of the blob whose bytes lie at a path; false for any other path.
 func digestOf(path string) (digest.Digest, bool) {
-	dir, file := filepath.Split(path)
-	parts := strings.Split(strings.Trim(dir, "/"), "/")
-	n := len(parts)
-	if file != "data" || n < 4 || parts[n-4] != "blobs" {
-		return "", false
-	}
-	d := digest.NewDigestFromEncoded(digest.Algorithm(parts[n-3]), parts[n-1])
-	return d, d.Validate() == nil
+	p := ocipath.Parse(path)
+	return p.Digest, p.Kind == ocipath.Blob
 }
 
 // checkDigest compares content with the digest in its path, if there is one.

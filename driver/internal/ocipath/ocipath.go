@@ -1,0 +1,140 @@
+// Package ocipath is the grammar of the paths under which distribution keeps a registry, as
+// far as a storage driver has to understand it:
+//
+//	…/blobs/<algorithm>/<two digits>/<hex>/data
+//	…/repositories/<name>/_layers/<algorithm>/<hex>/link
+//	…/repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link
+//	…/repositories/<name>/_manifests/tags/<tag>/current/link
+//	…/repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link
+//	…/repositories/<name>/_uploads/<uuid>/…
+//
+//	p := ocipath.Parse(path)
+//	if p.Kind == ocipath.Revision {
+//		data := ocipath.BlobData(p.Root, p.Digest)
+//	}
+//
+// Source: registry/storage/paths.go of distribution 3.1. Whether anything lies at a path is
+// not its concern.
+package ocipath
+
+import (
+	_ "crypto/sha256" // a digest is valid when its algorithm is linked in
+	_ "crypto/sha512"
+	"path"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Root is where distribution keeps everything.
+const Root = "/docker/registry/v2"
+
+// Repositories is where it keeps the repositories.
+const Repositories = Root + "/repositories"
+
+// Kind is what lies at a path.
+type Kind int
+
+// What is not one of the others, such as a directory, is Other.
+const (
+	Other      Kind = iota
+	Blob            // the bytes of a blob or manifest
+	Layer           // the link of a blob to a repository
+	Revision        // the link of a manifest to a repository
+	TagCurrent      // the link of a tag to its manifest
+	TagIndex        // the link of a tag to a manifest that it once named
+	Upload          // anything of an upload in progress
+)
+
+// Path is a path that was taken apart.
+type Path struct {
+	Kind Kind
+	Root string // what comes before blobs or repositories
+	// Repository is the directory of the repository at or below which the path lies;
+	// empty: none.
+	Repository string
+	Tag        string        // in whose directory the path lies; empty: none
+	Digest     digest.Digest // of a Blob, Layer, Revision or TagIndex; empty where it is malformed
+}
+
+// Parse takes a path apart. It never fails: what it does not understand is Other.
+func Parse(p string) Path {
+	p = strings.TrimSuffix(p, "/")
+	if root, rest, ok := strings.Cut(p, "/repositories/"); ok {
+		return inRepository(root, rest)
+	}
+	i := strings.LastIndex(p, "/blobs/")
+	if i < 0 {
+		return Path{}
+	}
+	out := Path{Root: p[:i]}
+	parts := strings.Split(p[i+len("/blobs/"):], "/")
+	if len(parts) == 4 && parts[3] == "data" {
+		if d := digestOf(parts[0], parts[2]); d != "" {
+			out.Kind, out.Digest = Blob, d
+		}
+	}
+	return out
+}
+
+// inRepository parses what lies below repositories. The directories in a repository begin
+// with an underscore, as no component of a name does.
+func inRepository(root, rest string) Path {
+	name, in, ok := strings.Cut(rest, "/_")
+	out := Path{Root: root, Repository: root + "/repositories/" + name}
+	if !ok {
+		return out
+	}
+	parts := strings.Split(in, "/")
+	switch n := len(parts); {
+	case parts[0] == "uploads":
+		out.Kind = Upload
+	case parts[0] == "layers" && n == 4 && parts[3] == "link":
+		out.Kind, out.Digest = Layer, digestOf(parts[1], parts[2])
+	case parts[0] != "manifests" || n < 3:
+	case parts[1] == "revisions" && n == 5 && parts[4] == "link":
+		out.Kind, out.Digest = Revision, digestOf(parts[2], parts[3])
+	case parts[1] == "tags":
+		out.Tag = parts[2]
+		if n == 5 && parts[3] == "current" && parts[4] == "link" {
+			out.Kind = TagCurrent
+		}
+		if n == 7 && parts[3] == "index" && parts[6] == "link" {
+			out.Kind, out.Digest = TagIndex, digestOf(parts[4], parts[5])
+		}
+	}
+	return out
+}
+
+// IsLink reports whether the path is a link, which holds a digest.
+func (p Path) IsLink() bool { return p.Kind >= Layer && p.Kind <= TagIndex }
+
+func digestOf(algorithm, hex string) digest.Digest {
+	d := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), hex)
+	if d.Validate() != nil {
+		return ""
+	}
+	return d
+}
+
+// BlobData is where the bytes of a digest lie below a root. The digest must be valid.
+func BlobData(root string, d digest.Digest) string {
+	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+}
+
+// Repository is the directory of a repository by its name.
+func Repository(name string) string { return Repositories + "/" + name }
+
+// RevisionLink is the link of a manifest to a repository, given its directory. The digest
+// must be valid.
+func RevisionLink(repository string, d digest.Digest) string {
+	return path.Join(repository, "_manifests/revisions", d.Algorithm().String(), d.Encoded(), "link")
+}
+
+// Tags is the directory of a repository's tags, given its directory.
+func Tags(repository string) string { return repository + "/_manifests/tags" }
+
+// CurrentLink is the link of a tag to its manifest, given the directory of its repository.
+func CurrentLink(repository, tag string) string {
+	return path.Join(Tags(repository), tag, "current/link")
+}
