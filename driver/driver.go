@@ -10,6 +10,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/base"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -132,8 +133,8 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err := s.mayPut(ctx); err != nil {
 		return err
 	}
-	if c, ok := blob.Identity(content); ok && !isBlobData(path) {
-		return s.put(ctx, change{path: path, ref: blob.Ref{CID: c, Size: int64(len(content))}, unpin: func() {}})
+	if c, ok := dag.Identity(content); ok && !isBlobData(path) {
+		return s.put(ctx, change{path: path, ref: dag.Ref{CID: c, Size: int64(len(content))}, unpin: func() {}})
 	}
 	if err := checkDigest(path, content); err != nil {
 		return err
@@ -204,7 +205,7 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 	return "", body.Close()
 }
 
-func refOf(e pathmap.Entry) blob.Ref { return blob.Ref{CID: e.CID, Size: e.Size} }
+func refOf(e pathmap.Entry) dag.Ref { return dag.Ref{CID: e.CID, Size: e.Size} }
 
 // hasBytes reports whether all bytes of a blob of that size are on this registry.
 func (s *store) hasBytes(e pathmap.Entry) bool {
@@ -214,7 +215,7 @@ func (s *store) hasBytes(e pathmap.Entry) bool {
 
 // look is hasBytes, with the error when that cannot be known.
 func (s *store) look(e pathmap.Entry) (here bool, err error) {
-	if _, inline := blob.InlineBytes(e.CID); inline {
+	if _, inline := dag.InlineBytes(e.CID); inline {
 		return true, nil
 	}
 	size, err := s.blobs.Size(e.CID)
@@ -226,6 +227,6 @@ func (s *store) look(e pathmap.Entry) (here bool, err error) {
 
 // hasVerified is hasBytes for bytes that this process has verified.
 func (s *store) hasVerified(e pathmap.Entry) bool {
-	_, inline := blob.InlineBytes(e.CID)
+	_, inline := dag.InlineBytes(e.CID)
 	return inline || s.blobs.Verified(refOf(e))
 }

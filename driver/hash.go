@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -27,11 +27,11 @@ type learning struct {
 }
 
 // function is the one that new blobs are named with when the map has none.
-func (p Parameters) function() blob.Function {
-	if f, ok := blob.ParseFunction(p.Hash); ok {
+func (p Parameters) function() dag.Function {
+	if f, ok := dag.ParseFunction(p.Hash); ok {
 		return f
 	}
-	return blob.SHA2
+	return dag.SHA2
 }
 
 // followHash makes new blobs use the map's function, whatever is configured here.
@@ -39,9 +39,9 @@ func (r *rooms) followHash(setting, value string) {
 	if setting != hashSetting {
 		return
 	}
-	f, ok := blob.ParseFunction(value)
+	f, ok := dag.ParseFunction(value)
 	if !ok {
-		f = blob.SHA2
+		f = dag.SHA2
 		r.log.WithField("hash", value).Warn("this release does not know the hash function of the swarm: new blobs are named with sha2-256; upgrade this registry")
 	} else if r.params.Hash != "" && r.params.Hash != value {
 		r.log.WithField("hash", value).Warnf("the swarm uses another hash function than the configured %s: this registry follows; correct `hash`, or leave it out", r.params.Hash)

@@ -14,7 +14,7 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/sirupsen/logrus"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -233,7 +233,7 @@ func (p Parameters) checkValues() error {
 			return fmt.Errorf("loglevel: %q is none of error, warn, info, debug", p.LogLevel)
 		}
 	}
-	if _, ok := blob.ParseFunction(p.Hash); !ok && p.Hash != "" {
+	if _, ok := dag.ParseFunction(p.Hash); !ok && p.Hash != "" {
 		return fmt.Errorf("hash: %q is neither sha2-256 nor blake3; leave the key out to follow the swarm", p.Hash)
 	}
 	if p.MemberExpiry < time.Hour {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -74,7 +75,7 @@ func (v *verification) report(ended <-chan struct{}, progress func(VerifyProgres
 
 // target is a blob to verify, with the digest of a path that leads to it.
 type target struct {
-	ref    blob.Ref
+	ref    dag.Ref
 	digest digest.Digest // empty: nothing names it
 }
 
@@ -83,7 +84,7 @@ type target struct {
 func (v *verification) all(ctx context.Context) error {
 	var targets []target
 	v.paths.View().Under("/", func(path string, e pathmap.Entry) bool {
-		if _, inline := blob.InlineBytes(e.CID); !inline && v.seen.Visit(e.CID) {
+		if _, inline := dag.InlineBytes(e.CID); !inline && v.seen.Visit(e.CID) {
 			d, _ := digestOf(path)
 			targets = append(targets, target{refOf(e), d})
 		}
@@ -126,7 +127,7 @@ func (v *verification) verify(ctx context.Context, t target) (absent bool, err e
 	}
 	f := admin.Finding{
 		CID: t.ref.CID.String(), Digest: t.digest.String(), Size: t.ref.Size, Fault: string(fault),
-		BadLeaves: bad, Leaves: blob.LeavesOf(t.ref.Size),
+		BadLeaves: bad, Leaves: dag.LeavesOf(t.ref.Size),
 	}
 	if fault == blob.LostRecord {
 		f.Mended, f.Done = true, "recorded again"
@@ -144,7 +145,7 @@ func (v *verification) find(f admin.Finding) {
 
 // mend mends a blob and notes the outcome in f. A blob that no entry names is deleted,
 // because no member has it.
-func (v *verification) mend(ctx context.Context, ref blob.Ref, f *admin.Finding) error {
+func (v *verification) mend(ctx context.Context, ref dag.Ref, f *admin.Finding) error {
 	if f.Digest == "" {
 		switch err := v.rooms.blobs.DeleteUnused(ctx, ref.CID, v.names); {
 		case err == nil:

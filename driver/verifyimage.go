@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -117,7 +118,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	if err != nil {
 		return e, false, err
 	}
-	if _, inline := blob.InlineBytes(e.CID); inline || !v.seen.Visit(e.CID) {
+	if _, inline := dag.InlineBytes(e.CID); inline || !v.seen.Visit(e.CID) {
 		return e, true, nil
 	}
 	v.of.Add(1)
@@ -138,7 +139,7 @@ func (v *verification) held(ctx context.Context, e pathmap.Entry, d digest.Diges
 	if err == nil && len(holders) > 0 {
 		return true
 	}
-	f := admin.Finding{CID: e.CID.String(), Digest: d.String(), Size: e.Size, Fault: string(blob.Absent), Leaves: blob.LeavesOf(e.Size)}
+	f := admin.Finding{CID: e.CID.String(), Digest: d.String(), Size: e.Size, Fault: string(blob.Absent), Leaves: dag.LeavesOf(e.Size)}
 	f.Done = "not mended: no member that can be reached has it; start one that has, or push it"
 	if !v.result.Running {
 		f.Done = "not looked for: the registry is not running, so no member was asked"

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -31,7 +32,7 @@ func (s *store) mayWrite(ctx context.Context) error {
 // change is a new entry of a path.
 type change struct {
 	path  string
-	ref   blob.Ref
+	ref   dag.Ref
 	unpin blob.Unpin
 	undo  func() // what made the bytes a blob, when the entry cannot be written; or nil
 }
@@ -186,12 +187,12 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes
 // keep their CID when they are pushed again; 0 for a path without an entry.
-func (s *store) functionOf(path string) blob.Function {
+func (s *store) functionOf(path string) dag.Function {
 	e, err := s.paths.View().Get(path)
 	if err != nil || !isBlobData(path) {
 		return 0
 	}
-	f, _ := blob.FunctionOf(e.CID)
+	f, _ := dag.FunctionOf(e.CID)
 	return f
 }
 

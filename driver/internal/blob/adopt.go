@@ -13,34 +13,36 @@ import (
 	"github.com/minio/sha256-simd"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // putPattern names the staged files of Put; Open removes leftovers.
 const putPattern = ".blob-put-*"
 
 // adopt makes a blob of a plain file, which must not be written any more.
-func (s *Store) adopt(ctx context.Context, file string, f Function) (Ref, Unpin, error) {
+func (s *Store) adopt(ctx context.Context, file string, f dag.Function) (dag.Ref, Unpin, error) {
 	l, inner, err := s.hashStaged(ctx, file, "", f)
 	if err != nil {
-		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
 	return s.installPinned(ctx, file, hashed{l, inner, true})
 }
 
 // hashed is the result of hashing a staged file, in this run of the store or before it.
 type hashed struct {
-	*Layout
+	*dag.Layout
 	inner []blocks.Block
 	now   bool
 }
 
 // installPinned makes a blob of a file, and pins it before it can be deleted.
-func (s *Store) installPinned(ctx context.Context, file string, h hashed) (Ref, Unpin, error) {
+func (s *Store) installPinned(ctx context.Context, file string, h hashed) (dag.Ref, Unpin, error) {
 	defer s.Lock(h.Root)()
 	if err := s.install(ctx, file, h); err != nil {
-		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
-	return Ref{CID: h.Root, Size: h.Size}, s.pins.add(h.Root), nil
+	return dag.Ref{CID: h.Root, Size: h.Size}, s.pins.add(h.Root), nil
 }
 
 func noPin() {}
@@ -66,11 +68,11 @@ type Seen struct {
 //
 // When seen covers all that was written, no more than one leaf is read to check the digest
 // want.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, Unpin, error) {
+func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, Unpin, error) {
 	live, done, err := s.uploads.adopt(file)
 	defer done()
 	if err != nil {
-		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
 	if live {
 		seen = Seen{} // its last bytes came after what was seen
@@ -81,23 +83,23 @@ func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest
 		h.Layout, h.inner, err = s.hashStaged(ctx, file, want, cmp.Or(f, s.Function()))
 	}
 	if err != nil {
-		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
 	ref, unpin, err := s.installPinned(ctx, file, h)
 	if err != nil {
-		return Ref{}, noPin, err
+		return dag.Ref{}, noPin, err
 	}
 	// The name of a file that GiveBack made is still there.
 	if err := removeFiles(file, UploadNote(file)); err != nil {
 		unpin()
-		return Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
+		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}
 	return ref, unpin, nil
 }
 
 // hashedUpload makes the layout from what is known of an upload; errUnknown when that is
 // not enough.
-func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Function) (h hashed, err error) {
+func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f dag.Function) (h hashed, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
 		return h, err
@@ -120,57 +122,57 @@ func (s *Store) hashedUpload(file string, want digest.Digest, seen Seen, f Funct
 		return h, err
 	}
 	h.now = k.Run == s.run
-	h.Layout, h.inner, err = profile().build(k.function(), k.Sums, k.Size)
+	h.Layout, h.inner, err = dag.Profile().Build(k.function(), k.Sums, k.Size)
 	return h, err
 }
 
 // Put makes a blob of content, which is held in memory: a manifest, not a layer. Nothing
 // pins it.
-func (s *Store) Put(ctx context.Context, content []byte) (Ref, error) {
+func (s *Store) Put(ctx context.Context, content []byte) (dag.Ref, error) {
 	ref, unpin, err := s.PutAs(ctx, content, 0)
 	unpin()
 	return ref, err
 }
 
 // PutAs is Put with that function; 0: the store's. The blob is pinned until Unpin.
-func (s *Store) PutAs(ctx context.Context, content []byte, function Function) (Ref, Unpin, error) {
+func (s *Store) PutAs(ctx context.Context, content []byte, function dag.Function) (dag.Ref, Unpin, error) {
 	function = cmp.Or(function, s.Function())
 	if ref, unpin, ok := s.known(content, function); ok {
 		return ref, unpin, nil
 	}
 	f, err := os.CreateTemp(s.staging, putPattern)
 	if err != nil {
-		return Ref{}, noPin, fmt.Errorf("put: %w", err)
+		return dag.Ref{}, noPin, fmt.Errorf("put: %w", err)
 	}
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Close()); err == nil {
-		var ref Ref
+		var ref dag.Ref
 		var unpin Unpin
 		if ref, unpin, err = s.adopt(ctx, f.Name(), function); err == nil {
 			return ref, unpin, nil
 		}
 	}
-	return Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
+	return dag.Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
 }
 
 // known reports whether content of one leaf is already a blob here, with exactly these
 // bytes.
-func (s *Store) known(content []byte, f Function) (Ref, Unpin, bool) {
-	if len(content) > LeafSize {
-		return Ref{}, noPin, false
+func (s *Store) known(content []byte, f dag.Function) (dag.Ref, Unpin, bool) {
+	if len(content) > dag.LeafSize {
+		return dag.Ref{}, noPin, false
 	}
-	sum := f.sum(content)
-	ref := Ref{CID: f.leafCID(sum[:]), Size: int64(len(content))}
+	sum := f.Sum(content)
+	ref := dag.Ref{CID: f.LeafCID(sum[:]), Size: int64(len(content))}
 	defer s.Lock(ref.CID)()
 	here, err := s.whole(ref)
 	if err != nil || !here || !equalFile(s.path(ref.CID), content) {
-		return Ref{}, noPin, false
+		return dag.Ref{}, noPin, false
 	}
 	return ref, s.pins.add(ref.CID), true
 }
 
 // hashStaged reads a staged file once, and syncs it meanwhile.
-func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest, function Function) (*Layout, []blocks.Block, error) {
+func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest, function dag.Function) (*dag.Layout, []blocks.Block, error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return nil, nil, err
@@ -184,7 +186,7 @@ func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest,
 		return nil, nil, fmt.Errorf("not a plain file: %s", info.Mode())
 	}
 	size := info.Size()
-	if err := profile().check(size); err != nil {
+	if err := dag.Profile().Check(size); err != nil {
 		return nil, nil, err
 	}
 	check, err := newCheck(want, size, function)
@@ -204,7 +206,7 @@ func (s *Store) hashStaged(ctx context.Context, file string, want digest.Digest,
 	if err := check.result(sums); err != nil {
 		return nil, nil, err
 	}
-	return profile().build(function, sums, size)
+	return dag.Profile().Build(function, sums, size)
 }
 
 // check compares the digest of a file.
@@ -213,7 +215,7 @@ type check struct {
 	whole hash.Hash // nil: nothing to hash beside the leaves
 }
 
-func newCheck(want digest.Digest, size int64, f Function) (check, error) {
+func newCheck(want digest.Digest, size int64, f dag.Function) (check, error) {
 	if want == "" {
 		return check{}, nil
 	}
@@ -223,7 +225,7 @@ func newCheck(want digest.Digest, size int64, f Function) (check, error) {
 	if want.Algorithm() != digest.SHA256 {
 		return check{want, want.Algorithm().Hash()}, nil
 	}
-	if f == SHA2 && size <= LeafSize {
+	if f == dag.SHA2 && size <= dag.LeafSize {
 		return check{want, nil}, nil // the only leaf's sum is the file's
 	}
 	return check{want, sha256.New()}, nil
@@ -249,7 +251,7 @@ func (s *Store) install(ctx context.Context, file string, h hashed) error {
 	// An installation that has begun runs to its end: half of one would be useless.
 	ctx = context.WithoutCancel(ctx)
 	to := s.path(h.Root)
-	if s.Verified(Ref{CID: h.Root, Size: h.Size}) && !sameFile(file, to) {
+	if s.Verified(dag.Ref{CID: h.Root, Size: h.Size}) && !sameFile(file, to) {
 		return removeFiles(file)
 	}
 	recorded, err := s.index.has(ctx, h.Root)
@@ -277,7 +279,7 @@ func (s *Store) install(ctx context.Context, file string, h hashed) error {
 }
 
 // whole reports whether a blob is here with its record and all its bytes.
-func (s *Store) whole(ref Ref) (bool, error) {
+func (s *Store) whole(ref dag.Ref) (bool, error) {
 	size, err := s.Size(ref.CID)
 	if errors.Is(err, ErrNotFound) {
 		return false, nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Block returns the bytes of any block that is here: a leaf of a whole blob, an inner
@@ -26,7 +28,7 @@ func (s *Store) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if !c.Defined() {
 		return nil, ErrNotFound
 	}
-	if data, ok := InlineBytes(c); ok {
+	if data, ok := dag.InlineBytes(c); ok {
 		return data, nil
 	}
 	for _, find := range []func(context.Context, cid.Cid) ([]byte, error){s.leaf, s.innerBlock, s.extraBlock} {
@@ -48,7 +50,7 @@ func (s *Store) leaf(ctx context.Context, c cid.Cid) ([]byte, error) {
 		if errors.Is(err, ErrNotFound) {
 			continue // its blob is being deleted, or is not in its place yet
 		}
-		if err == nil && matches(c, data) {
+		if err == nil && dag.Matches(c, data) {
 			return data, nil
 		}
 		s.suspect(ctx, at)
@@ -71,12 +73,12 @@ func (s *Store) readLeaf(at place) ([]byte, error) {
 		return nil, fmt.Errorf("leaf %d is beyond the end", at.leaf)
 	}
 	data := make([]byte, length)
-	return data, readFull(f, data, at.leaf*LeafSize)
+	return data, readFull(f, data, at.leaf*dag.LeafSize)
 }
 
 // leafLength is the length of a leaf of that file; negative beyond its end.
 func leafLength(info fs.FileInfo, leaf int64) int64 {
-	return min(LeafSize, info.Size()-leaf*LeafSize)
+	return min(dag.LeafSize, info.Size()-leaf*dag.LeafSize)
 }
 
 // suspect sets aside a blob that has a leaf other than the index says.
@@ -110,7 +112,7 @@ func (s *Store) extraBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
 // verified lets only the bytes of c through.
 func verified(c cid.Cid) func([]byte, error) ([]byte, error) {
 	return func(data []byte, err error) ([]byte, error) {
-		if err == nil && !matches(c, data) {
+		if err == nil && !dag.Matches(c, data) {
 			return nil, ErrNotFound
 		}
 		return data, err
@@ -122,7 +124,7 @@ func (s *Store) blockSize(ctx context.Context, c cid.Cid) (int, error) {
 	if !c.Defined() {
 		return 0, ErrNotFound
 	}
-	if data, ok := InlineBytes(c); ok {
+	if data, ok := dag.InlineBytes(c); ok {
 		return len(data), nil
 	}
 	if n, err := s.leafSize(ctx, c.Hash()); !errors.Is(err, ErrNotFound) {
@@ -147,7 +149,7 @@ func (s *Store) leafSize(ctx context.Context, mh multihash.Multihash) (int, erro
 		if err != nil {
 			return 0, err
 		}
-		if n := min(LeafSize, size-at.leaf*LeafSize); n >= 0 {
+		if n := min(dag.LeafSize, size-at.leaf*dag.LeafSize); n >= 0 {
 			return int(n), nil
 		}
 	}

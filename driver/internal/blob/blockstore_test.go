@@ -14,13 +14,16 @@ import (
 	"github.com/ipfs/go-cid"
 	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 // IPFS's own reader gets the blob's bytes out of the blockstore.
 func TestBlockstoreServesTheDAG(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
-	content := random(1, 3*LeafSize+9)
+	content := random(1, 3*dag.LeafSize+9)
 	ref := d.adopt(content)
 	dag := merkledag.NewDAGService(blockservice.New(d.store.Blockstore(), nil))
 	node, err := dag.Get(ctx, ref.CID)
@@ -37,17 +40,17 @@ func TestBlockstoreSizes(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
 	bs := d.store.Blockstore()
-	content := random(1, LeafSize+9)
+	content := random(1, dag.LeafSize+9)
 	ref := d.adopt(content)
-	inline, _ := Identity([]byte("inline"))
+	inline, _ := dag.Identity([]byte("inline"))
 	all := []cid.Cid{ref.CID, inline, d.adopt(nil).CID}
 	for i := range 2 {
-		all = append(all, SHA2.leafCID(sumsOf(profile(), content)[i*sumSize:(i+1)*sumSize]))
+		all = append(all, dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content)[i*dag.SumSize:(i+1)*dag.SumSize]))
 	}
 	for _, c := range all {
 		b, err := bs.Get(ctx, c)
 		require.NoError(t, err)
-		require.True(t, matches(c, b.RawData()))
+		require.True(t, dag.Matches(c, b.RawData()))
 		n, err := bs.GetSize(ctx, c)
 		require.NoError(t, err)
 		require.Len(t, b.RawData(), n)
@@ -60,9 +63,9 @@ func TestBlockstoreSizes(t *testing.T) {
 func TestBlockstoreNeverServesWrongBytes(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
-	content := random(1, 2*LeafSize)
+	content := random(1, 2*dag.LeafSize)
 	ref := d.adopt(content)
-	leaf := SHA2.leafCID(sumsOf(profile(), content)[:sumSize])
+	leaf := dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content)[:dag.SumSize])
 	damage(t, d.store.path(ref.CID), 5)
 	for range 3 {
 		_, err := d.store.Blockstore().Get(ctx, leaf)
@@ -73,7 +76,7 @@ func TestBlockstoreNeverServesWrongBytes(t *testing.T) {
 	other := d.adopt(append(bytes.Clone(content), 'x'))
 	got, err := d.store.Blockstore().Get(ctx, leaf)
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(content[:LeafSize], got.RawData()))
+	require.True(t, bytes.Equal(content[:dag.LeafSize], got.RawData()))
 	require.NotEqual(t, ref, other)
 }
 
@@ -94,9 +97,9 @@ func damage(t *testing.T, file string, offset int64) {
 func TestBlockstoreKeepsOtherBlocks(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
-	content := random(1, LeafSize)
+	content := random(1, dag.LeafSize)
 	first, empty := blocks.NewBlock([]byte("of no blob")), blocks.NewBlock(nil)
-	leaf, err := blocks.NewBlockWithCid(content, SHA2.leafCID(sumsOf(profile(), content)))
+	leaf, err := blocks.NewBlockWithCid(content, dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content)))
 	require.NoError(t, err)
 	require.NoError(t, d.store.Blockstore().PutMany(ctx, []blocks.Block{first, leaf, empty}))
 	d.restart()
@@ -130,7 +133,7 @@ func TestBlockstoreHidesForgedBlocks(t *testing.T) {
 
 func TestBlockstoreListsKeys(t *testing.T) {
 	d := newDisk(t)
-	d.adopt(random(1, 2*LeafSize))
+	d.adopt(random(1, 2*dag.LeafSize))
 	keys, err := d.store.Blockstore().AllKeysChan(context.Background())
 	require.NoError(t, err)
 	n := 0

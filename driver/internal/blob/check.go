@@ -10,6 +10,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Fault is the kind of damage of a blob.
@@ -42,7 +44,7 @@ func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	if err != nil {
 		return fmt.Errorf("check blob: %w", err)
 	}
-	ref := Ref{CID: c, Size: info.Size()}
+	ref := dag.Ref{CID: c, Size: info.Size()}
 	l, err := s.layout(ctx, ref)
 	if err != nil {
 		return fmt.Errorf("check blob %s: %w", c, err)
@@ -64,7 +66,7 @@ func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 // undamaged one counts as verified, and a lost record is written again. progress is called
 // with the number of bytes read, from several goroutines at once. An error does not mean
 // damage, but for example that ctx ended.
-func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) (fault Fault, bad int, err error) {
+func (s *Store) Check(ctx context.Context, ref dag.Ref, progress func(bytes int64)) (fault Fault, bad int, err error) {
 	fault, bad, err = s.check(ctx, ref, progress)
 	if err != nil {
 		err = fmt.Errorf("check blob %s: %w", ref.CID, err)
@@ -72,7 +74,7 @@ func (s *Store) Check(ctx context.Context, ref Ref, progress func(bytes int64)) 
 	return fault, bad, err
 }
 
-func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault, int, error) {
+func (s *Store) check(ctx context.Context, ref dag.Ref, progress func(int64)) (Fault, int, error) {
 	f, err := os.Open(s.path(ref.CID))
 	if errors.Is(err, fs.ErrNotExist) {
 		fault, err := s.checkAbsent(ctx, ref)
@@ -107,7 +109,7 @@ func (s *Store) check(ctx context.Context, ref Ref, progress func(int64)) (Fault
 
 // checkAbsent looks at a blob without a file. The record of a blob whose file is lost is
 // removed, so that the blob can be fetched.
-func (s *Store) checkAbsent(ctx context.Context, ref Ref) (Fault, error) {
+func (s *Store) checkAbsent(ctx context.Context, ref dag.Ref) (Fault, error) {
 	if s.rot.has(ref.CID) {
 		return Damaged, nil
 	}
@@ -124,7 +126,7 @@ func (s *Store) checkAbsent(ctx context.Context, ref Ref) (Fault, error) {
 }
 
 // recordAgain hashes a file whose record, or layout, is lost.
-func (s *Store) recordAgain(ctx context.Context, ref Ref, of stamp, progress func(int64)) (Fault, error) {
+func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress func(int64)) (Fault, error) {
 	f, ok := rootFunction(ref.CID)
 	if !ok {
 		return LostRecord, fmt.Errorf("%s is named with a function that this release does not know", ref.CID)
@@ -142,8 +144,8 @@ func (s *Store) recordAgain(ctx context.Context, ref Ref, of stamp, progress fun
 	return LostRecord, s.install(ctx, s.path(ref.CID), hashed{l, inner, true})
 }
 
-func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *Layout, progress func(int64)) (Fault, int, error) {
-	ref := Ref{CID: l.Root, Size: l.Size}
+func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *dag.Layout, progress func(int64)) (Fault, int, error) {
+	ref := dag.Ref{CID: l.Root, Size: l.Size}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, s.hash.workers/2)) // clients come first
 	var wrong atomic.Int64
@@ -154,7 +156,7 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 				wrong.Add(1)
 				err = nil
 			}
-			_, length := l.span(i)
+			_, length := l.Span(i)
 			progress(length)
 			return err
 		})
@@ -174,7 +176,7 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 
 // Blobs returns the blobs that are recorded as whole, whether their files are there or not,
 // and those that were set aside. It takes some 100 bytes of memory a blob.
-func (s *Store) Blobs(ctx context.Context) ([]Ref, error) {
+func (s *Store) Blobs(ctx context.Context) ([]dag.Ref, error) {
 	refs := s.Rotten()
 	for ref, err := range s.index.refs(ctx, rootPrefix) {
 		if err == nil {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Reader reads a whole blob from offset, in bytes, to its end; the caller closes it. It is
@@ -19,7 +21,7 @@ import (
 // The error is ErrNotFound when the blob is not here, or when its file or its record has
 // another size. It is ErrRotten, here or from a read, when a leaf is damaged: then the blob
 // has been set aside. ctx bounds reading.
-func (s *Store) Reader(ctx context.Context, ref Ref, offset int64) (io.ReadCloser, error) {
+func (s *Store) Reader(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	f, info, err := s.open(ctx, ref)
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", ref.CID, err)
@@ -40,7 +42,7 @@ func (s *Store) Reader(ctx context.Context, ref Ref, offset int64) (io.ReadClose
 	}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if offset < ref.Size {
-		if err := r.verify(int(offset / LeafSize)); err != nil {
+		if err := r.verify(int(offset / dag.LeafSize)); err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
 	}
@@ -48,7 +50,7 @@ func (s *Store) Reader(ctx context.Context, ref Ref, offset int64) (io.ReadClose
 }
 
 // open opens the file of a blob that is here with all its bytes and its record.
-func (s *Store) open(ctx context.Context, ref Ref) (*os.File, os.FileInfo, error) {
+func (s *Store) open(ctx context.Context, ref dag.Ref) (*os.File, os.FileInfo, error) {
 	f, err := s.Open(ref.CID)
 	if err != nil {
 		return nil, nil, err
@@ -64,8 +66,8 @@ func (s *Store) open(ctx context.Context, ref Ref) (*os.File, os.FileInfo, error
 }
 
 // layout returns the layout of a blob that is here; ErrNotFound when inner blocks are lost.
-func (s *Store) layout(ctx context.Context, ref Ref) (*Layout, error) {
-	l, _, err := ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
+func (s *Store) layout(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
+	l, _, err := dag.ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
 	return l, err
 }
 
@@ -74,9 +76,9 @@ type checked struct {
 	store  *Store
 	ctx    context.Context
 	cancel context.CancelFunc
-	ref    Ref
+	ref    dag.Ref
 	file   *os.File
-	layout *Layout
+	layout *dag.Layout
 	proof  *proof
 	offset int64
 	ahead  sync.WaitGroup
@@ -89,12 +91,12 @@ func (r *checked) Read(b []byte) (int, error) {
 	if r.offset >= r.ref.Size {
 		return 0, io.EOF
 	}
-	leaf := int(r.offset / LeafSize)
+	leaf := int(r.offset / dag.LeafSize)
 	r.hashAhead(leaf)
 	if err := r.verify(leaf); err != nil {
 		return 0, err
 	}
-	start, length := r.layout.span(leaf)
+	start, length := r.layout.Span(leaf)
 	b = b[:min(int64(len(b)), start+length-r.offset)]
 	if err := readFull(r.file, b, r.offset); err != nil {
 		return 0, fmt.Errorf("read blob %s at %d: %w", r.ref.CID, r.offset, err)
@@ -156,7 +158,7 @@ func (r *checked) Close() error {
 // examine hashes leaf i of a file: ErrRotten when its bytes are not that leaf's, or cannot
 // be read from the disk. A leaf that looks wrong is read once more, because memory errs as
 // well.
-func (s *Store) examine(ctx context.Context, f *os.File, l *Layout, i int) error {
+func (s *Store) examine(ctx context.Context, f *os.File, l *dag.Layout, i int) error {
 	for range 2 {
 		good, err := s.hash.verify(ctx, f, l, i)
 		switch {

@@ -7,8 +7,6 @@ var (
 	ErrNotFound = errors.New("not here")
 	// ErrDigestMismatch reports that bytes have another digest than was promised.
 	ErrDigestMismatch = errors.New("digest does not match")
-	// ErrBadDAG reports that blocks are not the DAG of a blob of that size.
-	ErrBadDAG = errors.New("not the DAG of such a blob")
 	// ErrBadLeaf reports that bytes are not those of the leaf they were given for.
 	ErrBadLeaf = errors.New("bytes do not match the leaf")
 	// ErrNotYet reports that bytes of a partial blob have not arrived.

@@ -7,39 +7,28 @@ import (
 	"path/filepath"
 	"testing"
 
-	mdtest "github.com/ipfs/boxo/ipld/merkledag/test"
 	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 // rootAs is the CID that boxo gives content.
-func rootAs(t *testing.T, f Function, content []byte) cid.Cid {
+func rootAs(t *testing.T, f dag.Function, content []byte) cid.Cid {
 	t.Helper()
-	return boxoRootIn(t, f, profile(), bytes.NewReader(content), mdtest.Mock())
-}
-
-func TestParseFunction(t *testing.T) {
-	for f, name := range map[Function]string{SHA2: "sha2-256", BLAKE3: "blake3"} {
-		got, ok := ParseFunction(name)
-		require.True(t, ok)
-		require.Equal(t, f, got)
-		require.Equal(t, name, f.String())
-	}
-	for _, name := range []string{"", "sha256", "BLAKE3", "sha2-512"} {
-		_, ok := ParseFunction(name)
-		require.False(t, ok, name)
-	}
+	return dagtest.Root(t, uint64(f), dagtest.Profile(), bytes.NewReader(content))
 }
 
 func TestBlake3Uploads(t *testing.T) {
 	d := newDisk(t)
-	d.store.SetFunction(BLAKE3)
+	d.store.SetFunction(dag.BLAKE3)
 	rng := rand.New(rand.NewSource(7))
-	for _, size := range []int{0, 1, 71, pieceSize + 1, LeafSize - 1, LeafSize, LeafSize + 1, 3*LeafSize + 12345} {
+	for _, size := range []int{0, 1, 71, pieceSize + 1, dag.LeafSize - 1, dag.LeafSize, dag.LeafSize + 1, 3*dag.LeafSize + 12345} {
 		content := random(int64(size), size)
-		want := Ref{CID: rootAs(t, BLAKE3, content), Size: int64(size)}
-		for _, reopen := range []int{0, LeafSize + 7} {
+		want := dag.Ref{CID: rootAs(t, dag.BLAKE3, content), Size: int64(size)}
+		for _, reopen := range []int{0, dag.LeafSize + 7} {
 			file := d.upload("u", content, 400_000, reopen, rng)
 			_, err := d.adoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
 			require.ErrorIs(t, err, ErrDigestMismatch)
@@ -67,15 +56,15 @@ func TestBlake3Uploads(t *testing.T) {
 // TestUploadKeepsItsFunction: the store's function may change at any moment, and after a
 // restart it is SHA2 until SetFunction is called.
 func TestUploadKeepsItsFunction(t *testing.T) {
-	content := random(2, 3*LeafSize+5)
-	half := LeafSize + 700
-	for _, began := range []Function{SHA2, BLAKE3} {
+	content := random(2, 3*dag.LeafSize+5)
+	half := dag.LeafSize + 700
+	for _, began := range []dag.Function{dag.SHA2, dag.BLAKE3} {
 		t.Run(began.String(), func(t *testing.T) {
 			d := newDisk(t)
 			d.store.SetFunction(began)
-			file := d.upload("u", content[:half], LeafSize, 0, rand.New(rand.NewSource(1)))
+			file := d.upload("u", content[:half], dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 			d.restart()
-			d.store.SetFunction(SHA2 + BLAKE3 - began)
+			d.store.SetFunction(dag.SHA2 + dag.BLAKE3 - began)
 			spoil(t, file, 3) // of a leaf that is full: nobody reads it
 			u, err := d.store.Upload(file, true)
 			require.NoError(t, err)
@@ -94,36 +83,36 @@ func TestUploadKeepsItsFunction(t *testing.T) {
 func TestUploadWithoutBytesHasNoFunction(t *testing.T) {
 	d := newDisk(t)
 	file := d.upload("u", nil, 1, 0, rand.New(rand.NewSource(1)))
-	d.store.SetFunction(BLAKE3)
+	d.store.SetFunction(dag.BLAKE3)
 	u, err := d.store.Upload(file, true)
 	require.NoError(t, err)
-	content := random(1, LeafSize+1)
+	content := random(1, dag.LeafSize+1)
 	_, err = u.Write(content)
 	require.NoError(t, err)
 	require.NoError(t, u.Close())
 	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.NoError(t, err)
-	require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
+	require.Equal(t, rootAs(t, dag.BLAKE3, content), ref.CID)
 }
 
 // TestNoteOfAnotherRelease: what cannot be read is hashed anew.
 func TestNoteOfAnotherRelease(t *testing.T) {
-	content := random(1, LeafSize+1)
+	content := random(1, dag.LeafSize+1)
 	for _, change := range []func(*known){
 		func(k *known) { k.Version-- },
 		func(k *known) { k.Version++ },
 		func(k *known) { k.Function = "sha3-256" },
 	} {
 		d := newDisk(t)
-		file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
+		file := d.upload("u", content, dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 		note, err := readKnown(file)
 		require.NoError(t, err)
 		change(note)
 		require.NoError(t, note.write(file))
-		d.store.SetFunction(BLAKE3)
+		d.store.SetFunction(dag.BLAKE3)
 		ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 		require.NoError(t, err)
-		require.Equal(t, rootAs(t, BLAKE3, content), ref.CID)
+		require.Equal(t, rootAs(t, dag.BLAKE3, content), ref.CID)
 	}
 }
 
@@ -131,9 +120,9 @@ func TestNoteOfAnotherRelease(t *testing.T) {
 // and deletes of either, and through the loss of the datastore.
 func TestMixedStore(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize+1)
-	refs := map[Function]Ref{}
-	for f := range functionNames {
+	content := random(1, 2*dag.LeafSize+1)
+	refs := map[dag.Function]dag.Ref{}
+	for _, f := range dag.Functions() {
 		d.store.SetFunction(f)
 		refs[f] = d.adopt(content)
 		require.Equal(t, rootAs(t, f, content), refs[f].CID)
@@ -154,17 +143,17 @@ func TestMixedStore(t *testing.T) {
 	d.start() // with SHA2: each file is hashed with the function of its own name
 	requireBoth()
 
-	require.NoError(t, d.store.Delete(t.Context(), refs[SHA2].CID))
-	d.requireContent(refs[BLAKE3], content)
-	requireBlocks(t, d, BLAKE3, content)
-	require.NoError(t, d.store.Delete(t.Context(), refs[BLAKE3].CID))
+	require.NoError(t, d.store.Delete(t.Context(), refs[dag.SHA2].CID))
+	d.requireContent(refs[dag.BLAKE3], content)
+	requireBlocks(t, d, dag.BLAKE3, content)
+	require.NoError(t, d.store.Delete(t.Context(), refs[dag.BLAKE3].CID))
 	requireEmptyIndex(t, d)
 }
 
 // requireBlocks wants every block of content in the blockstore.
-func requireBlocks(t *testing.T, d *disk, f Function, content []byte) {
+func requireBlocks(t *testing.T, d *disk, f dag.Function, content []byte) {
 	t.Helper()
-	l, inner, err := profile().build(f, sumsWith(f, profile(), content), int64(len(content)))
+	l, inner, err := dag.Profile().Build(f, dagtest.Sums(uint64(f), dag.LeafSize, content), int64(len(content)))
 	require.NoError(t, err)
 	var want []cid.Cid
 	for _, b := range inner {
@@ -177,15 +166,15 @@ func requireBlocks(t *testing.T, d *disk, f Function, content []byte) {
 	for _, c := range want {
 		b, err := d.store.Blockstore().Get(t.Context(), c)
 		require.NoError(t, err)
-		require.True(t, matches(c, b.RawData()))
+		require.True(t, dag.Matches(c, b.RawData()))
 	}
 }
 
 // TestBlake3Partial: interrupted, rotten, resumed after a restart, read from its DAG.
 func TestBlake3Partial(t *testing.T) {
 	d := newDisk(t)
-	a := arrivingAs(t, BLAKE3, 4*LeafSize+9)
-	l, inner, err := ReadLayout(t.Context(), a.layout.Root, a.layout.Size, getFrom(a.inner))
+	a := arrivingAs(t, dag.BLAKE3, 4*dag.LeafSize+9)
+	l, inner, err := dag.ReadLayout(t.Context(), a.layout.Root, a.layout.Size, dagtest.Get(a.inner))
 	require.NoError(t, err)
 	require.Equal(t, a.layout, l)
 	p, err := d.store.Partial(l, inner)
@@ -193,7 +182,7 @@ func TestBlake3Partial(t *testing.T) {
 	require.ErrorIs(t, p.Put(0, leafOf(a.content, 1)), ErrBadLeaf)
 	a.put(t, p, 0, 1, 3)
 	require.NoError(t, p.Close())
-	damage(t, d.store.partialPath(a.layout.Root), LeafSize+1)
+	damage(t, d.store.partialPath(a.layout.Root), dag.LeafSize+1)
 	d.restart()
 
 	p = a.open(t, d)
@@ -203,19 +192,6 @@ func TestBlake3Partial(t *testing.T) {
 	a.put(t, p, 1, 2, 4)
 	require.NoError(t, p.Finish(t.Context()))
 	d.requireContent(a.ref(), a.content)
-	requireBlocks(t, d, BLAKE3, a.content)
+	requireBlocks(t, d, dag.BLAKE3, a.content)
 	require.Empty(t, d.stagedFiles())
-}
-
-// BenchmarkFunction hashes one leaf on one core.
-func BenchmarkFunction(b *testing.B) {
-	leaf := random(1, LeafSize)
-	for f, name := range functionNames {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(LeafSize)
-			for b.Loop() {
-				f.sum(leaf)
-			}
-		})
-	}
 }

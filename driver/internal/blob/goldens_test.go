@@ -12,14 +12,17 @@ import (
 	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 var update = flag.Bool("update", false, "write testdata/cids*.json anew, from boxo's layout")
 
 // goldenFiles has one file for each function; testdata/kubo/run.sh reads them, too.
-var goldenFiles = map[Function]string{
-	SHA2:   "../../../testdata/cids.json",
-	BLAKE3: "../../../testdata/cids-blake3.json",
+var goldenFiles = map[dag.Function]string{
+	dag.SHA2:   "../../../testdata/cids.json",
+	dag.BLAKE3: "../../../testdata/cids-blake3.json",
 }
 
 type goldens struct {
@@ -61,7 +64,7 @@ func (p pattern) ReadAt(b []byte, off int64) (int, error) {
 
 func (p pattern) reader() io.Reader { return io.NewSectionReader(p, 0, p.size) }
 
-func readGoldens(t *testing.T, f Function) goldens {
+func readGoldens(t *testing.T, f dag.Function) goldens {
 	t.Helper()
 	if *update {
 		writeGoldens(t, f)
@@ -74,22 +77,22 @@ func readGoldens(t *testing.T, f Function) goldens {
 	return g
 }
 
-func writeGoldens(t *testing.T, f Function) {
+func writeGoldens(t *testing.T, f dag.Function) {
 	t.Helper()
 	g := goldens{
 		Profile: "unixfs-v1-2025",
 		Command: "ipfs add --cid-version=1 --raw-leaves --chunker=size-1048576 --max-file-links=1024",
 		Content: "byte k of a blob is k mod 251",
 	}
-	if f != SHA2 {
+	if f != dag.SHA2 {
 		g.Profile += ", but for the hash function"
 		g.Command += " --hash=" + f.String()
 	}
 	for _, size := range goldenSizes() {
 		sum, err := digest.FromReader(pattern{size}.reader())
 		require.NoError(t, err)
-		root := boxoRootIn(t, f, profile(), pattern{size}.reader(), forgetful{})
-		g.Blobs = append(g.Blobs, golden{size, profile().leaves(size), sum.Encoded(), root.String()})
+		root := dagtest.RootIn(t, uint64(f), dagtest.Profile(), pattern{size}.reader(), forgetful{})
+		g.Blobs = append(g.Blobs, golden{size, dag.Profile().Leaves(size), sum.Encoded(), root.String()})
 	}
 	data, err := json.MarshalIndent(g, "", "  ")
 	require.NoError(t, err)
@@ -103,17 +106,17 @@ func (forgetful) Add(context.Context, ipld.Node) error { return nil }
 
 // TestGoldens pins the CIDs of known bytes: they must never change.
 func TestGoldens(t *testing.T) {
-	for f := range functionNames {
+	for _, f := range dag.Functions() {
 		for i, g := range readGoldens(t, f).Blobs {
 			require.Equal(t, goldenSizes()[i], g.Size)
-			require.Equal(t, profile().leaves(g.Size), g.Leaves)
-			l, _, err := profile().build(f, patternSums(f, g.Size), g.Size)
+			require.Equal(t, dag.Profile().Leaves(g.Size), g.Leaves)
+			l, _, err := dag.Profile().Build(f, patternSums(f, g.Size), g.Size)
 			require.NoError(t, err)
 			require.Equal(t, g.CID, l.Root.String(), "%s, size %d", f, g.Size)
 			if g.Size > 4<<20 {
 				continue
 			}
-			boxo := boxoRootIn(t, f, profile(), pattern{g.Size}.reader(), forgetful{})
+			boxo := dagtest.RootIn(t, uint64(f), dagtest.Profile(), pattern{g.Size}.reader(), forgetful{})
 			require.Equal(t, g.CID, boxo.String(), "boxo, %s, size %d", f, g.Size)
 			requireAdopted(t, f, g)
 		}
@@ -122,16 +125,16 @@ func TestGoldens(t *testing.T) {
 
 // patternSums hashes each different leaf of the pattern once: the bytes of a
 // full leaf repeat after as many leaves as the pattern is long.
-func patternSums(f Function, size int64) (sums []byte) {
+func patternSums(f dag.Function, size int64) (sums []byte) {
 	known := map[[2]int64][]byte{}
-	l := &Layout{Size: size, LeafSize: LeafSize}
-	for i := range profile().leaves(size) {
-		offset, length := l.span(i)
+	l := &dag.Layout{Size: size, LeafSize: dag.LeafSize}
+	for i := range dag.Profile().Leaves(size) {
+		offset, length := l.Span(i)
 		key := [2]int64{offset % period, length}
 		if known[key] == nil {
 			b := make([]byte, length)
 			pattern{size}.ReadAt(b, offset)
-			sum := f.sum(b)
+			sum := f.Sum(b)
 			known[key] = sum[:]
 		}
 		sums = append(sums, known[key]...)
@@ -140,7 +143,7 @@ func patternSums(f Function, size int64) (sums []byte) {
 }
 
 // requireAdopted runs the bytes through the store itself.
-func requireAdopted(t *testing.T, f Function, g golden) {
+func requireAdopted(t *testing.T, f dag.Function, g golden) {
 	t.Helper()
 	d := newDisk(t)
 	d.store.SetFunction(f)
@@ -158,9 +161,9 @@ func TestLargeGoldenEqualsBoxo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hashes a gigabyte")
 	}
-	for f := range functionNames {
+	for _, f := range dag.Functions() {
 		g := readGoldens(t, f).Blobs[len(goldenSizes())-1]
-		root := boxoRootIn(t, f, profile(), pattern{g.Size}.reader(), forgetful{})
+		root := dagtest.RootIn(t, uint64(f), dagtest.Profile(), pattern{g.Size}.reader(), forgetful{})
 		require.Equal(t, g.CID, root.String())
 	}
 }

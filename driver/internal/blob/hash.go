@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // hasher hashes leaves in parallel, on as many workers as there are processors. All its
@@ -26,14 +28,14 @@ func newHasher() *hasher {
 	return &hasher{
 		workers: workers,
 		slots:   semaphore.NewWeighted(int64(2*workers + 2)),
-		pool:    sync.Pool{New: func() any { return new([LeafSize]byte) }},
+		pool:    sync.Pool{New: func() any { return new([dag.LeafSize]byte) }},
 	}
 }
 
 // buffer is a leaf's bytes, given back when its last user released it.
 type buffer struct {
 	from  *hasher
-	mem   *[LeafSize]byte
+	mem   *[dag.LeafSize]byte
 	bytes []byte
 	users atomic.Int32
 }
@@ -42,7 +44,7 @@ func (h *hasher) buffer(ctx context.Context, length int64) (*buffer, error) {
 	if err := h.slots.Acquire(ctx, 1); err != nil {
 		return nil, fmt.Errorf("wait for a buffer: %w", err)
 	}
-	mem := h.pool.Get().(*[LeafSize]byte)
+	mem := h.pool.Get().(*[dag.LeafSize]byte)
 	b := &buffer{from: h, mem: mem, bytes: mem[:length]}
 	b.users.Store(1)
 	return b, nil
@@ -57,9 +59,9 @@ func (b *buffer) release() {
 
 // file hashes the leaves of size bytes of r with f, and feeds the bytes in order to
 // whole unless that is nil. The bytes are read once.
-func (h *hasher) file(ctx context.Context, r io.ReaderAt, size int64, f Function, whole hash.Hash) ([]byte, error) {
-	n := profile().leaves(size)
-	l := &Layout{Size: size, LeafSize: LeafSize, function: f, sums: make([]byte, n*sumSize)}
+func (h *hasher) file(ctx context.Context, r io.ReaderAt, size int64, f dag.Function, whole hash.Hash) ([]byte, error) {
+	n := dag.Profile().Leaves(size)
+	sums := make([]byte, n*dag.SumSize)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(h.workers + 2) // this reader and the one that hashes the whole
 	var inOrder chan *buffer
@@ -78,59 +80,52 @@ func (h *hasher) file(ctx context.Context, r io.ReaderAt, size int64, f Function
 			defer close(inOrder)
 		}
 		for i := range n {
-			if err := h.leaf(ctx, g, r, l, i, inOrder); err != nil {
-				return err
+			offset, length := dag.Profile().Span(i, size)
+			b, err := h.read(ctx, r, offset, length)
+			if err != nil {
+				return fmt.Errorf("hash leaf %d: %w", i, err)
 			}
+			if inOrder != nil {
+				b.users.Add(1)
+				inOrder <- b // received in any case: its reader goes on until the close
+			}
+			g.Go(func() error {
+				defer b.release()
+				sum := f.Sum(b.bytes)
+				copy(sums[i*dag.SumSize:], sum[:])
+				return nil
+			})
 		}
 		return nil
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	return l.sums, nil
+	return sums, nil
 }
 
-// leaf reads leaf i and hands it on.
-func (h *hasher) leaf(ctx context.Context, g *errgroup.Group, r io.ReaderAt, l *Layout, i int, inOrder chan<- *buffer) error {
-	offset, length := l.span(i)
+// read fills a buffer.
+func (h *hasher) read(ctx context.Context, r io.ReaderAt, offset, length int64) (*buffer, error) {
 	b, err := h.buffer(ctx, length)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := readFull(r, b.bytes, offset); err != nil {
 		b.release()
-		return fmt.Errorf("hash leaf %d: %w", i, err)
+		return nil, err
 	}
-	if inOrder != nil {
-		b.users.Add(1)
-		inOrder <- b // received in any case: its reader goes on until the close
-	}
-	g.Go(func() error {
-		defer b.release()
-		sum := l.function.sum(b.bytes)
-		copy(l.sum(i), sum[:])
-		return nil
-	})
-	return nil
+	return b, nil
 }
 
 // verify hashes leaf i of l in r.
-func (h *hasher) verify(ctx context.Context, r io.ReaderAt, l *Layout, i int) (bool, error) {
-	offset, length := l.span(i)
-	b, err := h.buffer(ctx, length)
+func (h *hasher) verify(ctx context.Context, r io.ReaderAt, l *dag.Layout, i int) (bool, error) {
+	offset, length := l.Span(i)
+	b, err := h.read(ctx, r, offset, length)
 	if err != nil {
-		return false, err
-	}
-	defer b.release()
-	if err := readFull(r, b.bytes, offset); err != nil {
 		return false, fmt.Errorf("check leaf %d: %w", i, err)
 	}
-	return isLeaf(l, i, b.bytes), nil
-}
-
-func isLeaf(l *Layout, i int, data []byte) bool {
-	sum := l.function.sum(data)
-	return string(sum[:]) == string(l.sum(i))
+	defer b.release()
+	return l.Matches(i, b.bytes), nil
 }
 
 // readFull fills b from r; a file that ends early is io.ErrUnexpectedEOF.

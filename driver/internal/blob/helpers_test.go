@@ -14,6 +14,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // disk is a data directory with a real badger, which a test can close and open
@@ -65,14 +67,14 @@ func (d *disk) stage(content []byte) string {
 	return f.Name()
 }
 
-func (d *disk) adopt(content []byte) Ref {
+func (d *disk) adopt(content []byte) dag.Ref {
 	d.t.Helper()
 	ref, err := d.adoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
 	require.NoError(d.t, err)
 	return ref
 }
 
-func (d *disk) requireContent(ref Ref, want []byte) {
+func (d *disk) requireContent(ref dag.Ref, want []byte) {
 	d.t.Helper()
 	f, err := d.store.Open(ref.CID)
 	require.NoError(d.t, err)
@@ -123,18 +125,18 @@ func random(seed int64, size int) []byte {
 
 // leafOf is leaf i of content.
 func leafOf(content []byte, i int) []byte {
-	return content[i*LeafSize : min((i+1)*LeafSize, len(content))]
+	return content[i*dag.LeafSize : min((i+1)*dag.LeafSize, len(content))]
 }
 
 // adoptUpload is AdoptUpload of what nothing pins.
-func (d *disk) adoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f Function) (Ref, error) {
+func (d *disk) adoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, error) {
 	ref, unpin, err := d.store.AdoptUpload(ctx, file, want, seen, f)
 	unpin()
 	return ref, err
 }
 
 // putAs is PutAs of what nothing pins.
-func (d *disk) putAs(ctx context.Context, content []byte, f Function) (Ref, error) {
+func (d *disk) putAs(ctx context.Context, content []byte, f dag.Function) (dag.Ref, error) {
 	ref, unpin, err := d.store.PutAs(ctx, content, f)
 	unpin()
 	return ref, err

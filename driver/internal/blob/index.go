@@ -12,6 +12,8 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -78,11 +80,11 @@ func write(ctx context.Context, batch datastore.Batch, c change) error {
 
 // addBlob records a whole blob. With dropExtras its blocks are dropped from those kept
 // without a blob.
-func (x index) addBlob(ctx context.Context, l *Layout, inner []blocks.Block, dropExtras bool) error {
+func (x index) addBlob(ctx context.Context, l *dag.Layout, inner []blocks.Block, dropExtras bool) error {
 	return x.apply(ctx, addition(l, inner, dropExtras))
 }
 
-func addition(l *Layout, inner []blocks.Block, dropExtras bool) iter.Seq[change] {
+func addition(l *dag.Layout, inner []blocks.Block, dropExtras bool) iter.Seq[change] {
 	root := l.Root.String()
 	return func(yield func(change) bool) {
 		ok := yield(change{rootKey(l.Root), number(l.Size)}) && yield(change{key: partialKey(l.Root)})
@@ -100,7 +102,7 @@ func addition(l *Layout, inner []blocks.Block, dropExtras bool) iter.Seq[change]
 }
 
 // addPartial records a blob on its way, and its inner blocks.
-func (x index) addPartial(ctx context.Context, l *Layout, inner []blocks.Block) error {
+func (x index) addPartial(ctx context.Context, l *dag.Layout, inner []blocks.Block) error {
 	root := l.Root.String()
 	return x.apply(ctx, func(yield func(change) bool) {
 		ok := yield(change{partialKey(l.Root), number(l.Size)})
@@ -129,7 +131,7 @@ func (x index) removal(ctx context.Context, root cid.Cid, failed *error) iter.Se
 // walk yields the deletion of every key of root at and below c, parents last. A subtree
 // that is missing was never written, or is deleted already.
 func (x index) walk(ctx context.Context, c cid.Cid, root string, yield func(change) bool) (bool, error) {
-	if _, ok := functionOf(c, cid.Raw); ok {
+	if _, ok := dag.FunctionOfBlock(c, cid.Raw); ok {
 		return yield(change{key: leafKey(c.Hash(), root)}), nil
 	}
 	key := innerKey(c.Hash(), root)
@@ -140,7 +142,7 @@ func (x index) walk(ctx context.Context, c cid.Cid, root string, yield func(chan
 	if err != nil {
 		return false, fmt.Errorf("index: read %s: %w", key, err)
 	}
-	links, err := parseLinks(c, data)
+	links, err := dag.ParseLinks(c, data)
 	if err != nil {
 		return false, fmt.Errorf("index: %w", err)
 	}
@@ -233,10 +235,10 @@ func (x index) entries(ctx context.Context, q query.Query) iter.Seq2[query.Entry
 }
 
 // refs yields the roots and sizes recorded under a prefix, and ends with the first error.
-func (x index) refs(ctx context.Context, prefix string) iter.Seq2[Ref, error] {
-	return func(yield func(Ref, error) bool) {
+func (x index) refs(ctx context.Context, prefix string) iter.Seq2[dag.Ref, error] {
+	return func(yield func(dag.Ref, error) bool) {
 		for e, err := range x.entries(ctx, query.Query{Prefix: prefix}) {
-			var ref Ref
+			var ref dag.Ref
 			if err == nil {
 				ref.CID, err = keyRoot(e.Key)
 			}
@@ -254,7 +256,7 @@ func number(n int64) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 
 func readNumber(b []byte) (int64, error) {
 	n, used := binary.Uvarint(b)
-	if used != len(b) || used == 0 || n > MaxSize {
+	if used != len(b) || used == 0 || n > dag.MaxSize {
 		return 0, fmt.Errorf("index: %d bytes are no number of ours", len(b))
 	}
 	return int64(n), nil
@@ -281,7 +283,7 @@ func (x index) unfinish(ctx context.Context, root cid.Cid, size int64) error {
 }
 
 // addRotten records a blob whose file is being set aside.
-func (x index) addRotten(ctx context.Context, ref Ref) error {
+func (x index) addRotten(ctx context.Context, ref dag.Ref) error {
 	return x.apply(ctx, func(yield func(change) bool) {
 		_ = yield(change{rottenKey(ref.CID), number(ref.Size)})
 	})

@@ -7,6 +7,9 @@ import (
 
 	"github.com/ipfs/go-datastore"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 // first is what a crash lets through: the first n changes.
@@ -27,9 +30,9 @@ func TestIndexCutAtEveryChange(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
 	x := d.store.index
-	s := shape{leaf: 4, links: 3}
-	content := counted(4 * 8)
-	l, inner, err := s.build(SHA2, sumsOf(s, content), int64(len(content)))
+	s := dag.Shape{Leaf: 4, Links: 3}
+	content := dagtest.Counted(4 * 8)
+	l, inner, err := s.Build(dag.SHA2, dagtest.Sums(uint64(dag.SHA2), s.Leaf, content), int64(len(content)))
 	require.NoError(t, err)
 	changes := 2 + len(inner) + l.Leaves()
 	for cut := range changes + 1 {
@@ -50,9 +53,9 @@ func TestIndexCutAtEveryChange(t *testing.T) {
 func TestIndexInSeveralBatches(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
-	s := shape{leaf: 4, links: 1024}
-	content := counted(4 * (2*batchKeys + 1))
-	l, inner, err := s.build(SHA2, sumsOf(s, content), int64(len(content)))
+	s := dag.Shape{Leaf: 4, Links: 1024}
+	content := dagtest.Counted(4 * (2*batchKeys + 1))
+	l, inner, err := s.Build(dag.SHA2, dagtest.Sums(uint64(dag.SHA2), s.Leaf, content), int64(len(content)))
 	require.NoError(t, err)
 	require.NoError(t, d.store.index.addBlob(ctx, l, inner, true))
 	require.Len(t, d.keys(leafPrefix), l.Leaves())
@@ -89,5 +92,5 @@ func TestRecordsThatAreNotOurs(t *testing.T) {
 	d.restart()
 	refs, err := d.store.Blobs(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []Ref{ref}, refs)
+	require.Equal(t, []dag.Ref{ref}, refs)
 }

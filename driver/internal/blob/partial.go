@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -20,7 +21,7 @@ import (
 // for.
 type Partial struct {
 	store  *Store
-	layout *Layout
+	layout *dag.Layout
 	inner  []blocks.Block
 	file   *os.File
 	marks  *os.File // nil when the blob was whole at the start
@@ -169,8 +170,8 @@ func (p *Partial) Put(i int, data []byte) error {
 	if i < 0 || i >= p.layout.Leaves() {
 		return fmt.Errorf("put leaf %d of %s: there are %d: %w", i, p.layout.Root, p.layout.Leaves(), ErrBadLeaf)
 	}
-	offset, length := p.layout.span(i)
-	if int64(len(data)) != length || !isLeaf(p.layout, i, data) {
+	offset, length := p.layout.Span(i)
+	if !p.layout.Matches(i, data) {
 		return fmt.Errorf("put leaf %d of %s: %w", i, p.layout.Root, ErrBadLeaf)
 	}
 	p.mu.Lock()
@@ -214,7 +215,7 @@ func (p *Partial) ReadAt(b []byte, off int64) (int, error) {
 		if !p.Have(i) {
 			break
 		}
-		start, length := p.layout.span(i)
+		start, length := p.layout.Span(i)
 		ready = min(start+length, end)
 	}
 	n := 0

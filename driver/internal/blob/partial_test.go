@@ -12,26 +12,29 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 // arriving is content with the layout that a registry elsewhere would give.
 type arriving struct {
 	content []byte
-	layout  *Layout
+	layout  *dag.Layout
 	inner   []blocks.Block
 }
 
-func newArriving(t *testing.T, size int) arriving { return arrivingAs(t, SHA2, size) }
+func newArriving(t *testing.T, size int) arriving { return arrivingAs(t, dag.SHA2, size) }
 
-func arrivingAs(t *testing.T, f Function, size int) arriving {
+func arrivingAs(t *testing.T, f dag.Function, size int) arriving {
 	t.Helper()
 	content := random(7, size)
-	l, inner, err := profile().build(f, sumsWith(f, profile(), content), int64(size))
+	l, inner, err := dag.Profile().Build(f, dagtest.Sums(uint64(f), dag.LeafSize, content), int64(size))
 	require.NoError(t, err)
 	return arriving{content, l, inner}
 }
 
-func (a arriving) ref() Ref { return Ref{a.layout.Root, a.layout.Size} }
+func (a arriving) ref() dag.Ref { return dag.Ref{CID: a.layout.Root, Size: a.layout.Size} }
 
 func (a arriving) open(t *testing.T, d *disk) *Partial {
 	t.Helper()
@@ -50,7 +53,7 @@ func (a arriving) put(t *testing.T, p *Partial, leaves ...int) {
 func TestPartialBecomesABlob(t *testing.T) {
 	ctx := context.Background()
 	d := newDisk(t)
-	a := newArriving(t, 4*LeafSize+3)
+	a := newArriving(t, 4*dag.LeafSize+3)
 	p := a.open(t, d)
 	i, missing := p.Missing(t.Context(), 3)
 	require.True(t, missing)
@@ -63,7 +66,7 @@ func TestPartialBecomesABlob(t *testing.T) {
 	require.False(t, d.store.Has(a.layout.Root))
 	data, err := d.store.Block(ctx, a.layout.Root)
 	require.NoError(t, err, "inner blocks are served before the blob is whole")
-	require.True(t, matches(a.layout.Root, data))
+	require.True(t, dag.Matches(a.layout.Root, data))
 
 	a.put(t, p, 0, 1, 2, 2)
 	require.True(t, p.complete())
@@ -81,13 +84,13 @@ func TestPartialBecomesABlob(t *testing.T) {
 	require.NoError(t, p.Close())
 	_, err = p.ReadAt(b, 0)
 	require.ErrorIs(t, err, os.ErrClosed)
-	_, err = d.store.Block(ctx, SHA2.leafCID(a.layout.sum(4)))
+	_, err = d.store.Block(ctx, leafCID(a.layout, 4))
 	require.NoError(t, err)
 }
 
 func TestPartialRefusesBadLeaves(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	defer p.Close()
 	require.ErrorIs(t, p.Put(0, leafOf(a.content, 1)), ErrBadLeaf)
@@ -101,22 +104,22 @@ func TestPartialRefusesBadLeaves(t *testing.T) {
 
 func TestPartialReadAt(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 3*LeafSize+5)
+	a := newArriving(t, 3*dag.LeafSize+5)
 	p := a.open(t, d)
 	defer p.Close()
 	a.put(t, p, 1, 3)
-	b := make([]byte, 2*LeafSize)
+	b := make([]byte, 2*dag.LeafSize)
 	n, err := p.ReadAt(b, 0)
 	require.ErrorIs(t, err, ErrNotYet)
 	require.Zero(t, n)
-	n, err = p.ReadAt(b, LeafSize+7)
+	n, err = p.ReadAt(b, dag.LeafSize+7)
 	require.ErrorIs(t, err, ErrNotYet)
-	require.Equal(t, LeafSize-7, n)
-	require.True(t, bytes.Equal(b[:n], a.content[LeafSize+7:2*LeafSize]))
-	n, err = p.ReadAt(b[:9], 3*LeafSize)
+	require.Equal(t, dag.LeafSize-7, n)
+	require.True(t, bytes.Equal(b[:n], a.content[dag.LeafSize+7:2*dag.LeafSize]))
+	n, err = p.ReadAt(b[:9], 3*dag.LeafSize)
 	require.ErrorIs(t, err, io.EOF)
 	require.Equal(t, 5, n)
-	n, err = p.ReadAt(b[:5], 3*LeafSize)
+	n, err = p.ReadAt(b[:5], 3*dag.LeafSize)
 	require.NoError(t, err)
 	require.Equal(t, 5, n)
 	_, err = p.ReadAt(b, a.layout.Size)
@@ -127,11 +130,11 @@ func TestPartialReadAt(t *testing.T) {
 
 func TestPartialResumesAfterARestart(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 5*LeafSize)
+	a := newArriving(t, 5*dag.LeafSize)
 	p := a.open(t, d)
 	a.put(t, p, 0, 1, 3)
 	require.NoError(t, p.Close())
-	damage(t, d.store.partialPath(a.layout.Root), LeafSize+1)
+	damage(t, d.store.partialPath(a.layout.Root), dag.LeafSize+1)
 	d.restart()
 
 	p = a.open(t, d)
@@ -154,11 +157,11 @@ func TestPartialResumesAfterARestart(t *testing.T) {
 // A registry that stops does not hash gigabytes first.
 func TestPartialStopsHashing(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 5*LeafSize)
+	a := newArriving(t, 5*dag.LeafSize)
 	p := a.open(t, d)
 	a.put(t, p, 0, 1, 2, 3, 4)
 	require.NoError(t, p.Close())
-	damage(t, d.store.partialPath(a.layout.Root), 2*LeafSize)
+	damage(t, d.store.partialPath(a.layout.Root), 2*dag.LeafSize)
 	d.restart()
 
 	p = a.open(t, d)
@@ -179,25 +182,25 @@ func TestPartialStopsHashing(t *testing.T) {
 
 func TestPartialReadsOnlyRecheckedBytes(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	a.put(t, p, 0, 1)
 	require.NoError(t, p.Close())
-	damage(t, d.store.partialPath(a.layout.Root), LeafSize)
+	damage(t, d.store.partialPath(a.layout.Root), dag.LeafSize)
 	d.restart()
 	p = a.open(t, d)
 	defer p.Close()
-	b := make([]byte, 2*LeafSize)
+	b := make([]byte, 2*dag.LeafSize)
 	n, err := p.ReadAt(b, 0)
 	require.ErrorIs(t, err, ErrNotYet)
-	require.Equal(t, LeafSize, n)
+	require.Equal(t, dag.LeafSize, n)
 	require.ErrorIs(t, p.Finish(context.Background()), ErrNotYet)
 }
 
 // Cut between the record of the blob and the rename.
 func TestPartialSurvivesACutFinish(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize+1)
+	a := newArriving(t, 2*dag.LeafSize+1)
 	p := a.open(t, d)
 	a.put(t, p, 0, 1, 2)
 	require.NoError(t, p.Close())
@@ -213,7 +216,7 @@ func TestPartialSurvivesACutFinish(t *testing.T) {
 
 func TestPartialIsSharedAndClosedByTheLast(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, LeafSize+1)
+	a := newArriving(t, dag.LeafSize+1)
 	p, q := a.open(t, d), a.open(t, d)
 	require.Same(t, p, q)
 	require.NoError(t, p.Close())
@@ -228,7 +231,7 @@ func TestPartialIsSharedAndClosedByTheLast(t *testing.T) {
 
 func TestPartialOfABlobThatIsHere(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, LeafSize+1)
+	a := newArriving(t, dag.LeafSize+1)
 	p := a.open(t, d)
 	defer p.Close()
 	a.put(t, p, 0, 1)
@@ -260,7 +263,7 @@ func TestPartialOfNothing(t *testing.T) {
 
 func TestDeleteForgetsAClosedPartial(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, LeafSize+1)
+	a := newArriving(t, dag.LeafSize+1)
 	p := a.open(t, d)
 	require.NoError(t, p.Close())
 	require.NoError(t, d.store.Delete(context.Background(), a.layout.Root))
@@ -271,7 +274,7 @@ func TestDeleteForgetsAClosedPartial(t *testing.T) {
 
 func TestFullDiskDropsThePartial(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	a.put(t, p, 0)
 	p.noteFull(unix.ENOSPC)
@@ -284,7 +287,7 @@ func TestFullDiskDropsThePartial(t *testing.T) {
 // A reader keeps the transfer that filled the disk open while somebody pushes.
 func TestFullDiskKeepsABlobPushedMeanwhile(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	a.put(t, p, 0)
 	p.noteFull(unix.ENOSPC)
@@ -293,7 +296,7 @@ func TestFullDiskKeepsABlobPushedMeanwhile(t *testing.T) {
 	require.Empty(t, d.stagedFiles())
 	d.requireContent(a.ref(), a.content)
 	d.requireUsage(1, a.layout.Size)
-	for _, c := range []cid.Cid{a.layout.Root, SHA2.leafCID(a.layout.sum(1))} {
+	for _, c := range []cid.Cid{a.layout.Root, leafCID(a.layout, 1)} {
 		_, err := d.store.Block(context.Background(), c)
 		require.NoError(t, err)
 	}
@@ -305,7 +308,7 @@ func TestFullDiskKeepsABlobPushedMeanwhile(t *testing.T) {
 // disk, and the removal of what that one left.
 func TestFullDiskKeepsAPartialOpenedAgain(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	defer p.Close()
 	a.put(t, p, 0)
@@ -317,19 +320,19 @@ func TestFullDiskKeepsAPartialOpenedAgain(t *testing.T) {
 
 func TestPartialConcurrently(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 20*LeafSize+1)
+	a := newArriving(t, 20*dag.LeafSize+1)
 	p := a.open(t, d)
 	defer p.Close()
 	var wg sync.WaitGroup
 	for worker := range 4 {
 		wg.Go(func() {
-			b := make([]byte, LeafSize)
+			b := make([]byte, dag.LeafSize)
 			for i, ok := p.Missing(t.Context(), worker*5); ok; i, ok = p.Missing(t.Context(), i) {
 				if err := p.Put(i, leafOf(a.content, i)); err != nil {
 					t.Error(err)
 					return
 				}
-				if n, err := p.ReadAt(b, int64(i)*LeafSize); n == 0 {
+				if n, err := p.ReadAt(b, int64(i)*dag.LeafSize); n == 0 {
 					t.Error(err)
 				}
 			}
@@ -348,7 +351,7 @@ func TestPartialConcurrently(t *testing.T) {
 func TestPushedAfterACutTransfer(t *testing.T) {
 	for _, before := range []bool{true, false} {
 		d := newDisk(t)
-		a := newArriving(t, 4*LeafSize+1)
+		a := newArriving(t, 4*dag.LeafSize+1)
 		p := a.open(t, d)
 		require.NoError(t, p.Put(0, leafOf(a.content, 0)))
 		if before {
@@ -363,4 +366,9 @@ func TestPushedAfterACutTransfer(t *testing.T) {
 		d.restart()
 		d.requireContent(ref, a.content)
 	}
+}
+
+func leafCID(l *dag.Layout, i int) cid.Cid {
+	c, _, _ := l.Leaf(i)
+	return c
 }

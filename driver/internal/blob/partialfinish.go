@@ -7,6 +7,8 @@ import (
 	"os"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Finish makes a complete partial a blob, safe on disk, and pinned until the partial is
@@ -79,7 +81,7 @@ func (p *Partial) Close() error {
 	if done {
 		return nil
 	}
-	here, err := p.store.whole(Ref{CID: p.layout.Root, Size: p.layout.Size})
+	here, err := p.store.whole(dag.Ref{CID: p.layout.Root, Size: p.layout.Size})
 	if err != nil {
 		return fmt.Errorf("close partial %s: %w", p.layout.Root, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -28,7 +29,7 @@ const (
 // user. For a blob that is here already the partial is complete. A blob that cannot fit on
 // the disk, beside the reserve and the room claimed by others, is refused with a
 // *room.Short, as is every blob when file descriptors are short.
-func (s *Store) Partial(l *Layout, inner []blocks.Block) (*Partial, error) {
+func (s *Store) Partial(l *dag.Layout, inner []blocks.Block) (*Partial, error) {
 	defer s.Lock(l.Root)()
 	s.mu.Lock()
 	if p := s.partials[l.Root]; p != nil {
@@ -58,13 +59,13 @@ func (s *Store) OpenPartial(c cid.Cid) (*Partial, bool) {
 	return p, ok
 }
 
-func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
+func (s *Store) openPartial(l *dag.Layout, inner []blocks.Block) (*Partial, error) {
 	ctx := context.Background()
 	p := &Partial{
 		store: s, layout: l, inner: inner, users: 1, unpin: noPin,
 		have: bitset.New(l.Leaves()), claimed: bitset.New(l.Leaves()), left: l.Leaves(),
 	}
-	ref := Ref{CID: l.Root, Size: l.Size}
+	ref := dag.Ref{CID: l.Root, Size: l.Size}
 	if s.Verified(ref) {
 		if err := p.openWhole(); err != nil {
 			return nil, err
@@ -95,7 +96,7 @@ func (s *Store) openPartial(l *Layout, inner []blocks.Block) (*Partial, error) {
 
 // claimRoom claims room for the bytes of a blob that are not on the disk yet; nil when all
 // are.
-func (s *Store) claimRoom(ref Ref) (*room.Claim, error) {
+func (s *Store) claimRoom(ref dag.Ref) (*room.Claim, error) {
 	there := max(allocated(s.partialPath(ref.CID)), allocated(s.path(ref.CID)))
 	if ref.Size <= there {
 		return nil, nil
@@ -104,7 +105,7 @@ func (s *Store) claimRoom(ref Ref) (*room.Claim, error) {
 }
 
 // Fits refuses, with a *room.Short, a blob for which there is no room now.
-func (s *Store) Fits(ref Ref) error {
+func (s *Store) Fits(ref dag.Ref) error {
 	claim, err := s.claimRoom(ref)
 	claim.Release()
 	return err
@@ -112,7 +113,7 @@ func (s *Store) Fits(ref Ref) error {
 
 // stageUnverified turns a blob that is here back into a partial one, when it was not
 // verified in this run or is not all there: its leaves count again once they were hashed.
-func (s *Store) stageUnverified(ctx context.Context, ref Ref) error {
+func (s *Store) stageUnverified(ctx context.Context, ref dag.Ref) error {
 	info, err := os.Stat(s.path(ref.CID))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

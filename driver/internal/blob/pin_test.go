@@ -10,11 +10,14 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 func TestAPinnedBlobIsNotDeleted(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize)
+	content := random(1, 2*dag.LeafSize)
 	ref, first, err := d.store.AdoptUpload(t.Context(), d.stage(content), "", Seen{}, 0)
 	require.NoError(t, err)
 	second := d.store.Pin(ref.CID)
@@ -37,7 +40,7 @@ func TestAPinnedBlobIsNotDeleted(t *testing.T) {
 
 func TestATransferThatEndedIsPinnedUntilItIsClosed(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	for range 2 { // the second finds it here
 		p := a.open(t, d)
 		for i := range 2 {
@@ -55,7 +58,7 @@ func TestATransferThatEndedIsPinnedUntilItIsClosed(t *testing.T) {
 // that rots is not mended.
 func TestABlobThatCannotBeOpenedIsNotPinned(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 2*LeafSize)
+	a := newArriving(t, 2*dag.LeafSize)
 	p := a.open(t, d)
 	for i := range 2 {
 		a.put(t, p, i)
@@ -76,14 +79,14 @@ func TestADeleterNeverComesBetween(t *testing.T) {
 	d := newDisk(t)
 	var entries sync.Map
 	used := func(c cid.Cid) bool { _, ok := entries.Load(c); return ok }
-	contents := [][]byte{random(1, 10), random(2, 2*LeafSize)}
+	contents := [][]byte{random(1, 10), random(2, 2*dag.LeafSize)}
 	ctx, stop := context.WithCancel(t.Context())
 	var pushers, collector sync.WaitGroup
 	var pinned, deleted atomic.Int64
 	collector.Go(func() {
 		for ctx.Err() == nil {
 			for _, content := range contents {
-				l, _, err := profile().build(SHA2, sumsOf(profile(), content), int64(len(content)))
+				l, _, err := dag.Profile().Build(dag.SHA2, dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content), int64(len(content)))
 				if err != nil {
 					t.Error(err)
 					return
@@ -103,7 +106,7 @@ func TestADeleterNeverComesBetween(t *testing.T) {
 		pushers.Go(func() {
 			content := contents[i%2]
 			for round := 0; round < 40 || round < 2000 && (deleted.Load() == 0 || pinned.Load() == 0); round++ {
-				var ref Ref
+				var ref dag.Ref
 				var unpin Unpin
 				var err error
 				if i < 2 {

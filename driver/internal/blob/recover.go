@@ -13,6 +13,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const indexVersion = "1"
@@ -79,7 +81,7 @@ func (s *Store) checkRecord(ctx context.Context, root cid.Cid, size int64) error
 		return nil
 	case err == nil:
 		s.account(1, size) // which setting it aside takes back
-		s.trySetAside(ctx, Ref{CID: root, Size: size}, fmt.Errorf("%d bytes instead of %d: %w", info.Size(), size, ErrRotten))
+		s.trySetAside(ctx, dag.Ref{CID: root, Size: size}, fmt.Errorf("%d bytes instead of %d: %w", info.Size(), size, ErrRotten))
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
@@ -134,9 +136,9 @@ func (s *Store) checkFiles(ctx context.Context) error {
 
 // rootFunction is the function with which a blob was named; false for one that only a later
 // release knows.
-func rootFunction(root cid.Cid) (Function, bool) {
+func rootFunction(root cid.Cid) (dag.Function, bool) {
 	for _, codec := range []uint64{cid.Raw, cid.DagProtobuf} {
-		if f, ok := functionOf(root, codec); ok {
+		if f, ok := dag.FunctionOfBlock(root, codec); ok {
 			return f, true
 		}
 	}

@@ -11,11 +11,14 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 func TestRestartKeepsBlobs(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize+1)
+	content := random(1, 2*dag.LeafSize+1)
 	ref := d.adopt(content)
 	d.restart()
 	d.requireUsage(1, ref.Size)
@@ -29,14 +32,14 @@ func TestRestartKeepsBlobs(t *testing.T) {
 // when the leaf it is in is served. Then nothing of the blob is, until it is mended.
 func TestRestartReadsNoBlob(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 8*LeafSize+1)
+	content := random(1, 8*dag.LeafSize+1)
 	ref := d.adopt(content)
 	d.stop()
-	damage(t, d.store.path(ref.CID), 3*LeafSize+5)
+	damage(t, d.store.path(ref.CID), 3*dag.LeafSize+5)
 	d.start()
 	d.requireUsage(1, ref.Size)
 	require.Empty(t, d.logs.AllEntries())
-	layout, _, err := ReadLayout(t.Context(), ref.CID, ref.Size, d.store.Block)
+	layout, _, err := dag.ReadLayout(t.Context(), ref.CID, ref.Size, d.store.Block)
 	require.NoError(t, err)
 	for i := range layout.Leaves() {
 		c, _, _ := layout.Leaf(i)
@@ -49,14 +52,14 @@ func TestRestartReadsNoBlob(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(leafOf(content, i), got), "leaf %d", i)
 	}
-	require.Equal(t, []Ref{ref}, d.store.Rotten())
+	require.Equal(t, []dag.Ref{ref}, d.store.Rotten())
 }
 
 // An adoption that ended between the record and the rename.
 func TestRestartForgetsARecordWithoutAFile(t *testing.T) {
 	d := newDisk(t)
-	ref := d.adopt(random(1, 2*LeafSize+1))
-	kept := d.adopt(random(1, LeafSize))
+	ref := d.adopt(random(1, 2*dag.LeafSize+1))
+	kept := d.adopt(random(1, dag.LeafSize))
 	require.NoError(t, os.Remove(d.store.path(ref.CID)))
 	d.restart()
 	d.requireUsage(1, kept.Size)
@@ -68,7 +71,7 @@ func TestRestartForgetsARecordWithoutAFile(t *testing.T) {
 // A deletion or a large indexing that ended between two batches.
 func TestRestartForgetsHalfAnIndex(t *testing.T) {
 	d := newDisk(t)
-	ref := d.adopt(random(1, 2*LeafSize+1))
+	ref := d.adopt(random(1, 2*dag.LeafSize+1))
 	require.NoError(t, os.Remove(d.store.path(ref.CID)))
 	require.NoError(t, d.badger.Delete(context.Background(), datastore.RawKey(d.keys(leafPrefix)[0])))
 	d.restart()
@@ -79,7 +82,7 @@ func TestRestartForgetsHalfAnIndex(t *testing.T) {
 
 func TestRestartDropsAShortenedBlob(t *testing.T) {
 	d := newDisk(t)
-	ref := d.adopt(random(1, LeafSize))
+	ref := d.adopt(random(1, dag.LeafSize))
 	require.NoError(t, os.Truncate(d.store.path(ref.CID), 10))
 	d.restart()
 	require.False(t, d.store.Has(ref.CID))
@@ -89,7 +92,7 @@ func TestRestartDropsAShortenedBlob(t *testing.T) {
 
 func TestRestartRecordsBlobsOfALostDatastore(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize+1)
+	content := random(1, 2*dag.LeafSize+1)
 	ref := d.adopt(content)
 	d.stop()
 	require.NoError(t, os.RemoveAll(filepath.Join(d.dir, "badger")))
@@ -106,7 +109,7 @@ func TestRestartRecordsBlobsOfALostDatastore(t *testing.T) {
 func TestRestartLeavesAFileOfALaterRelease(t *testing.T) {
 	d := newDisk(t)
 	d.stop()
-	file := filepath.Join(d.dir, "blobs", foreign(t, cid.Raw).String())
+	file := filepath.Join(d.dir, "blobs", dagtest.Foreign(t, cid.Raw).String())
 	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	d.start()
 	require.Len(t, d.logs.AllEntries(), 1)
@@ -121,7 +124,7 @@ func TestRestartCleansStaging(t *testing.T) {
 	d := newDisk(t)
 	upload := d.stage([]byte("of the driver"))
 	put := filepath.Join(d.dir, "staging", ".blob-put-1")
-	partial := d.store.partialPath(SHA2.leafCID(make([]byte, sumSize)))
+	partial := d.store.partialPath(dag.SHA2.LeafCID(make([]byte, dag.SumSize)))
 	for _, file := range []string{put, partial} {
 		require.NoError(t, os.WriteFile(file, nil, 0o600))
 	}
@@ -138,7 +141,7 @@ func TestOpenRefusesANewerVersion(t *testing.T) {
 
 func TestRestartForgetsAPartialWithoutAFile(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, LeafSize+1)
+	a := newArriving(t, dag.LeafSize+1)
 	require.NoError(t, a.open(t, d).Close())
 	require.NoError(t, os.Remove(d.store.partialPath(a.layout.Root)))
 	d.restart()

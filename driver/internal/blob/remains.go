@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Remains is what is known of a blob that was set aside.
@@ -57,7 +58,7 @@ func (s *Store) checkRemains(ctx context.Context, c cid.Cid, i int) error {
 		return err
 	}
 	defer f.Close()
-	l, err := s.layout(ctx, Ref{CID: c, Size: m.Size})
+	l, err := s.layout(ctx, dag.Ref{CID: c, Size: m.Size})
 	if err != nil {
 		return err
 	}
@@ -76,7 +77,7 @@ func (r *rot) right(c cid.Cid, have, undecided bitset.Set) {
 	if !ok {
 		return
 	}
-	right, some := bitset.New(profile().leaves(m.Size)), false
+	right, some := bitset.New(dag.Profile().Leaves(m.Size)), false
 	for i := range right {
 		right[i] = have[i]
 		if m.Right != nil {

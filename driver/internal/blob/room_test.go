@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -29,10 +30,10 @@ func newSmallDisk(t *testing.T, size int64) *disk {
 // TestAnUploadThatDoesNotFit takes nothing when it says how large it is, else up to
 // the reserve. What came before stays, and is gone on with.
 func TestAnUploadThatDoesNotFit(t *testing.T) {
-	d := newSmallDisk(t, 8*LeafSize)
+	d := newSmallDisk(t, 8*dag.LeafSize)
 	file := filepath.Join(d.dir, "staging", "u")
-	content := random(1, 6*LeafSize+7)
-	half := 3*LeafSize + 7
+	content := random(1, 6*dag.LeafSize+7)
+	half := 3*dag.LeafSize + 7
 	open := func() *Upload {
 		u, err := d.store.Upload(file, true)
 		require.NoError(t, err)
@@ -41,12 +42,12 @@ func TestAnUploadThatDoesNotFit(t *testing.T) {
 	mustWrite(t, open(), content[:half], true)
 
 	u := open()
-	require.ErrorIs(t, u.Expect(40*LeafSize), unix.ENOSPC)
+	require.ErrorIs(t, u.Expect(40*dag.LeafSize), unix.ENOSPC)
 	require.NoError(t, u.Close())
 	u = open()
 	var err error
 	for range 40 * 8 {
-		if _, err = u.Write(random(2, LeafSize/8)); err != nil {
+		if _, err = u.Write(random(2, dag.LeafSize/8)); err != nil {
 			break
 		}
 	}
@@ -76,21 +77,21 @@ func (d *disk) requireNothingPromised() {
 
 // TestUploadsDoNotClaimTheSameRoom, nor do blobs on their way here.
 func TestUploadsDoNotClaimTheSameRoom(t *testing.T) {
-	d := newSmallDisk(t, 8*LeafSize)
+	d := newSmallDisk(t, 8*dag.LeafSize)
 	first, err := d.store.Upload(filepath.Join(d.dir, "staging", "a"), true)
 	require.NoError(t, err)
-	require.NoError(t, first.Expect(6*LeafSize))
+	require.NoError(t, first.Expect(6*dag.LeafSize))
 	second, err := d.store.Upload(filepath.Join(d.dir, "staging", "b"), true)
 	require.NoError(t, err)
-	require.ErrorIs(t, second.Expect(6*LeafSize), unix.ENOSPC)
-	a := newArriving(t, 6*LeafSize)
+	require.ErrorIs(t, second.Expect(6*dag.LeafSize), unix.ENOSPC)
+	a := newArriving(t, 6*dag.LeafSize)
 	_, err = d.store.Partial(a.layout, a.inner)
 	require.ErrorIs(t, err, unix.ENOSPC)
 	require.Empty(t, d.keys(partialPrefix))
 
 	require.NoError(t, first.Close())
 	p := a.open(t, d)
-	require.ErrorIs(t, second.Expect(6*LeafSize), unix.ENOSPC)
+	require.ErrorIs(t, second.Expect(6*dag.LeafSize), unix.ENOSPC)
 	for i := range a.layout.Leaves() {
 		a.put(t, p, i)
 	}
@@ -105,21 +106,21 @@ func TestUploadsDoNotClaimTheSameRoom(t *testing.T) {
 func TestAnUploadWhoseMoveFailed(t *testing.T) {
 	d := newDisk(t)
 	file := filepath.Join(d.dir, "staging", "u")
-	content := random(1, 2*LeafSize+7)
+	content := random(1, 2*dag.LeafSize+7)
 	open := func() *Upload {
 		u, err := d.store.Upload(file, true)
 		require.NoError(t, err)
 		return u
 	}
-	mustWrite(t, open(), content[:LeafSize], true)
+	mustWrite(t, open(), content[:dag.LeafSize], true)
 	u := open()
-	mustWrite(t, u, content[LeafSize:], true)
+	mustWrite(t, u, content[dag.LeafSize:], true)
 	require.NoError(t, u.Revert())
 	info, err := os.Stat(file)
 	require.NoError(t, err)
-	require.EqualValues(t, LeafSize, info.Size())
+	require.EqualValues(t, dag.LeafSize, info.Size())
 
-	mustWrite(t, open(), content[LeafSize:], true)
+	mustWrite(t, open(), content[dag.LeafSize:], true)
 	ref, unpin, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	unpin()
@@ -143,15 +144,15 @@ func TestAnUploadWhoseMoveFailed(t *testing.T) {
 // TestAnUploadThatIsTakenOverOnAFullDisk fails for whoever takes it over, and for its own
 // request, which must not be told that the bytes are here. What came before stays.
 func TestAnUploadThatIsTakenOverOnAFullDisk(t *testing.T) {
-	d := newSmallDisk(t, 8*LeafSize)
+	d := newSmallDisk(t, 8*dag.LeafSize)
 	file := filepath.Join(d.dir, "staging", "u")
-	content := random(1, LeafSize+100)
+	content := random(1, dag.LeafSize+100)
 	open := func() *Upload {
 		u, err := d.store.Upload(file, true)
 		require.NoError(t, err)
 		return u
 	}
-	mustWrite(t, open(), content[:LeafSize], true)
+	mustWrite(t, open(), content[:dag.LeafSize], true)
 	for name, takeOver := range map[string]func() error{
 		"an upload": func() error {
 			_, err := open().Write([]byte("x"))
@@ -169,7 +170,7 @@ func TestAnUploadThatIsTakenOverOnAFullDisk(t *testing.T) {
 		"a stop": func() error { return d.store.uploads.close() },
 	} {
 		before := open()
-		mustWrite(t, before, content[LeafSize:], false)
+		mustWrite(t, before, content[dag.LeafSize:], false)
 		free := smalldisk.Fill(t, d.dir, 0)
 		require.ErrorIs(t, takeOver(), unix.ENOSPC, name)
 		for range 2 {
@@ -178,10 +179,10 @@ func TestAnUploadThatIsTakenOverOnAFullDisk(t *testing.T) {
 		free()
 		info, err := os.Stat(file)
 		require.NoError(t, err)
-		require.EqualValues(t, LeafSize, info.Size(), name)
+		require.EqualValues(t, dag.LeafSize, info.Size(), name)
 		d.store.uploads.closed = false
 	}
-	mustWrite(t, open(), content[LeafSize:], true)
+	mustWrite(t, open(), content[dag.LeafSize:], true)
 	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.NoError(t, err)
 	d.requireContent(ref, content)

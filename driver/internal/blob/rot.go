@@ -14,6 +14,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // rot is the set of blobs whose file turned out to have other bytes than were written,
@@ -21,10 +22,10 @@ import (
 type rot struct {
 	mu    sync.Mutex
 	of    map[cid.Cid]Remains
-	found func(Ref)
+	found func(dag.Ref)
 }
 
-func (r *rot) add(ref Ref) {
+func (r *rot) add(ref dag.Ref) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil {
@@ -49,14 +50,14 @@ func (r *rot) has(c cid.Cid) bool {
 // Rotten returns the blobs that were set aside because their file had other bytes than were
 // written, sorted. They stay in it until they are whole again or deleted, and count as not
 // here.
-func (s *Store) Rotten() []Ref {
+func (s *Store) Rotten() []dag.Ref {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
-	refs := make([]Ref, 0, len(s.rot.of))
+	refs := make([]dag.Ref, 0, len(s.rot.of))
 	for c, m := range s.rot.of {
-		refs = append(refs, Ref{CID: c, Size: m.Size})
+		refs = append(refs, dag.Ref{CID: c, Size: m.Size})
 	}
-	slices.SortFunc(refs, func(a, b Ref) int { return strings.Compare(a.CID.String(), b.CID.String()) })
+	slices.SortFunc(refs, func(a, b dag.Ref) int { return strings.Compare(a.CID.String(), b.CID.String()) })
 	return refs
 }
 
@@ -64,13 +65,13 @@ func (s *Store) Rotten() []Ref {
 func (s *Store) IsRotten(c cid.Cid) bool { return s.rot.has(c) }
 
 // OnRotten makes f be called for each blob that is set aside from now on. f must not wait.
-func (s *Store) OnRotten(f func(Ref)) {
+func (s *Store) OnRotten(f func(dag.Ref)) {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
 	s.rot.found = f
 }
 
-func (r *rot) tell(ref Ref) {
+func (r *rot) tell(ref dag.Ref) {
 	r.mu.Lock()
 	f := r.found
 	r.mu.Unlock()
@@ -81,7 +82,7 @@ func (r *rot) tell(ref Ref) {
 
 // condemn sets aside a blob whose file, the one with that stamp, is damaged. Another file
 // that replaced it meanwhile stays.
-func (s *Store) condemn(ref Ref, of stamp, why error) {
+func (s *Store) condemn(ref dag.Ref, of stamp, why error) {
 	unlock := s.Lock(ref.CID)
 	defer unlock()
 	info, err := os.Stat(s.path(ref.CID))
@@ -101,7 +102,7 @@ func (s *Store) condemn(ref Ref, of stamp, why error) {
 
 // trySetAside is setAside for a blob that counts as damaged also when that fails, for
 // example on a full disk: then its file stays where it is, and nobody reads it.
-func (s *Store) trySetAside(ctx context.Context, ref Ref, why error) {
+func (s *Store) trySetAside(ctx context.Context, ref dag.Ref, why error) {
 	log := s.log.WithError(why).WithField("cid", ref.CID)
 	if err := s.setAside(ctx, ref); err != nil {
 		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: its file is not served; see to the disk")
@@ -113,7 +114,7 @@ func (s *Store) trySetAside(ctx context.Context, ref Ref, why error) {
 // setAside turns the file of a blob into that of a partial one, of which each leaf is
 // hashed again before it counts, so that undamaged leaves need not be fetched. The caller
 // holds the lock of its CID.
-func (s *Store) setAside(ctx context.Context, ref Ref) error {
+func (s *Store) setAside(ctx context.Context, ref dag.Ref) error {
 	s.rot.add(ref)
 	s.proofs.forget(ref.CID)
 	err := s.index.addRotten(ctx, ref)
@@ -134,8 +135,8 @@ func (s *Store) setAside(ctx context.Context, ref Ref) error {
 
 // stageAgain gives the file of a blob the name of a partial one, with a mark on each leaf.
 // Without marks all of it would be fetched, and what is right of it be lost to others.
-func (s *Store) stageAgain(ref Ref) error {
-	leaves := profile().leaves(ref.Size)
+func (s *Store) stageAgain(ref dag.Ref) error {
+	leaves := dag.Profile().Leaves(ref.Size)
 	marks := bitset.New(leaves)
 	for i := range leaves {
 		marks.Add(i)
@@ -151,7 +152,7 @@ func (s *Store) stageAgain(ref Ref) error {
 // recoverRotten reads which blobs were set aside, and finishes setting aside those for
 // which only the intention was written down.
 func (s *Store) recoverRotten(ctx context.Context) error {
-	var refs []Ref
+	var refs []dag.Ref
 	for ref, err := range s.index.refs(ctx, rottenPrefix) {
 		if err != nil {
 			return err
@@ -179,8 +180,8 @@ func (s *Store) recoverRotten(ctx context.Context) error {
 // a blob again when nothing is lacking: when only its length was wrong, or the disk has
 // recovered. Otherwise Absent tells which leaves have to be fetched. The caller closes it.
 // The error is ErrNotFound when the layout is not known here.
-func (s *Store) Salvage(ctx context.Context, ref Ref) (*Partial, error) {
-	l, inner, err := ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
+func (s *Store) Salvage(ctx context.Context, ref dag.Ref) (*Partial, error) {
+	l, inner, err := dag.ReadLayout(ctx, ref.CID, ref.Size, s.InnerBlock)
 	if err != nil {
 		return nil, fmt.Errorf("salvage: %w", err)
 	}

@@ -15,10 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // read reads a blob as a client gets it.
-func (d *disk) read(ref Ref, offset int64) ([]byte, error) {
+func (d *disk) read(ref dag.Ref, offset int64) ([]byte, error) {
 	r, err := d.store.Reader(context.Background(), ref, offset)
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func (d *disk) read(ref Ref, offset int64) ([]byte, error) {
 }
 
 // isChecked reports whether a blob would be hashed while it is read.
-func (d *disk) isChecked(ref Ref) bool {
+func (d *disk) isChecked(ref dag.Ref) bool {
 	d.t.Helper()
 	r, err := d.store.Reader(context.Background(), ref, 0)
 	require.NoError(d.t, err)
@@ -37,7 +38,7 @@ func (d *disk) isChecked(ref Ref) bool {
 	return !plain
 }
 
-func (d *disk) requireRead(ref Ref, want []byte) {
+func (d *disk) requireRead(ref dag.Ref, want []byte) {
 	d.t.Helper()
 	got, err := d.read(ref, 0)
 	require.NoError(d.t, err)
@@ -45,13 +46,13 @@ func (d *disk) requireRead(ref Ref, want []byte) {
 }
 
 // salvage gives the leaves that are lacking of what was set aside.
-func (d *disk) salvage(ref Ref) (bad []int) {
+func (d *disk) salvage(ref dag.Ref) (bad []int) {
 	d.t.Helper()
 	p, err := d.store.Salvage(context.Background(), ref)
 	require.NoError(d.t, err)
 	defer p.Close()
 	absent := bitset.Set(p.Absent())
-	for i := range profile().leaves(ref.Size) {
+	for i := range dag.Profile().Leaves(ref.Size) {
 		if absent.Has(i) {
 			bad = append(bad, i)
 		}
@@ -60,18 +61,18 @@ func (d *disk) salvage(ref Ref) (bad []int) {
 }
 
 func sizes() map[string]int {
-	return map[string]int{"one leaf": 1000, "leaves": 5*LeafSize + 7}
+	return map[string]int{"one leaf": 1000, "leaves": 5*dag.LeafSize + 7}
 }
 
 func TestVerifiedBytesReplaceTheFile(t *testing.T) {
 	for name, size := range sizes() {
 		t.Run(name, func(t *testing.T) {
 			content := random(1, size)
-			for way, again := range map[string]func(d *disk) (Ref, error){
-				"upload": func(d *disk) (Ref, error) {
+			for way, again := range map[string]func(d *disk) (dag.Ref, error){
+				"upload": func(d *disk) (dag.Ref, error) {
 					return d.adoptUpload(t.Context(), d.stage(content), "", Seen{}, 0)
 				},
-				"put": func(d *disk) (Ref, error) { return d.putAs(t.Context(), content, 0) },
+				"put": func(d *disk) (dag.Ref, error) { return d.putAs(t.Context(), content, 0) },
 			} {
 				for _, restart := range []bool{false, true} {
 					d := newDisk(t)
@@ -95,7 +96,7 @@ func TestVerifiedBytesReplaceTheFile(t *testing.T) {
 
 func TestAVerifiedFileStays(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 3*LeafSize)
+	content := random(1, 3*dag.LeafSize)
 	ref := d.adopt(content)
 	before, err := os.Stat(d.store.path(ref.CID))
 	require.NoError(t, err)
@@ -136,7 +137,7 @@ func TestTheFirstReadVerifies(t *testing.T) {
 
 func TestAnUploadOfAnEarlierRunIsNotVerified(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize+1)
+	content := random(1, 2*dag.LeafSize+1)
 	file := d.stage(nil)
 	u, err := d.store.Upload(file, true)
 	require.NoError(t, err)
@@ -152,21 +153,21 @@ func TestAnUploadOfAnEarlierRunIsNotVerified(t *testing.T) {
 func TestADamagedLeafIsNeverRead(t *testing.T) {
 	for name, size := range sizes() {
 		t.Run(name, func(t *testing.T) {
-			for leaf := 0; leaf*LeafSize < size; leaf += 2 {
+			for leaf := 0; leaf*dag.LeafSize < size; leaf += 2 {
 				d := newDisk(t)
 				content := random(1, size)
 				ref := d.adopt(content)
-				var told []Ref
-				d.store.OnRotten(func(r Ref) { told = append(told, r) })
-				damage(t, d.store.path(ref.CID), int64(leaf)*LeafSize+3)
+				var told []dag.Ref
+				d.store.OnRotten(func(r dag.Ref) { told = append(told, r) })
+				damage(t, d.store.path(ref.CID), int64(leaf)*dag.LeafSize+3)
 				got, err := d.read(ref, 0)
 				require.ErrorIs(t, err, ErrRotten)
 				require.True(t, bytes.HasPrefix(content, got))
-				require.LessOrEqual(t, len(got), leaf*LeafSize)
-				require.Equal(t, []Ref{ref}, told)
+				require.LessOrEqual(t, len(got), leaf*dag.LeafSize)
+				require.Equal(t, []dag.Ref{ref}, told)
 				for range 2 {
 					require.False(t, d.store.Has(ref.CID))
-					require.Equal(t, []Ref{ref}, d.store.Rotten())
+					require.Equal(t, []dag.Ref{ref}, d.store.Rotten())
 					_, err = d.read(ref, 0)
 					require.ErrorIs(t, err, ErrNotFound)
 					d.requireUsage(0, 0)
@@ -188,15 +189,15 @@ func TestADamagedLeafIsNeverRead(t *testing.T) {
 // TestOnlyTheDamagedLeafIsFetched: the others come from what was set aside.
 func TestOnlyTheDamagedLeafIsFetched(t *testing.T) {
 	d := newDisk(t)
-	a := newArriving(t, 5*LeafSize+7)
+	a := newArriving(t, 5*dag.LeafSize+7)
 	p := a.open(t, d)
 	for i := range 6 {
 		a.put(t, p, i)
 	}
 	require.NoError(t, errors.Join(p.Finish(t.Context()), p.Close()))
-	ref := Ref{CID: a.layout.Root, Size: a.layout.Size}
+	ref := dag.Ref{CID: a.layout.Root, Size: a.layout.Size}
 	require.False(t, d.isChecked(ref), "what came verified is verified")
-	damage(t, d.store.path(ref.CID), 3*LeafSize)
+	damage(t, d.store.path(ref.CID), 3*dag.LeafSize)
 	_, err := d.read(ref, 0)
 	require.ErrorIs(t, err, ErrRotten)
 	p = a.open(t, d)
@@ -211,8 +212,8 @@ func TestOnlyTheDamagedLeafIsFetched(t *testing.T) {
 }
 
 func TestABlobOfAnotherSizeIsNotHere(t *testing.T) {
-	content := random(1, 3*LeafSize+1)
-	for name, size := range map[string]int64{"shorter": 2*LeafSize + 5, "longer": 3*LeafSize + 2, "empty": 0} {
+	content := random(1, 3*dag.LeafSize+1)
+	for name, size := range map[string]int64{"shorter": 2*dag.LeafSize + 5, "longer": 3*dag.LeafSize + 2, "empty": 0} {
 		for _, restart := range []bool{false, true} {
 			d := newDisk(t)
 			ref := d.adopt(content)
@@ -248,12 +249,12 @@ func TestABlobOfAnotherSizeIsNotHere(t *testing.T) {
 // TestAFlipThatChangesNoTime is what a disk does: only a new look at the bytes finds it.
 func TestAFlipThatChangesNoTime(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize)
+	content := random(1, 2*dag.LeafSize)
 	ref := d.adopt(content)
 	file := d.store.path(ref.CID)
 	info, err := os.Stat(file)
 	require.NoError(t, err)
-	damage(t, file, LeafSize)
+	damage(t, file, dag.LeafSize)
 	require.NoError(t, os.Chtimes(file, time.Time{}, info.ModTime()))
 	require.True(t, d.store.Verified(ref))
 	require.NoError(t, d.store.CheckLeaf(t.Context(), ref.CID, 0))
@@ -263,27 +264,27 @@ func TestAFlipThatChangesNoTime(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	content := random(1, 3*LeafSize+1)
+	content := random(1, 3*dag.LeafSize+1)
 	none := func(int64) {}
 	for name, c := range map[string]struct {
-		break_ func(d *disk, ref Ref)
+		break_ func(d *disk, ref dag.Ref)
 		want   Fault
 		here   bool // afterwards
 	}{
-		"sound":   {func(*disk, Ref) {}, Sound, true},
-		"deleted": {func(d *disk, ref Ref) { require.NoError(t, d.store.Delete(t.Context(), ref.CID)) }, Absent, false},
-		"flipped": {func(d *disk, ref Ref) { damage(t, d.store.path(ref.CID), 2*LeafSize) }, Damaged, false},
-		"cut":     {func(d *disk, ref Ref) { require.NoError(t, os.Truncate(d.store.path(ref.CID), 5)) }, WrongSize, false},
-		"no file": {func(d *disk, ref Ref) { require.NoError(t, os.Remove(d.store.path(ref.CID))) }, LostFile, false},
-		"no record": {func(d *disk, ref Ref) {
+		"sound":   {func(*disk, dag.Ref) {}, Sound, true},
+		"deleted": {func(d *disk, ref dag.Ref) { require.NoError(t, d.store.Delete(t.Context(), ref.CID)) }, Absent, false},
+		"flipped": {func(d *disk, ref dag.Ref) { damage(t, d.store.path(ref.CID), 2*dag.LeafSize) }, Damaged, false},
+		"cut":     {func(d *disk, ref dag.Ref) { require.NoError(t, os.Truncate(d.store.path(ref.CID), 5)) }, WrongSize, false},
+		"no file": {func(d *disk, ref dag.Ref) { require.NoError(t, os.Remove(d.store.path(ref.CID))) }, LostFile, false},
+		"no record": {func(d *disk, ref dag.Ref) {
 			require.NoError(t, d.badger.Delete(t.Context(), rootKey(ref.CID)))
 		}, LostRecord, true},
-		"no layout": {func(d *disk, ref Ref) {
+		"no layout": {func(d *disk, ref dag.Ref) {
 			require.NoError(t, d.badger.Delete(t.Context(), innerKey(ref.CID.Hash(), ref.CID.String())))
 		}, LostRecord, true},
-		"no record, flipped": {func(d *disk, ref Ref) {
+		"no record, flipped": {func(d *disk, ref dag.Ref) {
 			require.NoError(t, d.badger.Delete(t.Context(), rootKey(ref.CID)))
-			damage(t, d.store.path(ref.CID), 2*LeafSize)
+			damage(t, d.store.path(ref.CID), 2*dag.LeafSize)
 		}, Damaged, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -310,20 +311,20 @@ func TestCheck(t *testing.T) {
 
 func TestReadersShareOneProof(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 24*LeafSize+5)
+	content := random(1, 24*dag.LeafSize+5)
 	ref := d.adopt(content)
 	d.restart()
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
-			offset := int64(i) * 3 * LeafSize / 2
+			offset := int64(i) * 3 * dag.LeafSize / 2
 			got, err := d.read(ref, offset)
 			if err != nil || !bytes.Equal(got, content[offset:]) {
 				t.Errorf("reader %d: %v", i, err)
 			}
 		})
 		wg.Go(func() { // a reader that leaves early harms no other
-			r, err := d.store.Reader(t.Context(), ref, int64(i)*LeafSize)
+			r, err := d.store.Reader(t.Context(), ref, int64(i)*dag.LeafSize)
 			if err != nil {
 				t.Error(err)
 				return
@@ -340,7 +341,7 @@ func TestReadersShareOneProof(t *testing.T) {
 
 func TestAReaderWhoseClientLeftCondemnsNothing(t *testing.T) {
 	d := newDisk(t)
-	ref := d.adopt(random(1, 4*LeafSize))
+	ref := d.adopt(random(1, 4*dag.LeafSize))
 	d.restart()
 	ctx, cancel := context.WithCancel(t.Context())
 	r, err := d.store.Reader(ctx, ref, 0)
@@ -358,9 +359,9 @@ func TestAReaderWhoseClientLeftCondemnsNothing(t *testing.T) {
 // and the new file stays.
 func TestAReplacedFileIsNotCondemned(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 16*LeafSize)
+	content := random(1, 16*dag.LeafSize)
 	ref := d.adopt(content)
-	damage(t, d.store.path(ref.CID), 15*LeafSize)
+	damage(t, d.store.path(ref.CID), 15*dag.LeafSize)
 	r, err := d.store.Reader(t.Context(), ref, 0)
 	require.NoError(t, err)
 	d.adopt(content)
@@ -373,7 +374,7 @@ func TestAReplacedFileIsNotCondemned(t *testing.T) {
 
 func TestARestartBetweenTheIntentionAndTheRename(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 2*LeafSize)
+	content := random(1, 2*dag.LeafSize)
 	ref := d.adopt(content)
 	require.NoError(t, d.store.index.addRotten(t.Context(), ref))
 	d.restart()
@@ -394,14 +395,14 @@ func (refusing) Delete(context.Context, datastore.Key) error      { return unix.
 // TestRotThatCannotBeSetAside keeps no registry from starting, and is read nowhere.
 func TestRotThatCannotBeSetAside(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 3*LeafSize+1)
+	content := random(1, 3*dag.LeafSize+1)
 	ref, noted := d.adopt(content), d.adopt(content[1:])
 	require.NoError(t, os.Truncate(d.store.path(ref.CID), ref.Size-1))
 	require.NoError(t, d.store.index.addRotten(t.Context(), noted))
 	var err error
 	d.store, err = Open(d.dir, refusing{d.badger}, d.store.log)
 	require.NoError(t, err)
-	for _, r := range []Ref{ref, noted} {
+	for _, r := range []dag.Ref{ref, noted} {
 		_, err = d.read(r, 0)
 		require.ErrorIs(t, err, ErrNotFound)
 		require.True(t, d.store.IsRotten(r.CID))

@@ -15,6 +15,7 @@ import (
 	"github.com/ipfs/go-datastore"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -61,7 +62,7 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 		partials: map[cid.Cid]*Partial{},
 		room:     room.On(filepath.Join(dir, "staging")),
 	}
-	s.SetFunction(SHA2)
+	s.SetFunction(dag.SHA2)
 	for _, d := range []string{s.blobs, s.staging} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open blobs: %w", err)
@@ -83,11 +84,11 @@ func (s *Store) Close() {
 
 // SetFunction makes new blobs be named with f: those of Adopt and Put, and those of uploads
 // that begin from now on. Blobs that are here, or come from other members, keep their CIDs.
-func (s *Store) SetFunction(f Function) { s.function.Store(uint64(f)) }
+func (s *Store) SetFunction(f dag.Function) { s.function.Store(uint64(f)) }
 
 // Function is the function with which new blobs are named. It is SHA2 when the store is
 // opened.
-func (s *Store) Function() Function { return Function(s.function.Load()) }
+func (s *Store) Function() dag.Function { return dag.Function(s.function.Load()) }
 
 // Open opens a whole blob for reading, without verifying it, for a receiver that verifies
 // the bytes; the caller closes it. The file stays readable when the blob is deleted
@@ -160,7 +161,7 @@ func (s *Store) isWhole(c cid.Cid, info fs.FileInfo) error {
 
 // Verified reports whether a blob is here and this process has verified all of its bytes
 // since its file last changed.
-func (s *Store) Verified(ref Ref) bool {
+func (s *Store) Verified(ref dag.Ref) bool {
 	info, err := os.Stat(s.path(ref.CID))
 	return err == nil && info.Size() == ref.Size && !s.rot.has(ref.CID) &&
 		s.proofs.whole(ref.CID, stampOf(info))

@@ -13,19 +13,22 @@ import (
 	"github.com/ipfs/go-datastore/query"
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 func keysUnder(prefix string) query.Query { return query.Query{Prefix: prefix, KeysOnly: true} }
 
 func TestAdopt(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 5*LeafSize+7)
+	content := random(1, 5*dag.LeafSize+7)
 	file := d.stage(content)
 	ref, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0)
 	require.NoError(t, err)
 	require.NoFileExists(t, file)
 	require.EqualValues(t, len(content), ref.Size)
-	require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
+	require.Equal(t, dagtest.Root(t, uint64(dag.SHA2), dagtest.Profile(), bytes.NewReader(content)), ref.CID)
 	require.True(t, d.store.Has(ref.CID))
 	size, err := d.store.Size(ref.CID)
 	require.NoError(t, err)
@@ -36,7 +39,7 @@ func TestAdopt(t *testing.T) {
 
 func TestAdoptExistingDropsTheStagedFile(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, LeafSize+1)
+	content := random(1, dag.LeafSize+1)
 	first := d.adopt(content)
 	file := d.stage(content)
 	second, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0)
@@ -48,7 +51,7 @@ func TestAdoptExistingDropsTheStagedFile(t *testing.T) {
 
 func TestAdoptHealsAShortenedBlob(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, LeafSize+1)
+	content := random(1, dag.LeafSize+1)
 	ref := d.adopt(content)
 	require.NoError(t, os.Truncate(d.store.path(ref.CID), 10))
 	require.Equal(t, ref, d.adopt(content))
@@ -63,7 +66,7 @@ func TestAdoptConcurrently(t *testing.T) {
 	d := newDisk(t)
 	var wg sync.WaitGroup
 	for i := range 12 {
-		file := d.stage(random(int64(i%3), 3*LeafSize))
+		file := d.stage(random(int64(i%3), 3*dag.LeafSize))
 		wg.Go(func() {
 			if _, err := d.adoptUpload(context.Background(), file, "", Seen{}, 0); err != nil {
 				t.Error(err)
@@ -71,12 +74,12 @@ func TestAdoptConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	d.requireUsage(3, 9*LeafSize)
+	d.requireUsage(3, 9*dag.LeafSize)
 	require.Empty(t, d.stagedFiles())
 }
 
 func TestAdoptChecksTheDigest(t *testing.T) {
-	for name, size := range map[string]int{"empty": 0, "one leaf": 1000, "three leaves": 2*LeafSize + 1} {
+	for name, size := range map[string]int{"empty": 0, "one leaf": 1000, "three leaves": 2*dag.LeafSize + 1} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t)
 			content := random(1, size)
@@ -105,7 +108,7 @@ func TestAdoptRefuses(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	file := d.stage(random(1, 100*LeafSize))
+	file := d.stage(random(1, 100*dag.LeafSize))
 	_, err = d.adoptUpload(ctx, file, "", Seen{}, 0)
 	require.ErrorIs(t, err, context.Canceled)
 	require.FileExists(t, file)
@@ -117,11 +120,11 @@ func TestPut(t *testing.T) {
 	for range 2 {
 		ref, err := d.store.Put(context.Background(), content)
 		require.NoError(t, err)
-		want := SHA2.leafCID(sumsOf(profile(), content))
-		require.Equal(t, Ref{want, int64(len(content))}, ref)
+		want := dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content))
+		require.Equal(t, dag.Ref{CID: want, Size: int64(len(content))}, ref)
 		d.requireContent(ref, content)
 	}
-	large := random(1, LeafSize+1)
+	large := random(1, dag.LeafSize+1)
 	ref, err := d.store.Put(context.Background(), large)
 	require.NoError(t, err)
 	d.requireContent(ref, large)
@@ -131,7 +134,7 @@ func TestPut(t *testing.T) {
 
 func TestNotHere(t *testing.T) {
 	d := newDisk(t)
-	for _, c := range []cid.Cid{cid.Undef, SHA2.leafCID(make([]byte, sumSize))} {
+	for _, c := range []cid.Cid{cid.Undef, dag.SHA2.LeafCID(make([]byte, dag.SumSize))} {
 		_, err := d.store.Open(c)
 		require.ErrorIs(t, err, ErrNotFound)
 		_, err = d.store.Size(c)
@@ -145,10 +148,10 @@ func TestNotHere(t *testing.T) {
 
 func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 	d := newDisk(t)
-	shared := random(1, 2*LeafSize)
+	shared := random(1, 2*dag.LeafSize)
 	a := d.adopt(append(bytes.Clone(shared), 'a'))
 	b := d.adopt(append(bytes.Clone(shared), 'b'))
-	leaf := SHA2.leafCID(sumsOf(profile(), shared)[:sumSize])
+	leaf := dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, shared)[:dag.SumSize])
 	open, err := d.store.Open(a.CID)
 	require.NoError(t, err)
 	defer open.Close()
@@ -158,7 +161,7 @@ func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 	d.requireUsage(1, b.Size)
 	got, err := d.store.Block(context.Background(), leaf)
 	require.NoError(t, err)
-	require.True(t, bytes.Equal(shared[:LeafSize], got))
+	require.True(t, bytes.Equal(shared[:dag.LeafSize], got))
 	_, err = d.store.Block(context.Background(), a.CID)
 	require.ErrorIs(t, err, ErrNotFound)
 	_, err = d.store.Block(context.Background(), b.CID)
@@ -176,12 +179,12 @@ func TestDeleteTakesOnlyItsOwn(t *testing.T) {
 
 // TestDeletingEitherLeavesTheOtherWhole: its file, its DAG, and each leaf on its own.
 func TestDeletingEitherLeavesTheOtherWhole(t *testing.T) {
-	shared := random(1, 2*LeafSize)
-	contents := [][]byte{append(bytes.Clone(shared), 'a'), append(random(2, LeafSize), shared...)}
+	shared := random(1, 2*dag.LeafSize)
+	contents := [][]byte{append(bytes.Clone(shared), 'a'), append(random(2, dag.LeafSize), shared...)}
 	for gone := range contents {
 		for _, restart := range []bool{false, true} {
 			d := newDisk(t)
-			refs := []Ref{d.adopt(contents[0]), d.adopt(contents[1])}
+			refs := []dag.Ref{d.adopt(contents[0]), d.adopt(contents[1])}
 			require.NoError(t, d.store.Delete(t.Context(), refs[gone].CID))
 			if restart {
 				d.restart()
@@ -189,7 +192,7 @@ func TestDeletingEitherLeavesTheOtherWhole(t *testing.T) {
 			require.False(t, d.store.Has(refs[gone].CID))
 			left, want := refs[1-gone], contents[1-gone]
 			d.requireContent(left, want)
-			layout, _, err := ReadLayout(t.Context(), left.CID, left.Size, d.store.Block)
+			layout, _, err := dag.ReadLayout(t.Context(), left.CID, left.Size, d.store.Block)
 			require.NoError(t, err)
 			for i := range layout.Leaves() {
 				c, _, _ := layout.Leaf(i)
@@ -203,7 +206,7 @@ func TestDeletingEitherLeavesTheOtherWhole(t *testing.T) {
 
 func TestLockIsOnePerCID(t *testing.T) {
 	d := newDisk(t)
-	c, other := SHA2.leafCID(make([]byte, sumSize)), SHA2.leafCID(bytes.Repeat([]byte{1}, sumSize))
+	c, other := dag.SHA2.LeafCID(make([]byte, dag.SumSize)), dag.SHA2.LeafCID(bytes.Repeat([]byte{1}, dag.SumSize))
 	unlock := d.store.Lock(c)
 	d.store.Lock(other)()
 	taken := make(chan struct{})

@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // tally is the sums of the leaves of an upload, as it grows.
 type tally struct {
-	function Function
+	function dag.Function
 	sums     []byte // of the leaves that are full
 	leaf     hash.Hash
 	fill     int64  // bytes in leaf
@@ -25,15 +27,15 @@ type tally struct {
 	reread   bool   // nothing was known of bytes that were there: they may differ from those that came
 }
 
-func newTally(f Function) *tally { return &tally{function: f, leaf: f.new()} }
+func newTally(f dag.Function) *tally { return &tally{function: f, leaf: f.New()} }
 
 // add takes the bytes that follow.
 func (l *tally) add(b []byte) {
 	for len(b) > 0 {
-		n := min(int64(len(b)), LeafSize-l.fill)
+		n := min(int64(len(b)), dag.LeafSize-l.fill)
 		l.leaf.Write(b[:n]) // a hash never fails
 		b = b[n:]
-		if l.fill += n; l.fill == LeafSize {
+		if l.fill += n; l.fill == dag.LeafSize {
 			l.sums = l.leaf.Sum(l.sums)
 			l.leaf.Reset()
 			l.fill = 0
@@ -50,7 +52,7 @@ func (l *tally) all() []byte {
 }
 
 // full is where the first leaf that is not full begins.
-func (l *tally) full() int64 { return int64(len(l.sums)) / sumSize * LeafSize }
+func (l *tally) full() int64 { return int64(len(l.sums)) / dag.SumSize * dag.LeafSize }
 
 // read takes from a file of that size the bytes of the leaf that is not full, and all after
 // it.
@@ -155,7 +157,7 @@ func readKnown(file string) (*known, error) {
 	if err := json.Unmarshal(b, k); err != nil {
 		return nil, err
 	}
-	if _, ok := ParseFunction(k.Function); !ok || k.Version != knownVersion {
+	if _, ok := dag.ParseFunction(k.Function); !ok || k.Version != knownVersion {
 		return nil, errUnknown
 	}
 	if again, err := k.encode(); err != nil || !bytes.Equal(again, b) {
@@ -167,12 +169,12 @@ func readKnown(file string) (*known, error) {
 // describes reports whether the file is still the one that was hashed.
 func (k *known) describes(info os.FileInfo) bool {
 	return k.Size == info.Size() && k.ModTime == info.ModTime().UnixNano() && k.Inode == inode(info) &&
-		len(k.Sums) == profile().leaves(k.Size)*sumSize
+		len(k.Sums) == dag.Profile().Leaves(k.Size)*dag.SumSize
 }
 
 // function is the one the leaves were hashed with.
-func (k *known) function() Function {
-	f, _ := ParseFunction(k.Function) // readKnown refuses others
+func (k *known) function() dag.Function {
+	f, _ := dag.ParseFunction(k.Function) // readKnown refuses others
 	return f
 }
 
@@ -180,7 +182,7 @@ func (k *known) function() Function {
 // full.
 func (k *known) tally() *tally {
 	t := newTally(k.function())
-	t.sums = slices.Clip(k.Sums[:k.Size/LeafSize*sumSize]) // k stays as it is
+	t.sums = slices.Clip(k.Sums[:k.Size/dag.LeafSize*dag.SumSize]) // k stays as it is
 	t.reread, t.run = k.Reread, k.Run
 	return t
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -219,7 +220,7 @@ func (u *Upload) reserve(n int) error {
 	if u.size+int64(n) <= u.from+u.may {
 		return nil
 	}
-	return u.expect(LeafSize)
+	return u.expect(dag.LeafSize)
 }
 
 // send hands the piece to the goroutines that write and hash it.

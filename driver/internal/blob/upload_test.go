@@ -14,6 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 // uploads writes content to a file in pieces of at most that many bytes, closing
@@ -66,10 +69,10 @@ func TestUploadInAnyPieces(t *testing.T) {
 	d := newDisk(t)
 	rng := rand.New(rand.NewSource(7))
 	for _, size := range []int{
-		0, 1, 71, pieceSize - 1, pieceSize, pieceSize + 1, LeafSize - 1, LeafSize, LeafSize + 1,
-		3*LeafSize + pieceSize, 5*LeafSize + 12345,
+		0, 1, 71, pieceSize - 1, pieceSize, pieceSize + 1, dag.LeafSize - 1, dag.LeafSize, dag.LeafSize + 1,
+		3*dag.LeafSize + pieceSize, 5*dag.LeafSize + 12345,
 	} {
-		for _, reopen := range []int{0, 1, LeafSize + 7} {
+		for _, reopen := range []int{0, 1, dag.LeafSize + 7} {
 			content := random(int64(size+reopen), size)
 			most := 40_000
 			if reopen == 1 {
@@ -78,7 +81,7 @@ func TestUploadInAnyPieces(t *testing.T) {
 			file := d.upload("u", content, most, reopen, rng)
 			ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
-			require.Equal(t, Ref{CID: boxoRoot(t, profile(), bytes.NewReader(content)), Size: int64(size)}, ref)
+			require.Equal(t, dag.Ref{CID: dagtest.Root(t, uint64(dag.SHA2), dagtest.Profile(), bytes.NewReader(content)), Size: int64(size)}, ref)
 			d.requireContent(ref, content)
 			require.NoFileExists(t, UploadNote(file))
 			require.NoError(t, d.store.Delete(t.Context(), ref.CID))
@@ -88,11 +91,11 @@ func TestUploadInAnyPieces(t *testing.T) {
 
 func TestUploadIsNotReadAgain(t *testing.T) {
 	d := newDisk(t)
-	content := random(1, 3*LeafSize+5)
+	content := random(1, 3*dag.LeafSize+5)
 	want := d.adopt(content)
 	require.NoError(t, d.store.Delete(t.Context(), want.CID))
-	file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
-	spoil(t, file, LeafSize+9)
+	file := d.upload("u", content, dag.LeafSize, 0, rand.New(rand.NewSource(1)))
+	spoil(t, file, dag.LeafSize+9)
 	_, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.ErrorIs(t, err, ErrDigestMismatch, "nobody saw its digest, and the file was not read")
 	_, err = d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{sha256.New(), int64(len(content))}, 0)
@@ -104,9 +107,9 @@ func TestUploadIsNotReadAgain(t *testing.T) {
 
 func TestUploadResumesAfterARestart(t *testing.T) {
 	d := newDisk(t)
-	content := random(2, 4*LeafSize+5)
-	half := 2*LeafSize + 700
-	file := d.upload("u", content[:half], LeafSize, 0, rand.New(rand.NewSource(1)))
+	content := random(2, 4*dag.LeafSize+5)
+	half := 2*dag.LeafSize + 700
+	file := d.upload("u", content[:half], dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 	d.restart()
 	spoil(t, file, 3) // of a leaf that is full: nobody reads it
 	u, err := d.store.Upload(file, true)
@@ -117,13 +120,13 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	require.NoError(t, u.Close())
 	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
-	require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
+	require.Equal(t, dagtest.Root(t, uint64(dag.SHA2), dagtest.Profile(), bytes.NewReader(content)), ref.CID)
 }
 
 // TestUploadAfterACrash: nothing is believed that was not noted after the file was
 // safe.
 func TestUploadAfterACrash(t *testing.T) {
-	content := random(3, 2*LeafSize+700)
+	content := random(3, 2*dag.LeafSize+700)
 	for name, crash := range map[string]func(t *testing.T, file string){
 		"nothing was noted": func(t *testing.T, file string) { require.NoError(t, os.Remove(UploadNote(file))) },
 		"the note is cut":   func(t *testing.T, file string) { require.NoError(t, os.Truncate(UploadNote(file), 40)) },
@@ -135,7 +138,7 @@ func TestUploadAfterACrash(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				d := newDisk(t)
 				longer := append(append([]byte(nil), content...), random(4, 100)...)
-				file := d.upload("u", longer, LeafSize, 0, rand.New(rand.NewSource(1)))
+				file := d.upload("u", longer, dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 				require.NoError(t, os.Truncate(file, int64(len(content))))
 				crash(t, file)
 				if resumed {
@@ -145,7 +148,7 @@ func TestUploadAfterACrash(t *testing.T) {
 				}
 				ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 				require.NoError(t, err)
-				require.Equal(t, boxoRoot(t, profile(), bytes.NewReader(content)), ref.CID)
+				require.Equal(t, dagtest.Root(t, uint64(dag.SHA2), dagtest.Profile(), bytes.NewReader(content)), ref.CID)
 				d.requireContent(ref, content)
 			})
 		}
@@ -154,9 +157,9 @@ func TestUploadAfterACrash(t *testing.T) {
 
 func TestUploadWithAnotherDigest(t *testing.T) {
 	d := newDisk(t)
-	for _, size := range []int{5, 2 * LeafSize} {
+	for _, size := range []int{5, 2 * dag.LeafSize} {
 		content := random(5, size)
-		file := d.upload("u", content, LeafSize, 0, rand.New(rand.NewSource(1)))
+		file := d.upload("u", content, dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 		_, err := d.adoptUpload(t.Context(), file, digest.FromString("other"), Seen{}, 0)
 		require.ErrorIs(t, err, ErrDigestMismatch)
 		_, err = d.adoptUpload(t.Context(), file, digest.SHA512.FromString("other"), Seen{}, 0)
@@ -193,7 +196,7 @@ func TestUploadToAFullDisk(t *testing.T) {
 		t.Skip("this system has no /dev/full")
 	}
 	d := newDisk(t)
-	for _, size := range []int{10, 3 * LeafSize} {
+	for _, size := range []int{10, 3 * dag.LeafSize} {
 		u, err := d.store.Upload("/dev/full", true)
 		require.NoError(t, err)
 		_, err = u.Write(random(8, size))
@@ -210,7 +213,7 @@ func TestUploadsConcurrently(t *testing.T) {
 	var g errgroup.Group
 	for i := range 12 {
 		g.Go(func() error {
-			content := random(int64(20+i%6), 2*LeafSize+i%6) // some are the same
+			content := random(int64(20+i%6), 2*dag.LeafSize+i%6) // some are the same
 			file := filepath.Join(d.dir, "staging", "local", string(rune('a'+i)))
 			u, err := d.store.Upload(file, false)
 			if err != nil {
@@ -236,9 +239,9 @@ func TestUploadsConcurrently(t *testing.T) {
 // TestUploadTakesItsSizeOnce: at no time is there a second copy on disk.
 func TestUploadTakesItsSizeOnce(t *testing.T) {
 	d := newDisk(t)
-	const size = 64 * LeafSize
+	const size = 64 * dag.LeafSize
 	before := diskUse(t, d.dir)
-	file := d.upload("u", random(9, size), LeafSize, 0, rand.New(rand.NewSource(1)))
+	file := d.upload("u", random(9, size), dag.LeafSize, 0, rand.New(rand.NewSource(1)))
 	require.LessOrEqual(t, diskUse(t, d.dir)-before, int64(size+size/100), "staged")
 	_, err := d.adoptUpload(t.Context(), file, "", Seen{}, 0)
 	require.NoError(t, err)
@@ -260,17 +263,17 @@ func diskUse(t *testing.T, dir string) (n int64) {
 // noticed yet, may still write.
 func TestUploadIsTakenOver(t *testing.T) {
 	d := newDisk(t)
-	content := random(10, 2*LeafSize+9)
+	content := random(10, 2*dag.LeafSize+9)
 	file := filepath.Join(d.dir, "staging", "u")
 	first, err := d.store.Upload(file, false)
 	require.NoError(t, err)
-	_, err = first.Write(content[:LeafSize])
+	_, err = first.Write(content[:dag.LeafSize])
 	require.NoError(t, err)
 
 	status, err := d.store.Upload(file, true) // only looks
 	require.NoError(t, err)
 	require.NoError(t, status.Close())
-	_, err = first.Write(content[LeafSize : LeafSize+5])
+	_, err = first.Write(content[dag.LeafSize : dag.LeafSize+5])
 	require.NoError(t, err)
 	require.NoError(t, first.Close())
 
@@ -280,7 +283,7 @@ func TestUploadIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	_, err = first.Write(random(11, 3*pieceSize)) // lost, as far as the client knows
 	require.NoError(t, err)
-	_, err = second.Write(content[LeafSize+5:])
+	_, err = second.Write(content[dag.LeafSize+5:])
 	require.NoError(t, err)
 	_, err = first.Write([]byte("late"))
 	require.ErrorIs(t, err, ErrUploadOver)

@@ -12,11 +12,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // A commit that fails is followed by Close, and sometimes by Cancel.
 func TestUploadEndsAfterAFailedCommit(t *testing.T) {
-	for _, size := range []int{10, 40 * LeafSize} {
+	for _, size := range []int{10, 40 * dag.LeafSize} {
 		for name, end := range map[string]func(*Upload) error{"close": (*Upload).Close, "cancel": (*Upload).Cancel} {
 			t.Run(name, func(t *testing.T) {
 				d := newDisk(t)
@@ -40,10 +42,10 @@ func TestUploadEndsAfterAFailedCommit(t *testing.T) {
 // A request that its client gave up before it sent a byte must not write into the
 // blob that another one completed.
 func TestUploadThatOutlivesItsFile(t *testing.T) {
-	for name, after := range map[string]int{"same length": 0, "grew": 2 * LeafSize} {
+	for name, after := range map[string]int{"same length": 0, "grew": 2 * dag.LeafSize} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t)
-			content := random(1, LeafSize+after)
+			content := random(1, dag.LeafSize+after)
 			file := filepath.Join(d.dir, "staging", "x")
 			send := func(b []byte) {
 				u, err := d.store.Upload(file, true)
@@ -52,11 +54,11 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, u.Close())
 			}
-			send(content[:LeafSize])
+			send(content[:dag.LeafSize])
 			late, err := d.store.Upload(file, true)
 			require.NoError(t, err)
 			if after > 0 {
-				send(content[LeafSize:])
+				send(content[dag.LeafSize:])
 			}
 			_, done, err := d.store.uploads.adopt(file)
 			require.NoError(t, err)
@@ -66,7 +68,7 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 			ref, err := d.adoptUpload(context.Background(), file, digest.FromBytes(content), Seen{}, 0)
 			require.NoError(t, err)
 			require.Empty(t, d.store.uploads.adopted)
-			_, errWrite := late.Write(random(2, LeafSize/2))
+			_, errWrite := late.Write(random(2, dag.LeafSize/2))
 			errClose := late.Close()
 			d.requireContent(ref, content)
 			require.True(t, errWrite != nil || errClose != nil, "what was not kept is an error")
@@ -76,7 +78,7 @@ func TestUploadThatOutlivesItsFile(t *testing.T) {
 
 // A digest that was computed elsewhere does not cover what others wrote meanwhile.
 func TestADigestOfOtherBytesThanTheFiles(t *testing.T) {
-	good, evil := random(1, 2*LeafSize), random(2, 2*LeafSize)
+	good, evil := random(1, 2*dag.LeafSize), random(2, 2*dag.LeafSize)
 	for name, spoil := range map[string]func(open func() *Upload){
 		"a tail that is still in memory": func(open func() *Upload) {
 			mustWrite(t, open(), good, true)
@@ -122,7 +124,7 @@ func mustWrite(t *testing.T, u *Upload, b []byte, toTheEnd bool) {
 
 // Sums count only while they are whole, and of the very file.
 func TestNotesThatDoNotCount(t *testing.T) {
-	content := random(1, 4*LeafSize+9)
+	content := random(1, 4*dag.LeafSize+9)
 	for name, happens := range map[string]func(file string) error{
 		"lost": func(f string) error { return os.Remove(UploadNote(f)) },
 		"cut":  func(f string) error { return os.Truncate(UploadNote(f), 300) },
@@ -130,10 +132,12 @@ func TestNotesThatDoNotCount(t *testing.T) {
 			return errors.Join(os.Truncate(UploadNote(f), 0), os.Truncate(UploadNote(f), 400))
 		},
 		"damaged": func(f string) error { return damageNote(UploadNote(f), `"sums":"`) },
-		"longer":  func(f string) error { return errors.Join(os.Truncate(f, 3*LeafSize), os.Truncate(f, 4*LeafSize+9)) },
+		"longer": func(f string) error {
+			return errors.Join(os.Truncate(f, 3*dag.LeafSize), os.Truncate(f, 4*dag.LeafSize+9))
+		},
 		"another": replaceFile,
 	} {
-		for _, more := range []int{0, 2*LeafSize + 5} {
+		for _, more := range []int{0, 2*dag.LeafSize + 5} {
 			t.Run(fmt.Sprint(name, more), func(t *testing.T) {
 				d := newDisk(t)
 				all, file := append(bytes.Clone(content), random(2, more)...), filepath.Join(d.dir, "staging", "u")
@@ -145,7 +149,7 @@ func TestNotesThatDoNotCount(t *testing.T) {
 					require.NoError(t, u.Close())
 				}
 				send(content)
-				spoil(t, file, LeafSize)
+				spoil(t, file, dag.LeafSize)
 				require.NoError(t, happens(file))
 				d.restart()
 				send(all[len(content):])
@@ -213,12 +217,12 @@ func TestAWriteAfterAFailedBegin(t *testing.T) {
 			mkdir(t, UploadNote(u.file.Name()), "x")
 		},
 		"the file was cut": func(t *testing.T, u *Upload) {
-			require.NoError(t, os.Truncate(u.file.Name(), LeafSize/2))
+			require.NoError(t, os.Truncate(u.file.Name(), dag.LeafSize/2))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t)
-			u, err := d.store.Upload(d.stage(random(1, LeafSize+9)), true)
+			u, err := d.store.Upload(d.stage(random(1, dag.LeafSize+9)), true)
 			require.NoError(t, err)
 			spoil(t, u)
 			_, first := u.Write([]byte("x"))

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // uploads knows which upload writes which file.
@@ -31,7 +33,7 @@ func (s *Store) EndUploads(path string) {
 
 // GiveBack makes the file of an upload again from the blob that AdoptUpload made of it,
 // because what was to follow failed. The file can be adopted again, but not be written.
-func (s *Store) GiveBack(ref Ref, file string) error {
+func (s *Store) GiveBack(ref dag.Ref, file string) error {
 	if err := os.Link(s.path(ref.CID), file); err != nil {
 		return fmt.Errorf("give back upload: %w", err)
 	}

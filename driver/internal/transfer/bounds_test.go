@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // TestAMemberBeyondItsBound is told so, and fetches when there is room again.
@@ -38,7 +38,7 @@ func TestAMemberBeyondItsBound(t *testing.T) {
 }
 
 // head asks another registry for a blob.
-func (r *registry) head(of *registry, ref blob.Ref) *http.Response {
+func (r *registry) head(of *registry, ref dag.Ref) *http.Response {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodHead, "http://x/v1/blobs/"+ref.CID.String(), nil)
 	require.NoError(r.t, err)

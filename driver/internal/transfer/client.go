@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -104,7 +104,7 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 // there was no answer. With telling the member learns that self is fetching the blob, and
 // is asked which leaves it has if it is fetching the blob, too, or its copy is damaged;
 // otherwise that set is empty. A nil part is nothing.
-func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bool) (whole bool, some *part, err error) {
+func (c *client) holds(ctx context.Context, id peer.ID, ref dag.Ref, telling bool) (whole bool, some *part, err error) {
 	path := "blobs/" + ref.CID.String()
 	if telling {
 		path += "?" + fetchingParam
@@ -133,6 +133,6 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref blob.Ref, telling bo
 
 // have asks which leaves of a blob a member has. The set has no leaves beyond the blob's
 // end.
-func (c *client) have(ctx context.Context, id peer.ID, ref blob.Ref) (bitset.Set, error) {
+func (c *client) have(ctx context.Context, id peer.ID, ref dag.Ref) (bitset.Set, error) {
 	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(bitset.New(leavesOf(ref.Size)))))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -177,7 +178,7 @@ func TestRemovedMemberAtTheDataPort(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, ask(t, c, answers, ref))
 }
 
-func ask(t *testing.T, c net.Conn, answers *bufio.Reader, ref blob.Ref) int {
+func ask(t *testing.T, c net.Conn, answers *bufio.Reader, ref dag.Ref) int {
 	t.Helper()
 	_, err := fmt.Fprintf(c, "HEAD /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", ref.CID)
 	require.NoError(t, err)

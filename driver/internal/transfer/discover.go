@@ -6,7 +6,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // discover asks the members while holders are lacking, and at once when other members are
@@ -68,7 +68,7 @@ func (j *job) ask() []peer.ID {
 	if !j.asked.Load() {
 		age = rememberFor // another caller may have asked just for this
 	}
-	tell := j.ref.Size > blob.LeafSize && !j.unkept
+	tell := j.ref.Size > dag.LeafSize && !j.unkept
 	q := j.t.questions.ask(j.ref, age, tell)
 	if q == nil || !j.hear(q) {
 		return nil

@@ -17,14 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // pair is two holders of one blob and one registry without it.
-func pair(t *testing.T, content []byte) (a, b, c *registry, ref blob.Ref) {
+func pair(t *testing.T, content []byte) (a, b, c *registry, ref dag.Ref) {
 	return (&town{}).pair(t, content)
 }
 
-func (town *town) pair(t *testing.T, content []byte) (a, b, c *registry, ref blob.Ref) {
+func (town *town) pair(t *testing.T, content []byte) (a, b, c *registry, ref dag.Ref) {
 	a, b, c = town.registry(t), town.registry(t), town.registry(t)
 	ref = a.push(content)
 	require.Equal(t, ref, b.push(content))
@@ -146,22 +147,22 @@ func holderDiesForGood(t *testing.T, town *town) {
 }
 
 func TestUnavailable(t *testing.T) {
-	known := blob.Ref{CID: rawCID(t), Size: 100_000}
-	cases := map[string]func(town *town, b *registry) (blob.Ref, []peer.ID){
-		"offline": func(_ *town, b *registry) (blob.Ref, []peer.ID) {
+	known := dag.Ref{CID: rawCID(t), Size: 100_000}
+	cases := map[string]func(town *town, b *registry) (dag.Ref, []peer.ID){
+		"offline": func(_ *town, b *registry) (dag.Ref, []peer.ID) {
 			return known, nil
 		},
-		"nobody is there": func(*town, *registry) (blob.Ref, []peer.ID) { return known, nil },
-		"nobody has it": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+		"nobody is there": func(*town, *registry) (dag.Ref, []peer.ID) { return known, nil },
+		"nobody has it": func(town *town, b *registry) (dag.Ref, []peer.ID) {
 			return known, []peer.ID{town.registry(b.t).id}
 		},
-		"sends nothing": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+		"sends nothing": func(town *town, b *registry) (dag.Ref, []peer.ID) {
 			a := town.registry(b.t)
 			ref := a.push(random(26, 3*mib))
 			a.holdBack(0)
 			return ref, []peer.ID{a.id}
 		},
-		"sends no leaf": func(town *town, b *registry) (blob.Ref, []peer.ID) {
+		"sends no leaf": func(town *town, b *registry) (dag.Ref, []peer.ID) {
 			a := town.registry(b.t)
 			ref := a.push(random(27, 3*mib))
 			a.holdBack(mib / 2)
@@ -192,7 +193,7 @@ func TestWrongReference(t *testing.T) {
 	ref := a.push(random(28, 5*mib))
 	ref.Size++
 	_, err := b.pull(ref, 0)
-	require.ErrorIs(t, err, blob.ErrBadDAG)
+	require.ErrorIs(t, err, dag.ErrBadDAG)
 	require.Len(t, warnings(b), 1)
 	require.NotContains(t, warnings(b)[0].Data, "peer", "no member is to blame")
 }
@@ -270,7 +271,7 @@ func TestBitswapIsTheLastResort(t *testing.T) {
 	_ = town.registry(t) // has nothing
 	content := random(33, 5*mib)
 	b.requirePull(far.push(content), content)
-	_, err := b.pull(blob.Ref{CID: rawCID(t), Size: 100_000}, 0)
+	_, err := b.pull(dag.Ref{CID: rawCID(t), Size: 100_000}, 0)
 	requireUnavailable(t, err)
 }
 
@@ -284,7 +285,7 @@ func TestHoldersDoNotWaitForTheSilent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []peer.ID{b.id}, holders)
 	cancel()
-	_, err = c.transfers.Holders(ctx, blob.Ref{CID: rawCID(t), Size: 9})
+	_, err = c.transfers.Holders(ctx, dag.Ref{CID: rawCID(t), Size: 9})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -318,7 +319,7 @@ func requireUnavailable(t *testing.T, err error, asked ...peer.ID) {
 	require.False(t, errors.Is(err, io.EOF))
 }
 
-func requireSame(t *testing.T, r *registry, ref blob.Ref, want []byte) {
+func requireSame(t *testing.T, r *registry, ref dag.Ref, want []byte) {
 	t.Helper()
 	r.fetch(ref)
 	r.requirePull(ref, want)

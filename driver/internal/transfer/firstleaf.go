@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // fetchFirstLeaf fetches the leaf a client waits for while the blob's inner blocks are still on
@@ -19,7 +19,7 @@ import (
 // are here.
 func (j *job) fetchFirstLeaf() {
 	defer close(j.firstLeafDone)
-	if j.wanted < 0 || j.ref.Size <= blob.LeafSize || j.plan.blob() != nil {
+	if j.wanted < 0 || j.ref.Size <= dag.LeafSize || j.plan.blob() != nil {
 		return
 	}
 	if _, err := j.t.cfg.Blobs.Block(j.ctx, j.ref.CID); err == nil {
@@ -33,8 +33,8 @@ func (j *job) fetchFirstLeaf() {
 	j.plan.claim(r)
 	defer j.changed.raise()
 	defer func() { j.plan.release(r) }()
-	from := int64(j.wanted) * blob.LeafSize
-	buf := make([]byte, min(blob.LeafSize, j.ref.Size-from))
+	from := int64(j.wanted) * dag.LeafSize
+	buf := make([]byte, min(dag.LeafSize, j.ref.Size-from))
 	r, err := j.firstLeaf(r, from, buf)
 	if err == nil && j.awaitLayout() {
 		if err = j.put(r.from, buf); err == nil {

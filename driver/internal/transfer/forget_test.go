@@ -10,7 +10,7 @@ import (
 	"github.com/multiformats/go-multihash"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 func cidOf(t *testing.T, name string) cid.Cid {
@@ -117,10 +117,10 @@ func TestAnswersAreForgotten(t *testing.T) {
 			return len(x.questions.known)
 		}
 		for size := range int64(100) {
-			_, err := x.Holders(t.Context(), blob.Ref{CID: cidOf(t, "a"), Size: size})
+			_, err := x.Holders(t.Context(), dag.Ref{CID: cidOf(t, "a"), Size: size})
 			require.NoError(t, err)
 		}
-		ref := blob.Ref{CID: cidOf(t, "a")}
+		ref := dag.Ref{CID: cidOf(t, "a")}
 		q := x.questions.ask(ref, rememberFor, false)
 		synctest.Wait()
 		time.Sleep(rememberFor - 1)

@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // nobody is a swarm without members.
@@ -27,7 +27,7 @@ func idle(t *testing.T) *Transfers {
 	x := &Transfers{
 		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{},
 	}
-	x.questions = &questions{t: x, known: map[blob.Ref]*question{}}
+	x.questions = &questions{t: x, known: map[dag.Ref]*question{}}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	t.Cleanup(func() { x.cancel(ErrClosing); x.wg.Wait() })
 	return x
@@ -36,7 +36,7 @@ func idle(t *testing.T) *Transfers {
 // idleJob is one of which nothing runs.
 func idleJob(t *testing.T) *job {
 	t.Helper()
-	j := newJob(idle(t), blob.Ref{CID: rawCID(t), Size: 9 * mib}, purpose{leaf: -1})
+	j := newJob(idle(t), dag.Ref{CID: rawCID(t), Size: 9 * mib}, purpose{leaf: -1})
 	t.Cleanup(func() { j.cancel(errUnread) })
 	return j
 }

@@ -13,14 +13,14 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // job is the one transfer of a blob. The first cause with which its context is canceled is
 // how it ended: errWhole, or why it failed.
 type job struct {
 	t       *Transfers
-	ref     blob.Ref
+	ref     dag.Ref
 	log     *logrus.Entry
 	plan    *plan
 	roster  *roster
@@ -61,7 +61,7 @@ type job struct {
 	last  error            // of a holder
 }
 
-func newJob(t *Transfers, ref blob.Ref, why purpose) *job {
+func newJob(t *Transfers, ref dag.Ref, why purpose) *job {
 	j := &job{
 		t: t, ref: ref, log: t.log.WithField("cid", ref.CID),
 		plan: &plan{}, roster: newRoster(t.timing), changed: newSignal(),

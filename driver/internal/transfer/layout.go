@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // atOnce is how many holders are asked for one inner block at the same time.
@@ -36,16 +37,16 @@ func (j *job) open() error {
 }
 
 // learn gets the blob's inner blocks, from any holder.
-func (j *job) learn() (*blob.Layout, []blocks.Block, error) {
+func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
 	for {
 		changed := j.changed.wait()
-		layout, inner, err := blob.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
+		layout, inner, err := dag.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
 		switch {
 		case j.ctx.Err() != nil:
 			return nil, nil, context.Cause(j.ctx)
 		case err == nil:
 			return layout, inner, nil
-		case errors.Is(err, blob.ErrBadDAG):
+		case errors.Is(err, dag.ErrBadDAG):
 			return nil, nil, err // its blocks are verified: the reference is wrong, whichever member is asked
 		}
 		select {
@@ -127,7 +128,7 @@ func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 		return nil, because(ctx, id, err)
 	}
 	j.received(len(b))
-	if !matches(c, b) {
+	if !dag.Matches(c, b) {
 		return nil, blame(id, fmt.Errorf("block %s: %w", c, errLied))
 	}
 	return b, nil
@@ -140,7 +141,7 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*j.t.timing.ask)
 	defer cancel()
 	b, err := j.t.cfg.Bitswap(ctx, c)
-	if err != nil || !matches(c, b) {
+	if err != nil || !dag.Matches(c, b) {
 		j.bitswapFailed.Store(true)
 		return nil, fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
 	}
@@ -148,9 +149,4 @@ func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
 	j.received(len(b))
 	j.progress()
 	return b, nil
-}
-
-func matches(c cid.Cid, b []byte) bool {
-	got, err := c.Prefix().Sum(b)
-	return err == nil && got.Equals(c)
 }

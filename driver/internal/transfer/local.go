@@ -7,11 +7,12 @@ import (
 	"os"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // openLocal opens a blob that is here whole; nil without an error when it is not here, or
 // turns out to be damaged where reading begins.
-func (t *Transfers) openLocal(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
+func (t *Transfers) openLocal(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	f, err := t.cfg.Blobs.Reader(ctx, ref, offset)
 	switch {
 	case errors.Is(err, blob.ErrNotFound), errors.Is(err, blob.ErrRotten):
@@ -31,7 +32,7 @@ type localReader struct {
 	io.ReadCloser
 	t      *Transfers
 	ctx    context.Context // of the reader
-	ref    blob.Ref
+	ref    dag.Ref
 	offset int64
 	mended bool
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Mend makes a blob whole that was set aside, or lost its file, from its undamaged leaves
 // here, and the others from members. bad is how many of its leaves were damaged. The error
 // is *Unavailable when no member gave them.
-func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error) {
+func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
 		return leavesOf(ref.Size), t.FetchFrom(ctx, ref, "")
@@ -34,7 +35,7 @@ func (t *Transfers) Mend(ctx context.Context, ref blob.Ref) (bad int, err error)
 // awaitMending waits for all of a damaged blob, unless a member has it whole, or it cannot
 // be kept. While it is possible that no member has the rest, no byte is sent, so that an
 // error can still become a status.
-func (t *Transfers) awaitMending(ctx context.Context, ref blob.Ref) error {
+func (t *Transfers) awaitMending(ctx context.Context, ref dag.Ref) error {
 	holders, err := t.Holders(ctx, ref)
 	if err != nil || len(holders) > 0 {
 		return err
@@ -73,7 +74,7 @@ func (m *mender) run() {
 }
 
 // mend hashes what is here of a blob once, and again only when a member has more of it.
-func (m *mender) mend(ref blob.Ref) {
+func (m *mender) mend(ref dag.Ref) {
 	ctx := m.t.ctx
 	if m.tried.Has(ref.CID) && !m.t.restElsewhere(ctx, ref) {
 		return

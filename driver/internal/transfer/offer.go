@@ -9,7 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // offer is the state of a holder when a run is chosen.
@@ -40,7 +40,7 @@ func (o *offer) leaves() int {
 	if o.rate == 0 {
 		return firstRun
 	}
-	return min(max(int(o.rate*runTime.Seconds()/blob.LeafSize), 1), maxRun)
+	return min(max(int(o.rate*runTime.Seconds()/dag.LeafSize), 1), maxRun)
 }
 
 // leafTime is how long a leaf takes from it; usual when that is not known.
@@ -48,7 +48,7 @@ func leafTime(rate float64, usual time.Duration) time.Duration {
 	if rate == 0 {
 		return usual
 	}
-	return time.Duration(blob.LeafSize / rate * float64(time.Second))
+	return time.Duration(dag.LeafSize / rate * float64(time.Second))
 }
 
 // offers returns the holders that can be asked now, best first, and the other registries

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 func TestPullsAndKeeps(t *testing.T) {
@@ -131,9 +131,9 @@ func TestReadersAtManyPlaces(t *testing.T) {
 
 func TestNothingToFetch(t *testing.T) {
 	alone := (&town{}).registry(t, func(r *registry) { r.config.Swarm = nil })
-	small, ok := blob.Identity([]byte("a link file"))
+	small, ok := dag.Identity([]byte("a link file"))
 	require.True(t, ok)
-	ref := blob.Ref{CID: small, Size: 11}
+	ref := dag.Ref{CID: small, Size: 11}
 	alone.requirePull(ref, []byte("a link file"))
 	got, err := alone.pull(ref, 7)
 	require.NoError(t, err)
@@ -164,14 +164,14 @@ func TestSizeZeroIsChecked(t *testing.T) {
 		for _, wrong := range []int64{0, -1} {
 			ref.Size = wrong
 			_, err := alone.pull(ref, 0)
-			require.ErrorIs(t, err, blob.ErrBadDAG)
-			require.ErrorIs(t, alone.transfers.Fetch(t.Context(), ref), blob.ErrBadDAG)
+			require.ErrorIs(t, err, dag.ErrBadDAG)
+			require.ErrorIs(t, alone.transfers.Fetch(t.Context(), ref), dag.ErrBadDAG)
 		}
 	}
-	alone.blobs.SetFunction(blob.BLAKE3)
+	alone.blobs.SetFunction(dag.BLAKE3)
 	empty := alone.push(nil)
 	require.NoError(t, alone.blobs.Delete(t.Context(), empty.CID))
-	alone.blobs.SetFunction(blob.SHA2)
+	alone.blobs.SetFunction(dag.SHA2)
 	alone.requirePull(empty, nil)
 	alone.fetch(empty)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // A transfer that fails is one warning, however often the blob is asked for, until it
@@ -52,7 +52,7 @@ func TestWrongDAGIsAFailure(t *testing.T) {
 	ref := a.push(random(91, 5*mib))
 	ref.Size++
 	_, err := b.pull(ref, 0)
-	require.ErrorIs(t, err, blob.ErrBadDAG)
+	require.ErrorIs(t, err, dag.ErrBadDAG)
 	require.EqualValues(t, 1, b.transfers.Ended()[ResultFailed])
 	require.Len(t, failures(b), 1)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // run is the leaves [from, to) that one worker fetches from one holder. The fields that
@@ -43,14 +44,14 @@ type plan struct {
 	hashing  atomic.Bool
 
 	mu      sync.Mutex
-	layout  *blob.Layout  // nil until begin
+	layout  *dag.Layout   // nil until begin
 	partial *blob.Partial // nil until begin
 	unseen  bitset.Set    // not looked for yet in the other blobs that are here
 	claims  []*run
 	wants   []*want
 }
 
-func (p *plan) begin(layout *blob.Layout, partial *blob.Partial) {
+func (p *plan) begin(layout *dag.Layout, partial *blob.Partial) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.layout, p.partial = layout, partial
@@ -250,6 +251,6 @@ func (j *job) missing() (leaf int, ok bool) {
 	return leaf, ok
 }
 
-func leafAt(offset int64) int { return int(offset / blob.LeafSize) }
+func leafAt(offset int64) int { return int(offset / dag.LeafSize) }
 
-func leavesOf(size int64) int { return max(1, leafAt(size+blob.LeafSize-1)) }
+func leavesOf(size int64) int { return max(1, leafAt(size+dag.LeafSize-1)) }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // resumed is a job with every leaf of a blob left by an earlier run, of which one is
@@ -19,7 +20,7 @@ func resumed(t *testing.T, damaged int) *job {
 	a, b := town.registry(t), town.registry(t)
 	content := random(80, 4*mib)
 	ref := a.push(content)
-	layout, inner, err := blob.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
+	layout, inner, err := dag.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
 	require.NoError(t, err)
 	open := func() *blob.Partial {
 		p, err := b.blobs.Partial(layout, inner)

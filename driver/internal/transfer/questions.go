@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -58,14 +58,14 @@ func (q *question) note(id peer.ID, whole bool, some *part, err error) {
 type questions struct {
 	t     *Transfers
 	mu    sync.Mutex
-	known map[blob.Ref]*question
+	known map[dag.Ref]*question
 }
 
 // ask joins the question about a blob that is under way, or one not older than age, or
 // starts one. When the blob is being fetched here, the question tells the members so, and
 // only then learns which leaves other registries that fetch it have. Nil when the transfers
 // are closing.
-func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question {
+func (s *questions) ask(ref dag.Ref, age time.Duration, telling bool) *question {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if q := s.known[ref]; q != nil {
@@ -96,7 +96,7 @@ func (s *questions) ask(ref blob.Ref, age time.Duration, telling bool) *question
 
 // forget drops questions that are too old to be answers, because each may hold a set of
 // leaves for every member.
-func (s *questions) forget(q *question, ref blob.Ref) {
+func (s *questions) forget(q *question, ref dag.Ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.known[ref] == q {
@@ -104,7 +104,7 @@ func (s *questions) forget(q *question, ref blob.Ref) {
 	}
 }
 
-func (s *questions) run(q *question, ref blob.Ref) {
+func (s *questions) run(q *question, ref dag.Ref) {
 	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.timing.ask, errSilent)
 	defer cancel()
 	var g errgroup.Group
@@ -125,7 +125,7 @@ func (s *questions) run(q *question, ref blob.Ref) {
 // Answers are remembered for two seconds. It returns when all have answered, or a moment
 // after the first that holds it; members that do not answer are given two seconds. When the
 // error is that of ctx, there may be holders all the same.
-func (t *Transfers) Holders(ctx context.Context, ref blob.Ref) ([]peer.ID, error) {
+func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	if t.cfg.Swarm == nil {
 		return nil, nil
 	}

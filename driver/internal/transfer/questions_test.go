@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // boastful says that it has that many leaves of every blob.
@@ -31,7 +31,7 @@ func TestHoldersDoNotAskForLeaves(t *testing.T) {
 	var town town
 	b := town.registry(t)
 	asked := town.registry(t).boastful(1 << 20)
-	holders, err := b.transfers.Holders(t.Context(), blob.Ref{CID: rawCID(t), Size: 100 * mib})
+	holders, err := b.transfers.Holders(t.Context(), dag.Ref{CID: rawCID(t), Size: 100 * mib})
 	require.NoError(t, err)
 	require.Empty(t, holders)
 	require.Zero(t, asked.Load())
@@ -40,7 +40,7 @@ func TestHoldersDoNotAskForLeaves(t *testing.T) {
 func TestLeavesThatThereAreNot(t *testing.T) {
 	var town town
 	b, liar := town.registry(t), town.registry(t)
-	ref := blob.Ref{CID: rawCID(t), Size: 100 * mib}
+	ref := dag.Ref{CID: rawCID(t), Size: 100 * mib}
 	asked := liar.boastful(1 << 20)
 	_, _, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)
 	require.ErrorIs(t, err, errLied)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -87,7 +88,7 @@ func (r *registry) retimed(change func(*timing)) {
 }
 
 // push makes a blob here.
-func (r *registry) push(content []byte) blob.Ref {
+func (r *registry) push(content []byte) dag.Ref {
 	r.t.Helper()
 	ref, err := r.blobs.Put(context.Background(), content)
 	require.NoError(r.t, err)
@@ -95,7 +96,7 @@ func (r *registry) push(content []byte) blob.Ref {
 }
 
 // pull reads a blob from offset to its end.
-func (r *registry) pull(ref blob.Ref, offset int64) ([]byte, error) {
+func (r *registry) pull(ref dag.Ref, offset int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
 	body, err := r.transfers.Open(ctx, ref, offset)
@@ -106,14 +107,14 @@ func (r *registry) pull(ref blob.Ref, offset int64) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-func (r *registry) requirePull(ref blob.Ref, want []byte) {
+func (r *registry) requirePull(ref dag.Ref, want []byte) {
 	r.t.Helper()
 	got, err := r.pull(ref, 0)
 	require.NoError(r.t, err)
 	require.True(r.t, bytes.Equal(want, got), "pulled other bytes")
 }
 
-func (r *registry) open(ref blob.Ref, offset int64) io.ReadCloser {
+func (r *registry) open(ref dag.Ref, offset int64) io.ReadCloser {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	r.t.Cleanup(cancel)
@@ -123,7 +124,7 @@ func (r *registry) open(ref blob.Ref, offset int64) io.ReadCloser {
 	return body
 }
 
-func (r *registry) fetch(ref blob.Ref) {
+func (r *registry) fetch(ref dag.Ref) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
@@ -138,7 +139,7 @@ func (r *registry) received() int64 {
 }
 
 // damage overwrites a leaf of a blob that is here.
-func (r *registry) damage(ref blob.Ref, leaf int) {
+func (r *registry) damage(ref dag.Ref, leaf int) {
 	r.t.Helper()
 	overwrite(r.t, filepath.Join(r.dir, "blobs", ref.CID.String()), leaf)
 }
@@ -147,7 +148,7 @@ func overwrite(t *testing.T, file string, leaf int) {
 	t.Helper()
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	require.NoError(t, err)
-	_, err = f.WriteAt([]byte("not what it was"), int64(leaf)*blob.LeafSize)
+	_, err = f.WriteAt([]byte("not what it was"), int64(leaf)*dag.LeafSize)
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
 }

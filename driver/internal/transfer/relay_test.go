@@ -16,7 +16,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 func TestRelaysAreATree(t *testing.T) {
@@ -77,12 +77,12 @@ func firstLeafIsRelayed(t *testing.T, town *town) {
 
 // A relay that fails costs a moment: the leaf comes from the member that was asked first.
 func TestRelayThatFails(t *testing.T) {
-	for name, relay := range map[string]func(town *town, r *registry, ref blob.Ref){
-		"gone":     func(_ *town, r *registry, _ blob.Ref) { r.kill() },
-		"empty":    func(*town, *registry, blob.Ref) {},
-		"mute":     func(_ *town, r *registry, _ blob.Ref) { r.holdBack(0) },
-		"damaged":  func(_ *town, r *registry, ref blob.Ref) { r.push(random(81, 3*mib)); r.damage(ref, 0) },
-		"stranger": func(town *town, r *registry, _ blob.Ref) { town.houses = town.houses[:1] },
+	for name, relay := range map[string]func(town *town, r *registry, ref dag.Ref){
+		"gone":     func(_ *town, r *registry, _ dag.Ref) { r.kill() },
+		"empty":    func(*town, *registry, dag.Ref) {},
+		"mute":     func(_ *town, r *registry, _ dag.Ref) { r.holdBack(0) },
+		"damaged":  func(_ *town, r *registry, ref dag.Ref) { r.push(random(81, 3*mib)); r.damage(ref, 0) },
+		"stranger": func(town *town, r *registry, _ dag.Ref) { town.houses = town.houses[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Values of partialHeader.
@@ -78,7 +79,7 @@ func (t terms) and(param string) terms {
 
 // restElsewhere reports whether a member holds a damaged blob whole, or has a leaf of it
 // that is lacking here.
-func (t *Transfers) restElsewhere(ctx context.Context, ref blob.Ref) bool {
+func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if holders, err := t.Holders(ctx, ref); err != nil || len(holders) > 0 {
 		return err == nil
 	}
@@ -105,7 +106,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref blob.Ref) bool {
 }
 
 // lacking are the leaves of a damaged blob that are not known to be right here.
-func (t *Transfers) lacking(ref blob.Ref) bitset.Set {
+func (t *Transfers) lacking(ref dag.Ref) bitset.Set {
 	lacking := bitset.Full(leavesOf(ref.Size))
 	if m, ok := t.cfg.Blobs.Remains(ref.CID); ok {
 		for i := range min(len(lacking), len(m.Right)) {

@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // anyLeaf stands for the inner blocks, which every holder has.
@@ -183,7 +183,7 @@ func (r *roster) measured(id peer.ID, bytes int64, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.by[id]
-	if h == nil || took <= 0 || bytes < blob.LeafSize/4 {
+	if h == nil || took <= 0 || bytes < dag.LeafSize/4 {
 		return
 	}
 	rate := float64(bytes) / took.Seconds()
@@ -273,7 +273,7 @@ func (r *roster) torn() bool {
 func (r *roster) faster(than peer.ID, leaf int, rate float64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	hopeless := rate*r.timing.stall.Seconds() < blob.LeafSize
+	hopeless := rate*r.timing.stall.Seconds() < dag.LeafSize
 	for id, h := range r.by {
 		if id == than || h.rests() || !h.has(leaf) {
 			continue

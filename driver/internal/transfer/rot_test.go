@@ -10,14 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // mendsSoon soon tries again to mend what no member had.
 func mendsSoon(r *registry) { r.timing.mend = 100 * time.Millisecond }
 
-func (r *registry) file(ref blob.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
+func (r *registry) file(ref dag.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
 
-func (r *registry) requireSound(ref blob.Ref, content []byte) {
+func (r *registry) requireSound(ref dag.Ref, content []byte) {
 	r.t.Helper()
 	eventually(r.t, func() bool { return r.blobs.Has(ref.CID) && len(r.blobs.Rotten()) == 0 }, "it is not mended")
 	fault, _, err := r.blobs.Check(r.t.Context(), ref, func(int64) {})
@@ -27,7 +28,7 @@ func (r *registry) requireSound(ref blob.Ref, content []byte) {
 }
 
 // flip changes a leaf as a disk does: the file looks as it did.
-func (r *registry) flip(ref blob.Ref, leaf int) {
+func (r *registry) flip(ref dag.Ref, leaf int) {
 	r.t.Helper()
 	info, err := os.Stat(r.file(ref))
 	require.NoError(r.t, err)
@@ -115,7 +116,7 @@ func TestARestartMendsWhatWasSetAside(t *testing.T) {
 
 // torn are registries whose copies of one blob were set aside, each with its own wrong
 // leaves, while none could reach another. What is right of them is known.
-func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...func(*registry)) (rs []*registry, ref blob.Ref) {
+func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...func(*registry)) (rs []*registry, ref dag.Ref) {
 	t.Helper()
 	for range wrong {
 		rs = append(rs, town.registry(t, change...))
@@ -226,7 +227,7 @@ func TestRemainsThatRot(t *testing.T) {
 func TestALiarCostsLittle(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
-	var refs []blob.Ref
+	var refs []dag.Ref
 	for i := range 2 * doubtBurst {
 		refs = append(refs, a.push(random(int64(100+i), 3000)))
 	}
@@ -247,7 +248,7 @@ func TestALiarCostsLittle(t *testing.T) {
 		require.True(t, a.blobs.Has(ref.CID))
 	}
 	require.Zero(t, a.received())
-	absent := blob.Ref{CID: refs[0].CID, Size: 1}
+	absent := dag.Ref{CID: refs[0].CID, Size: 1}
 	require.NoError(t, a.blobs.Delete(t.Context(), absent.CID))
 	require.ErrorIs(t, b.transfers.client.doubt(t.Context(), a.id, absent.CID, 0), errGone)
 }

@@ -3,7 +3,7 @@ package transfer
 import (
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // eta is when a leaf of a run will be here at its present rate. A holder that has sent
@@ -15,7 +15,7 @@ func (r *run) eta(leaf int, now time.Time) time.Duration {
 		return 3 * max(took-r.patience, 0)
 	}
 	// got counts bytes including whole leaves that are here: those before from.
-	left := int64(leaf-r.first+1)*blob.LeafSize - got
+	left := int64(leaf-r.first+1)*dag.LeafSize - got
 	flowing := time.Duration(float64(took) * float64(max(left, 0)) / float64(got))
 	return max(flowing, 3*(took-time.Duration(r.last.Load())))
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // midTransfer is a registry that has the first leaves of a blob, and one that asks.
-func midTransfer(t *testing.T) (b, asks *registry, ref blob.Ref) {
+func midTransfer(t *testing.T) (b, asks *registry, ref dag.Ref) {
 	t.Helper()
 	var town town
 	a, b := town.registry(t), town.registry(t)
@@ -84,7 +84,7 @@ func TestOnlyInnerBlocksAreServed(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
 	ref := a.push(random(71, 2*mib))
-	layout, _, err := blob.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
+	layout, _, err := dag.ReadLayout(t.Context(), ref.CID, ref.Size, a.blobs.Block)
 	require.NoError(t, err)
 	leaf, _, _ := layout.Leaf(1)
 	extra := blocks.NewBlock(random(72, mib))
@@ -92,7 +92,7 @@ func TestOnlyInnerBlocksAreServed(t *testing.T) {
 
 	data, err := b.transfers.client.block(t.Context(), a.id, ref.CID)
 	require.NoError(t, err)
-	require.True(t, matches(ref.CID, data))
+	require.True(t, dag.Matches(ref.CID, data))
 	for _, c := range []cid.Cid{leaf, cid.NewCidV1(cid.DagProtobuf, leaf.Hash()), extra.Cid()} {
 		_, err = b.transfers.client.block(t.Context(), a.id, c)
 		require.ErrorIs(t, err, errGone)

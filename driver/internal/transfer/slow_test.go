@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // TestTheLikeliestHolderStallsAtOnce, before a single inner block: another is asked.
@@ -29,7 +29,7 @@ func TestASlowLinkIsNotAStall(t *testing.T) {
 			var town town
 			content := random(71, 6*mib)
 			b := town.registry(t, func(r *registry) { r.timing = timingFor(2 * time.Second) })
-			var ref blob.Ref
+			var ref dag.Ref
 			for range holders {
 				h := town.registry(t)
 				ref = h.push(content)

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -39,7 +40,7 @@ type stream struct {
 
 // stream opens a stream, as Open does. why is why the blob cannot be kept, and is returned
 // when there are too many streams.
-func (t *Transfers) stream(ctx context.Context, ref blob.Ref, offset int64, why error) (io.ReadCloser, error) {
+func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why error) (io.ReadCloser, error) {
 	s := &stream{
 		j: newJob(t, ref, purpose{leaf: -1}), ctx: ctx, offset: offset,
 		leaves: make(chan []byte, window), done: make(chan struct{}),
@@ -166,7 +167,7 @@ func (s *stream) holder(leaf int) (peer.ID, bool) {
 }
 
 // receive hands on the leaves of a run as they come; run.from is the next one.
-func (s *stream) receive(layout *blob.Layout, r *run) error {
+func (s *stream) receive(layout *dag.Layout, r *run) error {
 	ctx, cancel := context.WithCancelCause(s.j.ctx)
 	defer cancel(nil)
 	g := newGuard(s.j, r, cancel)
@@ -199,7 +200,7 @@ func (s *stream) receive(layout *blob.Layout, r *run) error {
 }
 
 // byBitswap hands on a leaf from peers that are no members.
-func (s *stream) byBitswap(layout *blob.Layout, leaf int) error {
+func (s *stream) byBitswap(layout *dag.Layout, leaf int) error {
 	j := s.j
 	ctx, cancel := context.WithTimeout(j.ctx, 2*j.t.timing.ask)
 	defer cancel()
@@ -246,7 +247,7 @@ func (s *stream) await() error {
 			if !ok {
 				return fmt.Errorf("read %s at %d: %w", s.j.ref.CID, s.offset, io.ErrUnexpectedEOF)
 			}
-			s.rest = leaf[s.offset%blob.LeafSize:]
+			s.rest = leaf[s.offset%dag.LeafSize:]
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
@@ -116,7 +116,7 @@ func TestRunningStreams(t *testing.T) {
 	}, "it does not say where the bytes come from")
 	require.Equal(t, 2, b.transfers.Active())
 	for _, r := range b.transfers.Running() {
-		require.Equal(t, ref, blob.Ref{CID: r.CID, Size: r.Size})
+		require.Equal(t, ref, dag.Ref{CID: r.CID, Size: r.Size})
 		require.True(t, r.Streamed)
 		require.Equal(t, 1, r.Waiting)
 		require.GreaterOrEqual(t, r.Here, int64(mib))

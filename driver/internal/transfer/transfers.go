@@ -18,6 +18,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
@@ -98,8 +99,8 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		doubts: newDoubts(), rotten: newSignal(), requests: limit.New[string](maxRequestsFrom, maxRequests),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	t.questions = &questions{t: t, known: map[blob.Ref]*question{}}
-	cfg.Blobs.OnRotten(func(blob.Ref) { t.rotten.raise() })
+	t.questions = &questions{t: t, known: map[dag.Ref]*question{}}
+	cfg.Blobs.OnRotten(func(dag.Ref) { t.rotten.raise() })
 	if cfg.Swarm == nil {
 		t.wg.Go((&mender{t, cid.NewSet()}).run)
 		return t, nil
@@ -134,7 +135,7 @@ func (t *Transfers) serve(l net.Listener) {
 // while the rest arrives; ctx bounds them, too. A blob that cannot be kept, for example for
 // want of room, is streamed from the members, verified. The error, from Open or from a read,
 // is *Unavailable when no member gave the bytes for Config.Stall.
-func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
+func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	if offset < 0 {
 		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
 	}
@@ -161,7 +162,7 @@ func (t *Transfers) Open(ctx context.Context, ref blob.Ref, offset int64) (io.Re
 }
 
 // follow reads a blob while it is being fetched.
-func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.ReadCloser, error) {
+func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
 	if mayStream(err) {
 		return t.stream(ctx, ref, offset, err)
@@ -180,24 +181,24 @@ func (t *Transfers) follow(ctx context.Context, ref blob.Ref, offset int64) (io.
 
 // whole reports whether the blob is here with all its bytes. A file that lost some is
 // fetched again.
-func (t *Transfers) whole(ref blob.Ref) bool {
+func (t *Transfers) whole(ref dag.Ref) bool {
 	size, err := t.cfg.Blobs.Size(ref.CID)
 	return err == nil && size == ref.Size
 }
 
 // inlined returns the content of a blob that is inside its CID.
-func inlined(ref blob.Ref) (content []byte, inline bool, err error) {
-	content, inline = blob.InlineBytes(ref.CID)
+func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
+	content, inline = dag.InlineBytes(ref.CID)
 	if inline && int64(len(content)) != ref.Size {
-		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, blob.ErrBadDAG)
+		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, dag.ErrBadDAG)
 	}
 	return content, inline, err
 }
 
-// nothing is the layout of the empty blob; blob.ErrBadDAG when ref is another blob, for
+// nothing is the layout of the empty blob; dag.ErrBadDAG when ref is another blob, for
 // which an entry gives the size 0.
-func nothing(ctx context.Context, ref blob.Ref) (*blob.Layout, error) {
-	layout, _, err := blob.ReadLayout(ctx, ref.CID, ref.Size, nil)
+func nothing(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
+	layout, _, err := dag.ReadLayout(ctx, ref.CID, ref.Size, nil)
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
 	}
@@ -205,7 +206,7 @@ func nothing(ctx context.Context, ref blob.Ref) (*blob.Layout, error) {
 }
 
 // keepNothing makes the empty blob, for which no member has to be asked.
-func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
+func (t *Transfers) keepNothing(ctx context.Context, ref dag.Ref) error {
 	layout, err := nothing(ctx, ref)
 	if err != nil {
 		return err
@@ -220,18 +221,18 @@ func (t *Transfers) keepNothing(ctx context.Context, ref blob.Ref) error {
 // Fetch brings a blob here whole and waits for it. Errors are those of Open, and ErrNotKept
 // where the blob cannot be kept, with a *room.Short when there is no room for it. When ctx
 // ends, the transfer goes on as if a reader had left.
-func (t *Transfers) Fetch(ctx context.Context, ref blob.Ref) error {
+func (t *Transfers) Fetch(ctx context.Context, ref dag.Ref) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1})
 }
 
 // FetchFrom is Fetch for a blob that no client waits for yet: a member that likely holds
 // the blob is asked before all others, and a failure is not logged as a warning. With an
 // empty ID no member is likely.
-func (t *Transfers) FetchFrom(ctx context.Context, ref blob.Ref, likely peer.ID) error {
+func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID) error {
 	return t.fetch(ctx, ref, purpose{leaf: -1, likely: likely, background: true})
 }
 
-func (t *Transfers) fetch(ctx context.Context, ref blob.Ref, why purpose) error {
+func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why purpose) error {
 	if _, inline, err := inlined(ref); inline || err != nil {
 		return err
 	}
@@ -263,7 +264,7 @@ type purpose struct {
 
 // join enters the one transfer of a blob, starting it if there is none; ErrNotKept when
 // there is no room for it.
-func (t *Transfers) join(ref blob.Ref, why purpose) (*job, error) {
+func (t *Transfers) join(ref dag.Ref, why purpose) (*job, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {

@@ -9,12 +9,13 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // work fetches run after run until the blob is whole or the job ends. An urgent
 // worker fetches only what readers wait for.
 func (j *job) work(urgent bool) {
-	buf := make([]byte, min(blob.LeafSize, max(j.ref.Size, 1)))
+	buf := make([]byte, min(dag.LeafSize, max(j.ref.Size, 1)))
 	for j.ctx.Err() == nil {
 		changed := j.changed.wait()
 		r, whole := j.next(urgent)

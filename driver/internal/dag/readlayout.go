@@ -1,4 +1,4 @@
-package blob
+package dag
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 // block that does not match its CID, is ErrBadDAG. The number of blocks asked for follows
 // from size alone. Errors of get are wrapped.
 func ReadLayout(ctx context.Context, root cid.Cid, size int64, get func(ctx context.Context, c cid.Cid) ([]byte, error)) (*Layout, []blocks.Block, error) {
-	l, inner, err := profile().read(ctx, root, size, get)
+	l, inner, err := Profile().read(ctx, root, size, get)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read layout of %s: %w", root, err)
 	}
@@ -35,15 +35,15 @@ func ReadLayout(ctx context.Context, root cid.Cid, size int64, get func(ctx cont
 
 type getBlock func(ctx context.Context, c cid.Cid) ([]byte, error)
 
-func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock) (*Layout, []blocks.Block, error) {
-	if err := s.check(size); err != nil {
+func (s Shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock) (*Layout, []blocks.Block, error) {
+	if err := s.Check(size); err != nil {
 		return nil, nil, err
 	}
 	widths, codec := s.widths(size), uint64(cid.Raw)
 	if len(widths) > 0 {
 		codec = cid.DagProtobuf
 	}
-	f, ok := functionOf(root, codec)
+	f, ok := FunctionOfBlock(root, codec)
 	if !ok {
 		return nil, nil, fmt.Errorf("%s is out of place: %w", root, ErrBadDAG)
 	}
@@ -66,35 +66,35 @@ func (s shape) read(ctx context.Context, root cid.Cid, size int64, get getBlock)
 
 // rebuild makes the DAG anew from its leaves, which all have f's prefix: when the root
 // is the same, every link, size and byte of the inner blocks is what it should be.
-func (s shape) rebuild(f Function, root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
-	sums := make([]byte, 0, len(leaves)*sumSize)
+func (s Shape) rebuild(f Function, root cid.Cid, leaves []cid.Cid, size int64) (*Layout, []blocks.Block, error) {
+	sums := make([]byte, 0, len(leaves)*SumSize)
 	for _, c := range leaves {
 		sums = append(sums, c.Hash()[2:]...) // behind function and length, a byte each
 	}
-	l, inner, err := s.build(f, sums, size)
+	l, inner, err := s.Build(f, sums, size)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !l.Root.Equals(root) {
 		return nil, nil, fmt.Errorf("its leaves make %s: %w", l.Root, ErrBadDAG)
 	}
-	if empty := f.sum(nil); size == 0 && string(l.sums) != string(empty[:]) {
+	if empty := f.Sum(nil); size == 0 && string(l.sums) != string(empty[:]) {
 		return nil, nil, fmt.Errorf("not the empty blob: %w", ErrBadDAG)
 	}
 	return l, inner, nil
 }
 
 // widths gives the number of blocks on each level below the root, top down.
-func (s shape) widths(size int64) []int {
+func (s Shape) widths(size int64) []int {
 	var widths []int
-	for n := s.leaves(size); n > 1; n = (n + s.links - 1) / s.links {
+	for n := s.Leaves(size); n > 1; n = (n + s.Links - 1) / s.Links {
 		widths = append([]int{n}, widths...)
 	}
 	return widths
 }
 
 // children fetches one level and returns the links in it, which must be width.
-func (s shape) children(ctx context.Context, level []cid.Cid, width int, get getBlock) ([]cid.Cid, error) {
+func (s Shape) children(ctx context.Context, level []cid.Cid, width int, get getBlock) ([]cid.Cid, error) {
 	below := make([]cid.Cid, width)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelGets)
@@ -102,7 +102,7 @@ func (s shape) children(ctx context.Context, level []cid.Cid, width int, get get
 		if ctx.Err() != nil {
 			break
 		}
-		part := below[i*s.links : min((i+1)*s.links, width)]
+		part := below[i*s.Links : min((i+1)*s.Links, width)]
 		g.Go(func() error {
 			links, err := fetchLinks(ctx, c, get)
 			if err == nil && len(links) != len(part) {
@@ -129,13 +129,14 @@ func fetchLinks(ctx context.Context, c cid.Cid, get getBlock) ([]*ipld.Link, err
 	if err != nil {
 		return nil, fmt.Errorf("inner block %s: %w", c, err)
 	}
-	if len(data) > maxInner || !matches(c, data) {
+	if len(data) > maxInner || !Matches(c, data) {
 		return nil, fmt.Errorf("inner block %s: %d bytes that do not match: %w", c, len(data), ErrBadDAG)
 	}
-	return parseLinks(c, data)
+	return ParseLinks(c, data)
 }
 
-func parseLinks(c cid.Cid, data []byte) ([]*ipld.Link, error) {
+// ParseLinks reads the links of an inner block, whose bytes the caller has verified.
+func ParseLinks(c cid.Cid, data []byte) ([]*ipld.Link, error) {
 	node, err := merkledag.DecodeProtobuf(data)
 	if err != nil {
 		return nil, fmt.Errorf("inner block %s: %w: %w", c, ErrBadDAG, err)
@@ -143,8 +144,8 @@ func parseLinks(c cid.Cid, data []byte) ([]*ipld.Link, error) {
 	return node.Links(), nil
 }
 
-// matches reports whether data is the block that c names.
-func matches(c cid.Cid, data []byte) bool {
+// Matches reports whether data is the block that c names.
+func Matches(c cid.Cid, data []byte) bool {
 	got, err := c.Prefix().Sum(data)
 	return err == nil && got.Equals(c)
 }

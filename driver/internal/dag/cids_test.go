@@ -1,4 +1,4 @@
-package blob
+package dag
 
 import (
 	"bytes"
@@ -7,11 +7,13 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag/dagtest"
 )
 
 func TestIdentity(t *testing.T) {
 	for _, size := range []int{0, 1, 71, InlineSize} {
-		content := random(1, size)
+		content := dagtest.Counted(size)
 		c, ok := Identity(content)
 		require.True(t, ok)
 		again, err := cid.Decode(c.String())
@@ -27,7 +29,7 @@ func TestIdentity(t *testing.T) {
 func TestInlineBytesRefuses(t *testing.T) {
 	long, err := multihash.Sum(make([]byte, InlineSize+1), multihash.IDENTITY, -1)
 	require.NoError(t, err)
-	for _, c := range []cid.Cid{cid.Undef, SHA2.leafCID(make([]byte, sumSize)), cid.NewCidV1(cid.Raw, long)} {
+	for _, c := range []cid.Cid{cid.Undef, SHA2.LeafCID(make([]byte, SumSize)), cid.NewCidV1(cid.Raw, long)} {
 		_, ok := InlineBytes(c)
 		require.False(t, ok)
 	}

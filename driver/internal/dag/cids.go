@@ -1,4 +1,4 @@
-package blob
+package dag
 
 import (
 	"github.com/ipfs/go-cid"

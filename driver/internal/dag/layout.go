@@ -1,4 +1,4 @@
-package blob
+package dag
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ const (
 )
 
 // Layout says where each leaf of one blob lies and what its CID is. A blob has
-// at least one leaf: that of an empty blob has no bytes. Layouts do not change and
+// at least one Leaf: that of an empty blob has no bytes. Layouts do not change and
 // are safe for concurrent use; they take 32 bytes of memory a leaf.
 type Layout struct {
 	Root     cid.Cid
@@ -31,48 +31,59 @@ type Layout struct {
 }
 
 // Leaves is the number of leaves.
-func (l *Layout) Leaves() int { return len(l.sums) / sumSize }
+func (l *Layout) Leaves() int { return len(l.sums) / SumSize }
 
 // LeavesOf is the number of leaves of a blob of that size in bytes.
-func LeavesOf(size int64) int { return profile().leaves(size) }
+func LeavesOf(size int64) int { return Profile().Leaves(size) }
 
 // Leaf gives the CID of leaf i, counted from 0, and its place in the blob in bytes.
 // It panics when there is no such leaf.
 func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {
-	offset, length = l.span(i)
-	return l.function.leafCID(l.sum(i)), offset, length
+	offset, length = l.Span(i)
+	return l.function.LeafCID(l.sum(i)), offset, length
 }
 
 // Matches reports whether data are the bytes of leaf i, counted from 0. It panics when
 // there is no such leaf.
 func (l *Layout) Matches(i int, data []byte) bool {
-	_, length := l.span(i)
-	return int64(len(data)) == length && isLeaf(l, i, data)
+	_, length := l.Span(i)
+	if int64(len(data)) != length {
+		return false
+	}
+	sum := l.function.Sum(data)
+	return string(sum[:]) == string(l.sum(i))
 }
 
-func (l *Layout) sum(i int) []byte { return l.sums[i*sumSize : (i+1)*sumSize] }
+func (l *Layout) sum(i int) []byte { return l.sums[i*SumSize : (i+1)*SumSize] }
 
-func (l *Layout) span(i int) (offset, length int64) {
-	offset = int64(i) * l.LeafSize
-	return offset, min(l.LeafSize, l.Size-offset)
+// Span is where leaf i lies in the blob, in bytes.
+func (l *Layout) Span(i int) (offset, length int64) { return span(i, l.LeafSize, l.Size) }
+
+func span(i int, leaf, size int64) (offset, length int64) {
+	offset = int64(i) * leaf
+	return offset, min(leaf, size-offset)
 }
 
-// shape is what determines a DAG beside the bytes. Tests use small shapes.
-type shape struct {
-	leaf  int64 // bytes
-	links int
+// Shape is what determines a DAG beside the bytes and the hash function.
+type Shape struct {
+	Leaf  int64 // bytes
+	Links int   // of an inner block, at most
 }
 
-func profile() shape { return shape{leaf: LeafSize, links: maxLinks} }
+// Profile is the shape of all blobs; tests use smaller ones.
+func Profile() Shape { return Shape{Leaf: LeafSize, Links: maxLinks} }
 
-// leaves is the number of leaves of a blob; an empty one has one, too.
-func (s shape) leaves(size int64) int {
-	return int(max(1, (size+s.leaf-1)/s.leaf))
+// Span is where leaf i of a blob of that size lies, in bytes.
+func (s Shape) Span(i int, size int64) (offset, length int64) { return span(i, s.Leaf, size) }
+
+// Leaves is the number of leaves of a blob; an empty one has one, too.
+func (s Shape) Leaves(size int64) int {
+	return int(max(1, (size+s.Leaf-1)/s.Leaf))
 }
 
-// check reports whether a blob of that size can be laid out.
-func (s shape) check(size int64) error {
-	if limit := s.leaf * int64(s.links) * int64(s.links); size < 0 || size > limit {
+// Check reports whether a blob of that size can be laid out.
+func (s Shape) Check(size int64) error {
+	if limit := s.Leaf * int64(s.Links) * int64(s.Links); size < 0 || size > limit {
 		return fmt.Errorf("size %d is not between 0 and %d: %w", size, limit, ErrBadDAG)
 	}
 	return nil
@@ -85,15 +96,15 @@ type subtree struct {
 	total uint64 // of all blocks, as Tsize counts them
 }
 
-// build lays the DAG over the leaves with these sums of f. All leaves have the same
+// Build lays the DAG over the leaves with these sums of f. All leaves have the same
 // depth, and every inner block but the last of its level is full: that is what
-// boxo's balanced layout gives.
-func (s shape) build(f Function, sums []byte, size int64) (*Layout, []blocks.Block, error) {
-	if err := s.check(size); err != nil {
+// boxo's balanced layout gives. It returns the inner blocks too, the root first.
+func (s Shape) Build(f Function, sums []byte, size int64) (*Layout, []blocks.Block, error) {
+	if err := s.Check(size); err != nil {
 		return nil, nil, err
 	}
-	l := &Layout{Size: size, LeafSize: s.leaf, function: f, sums: sums}
-	if l.Leaves() != s.leaves(size) {
+	l := &Layout{Size: size, LeafSize: s.Leaf, function: f, sums: sums}
+	if l.Leaves() != s.Leaves(size) {
 		return nil, nil, fmt.Errorf("%d leaves for %d bytes: %w", l.Leaves(), size, ErrBadDAG)
 	}
 	level := make([]subtree, l.Leaves())
@@ -114,11 +125,11 @@ func (s shape) build(f Function, sums []byte, size int64) (*Layout, []blocks.Blo
 }
 
 // parents makes the level above.
-func (s shape) parents(f Function, level []subtree) ([]subtree, []blocks.Block, error) {
+func (s Shape) parents(f Function, level []subtree) ([]subtree, []blocks.Block, error) {
 	var above []subtree
 	var made []blocks.Block
 	for len(level) > 0 {
-		n := min(s.links, len(level))
+		n := min(s.Links, len(level))
 		block, tree, err := parent(f, level[:n])
 		if err != nil {
 			return nil, nil, err

@@ -1,4 +1,4 @@
-package blob
+package dag
 
 import (
 	"fmt"
@@ -23,7 +23,11 @@ const (
 	BLAKE3 Function = multihash.BLAKE3
 )
 
-const sumSize = sha256.Size
+// SumSize is the bytes of each function's sums.
+const SumSize = sha256.Size
+
+// Functions are all functions with which blobs can be named.
+func Functions() []Function { return []Function{SHA2, BLAKE3} }
 
 var functionNames = map[Function]string{SHA2: "sha2-256", BLAKE3: "blake3"}
 
@@ -46,16 +50,16 @@ func (f Function) String() string {
 	return fmt.Sprintf("function 0x%x", uint64(f))
 }
 
-// sum hashes a whole leaf. Any other function than BLAKE3 is taken for SHA2.
-func (f Function) sum(b []byte) [sumSize]byte {
+// Sum hashes a whole leaf. Any other function than BLAKE3 is taken for SHA2.
+func (f Function) Sum(b []byte) [SumSize]byte {
 	if f == BLAKE3 {
 		return blake3.Sum256(b)
 	}
 	return sha256.Sum256(b)
 }
 
-// new returns a hash for bytes that come piece by piece.
-func (f Function) new() hash.Hash {
+// New returns a hash for bytes that come piece by piece.
+func (f Function) New() hash.Hash {
 	if f == BLAKE3 {
 		return blake3.New()
 	}
@@ -64,13 +68,13 @@ func (f Function) new() hash.Hash {
 
 // prefix is a block's CID without its sum.
 func (f Function) prefix(codec uint64) cid.Prefix {
-	return cid.Prefix{Version: 1, Codec: codec, MhType: uint64(f), MhLength: sumSize}
+	return cid.Prefix{Version: 1, Codec: codec, MhType: uint64(f), MhLength: SumSize}
 }
 
-// leafCID is the CIDv1 of a raw block with that sum.
-func (f Function) leafCID(sum []byte) cid.Cid {
-	mh := make([]byte, 0, 2+sumSize)
-	mh = append(mh, byte(f), sumSize) // both are one byte as varints
+// LeafCID is the CIDv1 of a raw block with that sum.
+func (f Function) LeafCID(sum []byte) cid.Cid {
+	mh := make([]byte, 0, 2+SumSize)
+	mh = append(mh, byte(f), SumSize) // both are one byte as varints
 	return cid.NewCidV1(cid.Raw, append(mh, sum...))
 }
 
@@ -80,12 +84,12 @@ func FunctionOf(c cid.Cid) (Function, bool) {
 	if !c.Defined() {
 		return 0, false
 	}
-	return functionOf(c, c.Prefix().Codec)
+	return FunctionOfBlock(c, c.Prefix().Codec)
 }
 
-// functionOf is the function with which a block of this store was named; false when c is no
+// FunctionOfBlock is the function with which a block of this store was named; false when c is no
 // such block's CID.
-func functionOf(c cid.Cid, codec uint64) (Function, bool) {
+func FunctionOfBlock(c cid.Cid, codec uint64) (Function, bool) {
 	if !c.Defined() {
 		return 0, false
 	}
