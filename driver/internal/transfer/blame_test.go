@@ -9,6 +9,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
 // TestAMemberIsNamedOnce in a message, however many functions its failure passed.
@@ -36,4 +38,15 @@ func TestAMemberIsNamedOnce(t *testing.T) {
 	failed.Asked, failed.Cause = many, blame(many[len(many)-1], errGone)
 	require.Contains(t, failed.Error(), failed.Cause.Error(), "one that is not among those named is named with its failure")
 	require.Contains(t, failed.Error(), fmt.Sprintf("and %d more", maxNamed))
+}
+
+// TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
+func TestWrongBytesStayTheCause(t *testing.T) {
+	for _, after := range []error{errGone, errSilent, errSlow} {
+		j := &job{}
+		j.noteFailure(blame("liar", errSilent))
+		j.noteFailure(blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
+		j.noteFailure(blame("liar", after))
+		require.ErrorIs(t, j.last, blob.ErrBadLeaf)
+	}
 }

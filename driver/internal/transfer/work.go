@@ -157,13 +157,13 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 	j.changed.raise()
 }
 
-// noteFailure keeps how a holder failed for the error of the whole transfer. A holder that
-// hears that its copy is damaged sets it aside, and no longer has it: the damage is the
-// cause.
+// noteFailure keeps how a holder failed for the error of the whole transfer. Wrong bytes say
+// more than what comes after them: a holder that hears that its copy is damaged sets it
+// aside, no longer has it, and may be too busy with that to answer.
 func (j *job) noteFailure(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !errors.Is(j.last, errLied) || !errors.Is(err, errGone) {
+	if !errors.Is(j.last, errLied) || errors.Is(err, errLied) {
 		j.last = err
 	}
 }
