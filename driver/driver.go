@@ -86,7 +86,7 @@ func (s *store) catchUp(ctx context.Context) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
 	}
-	wait, cancel, ok := s.waits.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
+	wait, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.params.SyncTimeout)
 	if !ok {
 		return nil
 	}

@@ -116,7 +116,7 @@ func (r *rooms) awaitPhase(ctx context.Context, enough <-chan struct{}) error {
 	if r.phase() != joining {
 		return nil
 	}
-	wait, cancel, ok := r.waits.begin(ctx, requestOf(ctx).key, r.params.SyncTimeout)
+	wait, cancel, ok := r.waits.begin(ctx, requestKeyOf(ctx), r.params.SyncTimeout)
 	if ok {
 		defer cancel()
 	} else {

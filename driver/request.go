@@ -17,12 +17,11 @@ import (
 type request struct {
 	method   string
 	manifest bool  // /v2/<name>/manifests/<reference>
-	tag      bool  // that reference is a tag
+	tag      bool  // that reference is a tag, in a PUT
 	upload   bool  // /v2/<name>/blobs/uploads/<uuid>
 	mount    bool  // POST of an upload that names a blob to mount
 	blob     bool  // /v2/<name>/blobs/<digest>
-	length   int64 // of the body in bytes; -1: not known
-	key      requestKey
+	length   int64 // of an upload's body in bytes; -1: not known
 }
 
 // requestKey tells one request from the others.
@@ -31,31 +30,40 @@ type requestKey struct {
 	started time.Time
 }
 
-// requestOf reads the values distribution puts into every request's context.
+// requestOf reads the values distribution puts into every request's context. It is called
+// often, and a value lies behind many contexts: it reads those alone that matter to the
+// method.
 func requestOf(ctx context.Context) request {
 	var r request
 	r.method, _ = ctx.Value("http.request.method").(string)
 	if r.method == "" {
 		return r
 	}
-	has := func(key string) bool {
+	value := func(key string) string {
 		v, _ := ctx.Value(key).(string)
-		return v != ""
+		return v
 	}
-	if reference, _ := ctx.Value("vars.reference").(string); reference != "" {
+	if reference := value("vars.reference"); reference != "" {
 		r.manifest = true
-		r.tag = digest.Digest(reference).Validate() != nil
+		r.tag = r.method == http.MethodPut && digest.Digest(reference).Validate() != nil
+		return r
 	}
-	r.upload = has("vars.uuid")
-	r.blob = has("vars.digest") && !r.upload
-	uri, _ := ctx.Value("http.request.uri").(string)
-	r.mount = r.method == http.MethodPost && strings.Contains(uri, "mount=")
-	if req, ok := ctx.Value("http.request").(*http.Request); ok {
-		r.length = req.ContentLength
+	r.upload = value("vars.uuid") != ""
+	r.blob = !r.upload && value("vars.digest") != ""
+	r.mount = r.method == http.MethodPost && strings.Contains(value("http.request.uri"), "mount=")
+	if r.upload {
+		if req, ok := ctx.Value("http.request").(*http.Request); ok {
+			r.length = req.ContentLength
+		}
 	}
-	r.key.id, _ = ctx.Value("http.request.id").(string)
-	r.key.started, _ = ctx.Value("http.request.startedat").(time.Time)
 	return r
+}
+
+// requestKeyOf is the key of ctx's request; empty outside a request.
+func requestKeyOf(ctx context.Context) (key requestKey) {
+	key.id, _ = ctx.Value("http.request.id").(string)
+	key.started, _ = ctx.Value("http.request.startedat").(time.Time)
+	return key
 }
 
 // asksOnMiss reports whether a miss at path asks the members: in requests of manifests and

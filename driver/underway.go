@@ -100,7 +100,7 @@ type requests struct {
 // underway returns what is remembered of ctx's request. Outside a request, in one whose end
 // would not be noticed, and in one that has ended, nothing is remembered between two calls.
 func (q *requests) underway(ctx context.Context) *underway {
-	key := requestOf(ctx).key
+	key := requestKeyOf(ctx)
 	ctx = lifetime(ctx)
 	if key == (requestKey{}) || ctx.Done() == nil {
 		return &underway{over: true}

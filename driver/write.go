@@ -126,7 +126,7 @@ func (s *store) catchUpFirst(ctx context.Context) error {
 	if err := s.awaitPhase(ctx, s.paths.Told()); err != nil {
 		return err
 	}
-	ctx, cancel, ok := s.waits.begin(ctx, requestOf(ctx).key, s.params.SyncTimeout)
+	ctx, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.params.SyncTimeout)
 	if !ok {
 		return nil
 	}
