@@ -97,5 +97,6 @@ func isVanished(err error) bool {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Detail
 	}
-	return errors.Is(err, fs.ErrNotExist)
+	// os.MkdirAll reports that a directory exists when that was pruned before it looked again.
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
 }
