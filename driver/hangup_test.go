@@ -79,7 +79,8 @@ func TestAHungUpPushLeavesItsTag(t *testing.T) {
 	}
 }
 
-// TestALinkAfterItsClientHungUp is never written without its bytes.
+// TestALinkAfterItsClientHungUp is never written without its bytes, nor they without it, and
+// the upload is as it was.
 func TestALinkAfterItsClientHungUp(t *testing.T) {
 	t.Parallel()
 	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
@@ -98,8 +99,8 @@ func TestALinkAfterItsClientHungUp(t *testing.T) {
 			t.Error("a link was acknowledged")
 		}
 		put(t, m, "/other", "x") // what was on its way into the map is in it
-		if !missing(m, linkPath(d)) {
-			t.Error("a link without bytes")
+		if !missing(m, linkPath(d)) || !missing(m, blobPath(d)) {
+			t.Error("a link without bytes, or bytes without a link")
 		}
 		must(t, m.Delete(t.Context(), path.Dir(uploadData)))
 	}

@@ -98,28 +98,6 @@ func TestALinkThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestARequestThatEndsBeforeItsLink gives the upload back, too.
-func TestARequestThatEndsBeforeItsLink(t *testing.T) {
-	t.Parallel()
-	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
-	content := randomBytes(t, 100_000)
-	d := digest.FromBytes(content)
-	stageUpload(t, m, content)
-	ctx, cancel := endOfUpload(t)
-	must(t, m.Move(ctx, uploadData, blobPath(d)))
-	cancel()
-	drivertest.Await(t, "the upload is back", func() bool {
-		_, err := m.Stat(t.Context(), uploadData)
-		return err == nil
-	})
-	if err := m.PutContent(ctx, linkPath(d), []byte(d)); err == nil || !missing(m, linkPath(d)) {
-		t.Errorf("a link without its bytes: %v", err)
-	}
-	if !missing(m, blobPath(d)) {
-		t.Error("bytes without a link")
-	}
-}
-
 // TestWhatIsHeldIsToldToTheAnswer, until it is written; what is given up, for good.
 func TestWhatIsHeldIsToldToTheAnswer(t *testing.T) {
 	t.Parallel()

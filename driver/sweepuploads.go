@@ -24,8 +24,9 @@ const (
 )
 
 // uploadSweeper removes uploads that nobody goes on with, what writers of shared paths left
-// staged, and what the registry leaves of canceled uploads: it writes a hash state after it deleted the upload, and its own
-// purge then never finds the date the upload began (distribution issue 4524).
+// staged, and what distribution leaves of canceled uploads: it writes a hash state after it
+// deleted the upload, and its own purge then never finds the date on which the upload began
+// (distribution issue 4524).
 //
 // It measures for how long an upload lies idle by the time that this process ran, because
 // the clock may be set by days while a client is uploading. The times of files count only

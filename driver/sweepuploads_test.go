@@ -11,6 +11,19 @@ import (
 
 const someUploads = "/docker/registry/v2/repositories/a/b/_uploads/"
 
+// newOffline opens a registry that joins nobody.
+func newOffline(t *testing.T) *Driver {
+	t.Helper()
+	p := DefaultParameters()
+	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
+	d, err := New(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
 // age has all of an upload last touched so long ago.
 func age(t *testing.T, dir string, by time.Duration) {
 	t.Helper()
@@ -26,13 +39,7 @@ func age(t *testing.T, dir string, by time.Duration) {
 // TestIdleUploadsAreSwept, with or without the date that they began, but none that is
 // written or was touched lately, and nothing is left of them.
 func TestIdleUploadsAreSwept(t *testing.T) {
-	p := DefaultParameters()
-	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
-	d, err := New(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.Close() }()
+	d := newOffline(t)
 	ctx := t.Context()
 	for name, files := range map[string][]string{
 		"leftover": {"/hashstates/sha256/0"},
@@ -101,13 +108,7 @@ func sweepAfter(t *testing.T, s *uploadSweeper, ran time.Duration) {
 // TestAClockThatIsSetRemovesNoUpload, in either direction: an upload goes a day after its
 // last byte, by the time that the registry ran.
 func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
-	p := DefaultParameters()
-	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
-	d, err := New(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.Close() }()
+	d := newOffline(t)
 	const days = 72 * time.Hour
 	data := someUploads + "u/data"
 	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
@@ -140,13 +141,7 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 
 // TestStagedBytesOfASharedPathAreSwept with what is known of them, unless a writer is open.
 func TestStagedBytesOfASharedPathAreSwept(t *testing.T) {
-	p := DefaultParameters()
-	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
-	d, err := New(t.Context(), p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.Close() }()
+	d := newOffline(t)
 	for name, ends := range map[string]bool{"left": true, "open": false} {
 		w, err := d.Writer(t.Context(), "/docker/registry/v2/"+name, false)
 		if err == nil {

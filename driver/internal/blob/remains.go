@@ -22,7 +22,7 @@ type Remains struct {
 }
 
 // Has reports whether leaf i is right.
-func (r Remains) Has(i int) bool { return i >= 0 && i/8 < len(r.Right) && bitset.Set(r.Right).Has(i) }
+func (r Remains) Has(i int) bool { return bitset.Set(r.Right).Has(i) }
 
 // Remains returns what is right of a blob that was set aside, so that it can be given to
 // others; false when there is nothing. Nothing is hashed by this call.
