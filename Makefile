@@ -1,6 +1,7 @@
 # Every target below needs Go; where one needs more, its line says so.
 GO ?= go
 BIN := bin/registry
+CHANGIE := $(GO) tool -modfile=tools/go.mod changie
 
 .PHONY: help
 help: ## list the targets
@@ -31,10 +32,21 @@ test-clocks: ## members whose clocks are off by years; builds all of the registr
 	$(GO) test -run TestClocks -count=1 -timeout 15m ./cmd/registry
 
 .PHONY: lint
-lint: ## formatting, vet, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
+lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(CHANGIE) batch --dry-run minor >/dev/null
+	$(CHANGIE) merge --dry-run | diff CHANGELOG.md -
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+.PHONY: changelog
+changelog: ## show what the next release changes, from changelog/unreleased
+	@$(CHANGIE) batch --dry-run minor
+
+.PHONY: release
+release: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3
+	$(CHANGIE) batch $(VERSION)
+	$(CHANGIE) merge
 
 .PHONY: deps
 deps: ## Debian packages for test-clients; needs root
