@@ -1,0 +1,161 @@
+package schedule
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+)
+
+// maxAhead is how many leaves may have been asked for and not have arrived; leaves that
+// readers wait for come on top, two at a time. So no more than 64 MiB are on their way,
+// however large the windows.
+const maxAhead = 60
+
+// Now is the present, as far as a plan does not know it.
+type Now struct {
+	Time   time.Time
+	Absent bitset.Set // the leaves that are not here; Next changes it
+	Begun  bool       // a leaf has come since the transfer began
+}
+
+// view is everything on which the choice of a run is based.
+type view struct {
+	grace  time.Duration
+	now    time.Time
+	leaves int
+	absent bitset.Set // missing, and not claimed
+	lent   int        // leaves that are on their way
+	runs   []*Run
+	read   []*Reader
+	start  int // where to begin when there is no reader
+	first  bool
+	offers []*offer
+	others []peer.ID
+	spread bitset.Set // what registries in mid-transfer have
+	rank   func(leaf int) int
+	idle   time.Duration // since no leaf is left for which we are first in line
+	yield  time.Duration // how long each in line before us has for a leaf
+}
+
+// choice is leaves to fetch from a holder.
+type choice struct {
+	of       *offer
+	from, to int
+	over     *Run // whose end it takes, or whose only leaf it fetches too
+}
+
+// Next chooses a run, claims it, and takes its holder; nil when there is nothing to do now.
+// An urgent one is of leaves that a reader waits for.
+func (p *Plan) Next(now Now, r *Roster, urgent bool) *Run {
+	v := p.view(now, r)
+	c := v.urgent()
+	if c == nil && !urgent {
+		c = v.steady()
+	}
+	if c == nil && !urgent {
+		c = v.overtaking()
+	}
+	if c == nil {
+		return nil
+	}
+	n := &Run{
+		First: c.from, From: c.from, To: c.to, Holder: c.of.id, Relayed: c.of.spared, Began: v.now, Last: v.now,
+	}
+	switch o := c.over; {
+	case o == nil:
+	case o.From == c.from:
+		o.twice, n.twice, n.To = true, true, n.From+1
+	default:
+		o.To = c.from
+	}
+	p.Claim(n)
+	r.Take(n.Holder)
+	return n
+}
+
+// view gathers the present state.
+func (p *Plan) view(now Now, r *Roster) *view {
+	v := &view{
+		grace: p.timing.Grace, now: now.Time, leaves: p.leaves, absent: now.Absent,
+		runs: p.runs, read: p.readers, first: !now.Begun, yield: p.timing.Yield,
+	}
+	for i := range v.absent {
+		v.absent[i] &^= p.unseen[i]
+	}
+	for _, r := range p.runs {
+		v.lent += r.To - r.From
+		for i := r.From; i < r.To; i++ {
+			v.absent.Drop(i)
+		}
+	}
+	v.offers, v.others = r.offers(v.now)
+	v.spread = bitset.New(v.leaves)
+	for _, o := range v.offers {
+		if !o.whole {
+			v.spread.Merge(o.some)
+		}
+	}
+	v.offers = few(v.offers)
+	p.order.among(v.others)
+	v.rank, v.start = p.order.rank, p.order.start()
+	if _, own := v.nearest(v.own); own || len(v.others) == 0 || p.unowned.IsZero() {
+		p.unowned = v.now
+	}
+	v.idle = v.now.Sub(p.unowned)
+	for _, o := range v.offers {
+		if o.spared && o.rate > 0 {
+			v.yield = max(v.yield, 2*leafTime(o.rate, 0))
+		}
+	}
+	return v
+}
+
+// own chooses leaves for which this registry is first in line.
+func (v *view) own(leaf int) bool { return !v.spread.Has(leaf) && v.rank(leaf) == 0 }
+
+// extend returns where a run ends that begins at from.
+func (v *view) extend(from int, o *offer, most int) (to int) {
+	to = from + 1
+	for to < v.leaves && to-from < most && v.absent.Has(to) && o.has(to) && (!o.spared || v.own(to)) {
+		to++
+	}
+	return to
+}
+
+// nearest is the first such leaf that is missing, counted from where readers are.
+func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
+	ahead := v.leaves
+	for _, place := range v.places() {
+		for d := range ahead {
+			if i := (place + d) % v.leaves; v.absent.Has(i) && is(i) {
+				leaf, ahead, ok = i, d, true
+				break
+			}
+		}
+	}
+	return leaf, ok
+}
+
+// farthest is the last such leaf before where a reader is.
+func (v *view) farthest(is func(int) bool) (leaf int, ok bool) {
+	place := v.places()[0]
+	for d := range v.leaves {
+		if i := (place + v.leaves - 1 - d) % v.leaves; v.absent.Has(i) && is(i) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (v *view) places() []int {
+	if len(v.read) == 0 {
+		return []int{v.start}
+	}
+	var places []int
+	for _, r := range v.read {
+		places = append(places, r.leaf)
+	}
+	return places
+}

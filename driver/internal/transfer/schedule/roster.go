@@ -1,0 +1,298 @@
+package schedule
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+)
+
+// AnyLeaf stands for the inner blocks, which every holder has.
+const AnyLeaf = -1
+
+// Timing is how long a schedule waits for what.
+type Timing struct {
+	Grace   time.Duration // for a leaf, while no holder's speed is known
+	Yield   time.Duration // for another registry to fetch what it is first in line for
+	Retry   time.Duration // a holder rests that failed once; twice as long each further time
+	Backoff time.Duration // the longest such rest
+	Stall   time.Duration // a leaf that takes longer is hopeless
+}
+
+// Roster is the holders of the blob of one transfer. It is for one goroutine at a time.
+type Roster struct {
+	timing Timing
+	dice   *rand.Rand
+	by     map[peer.ID]*holder
+}
+
+type holder struct {
+	whole    bool
+	guessed  bool       // it did not say that its copy is whole
+	fed      bool       // it fetched the blob at the same time as this registry
+	some     bitset.Set // when not whole
+	damaged  bool       // when not whole: it is not fetching the rest
+	busy     int        // streams in use
+	failures int        // since it last delivered
+	until    time.Time
+	rate     float64 // bytes a second of one stream; 0: unknown
+}
+
+// NewRoster makes an empty roster. The dice spread requests over holders that are alike.
+func NewRoster(t Timing, dice *rand.Rand) *Roster {
+	return &Roster{timing: t, dice: dice, by: map[peer.ID]*holder{}}
+}
+
+func (h *holder) has(leaf int) bool {
+	return h.whole || leaf == AnyLeaf && h.some.Count() > 0 || h.some.Has(leaf)
+}
+
+func (h *holder) rests(now time.Time) bool { return now.Before(h.until) }
+
+// usable reports whether the holder can be asked for something now.
+func (h *holder) usable(now time.Time) bool { return !h.rests(now) && h.has(AnyLeaf) }
+
+// Part is what a member has of a blob that it does not hold whole.
+type Part struct {
+	Leaves  bitset.Set
+	Damaged bool // no more of it will come by itself
+}
+
+// Add notes what a member has just said it has: the whole blob when some is nil; it need not
+// rest any more. A member that has only some of it is fetching it, unless its copy is
+// damaged.
+func (r *Roster) Add(id peer.ID, some *Part) {
+	h := r.holder(id)
+	h.whole, h.some, h.damaged = some == nil, nil, false
+	h.until, h.guessed = time.Time{}, false
+	if some != nil {
+		h.some, h.damaged = some.Leaves, some.Damaged
+		h.fed = h.fed || !h.damaged
+	}
+}
+
+// holder is the entry of a member, a new one perhaps.
+func (r *Roster) holder(id peer.ID) *holder {
+	h := r.by[id]
+	if h == nil {
+		h = &holder{}
+		r.by[id] = h
+	}
+	return h
+}
+
+// Meet notes a member that says it is fetching the blob, too.
+func (r *Roster) Meet(id peer.ID) {
+	if h := r.holder(id); !h.whole || h.guessed {
+		h.whole, h.guessed, h.damaged, h.fed = false, false, false, true
+	}
+}
+
+// Guess treats a member as a holder until it answers.
+func (r *Roster) Guess(id peer.ID) {
+	if r.by[id] == nil {
+		r.by[id] = &holder{whole: true, guessed: true}
+	}
+}
+
+// Pick takes the holder of a leaf with the fewest streams in use, but none of those
+// named. Give it back with Done or Free.
+func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok bool) {
+	var best *holder
+	for _, other := range r.ids() {
+		h := r.by[other]
+		if h.rests(now) || !h.has(leaf) || slices.Contains(but, other) {
+			continue
+		}
+		if best == nil || h.better(best) {
+			id, best = other, h
+		}
+	}
+	if best == nil {
+		return "", false
+	}
+	best.busy++
+	return id, true
+}
+
+// Take is Pick for a holder that is known.
+func (r *Roster) Take(id peer.ID) {
+	if h := r.by[id]; h != nil {
+		h.busy++
+	}
+}
+
+func (h *holder) better(than *holder) bool {
+	if h.failures != than.failures {
+		return h.failures < than.failures
+	}
+	return h.busy < than.busy
+}
+
+// Free gives back a holder that was not used.
+func (r *Roster) Free(id peer.ID) {
+	if h := r.by[id]; h != nil {
+		h.busy = max(0, h.busy-1)
+	}
+}
+
+// Failed reports whether a member failed when it was last asked.
+func (r *Roster) Failed(id peer.ID) bool {
+	h := r.by[id]
+	return h != nil && h.failures > 0
+}
+
+// Holds reports whether a member has the whole blob.
+func (r *Roster) Holds(id peer.ID) bool {
+	h := r.by[id]
+	return h != nil && h.whole
+}
+
+// Outcome is how a holder answered.
+type Outcome int
+
+// Outcomes.
+const (
+	Delivered Outcome = iota // what was asked of it, or it was told to stop
+	Gone                     // it does not have it, or not yet
+	Lied                     // wrong bytes
+	Broke                    // anything else: silence, slowness, a broken connection
+)
+
+// Done gives a holder back. One that broke rests, longer each time; one that no longer has
+// the blob, or lied, is dropped.
+func (r *Roster) Done(now time.Time, id peer.ID, how Outcome) {
+	h := r.by[id]
+	if h == nil {
+		return
+	}
+	h.busy = max(0, h.busy-1)
+	switch {
+	case how == Delivered:
+		h.failures = 0
+	case how == Gone && !h.whole:
+		h.some = nil // until it says again what it has
+	case how == Gone, how == Lied:
+		delete(r.by, id)
+	default:
+		h.fail(now, r.timing)
+	}
+}
+
+func (h *holder) fail(now time.Time, t Timing) {
+	h.failures++
+	h.until = now.Add(min(t.Retry<<min(h.failures-1, 8), t.Backoff))
+}
+
+// Measured notes what one stream of a holder carried.
+func (r *Roster) Measured(id peer.ID, bytes int64, took time.Duration) {
+	h := r.by[id]
+	if h == nil || took <= 0 || bytes < dag.LeafSize/4 {
+		return
+	}
+	rate := float64(bytes) / took.Seconds()
+	if h.rate > 0 {
+		rate = (rate + h.rate) / 2
+	}
+	h.rate = rate
+}
+
+// Heard notes the answer of a registry in mid-transfer that was asked which leaves it has, of
+// as many as the blob has; have counts when it Delivered.
+func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, leaves int) {
+	h := r.by[id]
+	if h == nil {
+		return
+	}
+	switch how {
+	case Gone, Lied:
+		delete(r.by, id)
+	case Broke:
+		h.fail(now, r.timing)
+	case Delivered:
+		h.some, h.whole = have, have.Count() == leaves
+		h.damaged = h.damaged && !h.whole
+	}
+}
+
+// Fetchers returns at most `most` registries in mid-transfer, in any order.
+func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
+	ids = slices.DeleteFunc(r.ids(), func(id peer.ID) bool { return r.by[id].whole || r.by[id].rests(now) })
+	return ids[:min(most, len(ids))]
+}
+
+// Streams is how many ranges to receive at once: some, or one a holder.
+func (r *Roster) Streams(now time.Time) int {
+	n := 0
+	for _, h := range r.by {
+		if h.usable(now) {
+			n++
+		}
+	}
+	return min(max(n, streams), MaxStreams)
+}
+
+// Enough reports whether a member that has the whole blob can be asked now.
+func (r *Roster) Enough(now time.Time) bool {
+	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests(now) })
+}
+
+// Empty reports whether no member is known that has any of the blob, or had some when it
+// was last reached. A damaged copy counts only when it has one of the absent leaves, which
+// are nil when they are not known yet.
+func (r *Roster) Empty(absent bitset.Set) bool {
+	return !r.any(func(h *holder) bool {
+		return h.has(AnyLeaf) && !h.guessed && (!h.damaged || absent == nil || h.some.Meets(absent))
+	})
+}
+
+// Damaged reports whether a member has only what is right of a damaged copy.
+func (r *Roster) Damaged(id peer.ID) bool {
+	h := r.by[id]
+	return h != nil && h.damaged
+}
+
+// Torn reports whether only damaged copies are known, of which it is not sure that they
+// make a whole one.
+func (r *Roster) Torn() bool {
+	return r.any(func(h *holder) bool { return h.damaged }) &&
+		!r.any(func(h *holder) bool { return !h.damaged && h.has(AnyLeaf) })
+}
+
+// Faster reports whether another holder that could be asked for a leaf now sends twice as
+// many bytes a second, or, if the leaf would take longer than the whole transfer may stall,
+// is of unknown speed.
+func (r *Roster) Faster(now time.Time, than peer.ID, leaf int, rate float64) bool {
+	hopeless := rate*r.timing.Stall.Seconds() < dag.LeafSize
+	for id, h := range r.by {
+		if id == than || h.rests(now) || !h.has(leaf) {
+			continue
+		}
+		if h.rate > 2*rate || h.rate == 0 && hopeless {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Roster) any(is func(*holder) bool) bool {
+	for _, h := range r.by {
+		if is(h) {
+			return true
+		}
+	}
+	return false
+}
+
+// ids is all of them in the order of the dice. The order of a map is none to rely on: it
+// could not be repeated.
+func (r *Roster) ids() []peer.ID {
+	ids := slices.Sorted(maps.Keys(r.by))
+	r.dice.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids
+}
