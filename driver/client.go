@@ -2,30 +2,31 @@ package driver
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
-
-// Member is another registry of the swarm, in a Status.
-type Member = admin.Member
-
-// Transfer is a blob on its way to a registry, in a Status.
-type Transfer = admin.Transfer
-
-// Transfers counts the blobs and bytes that were received and sent.
-type Transfers = admin.Transfers
 
 // ErrNotRunning reports that no registry answers for a datastore.
 var ErrNotRunning = admin.ErrNotRunning
 
 // AskStatus asks the registry that runs on these parameters for its status.
-func AskStatus(ctx context.Context, p Parameters) (Status, error) {
-	return client(p).Status(ctx)
+func AskStatus(ctx context.Context, p Parameters) (s Status, err error) {
+	err = client(p).Status(ctx, &s)
+	return s, err
 }
 
 // AskIdentity asks the registry that runs on these parameters for its identity.
-func AskIdentity(ctx context.Context, p Parameters) (Identity, error) {
-	return client(p).ID(ctx)
+func AskIdentity(ctx context.Context, p Parameters) (id Identity, err error) {
+	err = client(p).ID(ctx, &id)
+	return id, err
+}
+
+// AskForget has the registry that runs on these parameters forget a member.
+func AskForget(ctx context.Context, p Parameters, name string) (m Member, err error) {
+	err = client(p).Forget(ctx, name, &m)
+	return m, err
 }
 
 func client(p Parameters) *admin.Client {
@@ -34,9 +35,29 @@ func client(p Parameters) *admin.Client {
 
 // AskVerify has the registry that runs on these parameters verify its blobs, or those of
 // an image, as Verify does.
-func AskVerify(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (Verification, error) {
-	return client(p).Verify(ctx, image, progress)
+func AskVerify(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (v Verification, err error) {
+	err = client(p).Verify(ctx, image, func(line json.RawMessage) error {
+		var so VerifyProgress
+		if err := json.Unmarshal(line, &so); err != nil {
+			return fmt.Errorf("read the registry's progress: %w", err)
+		}
+		progress(so)
+		return nil
+	}, &v)
+	return v, err
 }
 
 // ErrVerifying reports that a verification runs already.
 var ErrVerifying = admin.ErrBusy
+
+// answers is what the admin socket tells of this registry.
+func (r *rooms) answers() admin.Source {
+	return admin.Source{
+		Status: func(ctx context.Context) any { return r.Status(ctx) },
+		ID:     func() any { return r.Identity() },
+		Forget: func(ctx context.Context, member string) (any, error) { return r.Forget(ctx, member) },
+		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
+			return r.Verify(ctx, image, func(so VerifyProgress) { progress(so) })
+		},
+	}
+}

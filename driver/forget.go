@@ -58,8 +58,3 @@ func memberNamed(members []Member, name string) (Member, error) {
 }
 
 func describe(m Member) string { return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.PeerID) }
-
-// AskForget has the registry that runs on these parameters forget a member.
-func AskForget(ctx context.Context, p Parameters, name string) (Member, error) {
-	return client(p).Forget(ctx, name)
-}

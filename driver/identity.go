@@ -14,6 +14,17 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
+// Identity is a registry's peer ID and the multiaddrs others bootstrap with.
+type Identity struct {
+	PeerID    string   `json:"peer_id"`   // such as 12D3KooW…
+	Addresses []string `json:"addresses"` // each ends in /p2p/ and the peer ID; none: it is offline
+}
+
+// Identity returns this registry's peer ID and addresses.
+func (r *rooms) Identity() Identity {
+	return Identity{PeerID: r.self.String(), Addresses: r.addresses()}
+}
+
 // Secret derives a secret for one purpose from this registry's key. It is the same after
 // every restart, and useless for any other purpose.
 func (r *rooms) Secret(purpose string) (string, error) {

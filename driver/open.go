@@ -249,7 +249,7 @@ func (r *rooms) openTransfers(context.Context) error {
 // known, because requests are answered at once.
 func (r *rooms) openAdmin() error {
 	var err error
-	r.admin, err = admin.Serve(r.path(adminSocket), admin.Source{Status: r.Status, ID: r.Identity, Forget: r.Forget, Verify: r.Verify})
+	r.admin, err = admin.Serve(r.path(adminSocket), r.answers())
 	if err != nil {
 		return fmt.Errorf("datastorepath: %w; choose a shorter one, which this user can write", err)
 	}

@@ -5,24 +5,58 @@ import (
 	"path/filepath"
 	"time"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// Status describes a running registry and its swarm.
-type Status = admin.Status
+// Status describes a running registry and its swarm. Its JSON is what the registry answers
+// on its admin socket and what `registry ipfs status --json` prints; lists are empty, never null.
+type Status struct {
+	Version       string         `json:"version"`        // of this release
+	NotReady      []string       `json:"not_ready"`      // reasons for not sending it requests; none: it is ready
+	Started       time.Time      `json:"started"`        // when the storage was opened
+	PeerID        string         `json:"peer_id"`        // such as 12D3KooW…
+	Name          string         `json:"name"`           // by which others show it; "" when it has none
+	Addresses     []string       `json:"addresses"`      // multiaddrs others bootstrap with
+	DataAddresses []string       `json:"data_addresses"` // multiaddrs of the data port; none: it is off
+	Topic         string         `json:"topic"`          // of pubsub
+	Network       string         `json:"network"`        // private, public or offline
+	DataPath      string         `json:"data_path"`      // of the datastore, absolute
+	ReadOnly      bool           `json:"read_only"`      // outside its own list of trusted peers
+	Phase         string         `json:"phase"`          // joined, joining, or alone: no member answers
+	Hash          string         `json:"hash"`           // function that new blobs are named with: sha2-256 or blake3
+	Map           MapStatus      `json:"map"`
+	Bootstrappers []Bootstrapper `json:"bootstrappers"` // of the configuration, without this registry, by peer ID
+	Members       []Member       `json:"members"`       // connected or remembered, without this registry, by peer ID
+	Blobs         BlobStatus     `json:"blobs"`
+	Disk          DiskStatus     `json:"disk"`
+	Uploads       UploadStatus   `json:"uploads"`
+	Transfers     Transfers      `json:"transfers"`
+	Capabilities  []string       `json:"capabilities"` // what this release understands
+}
 
-// Identity is a registry's peer ID and the multiaddrs others bootstrap with.
-type Identity = admin.Identity
+// MapStatus describes the path map.
+type MapStatus struct {
+	Entries int    `json:"entries"` // paths
+	Digest  string `json:"digest"`  // in hex; registries with the same one hold the same map
+	Heads   int    `json:"heads"`   // deltas that no other follows yet
+}
 
-// Identity returns this registry's peer ID and addresses.
-func (r *rooms) Identity() Identity {
-	return Identity{PeerID: r.self.String(), Addresses: r.addresses()}
+// BlobStatus counts the blobs whose bytes are on this registry, and those whose are not.
+type BlobStatus struct {
+	Here    int      `json:"here"`    // blobs, whole
+	Missing int      `json:"missing"` // blobs that have a path, and whose bytes are not here
+	Bytes   int64    `json:"bytes"`   // of the blobs that are here
+	Damaged []string `json:"damaged"` // CIDs of damaged blobs, set aside, which could not be mended yet
+}
+
+// DiskStatus is the room of the file system with the datastore; zeros when the system does
+// not tell.
+type DiskStatus struct {
+	FreeBytes  uint64 `json:"free_bytes"` // for this user
+	TotalBytes uint64 `json:"total_bytes"`
 }
 
 func (r *rooms) addresses() []string {
@@ -57,8 +91,8 @@ func (r *rooms) Status(context.Context) Status {
 		PeerID: r.self.String(), Name: r.params.name(), Capabilities: capabilities(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(), Phase: r.phase().String(),
 		Hash:  r.blobs.Function().String(),
-		Map:   admin.Map{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
-		Blobs: admin.Blobs{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},
+		Map:   MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
+		Blobs: BlobStatus{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},
 	}
 	s.Bootstrappers, s.Members = r.bootstrappers(), r.members()
 	s.Transfers = r.transferStatus()
@@ -91,52 +125,6 @@ func (r *rooms) dataPath() string {
 		return abs
 	}
 	return r.params.DatastorePath
-}
-
-func (r *rooms) members() []admin.Member {
-	members := []admin.Member{}
-	if r.peer == nil {
-		return members
-	}
-	refused := r.paths.Refused()
-	for _, m := range r.peer.Members() {
-		members = append(members, admin.Member{
-			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...),
-			Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
-			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
-			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID), NotFollowed: notFollowed(refused, m.ID),
-		})
-	}
-	return members
-}
-
-func (r *rooms) bootstrappers() []admin.Bootstrapper {
-	all := []admin.Bootstrapper{}
-	if r.peer == nil {
-		return all
-	}
-	for _, b := range r.peer.Bootstrappers() {
-		all = append(all, admin.Bootstrapper{
-			PeerID: b.ID.String(), Addresses: texts(b.Addrs), Met: b.Met, Trouble: b.Trouble,
-		})
-	}
-	return all
-}
-
-func notFollowed(refused map[libpeer.ID]pathmap.Refusal, id libpeer.ID) *admin.NotFollowed {
-	r, ok := refused[id]
-	if !ok {
-		return nil
-	}
-	return &admin.NotFollowed{Since: r.Since, Reason: r.Reason}
-}
-
-func (r *rooms) lastDelta(writer string) *time.Time {
-	t, ok := r.paths.LastDelta(writer)
-	if !ok {
-		return nil
-	}
-	return &t
 }
 
 // diskSpace returns the bytes that are free to this user, and all bytes; zeros when the

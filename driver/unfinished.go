@@ -7,9 +7,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
+
+// UploadStatus counts the uploads of clients that have not ended.
+type UploadStatus struct {
+	Count  int        `json:"count"`
+	Bytes  int64      `json:"bytes"`  // of the disk that they take
+	Oldest *time.Time `json:"oldest"` // when the first of them began; nil: there is none
+}
 
 // lookedAt is what the directory of an upload tells, or the file of a writer.
 type lookedAt struct {
@@ -54,7 +59,7 @@ func lookAt(dir string) (u lookedAt, err error) {
 }
 
 // unfinished counts the uploads, and the writers of shared paths, that have not ended. What cannot be read is left out.
-func (r *rooms) unfinished() (all admin.Uploads) {
+func (r *rooms) unfinished() (all UploadStatus) {
 	count := func(at string) error {
 		u, err := lookAt(at)
 		if err != nil {

@@ -12,17 +12,50 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // Verification is what came of reading blobs and comparing them with their CIDs.
-type Verification = admin.Verification
+type Verification struct {
+	Running   bool      `json:"running"`   // it runs, and has a network: others could be asked
+	Image     string    `json:"image"`     // "": all blobs that are here
+	Blobs     int       `json:"blobs"`     // that were read
+	Bytes     int64     `json:"bytes"`     // of these
+	Elsewhere int       `json:"elsewhere"` // blobs that are not here, which is no fault
+	Findings  []Finding `json:"findings"`  // one a blob with which something is wrong
+}
+
+// Finding is a blob with which something is wrong, and what was done.
+type Finding struct {
+	CID       string `json:"cid"`        // "": there is no entry that names it
+	Digest    string `json:"digest"`     // of its path; "": nothing names it
+	Size      int64  `json:"size"`       // bytes
+	Fault     string `json:"fault"`      // what is wrong
+	BadLeaves int    `json:"bad_leaves"` // of its leaves, 1 MiB each, those that were damaged or not here
+	Leaves    int    `json:"leaves"`     // that the blob has
+	Mended    bool   `json:"mended"`     // nothing is wrong with it any more
+	Done      string `json:"done"`       // how it was mended, or why it was not
+}
 
 // VerifyProgress is how far a verification is.
-type VerifyProgress = admin.VerifyProgress
+type VerifyProgress struct {
+	Blobs  int   `json:"blobs"`  // read so far
+	Of     int   `json:"of"`     // to read, as far as is known now
+	Bytes  int64 `json:"bytes"`  // read
+	Faults int   `json:"faults"` // blobs with which something is wrong
+}
+
+// Unmended counts the findings that are as bad as before.
+func (v Verification) Unmended() (n int) {
+	for _, f := range v.Findings {
+		if !f.Mended {
+			n++
+		}
+	}
+	return n
+}
 
 // verifyPause is the time between two reports of progress.
 const verifyPause = time.Second
@@ -42,7 +75,7 @@ type verification struct {
 // a time.
 func (r *rooms) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
 	v := &verification{rooms: r, seen: cid.NewSet()}
-	v.result = Verification{Running: r.peer != nil, Image: image, Findings: []admin.Finding{}}
+	v.result = Verification{Running: r.peer != nil, Image: image, Findings: []Finding{}}
 	ended := make(chan struct{})
 	var reports sync.WaitGroup
 	reports.Go(func() { v.report(ended, progress) })
@@ -125,7 +158,7 @@ func (v *verification) verify(ctx context.Context, t target) (absent bool, err e
 	case blob.Sound:
 		return false, nil
 	}
-	f := admin.Finding{
+	f := Finding{
 		CID: t.ref.CID.String(), Digest: t.digest.String(), Size: t.ref.Size, Fault: string(fault),
 		BadLeaves: bad, Leaves: dag.LeavesOf(t.ref.Size),
 	}
@@ -138,14 +171,14 @@ func (v *verification) verify(ctx context.Context, t target) (absent bool, err e
 	return false, nil
 }
 
-func (v *verification) find(f admin.Finding) {
+func (v *verification) find(f Finding) {
 	v.result.Findings = append(v.result.Findings, f)
 	v.faults.Add(1)
 }
 
 // mend mends a blob and notes the outcome in f. A blob that no entry names is deleted,
 // because no member has it.
-func (v *verification) mend(ctx context.Context, ref dag.Ref, f *admin.Finding) error {
+func (v *verification) mend(ctx context.Context, ref dag.Ref, f *Finding) error {
 	if f.Digest == "" {
 		switch err := v.rooms.blobs.DeleteUnused(ctx, ref.CID, v.names); {
 		case err == nil:

@@ -9,7 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
@@ -112,7 +111,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	}
 	e, err = v.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if errors.Is(err, pathmap.ErrNotFound) {
-		v.find(admin.Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: no registry was pushed it, or it was deleted; push it"})
+		v.find(Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: no registry was pushed it, or it was deleted; push it"})
 		return e, false, nil
 	}
 	if err != nil {
@@ -139,7 +138,7 @@ func (v *verification) held(ctx context.Context, e pathmap.Entry, d digest.Diges
 	if err == nil && len(holders) > 0 {
 		return true
 	}
-	f := admin.Finding{CID: e.CID.String(), Digest: d.String(), Size: e.Size, Fault: string(blob.Absent), Leaves: dag.LeavesOf(e.Size)}
+	f := Finding{CID: e.CID.String(), Digest: d.String(), Size: e.Size, Fault: string(blob.Absent), Leaves: dag.LeavesOf(e.Size)}
 	f.Done = "not mended: no member that can be reached has it; start one that has, or push it"
 	if !v.result.Running {
 		f.Done = "not looked for: the registry is not running, so no member was asked"

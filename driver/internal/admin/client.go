@@ -31,22 +31,18 @@ func NewClient(path string) *Client {
 	return &Client{&http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Status asks for the whole status.
-func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	err = c.get(ctx, "/v1/status", &s)
-	return s, err
+// Status asks for the whole status, and decodes it into v.
+func (c *Client) Status(ctx context.Context, v any) error {
+	return c.do(ctx, http.MethodGet, "/v1/status", v)
 }
 
-// ID asks for the registry's identity.
-func (c *Client) ID(ctx context.Context) (id Identity, err error) {
-	err = c.get(ctx, "/v1/id", &id)
-	return id, err
-}
+// ID asks for the registry's identity, and decodes it into v.
+func (c *Client) ID(ctx context.Context, v any) error { return c.do(ctx, http.MethodGet, "/v1/id", v) }
 
-// Forget has the registry forget a member. A Refused error is the registry's answer.
-func (c *Client) Forget(ctx context.Context, member string) (m Member, err error) {
-	err = c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), &m)
-	return m, err
+// Forget has the registry forget a member, and decodes what it was into v. A Refused error
+// is the registry's answer.
+func (c *Client) Forget(ctx context.Context, member string, v any) error {
+	return c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), v)
 }
 
 // Refused is the reason for which a registry did not do what it was asked to do.
@@ -54,10 +50,6 @@ type Refused string
 
 // Error implements error.
 func (r Refused) Error() string { return string(r) }
-
-func (c *Client) get(ctx context.Context, path string, v any) error {
-	return c.do(ctx, http.MethodGet, path, v)
-}
 
 func (c *Client) do(ctx context.Context, method, path string, v any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://registry"+path, nil)

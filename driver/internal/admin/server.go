@@ -1,3 +1,11 @@
+// Package admin is both ends of admin.sock, on which the running registry answers
+// its operator's commands: HTTP over a unix socket that only the same user opens.
+//
+//	srv, err := admin.Serve("/var/lib/registry/ipfs/admin.sock", admin.Source{Status: …, ID: …})
+//	err := admin.NewClient("/var/lib/registry/ipfs/admin.sock").Status(ctx, &status)
+//
+// Limits: the package carries answers as JSON and knows none of their fields: both ends are
+// given values of the same types.
 package admin
 
 import (
@@ -12,14 +20,14 @@ import (
 	"time"
 )
 
-// Source is the registry that answers.
+// Source is the registry that answers. What its functions return is encoded as JSON.
 type Source struct {
-	Status func(context.Context) Status
-	ID     func() Identity
-	Forget func(ctx context.Context, member string) (Member, error) // an error is shown to the operator
+	Status func(context.Context) any
+	ID     func() any
+	Forget func(ctx context.Context, member string) (any, error) // an error is shown to the operator
 	// Verify reads the registry's blobs, or those of an image, and mends damaged ones. It
 	// ends with its context, and calls progress from one goroutine at a time.
-	Verify func(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error)
+	Verify func(ctx context.Context, image string, progress func(any)) (any, error)
 }
 
 // Server answers on one socket until it is closed.

@@ -1,0 +1,41 @@
+package driver_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// TestTheJSONOfAStatus is what programs read that watch a registry: it only grows.
+func TestTheJSONOfAStatus(t *testing.T) {
+	at := time.Date(2026, 11, 27, 13, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{driver.Status{
+			Bootstrappers: []driver.Bootstrapper{{}}, Members: []driver.Member{{LastDelta: &at, NotFollowed: &driver.NotFollowed{}}, {}},
+			Transfers: driver.Transfers{Running: []driver.Transfer{{Sources: []driver.TransferSource{{}}}}},
+		}, `{"version":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
+			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
+			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
+			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null},` +
+			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null}],` +
+			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
+			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +
+			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
+			`"capabilities":null}`},
+		{driver.Identity{}, `{"peer_id":"","addresses":null}`},
+		{driver.Verification{Findings: []driver.Finding{{}}}, `{"running":false,"image":"","blobs":0,"bytes":0,"elsewhere":0,` +
+			`"findings":[{"cid":"","digest":"","size":0,"fault":"","bad_leaves":0,"leaves":0,"mended":false,"done":""}]}`},
+		{driver.VerifyProgress{}, `{"blobs":0,"of":0,"bytes":0,"faults":0}`},
+	} {
+		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {
+			t.Errorf("%T is %s %v, not %s", c.value, got, err, c.want)
+		}
+	}
+}
