@@ -13,6 +13,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
 // Config is what a peer is made of. Key, Topic, Store, Blocks and Log are required.
@@ -58,7 +60,7 @@ func (c Config) check() error {
 		return errors.New("no datastore or blockstore")
 	case c.Log == nil:
 		return errors.New("no log")
-	case slices.ContainsFunc(slices.Concat(c.DataListen, c.DataAnnounce), func(a multiaddr.Multiaddr) bool { return !IsDataAddr(a) }):
+	case slices.ContainsFunc(slices.Concat(c.DataListen, c.DataAnnounce), func(a multiaddr.Multiaddr) bool { return !dataport.IsAddr(a) }):
 		return errors.New("a data address is not a host and a TCP port")
 	case !ValidName(c.Name):
 		return fmt.Errorf("name %q is not up to %d bytes of printable text", c.Name, MaxName)

@@ -15,6 +15,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
 const (
@@ -116,7 +118,7 @@ func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr
 func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	loopback := manet.IsIPLoopback(c.RemoteMultiaddr())
 	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
-		return IsDataAddr(a) && (loopback || !manet.IsIPLoopback(a))
+		return dataport.IsAddr(a) && (loopback || !manet.IsIPLoopback(a))
 	})
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/time/rate"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
 // closeTimeout bounds how long Close waits for stream handlers of others.
@@ -35,7 +37,7 @@ type Peer struct {
 	routes *dualdht.DHT
 	lite   *ipfslite.Peer
 	topic  *topic
-	data   *dataPort // nil: none
+	data   *dataport.Port // nil: none
 	roster *roster
 	saving sync.Mutex // of what is remembered of members
 	once   logOnce
@@ -112,7 +114,7 @@ func (p *Peer) open() error {
 		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
 	}
 	p.Handle(helloProtocol, p.answerHello)
-	if p.data, err = openDataPort(p.cfg); err != nil {
+	if err := p.openDataPort(); err != nil {
 		return err
 	}
 	return listen(p.swarm, p.cfg.Listen)
@@ -201,7 +203,7 @@ func (p *Peer) Close() error {
 func (p *Peer) close() error {
 	p.cancel()
 	if p.data != nil {
-		p.data.shut()
+		p.data.Close()
 	}
 	p.streams.shut()
 	p.own.Wait()

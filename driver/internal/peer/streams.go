@@ -71,7 +71,7 @@ func (p *Peer) Handle(proto protocol.ID, h func(network.Stream)) {
 			return
 		}
 		defer p.streams.running.Done()
-		if !p.admit(s.Conn().RemotePeer()) {
+		if !p.admit(p.ctx, s.Conn().RemotePeer()) {
 			_ = s.Reset()
 			return
 		}
@@ -81,11 +81,11 @@ func (p *Peer) Handle(proto protocol.ID, h func(network.Stream)) {
 
 // admit reports whether a peer is a member, and waits a little for one that is
 // about to be.
-func (p *Peer) admit(id peer.ID) bool {
+func (p *Peer) admit(ctx context.Context, id peer.ID) bool {
 	if p.IsMember(id) {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(p.ctx, admitGrace)
+	ctx, cancel := context.WithTimeout(ctx, admitGrace)
 	defer cancel()
 	return p.roster.waitMember(ctx, id)
 }

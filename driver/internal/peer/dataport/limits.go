@@ -1,4 +1,4 @@
-package peer
+package dataport
 
 import (
 	"net"
@@ -14,28 +14,27 @@ const (
 	maxHandshakes     = 256 // at once, from everywhere
 	maxHandshakesFrom = 64  // at once, from one address: members may share one
 
-	// maxDataConns and maxDataConnsFrom are the connections at the data port, of all
-	// members and of one: as many as requests of it are answered at once.
-	maxDataConns     = 4096
-	maxDataConnsFrom = 256
+	// maxConns and maxConnsFrom are the connections accepted, of all peers and of one: as
+	// many as requests of it are answered at once.
+	maxConns     = 4096
+	maxConnsFrom = 256
 )
 
-// newHandshakeLimit bounds the handshakes under way, which strangers can begin, so that one address
-// cannot take all of them. A connection beyond the bound is closed at once; a member then
-// uses a stream.
+// newHandshakeLimit bounds the handshakes under way, which strangers can begin, so that one
+// address cannot take all of them. A connection beyond the bound is closed at once.
 func newHandshakeLimit() *limit.Limit[netip.Prefix] {
 	return limit.New[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
 
-// newDataConnLimit bounds the connections of members, which take a descriptor each: a
-// quarter of those this process may have is for all members, half of that for one.
-func newDataConnLimit() *limit.Limit[peer.ID] {
-	most := maxDataConns
+// newConnLimit bounds the connections of peers that were admitted, which take a descriptor
+// each: a quarter of those this process may have is for all of them, half of that for one.
+func newConnLimit() *limit.Limit[peer.ID] {
+	most := maxConns
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil {
 		most = int(min(uint64(most), uint64(files.Cur)/4))
 	}
-	return limit.New[peer.ID](min(maxDataConnsFrom, most/2), most)
+	return limit.New[peer.ID](min(maxConnsFrom, most/2), most)
 }
 
 // source is the source for which an address counts: an IPv6 site has at least a /64.

@@ -1,0 +1,107 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
+)
+
+// ErrNoDataPort reports that a member has no data port, or none this peer can use.
+var ErrNoDataPort = errors.New("no data port")
+
+// openDataPort listens for members' bulk data, on every address of the configuration or none.
+func (p *Peer) openDataPort() error {
+	if len(p.cfg.DataListen) == 0 || !p.cfg.private() {
+		return nil
+	}
+	identity, err := newIdentity(p.cfg.Key)
+	if err != nil {
+		return fmt.Errorf("data port: %w", err)
+	}
+	p.data, err = dataport.Open(dataport.Config{
+		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
+		Admit: p.admitData, TooMany: p.warnOfConns, Log: p.log,
+	})
+	if err != nil {
+		return &ListenError{Data: true, Cause: err}
+	}
+	return nil
+}
+
+func (p *Peer) admitData(ctx context.Context, id peer.ID) error {
+	if !p.admit(ctx, id) {
+		return fmt.Errorf("%s: %w", id, ErrNotMember)
+	}
+	return nil
+}
+
+func (p *Peer) warnOfConns(id peer.ID) {
+	if p.once.first("connections", id.String()) {
+		p.about(id).Warn("too many connections at the data port, of this member or of all: further ones are closed")
+	}
+}
+
+// ListenData accepts members' connections to the data port, whose remote address is the
+// peer ID. It returns nil when there is no data port. Call it once.
+func (p *Peer) ListenData() net.Listener {
+	if p.data == nil {
+		return nil
+	}
+	return p.data.Listener()
+}
+
+// HasData reports whether a connected member may be reached at a data port.
+func (p *Peer) HasData(id peer.ID) bool { return p.data != nil && len(p.roster.data(id)) > 0 }
+
+// DialData connects to a member's data port, encrypted and with both peer IDs proven.
+// ErrNoDataPort when it has none, ErrNotMember when it is not connected; any other error
+// says why it was not reached. It remembers no failure.
+func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
+	if !p.IsMember(id) {
+		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNotMember)
+	}
+	targets := p.dataTargets(id)
+	if len(targets) == 0 {
+		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNoDataPort)
+	}
+	c, err := p.data.Dial(ctx, id, targets)
+	if err != nil {
+		return nil, fmt.Errorf("dial the data port of %s: %w", id, err)
+	}
+	return c, nil
+}
+
+// dataTargets are the addresses to try for a member; none when this peer has no data port.
+func (p *Peer) dataTargets(id peer.ID) []multiaddr.Multiaddr {
+	if p.data == nil {
+		return nil
+	}
+	var seen []multiaddr.Multiaddr
+	for _, c := range p.host.Network().ConnsToPeer(id) {
+		seen = append(seen, c.RemoteMultiaddr())
+	}
+	return dataport.Targets(p.roster.data(id), seen)
+}
+
+// DataAddrs is what members are told: the addresses announced, or those listened on. An
+// unspecified address is sent as it is, and stands for the address at which this peer is
+// seen; it is followed by the addresses that this peer announces for libp2p, with the data
+// port.
+func (p *Peer) DataAddrs() []multiaddr.Multiaddr {
+	if p.data == nil {
+		return nil
+	}
+	if len(p.cfg.DataAnnounce) > 0 {
+		return p.cfg.DataAnnounce
+	}
+	return p.data.Addrs(p.host.Addrs())
+}
+
+// IsDataAddr reports whether an address can be listened on or dialed for bulk data.
+func IsDataAddr(a multiaddr.Multiaddr) bool { return dataport.IsAddr(a) }

@@ -1,0 +1,174 @@
+package dataport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+)
+
+// Config is what a port is lent. Identity, Self, Admit and Log are required.
+type Config struct {
+	Identity *libp2ptls.Identity // the certificate of Self
+	Self     peer.ID
+
+	Listen  []multiaddr.Multiaddr // each an IsAddr; none: dials only
+	AnyPort bool                  // a port in use is replaced by a free one
+
+	// Admit decides who comes in, after the peer has proven its ID: nil lets it in. It may
+	// wait for a peer that is about to be a member, until ctx ends. It is called
+	// concurrently.
+	Admit func(ctx context.Context, id peer.ID) error
+	// TooMany is told of a peer whose connection was closed because it, or all peers
+	// together, have too many; nil: nobody is. It is called concurrently.
+	TooMany func(id peer.ID)
+
+	Log *logrus.Entry
+}
+
+// Port is a data port. All methods are safe for concurrent use.
+type Port struct {
+	cfg        Config
+	sockets    []net.Listener
+	handshakes *limit.Limit[netip.Prefix]
+	conns      *limit.Limit[peer.ID]
+	accepted   chan net.Conn
+	closing    chan struct{} // nobody takes connections any more
+	once       sync.Once
+
+	ctx    context.Context // of the goroutines below
+	cancel context.CancelFunc
+	own    sync.WaitGroup
+}
+
+// Open listens on every address or on none. It accepts nobody before Listener is called. An
+// address that is in use is an error that names it and wraps syscall.EADDRINUSE.
+func Open(cfg Config) (*Port, error) {
+	p := newPort(cfg)
+	for _, a := range cfg.Listen {
+		l, err := listen(a, cfg)
+		if err != nil {
+			p.Close()
+			return nil, fmt.Errorf("listen on %s: %w", a, err)
+		}
+		p.sockets = append(p.sockets, l)
+	}
+	return p, nil
+}
+
+func newPort(cfg Config) *Port {
+	p := &Port{
+		cfg: cfg, handshakes: newHandshakeLimit(), conns: newConnLimit(),
+		accepted: make(chan net.Conn), closing: make(chan struct{}),
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	return p
+}
+
+func listen(a multiaddr.Multiaddr, cfg Config) (net.Listener, error) {
+	network, addr, err := manet.DialArgs(a)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen(network, addr)
+	if !cfg.AnyPort || !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	if l, err = net.Listen(network, net.JoinHostPort(host, "0")); err == nil {
+		cfg.Log.WithField("address", l.Addr()).Warnf("dataaddrs: %s is in use: members are told another port for bulk data; set dataaddrs to choose it", addr)
+	}
+	return l, err
+}
+
+// shut closes the sockets; connections already made go on.
+func (p *Port) shut() {
+	p.once.Do(func() {
+		close(p.closing)
+		for _, l := range p.sockets {
+			_ = l.Close() // nothing is left to do about it
+		}
+	})
+}
+
+// Close stops listening, ends handshakes under way, and waits until Admit and TooMany are not
+// called any more. It may be called again.
+func (p *Port) Close() {
+	p.cancel()
+	p.shut()
+	p.own.Wait()
+}
+
+// Listener accepts peers that Admit lets in. The remote address of their connections is the
+// peer ID. Closing it closes the sockets. Call it once, of a port that listens.
+func (p *Port) Listener() net.Listener {
+	for _, l := range p.sockets {
+		p.own.Go(func() { p.acceptAt(l) })
+	}
+	return listener{p}
+}
+
+func (p *Port) acceptAt(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of descriptors, for example: others will be closed
+			p.cfg.Log.WithError(err).Debug("accept at the data port")
+			select {
+			case <-time.After(acceptPause):
+			case <-p.closing:
+			}
+			continue
+		}
+		from := source(c.RemoteAddr())
+		if !p.handshakes.Enter(from) {
+			_ = c.Close()
+			continue
+		}
+		p.own.Go(func() {
+			defer p.handshakes.Leave(from)
+			p.welcome(c)
+		})
+	}
+}
+
+const acceptPause = 100 * time.Millisecond
+
+// listener is what Listener returns.
+type listener struct{ p *Port }
+
+// Accept implements net.Listener.
+func (l listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.p.accepted:
+		return c, nil
+	case <-l.p.closing:
+		return nil, fmt.Errorf("accept: %w", net.ErrClosed)
+	}
+}
+
+// Close implements net.Listener.
+func (l listener) Close() error {
+	l.p.shut()
+	return nil
+}
+
+// Addr implements net.Listener.
+func (l listener) Addr() net.Addr { return l.p.sockets[0].Addr() }

@@ -1,0 +1,139 @@
+package dataport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// TestStrangersAreCut, those that say nothing when the time for the handshake is over, those
+// with a key of their own when they are not admitted.
+func TestStrangersAreCut(t *testing.T) {
+	const grace = 3 * time.Second
+	for name, c := range map[string]struct {
+		secured func(*Port, net.Conn) net.Conn
+		after   time.Duration
+	}{
+		"saying nothing": {func(_ *Port, c net.Conn) net.Conn { return c }, handshakeTime},
+		"with a key of its own": {func(p *Port, c net.Conn) net.Conn {
+			cfg, _ := p.configFor("") // as good as any other identity
+			return tls.Client(c, cfg)
+		}, grace},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config(t)
+				cfg.Admit = func(context.Context, peer.ID) error {
+					time.Sleep(grace)
+					return errors.New("no member")
+				}
+				p := newPort(cfg)
+				here, there := net.Pipe()
+				p.own.Go(func() { p.welcome(here) })
+				began := time.Now()
+				n, err := io.Copy(io.Discard, c.secured(p, there))
+				if took := time.Since(began); n > 0 || took != c.after {
+					t.Errorf("got %d bytes, %v, after %s", n, err, took)
+				}
+				p.own.Wait()
+				select {
+				case <-p.accepted:
+					t.Error("a stranger came in")
+				default:
+				}
+			})
+		})
+	}
+}
+
+// TestStrangersAreLetGo during the handshake, although everybody would be admitted.
+func TestStrangersAreLetGo(t *testing.T) {
+	cfg := config(t, "/ip4/127.0.0.1/tcp/0")
+	p := open(t, cfg)
+	l := p.Listener()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	addr := l.Addr().String()
+	t.Run("with another protocol", func(t *testing.T) {
+		stranger, _ := config(t).Identity.ConfigForPeer(cfg.Self)
+		stranger.NextProtos = []string{"h2"}
+		if c, err := tls.Dial("tcp", addr, stranger); err == nil {
+			requireCut(t, c)
+		}
+	})
+	t.Run("without a certificate", func(t *testing.T) {
+		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
+		if err == nil { // TLS 1.3: the client is done before the server is
+			requireCut(t, c)
+		}
+	})
+	select {
+	case c := <-accepted:
+		t.Errorf("a stranger came in: %s", c.RemoteAddr())
+	default:
+	}
+}
+
+// requireCut waits until the other end has closed a connection.
+func requireCut(t *testing.T, c net.Conn) {
+	t.Helper()
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(within))
+	n, err := io.Copy(io.Discard, c)
+	var timeout net.Error
+	if n > 0 || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+}
+
+func TestMuteStrangersLeaveRoomForOthers(t *testing.T) {
+	cfg := config(t, "/ip4/127.0.0.1/tcp/0")
+	a, b := open(t, cfg), open(t, config(t))
+	l := echoes(t, a)
+	// More connections from one address than it may have handshakes: some are
+	// closed long before a handshake's time is over.
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+	refused := make(chan bool, 200)
+	for range 200 {
+		c, err := from.DialContext(t.Context(), "tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go func() {
+			_ = c.SetReadDeadline(time.Now().Add(time.Second))
+			_, err := c.Read(make([]byte, 1))
+			var timeout net.Error
+			refused <- !errors.As(err, &timeout) || !timeout.Timeout()
+		}()
+	}
+	c, err := b.Dial(t.Context(), cfg.Self, at(t, a))
+	if err != nil {
+		t.Fatal("a peer at another address is kept out:", err)
+	}
+	_ = c.Close()
+	n := 0
+	for range 200 {
+		if <-refused {
+			n++
+		}
+	}
+	if n == 0 || n == 200 {
+		t.Errorf("%d of 200 refused at once", n)
+	}
+}
