@@ -48,7 +48,8 @@ func sections() []section {
 		section{"holders", true, (*bench).holders},
 		section{"crowd", true, (*bench).crowd},
 		section{"first-byte", true, (*bench).firstByte},
-		section{"memory", false, (*bench).memory})
+		section{"memory", false, (*bench).memory},
+		section{"images", false, (*bench).images})
 }
 
 func names() (list []string) {

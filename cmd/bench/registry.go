@@ -21,9 +21,10 @@ import (
 type registry struct {
 	process
 	name, http string
-	debug      string // port of the debug server
-	dir        string // where the ipfs driver keeps everything
-	config     string // the file
+	debug      string   // port of the debug server
+	dir        string   // where the ipfs driver keeps everything
+	config     string   // the file
+	env        []string // beside the bench's own
 	client     *http.Client
 
 	anon          *atomic.Uint64 // the most bytes of anonymous memory seen
@@ -42,7 +43,7 @@ func start(ctx context.Context, s *lab.Space, binary string, r *registry) (*regi
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) { return s.Dial(ctx, network, addr) }}}
 	r.anon, r.done, r.watched = new(atomic.Uint64), make(chan struct{}), make(chan struct{})
 	r.cmd = s.Command(binary, "serve", r.config)
-	r.cmd.Stderr = os.Stderr
+	r.cmd.Stderr, r.cmd.Env = os.Stderr, append(os.Environ(), r.env...)
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
