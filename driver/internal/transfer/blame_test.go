@@ -11,14 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // TestAMemberIsNamedOnce in a message, however many functions its failure passed.
 func TestAMemberIsNamedOnce(t *testing.T) {
 	ids := []peer.ID{"member-a", "member-b", "member-c"}
-	err := blame(ids[1], fmt.Errorf("leaf 3: %w", blame(ids[1], errGone)))
+	err := wire.Blame(ids[1], fmt.Errorf("leaf 3: %w", wire.Blame(ids[1], wire.ErrGone)))
 	require.Equal(t, 1, strings.Count(err.Error(), ids[1].String()), err)
-	require.ErrorIs(t, err, errGone)
+	require.ErrorIs(t, err, wire.ErrGone)
 
 	failed := &Unavailable{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Asked: ids, Cause: err}
 	for _, id := range ids {
@@ -35,18 +36,18 @@ func TestAMemberIsNamedOnce(t *testing.T) {
 	for i := range many {
 		many[i] = peer.ID(fmt.Sprint("member-", i))
 	}
-	failed.Asked, failed.Cause = many, blame(many[len(many)-1], errGone)
+	failed.Asked, failed.Cause = many, wire.Blame(many[len(many)-1], wire.ErrGone)
 	require.Contains(t, failed.Error(), failed.Cause.Error(), "one that is not among those named is named with its failure")
 	require.Contains(t, failed.Error(), fmt.Sprintf("and %d more", maxNamed))
 }
 
 // TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
 func TestWrongBytesStayTheCause(t *testing.T) {
-	for _, after := range []error{errGone, errSilent, errSlow} {
+	for _, after := range []error{wire.ErrGone, wire.ErrSilent, errSlow} {
 		j := &job{}
-		j.noteFailure(blame("liar", errSilent))
-		j.noteFailure(blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
-		j.noteFailure(blame("liar", after))
+		j.noteFailure(wire.Blame("liar", wire.ErrSilent))
+		j.noteFailure(wire.Blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
+		j.noteFailure(wire.Blame("liar", after))
 		require.ErrorIs(t, j.last, blob.ErrBadLeaf)
 	}
 }

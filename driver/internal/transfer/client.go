@@ -12,6 +12,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -24,8 +25,8 @@ const (
 // client asks members over HTTP.
 type client struct{ transports *transports }
 
-// do sends one request; the caller closes the body. The statuses 404 and 416 are errGone,
-// 416 also errNotYet, and 300 is a relayedError.
+// do sends one request; the caller closes the body. The statuses 404 and 416 are wire.ErrGone,
+// 416 also wire.ErrNotYet, and 300 is a relayedError.
 func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s/v1/%s", peer.ToCid(id), path), nil)
 	if err != nil {
@@ -36,15 +37,15 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	}
 	resp, err := c.transports.send(req, id)
 	if err != nil {
-		return nil, blame(id, err)
+		return nil, wire.Blame(id, err)
 	}
 	switch resp.StatusCode {
 	case want:
 		return resp, nil
 	case http.StatusNotFound:
-		err = errGone
+		err = wire.ErrGone
 	case http.StatusRequestedRangeNotSatisfiable:
-		err = errNotYet
+		err = wire.ErrNotYet
 	case http.StatusMultipleChoices:
 		err = readRelays(resp)
 	default:
@@ -52,7 +53,7 @@ func (c *client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal) // its end: the connection is used again
 	_ = resp.Body.Close()
-	return resp, blame(id, err)
+	return resp, wire.Blame(id, err)
 }
 
 // body is do for a short body that is read whole.
@@ -64,10 +65,10 @@ func (c *client) body(ctx context.Context, id peer.ID, path string, most int64) 
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {
-		return nil, blame(id, err)
+		return nil, wire.Blame(id, err)
 	}
 	if int64(len(b)) > most {
-		return nil, blame(id, fmt.Errorf("more than %d bytes: %w", most, errLied))
+		return nil, wire.Blame(id, fmt.Errorf("more than %d bytes: %w", most, wire.ErrLied))
 	}
 	return b, nil
 }
@@ -86,7 +87,7 @@ const (
 )
 
 // span gets the bytes [from, to) of a blob. A copy that is too short for them is
-// errLied.
+// wire.ErrLied.
 func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64, how terms) (io.ReadCloser, error) {
 	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String()+string(how),
 		fmt.Sprintf("bytes=%d-%d", from, to-1), http.StatusPartialContent)
@@ -95,7 +96,7 @@ func (c *client) span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 	}
 	if n := resp.ContentLength; n >= 0 && n != to-from {
 		_ = resp.Body.Close()
-		return nil, blame(id, fmt.Errorf("%d bytes from %d on, not %d: %w", n, from, to-from, errLied))
+		return nil, wire.Blame(id, fmt.Errorf("%d bytes from %d on, not %d: %w", n, from, to-from, wire.ErrLied))
 	}
 	return resp.Body, nil
 }
@@ -113,7 +114,7 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref dag.Ref, telling boo
 	if err == nil {
 		return true, nil, resp.Body.Close()
 	}
-	if !errors.Is(err, errGone) {
+	if !errors.Is(err, wire.ErrGone) {
 		return false, nil, err
 	}
 	how := resp.Header.Get(partialHeader)
@@ -125,7 +126,7 @@ func (c *client) holds(ctx context.Context, id peer.ID, ref dag.Ref, telling boo
 		return false, some, nil
 	}
 	some.leaves, err = c.have(ctx, id, ref)
-	if errors.Is(err, errGone) {
+	if errors.Is(err, wire.ErrGone) {
 		err = nil // it has just begun, or just lost it
 	}
 	return false, some, err

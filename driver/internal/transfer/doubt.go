@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -31,14 +32,14 @@ const (
 	maxDoubters = 4096
 )
 
-// wrongLeaf is an errLied that names the leaf.
+// wrongLeaf is a wire.ErrLied that names the leaf.
 type wrongLeaf struct {
 	leaf int
 	err  error
 }
 
-func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", errLied, e.err) }
-func (e *wrongLeaf) Unwrap() []error { return []error{errLied, e.err} }
+func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", wire.ErrLied, e.err) }
+func (e *wrongLeaf) Unwrap() []error { return []error{wire.ErrLied, e.err} }
 
 // doubt tells a holder that a leaf of its copy arrived damaged. A holder of an older
 // release does not know the request, and answers so.
@@ -58,7 +59,7 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	}
 	go func() {
 		defer t.wg.Done()
-		ctx, cancel := context.WithTimeoutCause(t.ctx, t.timing.ask, errSilent)
+		ctx, cancel := context.WithTimeoutCause(t.ctx, t.timing.ask, wire.ErrSilent)
 		defer cancel()
 		if err := t.client.doubt(ctx, id, root, leaf); err != nil {
 			t.log.WithError(err).WithField("cid", root).Debug("a holder does not take that its copy is damaged")

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // fetchFirstLeaf fetches the leaf a client waits for while the blob's inner blocks are still on
@@ -41,7 +42,7 @@ func (j *job) fetchFirstLeaf() {
 			j.plan.skip(r)
 			j.landed()
 		} else {
-			err = blame(r.id, err)
+			err = wire.Blame(r.id, err)
 		}
 	}
 	j.settle(j.ctx, r.id, err)
@@ -87,7 +88,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
 			err := j.piece(ctx, cut, r, from+int64(at), part, how)
-			if relayed := new(relayedError); errors.As(err, &relayed) || errors.Is(err, errNotYet) {
+			if relayed := new(relayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
 				refused.Store(&err) // the other connections are not cut for that
 				return nil
 			}
@@ -95,7 +96,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return because(ctx, r.id, err)
+		return wire.Because(ctx, r.id, err)
 	}
 	if err := refused.Load(); err != nil {
 		return *err
@@ -126,7 +127,7 @@ func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, fr
 func drained(body io.Reader) error {
 	var b [1]byte
 	if n, err := body.Read(b[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("more than was asked for: %w", errors.Join(errLied, err))
+		return fmt.Errorf("more than was asked for: %w", errors.Join(wire.ErrLied, err))
 	}
 	return nil
 }

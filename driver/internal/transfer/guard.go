@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // guard is a holder's stream. It is cut when no byte comes for a while, and when a leaf
@@ -19,7 +21,7 @@ type guard struct {
 func newGuard(j *job, r *run, cut context.CancelCauseFunc) *guard {
 	return &guard{
 		j: j, run: r,
-		silence: time.AfterFunc(r.silence(j.t.timing), func() { cut(errSilent) }),
+		silence: time.AfterFunc(r.silence(j.t.timing), func() { cut(wire.ErrSilent) }),
 		slow: time.AfterFunc(j.t.timing.slow, func() {
 			if leaf, ok := j.plan.head(r); ok && j.roster.faster(r.id, leaf, r.rate()) {
 				cut(errSlow)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // atOnce is how many holders are asked for one inner block at the same time.
@@ -121,15 +122,15 @@ func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 }
 
 func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, j.t.timing.silence, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, j.t.timing.silence, wire.ErrSilent)
 	defer cancel()
 	b, err := j.t.client.block(ctx, id, c)
 	if err != nil {
-		return nil, because(ctx, id, err)
+		return nil, wire.Because(ctx, id, err)
 	}
 	j.received(len(b))
 	if !dag.Matches(c, b) {
-		return nil, blame(id, fmt.Errorf("block %s: %w", c, errLied))
+		return nil, wire.Blame(id, fmt.Errorf("block %s: %w", c, wire.ErrLied))
 	}
 	return b, nil
 }

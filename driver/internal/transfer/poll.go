@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // keepPolling asks the other registries that fetch the blob which leaves they have by now,
@@ -30,7 +32,7 @@ func (j *job) keepPolling() {
 }
 
 func (j *job) poll(id peer.ID) {
-	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, errSilent)
+	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, wire.ErrSilent)
 	defer cancel()
 	have, err := j.t.client.have(ctx, id, j.ref)
 	if j.ctx.Err() != nil {

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -105,7 +106,7 @@ func (s *questions) forget(q *question, ref dag.Ref) {
 }
 
 func (s *questions) run(q *question, ref dag.Ref) {
-	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.timing.ask, errSilent)
+	ctx, cancel := context.WithTimeoutCause(s.t.ctx, s.t.timing.ask, wire.ErrSilent)
 	defer cancel()
 	var g errgroup.Group
 	g.SetLimit(maxAsking)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // boastful says that it has that many leaves of every blob.
@@ -43,7 +44,7 @@ func TestLeavesThatThereAreNot(t *testing.T) {
 	ref := dag.Ref{CID: rawCID(t), Size: 100 * mib}
 	asked := liar.boastful(1 << 20)
 	_, _, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)
-	require.ErrorIs(t, err, errLied)
+	require.ErrorIs(t, err, wire.ErrLied)
 	require.NotZero(t, asked.Load())
 	liar.boastful(104) // whole bytes
 	_, some, err := b.transfers.client.holds(t.Context(), liar.id, ref, true)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -174,7 +176,7 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 		return r, errOvertaken
 	}
 	var err error
-	for len(ids) > 0 && time.Now().Before(until) && !errors.Is(err, errSilent) {
+	for len(ids) > 0 && time.Now().Before(until) && !errors.Is(err, wire.ErrSilent) {
 		id := ids[0]
 		j.roster.meet(id)
 		r = j.hand(r, id, j.t.timing.ask, err)
@@ -183,7 +185,7 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 			return r, err
 		}
 		ids = ids[1:]
-		if errors.Is(err, errNotYet) && time.Since(r.began) > j.t.timing.ask/2 {
+		if errors.Is(err, wire.ErrNotYet) && time.Since(r.began) > j.t.timing.ask/2 {
 			ids, err = append(ids, id), nil // the member waited, and may have the leaf soon
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 func TestRelaysAreATree(t *testing.T) {
@@ -162,7 +163,7 @@ func TestWhoDoesNotWaitIsToldAtOnce(t *testing.T) {
 	_, _, _, ask := waiting(t, never)
 	for _, how := range []terms{anyway, "?wait", "?wait=soon", "?wait=-1h"} {
 		_, err := ask(how)
-		require.ErrorIs(t, err, errNotYet)
+		require.ErrorIs(t, err, wire.ErrNotYet)
 	}
 }
 
@@ -170,11 +171,11 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 	b, open, want, ask := waiting(t, time.Second)
 	begin := time.Now()
 	_, err := ask("?wait=1h")
-	require.ErrorIs(t, err, errNotYet)
+	require.ErrorIs(t, err, wire.ErrNotYet)
 	require.GreaterOrEqual(t, time.Since(begin), b.timing.ask, "it did not wait")
 	time.AfterFunc(b.timing.ask/4, open)
 	got, err := ask("?wait=1h")
-	for errors.Is(err, errNotYet) { // on a machine that is busy
+	for errors.Is(err, wire.ErrNotYet) { // on a machine that is busy
 		got, err = ask("?wait=1h")
 	}
 	require.NoError(t, err)

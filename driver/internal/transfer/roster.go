@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // anyLeaf stands for the inner blocks, which every holder has.
@@ -164,9 +165,9 @@ func (r *roster) done(id peer.ID, err error) {
 	switch {
 	case err == nil:
 		h.failures = 0
-	case errors.Is(err, errGone) && !h.whole:
+	case errors.Is(err, wire.ErrGone) && !h.whole:
 		h.some = nil // until it says again what it has
-	case errors.Is(err, errGone), errors.Is(err, errLied):
+	case errors.Is(err, wire.ErrGone), errors.Is(err, wire.ErrLied):
 		delete(r.by, id)
 	default:
 		h.fail(r.timing)
@@ -202,7 +203,7 @@ func (r *roster) heard(id peer.ID, leaves int, have bitset.Set, err error) {
 		return
 	}
 	switch {
-	case errors.Is(err, errGone), errors.Is(err, errLied):
+	case errors.Is(err, wire.ErrGone), errors.Is(err, wire.ErrLied):
 		delete(r.by, id)
 	case err != nil:
 		h.fail(r.timing)

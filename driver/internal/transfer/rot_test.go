@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // mendsSoon soon tries again to mend what no member had.
@@ -213,9 +214,9 @@ func TestRemainsThatRot(t *testing.T) {
 	}, "what rotted is offered")
 	require.ErrorIs(t, a.blobs.CheckLeaf(t.Context(), ref.CID, 1), blob.ErrNotFound)
 	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, 2*mib, terms("").and(remainsParam))
-	require.ErrorIs(t, err, errNotYet)
+	require.ErrorIs(t, err, wire.ErrNotYet)
 	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, anyway)
-	require.ErrorIs(t, err, errGone)
+	require.ErrorIs(t, err, wire.ErrGone)
 	body, err := c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, terms("").and(remainsParam))
 	require.NoError(t, err)
 	readExactly(t, body, content[:mib])
@@ -250,7 +251,7 @@ func TestALiarCostsLittle(t *testing.T) {
 	require.Zero(t, a.received())
 	absent := dag.Ref{CID: refs[0].CID, Size: 1}
 	require.NoError(t, a.blobs.Delete(t.Context(), absent.CID))
-	require.ErrorIs(t, b.transfers.client.doubt(t.Context(), a.id, absent.CID, 0), errGone)
+	require.ErrorIs(t, b.transfers.client.doubt(t.Context(), a.id, absent.CID, 0), wire.ErrGone)
 }
 
 // TestAnOlderHolderIsLeftAlone: it does not know what a doubt is.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // midTransfer is a registry that has the first leaves of a blob, and one that asks.
@@ -75,7 +76,7 @@ func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	another := asks.town.registry(t)
 	resp, err := asks.transfers.client.do(t.Context(), http.MethodHead, b.id,
 		"blobs/"+ref.CID.String()+"?fetching="+another.id.String()+"&fetcher="+another.id.String(), "", http.StatusOK)
-	require.ErrorIs(t, err, errGone)
+	require.ErrorIs(t, err, wire.ErrGone)
 	require.NotEmpty(t, resp.Header.Get(partialHeader))
 	require.NotContains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), another.id)
 }
@@ -95,7 +96,7 @@ func TestOnlyInnerBlocksAreServed(t *testing.T) {
 	require.True(t, dag.Matches(ref.CID, data))
 	for _, c := range []cid.Cid{leaf, cid.NewCidV1(cid.DagProtobuf, leaf.Hash()), extra.Cid()} {
 		_, err = b.transfers.client.block(t.Context(), a.id, c)
-		require.ErrorIs(t, err, errGone)
+		require.ErrorIs(t, err, wire.ErrGone)
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // ended is after what time, and by what cause, a context ended.
@@ -113,8 +115,8 @@ func TestWhenAStreamIsCut(t *testing.T) {
 		want                  time.Duration
 		cause                 error
 	}{
-		"no byte":                      {cause: errSilent, want: p.silence},
-		"none though one was patient":  {patience: time.Second, cause: errSilent, want: p.silence},
+		"no byte":                      {cause: wire.ErrSilent, want: p.silence},
+		"none though one was patient":  {patience: time.Second, cause: wire.ErrSilent, want: p.silence},
 		"bytes":                        {every: p.silence - 1},
 		"bytes that are processed":     {every: 1, busy: 3 * p.silence},
 		"few, and another sends more":  {every: p.silence - 1, other: mib, cause: errSlow, want: p.slow},
@@ -167,7 +169,7 @@ func TestTheFirstByteMayTakeLonger(t *testing.T) {
 		ctx, cut := context.WithCancelCause(j.ctx)
 		defer newGuard(j, &run{patience: time.Hour}, cut).stop()
 		took, err := ended(ctx)
-		require.ErrorIs(t, err, errSilent)
+		require.ErrorIs(t, err, wire.ErrSilent)
 		require.Equal(t, 90*time.Minute, took)
 	})
 }
@@ -182,7 +184,7 @@ func TestAHolderThatFailsRests(t *testing.T) {
 		fail := func() (rest time.Duration) {
 			_, ok := r.pick(anyLeaf)
 			require.True(t, ok)
-			r.done("holder", errSilent)
+			r.done("holder", wire.ErrSilent)
 			for began := time.Now(); !r.enough(); time.Sleep(time.Millisecond) {
 				rest = time.Since(began) + time.Millisecond
 			}
@@ -193,7 +195,7 @@ func TestAHolderThatFailsRests(t *testing.T) {
 		}
 		r.done("holder", nil)
 		require.Equal(t, p.retry, fail())
-		r.done("holder", errSilent)
+		r.done("holder", wire.ErrSilent)
 		require.False(t, r.enough())
 		r.add("holder", nil)
 		require.True(t, r.enough())

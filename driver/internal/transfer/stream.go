@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -176,7 +177,7 @@ func (s *stream) receive(layout *dag.Layout, r *run) error {
 	_, last, length := layout.Leaf(r.to - 1)
 	body, err := s.j.t.client.span(ctx, r.id, s.j.ref.CID, from, last+length, anyway)
 	if err != nil {
-		return because(ctx, r.id, err)
+		return wire.Because(ctx, r.id, err)
 	}
 	defer func() { _ = body.Close() }()
 	g.body = body
@@ -185,10 +186,10 @@ func (s *stream) receive(layout *dag.Layout, r *run) error {
 		leaf := make([]byte, length)
 		g.begin()
 		if _, err := io.ReadFull(g, leaf); err != nil {
-			return because(ctx, r.id, err)
+			return wire.Because(ctx, r.id, err)
 		}
 		if !layout.Matches(r.from, leaf) {
-			return blame(r.id, &wrongLeaf{r.from, blob.ErrBadLeaf})
+			return wire.Blame(r.id, &wrongLeaf{r.from, blob.ErrBadLeaf})
 		}
 		g.stop() // the reader may take its time
 		if !s.hand(leaf) {
@@ -207,7 +208,7 @@ func (s *stream) byBitswap(layout *dag.Layout, leaf int) error {
 	c, _, _ := layout.Leaf(leaf)
 	b, err := j.t.cfg.Bitswap(ctx, c)
 	if err == nil && !layout.Matches(leaf, b) {
-		err = errLied
+		err = wire.ErrLied
 	}
 	if err != nil {
 		j.bitswapFailed.Store(true)

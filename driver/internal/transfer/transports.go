@@ -14,6 +14,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -102,7 +104,7 @@ func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error)
 // packets to the port. Dialing goes on, for the next request.
 func (r *transports) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	late := time.AfterFunc(r.patience/2, func() { cancel(errSilent) })
+	late := time.AfterFunc(r.patience/2, func() { cancel(wire.ErrSilent) })
 	connected := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { late.Stop() }}
 	resp, err := r.data.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, connected)))
 	if err != nil {
@@ -191,4 +193,4 @@ func (c *carried) Read(b []byte) (int, error) {
 }
 
 // hung reports whether a request was given up because no answer came.
-func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errSilent) }
+func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), wire.ErrSilent) }

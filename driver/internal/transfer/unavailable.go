@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // Unavailable reports that no reachable member gave a blob's bytes.
@@ -25,11 +26,11 @@ const maxNamed = 5
 
 // Error implements error. A member is named once, together with how it failed.
 func (e *Unavailable) Error() string {
-	failed, of := errors.AsType[*memberError](e.Cause)
-	of = of && slices.Contains(e.named(), failed.id)
+	failed, of := errors.AsType[*wire.MemberError](e.Cause)
+	of = of && slices.Contains(e.named(), failed.ID)
 	var names []string
 	for _, id := range e.named() {
-		if of && id == failed.id {
+		if of && id == failed.ID {
 			names = append(names, failed.Error())
 		} else {
 			names = append(names, id.String())
@@ -79,14 +80,9 @@ var (
 	errUnread  = errors.New("nobody reads it any more")
 )
 
-// Why a holder is left.
+// Why a holder is left, beside the errors of wire.
 var (
-	errSilent  = errors.New("sends nothing")
-	errSlow    = errors.New("is slow")
-	errGone    = errors.New("does not have it")
-	errNotYet  = fmt.Errorf("%w yet", errGone)
-	errLied    = errors.New("sent wrong bytes")
-	errUnasked = errors.New("no holder is known yet")
-
+	errSlow      = errors.New("is slow")
+	errUnasked   = errors.New("no holder is known yet")
 	errOvertaken = errors.New("somebody else was faster")
 )

@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // work fetches run after run until the blob is whole or the job ends. An urgent
@@ -88,7 +89,7 @@ func (j *job) receive(r *run, buf []byte) error {
 	_, last, length := j.plan.layout.Leaf(to - 1)
 	body, err := j.span(ctx, r.id, from, last+length, r.terms)
 	if err != nil {
-		return because(ctx, r.id, err)
+		return wire.Because(ctx, r.id, err)
 	}
 	defer func() { _ = body.Close() }()
 	defer func() { j.roster.measured(r.id, r.got.Load(), time.Since(r.began)) }()
@@ -97,7 +98,7 @@ func (j *job) receive(r *run, buf []byte) error {
 		_, _, length := j.plan.layout.Leaf(leaf)
 		g.begin()
 		if _, err := io.ReadFull(g, buf[:length]); err != nil {
-			return because(ctx, r.id, err)
+			return wire.Because(ctx, r.id, err)
 		}
 		if err := j.keep(r, leaf, buf[:length]); err != nil {
 			return err
@@ -112,14 +113,14 @@ func (j *job) receive(r *run, buf []byte) error {
 // keep stores the first leaf of a run.
 func (j *job) keep(r *run, leaf int, b []byte) error {
 	if err := j.put(leaf, b); err != nil {
-		return blame(r.id, err)
+		return wire.Blame(r.id, err)
 	}
 	j.plan.skip(r)
 	j.landed()
 	return nil
 }
 
-// put stores a leaf. Wrong bytes are errLied; when this machine fails, for example on a
+// put stores a leaf. Wrong bytes are wire.ErrLied; when this machine fails, for example on a
 // full disk, the job ends.
 func (j *job) put(i int, b []byte) error {
 	err := j.plan.partial.Put(i, b)
@@ -143,7 +144,7 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 	if err != nil {
 		j.noteFailure(err)
 		log := j.log.WithError(err).WithField("peer", id)
-		if errors.Is(err, errLied) {
+		if errors.Is(err, wire.ErrLied) {
 			j.t.grudges.add(id, j.ref.CID)
 			log.Warn("a member sent wrong bytes of a blob: trying others; its copy may be damaged")
 			if wrong := new(wrongLeaf); errors.As(err, &wrong) {
@@ -163,7 +164,7 @@ func (j *job) settle(ctx context.Context, id peer.ID, err error) {
 func (j *job) noteFailure(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !errors.Is(j.last, errLied) || errors.Is(err, errLied) {
+	if !errors.Is(j.last, wire.ErrLied) || errors.Is(err, wire.ErrLied) {
 		j.last = err
 	}
 }

@@ -1,0 +1,2 @@
+// Package wire is how members ask each other for blobs.
+package wire
