@@ -1,6 +1,12 @@
 # Every target below needs Go; where one needs more, its line says so.
 GO ?= go
 BIN := bin/registry
+# What `registry version` says: of the last tag, the commit and the commit's date, from git.
+# Outside a checkout: make build VERSION=v1.2.3 COMMIT=… DATE=….
+VERSION ?= $(shell git describe --tags --dirty 2>/dev/null)
+COMMIT ?= $(shell git describe --always --exclude='*' --abbrev=40 --dirty 2>/dev/null)
+DATE ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+STAMP := github.com/distribution-ipfs/distribution-ipfs/driver/internal/build
 CHANGIE := $(GO) tool -modfile=tools/go.mod changie
 
 .PHONY: help
@@ -9,7 +15,12 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build bin/registry
-	$(GO) build -trimpath -o $(BIN) ./cmd/registry
+	$(GO) build -trimpath -buildvcs=false -o $(BIN) \
+		-ldflags '-X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -X $(STAMP).date=$(DATE)' ./cmd/registry
+
+.PHONY: reproducible
+reproducible: ## check that two builds of the last commit are the same, and name it
+	testdata/reproducible.sh
 
 .PHONY: demo
 demo: build ## two registries on this machine: push to the first, pull from the second
@@ -45,6 +56,7 @@ changelog: ## show what the next release changes, from changelog/unreleased
 
 .PHONY: release
 release: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3
+	@test "$(origin VERSION)" = "command line" || { echo "usage: make release VERSION=v1.2.3" >&2; exit 2; }
 	$(CHANGIE) batch $(VERSION)
 	$(CHANGIE) merge
 

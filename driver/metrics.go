@@ -2,6 +2,8 @@ package driver
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
 )
 
 // Collector gives Prometheus the numbers of Status, as metrics registry_ipfs_*. Register it
@@ -17,7 +19,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "name", "topic", "network", "version", "hash")
+	infoDesc        = desc("info", "Always 1; labels name this registry.", "peer_id", "name", "topic", "network", "version", "commit", "date", "hash")
 	readyDesc       = desc("ready", "1 while this registry should be sent requests, 0 while /readyz says that it should not.")
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
@@ -52,7 +54,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(infoDesc, 1, c.self.String(), c.params.name(), c.params.PubsubTopic, c.network(), Version(), c.blobs.Function().String())
+	built := build.Read()
+	gauge(infoDesc, 1, c.self.String(), c.params.name(), c.params.PubsubTopic, c.network(), built.Version, built.Commit, built.Date, c.blobs.Function().String())
 	gauge(readyDesc, oneIf(len(c.Ready()) == 0))
 	view := c.paths.View()
 	gauge(entriesDesc, float64(view.Len()))

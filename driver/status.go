@@ -8,6 +8,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -15,6 +16,8 @@ import (
 // on its admin socket and what `registry ipfs status --json` prints; lists are empty, never null.
 type Status struct {
 	Version       string         `json:"version"`        // of this release
+	Commit        string         `json:"commit"`         // that this was built from; "": unknown
+	BuildDate     string         `json:"build_date"`     // of that commit, as in RFC 3339; "": unknown
 	NotReady      []string       `json:"not_ready"`      // reasons for not sending it requests; none: it is ready
 	Started       time.Time      `json:"started"`        // when the storage was opened
 	PeerID        string         `json:"peer_id"`        // such as 12D3KooW…
@@ -86,8 +89,9 @@ func texts(addrs []multiaddr.Multiaddr) []string {
 func (r *rooms) Status(context.Context) Status {
 	view := r.paths.View()
 	here, bytes := r.blobs.Usage()
+	built := build.Read()
 	s := Status{
-		Version: Version(), NotReady: r.Ready(), Started: r.started,
+		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: r.Ready(), Started: r.started,
 		PeerID: r.self.String(), Name: r.params.name(), Capabilities: capabilities(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
 		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(), Phase: r.phase().String(),
 		Hash:  r.blobs.Function().String(),

@@ -18,7 +18,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 		{driver.Status{
 			Bootstrappers: []driver.Bootstrapper{{}}, Members: []driver.Member{{LastDelta: &at, NotFollowed: &driver.NotFollowed{}}, {}},
 			Transfers: driver.Transfers{Running: []driver.Transfer{{Sources: []driver.TransferSource{{}}}}},
-		}, `{"version":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
+		}, `{"version":"","commit":"","build_date":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
 			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +

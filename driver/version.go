@@ -1,21 +1,17 @@
 package driver
 
-import "runtime/debug"
+import "github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
+
+// Build identifies the build of this module that a program contains. What is not known is
+// empty, but for the version.
+type Build struct {
+	Version string // a tag, a pseudo-version, or devel
+	Commit  string // its hash, with -dirty behind it when files were changed
+	Date    string // of the commit, in UTC as in RFC 3339
+}
+
+// ReadBuild returns what the Makefile or the go command has stamped.
+func ReadBuild() Build { return Build(build.Read()) }
 
 // Version is the version of this module as it was built: a tag, or "devel".
-func Version() string {
-	const module = "github.com/distribution-ipfs/distribution-ipfs"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "devel"
-	}
-	if info.Main.Path == module && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	for _, dep := range info.Deps {
-		if dep.Path == module {
-			return dep.Version
-		}
-	}
-	return "devel"
-}
+func Version() string { return build.Read().Version }

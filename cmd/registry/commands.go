@@ -71,5 +71,17 @@ func versionCommand() *cobra.Command {
 }
 
 func versions() string {
-	return fmt.Sprintf("distribution-ipfs %s, distribution %s", driver.Version(), upstream.Version())
+	return fmt.Sprintf("distribution-ipfs %s, distribution %s", buildText(driver.ReadBuild()), upstream.Version())
+}
+
+// buildText is a build in words, as far as it is known: v1.2.3 (commit 4ca5caf, 2026-11-27T13:20:00Z).
+func buildText(b driver.Build) string {
+	switch {
+	case b.Commit == "":
+		return b.Version
+	case b.Date == "":
+		return fmt.Sprintf("%s (commit %s)", b.Version, b.Commit)
+	default:
+		return fmt.Sprintf("%s (commit %s, %s)", b.Version, b.Commit, b.Date)
+	}
 }

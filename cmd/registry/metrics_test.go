@@ -66,7 +66,7 @@ func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
 func expected(s driver.Status) map[string]float64 {
 	one := map[bool]float64{true: 1}
 	want := map[string]float64{
-		fmt.Sprintf(`info{hash=%q,name=%q,network=%q,peer_id=%q,topic=%q,version=%q}`, s.Hash, s.Name, s.Network, s.PeerID, s.Topic, s.Version): 1,
+		fmt.Sprintf(`info{commit=%q,date=%q,hash=%q,name=%q,network=%q,peer_id=%q,topic=%q,version=%q}`, s.Commit, s.BuildDate, s.Hash, s.Name, s.Network, s.PeerID, s.Topic, s.Version): 1,
 		"ready":       one[len(s.NotReady) == 0],
 		"map_entries": float64(s.Map.Entries), "map_heads": float64(s.Map.Heads), "read_only": one[s.ReadOnly],
 		"blobs": float64(s.Blobs.Here), "blobs_missing": float64(s.Blobs.Missing), "blob_bytes": float64(s.Blobs.Bytes),

@@ -24,6 +24,12 @@ import (
 // binary is the registry, built once for all tests of this package.
 var binary string
 
+// stamp is written into it as the Makefile does.
+const (
+	buildPackage = "github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
+	stamp        = "-X " + buildPackage + ".version=v0.0.1 -X " + buildPackage + ".commit=4ca5caf -X " + buildPackage + ".date=2026-11-27T13:20:00Z"
+)
+
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
@@ -34,7 +40,7 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "registry")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", stamp, "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		return 1
 	}

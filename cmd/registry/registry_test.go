@@ -327,7 +327,7 @@ func TestHelpAndKeygenWork(t *testing.T) {
 func TestVersionIsACommandAndUpstreamsFlag(t *testing.T) {
 	for _, arg := range []string{"version", "--version", "-v"} {
 		out, err := exec.Command(binary, arg).Output()
-		if err != nil || !regexp.MustCompile(`^distribution-ipfs \S+, distribution \S+\n$`).Match(out) {
+		if err != nil || !regexp.MustCompile(`^distribution-ipfs v0\.0\.1 \(commit 4ca5caf, 2026-11-27T13:20:00Z\), distribution \S+\n$`).Match(out) {
 			t.Errorf("%s: %q %v", arg, out, err)
 		}
 	}

@@ -74,7 +74,8 @@ func registrySection(s driver.Status, id func(string) string) section {
 		sec.field("data port", "%s", a)
 	}
 	sec.field("network", "%s, topic %s", s.Network, s.Topic)
-	sec.field("up", "%s, version %s", time.Since(s.Started).Round(time.Second), s.Version)
+	sec.field("up", "%s", time.Since(s.Started).Round(time.Second))
+	sec.field("version", "%s", buildText(driver.Build{Version: s.Version, Commit: s.Commit, Date: s.BuildDate}))
 	for _, reason := range s.NotReady {
 		sec.field("not ready", "%s", reason)
 	}
