@@ -131,17 +131,19 @@ func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress
 	if !ok {
 		return LostRecord, fmt.Errorf("%s is named with a function that this release does not know", ref.CID)
 	}
-	l, inner, err := s.hashStaged(ctx, s.path(ref.CID), "", f)
+	h, err := s.hashFile(ctx, s.path(ref.CID), "", f)
 	if err != nil {
 		return LostRecord, err
 	}
-	progress(l.Size)
-	if !l.Root.Equals(ref.CID) {
-		s.condemn(ref, of, fmt.Errorf("the file is that of %s: %w", l.Root, ErrRotten))
+	progress(h.Size)
+	if !h.Root.Equals(ref.CID) {
+		s.condemn(ref, of, fmt.Errorf("the file is that of %s: %w", h.Root, ErrRotten))
 		return Damaged, nil
 	}
 	defer s.Lock(ref.CID)()
-	return LostRecord, s.install(ctx, s.path(ref.CID), hashed{l, inner, true})
+	unpin, err := s.install(ctx, s.path(ref.CID), h)
+	unpin()
+	return LostRecord, err
 }
 
 func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *dag.Layout, progress func(int64)) (Fault, int, error) {

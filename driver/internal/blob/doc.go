@@ -12,6 +12,12 @@
 // A blob that comes from other members is a Partial until it is whole: dag.ReadLayout
 // checks its DAG, Partial.Put checks each leaf, Partial.Finish makes it a blob.
 //
+// However a blob comes, its file enters by one door, install:
+//
+//	Upload, AdoptUpload   hash (hash.go) → check (checkdigest.go) → install (install.go)
+//	Put; a lost record    hash → install
+//	Partial.Put, Finish   each leaf is hashed as it comes → install
+//
 // Limits: a blob has at most dag.MaxSize bytes; content inside an identity CID has no file
 // (dag.InlineBytes); one process opens a directory at a time; bytes that rot on disk are
 // noticed by the first Reader of a run, by Check, and when a leaf is served from the

@@ -51,3 +51,9 @@ func removeFiles(files ...string) error {
 	}
 	return errors.Join(errs...)
 }
+
+func sameFile(a, b string) bool {
+	x, errA := os.Stat(a)
+	y, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(x, y)
+}

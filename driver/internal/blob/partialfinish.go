@@ -43,10 +43,10 @@ func (p *Partial) finish(ctx context.Context) error {
 	if done {
 		return nil // another user was faster
 	}
-	if err := s.install(ctx, s.partialPath(root), hashed{p.layout, p.inner, true}); err != nil {
+	unpin, err := s.install(ctx, s.partialPath(root), hashed{Layout: p.layout, inner: p.inner, now: true})
+	if err != nil {
 		return err
 	}
-	unpin := s.pins.add(root)
 	p.mu.Lock()
 	p.done, p.unpin = true, unpin
 	p.mu.Unlock()

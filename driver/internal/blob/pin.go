@@ -11,6 +11,8 @@ import (
 // Unpin ends a pin. It may be called more than once, and is never nil.
 type Unpin func()
 
+func noPin() {}
+
 // pins counts the pins of each CID. They are changed with the lock of the CID held, so that
 // no pin comes between checking them and a deletion.
 type pins struct {

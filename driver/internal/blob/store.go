@@ -159,6 +159,15 @@ func (s *Store) isWhole(c cid.Cid, info fs.FileInfo) error {
 	return err
 }
 
+// whole reports whether a blob is here with its record and all its bytes.
+func (s *Store) whole(ref dag.Ref) (bool, error) {
+	size, err := s.Size(ref.CID)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && size == ref.Size, err
+}
+
 // Verified reports whether a blob is here and this process has verified all of its bytes
 // since its file last changed.
 func (s *Store) Verified(ref dag.Ref) bool {

@@ -1,0 +1,108 @@
+package blob
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"os"
+
+	blocks "github.com/ipfs/go-block-format"
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+)
+
+// hashed is a synced file of which every leaf was hashed.
+type hashed struct {
+	*dag.Layout
+	inner  []blocks.Block
+	digest digest.Digest // of the whole, when one was to be checked
+	now    bool          // by this run of the store
+}
+
+func (h hashed) ref() dag.Ref { return dag.Ref{CID: h.Root, Size: h.Size} }
+
+// Seen is the sha2-256 of the first Size bytes of an upload, as computed outside this
+// package while they came; a nil Sum means that there is none.
+type Seen struct {
+	Sum  hash.Hash
+	Size int64
+}
+
+// hashUpload is the first step for an upload: its leaves were hashed while they came, or the
+// file is read once, with f or else the store's function. The digest is one to compare with
+// want.
+func (s *Store) hashUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (hashed, error) {
+	h, err := s.recall(file, want, seen, f)
+	if errors.Is(err, errUnknown) {
+		return s.hashFile(ctx, file, want, cmp.Or(f, s.Function()))
+	}
+	return h, err
+}
+
+// recall takes the sums from the note beside an upload; errUnknown when that and what was
+// seen are not enough, or not of this file as it is now.
+func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Function) (h hashed, err error) {
+	info, err := os.Lstat(file)
+	if err != nil {
+		return h, err
+	}
+	k, err := readKnown(file)
+	if err != nil || !info.Mode().IsRegular() || !k.describes(info) || f != 0 && f != k.function() {
+		return h, errUnknown
+	}
+	whole, err := wholeHash(want, k.Size, k.function())
+	if err != nil {
+		return h, err
+	}
+	if whole != nil {
+		if seen.Sum == nil || seen.Size != k.Size || k.Reread || want.Algorithm() != digest.SHA256 {
+			return h, errUnknown
+		}
+		whole = seen.Sum
+	}
+	h.now, h.digest = k.Run == s.run, digestOf(want, whole, k.Sums)
+	h.Layout, h.inner, err = dag.Profile().Build(k.function(), k.Sums, k.Size)
+	return h, err
+}
+
+// hashFile is the first step for any other staged file: it is read once, and synced
+// meanwhile. The digest is one to compare with want.
+func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function) (h hashed, err error) {
+	f, err := os.OpenFile(file, os.O_RDWR, 0)
+	if err != nil {
+		return h, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return h, err
+	}
+	if !info.Mode().IsRegular() {
+		return h, fmt.Errorf("not a plain file: %s", info.Mode())
+	}
+	size := info.Size()
+	if err := dag.Profile().Check(size); err != nil {
+		return h, err
+	}
+	whole, err := wholeHash(want, size, function)
+	if err != nil {
+		return h, err
+	}
+	var sums []byte
+	g, hashing := errgroup.WithContext(ctx)
+	g.Go(f.Sync)
+	g.Go(func() (err error) {
+		sums, err = s.hash.file(hashing, f, size, function, whole)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return h, err
+	}
+	h.now, h.digest = true, digestOf(want, whole, sums)
+	h.Layout, h.inner, err = dag.Profile().Build(function, sums, size)
+	return h, err
+}
