@@ -49,7 +49,10 @@ func sections() []section {
 		section{"crowd", true, (*bench).crowd},
 		section{"first-byte", true, (*bench).firstByte},
 		section{"memory", false, (*bench).memory},
-		section{"images", false, (*bench).images})
+		section{"images", false, (*bench).images},
+		section{"images-layers-0ms", false, func(b *bench, ctx context.Context) error { return b.layers(ctx, 0) }},
+		section{"images-layers-20ms", true, func(b *bench, ctx context.Context) error { return b.layers(ctx, 20*time.Millisecond) }},
+		section{"images-idle", false, (*bench).idle})
 }
 
 func names() (list []string) {

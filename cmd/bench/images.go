@@ -36,7 +36,7 @@ func (b *bench) images(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	ours := pair{name: ourName, stock: s[0], ends: s, front: s[1], settled: s[1].settled}
+	ours := s.pair(ourName)
 	theirs := pair{name: cacheName, stock: c.stock, ends: swarm{c.behind, c.front}, front: c.front, settled: c.settled}
 	m := &imageTrials{size: pick[int64](b, 4<<20, 64<<20), idle: ours.front.anonymous(), peaks: map[string][]uint64{}}
 	m.trials, err = compete(ctx, pick(b, 3, 5),
@@ -57,6 +57,11 @@ type pair struct {
 	ends    swarm     // whose CPU counts
 	front   *registry // is pulled from
 	settled func(context.Context) error
+}
+
+// pair is the first two of a swarm.
+func (s swarm) pair(name string) pair {
+	return pair{name: name, stock: s[0], ends: s[:2], front: s[1], settled: s[1].settled}
 }
 
 // imageTrials are the results, by contender.
@@ -81,38 +86,42 @@ var (
 
 func (p pair) by(w way) string { return p.name + ", " + w.name }
 
-// pulled pulls a new image by a client, behind a smaller one that warms the connections.
-// CPU is counted until the front has stored all of it.
+// pulled notes the memory of each pull, too.
 func (b *bench) pulled(m *imageTrials, p pair, w way) contender {
-	size := m.size * imageLayers / int64(w.layers)
 	return contender{p.by(w), func(ctx context.Context) (trial, error) {
-		ctx, cancel := context.WithTimeout(ctx, moveTimeout)
-		defer cancel()
-		warm, err := p.stock.pushImage(ctx, imageLayers, 1<<20)
-		if err != nil {
-			return trial{}, err
-		}
-		timed, err := p.stock.pushImage(ctx, w.layers, size)
-		if err != nil {
-			return trial{}, err
-		}
-		if _, err := p.front.pullImage(ctx, warm, w.atOnce); err != nil {
-			return trial{}, err
-		}
-		if err := p.settled(ctx); err != nil {
-			return trial{}, err
-		}
-		done := b.profile(ctx, fmt.Sprintf("image-%d-of-%d", w.atOnce, w.layers), p.profiled()...)
-		p.front.anon.Store(p.front.anonymous())
-		before := p.cpu()
-		took, err := p.front.pullImage(ctx, timed, w.atOnce)
-		if err == nil {
-			err = p.settled(ctx)
-		}
-		t := trial{float64(timed.size()), took, p.cpu() - before}
+		t, err := b.coldPull(ctx, p, w, m.size*imageLayers/int64(w.layers))
 		m.peaks[p.by(w)] = append(m.peaks[p.by(w)], p.front.anon.Load())
-		return t, errors.Join(err, done())
+		return t, err
 	}}
+}
+
+// coldPull pulls a new image of layers of one size by a client, behind a smaller one that
+// warms the connections. CPU is counted until the front has stored all of it.
+func (b *bench) coldPull(ctx context.Context, p pair, w way, size int64) (trial, error) {
+	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	defer cancel()
+	warm, err := p.stock.pushImage(ctx, imageLayers, 1<<20)
+	if err != nil {
+		return trial{}, err
+	}
+	timed, err := p.stock.pushImage(ctx, w.layers, size)
+	if err != nil {
+		return trial{}, err
+	}
+	if _, err := p.front.pullImage(ctx, warm, w.atOnce); err != nil {
+		return trial{}, err
+	}
+	if err := p.settled(ctx); err != nil {
+		return trial{}, err
+	}
+	done := b.profile(ctx, fmt.Sprintf("image-%s-%d-of-%d", p.name, w.atOnce, w.layers), p.profiled()...)
+	p.front.anon.Store(p.front.anonymous())
+	before := p.cpu()
+	took, err := p.front.pullImage(ctx, timed, w.atOnce)
+	if err == nil {
+		err = p.settled(ctx)
+	}
+	return trial{float64(timed.size()), took, p.cpu() - before}, errors.Join(err, done())
 }
 
 func (p pair) cpu() (sum time.Duration) {

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+)
+
+const (
+	idleMembers = 3
+	maxIdle     = 2 // milliseconds of CPU time a second of a member that nobody asks anything
+)
+
+// idle measures what each of three members takes of the processors when nothing happens, a
+// while after an image was pushed to one and pulled from the others.
+func (b *bench) idle(ctx context.Context) (err error) {
+	dir, remove, err := b.scratch()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	s, err := b.startSwarm(ctx, fastest(), dir, slices.Repeat([]*lab.Space{lab.Here()}, idleMembers)...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	i, err := s[0].pushImage(ctx, imageLayers, 1<<20)
+	if err != nil {
+		return err
+	}
+	for _, r := range s[1:] {
+		if _, err := r.pullImage(ctx, i, fewAtOnce.atOnce); err != nil {
+			return err
+		}
+		if err := r.settled(ctx); err != nil {
+			return err
+		}
+	}
+	if err := rest(ctx, pick(b, 5*time.Second, 20*time.Second)); err != nil {
+		return err
+	}
+	return b.idleRow(ctx, s, pick(b, 10*time.Second, time.Minute))
+}
+
+func (b *bench) idleRow(ctx context.Context, s swarm, long time.Duration) error {
+	before := map[*registry]time.Duration{}
+	for _, r := range s {
+		before[r] = r.cpu()
+	}
+	began := time.Now()
+	if err := rest(ctx, long); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	var shares []float64
+	for _, r := range s {
+		shares = append(shares, float64((r.cpu()-before[r]).Milliseconds())/took.Seconds()/maxIdle)
+	}
+	share := spreadOf(shares)
+	b.rows = append(b.rows, row{fmt.Sprintf("CPU of each of %d idle members, over %v", idleMembers, long), fmt.Sprintf("%d ms a second", maxIdle), len(s),
+		fmt.Sprintf("%.1f ms/s", share.median*maxIdle), "-", share, atMost(1), "-", "-"})
+	return nil
+}
+
+func rest(ctx context.Context, long time.Duration) error {
+	select {
+	case <-time.After(long):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
