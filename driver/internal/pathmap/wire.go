@@ -103,6 +103,8 @@ func writeFrame(w io.Writer, b []byte) error {
 	return err
 }
 
+// readFrame reads what go-msgio's varint reader would, with which a delta of 300 bytes takes
+// longer and 1.5 times the memory while it is kept: its buffers are powers of two.
 func readFrame(r byteReader) ([]byte, error) {
 	n, err := varint.ReadUvarint(r)
 	if err != nil {
