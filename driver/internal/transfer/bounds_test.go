@@ -1,55 +1,44 @@
 package transfer
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// TestAMemberBeyondItsBound is told so, and fetches when there is room again.
-func TestAMemberBeyondItsBound(t *testing.T) {
+// TestABusyHolder, which answers nothing now, is asked again.
+func TestABusyHolder(t *testing.T) {
 	t.Parallel()
-	town := &town{way: realStreams} // where a remote address is a peer ID
+	var town town
 	a, b := town.registry(t), town.registry(t)
 	content := random(80, 3*mib)
 	ref := a.push(content)
-	for range maxRequestsFrom {
-		require.True(t, a.transfers.requests.Enter(b.id.String()))
-	}
-	require.Equal(t, http.StatusServiceUnavailable, b.head(a, ref).StatusCode)
+	serve := a.transfers.server.Handler
+	var refused atomic.Int64
+	var free atomic.Bool
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if free.Load() {
+			serve.ServeHTTP(w, r)
+			return
+		}
+		refused.Add(1)
+		http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
+	})
 	pulled := make(chan error, 1)
 	go func() { pulled <- b.transfers.Fetch(context.Background(), ref) }()
-	eventually(t, func() bool { return b.transfers.Active() == 1 }, "it does not begin")
-	town.registry(t).requirePull(ref, content) // the bound is of one member
-	for range maxRequestsFrom {
-		a.transfers.requests.Leave(b.id.String())
-	}
+	eventually(t, func() bool { return refused.Load() > 1 }, "it is not asked")
+	free.Store(true)
 	require.NoError(t, <-pulled)
-}
-
-// head asks another registry for a blob.
-func (r *registry) head(of *registry, ref dag.Ref) *http.Response {
-	r.t.Helper()
-	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodHead, "http://x/v1/blobs/"+ref.CID.String(), nil)
-	require.NoError(r.t, err)
-	c, err := r.Dial(r.t.Context(), of.id, Protocol)
-	require.NoError(r.t, err)
-	defer func() { _ = c.Close() }()
-	require.NoError(r.t, req.Write(c))
-	resp, err := http.ReadResponse(bufio.NewReader(c), req)
-	require.NoError(r.t, err)
-	require.NoError(r.t, resp.Body.Close())
-	return resp
 }
 
 // TestAReaderThatTakesNothing is cut off, on each way.
@@ -61,7 +50,13 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			a := town.registry(t, func(r *registry) { r.timing.send = 300 * time.Millisecond })
 			b := town.registry(t)
 			ref := a.push(random(81, 24*mib)) // more than windows and buffers hold
-			c, err := b.Dial(t.Context(), a.id, Protocol)
+			serve := a.transfers.server.Handler
+			var answered atomic.Int64
+			a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				defer answered.Add(1)
+				serve.ServeHTTP(w, r)
+			})
+			c, err := b.Dial(t.Context(), a.id, wire.Protocol)
 			if w == realData {
 				c, err = b.DialData(t.Context(), a.id)
 			}
@@ -70,7 +65,7 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			_, err = fmt.Fprintf(c, "GET /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", ref.CID)
 			require.NoError(t, err)
 			eventually(t, func() bool { _, out := a.transfers.Totals(); return out > 0 }, "nothing is sent")
-			eventually(t, func() bool { return a.transfers.requests.Len() == 0 }, "it is waited for")
+			eventually(t, func() bool { return answered.Load() == 1 }, "it is waited for")
 			_, out := a.transfers.Totals()
 			require.Less(t, out, ref.Size, "all was taken: the test tests nothing")
 		})

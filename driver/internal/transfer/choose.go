@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // view is everything on which the choice of a run is based.
@@ -32,7 +33,7 @@ type choice struct {
 	id       peer.ID
 	from, to int
 	over     *run // whose end it takes, or whose only leaf it fetches too
-	terms    terms
+	terms    wire.Terms
 }
 
 // next claims a run. Nil and whole: all leaves are here. Nil and not whole: there is

@@ -4,11 +4,10 @@
 //	t, err := transfer.New(transfer.Config{Blobs: blobs, Swarm: peer, Stall: 30 * time.Second, Log: log})
 //	body, err := t.Open(ctx, ref, 0) // streams while it arrives
 //
-// Bytes travel by HTTP/1.1 between members, as ranges of the blob itself: over TLS to a
-// member's data port, and over streams where that cannot be reached. The receiving registry
-// knows every leaf's CID and place, and verifies each leaf before a client reads it. There
-// is one transfer a blob, however many readers wait for it; it belongs to none of them, and
-// goes on for a minute after the last has left.
+// Bytes travel by HTTP/1.1 between members, as ranges of the blob itself (package wire). The
+// receiving registry knows every leaf's CID and place, and verifies each leaf before a client
+// reads it. There is one transfer a blob, however many readers wait for it; it belongs to none
+// of them, and goes on for a minute after the last has left.
 //
 // A transfer is a job made of
 //

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -18,8 +16,6 @@ import (
 )
 
 const (
-	// leafParam names the leaf that is in doubt.
-	leafParam = "leaf"
 	// doubtEvery and doubtBurst bound how many doubts of one member are checked. Each costs
 	// reading and hashing a leaf, so a member that lies costs at most one leaf every
 	// doubtEvery.
@@ -41,17 +37,6 @@ type wrongLeaf struct {
 func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", wire.ErrLied, e.err) }
 func (e *wrongLeaf) Unwrap() []error { return []error{wire.ErrLied, e.err} }
 
-// doubt tells a holder that a leaf of its copy arrived damaged. A holder of an older
-// release does not know the request, and answers so.
-func (c *client) doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) error {
-	path := fmt.Sprintf("blobs/%s/doubt?%s=%d", root, leafParam, leaf)
-	resp, err := c.do(ctx, http.MethodPost, id, path, "", http.StatusAccepted)
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
-}
-
 // tellHolder asks a holder to check a leaf for which it sent wrong bytes.
 func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	if !t.hold() {
@@ -61,7 +46,7 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 		defer t.wg.Done()
 		ctx, cancel := context.WithTimeoutCause(t.ctx, t.timing.ask, wire.ErrSilent)
 		defer cancel()
-		if err := t.client.doubt(ctx, id, root, leaf); err != nil {
+		if err := t.client.Doubt(ctx, id, root, leaf); err != nil {
 			t.log.WithError(err).WithField("cid", root).Debug("a holder does not take that its copy is damaged")
 		}
 	}()
@@ -71,17 +56,17 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 // one at a time, and each blob once, however many members doubt it.
 type doubts struct {
 	mu      sync.Mutex
-	from    map[string]*rate.Limiter // by remote address, which is a peer ID
+	from    map[peer.ID]*rate.Limiter
 	waiting map[cid.Cid]bool
 	queue   chan place
 }
 
 func newDoubts() *doubts {
-	return &doubts{from: map[string]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan place, maxDoubts)}
+	return &doubts{from: map[peer.ID]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan place, maxDoubts)}
 }
 
 // take queues a doubt; false when its member had too many, or too many are queued.
-func (d *doubts) take(from string, at place) bool {
+func (d *doubts) take(from peer.ID, at place) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waiting[at.root] {
@@ -114,28 +99,20 @@ func (d *doubts) done(at place) {
 }
 
 // serveDoubt notes that a member doubts a leaf of a blob here, without checking it yet.
-func (t *Transfers) serveDoubt(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
-	leaf, err := strconv.Atoi(r.URL.Query().Get(leafParam))
-	if err != nil || leaf < 0 {
-		http.Error(w, "which leaf?", http.StatusBadRequest)
-		return nil
-	}
-	size, err := t.cfg.Blobs.Size(c)
-	if m, ok := t.cfg.Blobs.Remains(c); ok && err != nil {
+func (t *Transfers) serveDoubt(from peer.ID, root cid.Cid, leaf int) error {
+	size, err := t.cfg.Blobs.Size(root)
+	if m, ok := t.cfg.Blobs.Remains(root); ok && err != nil {
 		size, err = m.Size, nil
 	}
 	if err != nil {
-		return err
+		return gone(err)
 	}
 	if leaf >= leavesOf(size) {
-		http.Error(w, "there is no such leaf", http.StatusBadRequest)
-		return nil
+		return wire.ErrNoLeaf
 	}
-	if !t.doubts.take(r.RemoteAddr, place{c, leaf}) {
-		http.Error(w, "too many doubts", http.StatusTooManyRequests)
-		return nil
+	if !t.doubts.take(from, place{root, leaf}) {
+		return wire.ErrTooMany
 	}
-	w.WriteHeader(http.StatusAccepted)
 	return nil
 }
 

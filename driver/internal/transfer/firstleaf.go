@@ -76,8 +76,8 @@ func (j *job) awaitLayout() bool {
 
 // inPieces receives a leaf over several connections at once, which takes fewer round trips
 // than over one that has yet to find its speed. It verifies nothing. The error is a
-// relayedError when the holder names others.
-func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
+// wire.RelayedError when the holder names others.
+func (j *job) inPieces(r *run, from int64, buf []byte, how wire.Terms) error {
 	ctx, cut := context.WithCancelCause(j.ctx)
 	defer cut(nil)
 	j.plan.started(r, cut)
@@ -88,7 +88,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
 			err := j.piece(ctx, cut, r, from+int64(at), part, how)
-			if relayed := new(relayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
+			if relayed := new(wire.RelayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
 				refused.Store(&err) // the other connections are not cut for that
 				return nil
 			}
@@ -108,7 +108,7 @@ func (j *job) inPieces(r *run, from int64, buf []byte, how terms) error {
 }
 
 // piece receives a part of a leaf; when the part does not come, cut ends all of them.
-func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, from int64, part []byte, how terms) error {
+func (j *job) piece(ctx context.Context, cut context.CancelCauseFunc, r *run, from int64, part []byte, how wire.Terms) error {
 	guard := newGuard(j, r, cut)
 	defer guard.stop()
 	body, err := j.span(ctx, r.id, from, from+int64(len(part)), how)

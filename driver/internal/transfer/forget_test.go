@@ -36,36 +36,6 @@ func TestAGrudgeEnds(t *testing.T) {
 	})
 }
 
-// TestADataPortThatFailedIsAvoided, longer each time up to a bound, until it carries
-// something.
-func TestADataPortThatFailedIsAvoided(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &transports{swarm: nobody{}, avoid: map[peer.ID]*avoided{}}
-		fail := func() (avoided time.Duration) {
-			for range 3 { // requests at once
-				r.fell("member")
-			}
-			for ; !r.usesData("member"); avoided += time.Second {
-				time.Sleep(time.Second)
-			}
-			return avoided
-		}
-		// The backoff takes or adds a half at random.
-		require.True(t, r.usesData("member"))
-		require.LessOrEqual(t, fail(), avoidFirst*3/2+time.Second)
-		var longest time.Duration
-		for range 30 {
-			longest = max(longest, fail())
-		}
-		require.Greater(t, longest, avoidMost*4/5)
-		require.LessOrEqual(t, longest, avoidMost*3/2+time.Second)
-		r.fell("member")
-		r.held("member")
-		require.True(t, r.usesData("member"))
-		require.LessOrEqual(t, fail(), avoidFirst*3/2+time.Second)
-	})
-}
-
 // TestABlobIsWarnedOfOnceAnHour, and anew when it was here in between.
 func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +111,7 @@ func TestAnswersAreForgotten(t *testing.T) {
 func TestDoubtsOfOneMemberAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoubts()
-		doubts := func(from string) (taken int) {
+		doubts := func(from peer.ID) (taken int) {
 			for d.take(from, place{rawCID(t), taken}) {
 				d.done(<-d.queue)
 				taken++

@@ -124,7 +124,7 @@ func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, j.t.timing.silence, wire.ErrSilent)
 	defer cancel()
-	b, err := j.t.client.block(ctx, id, c)
+	b, err := j.t.client.Block(ctx, id, c)
 	if err != nil {
 		return nil, wire.Because(ctx, id, err)
 	}

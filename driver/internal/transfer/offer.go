@@ -10,6 +10,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // offer is the state of a holder when a run is chosen.
@@ -28,11 +29,11 @@ type offer struct {
 func (o *offer) has(leaf int) bool { return o.whole || o.some.Has(leaf) }
 
 // terms are the conditions under which to ask it: a spared holder may name others.
-func (o *offer) terms() terms {
+func (o *offer) terms() wire.Terms {
 	if o.spared {
-		return ratherRelayed
+		return wire.Terms{Relay: true}
 	}
-	return anyway
+	return wire.Terms{}
 }
 
 // leaves is how many to ask for at once.

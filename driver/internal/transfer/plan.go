@@ -12,6 +12,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // run is the leaves [from, to) that one worker fetches from one holder. The fields that
@@ -25,7 +26,7 @@ type run struct {
 	last     atomic.Int64 // when, in nanoseconds since began
 	cut      context.CancelCauseFunc
 	patience time.Duration // no byte is expected for that long
-	terms    terms
+	terms    wire.Terms
 	twice    bool // its next leaf is fetched by two
 }
 

@@ -34,7 +34,7 @@ func (j *job) keepPolling() {
 func (j *job) poll(id peer.ID) {
 	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, wire.ErrSilent)
 	defer cancel()
-	have, err := j.t.client.have(ctx, id, j.ref)
+	have, err := j.t.client.Have(ctx, id, j.ref)
 	if j.ctx.Err() != nil {
 		return
 	}
@@ -45,11 +45,9 @@ func (j *job) poll(id peer.ID) {
 	j.changed.raise()
 }
 
-// meet notes that the member at a remote address, which is its peer ID, is fetching the
-// blob, too.
-func (j *job) meet(remote string) {
-	id, err := peer.Decode(remote)
-	if err != nil || j.t.grudges.holds(id, j.ref.CID) {
+// meet notes that a member is fetching the blob, too.
+func (j *job) meet(id peer.ID) {
+	if j.t.grudges.holds(id, j.ref.CID) {
 		return
 	}
 	for _, member := range j.t.cfg.Swarm.Connected() {

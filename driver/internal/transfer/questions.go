@@ -29,18 +29,18 @@ type question struct {
 
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
-	some   map[peer.ID]*part
+	some   map[peer.ID]*wire.Part
 	silent bool // some did not answer
 }
 
 // answers gives what is known so far.
-func (q *question) answers() (whole []peer.ID, some map[peer.ID]*part, silent bool) {
+func (q *question) answers() (whole []peer.ID, some map[peer.ID]*wire.Part, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.whole), maps.Clone(q.some), q.silent
 }
 
-func (q *question) note(id peer.ID, whole bool, some *part, err error) {
+func (q *question) note(id peer.ID, whole bool, some *wire.Part, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
@@ -84,7 +84,7 @@ func (s *questions) ask(ref dag.Ref, age time.Duration, telling bool) *question 
 	}
 	q := &question{
 		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
-		done: make(chan struct{}), some: map[peer.ID]*part{},
+		done: make(chan struct{}), some: map[peer.ID]*wire.Part{},
 	}
 	s.known[ref] = q
 	go func() {
@@ -112,7 +112,7 @@ func (s *questions) run(q *question, ref dag.Ref) {
 	g.SetLimit(maxAsking)
 	for _, id := range q.asked {
 		g.Go(func() error {
-			whole, some, err := s.t.client.holds(ctx, id, ref, q.telling)
+			whole, some, err := s.t.client.Holds(ctx, id, ref, q.telling)
 			q.note(id, whole, some, err)
 			return nil
 		})

@@ -2,11 +2,8 @@ package transfer
 
 import (
 	"errors"
-	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,11 +17,8 @@ const (
 	// fanout is to how many registries a member that had the blob before sends a leaf; each
 	// of these sends it to as many others.
 	fanout = 2
-	// maxRelays is how many relays a holder names, beside those above the asking registry,
-	// and how many are asked.
+	// maxRelays is how many relays a holder names, beside those above the asking registry.
 	maxRelays = 8
-	// relaysHeader is a list of peer IDs, in the order in which to ask them.
-	relaysHeader = "Blob-Relays"
 )
 
 // relays decides which registry passes a leaf on to which, when many ask for it at the same
@@ -102,56 +96,30 @@ func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	return above
 }
 
-// relayed notes which member gets which leaves of a blob, and answers with those that have
+// relayed notes which member gets which leaves of a blob. The error names those that have
 // the first of them earlier, if there are any and the asking member prefers to be relayed.
-func (t *Transfers) relayed(w http.ResponseWriter, r *http.Request, c cid.Cid, size int64) bool {
-	from, to, ok := rangeOf(r)
-	id, err := peer.Decode(r.RemoteAddr)
-	if !ok || err != nil {
-		return false
+func (t *Transfers) relayed(q *wire.BlobRequest, size int64) error {
+	if !q.Ranged || q.Peer == "" {
+		return nil
 	}
-	first := leafAt(from)
-	last := min(leafAt(min(to, size-1)), first+maxRun-1)
-	above := t.relays.enter(c, first, last, id, r.URL.Query().Has(relayParam))
-	if len(above) == 0 {
-		return false
+	first := leafAt(q.From)
+	last := min(leafAt(min(q.To, size-1)), first+maxRun-1)
+	if above := t.relays.enter(q.CID, first, last, q.Peer, q.Relay); len(above) > 0 {
+		return &wire.RelayedError{IDs: above}
 	}
-	names := make([]string, len(above))
-	for i, id := range above {
-		names[i] = id.String()
-	}
-	w.Header().Set(relaysHeader, strings.Join(names, ","))
-	http.Error(w, "others have it earlier", http.StatusMultipleChoices)
-	return true
-}
-
-// relayedError is the answer of a holder that names members which have a leaf earlier.
-type relayedError struct{ ids []peer.ID }
-
-// Error implements error.
-func (e *relayedError) Error() string { return fmt.Sprintf("names %d others to ask", len(e.ids)) }
-
-func readRelays(resp *http.Response) *relayedError {
-	e := new(relayedError)
-	names := strings.SplitN(resp.Header.Get(relaysHeader), ",", maxRelays+1)
-	for _, name := range names[:min(len(names), maxRelays)] {
-		if id, err := peer.Decode(name); err == nil {
-			e.ids = append(e.ids, id)
-		}
-	}
-	return e
+	return nil
 }
 
 // firstLeaf receives a leaf of a blob of which nothing is here yet, from the run's holder
 // or from members that this one names. The run that it returns is that of the member which
 // sent the bytes, or failed last.
 func (j *job) firstLeaf(r *run, from int64, buf []byte) (*run, error) {
-	err := j.inPieces(r, from, buf, ratherRelayed)
-	var relayed *relayedError
+	err := j.inPieces(r, from, buf, wire.Terms{Relay: true})
+	var relayed *wire.RelayedError
 	if !errors.As(err, &relayed) {
 		return r, err
 	}
-	return j.fromRelays(r, relayed.ids, j.t.timing.relay, from, buf)
+	return j.fromRelays(r, relayed.IDs, j.t.timing.relay, from, buf)
 }
 
 // laterLeaf receives the next leaf of a run whose holder named others to ask.
@@ -190,11 +158,11 @@ func (j *job) fromRelays(r *run, ids []peer.ID, patience time.Duration, from int
 		}
 	}
 	r = j.hand(r, holder, 0, err)
-	return r, j.inPieces(r, from, buf, anyway)
+	return r, j.inPieces(r, from, buf, wire.Terms{})
 }
 
 // whenHere asks a member to wait for a leaf, as long as a run that is handed to it may.
-func (j *job) whenHere() terms { return terms("?" + waitParam + "=" + j.t.timing.ask.String()) }
+func (j *job) whenHere() wire.Terms { return wire.Terms{Wait: j.t.timing.ask} }
 
 // needless reports whether a leaf that did not come need not come any more.
 func (j *job) needless(leaf int, err error) bool {

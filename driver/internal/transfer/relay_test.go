@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,7 +129,7 @@ func TestSlowRelay(t *testing.T) {
 
 // waiting is two registries, of which the second fetches 5 MiB and lacks a leaf, and a
 // third's way to ask it for that.
-func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(terms) ([]byte, error)) {
+func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(wire.Terms) ([]byte, error)) {
 	var town town
 	a, c := town.registry(t), town.registry(t)
 	b = town.registry(t, calm, func(r *registry) { r.timing.ask, r.timing.stall, r.timing.trickle = ask, never, never })
@@ -147,10 +145,10 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 		return here.Count() >= 2
 	}, "what got out does not arrive")
 	from := int64(4-lacks) * mib
-	return b, open, content[from : from+mib], func(how terms) ([]byte, error) {
+	return b, open, content[from : from+mib], func(how wire.Terms) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
-		body, err := c.transfers.client.span(ctx, b.id, ref.CID, from, from+mib, how)
+		body, err := c.transfers.client.Span(ctx, b.id, ref.CID, from, from+mib, how)
 		if err != nil {
 			return nil, err
 		}
@@ -161,7 +159,7 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 
 func TestWhoDoesNotWaitIsToldAtOnce(t *testing.T) {
 	_, _, _, ask := waiting(t, never)
-	for _, how := range []terms{anyway, "?wait", "?wait=soon", "?wait=-1h"} {
+	for _, how := range []wire.Terms{{}, {Wait: -time.Hour}} {
 		_, err := ask(how)
 		require.ErrorIs(t, err, wire.ErrNotYet)
 	}
@@ -170,13 +168,13 @@ func TestWhoDoesNotWaitIsToldAtOnce(t *testing.T) {
 func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 	b, open, want, ask := waiting(t, time.Second)
 	begin := time.Now()
-	_, err := ask("?wait=1h")
+	_, err := ask(wire.Terms{Wait: time.Hour})
 	require.ErrorIs(t, err, wire.ErrNotYet)
 	require.GreaterOrEqual(t, time.Since(begin), b.timing.ask, "it did not wait")
 	time.AfterFunc(b.timing.ask/4, open)
-	got, err := ask("?wait=1h")
+	got, err := ask(wire.Terms{Wait: time.Hour})
 	for errors.Is(err, wire.ErrNotYet) { // on a machine that is busy
-		got, err = ask("?wait=1h")
+		got, err = ask(wire.Terms{Wait: time.Hour})
 	}
 	require.NoError(t, err)
 	require.Equal(t, want, got)
@@ -185,7 +183,7 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 func TestCloseEndsWaiting(t *testing.T) {
 	b, _, _, ask := waiting(t, never)
 	asked := make(chan error, 1)
-	go func() { _, err := ask("?wait=1h"); asked <- err }()
+	go func() { _, err := ask(wire.Terms{Wait: time.Hour}); asked <- err }()
 	b.transfers.mu.Lock()
 	j := slices.Collect(maps.Values(b.transfers.jobs))[0]
 	b.transfers.mu.Unlock()
@@ -223,12 +221,4 @@ func TestLoansOutliveTheTransfer(t *testing.T) {
 	j.giveBack()
 	_, err = j.plan.blob().ReadAt(make([]byte, 1), 2*mib)
 	require.Error(t, err)
-}
-
-// A holder may name any members; only a few of them are asked.
-func TestRelaysAreBounded(t *testing.T) {
-	names := strings.Repeat((&town{}).build(t).id.String()+",", 1000)
-	resp := &http.Response{Header: http.Header{relaysHeader: {names}}}
-	require.Len(t, readRelays(resp).ids, maxRelays)
-	require.Empty(t, readRelays(&http.Response{Header: http.Header{relaysHeader: {"nobody,,"}}}).ids)
 }

@@ -2,79 +2,44 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"net/http"
-	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
-
-// Values of partialHeader.
-const (
-	arriving = "true"    // the blob is being fetched: more leaves will be here
-	damaged  = "damaged" // it was set aside: only what is right of it is here
-)
-
-// remainsParam means that the asking registry knows that the copy is damaged. It may get
-// leaves of it and then find nobody who has the rest, so that it must not have promised the
-// blob to a client.
-const remainsParam = "remains"
-
-// part is what a member has of a blob that it does not hold whole.
-type part struct {
-	leaves  bitset.Set
-	damaged bool // no more of it will come by itself
-}
 
 // serveRemains answers for a blob that was set aside with the leaves that are right.
-func (t *Transfers) serveRemains(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
-	m, ok := t.cfg.Blobs.Remains(c)
-	if !ok {
-		return blob.ErrNotFound
+func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error) {
+	m, ok := t.cfg.Blobs.Remains(q.CID)
+	switch {
+	case !ok:
+		return nil, wire.ErrGone
+	case !q.Ranged:
+		return nil, &wire.PartialError{Damaged: true}
+	case !q.Remains:
+		return nil, wire.ErrGone
 	}
-	from, to, ok := rangeOf(r)
-	if !ok {
-		w.Header().Set(partialHeader, damaged)
-		return blob.ErrNotFound
-	}
-	if !r.URL.Query().Has(remainsParam) {
-		return blob.ErrNotFound
-	}
-	for leaf := leafAt(from); leaf <= leafAt(to); leaf++ {
+	for leaf := leafAt(q.From); leaf <= leafAt(q.To); leaf++ {
 		if !m.Has(leaf) {
-			w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", m.Size))
-			http.Error(w, "not right here", http.StatusRequestedRangeNotSatisfiable)
-			return nil
+			return nil, &wire.LackingError{Size: m.Size, Damaged: true}
 		}
 	}
-	f, err := t.cfg.Blobs.OpenRemains(c)
+	f, err := t.cfg.Blobs.OpenRemains(q.CID)
 	if err != nil {
-		return err
+		return nil, gone(err)
 	}
-	defer func() { _ = f.Close() }()
-	http.ServeContent(w, r, "", time.Time{}, io.NewSectionReader(f, 0, m.Size))
-	return nil
+	return section{io.NewSectionReader(f, 0, m.Size), f.Close}, nil
 }
 
 // span gets bytes of the blob from a member, also from a copy that is known to be damaged.
-func (j *job) span(ctx context.Context, id peer.ID, from, to int64, how terms) (io.ReadCloser, error) {
+func (j *job) span(ctx context.Context, id peer.ID, from, to int64, how wire.Terms) (io.ReadCloser, error) {
 	if j.roster.damaged(id) {
-		how = how.and(remainsParam)
+		how.Remains = true
 	}
-	return j.t.client.span(ctx, id, j.ref.CID, from, to, how)
-}
-
-func (t terms) and(param string) terms {
-	if t == anyway {
-		return terms("?" + param)
-	}
-	return t + terms("&"+param)
+	return j.t.client.Span(ctx, id, j.ref.CID, from, to, how)
 }
 
 // restElsewhere reports whether a member holds a damaged blob whole, or has a leaf of it
@@ -98,7 +63,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	lacking := t.lacking(ref)
 	_, some, _ := q.answers()
 	for id, p := range some {
-		if p.leaves.Meets(lacking) && !t.grudges.holds(id, ref.CID) {
+		if p.Leaves.Meets(lacking) && !t.grudges.holds(id, ref.CID) {
 			return true
 		}
 	}

@@ -50,14 +50,14 @@ func (h *holder) usable() bool { return !h.rests() && h.has(anyLeaf) }
 // add notes what a member has just said it has: the whole blob when some is nil; it need not
 // rest any more. A member that has only some of it is fetching it, unless its copy is
 // damaged.
-func (r *roster) add(id peer.ID, some *part) {
+func (r *roster) add(id peer.ID, some *wire.Part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h := r.holder(id)
 	h.whole, h.some, h.damaged = some == nil, nil, false
 	h.until, h.guessed = time.Time{}, false
 	if some != nil {
-		h.some, h.damaged = some.leaves, some.damaged
+		h.some, h.damaged = some.Leaves, some.Damaged
 		h.fed = h.fed || !h.damaged
 	}
 }

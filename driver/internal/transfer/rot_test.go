@@ -213,11 +213,11 @@ func TestRemainsThatRot(t *testing.T) {
 		return ok && !m.Has(1) && m.Has(0) && !m.Has(3)
 	}, "what rotted is offered")
 	require.ErrorIs(t, a.blobs.CheckLeaf(t.Context(), ref.CID, 1), blob.ErrNotFound)
-	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, 2*mib, terms("").and(remainsParam))
+	_, err = c.transfers.client.Span(t.Context(), a.id, ref.CID, 0, 2*mib, wire.Terms{Remains: true})
 	require.ErrorIs(t, err, wire.ErrNotYet)
-	_, err = c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, anyway)
+	_, err = c.transfers.client.Span(t.Context(), a.id, ref.CID, 0, mib, wire.Terms{})
 	require.ErrorIs(t, err, wire.ErrGone)
-	body, err := c.transfers.client.span(t.Context(), a.id, ref.CID, 0, mib, terms("").and(remainsParam))
+	body, err := c.transfers.client.Span(t.Context(), a.id, ref.CID, 0, mib, wire.Terms{Remains: true})
 	require.NoError(t, err)
 	readExactly(t, body, content[:mib])
 	require.NoError(t, body.Close())
@@ -234,10 +234,10 @@ func TestALiarCostsLittle(t *testing.T) {
 	}
 	refused := 0
 	for _, ref := range refs {
-		if err := b.transfers.client.doubt(t.Context(), a.id, ref.CID, 0); err != nil {
+		if err := b.transfers.client.Doubt(t.Context(), a.id, ref.CID, 0); err != nil {
 			refused++
 		}
-		require.Error(t, b.transfers.client.doubt(t.Context(), a.id, ref.CID, 1), "there is no such leaf")
+		require.Error(t, b.transfers.client.Doubt(t.Context(), a.id, ref.CID, 1), "there is no such leaf")
 	}
 	require.GreaterOrEqual(t, refused, doubtBurst-2)
 	eventually(t, func() bool {
@@ -251,7 +251,7 @@ func TestALiarCostsLittle(t *testing.T) {
 	require.Zero(t, a.received())
 	absent := dag.Ref{CID: refs[0].CID, Size: 1}
 	require.NoError(t, a.blobs.Delete(t.Context(), absent.CID))
-	require.ErrorIs(t, b.transfers.client.doubt(t.Context(), a.id, absent.CID, 0), wire.ErrGone)
+	require.ErrorIs(t, b.transfers.client.Doubt(t.Context(), a.id, absent.CID, 0), wire.ErrGone)
 }
 
 // TestAnOlderHolderIsLeftAlone: it does not know what a doubt is.

@@ -175,7 +175,7 @@ func (s *stream) receive(layout *dag.Layout, r *run) error {
 	defer g.stop()
 	_, from, _ := layout.Leaf(r.from)
 	_, last, length := layout.Leaf(r.to - 1)
-	body, err := s.j.t.client.span(ctx, r.id, s.j.ref.CID, from, last+length, anyway)
+	body, err := s.j.t.client.Span(ctx, r.id, s.j.ref.CID, from, last+length, wire.Terms{})
 	if err != nil {
 		return wire.Because(ctx, r.id, err)
 	}

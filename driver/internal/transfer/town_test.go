@@ -14,6 +14,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // town is a Swarm of TCP connections on loopback, of which a test can cut, hold
@@ -162,7 +164,7 @@ func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, 
 		return nil, errUnreachable
 	}
 	if h.real != nil {
-		return h.note(h.real.Dial(ctx, id, Protocol))
+		return h.note(h.real.Dial(ctx, id, wire.Protocol))
 	}
 	var d net.Dialer
 	c, err := h.note(d.DialContext(ctx, "tcp", addr))

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,25 +18,20 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // Swarm is what transfers need of the network; a Peer fits.
 type Swarm interface {
+	wire.Swarm
 	// ID is this registry's peer ID.
 	ID() peer.ID
 	// Connected gives the members connected now, without self.
 	Connected() []peer.ID
 	// Listen accepts members' streams.
 	Listen(protocol.ID) (net.Listener, error)
-	// Dial opens a stream to a member.
-	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
 	// ListenData accepts members' connections at the data port; nil when there is none.
 	ListenData() net.Listener
-	// DialData connects to a member's data port.
-	DialData(context.Context, peer.ID) (net.Conn, error)
-	// HasData reports whether a member said that it has one.
-	HasData(peer.ID) bool
 	// Admits reports whether requests from a remote address of Listen or ListenData may
 	// be answered now.
 	Admits(remote string) bool
@@ -60,21 +54,20 @@ type Transfers struct {
 	cfg       Config
 	log       *logrus.Entry
 	timing    timing
-	client    *client      // nil: offline
-	server    *http.Server // nil: offline
+	client    *wire.Client // nil: offline
+	server    *wire.Server // nil: offline
 	questions *questions
 	grudges   *grudges
 	relays    *relays
 	outcomes  *outcomes
-	requests  *limit.Limit[string] // being answered, by remote address, which is a peer ID
 	doubts    *doubts
 	rotten    *signal // a blob was set aside
-	in, out   atomic.Int64
+	in        atomic.Int64
 	lately    atomic.Value // peer.ID of the member that last sent something of a blob
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // transfers, questions, requests served
+	wg     sync.WaitGroup // transfers, questions, listeners
 
 	mu      sync.Mutex
 	closed  bool
@@ -96,7 +89,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
 		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(), requests: limit.New[string](maxRequestsFrom, maxRequests),
+		doubts: newDoubts(), rotten: newSignal(),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[dag.Ref]*question{}}
@@ -105,12 +98,12 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		t.wg.Go((&mender{t, cid.NewSet()}).run)
 		return t, nil
 	}
-	l, err := cfg.Swarm.Listen(Protocol)
+	l, err := cfg.Swarm.Listen(wire.Protocol)
 	if err != nil {
 		t.cancel(ErrClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.client = &client{newTransports(t.ctx, cfg.Swarm, p.ask)}
+	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, warm)
 	t.server = t.newServer()
 	t.serve(l)
 	if l := cfg.Swarm.ListenData(); l != nil {
@@ -124,7 +117,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 // serve answers members at one of the listeners, until Close.
 func (t *Transfers) serve(l net.Listener) {
 	t.wg.Go(func() {
-		if err := t.server.Serve(l); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		if err := t.server.Serve(l); err != nil {
 			t.log.WithError(err).Error("this registry no longer serves blobs to members: restart it")
 		}
 	})
@@ -324,20 +317,25 @@ func (t *Transfers) Active() int {
 }
 
 // Totals are the bytes of blobs received from members and sent to them.
-func (t *Transfers) Totals() (in, out int64) { return t.in.Load(), t.out.Load() }
+func (t *Transfers) Totals() (in, out int64) {
+	if t.server != nil {
+		out = t.server.Out()
+	}
+	return t.in.Load(), out
+}
 
 // DataIn is how much of what was received came by data ports, in bytes.
 func (t *Transfers) DataIn() int64 {
 	if t.client == nil {
 		return 0
 	}
-	return t.client.transports.in.Load()
+	return t.client.DataIn()
 }
 
 // UsesDataPort reports whether a member is asked at its data port now, and not over a
 // stream because it has none or it failed lately.
 func (t *Transfers) UsesDataPort(id peer.ID) bool {
-	return t.client != nil && t.client.transports.usesData(id)
+	return t.client != nil && t.client.UsesData(id)
 }
 
 // Close ends all transfers, keeping what has arrived, and all requests being served, and
@@ -354,7 +352,7 @@ func (t *Transfers) Close() error {
 	}
 	t.wg.Wait()
 	if t.client != nil {
-		t.client.transports.close()
+		t.client.Close()
 	}
 	return err
 }

@@ -59,9 +59,9 @@ func (j *job) bring(r *run, buf []byte) (*run, error) {
 		}
 	}
 	err := j.receive(r, buf)
-	var relayed *relayedError
+	var relayed *wire.RelayedError
 	if errors.As(err, &relayed) {
-		return j.laterLeaf(r, relayed.ids, buf)
+		return j.laterLeaf(r, relayed.IDs, buf)
 	}
 	return r, err
 }

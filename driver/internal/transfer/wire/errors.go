@@ -13,6 +13,10 @@ var (
 	ErrGone = errors.New("does not have it")
 	// ErrNotYet is an ErrGone of a range of which the member has the rest of the blob.
 	ErrNotYet = fmt.Errorf("%w yet", ErrGone)
+	// ErrNoLeaf is how a doubt is answered of a leaf that the blob does not have.
+	ErrNoLeaf = errors.New("there is no such leaf")
+	// ErrTooMany is how a doubt is answered by a member that has had too many of them.
+	ErrTooMany = errors.New("too many doubts")
 	// ErrLied reports an answer that cannot be right.
 	ErrLied = errors.New("sent wrong bytes")
 )

@@ -18,46 +18,47 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// TestTheDialogue is, byte for byte, what registries of other releases say and hear: what a
+// TestTheConversation is, byte for byte, what registries of other releases say and hear: what a
 // client asks, and what a registry answers that has a blob, fetches it, has what is right of
 // it, or has nothing.
-func TestTheDialogue(t *testing.T) {
-	want, err := os.ReadFile("testdata/dialogue.txt")
+func TestTheConversation(t *testing.T) {
+	want, err := os.ReadFile("testdata/conversation.txt")
 	require.NoError(t, err)
-	require.Equal(t, string(want), dialogue(t))
+	require.Equal(t, string(want), conversation(t))
 }
 
-func dialogue(t *testing.T) string {
+func conversation(t *testing.T) string {
 	s := newSpoken()
 	holder, fetcher, torn, asker, ref := s.cast(t)
 	ctx, client := t.Context(), asker.transfers.client
-	spans := func(of *registry, from, to int64, how terms) {
-		if body, err := client.span(ctx, of.id, ref.CID, from, to, how); err == nil {
+	spans := func(of *registry, from, to int64, how wire.Terms) {
+		if body, err := client.Span(ctx, of.id, ref.CID, from, to, how); err == nil {
 			_, err = io.Copy(io.Discard, body)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 		}
 	}
-	s.scene("a whole blob", func() { _, _, _ = client.holds(ctx, holder.id, ref, true) })
-	s.scene("an inner block", func() { _, _ = client.block(ctx, holder.id, ref.CID) })
-	s.scene("a block that is none", func() { _, _ = client.block(ctx, holder.id, rawCID(t)) })
-	s.scene("a range", func() { spans(holder, 5, 15, anyway) })
-	s.scene("a range, and others to ask", func() { spans(holder, 5, 15, ratherRelayed) })
-	s.scene("the leaves of a whole blob", func() { _, _ = client.have(ctx, holder.id, ref) })
-	s.scene("a doubt", func() { _ = client.doubt(ctx, holder.id, ref.CID, 1) })
+	s.scene("a whole blob", func() { _, _, _ = client.Holds(ctx, holder.id, ref, true) })
+	s.scene("an inner block", func() { _, _ = client.Block(ctx, holder.id, ref.CID) })
+	s.scene("a block that is none", func() { _, _ = client.Block(ctx, holder.id, rawCID(t)) })
+	s.scene("a range", func() { spans(holder, 5, 15, wire.Terms{}) })
+	s.scene("a range, and others to ask", func() { spans(holder, 5, 15, wire.Terms{Relay: true}) })
+	s.scene("the leaves of a whole blob", func() { _, _ = client.Have(ctx, holder.id, ref) })
+	s.scene("a doubt", func() { _ = client.Doubt(ctx, holder.id, ref.CID, 1) })
 	s.scene("a blob that is not here", func() {
-		_, _, _ = client.holds(ctx, holder.id, dag.Ref{CID: rawCID(t), Size: 5}, false)
+		_, _, _ = client.Holds(ctx, holder.id, dag.Ref{CID: rawCID(t), Size: 5}, false)
 	})
-	s.scene("a blob on its way", func() { _, _, _ = client.holds(ctx, fetcher.id, ref, true) })
-	s.scene("a leaf that is waited for", func() { spans(fetcher, 5, 15, "?wait=10ms") })
-	s.scene("a damaged blob", func() { _, _, _ = client.holds(ctx, torn.id, ref, false) })
-	s.scene("a damaged blob, to who fetches it", func() { _, _, _ = client.holds(ctx, torn.id, ref, true) })
-	s.scene("a range of what remains", func() { spans(torn, 5, 15, terms("").and(remainsParam)) })
-	s.scene("a range of it, or others to ask", func() { spans(torn, 5, 15, ratherRelayed.and(remainsParam)) })
-	s.scene("a range that is not right", func() { spans(torn, 2*mib, 2*mib+1, terms("").and(remainsParam)) })
-	s.scene("a range of a blob not known to be damaged", func() { spans(torn, 5, 15, anyway) })
+	s.scene("a blob on its way", func() { _, _, _ = client.Holds(ctx, fetcher.id, ref, true) })
+	s.scene("a leaf that is waited for", func() { spans(fetcher, 5, 15, wire.Terms{Wait: 10 * time.Millisecond}) })
+	s.scene("a damaged blob", func() { _, _, _ = client.Holds(ctx, torn.id, ref, false) })
+	s.scene("a damaged blob, to who fetches it", func() { _, _, _ = client.Holds(ctx, torn.id, ref, true) })
+	s.scene("a range of what remains", func() { spans(torn, 5, 15, wire.Terms{Remains: true}) })
+	s.scene("a range of it, or others to ask", func() { spans(torn, 5, 15, wire.Terms{Relay: true, Remains: true}) })
+	s.scene("a range that is not right", func() { spans(torn, 2*mib, 2*mib+1, wire.Terms{Remains: true}) })
+	s.scene("a range of a blob not known to be damaged", func() { spans(torn, 5, 15, wire.Terms{}) })
 	for _, request := range []string{
 		"GET /v1/blobs/nonsense HTTP/1.1",
 		"GET /v1/nowhere HTTP/1.1",

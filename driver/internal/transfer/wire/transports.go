@@ -1,4 +1,4 @@
-package transfer
+package wire
 
 import (
 	"context"
@@ -14,8 +14,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
@@ -43,8 +41,8 @@ type avoided struct {
 	until   time.Time
 }
 
-// newTransports makes both. Dialing ends when alive is done, and is bounded by patience.
-func newTransports(alive context.Context, s Swarm, patience time.Duration) *transports {
+// newTransports makes both.
+func newTransports(alive context.Context, s Swarm, patience time.Duration, warm int) *transports {
 	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
 		return &http.Transport{
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
@@ -104,7 +102,7 @@ func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error)
 // packets to the port. Dialing goes on, for the next request.
 func (r *transports) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
-	late := time.AfterFunc(r.patience/2, func() { cancel(wire.ErrSilent) })
+	late := time.AfterFunc(r.patience/2, func() { cancel(ErrSilent) })
 	connected := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { late.Stop() }}
 	resp, err := r.data.RoundTrip(req.WithContext(httptrace.WithClientTrace(ctx, connected)))
 	if err != nil {
@@ -193,4 +191,4 @@ func (c *carried) Read(b []byte) (int, error) {
 }
 
 // hung reports whether a request was given up because no answer came.
-func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), wire.ErrSilent) }
+func hung(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrSilent) }
