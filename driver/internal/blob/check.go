@@ -132,6 +132,9 @@ func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress
 		return LostRecord, fmt.Errorf("%s is named with a function that this release does not know", ref.CID)
 	}
 	h, err := s.hashFile(ctx, s.path(ref.CID), "", f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.checkAbsent(ctx, ref) // deleted just now
+	}
 	if err != nil {
 		return LostRecord, err
 	}
@@ -140,7 +143,12 @@ func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress
 		s.condemn(ref, of, fmt.Errorf("the file is that of %s: %w", h.Root, ErrRotten))
 		return Damaged, nil
 	}
-	defer s.Lock(ref.CID)()
+	unlock := s.Lock(ref.CID)
+	defer unlock()
+	if info, err := os.Stat(s.path(ref.CID)); err != nil || stampOf(info) != of {
+		unlock() // deleted while it was hashed: a record of it would have no file
+		return s.checkAbsent(ctx, ref)
+	}
 	unpin, err := s.install(ctx, s.path(ref.CID), h)
 	unpin()
 	return LostRecord, err

@@ -309,6 +309,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestCheckOfABlobThatIsDeletedMeanwhile, whose record was lost, makes no record of it.
+func TestCheckOfABlobThatIsDeletedMeanwhile(t *testing.T) {
+	d := newDisk(t)
+	ref := d.adopt(random(1, 2*dag.LeafSize))
+	require.NoError(t, d.badger.Delete(t.Context(), rootKey(ref.CID)))
+	fault, _, err := d.store.Check(t.Context(), ref, func(int64) {
+		require.NoError(t, d.store.Delete(t.Context(), ref.CID))
+	})
+	require.NoError(t, err)
+	require.Equal(t, Absent, fault)
+	d.requireUsage(0, 0)
+	require.Empty(t, d.keys(rootPrefix))
+	require.Empty(t, d.keys(leafPrefix))
+}
+
 func TestReadersShareOneProof(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 24*dag.LeafSize+5)
