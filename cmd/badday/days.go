@@ -46,7 +46,7 @@ func pick(random *rand.Rand, only string) day {
 func killDay(ctx context.Context, t *trial) error {
 	p := push(ctx, t.registry, t.book, t.random, false)
 	pause(t.random, 100*time.Millisecond, 2*time.Second)
-	t.registry.kill()
+	t.registry.Kill()
 	p.stop()
 	return nil
 }
@@ -77,7 +77,7 @@ func (t *trial) full(ctx context.Context, fill func(*pushes) error) error {
 		return err
 	}
 	pause(t.random, 0, time.Second)
-	t.registry.kill()
+	t.registry.Kill()
 	return nil
 }
 
@@ -98,12 +98,14 @@ func (t *trial) heals(ctx context.Context) error {
 }
 
 func killFullDay(ctx context.Context, t *trial) error {
-	return t.endFull(ctx, t.registry.kill)
+	return t.endFull(ctx, t.registry.Kill)
 }
 
 func termFullDay(ctx context.Context, t *trial) error {
 	return t.endFull(ctx, func() {
-		took, err := t.registry.terminate()
+		began := time.Now()
+		err := t.registry.Stop()
+		took := time.Since(began)
 		t.slowest = max(t.slowest, took)
 		if err != nil {
 			t.lies = append(t.lies, fmt.Sprintf("SIGTERM on a full disk: %v after %s", err, took))
@@ -135,9 +137,9 @@ func startFullDay(ctx context.Context, t *trial) error {
 		return err
 	}
 	defer t.disk.empty()
-	if err := t.registry.start(ctx); err != nil {
+	if err := t.registry.Start(ctx); err != nil {
 		t.unstarted++
-		t.registry.kill()
+		t.registry.Kill()
 		return nil
 	}
 	p := push(ctx, t.registry, t.book, t.random, false)
@@ -147,7 +149,7 @@ func startFullDay(ctx context.Context, t *trial) error {
 	if err := t.heals(ctx); err != nil {
 		return err
 	}
-	t.registry.kill()
+	t.registry.Kill()
 	return nil
 }
 
@@ -164,7 +166,7 @@ func pushFullDay(ctx context.Context, t *trial) error {
 		}
 	}
 	t.worn = true
-	t.registry.kill()
+	t.registry.Kill()
 	return nil
 }
 
@@ -173,11 +175,11 @@ func killStartDay(ctx context.Context, t *trial) error {
 		return err
 	}
 	for range 3 {
-		if err := t.registry.spawn(); err != nil {
+		if err := t.registry.Spawn(); err != nil {
 			return err
 		}
 		pause(t.random, 0, 400*time.Millisecond)
-		t.registry.kill()
+		t.registry.Kill()
 	}
 	return nil
 }

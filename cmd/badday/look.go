@@ -12,12 +12,14 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // look reads everything that was acknowledged, and returns what is lost: what is not there,
 // or has other bytes. Requests that the registry cannot answer now are repeated for a
 // while.
-func (b *book) look(ctx context.Context, r *registry) (lost []string) {
+func (b *book) look(ctx context.Context, r *process.Registry) (lost []string) {
 	c := client()
 	defer c.CloseIdleConnections()
 	b.mu.Lock()
@@ -48,8 +50,8 @@ func (b *book) look(ctx context.Context, r *registry) (lost []string) {
 	return lost
 }
 
-func lookBlob(ctx context.Context, c *http.Client, r *registry, at place) string {
-	url := fmt.Sprintf("http://%s/v2/%s/blobs/%s", r.http, at.repo, at.digest)
+func lookBlob(ctx context.Context, c *http.Client, r *process.Registry, at place) string {
+	url := fmt.Sprintf("http://%s/v2/%s/blobs/%s", r.HTTP, at.repo, at.digest)
 	status, got, err := ask(ctx, c, url, "")
 	if err != nil || status != http.StatusOK || got != at.digest {
 		return fmt.Sprintf("blob %s: %d %s %v", at.digest, status, got, err)
@@ -57,7 +59,7 @@ func lookBlob(ctx context.Context, c *http.Client, r *registry, at place) string
 	return ""
 }
 
-func (b *book) lookTag(ctx context.Context, c *http.Client, r *registry, name string) string {
+func (b *book) lookTag(ctx context.Context, c *http.Client, r *process.Registry, name string) string {
 	b.mu.Lock()
 	t := b.tags[name]
 	repo, want, sent := t.repo, t.digest, maps.Clone(t.sent)
@@ -65,11 +67,11 @@ func (b *book) lookTag(ctx context.Context, c *http.Client, r *registry, name st
 	if want == "" {
 		return "" // never acknowledged
 	}
-	status, got, err := ask(ctx, c, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.http, repo, name[len(repo)+1:]), v1.MediaTypeImageManifest)
+	status, got, err := ask(ctx, c, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.HTTP, repo, name[len(repo)+1:]), v1.MediaTypeImageManifest)
 	if err != nil || status != http.StatusOK || got != want && !sent[got] {
 		return fmt.Sprintf("tag %s: %d %s, not %s %v", name, status, got, want, err)
 	}
-	status, got, err = ask(ctx, c, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.http, repo, want), v1.MediaTypeImageManifest)
+	status, got, err = ask(ctx, c, fmt.Sprintf("http://%s/v2/%s/manifests/%s", r.HTTP, repo, want), v1.MediaTypeImageManifest)
 	if err != nil || status != http.StatusOK || got != want {
 		return fmt.Sprintf("manifest %s: %d %s %v", want, status, got, err)
 	}
@@ -111,14 +113,14 @@ func read(ctx context.Context, c *http.Client, url, accept string) (int, digest.
 
 // glance reads a little of what was acknowledged while the disk is full. The answer may be
 // "not now", but never "not there".
-func (b *book) glance(ctx context.Context, r *registry, n int) (lies []string) {
+func (b *book) glance(ctx context.Context, r *process.Registry, n int) (lies []string) {
 	c := client()
 	defer c.CloseIdleConnections()
 	b.mu.Lock()
 	blobs := slices.Clone(b.blobs)
 	b.mu.Unlock()
 	for _, at := range blobs[max(0, len(blobs)-n):] {
-		status, got, err := read(ctx, c, fmt.Sprintf("http://%s/v2/%s/blobs/%s", r.http, at.repo, at.digest), "")
+		status, got, err := read(ctx, c, fmt.Sprintf("http://%s/v2/%s/blobs/%s", r.HTTP, at.repo, at.digest), "")
 		if err == nil && (status == http.StatusNotFound || status == http.StatusOK && got != at.digest) {
 			lies = append(lies, fmt.Sprintf("while full: blob %s: %d %s", at.digest, status, got))
 		}

@@ -17,6 +17,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // pushes pushes images from several clients at once, and writes down what was acknowledged.
@@ -32,9 +34,9 @@ type pushes struct {
 
 const clients = 4
 
-func push(ctx context.Context, r *registry, b *book, random *rand.Rand, big bool) *pushes {
+func push(ctx context.Context, r *process.Registry, b *book, random *rand.Rand, big bool) *pushes {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pushes{base: "http://" + r.http, client: client(), book: b, big: big, cancel: cancel}
+	p := &pushes{base: "http://" + r.HTTP, client: client(), book: b, big: big, cancel: cancel}
 	for n := range clients {
 		own := rand.New(rand.NewPCG(random.Uint64(), uint64(n)))
 		p.wg.Go(func() {

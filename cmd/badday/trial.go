@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // wornBytes is how much is pushed to a disk, as a share of its size, before it is made
@@ -26,7 +28,7 @@ type trial struct {
 	dir      string
 	random   *rand.Rand
 	disk     *disk
-	registry *registry
+	registry *process.Registry
 	book     *book
 	worn     bool // the disk has to be made anew
 
@@ -116,7 +118,7 @@ func (t *trial) end() error {
 	if t == nil {
 		return nil
 	}
-	t.registry.kill()
+	t.registry.Kill()
 	return t.disk.unmount()
 }
 
@@ -124,17 +126,17 @@ func (t *trial) end() error {
 func (t *trial) round(ctx context.Context, n int, total *sum) error {
 	began, acks := time.Now(), t.book.acks
 	d := pick(t.random, t.options.only)
-	if t.registry.cmd == nil {
-		if err := t.registry.start(ctx); err != nil {
+	if !t.registry.Running() {
+		if err := t.registry.Start(ctx); err != nil {
 			return err
 		}
 	}
 	if err := d.run(ctx, t); err != nil {
 		return fmt.Errorf("%s: %w", d.name, err)
 	}
-	t.registry.kill()
+	t.registry.Kill()
 	t.disk.empty()
-	if err := t.registry.start(ctx); err != nil {
+	if err := t.registry.Start(ctx); err != nil {
 		return fmt.Errorf("after %s: %w", d.name, err)
 	}
 	lost := t.book.look(ctx, t.registry)

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,7 +47,7 @@ func newBalanced(t *testing.T, line string) *balanced {
 	b := &balanced{}
 	b.balancer = httptest.NewUnstartedServer(&httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: b.ps[b.turn.Add(1)%3].http})
+			r.SetURL(&url.URL{Scheme: "http", Host: b.ps[b.turn.Add(1)%3].HTTP})
 			r.SetXForwarded()
 			r.Out.Host = r.In.Host
 		},
@@ -66,7 +65,7 @@ func newBalanced(t *testing.T, line string) *balanced {
 			extra = append(extra, b.ps[0].bootstrap())
 		}
 		p := newProcess(t, extra...)
-		passwords := filepath.Join(p.dir, "htpasswd")
+		passwords := filepath.Join(p.Dir, "htpasswd")
 		if err := os.WriteFile(passwords, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +78,7 @@ func newBalanced(t *testing.T, line string) *balanced {
 	}
 	for _, p := range b.ps {
 		await(t, "the registry answers", func() bool {
-			resp, err := http.Get("http://" + p.http + "/v2/")
+			resp, err := http.Get("http://" + p.HTTP + "/v2/")
 			if err == nil {
 				_ = resp.Body.Close()
 			}
@@ -137,7 +136,7 @@ func (b *balanced) at(t *testing.T, i int, location string) string {
 	if !ok {
 		t.Fatalf("Location is %s, the balancer at %s", location, b.url)
 	}
-	return "http://" + b.ps[i].http + rest
+	return "http://" + b.ps[i].HTTP + rest
 }
 
 // upload pushes in chunks, and asks how far it is before each.
@@ -269,8 +268,8 @@ func TestAnUploadThroughAnotherRegistry(t *testing.T) {
 	})
 	t.Run("a client that hangs up", func(t *testing.T) {
 		content := noise(1, 6*mib)
-		resp, _ := b.do(t, http.MethodPost, "http://"+b.ps[0].http+"/v2/a/blobs/uploads/", nil)
-		other := strings.Replace(resp.Header.Get("Location"), b.ps[0].http, b.ps[1].http, 1)
+		resp, _ := b.do(t, http.MethodPost, "http://"+b.ps[0].HTTP+"/v2/a/blobs/uploads/", nil)
+		other := strings.Replace(resp.Header.Get("Location"), b.ps[0].HTTP, b.ps[1].HTTP, 1)
 		hangUp(t, other, content, 5*mib)
 		d := digest.FromBytes(content).String()
 		await(t, "the rest is taken from where the owner says it is", func() bool {
@@ -295,9 +294,9 @@ func TestAnUploadThroughAnotherRegistry(t *testing.T) {
 		}
 	})
 	t.Run("whose owner is gone", func(t *testing.T) {
-		resp, _ := b.do(t, http.MethodPost, "http://"+b.ps[2].http+"/v2/a/blobs/uploads/", nil)
-		other := strings.Replace(resp.Header.Get("Location"), b.ps[2].http, b.ps[1].http, 1)
-		if err := b.ps[2].signal(syscall.SIGTERM); err != nil {
+		resp, _ := b.do(t, http.MethodPost, "http://"+b.ps[2].HTTP+"/v2/a/blobs/uploads/", nil)
+		other := strings.Replace(resp.Header.Get("Location"), b.ps[2].HTTP, b.ps[1].HTTP, 1)
+		if err := b.ps[2].Stop(); err != nil {
 			t.Fatal(err)
 		}
 		await(t, "it is unknown", func() bool {

@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,7 +31,7 @@ func TestNeverJoinedIsVisible(t *testing.T) {
 
 	elsewhere.start()
 	debug := p.debugged(t)
-	p.env = append(p.env, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true", "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS="+strings.Join(list, ","))
+	p.Env = append(p.Env, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true", "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS="+strings.Join(list, ","))
 	p.start()
 	var lines []string
 	await(t, "a warning of each", func() bool {
@@ -62,7 +61,7 @@ func TestNeverJoinedIsVisible(t *testing.T) {
 // logLines are the lines of a registry's log that contain a text.
 func (p *process) logLines(t *testing.T, text string) (found []string) {
 	t.Helper()
-	log, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	log, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

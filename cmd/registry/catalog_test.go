@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,14 +15,12 @@ import (
 // onFilesystem is a registry of the same binary with distribution's own driver.
 func onFilesystem(t *testing.T) *process {
 	t.Helper()
-	p := &process{t: t, binary: binary, dir: t.TempDir(), http: freeAddr(t)}
+	p := newProcess(t)
 	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  filesystem: {rootdirectory: %s}\nhttp: {addr: %q}\n",
-		filepath.Join(p.dir, "data"), p.http)
-	p.config = filepath.Join(p.dir, "config.yml")
-	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+		p.Data, p.HTTP)
+	if err := os.WriteFile(p.Config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.kill)
 	return p.start()
 }
 
@@ -36,21 +33,21 @@ func TestListsAreTheFilesystemDrivers(t *testing.T) {
 			push(t, p, name+":1")
 		}
 		push(t, p, "untagged:1")
-		send(t, http.MethodDelete, "http://"+p.http+"/v2/untagged/manifests/1", nil, http.StatusAccepted)
+		send(t, http.MethodDelete, "http://"+p.HTTP+"/v2/untagged/manifests/1", nil, http.StatusAccepted)
 		img := push(t, p, "emptied:1")
 		d, err := img.Digest()
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(t, http.MethodDelete, "http://"+p.http+"/v2/emptied/manifests/"+d.String(), nil, http.StatusAccepted)
-		send(t, http.MethodPost, "http://"+p.http+"/v2/begun/blobs/uploads/", nil, http.StatusAccepted)
+		send(t, http.MethodDelete, "http://"+p.HTTP+"/v2/emptied/manifests/"+d.String(), nil, http.StatusAccepted)
+		send(t, http.MethodPost, "http://"+p.HTTP+"/v2/begun/blobs/uploads/", nil, http.StatusAccepted)
 	}
 	for _, path := range []string{
 		"a/tags/list", "a/0/tags/list", "untagged/tags/list", "untagged/tags/list?n=1", "emptied/tags/list",
 		"emptied/tags/list?n=1&last=1", "begun/tags/list", "never/tags/list", "_catalog?n=0", "_catalog?n=-1", "_catalog?n=x", "_catalog?n=5000",
 	} {
-		want, wantText := request(t, http.MethodGet, "http://"+ps[0].http+"/v2/"+path, nil)
-		got, text := request(t, http.MethodGet, "http://"+ps[1].http+"/v2/"+path, nil)
+		want, wantText := request(t, http.MethodGet, "http://"+ps[0].HTTP+"/v2/"+path, nil)
+		got, text := request(t, http.MethodGet, "http://"+ps[1].HTTP+"/v2/"+path, nil)
 		if got.StatusCode != want.StatusCode || string(text) != string(wantText) {
 			t.Errorf("%s: %s %s; on the filesystem %s %s", path, got.Status, text, want.Status, wantText)
 		}
@@ -72,7 +69,7 @@ func pages(t *testing.T, p *process, query string) (names []string) {
 	t.Helper()
 	next := "/v2/_catalog" + query
 	for range 20 {
-		resp, text := request(t, http.MethodGet, "http://"+p.http+next, nil)
+		resp, text := request(t, http.MethodGet, "http://"+p.HTTP+next, nil)
 		var page struct{ Repositories []string }
 		if err := json.Unmarshal(text, &page); err != nil || resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s %s %v", next, resp.Status, text, err)
@@ -96,10 +93,10 @@ func TestARepositoryPushedByDigestAloneHasAnEmptyList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := crane.Push(img, p.http+"/a@"+d.String(), crane.Insecure); err != nil {
+	if err := crane.Push(img, p.HTTP+"/a@"+d.String(), crane.Insecure); err != nil {
 		t.Fatal(err)
 	}
-	resp, text := request(t, http.MethodGet, "http://"+p.http+"/v2/a/tags/list", nil)
+	resp, text := request(t, http.MethodGet, "http://"+p.HTTP+"/v2/a/tags/list", nil)
 	if resp.StatusCode != http.StatusOK || strings.TrimSpace(string(text)) != `{"name":"a","tags":[]}` {
 		t.Errorf("%s %s", resp.Status, text)
 	}

@@ -35,8 +35,8 @@ func TestClocksThatDisagree(t *testing.T) {
 		if skew.more != "" {
 			p.replaceLine(t, "dataaddrs:", skew.more)
 		}
-		p.binary = skewed
-		p.env = []string{fmt.Sprintf("%s=%d", skewVariable, int64(skew.by/time.Second))}
+		p.Binary = skewed
+		p.Env = []string{fmt.Sprintf("%s=%d", skewVariable, int64(skew.by/time.Second))}
 		ps = append(ps, p)
 	}
 	for _, p := range ps {

@@ -16,7 +16,7 @@ import (
 // cidOf is the name under which a registry has a blob.
 func cidOf(t *testing.T, p *process, d digest.Digest) string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(p.dir, "data", "blobs", "*"))
+	files, err := filepath.Glob(filepath.Join(p.Data, "blobs", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func cidOf(t *testing.T, p *process, d digest.Digest) string {
 // get asks for a blob; ranges is the header, or empty.
 func get(t *testing.T, p *process, path, ranges string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodGet, "http://"+p.http+path, nil)
+	req, err := http.NewRequest(http.MethodGet, "http://"+p.HTTP+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,14 +98,14 @@ func TestAHolderLostInMidBody(t *testing.T) {
 	content, path := layer(t, a, size)
 	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2 })
 	whole, part := get(t, b, path, ""), get(t, b, path, "bytes=7-")
-	await(t, "some of it is here", func() bool { return used(filepath.Join(b.dir, "data", "staging")) > size/8 })
-	if err := a.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	await(t, "some of it is here", func() bool { return used(filepath.Join(b.Data, "staging")) > size/8 })
+	if err := a.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if used(filepath.Join(b.dir, "data", "staging")) > size-8*mib {
+	if used(filepath.Join(b.Data, "staging")) > size-8*mib {
 		t.Fatal("the transfer was too fast to be stopped half-way")
 	}
-	a.kill()
+	a.Kill()
 	for from, resp := range map[int]*http.Response{0: whole, 7: part} {
 		got, err := io.ReadAll(resp.Body)
 		if err == nil || resp.StatusCode/100 != 2 || !bytes.HasPrefix(content[from:], got) {

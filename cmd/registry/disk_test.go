@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -10,7 +9,7 @@ import (
 // peak watches what a registry's data takes of the disk, until stop, which gives the
 // most that was seen, less what it was before.
 func peak(p *process) (stop func() int64) {
-	data := filepath.Join(p.dir, "data")
+	data := p.Data
 	before := used(data)
 	most := before
 	done := make(chan struct{})

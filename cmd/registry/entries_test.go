@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
@@ -31,7 +30,7 @@ func TestAPushAndAPushOfItAgain(t *testing.T) {
 	}
 	p.start()
 	for range 3 {
-		if err := crane.Push(img, p.http+"/team/app:1", crane.Insecure); err != nil {
+		if err := crane.Push(img, p.HTTP+"/team/app:1", crane.Insecure); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -50,10 +49,10 @@ func TestAPushAndAPushOfItAgain(t *testing.T) {
 // ever wrote, which is the greatest version it gave one.
 func entriesWritten(t *testing.T, p *process) uint64 {
 	t.Helper()
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatalf("exit: %v", err)
 	}
-	db, err := badgerds.NewDatastore(filepath.Join(p.dir, "data", "badger"), nil)
+	db, err := badgerds.NewDatastore(filepath.Join(p.Data, "badger"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +91,7 @@ func pushBlindly(t *testing.T, p *process, repository, tag string, img v1.Image)
 		}
 		blobs = append(blobs, content)
 	}
-	base := "http://" + p.http + "/v2/" + repository
+	base := "http://" + p.HTTP + "/v2/" + repository
 	for _, content := range blobs {
 		location := send(t, http.MethodPost, base+"/blobs/uploads/", nil, http.StatusAccepted)
 		send(t, http.MethodPut, location+"&digest="+digest.FromBytes(content).String(), content, http.StatusCreated)

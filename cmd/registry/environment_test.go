@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -18,11 +17,11 @@ func TestVariablesOfAServiceAreIgnored(t *testing.T) {
 			"PORT_4619_TCP": "tcp://10.96.0.7:4619", "PORT_4619_TCP_PROTO": "tcp", "PORT_4619_TCP_PORT": "4619", "PORT_4619_TCP_ADDR": "fd00::7",
 		} {
 			names = append(names, service+"_"+name)
-			p.env = append(p.env, service+"_"+name+"="+value)
+			p.Env = append(p.Env, service+"_"+name+"="+value)
 		}
 	}
 	p.start()
-	log, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	log, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +48,7 @@ func TestVariablesOfAServiceAreIgnored(t *testing.T) {
 func TestAMistakeInTheEnvironmentIsStillOne(t *testing.T) {
 	for _, variable := range []string{"REGISTRY_STORAGE_IPFS_PORT=4619", "REGISTRY_STORAGE_IPFS_HOST=10.96.0.7", "REGISTRY_STORAGE_IPFS_PORTS=tcp://10.96.0.7:4619"} {
 		p := newProcess(t, keygen(t))
-		p.env = []string{variable}
+		p.Env = []string{variable}
 		if said := p.fails(); !strings.Contains(said, "unknown key") {
 			t.Errorf("%s: said %q", variable, said)
 		}

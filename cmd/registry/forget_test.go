@@ -26,8 +26,8 @@ func TestForgetAMember(t *testing.T) {
 			t.Errorf("forget %q: %v %q", name, err, out)
 		}
 	}
-	b.kill()
-	c.kill()
+	b.Kill()
+	c.Kill()
 	await(t, "they are away", func() bool {
 		ms := a.status().Members
 		return !ms[0].Connected && !ms[1].Connected
@@ -49,6 +49,6 @@ func TestForgetAMember(t *testing.T) {
 
 // forgetMember runs the command; what it said on both outputs.
 func (p *process) forgetMember(member string) (string, error) {
-	out, err := exec.Command(p.binary, "ipfs", "forget", p.config, member).CombinedOutput()
+	out, err := exec.Command(p.Binary, "ipfs", "forget", p.Config, member).CombinedOutput()
 	return string(out), err
 }

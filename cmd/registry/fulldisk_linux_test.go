@@ -16,7 +16,7 @@ import (
 // function that fills it to the last byte.
 func small(t *testing.T, p *process) (fill func()) {
 	t.Helper()
-	data := filepath.Join(p.dir, "data")
+	data := p.Data
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func small(t *testing.T, p *process) (fill func()) {
 		t.Skip("no tmpfs: ", err)
 	}
 	t.Cleanup(func() {
-		p.kill()
+		p.Kill()
 		if err := syscall.Unmount(data, syscall.MNT_DETACH); err != nil {
 			t.Error(err)
 		}
@@ -58,14 +58,14 @@ func TestSIGTERMOnAFullDisk(t *testing.T) {
 	p.start()
 	content, path := layer(t, p, mib)
 	fill()
-	before, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	before, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Errorf("exit: %v", err)
 	}
-	after, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	after, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestStatusNamesAStream(t *testing.T) {
 		return s.Blobs.Missing == 1 && len(s.Members) == 1 && s.Members[0].Connected
 	})
 	fill()
-	resp, err := http.Get("http://" + b.http + path)
+	resp, err := http.Get("http://" + b.HTTP + path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,29 +15,28 @@ import (
 // what net/http says by itself included, at debug.
 func TestEveryLineIsJSON(t *testing.T) {
 	p := newProcess(t, keygen(t), "bootstrappers: /dns4/nowhere.invalid/tcp/1/p2p/12D3KooWGQcz9twM4nC3414fR8MWrQK5uSKrukyC4JUJaypYdRdy")
-	config, err := os.ReadFile(p.config)
+	config, err := os.ReadFile(p.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := strings.Replace(string(config), "log: {accesslog: {disabled: true}}", "log: {level: debug, formatter: json}", 1)
-	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(p.Config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.env = []string{"OTEL_BSP_SCHEDULE_DELAY=10", "REGISTRY_STORAGE_PORT=tcp://10.96.0.7:5000", "REGISTRY_NONSENSE=1"}
+	p.Env = []string{"OTEL_BSP_SCHEDULE_DELAY=10", "REGISTRY_STORAGE_PORT=tcp://10.96.0.7:5000", "REGISTRY_NONSENSE=1"}
 	p.start()
 	pull(t, p, "a:1", push(t, p, "a:1"))
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	taken, err := net.Listen("tcp", p.http)
+	taken, err := net.Listen("tcp", p.HTTP)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
 	p.spawn() // and a start that fails
-	<-p.exited
-	p.cmd = nil
-	log, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	_ = p.Wait()
+	log, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +80,7 @@ func TestAnotherUserIsToldWhoMayAsk(t *testing.T) {
 		t.Skip("needs root")
 	}
 	p := newProcess(t, keygen(t)).start()
-	for name, mode := range map[string]os.FileMode{p.config: 0o644, filepath.Dir(binary): 0o755, p.dir: 0o755, filepath.Dir(p.dir): 0o755} {
+	for name, mode := range map[string]os.FileMode{p.Config: 0o644, filepath.Dir(binary): 0o755, p.Dir: 0o755, filepath.Dir(p.Dir): 0o755} {
 		if err := os.Chmod(name, mode); err != nil {
 			t.Fatal(err)
 		}

@@ -21,23 +21,23 @@ import (
 func TestTagsResolveWithoutTheRegistryTheyWerePushedTo(t *testing.T) {
 	ps := swarm(t, 3)
 	a, b, c := ps[0], ps[1], ps[2]
-	c.kill()
+	c.Kill()
 	img := push(t, a, "app:1")
 	index := pushIndex(t, a, "app:all", img)
 	small := smallBlobs(t, img, index)
 	await(t, "the second registry has all that is small", func() bool { return hasBlobs(t, b, small) })
-	a.kill()
+	a.Kill()
 	resolves(t, b, img)
 	c.start()
 	await(t, "so has the one that was away", func() bool { return hasBlobs(t, c, small) })
-	b.kill()
+	b.Kill()
 	resolves(t, c, img)
 }
 
 func pushIndex(t *testing.T, p *process, to string, img v1.Image) v1.ImageIndex {
 	t.Helper()
 	index := mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: img})
-	ref, err := name.ParseReference(p.http+"/"+to, name.Insecure)
+	ref, err := name.ParseReference(p.HTTP+"/"+to, name.Insecure)
 	if err == nil {
 		err = remote.WriteIndex(ref, index)
 	}
@@ -74,7 +74,7 @@ func hasBlobs(t *testing.T, p *process, digests []v1.Hash) bool {
 		if err != nil {
 			t.Fatal(err)
 		}
-		file := filepath.Join(p.dir, "data", "blobs", cid.NewCidV1(cid.Raw, mh).String())
+		file := filepath.Join(p.Data, "blobs", cid.NewCidV1(cid.Raw, mh).String())
 		if _, err := os.Stat(file); err != nil {
 			return false
 		}
@@ -88,10 +88,10 @@ func resolves(t *testing.T, p *process, img v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := crane.Config(p.http+"/app:1", crane.Insecure); err != nil || string(got) != string(want) {
+	if got, err := crane.Config(p.HTTP+"/app:1", crane.Insecure); err != nil || string(got) != string(want) {
 		t.Fatalf("the config is %d bytes, %v", len(got), err)
 	}
-	if _, err := crane.Manifest(p.http+"/app:all", crane.Insecure); err != nil {
+	if _, err := crane.Manifest(p.HTTP+"/app:all", crane.Insecure); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -19,7 +19,7 @@ func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
 	key := keygen(t)
 	a, debug := newProcess(t, key), freeAddr(t)
 	b, c := newProcess(t, key, a.bootstrap()), newProcess(t, key, a.bootstrap())
-	b.env = []string{"REGISTRY_HTTP_DEBUG_ADDR=" + debug, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true"}
+	b.Env = []string{"REGISTRY_HTTP_DEBUG_ADDR=" + debug, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true"}
 	for _, p := range []*process{a, b, c} {
 		p.start()
 	}
@@ -39,7 +39,7 @@ func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
 	if _, status, err := body(b, path); status != http.StatusOK || err != nil {
 		t.Fatal(status, err)
 	}
-	c.kill()
+	c.Kill()
 	await(t, "one member is away and the map agrees", func() bool {
 		s := b.status()
 		return !s.Members[0].Connected != !s.Members[1].Connected && s.Map.Digest == a.status().Map.Digest

@@ -43,13 +43,13 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 		"dataaddrs in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATAADDRS=" + multiaddr(taken), "dataaddrs:", "choose another port"},
 		"http.addr in use":        {[]string{key}, "REGISTRY_HTTP_ADDR=" + taken, "http.addr:", "choose another port"},
 		"http.debug.addr in use":  {[]string{key}, "REGISTRY_HTTP_DEBUG_ADDR=" + taken, "http.debug.addr:", "choose another port"},
-		"datastore in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + filepath.Join(running.dir, "data"), "datastorepath ", "stop it, or give this registry a path of its own"},
-		"datastore in a file":     {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + running.config, "datastorepath:", "make it writable"},
+		"datastore in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + running.Data, "datastorepath ", "stop it, or give this registry a path of its own"},
+		"datastore in a file":     {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + running.Config, "datastorepath:", "make it writable"},
 		"datastore far, far away": {[]string{key}, "REGISTRY_STORAGE_IPFS_DATASTOREPATH=" + filepath.Join(t.TempDir(), strings.Repeat("far/", 30)), "datastorepath:", "choose a shorter one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProcess(t, c.lines...)
-			p.env = []string{c.env}
+			p.Env = []string{c.env}
 			said := p.fails()
 			if !strings.HasPrefix(said, "registry: ") || !strings.Contains(said, c.names) || !strings.Contains(said, c.mends) {
 				t.Errorf("said %q, not %q and %q", said, c.names, c.mends)
@@ -72,7 +72,7 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 // appendConfig adds top-level keys to a configuration.
 func appendConfig(t *testing.T, p *process, lines string) {
 	t.Helper()
-	f, err := os.OpenFile(p.config, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(p.Config, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestAPullThroughCacheThatKeepsEverything(t *testing.T) {
 	img := push(t, remote, "a:1")
 	for _, ttl := range []string{"0", "0s"} {
 		p := newProcess(t, keygen(t))
-		appendConfig(t, p, "proxy: {remoteurl: \"http://"+remote.http+"\", ttl: "+ttl+"}")
+		appendConfig(t, p, "proxy: {remoteurl: \"http://"+remote.HTTP+"\", ttl: "+ttl+"}")
 		p.start()
 		pull(t, p, "a:1", img)
 	}

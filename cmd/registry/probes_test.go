@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -29,7 +28,7 @@ func probe(debug, path string) (int, string) {
 func (p *process) debugged(t *testing.T) (debug string) {
 	t.Helper()
 	debug = freeAddr(t)
-	p.env = append(p.env, "REGISTRY_HTTP_DEBUG_ADDR="+debug)
+	p.Env = append(p.Env, "REGISTRY_HTTP_DEBUG_ADDR="+debug)
 	return debug
 }
 
@@ -48,14 +47,14 @@ func TestReadyOnceAMemberIsMet(t *testing.T) {
 		t.Errorf("alone: %d %s", status, text)
 	}
 	pull(t, b, "a:1", push(t, b, "a:1"))
-	a.env = append(a.env, strings.Replace(a.bootstrap(), "bootstrappers: ", "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS=", 1))
+	a.Env = append(a.Env, strings.Replace(a.bootstrap(), "bootstrappers: ", "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS=", 1))
 	a.start()
 	await(t, "both are ready", func() bool {
 		statusA, _ := probe(debugA, "/readyz")
 		statusB, _ := probe(debugB, "/readyz")
 		return statusA == http.StatusOK && statusB == http.StatusOK
 	})
-	a.kill()
+	a.Kill()
 	await(t, "the other is missed", func() bool { return !b.status().Members[0].Connected })
 	if status, text := probe(debugB, "/readyz"); status != http.StatusOK {
 		t.Errorf("it has joined, and the other left: %d %s", status, text)
@@ -66,9 +65,9 @@ func TestReadyOnceAMemberIsMet(t *testing.T) {
 func TestNotReadyWithoutAWritableStorage(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	debug := p.debugged(t)
-	p.env = append(p.env, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true")
+	p.Env = append(p.Env, "REGISTRY_HTTP_DEBUG_PROMETHEUS_ENABLED=true")
 	p.start()
-	dir := filepath.Join(p.dir, "data", "staging", "writers")
+	dir := filepath.Join(p.Data, "staging", "writers")
 	if err := os.Rename(dir, dir+"-away"); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +89,7 @@ func TestNotReadyWithoutAWritableStorage(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 }

@@ -3,22 +3,19 @@ package main_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
+	running "github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // binary is the registry, built once for all tests of this package.
@@ -47,17 +44,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// process is a running registry.
+// process is a registry of a test, which ends with it; what fails, fails the test.
 type process struct {
-	t      *testing.T
-	binary string
-	dir    string
-	config string
-	http   string
-	env    []string // beside the test's own
-	wrap   []string // what runs the registry, if anything
-	cmd    *exec.Cmd
-	exited chan error
+	*running.Registry
+	t *testing.T
 }
 
 func freeAddr(t *testing.T) string {
@@ -72,92 +62,43 @@ func freeAddr(t *testing.T) string {
 // newProcess configures a registry; extra are more lines of its ipfs: block.
 func newProcess(t *testing.T, extra ...string) *process {
 	t.Helper()
-	p := &process{t: t, binary: binary, dir: t.TempDir(), http: freeAddr(t)}
-	_, port, _ := net.SplitHostPort(freeAddr(t))
-	block := append([]string{"datastorepath: " + filepath.Join(p.dir, "data"), "listenaddrs: /ip4/127.0.0.1/tcp/" + port, "dataaddrs: /ip4/127.0.0.1/tcp/0"}, extra...)
-	text := fmt.Sprintf("version: 0.1\nlog: {accesslog: {disabled: true}}\nstorage:\n  delete: {enabled: true}\n  ipfs:\n    %s\nhttp:\n  addr: %s\n  draintimeout: 5s\n",
-		strings.Join(block, "\n    "), p.http)
-	p.config = filepath.Join(p.dir, "config.yml")
-	if err := os.WriteFile(p.config, []byte(text), 0o600); err != nil {
+	p := &process{&running.Registry{Name: t.Name(), Binary: binary, Dir: t.TempDir()}, t}
+	if err := p.Configure(extra...); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.kill)
+	t.Cleanup(p.Kill)
 	return p
 }
 
-func (p *process) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(p.binary, append(args, p.config)...)
-	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
-	return cmd
-}
+func (p *process) command(args ...string) *exec.Cmd { return p.Command(p.t.Context(), args...) }
 
-// wrapped is a command as the registry itself is run.
-func (p *process) wrapped(args ...string) *exec.Cmd {
-	args = append(slices.Clone(p.wrap), args...)
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
-	return cmd
+// under has a registry run by another program, which gets its command as further arguments.
+func under(program ...string) func(string, ...string) *exec.Cmd {
+	return func(name string, args ...string) *exec.Cmd {
+		return exec.Command(program[0], slices.Concat(program[1:], []string{name}, args)...)
+	}
 }
 
 // start runs the registry and waits until it answers.
 func (p *process) start() *process {
 	p.t.Helper()
-	p.spawn()
-	await(p.t, "the registry answers", func() bool {
-		resp, err := http.Get("http://" + p.http + "/v2/")
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	})
+	if err := p.Start(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
 	return p
 }
 
 func (p *process) spawn() {
 	p.t.Helper()
-	log, err := os.OpenFile(filepath.Join(p.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
+	if err := p.Spawn(); err != nil {
 		p.t.Fatal(err)
-	}
-	defer func() { _ = log.Close() }()
-	p.cmd = p.wrapped(p.binary, "serve", p.config)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.exited = make(chan error, 1)
-	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(p.cmd, p.exited)
-}
-
-func (p *process) signal(sig syscall.Signal) error {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(sig); err != nil {
-		p.t.Fatal(err)
-	}
-	select {
-	case err := <-p.exited:
-		p.cmd = nil
-		return err
-	case <-time.After(30 * time.Second):
-		p.t.Fatal("the registry does not end")
-		return nil
-	}
-}
-
-func (p *process) kill() {
-	if p.cmd != nil {
-		_ = p.signal(syscall.SIGKILL)
 	}
 }
 
 func (p *process) status() driver.Status {
 	p.t.Helper()
-	out, err := p.command("ipfs", "status", "--json").Output()
+	s, err := p.Status(p.t.Context())
 	if err != nil {
-		p.t.Fatal(err)
-	}
-	var s driver.Status
-	if err := json.Unmarshal(out, &s); err != nil {
 		p.t.Fatal(err)
 	}
 	return s
@@ -165,11 +106,11 @@ func (p *process) status() driver.Status {
 
 func (p *process) bootstrap() string {
 	p.t.Helper()
-	out, err := p.command("ipfs", "id").Output()
+	addr, err := p.Address(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return "bootstrappers: " + strings.Fields(string(out))[1]
+	return "bootstrappers: " + addr
 }
 
 func await(t *testing.T, what string, ok func() bool) {
@@ -183,11 +124,11 @@ func await(t *testing.T, what string, ok func() bool) {
 
 func keygen(t *testing.T) string {
 	t.Helper()
-	out, err := exec.Command(binary, "ipfs", "keygen").Output()
+	key, err := running.Keygen(t.Context(), binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprintf("protectorkey: %q", strings.TrimSpace(string(out)))
+	return fmt.Sprintf("protectorkey: %q", key)
 }
 
 // swarm starts n registries, all but the first bootstrapped from the first, the
@@ -208,26 +149,19 @@ func swarm(t *testing.T, n int, extra ...string) []*process {
 
 func awaitAllConnected(t *testing.T, ps []*process) {
 	t.Helper()
-	await(t, "everyone is connected to everyone", func() bool {
-		for _, p := range ps {
-			connected := 0
-			for _, m := range p.status().Members {
-				if m.Connected {
-					connected++
-				}
-			}
-			if connected < len(ps)-1 {
-				return false
-			}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, p := range ps {
+		if err := p.AwaitMembers(ctx, len(ps)-1); err != nil {
+			t.Fatal(err)
 		}
-		return true
-	})
+	}
 }
 
 // replaceLine changes a line of the configuration, which is known by its beginning.
 func (p *process) replaceLine(t *testing.T, begin, line string) {
 	t.Helper()
-	content, err := os.ReadFile(p.config)
+	content, err := os.ReadFile(p.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +172,7 @@ func (p *process) replaceLine(t *testing.T, begin, line string) {
 	}
 	indent, _, _ := strings.Cut(lines[i], begin)
 	lines[i] = indent + line
-	if err := os.WriteFile(p.config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+	if err := os.WriteFile(p.Config, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -248,8 +182,7 @@ func (p *process) fails() string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.binary, "serve", p.config)
-	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
+	cmd := p.Command(ctx, "serve")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	err := cmd.Run()

@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
+
+	running "github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // exampleProcess runs config.example.yml as it stands, in a directory of its own.
@@ -22,13 +23,15 @@ func exampleProcess(t *testing.T) (p *process, debug string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, debug = &process{t: t, binary: binary, dir: t.TempDir(), config: config, http: freeAddr(t)}, freeAddr(t)
-	p.env = []string{
-		"REGISTRY_HTTP_ADDR=" + p.http, "REGISTRY_HTTP_DEBUG_ADDR=" + debug,
+	dir := t.TempDir()
+	p = &process{&running.Registry{Name: t.Name(), Binary: binary, Dir: dir, Config: config, Log: filepath.Join(dir, "log"), HTTP: freeAddr(t)}, t}
+	debug = freeAddr(t)
+	p.Env = []string{
+		"REGISTRY_HTTP_ADDR=" + p.HTTP, "REGISTRY_HTTP_DEBUG_ADDR=" + debug,
 		"REGISTRY_STORAGE_IPFS_LISTENADDRS=" + multiaddr(freeAddr(t)),
 		"REGISTRY_STORAGE_IPFS_DATAADDRS=" + multiaddr(freeAddr(t)),
 	}
-	t.Cleanup(p.kill)
+	t.Cleanup(p.Kill)
 	return p, debug
 }
 
@@ -54,7 +57,7 @@ func TestExampleRunsWithoutRepeatingItself(t *testing.T) {
 		unset(t, name)
 	}
 	p, debug := exampleProcess(t)
-	p.env = append(p.env, "REGISTRY_HEALTH_STORAGEDRIVER_ENABLED=true", "REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL=100ms", "OTEL_BSP_SCHEDULE_DELAY=100")
+	p.Env = append(p.Env, "REGISTRY_HEALTH_STORAGEDRIVER_ENABLED=true", "REGISTRY_HEALTH_STORAGEDRIVER_INTERVAL=100ms", "OTEL_BSP_SCHEDULE_DELAY=100")
 	p.start()
 	for i := range 3 {
 		name := fmt.Sprintf("a:%d", i)
@@ -62,7 +65,7 @@ func TestExampleRunsWithoutRepeatingItself(t *testing.T) {
 	}
 	before := healthChecks(t, debug)
 	await(t, "the health check ran often", func() bool { return healthChecks(t, debug) >= before+20 })
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatalf("exit: %v", err)
 	}
 	for message, n := range p.messages(t) {
@@ -81,7 +84,7 @@ var (
 // has of its own.
 func (p *process) messages(t *testing.T) map[string]int {
 	t.Helper()
-	f, err := os.Open(filepath.Join(p.dir, "log"))
+	f, err := os.Open(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}

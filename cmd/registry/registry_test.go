@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
@@ -29,7 +28,7 @@ func push(t *testing.T, p *process, name string) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := crane.Push(img, p.http+"/"+name, crane.Insecure); err != nil {
+	if err := crane.Push(img, p.HTTP+"/"+name, crane.Insecure); err != nil {
 		t.Fatal(err)
 	}
 	return img
@@ -37,7 +36,7 @@ func push(t *testing.T, p *process, name string) v1.Image {
 
 func pull(t *testing.T, p *process, name string, want v1.Image) {
 	t.Helper()
-	got, err := crane.Pull(p.http+"/"+name, crane.Insecure)
+	got, err := crane.Pull(p.HTTP+"/"+name, crane.Insecure)
 	if err == nil {
 		err = validate.Image(got)
 	}
@@ -66,18 +65,18 @@ func TestPushToAnyPullFromAnyAndLoseOne(t *testing.T) {
 			return s.Map.Digest == ps[0].status().Map.Digest && s.Map.Entries == 3*(2*(3+1)+4) && s.Blobs.Missing == 0
 		})
 	}
-	img, err := crane.Pull(ps[0].http+"/team/app:0", crane.Insecure)
+	img, err := crane.Pull(ps[0].HTTP+"/team/app:0", crane.Insecure)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tags, err := crane.ListTags(ps[1].http+"/team/app", crane.Insecure)
+	tags, err := crane.ListTags(ps[1].HTTP+"/team/app", crane.Insecure)
 	if err != nil || len(tags) != 3 {
 		t.Errorf("tags: %v %v", tags, err)
 	}
 	if err := validate.Image(img); err != nil {
 		t.Fatal(err)
 	}
-	ps[0].kill()
+	ps[0].Kill()
 	pull(t, ps[2], "team/app:0", img)
 }
 
@@ -88,7 +87,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 		images = append(images, push(t, p, fmt.Sprintf("a:%d", i)))
 	}
 	before := p.status()
-	p.kill()
+	p.Kill()
 	p.start()
 	if after := p.status(); after.Map.Digest != before.Map.Digest || after.PeerID != before.PeerID {
 		t.Errorf("after a kill: %+v, before %+v", after.Map, before.Map)
@@ -116,14 +115,14 @@ func TestKillInMidPush(t *testing.T) {
 				return
 			}
 			name := fmt.Sprintf("a:%d", i)
-			if crane.Push(img, ps[1].http+"/"+name, crane.Insecure) != nil {
+			if crane.Push(img, ps[1].HTTP+"/"+name, crane.Insecure) != nil {
 				return
 			}
 			acknowledged <- pushed{name, img}
 		}
 	}()
 	await(t, "some pushes are acknowledged", func() bool { return len(acknowledged) > 4 })
-	ps[1].kill()
+	ps[1].Kill()
 	killed.Store(true)
 	ps[1].start()
 	n := 0
@@ -139,10 +138,10 @@ func TestKillInMidPush(t *testing.T) {
 func TestTermEndsPolitely(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	img := push(t, p, "a:1")
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatalf("exit: %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(p.dir, "data", "admin.sock")); err == nil {
+	if _, err := os.Stat(filepath.Join(p.Data, "admin.sock")); err == nil {
 		t.Error("the admin socket is still there")
 	}
 	p.start()
@@ -153,16 +152,16 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	half := len(content) / 2
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	location = send(t, http.MethodPatch, location, content[:half], http.StatusAccepted)
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	p.start()
 	location = send(t, http.MethodPatch, location, content[half:], http.StatusAccepted)
 	d := digest.FromBytes(content)
 	send(t, http.MethodPut, location+"&digest="+d.String(), nil, http.StatusCreated)
-	resp, err := http.Get("http://" + p.http + "/v2/a/blobs/" + d.String())
+	resp, err := http.Get("http://" + p.HTTP + "/v2/a/blobs/" + d.String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +174,7 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 
 func TestCancelledUploadIsGone(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	location = send(t, http.MethodPatch, location, []byte("some bytes"), http.StatusAccepted)
 	send(t, http.MethodDelete, location, nil, http.StatusNoContent)
 	send(t, http.MethodPatch, location, []byte("more"), http.StatusNotFound)
@@ -189,13 +188,13 @@ func TestCancelledUploadIsGone(t *testing.T) {
 func TestUploadGoesOnAfterALostConnection(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	content := bytes.Repeat([]byte("fedcba9876543210"), 1<<14)
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
-	conn, err := net.Dial("tcp", p.http)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	conn, err := net.Dial("tcp", p.HTTP)
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := strings.TrimPrefix(location, "http://"+p.http)
-	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s", path, p.http, len(content), content[:len(content)/2])
+	path := strings.TrimPrefix(location, "http://"+p.HTTP)
+	_, err = fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n%s", path, p.HTTP, len(content), content[:len(content)/2])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +218,7 @@ func TestUploadGoesOnAfterALostConnection(t *testing.T) {
 
 func TestUploadWithAnotherDigestIsRefused(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	send(t, http.MethodPut, location+"&digest="+digest.FromString("other").String(), []byte("bytes"), http.StatusBadRequest)
 	if n := p.status().Map.Entries; n != 0 {
 		t.Errorf("%d entries", n)
@@ -265,7 +264,7 @@ func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
 	b.start()
 	img := push(t, a, "a:1")
 	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2*(3+1)+4 })
-	a.kill()
+	a.Kill()
 	layers, err := img.Layers()
 	if err != nil {
 		t.Fatal(err)
@@ -279,11 +278,11 @@ func TestBytesNobodyHoldsAreAnErrorThatNamesTheCID(t *testing.T) {
 	if err != nil || status < 500 || !strings.Contains(string(text), "fetch "+cidOf(t, a, digest.Digest(d.String()))) {
 		t.Errorf("GET: %d %s %v", status, text, err)
 	}
-	head, err := http.Head("http://" + b.http + path)
+	head, err := http.Head("http://" + b.HTTP + path)
 	if err != nil || head.StatusCode != http.StatusNotFound {
 		t.Errorf("HEAD: %v %v", head.Status, err)
 	}
-	if err := crane.Push(img, b.http+"/a:2", crane.Insecure); err != nil { // it gives up at a:1, which is 503
+	if err := crane.Push(img, b.HTTP+"/a:2", crane.Insecure); err != nil { // it gives up at a:1, which is 503
 		t.Fatal(err)
 	}
 	pull(t, b, "a:1", img)
@@ -307,7 +306,7 @@ func TestRegistryOutsideItsOwnListIsReadOnly(t *testing.T) {
 	b.start()
 	img := push(t, a, "a:1")
 	pull(t, b, "a:1", img)
-	resp, err := http.Post("http://"+b.http+"/v2/a/blobs/uploads/", "", nil)
+	resp, err := http.Post("http://"+b.HTTP+"/v2/a/blobs/uploads/", "", nil)
 	if err != nil || resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("a push to a follower: %v %v", resp.Status, err)
 	}

@@ -20,7 +20,7 @@ import (
 
 // disk is where a test finds the data of a registry on a disk of its own.
 func (p *process) disk() string {
-	return filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "root", p.dir, "data")
+	return filepath.Join("/proc", strconv.Itoa(p.PID()), "root", p.Dir, "data")
 }
 
 func randomBytes(size int) []byte {
@@ -32,7 +32,7 @@ func randomBytes(size int) []byte {
 // begin begins an upload with some bytes.
 func begin(t *testing.T, p *process, content []byte) (location string) {
 	t.Helper()
-	location = send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location = send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	if len(content) > 0 {
 		location = send(t, http.MethodPatch, location, content, http.StatusAccepted)
 	}
@@ -65,7 +65,7 @@ func TestPushesToAFullDisk(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 400*mib)
 	p.start()
-	base := "http://" + p.http + "/v2/a"
+	base := "http://" + p.HTTP + "/v2/a"
 	img := push(t, p, "a:1")
 	whole, more := randomBytes(300_000), randomBytes(100_000)
 	done, half, idle := begin(t, p, whole), begin(t, p, whole), begin(t, p, nil)
@@ -147,7 +147,7 @@ func mountURL(t *testing.T, p *process, img v1.Image) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "http://" + p.http + "/v2/other/blobs/uploads/?from=a&mount=" + d.String()
+	return "http://" + p.HTTP + "/v2/other/blobs/uploads/?from=a&mount=" + d.String()
 }
 
 // TestPushesWithoutFileDescriptors are refused before anything is taken, while clients
@@ -155,7 +155,7 @@ func mountURL(t *testing.T, p *process, img v1.Image) string {
 func TestPushesWithoutFileDescriptors(t *testing.T) {
 	const limit = 256
 	p := newProcess(t, keygen(t))
-	p.wrap = []string{"sh", "-ec", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit)}
+	p.Exec = under("sh", "-ec", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit))
 	p.start()
 	content := randomBytes(100_000)
 	done, half := begin(t, p, content), begin(t, p, content)
@@ -169,7 +169,7 @@ func TestPushesWithoutFileDescriptors(t *testing.T) {
 	}
 	defer release()
 	open := func() int {
-		fds, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "fd"))
+		fds, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(p.PID()), "fd"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func TestPushesWithoutFileDescriptors(t *testing.T) {
 	}
 	await(t, "descriptors are short", func() bool {
 		for range (limit - 45) - open() {
-			c, err := net.Dial("tcp", p.http)
+			c, err := net.Dial("tcp", p.HTTP)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,10 +187,10 @@ func TestPushesWithoutFileDescriptors(t *testing.T) {
 	})
 	for what, ask := range map[string]func() (*http.Response, []byte){
 		"POST": func() (*http.Response, []byte) {
-			return request(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil)
+			return request(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil)
 		},
 		"PATCH":           func() (*http.Response, []byte) { return request(t, http.MethodPatch, half, content) },
-		"PUT of manifest": func() (*http.Response, []byte) { return sendManifest(t, "http://"+p.http+"/v2/a/manifests/2", img) },
+		"PUT of manifest": func() (*http.Response, []byte) { return sendManifest(t, "http://"+p.HTTP+"/v2/a/manifests/2", img) },
 	} {
 		resp, text := ask()
 		if resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(text, []byte("file descriptors")) || resp.Header.Get("Retry-After") == "" {

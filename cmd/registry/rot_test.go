@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +19,7 @@ import (
 // read before is found only by another run, or by verifying.
 func (p *process) flip() (blobs int) {
 	p.t.Helper()
-	files, err := filepath.Glob(filepath.Join(p.dir, "data", "blobs", "*"))
+	files, err := filepath.Glob(filepath.Join(p.Data, "blobs", "*"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -55,7 +54,7 @@ func (p *process) flip() (blobs int) {
 // verify runs the command, and reads its JSON.
 func (p *process) verify(image ...string) (v driver.Verification, code int, said string) {
 	p.t.Helper()
-	cmd := exec.Command(p.binary, append([]string{"ipfs", "verify", "--json", p.config}, image...)...)
+	cmd := exec.Command(p.Binary, append([]string{"ipfs", "verify", "--json", p.Config}, image...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // its code says how it ended
@@ -94,7 +93,7 @@ func TestFlippedBits(t *testing.T) {
 		}
 	})
 	t.Run("pull after a restart", func(t *testing.T) {
-		if err := ps[0].signal(syscall.SIGTERM); err != nil {
+		if err := ps[0].Stop(); err != nil {
 			t.Fatal(err)
 		}
 		ps[0].flip()
@@ -111,7 +110,7 @@ func TestFlippedBits(t *testing.T) {
 func requireRanges(t *testing.T, p *process, path string, content []byte) {
 	t.Helper()
 	for _, part := range [][2]int{{2 * mib, len(content) - 1}, {5, 9}, {mib - 1, mib}, {0, len(content) - 1}} {
-		req, err := http.NewRequest(http.MethodGet, "http://"+p.http+path, nil)
+		req, err := http.NewRequest(http.MethodGet, "http://"+p.HTTP+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,8 +139,8 @@ func requireRanges(t *testing.T, p *process, path string, content []byte) {
 }
 
 func nobodyHasIt(t *testing.T, ps []*process, content []byte, path string) {
-	ps[1].kill()
-	ps[2].kill()
+	ps[1].Kill()
+	ps[2].Kill()
 	damagedFiles := ps[0].flip()
 	v, code, said := ps[0].verify()
 	if code != 1 || v.Unmended() != damagedFiles || !strings.Contains(said, "could not be mended") {
@@ -154,11 +153,11 @@ func nobodyHasIt(t *testing.T, ps []*process, content []byte, path string) {
 	if code := head(t, ps[0], path, "reader"); code != http.StatusNotFound {
 		t.Errorf("HEAD: %d", code)
 	}
-	resp, text := request(t, http.MethodGet, "http://"+ps[0].http+path, nil)
+	resp, text := request(t, http.MethodGet, "http://"+ps[0].HTTP+path, nil)
 	if resp.StatusCode < 500 || !strings.Contains(string(text), "damaged") {
 		t.Errorf("GET: %s, %d bytes", resp.Status, len(text))
 	}
-	location := send(t, http.MethodPost, "http://"+ps[0].http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+ps[0].HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	d := path[strings.LastIndex(path, "/")+1:]
 	send(t, http.MethodPut, location+"&digest="+d, content, http.StatusCreated)
 	if got, code, err := body(ps[0], path); err != nil || code != http.StatusOK || !bytes.Equal(got, content) {
@@ -167,7 +166,7 @@ func nobodyHasIt(t *testing.T, ps []*process, content []byte, path string) {
 	if n := len(ps[0].status().Blobs.Damaged); n != damagedFiles-1 {
 		t.Errorf("status names %d of %d", n, damagedFiles-1)
 	}
-	if err := ps[0].signal(syscall.SIGTERM); err != nil {
+	if err := ps[0].Stop(); err != nil {
 		t.Fatal(err)
 	}
 	v, code, said = ps[0].verify()

@@ -12,7 +12,7 @@ import (
 // read is how many bytes a registry has read since it started.
 func (p *process) read() (n int64) {
 	p.t.Helper()
-	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.cmd.Process.Pid))
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p.PID()))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -29,8 +29,8 @@ func TestAStartReadsNoBlob(t *testing.T) {
 	ps := swarm(t, 2)
 	a, b := ps[0], ps[1]
 	content, path := layer(t, a, size)
-	a.kill()
-	file := filepath.Join(a.dir, "data", "blobs", cidOf(t, a, digest.FromBytes(content)))
+	a.Kill()
+	file := filepath.Join(a.Data, "blobs", cidOf(t, a, digest.FromBytes(content)))
 	f, err := os.OpenFile(file, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +16,7 @@ import (
 func TestStartIntroducesTheRegistry(t *testing.T) {
 	p := newProcess(t, keygen(t), "pubsubtopic: team").start()
 	s := p.status()
-	log, err := os.ReadFile(filepath.Join(p.dir, "log"))
+	log, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +29,7 @@ func TestStartIntroducesTheRegistry(t *testing.T) {
 		}
 		for _, want := range []string{
 			"level=info", "peer=" + s.PeerID, `addresses="[` + s.Addresses[0] + `]"`, "/p2p/" + s.PeerID, "topic=team", "network=private",
-			"datapath=" + filepath.Join(p.dir, "data"), `join="give another registry this protector key and one of the addresses as bootstrappers"`,
+			"datapath=" + p.Data, `join="give another registry this protector key and one of the addresses as bootstrappers"`,
 		} {
 			if !strings.Contains(line, want) {
 				t.Errorf("does not say %s:\n%s", want, line)
@@ -43,7 +42,7 @@ func TestStartIntroducesTheRegistry(t *testing.T) {
 func TestTermLetsARequestEnd(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	content, path := layer(t, p, 64*mib) // more than sockets hold
-	resp, err := http.Get("http://" + p.http + path)
+	resp, err := http.Get("http://" + p.HTTP + path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +51,11 @@ func TestTermLetsARequestEnd(t *testing.T) {
 	if _, err := io.ReadFull(resp.Body, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "nobody new is served", func() bool {
-		conn, err := net.Dial("tcp", p.http)
+		conn, err := net.Dial("tcp", p.HTTP)
 		if err == nil {
 			_ = conn.Close()
 		}
@@ -66,8 +65,7 @@ func TestTermLetsARequestEnd(t *testing.T) {
 	if err != nil || !bytes.Equal(append(first, rest...), content) {
 		t.Fatalf("%d bytes of %d came: %v", len(first)+len(rest), len(content), err)
 	}
-	if err := <-p.exited; err != nil {
+	if err := p.Wait(); err != nil {
 		t.Errorf("exit: %v", err)
 	}
-	p.cmd = nil
 }

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,29 +22,13 @@ func TestCommandsRightAfterAStart(t *testing.T) {
 				if err != nil && !strings.Contains(string(out), "no registry ran there") {
 					t.Errorf("%v: %s", err, out)
 				}
-				p.answers(t)
-				p.kill()
+				if err := p.AwaitAnswer(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				p.Kill()
 			}
 		})
 	}
-}
-
-// answers waits until the registry that was spawned answers, or fails when it ends.
-func (p *process) answers(t *testing.T) {
-	t.Helper()
-	await(t, "the registry answers", func() bool {
-		select {
-		case err := <-p.exited:
-			log, _ := os.ReadFile(filepath.Join(p.dir, "log"))
-			t.Fatalf("the registry ended: %v: %s", err, log)
-		default:
-		}
-		resp, err := http.Get("http://" + p.http + "/v2/")
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	})
 }
 
 // TestRootLeavesNothingInAnothersDatastore, which the registry's user could not open.
@@ -54,8 +37,8 @@ func TestRootLeavesNothingInAnothersDatastore(t *testing.T) {
 		t.Skip("needs root")
 	}
 	p := newProcess(t, keygen(t)).start()
-	p.kill()
-	store := filepath.Join(p.dir, "data", "badger")
+	p.Kill()
+	store := filepath.Join(p.Data, "badger")
 	for _, path := range append(files(t, store), filepath.Dir(store), store) {
 		if err := os.Chown(path, 4619, 4619); err != nil {
 			t.Fatal(err)
@@ -64,7 +47,7 @@ func TestRootLeavesNothingInAnothersDatastore(t *testing.T) {
 	before := files(t, store)
 	for _, command := range []string{"id", "verify"} {
 		out, err := p.command("ipfs", command).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "sudo -u #4619 registry ipfs "+command+" "+p.config) {
+		if err == nil || !strings.Contains(string(out), "sudo -u #4619 registry ipfs "+command+" "+p.Config) {
 			t.Errorf("%s: %v %s", command, err, out)
 		}
 	}
@@ -85,7 +68,7 @@ func files(t *testing.T, dir string) []string {
 // TestForgetNeedsAMember, and says so when only the configuration is named.
 func TestForgetNeedsAMember(t *testing.T) {
 	p := newProcess(t, keygen(t))
-	out, err := exec.Command(p.binary, "ipfs", "forget", p.config).CombinedOutput()
+	out, err := exec.Command(p.Binary, "ipfs", "forget", p.Config).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "name the configuration and the member") {
 		t.Errorf("%v %s", err, out)
 	}

@@ -14,14 +14,14 @@ import (
 func TestNotReadyWhileRequestsEnd(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	debug := p.debugged(t)
-	p.env = append(p.env, "REGISTRY_HTTP_DRAINTIMEOUT=2m")
+	p.Env = append(p.Env, "REGISTRY_HTTP_DRAINTIMEOUT=2m")
 	p.start()
 	if status, text := probe(debug, "/readyz"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
 	}
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	body, answered := openPatch(t, location)
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the registry is not ready", func() bool {
@@ -40,10 +40,9 @@ func TestNotReadyWhileRequestsEnd(t *testing.T) {
 	if status := <-answered; status != http.StatusAccepted {
 		t.Errorf("the request that began before ended with %d", status)
 	}
-	if err := <-p.exited; err != nil {
+	if err := p.Wait(); err != nil {
 		t.Error(err)
 	}
-	p.cmd = nil
 }
 
 // openPatch begins a PATCH, and returns when the registry reads its body. answered then

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -41,8 +40,8 @@ func TestFilesAreSyncedAroundTheirRename(t *testing.T) {
 // traced has the registry run with its syncs and renames written to a file.
 func (p *process) traced(t *testing.T) {
 	t.Helper()
-	p.wrap = []string{"strace", "-D", "-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2",
-		"-o", filepath.Join(p.dir, "calls")}
+	p.Exec = under("strace", "-D", "-f", "-y", "-s", "4096", "-e", "trace=fsync,fdatasync,rename,renameat,renameat2",
+		"-o", filepath.Join(p.Dir, "calls"))
 	if out, err := exec.Command("strace", "-f", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
 		t.Skipf("nobody sees the syncs, which takes strace: %v %s", err, out)
 	}
@@ -51,12 +50,12 @@ func (p *process) traced(t *testing.T) {
 // calls ends the registry and gives what was traced.
 func (p *process) calls(t *testing.T) []string {
 	t.Helper()
-	pid := p.cmd.Process.Pid
-	_ = p.signal(syscall.SIGTERM)
+	pid := p.PID()
+	_ = p.Stop()
 	ended := regexp.MustCompile(`(?m)^` + strconv.Itoa(pid) + ` +\+\+\+ exited`)
 	var text []byte
 	await(t, "the trace ends", func() bool {
-		text, _ = os.ReadFile(filepath.Join(p.dir, "calls"))
+		text, _ = os.ReadFile(filepath.Join(p.Dir, "calls"))
 		return ended.Match(text)
 	})
 	return strings.Split(string(text), "\n")

@@ -28,7 +28,7 @@ func TestATagNeverLeadsToWhatIsNotNamedYet(t *testing.T) {
 				img, err := random.Image(2000, 3)
 				for _, tag := range []string{ownTag(n, i), "latest"} {
 					if err == nil {
-						err = crane.Push(img, p.http+"/team/app:"+tag, crane.Insecure)
+						err = crane.Push(img, p.HTTP+"/team/app:"+tag, crane.Insecure)
 					}
 				}
 				if err != nil {
@@ -41,7 +41,7 @@ func TestATagNeverLeadsToWhatIsNotNamedYet(t *testing.T) {
 	defer pushers.Wait() // also when the reader gives up
 	over := make(chan struct{})
 	go func() { pushers.Wait(); close(over) }()
-	r := tagReader{t: t, base: "http://" + ps[1].http + "/v2/team/app", seen: map[string]bool{}}
+	r := tagReader{t: t, base: "http://" + ps[1].HTTP + "/v2/team/app", seen: map[string]bool{}}
 	var next [2]int
 	for reading := true; reading; {
 		select {

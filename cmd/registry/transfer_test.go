@@ -24,14 +24,14 @@ func layer(t *testing.T, p *process, size int) ([]byte, string) {
 	content := make([]byte, size)
 	_, _ = rand.Read(content) // never fails
 	d := digest.FromBytes(content)
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	send(t, http.MethodPut, location+"&digest="+d.String(), content, http.StatusCreated)
 	return content, "/v2/a/blobs/" + d.String()
 }
 
 // body reads a blob; what comes short is an error.
 func body(p *process, path string) ([]byte, int, error) {
-	resp, err := http.Get("http://" + p.http + path)
+	resp, err := http.Get("http://" + p.HTTP + path)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -66,14 +66,14 @@ func TestATransferGoesOnAfterARestart(t *testing.T) {
 			a, b := ps[0], ps[1]
 			content, path := layer(t, a, size)
 			await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2 })
-			data := filepath.Join(b.dir, "data")
+			data := b.Data
 			before := used(data)
-			resp, err := http.Get("http://" + b.http + path)
+			resp, err := http.Get("http://" + b.HTTP + path)
 			if err != nil {
 				t.Fatal(err)
 			}
 			await(t, "some of it is here", func() bool { return used(filepath.Join(data, "staging")) > size/8 })
-			if err := a.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			if err := a.Signal(syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
 			_ = resp.Body.Close()
@@ -81,8 +81,8 @@ func TestATransferGoesOnAfterARestart(t *testing.T) {
 			if here > size-8*mib {
 				t.Fatal("the transfer was too fast to be stopped half-way")
 			}
-			_ = b.signal(sig)
-			if err := a.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+			_ = b.End(sig)
+			if err := a.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}
 			b.start()
@@ -129,9 +129,9 @@ func TestFullDisk(t *testing.T) {
 func TestFullDiskAndCancel(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 288*mib)
-	p.env = []string{"GOGC=1"} // files that nobody knows of any more are closed soon
+	p.Env = []string{"GOGC=1"} // files that nobody knows of any more are closed soon
 	p.start()
-	location := send(t, http.MethodPost, "http://"+p.http+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
+	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	resp, text := chunked(t, http.MethodPatch, location, make([]byte, 120*mib))
 	requireFull(t, "PATCH", resp, text)
 	send(t, http.MethodDelete, location, nil, http.StatusNoContent)
@@ -146,8 +146,8 @@ func TestFullDiskAndCancel(t *testing.T) {
 // little, so that it collects its garbage.
 func (p *process) deletedFiles(t *testing.T) (deleted []string) {
 	t.Helper()
-	request(t, http.MethodGet, "http://"+p.http+"/v2/", nil)
-	fds := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "fd")
+	request(t, http.MethodGet, "http://"+p.HTTP+"/v2/", nil)
+	fds := filepath.Join("/proc", strconv.Itoa(p.PID()), "fd")
 	entries, err := os.ReadDir(fds)
 	if err != nil {
 		t.Fatal(err)
@@ -165,13 +165,13 @@ func (p *process) deletedFiles(t *testing.T) (deleted []string) {
 // of its own, which the kernel may refuse to others than root.
 func (p *process) onDiskOf(t *testing.T, size int) {
 	t.Helper()
-	data := filepath.Join(p.dir, "data")
+	data := p.Data
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	p.wrap = []string{"unshare", "--user", "--map-root-user", "--mount", "sh", "-ec",
-		`mount -t tmpfs -o size="$1" none "$2"; shift 2; exec "$@"`, "sh", strconv.Itoa(size), data}
-	if out, err := p.wrapped("true").CombinedOutput(); err != nil {
+	p.Exec = under("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec",
+		`mount -t tmpfs -o size="$1" none "$2"; shift 2; exec "$@"`, "sh", strconv.Itoa(size), data)
+	if out, err := p.Exec("true").CombinedOutput(); err != nil {
 		t.Skipf("no file system of its own, which takes user namespaces: %v %s", err, out)
 	}
 }

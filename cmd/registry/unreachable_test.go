@@ -38,14 +38,14 @@ func orphaned(t *testing.T) (holder, left *process, img v1.Image) {
 	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2*(3+1)+4 })
 	small := smallBlobs(t, img, empty.Index)[:2]
 	await(t, "what is small is here", func() bool { return hasBlobs(t, b, small) })
-	a.kill()
+	a.Kill()
 	return a, b, img
 }
 
 // forget removes all bytes from a registry's disk.
 func (p *process) forget() {
 	p.t.Helper()
-	files, err := filepath.Glob(filepath.Join(p.dir, "data", "blobs", "*"))
+	files, err := filepath.Glob(filepath.Join(p.Data, "blobs", "*"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -64,13 +64,13 @@ func TestALayerNobodyHoldsIsToldAtTheManifest(t *testing.T) {
 	if got := head(t, b, "/v2/a/manifests/1", "reader"); got != http.StatusServiceUnavailable {
 		t.Errorf("HEAD of a manifest whose layers are nowhere: %d", got)
 	}
-	if resp, text := request(t, http.MethodGet, "http://"+b.http+"/v2/a/manifests/1", nil); resp.StatusCode != http.StatusOK {
+	if resp, text := request(t, http.MethodGet, "http://"+b.HTTP+"/v2/a/manifests/1", nil); resp.StatusCode != http.StatusOK {
 		t.Errorf("GET of it: %s %s", resp.Status, text)
 	}
-	if err := crane.Push(img, b.http+"/a:1", crane.Insecure); err == nil {
+	if err := crane.Push(img, b.HTTP+"/a:1", crane.Insecure); err == nil {
 		t.Error("crane believes that it pushed an image whose layers are nowhere")
 	}
-	if err := crane.Push(img, b.http+"/a:2", crane.Insecure); err != nil {
+	if err := crane.Push(img, b.HTTP+"/a:2", crane.Insecure); err != nil {
 		t.Fatal(err)
 	}
 	pull(t, b, "a:1", img)
@@ -108,7 +108,7 @@ func TestUnreachableIsNeverNotFound(t *testing.T) {
 		"/v2/a/manifests/1": manifest, "/v2/a/manifests/" + manifest.String(): manifest, "/v2/a/blobs/" + layer.String(): layer,
 	} {
 		t.Run(path, func(t *testing.T) {
-			resp, text := request(t, http.MethodGet, "http://"+b.http+path, nil)
+			resp, text := request(t, http.MethodGet, "http://"+b.HTTP+path, nil)
 			var said refusal
 			if err := json.Unmarshal(text, &said); err != nil || len(said.Errors) != 1 {
 				t.Fatalf("%s %s: %v", resp.Status, text, err)
@@ -133,7 +133,7 @@ func TestUnreachableIsNeverNotFound(t *testing.T) {
 		})
 	}
 	// crane gives up at a tag that is 503: pushed under another, the image is healed.
-	if err := crane.Push(img, b.http+"/a:2", crane.Insecure); err != nil {
+	if err := crane.Push(img, b.HTTP+"/a:2", crane.Insecure); err != nil {
 		t.Fatal(err)
 	}
 	pull(t, b, "a:1", img)
@@ -141,7 +141,7 @@ func TestUnreachableIsNeverNotFound(t *testing.T) {
 
 func head(t *testing.T, p *process, path, agent string) int {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodHead, "http://"+p.http+path, nil)
+	req, err := http.NewRequest(http.MethodHead, "http://"+p.HTTP+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
