@@ -90,7 +90,7 @@ func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err erro
 
 // trial does something so many times and counts its bytes, time and CPU.
 func (r *registry) trial(bytes int64, times int, do func() (time.Duration, error)) (t trial, err error) {
-	before := r.cpu()
+	before := r.proc().cpu()
 	for range times {
 		took, err := do()
 		if err != nil {
@@ -99,6 +99,6 @@ func (r *registry) trial(bytes int64, times int, do func() (time.Duration, error
 		t.took += took
 		t.count += float64(bytes)
 	}
-	t.cpu = r.cpu() - before
+	t.cpu = r.proc().cpu() - before
 	return t, nil
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // cache is distribution's own pull-through cache: a registry on the filesystem driver
@@ -61,7 +62,7 @@ func (b *bench) startCache(ctx context.Context, dir string) (c *cache, err error
 		return c, err
 	}
 	c.front, err = b.startPlain(ctx, dir, "cache", certificate, func(addr string) string {
-		return fmt.Sprintf(cacheConfig, c.root, addr, c.behind.http)
+		return fmt.Sprintf(cacheConfig, c.root, addr, c.behind.HTTP)
 	})
 	return c, err
 }
@@ -73,8 +74,8 @@ func (b *bench) startPlain(ctx context.Context, dir, name, certificate string, c
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{name: name, http: web, config: filepath.Join(dir, name+".yml"), env: []string{"SSL_CERT_FILE=" + certificate}}
-	if err := os.WriteFile(r.config, []byte(config(web)), 0o600); err != nil {
+	r := &registry{Registry: process.Registry{Name: name, Config: filepath.Join(dir, name+".yml"), HTTP: web, Env: []string{"SSL_CERT_FILE=" + certificate}}}
+	if err := os.WriteFile(r.Config, []byte(config(web)), 0o600); err != nil {
 		return nil, err
 	}
 	return start(ctx, lab.Here(), b.binary, r)

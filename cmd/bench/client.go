@@ -41,7 +41,7 @@ func (b blob) reader() io.Reader { return io.LimitReader(mrand.NewChaCha8(b.seed
 // push uploads a blob in one chunk and times the whole of it.
 func (r *registry) push(ctx context.Context, b blob) (time.Duration, error) {
 	began := time.Now()
-	location, err := r.do(ctx, http.MethodPost, "http://"+r.http+"/v2/bench/blobs/uploads/", "", nil, 0, http.StatusAccepted)
+	location, err := r.do(ctx, http.MethodPost, "http://"+r.HTTP+"/v2/bench/blobs/uploads/", "", nil, 0, http.StatusAccepted)
 	if err != nil {
 		return 0, err
 	}
@@ -58,14 +58,14 @@ func (r *registry) do(ctx context.Context, method, url, contentType string, body
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := r.client.Do(req)
+	resp, err := r.Client.Do(req)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != want {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
-		return "", fmt.Errorf("%s on %s: %s %s", method, r.name, resp.Status, text)
+		return "", fmt.Errorf("%s on %s: %s %s", method, r.Name, resp.Status, text)
 	}
 	_, err = io.Copy(io.Discard, resp.Body)
 	return resp.Header.Get("Location"), err
@@ -97,7 +97,7 @@ func (r *registry) read(ctx context.Context, b blob, ranges string, want int, si
 		case status == http.StatusNotFound && time.Now().Before(deadline):
 			continue // not heard of yet
 		case status != want || n != size:
-			return 0, fmt.Errorf("pull from %s: status %d, %d of %d bytes", r.name, status, n, size)
+			return 0, fmt.Errorf("pull from %s: status %d, %d of %d bytes", r.Name, status, n, size)
 		}
 		return time.Since(began), nil
 	}
@@ -116,7 +116,7 @@ func (r *registry) request(ctx context.Context, method, path, ranges string) (n 
 
 // open sends a request; the caller closes the body.
 func (r *registry) open(ctx context.Context, method, path, ranges string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.http+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.HTTP+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (r *registry) open(ctx context.Context, method, path, ranges string) (*http
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
-	return r.client.Do(req)
+	return r.Client.Do(req)
 }
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json"
@@ -146,7 +146,7 @@ func (r *registry) pushConfig(ctx context.Context) (blob, error) {
 func (r *registry) put(ctx context.Context, m manifestOf) error {
 	body := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":100},"layers":[],"annotations":{"unique":%q}}`,
 		manifestType, m.config.digest, m.unique)
-	_, err := r.do(ctx, http.MethodPut, "http://"+r.http+"/v2/bench/manifests/"+m.tag, manifestType, bytes.NewReader(body), int64(len(body)), http.StatusCreated)
+	_, err := r.do(ctx, http.MethodPut, "http://"+r.HTTP+"/v2/bench/manifests/"+m.tag, manifestType, bytes.NewReader(body), int64(len(body)), http.StatusCreated)
 	return err
 }
 
@@ -154,7 +154,7 @@ func (r *registry) put(ctx context.Context, m manifestOf) error {
 func (r *registry) ask(ctx context.Context, method string, m manifestOf) error {
 	_, status, err := r.request(ctx, method, "/v2/bench/manifests/"+m.tag, "")
 	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("%s of a manifest on %s: status %d", method, r.name, status)
+		err = fmt.Errorf("%s of a manifest on %s: status %d", method, r.Name, status)
 	}
 	return err
 }
@@ -171,5 +171,5 @@ func (r *registry) awaitManifest(ctx context.Context, tag string) (time.Duration
 			return time.Since(began), nil
 		}
 	}
-	return 0, fmt.Errorf("tag %s never appeared on %s", tag, r.name)
+	return 0, fmt.Errorf("tag %s never appeared on %s", tag, r.Name)
 }

@@ -39,9 +39,9 @@ func (b *bench) crowd(ctx context.Context) error {
 // meanwhile, as a multiple of the blob.
 func (s swarm) crowd(size int64, sent *[]float64) contender {
 	return contender{"all", func(ctx context.Context) (trial, error) {
-		before := s[0].sent()
+		before := s[0].proc().sent()
 		t, err := s.pullAtOnce(ctx, size)
-		*sent = append(*sent, float64(s[0].sent()-before)/float64(size))
+		*sent = append(*sent, float64(s[0].proc().sent()-before)/float64(size))
 		return t, err
 	}}
 }
@@ -86,9 +86,9 @@ func (s swarm) pullAtOnce(ctx context.Context, size int64) (trial, error) {
 	if _, err := s[0].push(ctx, g); err != nil {
 		return trial{}, err
 	}
-	var ps []process
+	var ps []proc
 	for _, r := range s {
-		ps = append(ps, r.process)
+		ps = append(ps, r.proc())
 	}
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()

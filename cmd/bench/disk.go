@@ -49,7 +49,7 @@ func (u *diskUse) stop() int64 {
 
 // disk is what the registry's files take, in bytes.
 func (r *registry) disk() (sum int64) {
-	_ = filepath.WalkDir(r.dir, func(_ string, e fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(r.Data, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // gone meanwhile
 		}

@@ -70,7 +70,7 @@ func first(ctx context.Context, a, b *registry, size int64) (trial, error) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
-		return trial{}, fmt.Errorf("%s answers %s", b.name, resp.Status)
+		return trial{}, fmt.Errorf("%s answers %s", b.Name, resp.Status)
 	}
 	if _, err := io.ReadFull(resp.Body, make([]byte, 1)); err != nil {
 		return trial{}, err

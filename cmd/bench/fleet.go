@@ -8,6 +8,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // fleet is upstream's filesystem driver, and two registries that share their
@@ -45,8 +46,8 @@ func (b *bench) startFilesystem(ctx context.Context, dir string) (*registry, err
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{name: "filesystem", http: web, config: dir + "/fs.yml"}
-	if err := os.WriteFile(r.config, fmt.Appendf(nil, fsConfig, dir+"/fs", web), 0o600); err != nil {
+	r := &registry{Registry: process.Registry{Name: "filesystem", Config: dir + "/fs.yml", HTTP: web}}
+	if err := os.WriteFile(r.Config, fmt.Appendf(nil, fsConfig, dir+"/fs", web), 0o600); err != nil {
 		return nil, err
 	}
 	return start(ctx, lab.Here(), b.binary, r)

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
@@ -28,7 +26,7 @@ func (b *bench) history(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	late := s[2]
 	s = s[:2]
-	if err := errors.Join(late.stop(), os.RemoveAll(late.dir)); err != nil {
+	if err := errors.Join(late.stop(), os.RemoveAll(late.Data)); err != nil {
 		return err
 	}
 	if err := b.overwrite(ctx, s); err != nil {
@@ -74,13 +72,13 @@ func (b *bench) overwrite(ctx context.Context, s swarm) error {
 		t.puts, t.gets = append(t.puts, written.Sub(began)), append(t.gets, time.Since(written))
 	}
 	began := time.Now()
-	if _, err := s[0].do(ctx, http.MethodDelete, "http://"+s[0].http+"/v2/bench/manifests/latest", "", nil, 0, http.StatusAccepted); err != nil {
+	if _, err := s[0].do(ctx, http.MethodDelete, "http://"+s[0].HTTP+"/v2/bench/manifests/latest", "", nil, 0, http.StatusAccepted); err != nil {
 		return err
 	}
 	fmt.Fprintf(&b.tables, "\n## A tag with a history\n\nOne tag is overwritten %d times, on A and B in turns, and then deleted, which takes %s. Medians of the first and of the last tenth.\n\n"+
 		"| registry | PUT, first | PUT, last | ratio | GET, first | GET, last | ratio |\n|---|---|---|---|---|---|---|\n", n, short(time.Since(began)))
 	for i, t := range times {
-		fmt.Fprintf(&b.tables, "| %s | %s | %s |\n", s[i].name, tenths(t.puts), tenths(t.gets))
+		fmt.Fprintf(&b.tables, "| %s | %s | %s |\n", s[i].Name, tenths(t.puts), tenths(t.gets))
 	}
 	return nil
 }
@@ -110,7 +108,7 @@ const settleTimeout = 5 * time.Minute // for some thousands of manifests
 func (b *bench) settle(ctx context.Context, s swarm) error {
 	err := await(ctx, settleTimeout, func() bool {
 		for _, r := range s {
-			now, err := r.status(ctx, b.binary)
+			now, err := r.Status(ctx)
 			if err != nil || now.Blobs.Missing > 0 {
 				return false
 			}
@@ -126,12 +124,12 @@ func (b *bench) settle(ctx context.Context, s swarm) error {
 // catchUp measures how long the last registry takes until its map equals the others', and
 // until it holds the manifests.
 func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
-	first, err := s[0].status(ctx, b.binary)
+	first, err := s[0].Status(ctx)
 	if err != nil {
 		return err
 	}
 	err = await(ctx, startTimeout, func() bool {
-		now, err := s[len(s)-1].status(ctx, b.binary)
+		now, err := s[len(s)-1].Status(ctx)
 		return err == nil && now.Map.Digest == first.Map.Digest
 	})
 	if err != nil {
@@ -144,21 +142,4 @@ func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
 	fmt.Fprintf(&b.tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start, and all %d manifests after %s.\n",
 		first.Map.Entries, short(caughtUp), first.Blobs.Here, short(time.Since(began)))
 	return nil
-}
-
-// status is what `ipfs status` shows, as far as it is looked at here.
-type status struct {
-	Map struct {
-		Entries int
-		Digest  string
-	}
-	Blobs struct{ Here, Missing int }
-}
-
-func (r *registry) status(ctx context.Context, binary string) (now status, err error) {
-	out, err := exec.CommandContext(ctx, binary, "ipfs", "status", "--json", r.config).Output()
-	if err != nil {
-		return now, err
-	}
-	return now, json.Unmarshal(out, &now)
 }

@@ -65,12 +65,12 @@ func fetchFrom(ctx context.Context, holders swarm, target *registry, size int64)
 			return trial{}, err
 		}
 		if has, err := r.files(); err != nil || !has[g.file] {
-			return trial{}, errors.Join(err, fmt.Errorf("%s does not keep what was pushed to it", r.name))
+			return trial{}, errors.Join(err, fmt.Errorf("%s does not keep what was pushed to it", r.Name))
 		}
 	}
-	var ps []process
+	var ps []proc
 	for _, r := range append(swarm{target}, holders...) {
-		ps = append(ps, r.process)
+		ps = append(ps, r.proc())
 	}
 	before := cpuOf(ps...)
 	took, err := target.fetch(ctx, g)

@@ -49,7 +49,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 func (b *bench) idleRow(ctx context.Context, s swarm, long time.Duration) error {
 	before := map[*registry]time.Duration{}
 	for _, r := range s {
-		before[r] = r.cpu()
+		before[r] = r.proc().cpu()
 	}
 	began := time.Now()
 	if err := rest(ctx, long); err != nil {
@@ -58,7 +58,7 @@ func (b *bench) idleRow(ctx context.Context, s swarm, long time.Duration) error 
 	took := time.Since(began)
 	var shares []float64
 	for _, r := range s {
-		shares = append(shares, float64((r.cpu()-before[r]).Milliseconds())/took.Seconds()/maxIdle)
+		shares = append(shares, float64((r.proc().cpu()-before[r]).Milliseconds())/took.Seconds()/maxIdle)
 	}
 	share := spreadOf(shares)
 	b.rows = append(b.rows, row{fmt.Sprintf("CPU of each of %d idle members, over %v", idleMembers, long), fmt.Sprintf("%d ms a second", maxIdle), len(s),

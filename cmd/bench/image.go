@@ -40,7 +40,7 @@ func (r *registry) pushImage(ctx context.Context, layers int, size int64) (image
 		i.layers = append(i.layers, l)
 	}
 	body := i.manifest()
-	_, err := r.do(ctx, http.MethodPut, "http://"+r.http+"/v2/bench/manifests/"+i.tag, manifestType, bytes.NewReader(body), int64(len(body)), http.StatusCreated)
+	_, err := r.do(ctx, http.MethodPut, "http://"+r.HTTP+"/v2/bench/manifests/"+i.tag, manifestType, bytes.NewReader(body), int64(len(body)), http.StatusCreated)
 	return i, err
 }
 

@@ -38,7 +38,7 @@ func (b *bench) images(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	ours := s.pair(ourName)
 	theirs := pair{name: cacheName, stock: c.stock, ends: swarm{c.behind, c.front}, front: c.front, settled: c.settled}
-	m := &imageTrials{size: pick[int64](b, 4<<20, 64<<20), idle: ours.front.anonymous(), peaks: map[string][]uint64{}}
+	m := &imageTrials{size: pick[int64](b, 4<<20, 64<<20), idle: ours.front.proc().anonymous(), peaks: map[string][]uint64{}}
 	m.trials, err = compete(ctx, pick(b, 3, 5),
 		b.pulled(m, ours, fewAtOnce), b.pulled(m, theirs, fewAtOnce), b.pulled(m, ours, oneBlob),
 		b.pulled(m, ours, allAtOnce), b.pulled(m, theirs, allAtOnce))
@@ -115,7 +115,7 @@ func (b *bench) coldPull(ctx context.Context, p pair, w way, size int64) (trial,
 		return trial{}, err
 	}
 	done := b.profile(ctx, fmt.Sprintf("image-%s-%d-of-%d", p.name, w.atOnce, w.layers), p.profiled()...)
-	p.front.anon.Store(p.front.anonymous())
+	p.front.anon.Store(p.front.proc().anonymous())
 	before := p.cpu()
 	took, err := p.front.pullImage(ctx, timed, w.atOnce)
 	if err == nil {
@@ -126,7 +126,7 @@ func (b *bench) coldPull(ctx context.Context, p pair, w way, size int64) (trial,
 
 func (p pair) cpu() (sum time.Duration) {
 	for _, r := range p.ends {
-		sum += r.cpu()
+		sum += r.proc().cpu()
 	}
 	return sum
 }

@@ -40,7 +40,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 				return contender{}, err
 			}
 			run := 0
-			return contender{r.name, func(context.Context) (trial, error) {
+			return contender{r.Name, func(context.Context) (trial, error) {
 				run++
 				return r.together(what.requests, func(i int) error {
 					// Manifests that are read were put before; those that are put are new.
@@ -61,7 +61,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 			return fmt.Errorf("manifest %s: %w", what.name, err)
 		}
 		b.rows = append(b.rows, requestsRow(fmt.Sprintf("manifest %s, %d connections", what.name, manifestClients), "filesystem driver",
-			trials[f.a.name], trials[f.fs.name], what.target))
+			trials[f.a.Name], trials[f.fs.Name], what.target))
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 // together has several clients share the requests.
 func (r *registry) together(requests int, do func(i int) error) (trial, error) {
 	var g errgroup.Group
-	before, began := r.cpu(), time.Now()
+	before, began := r.proc().cpu(), time.Now()
 	for c := range manifestClients {
 		g.Go(func() error {
 			for i := c; i < requests; i += manifestClients {
@@ -81,7 +81,7 @@ func (r *registry) together(requests int, do func(i int) error) (trial, error) {
 		})
 	}
 	err := g.Wait()
-	return trial{float64(requests), time.Since(began), r.cpu() - before}, err
+	return trial{float64(requests), time.Since(began), r.proc().cpu() - before}, err
 }
 
 // visible measures from the answer to a manifest's push on A until its first pull

@@ -37,7 +37,7 @@ func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 	defer func() { err = errors.Join(err, s.stop()) }()
 	size := pick[int64](b, 256<<20, 4<<30)
 	// Idle is a registry that has answered and found its member.
-	idle := []uint64{s[0].anonymous(), s[1].anonymous()}
+	idle := []uint64{s[0].proc().anonymous(), s[1].proc().anonymous()}
 	var g goods
 	for _, step := range []struct {
 		name string
@@ -50,7 +50,7 @@ func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 		{"cold pull by " + k.name, true, s[1], func() error { _, err := s[1].pull(ctx, g.blob); return err }},
 	} {
 		for _, r := range s {
-			r.anon.Store(r.anonymous())
+			r.anon.Store(r.proc().anonymous())
 		}
 		disk := step.fill.watchDisk()
 		err := step.do()

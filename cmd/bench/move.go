@@ -41,11 +41,11 @@ func (r *registry) stock(ctx context.Context, size int64) (goods, error) {
 			return g, nil
 		}
 	}
-	return g, fmt.Errorf("%s made no file of a blob that was pushed to it", r.name)
+	return g, fmt.Errorf("%s made no file of a blob that was pushed to it", r.Name)
 }
 
 func (r *registry) files() (map[string]bool, error) {
-	entries, err := os.ReadDir(filepath.Join(r.dir, "blobs"))
+	entries, err := os.ReadDir(filepath.Join(r.Data, "blobs"))
 	names := map[string]bool{}
 	for _, e := range entries {
 		names[e.Name()] = true
@@ -70,14 +70,14 @@ func (r *registry) settled(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
 	defer cancel()
 	for {
-		partial, err := filepath.Glob(filepath.Join(r.dir, "staging", "*.partial"))
+		partial, err := filepath.Glob(filepath.Join(r.Data, "staging", "*.partial"))
 		if err != nil || len(partial) == 0 {
 			return err
 		}
 		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("a blob did not come to %s: %w", r.name, ctx.Err())
+			return fmt.Errorf("a blob did not come to %s: %w", r.Name, ctx.Err())
 		}
 	}
 }
@@ -87,19 +87,19 @@ func (r *registry) whole(ctx context.Context, g goods, began time.Time) (time.Du
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		info, err := os.Stat(filepath.Join(r.dir, "blobs", g.file))
+		info, err := os.Stat(filepath.Join(r.Data, "blobs", g.file))
 		switch {
 		case err == nil && info.Size() == g.size:
 			return time.Since(began), nil
 		case err == nil:
-			return 0, fmt.Errorf("a blob of %d bytes has a file of %d on %s", g.size, info.Size(), r.name)
+			return 0, fmt.Errorf("a blob of %d bytes has a file of %d on %s", g.size, info.Size(), r.Name)
 		case !errors.Is(err, fs.ErrNotExist):
 			return 0, err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("a blob did not come to %s: %w", r.name, ctx.Err())
+			return 0, fmt.Errorf("a blob did not come to %s: %w", r.Name, ctx.Err())
 		}
 	}
 }
@@ -124,9 +124,9 @@ func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm i
 			return trial{}, err
 		}
 		done := b.profile(ctx, k.slug(), s...)
-		before := cpuOf(s[0].process, s[1].process)
+		before := cpuOf(s[0].proc(), s[1].proc())
 		took, err := s[1].fetch(ctx, timed)
-		t := trial{float64(size), took, cpuOf(s[0].process, s[1].process) - before}
+		t := trial{float64(size), took, cpuOf(s[0].proc(), s[1].proc()) - before}
 		return t, errors.Join(err, done())
 	}}, s.stop, nil
 }

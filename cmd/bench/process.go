@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -12,18 +11,18 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
-// process is one that the bench has started.
-type process struct{ cmd *exec.Cmd }
+// proc is the ID of a process that the bench has started.
+type proc int
 
 // clockTick is the unit of CPU time in /proc, the same on every Linux.
 const clockTick = 10 * time.Millisecond
 
-func (p process) file(name string) string {
-	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, name)
+func (p proc) file(name string) string {
+	return fmt.Sprintf("/proc/%d/%s", p, name)
 }
 
 // cpu is the user and system time it has taken so far.
-func (p process) cpu() time.Duration {
+func (p proc) cpu() time.Duration {
 	b, err := os.ReadFile(p.file("stat"))
 	if err != nil {
 		return 0
@@ -35,7 +34,7 @@ func (p process) cpu() time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
-func cpuOf(ps ...process) (sum time.Duration) {
+func cpuOf(ps ...proc) (sum time.Duration) {
 	for _, p := range ps {
 		sum += p.cpu()
 	}
@@ -43,7 +42,7 @@ func cpuOf(ps ...process) (sum time.Duration) {
 }
 
 // anonymous is how many bytes of memory it has that are no file's.
-func (p process) anonymous() uint64 {
+func (p proc) anonymous() uint64 {
 	f, err := os.Open(p.file("status"))
 	if err != nil {
 		return 0
@@ -60,7 +59,7 @@ func (p process) anonymous() uint64 {
 
 // sent is how many bytes have left its namespace by the lab's device, headers of
 // frames included.
-func (p process) sent() uint64 {
+func (p proc) sent() uint64 {
 	b, err := os.ReadFile(p.file("net/dev"))
 	if err != nil {
 		return 0

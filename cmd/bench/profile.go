@@ -22,7 +22,7 @@ func (b *bench) profile(ctx context.Context, name string, rs ...*registry) (wait
 	}
 	var g errgroup.Group
 	for _, r := range rs {
-		g.Go(func() error { return r.profile(ctx, filepath.Join(b.profiles, name+"-"+r.name+".pprof")) })
+		g.Go(func() error { return r.profile(ctx, filepath.Join(b.profiles, name+"-"+r.Name+".pprof")) })
 	}
 	return g.Wait
 }
@@ -33,9 +33,9 @@ func (r *registry) profile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := r.client.Do(req)
+	resp, err := r.Client.Do(req)
 	if err != nil {
-		return fmt.Errorf("profile %s: %w", r.name, err)
+		return fmt.Errorf("profile %s: %w", r.Name, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	f, err := os.Create(path)

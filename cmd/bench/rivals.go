@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // side is a process of a rival: it takes lines and answers each by one.
 type side struct {
-	process
+	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Reader
 }
@@ -40,7 +41,7 @@ func startSide(s *lab.Space, want string, args ...string) (p *side, first string
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}
-	p = &side{process{cmd}, in, bufio.NewReader(out)}
+	p = &side{cmd, in, bufio.NewReader(out)}
 	first, err = p.read(want)
 	if err != nil {
 		return nil, "", errors.Join(err, p.stop())
@@ -71,7 +72,16 @@ func (p *side) read(want string) (string, error) {
 	return strings.TrimSpace(rest), nil
 }
 
-func (p *side) stop() error { return end(p.cmd, p.in.Close) }
+func (p *side) proc() proc { return proc(p.cmd.Process.Pid) }
+
+const endTimeout = 30 * time.Second
+
+// stop closes its input, and kills it when it does not end then.
+func (p *side) stop() error {
+	kill := time.AfterFunc(endTimeout, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
+	return errors.Join(p.in.Close(), p.cmd.Wait())
+}
 
 // rivals are the two processes of another way of bringing a file from one space to another.
 type rivals struct {
@@ -107,7 +117,7 @@ func (r *rivals) stop() error { return errors.Join(r.sink.stop(), r.server.stop(
 
 // move fetches a file.
 func (r *rivals) move(ctx context.Context, name string, size int64) (trial, error) {
-	before := cpuOf(r.server.process, r.sink.process)
+	before := cpuOf(r.server.proc(), r.sink.proc())
 	answer, err := r.sink.ask(ctx, name, "fetched")
 	if err != nil {
 		return trial{}, fmt.Errorf("%s: %w", r.name, err)
@@ -116,7 +126,7 @@ func (r *rivals) move(ctx context.Context, name string, size int64) (trial, erro
 	if _, err := fmt.Sscan(answer, &n, &took); err != nil || n != size {
 		return trial{}, fmt.Errorf("%s: brought %d of %d bytes", r.name, n, size)
 	}
-	return trial{float64(n), time.Duration(took), cpuOf(r.server.process, r.sink.process) - before}, nil
+	return trial{float64(n), time.Duration(took), cpuOf(r.server.proc(), r.sink.proc()) - before}, nil
 }
 
 // contender moves a new file behind a smaller one that warms the connection.

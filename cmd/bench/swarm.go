@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // kind is how the registries of a swarm are configured.
@@ -103,34 +103,31 @@ func (b *bench) startSwarm(ctx context.Context, k kind, dir string, spaces ...*l
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	key, err := exec.CommandContext(ctx, b.binary, "ipfs", "keygen").Output()
+	key, err := process.Keygen(ctx, b.binary)
 	if err != nil {
-		return s, fmt.Errorf("protector key: %w", err)
+		return s, err
 	}
 	bootstrapper := ""
 	for i, space := range spaces {
-		r, err := b.prepare(k, filepath.Join(dir, fmt.Sprintf("r%d", i)), strings.TrimSpace(string(key)), bootstrapper, space)
+		r, err := b.prepare(k, string(rune('A'+i)), filepath.Join(dir, fmt.Sprintf("r%d", i)), key, bootstrapper, space)
 		if err != nil {
 			return s, err
 		}
-		r.name = string(rune('A' + i))
 		if i == 0 {
-			id, err := exec.CommandContext(ctx, b.binary, "ipfs", "id", r.config).Output()
-			if err != nil {
-				return s, fmt.Errorf("identity of A: %w", err)
+			if bootstrapper, err = r.Address(ctx); err != nil {
+				return s, err
 			}
-			bootstrapper = strings.Fields(string(id))[1]
 		}
 		if r, err = start(ctx, space, b.binary, r); err != nil {
 			return s, err
 		}
 		s = append(s, r)
 	}
-	return s, s.awaitMembers(ctx, b.binary)
+	return s, s.awaitMembers(ctx)
 }
 
 // prepare writes the configuration of a registry.
-func (b *bench) prepare(k kind, dir, psk, bootstrapper string, space *lab.Space) (*registry, error) {
+func (b *bench) prepare(k kind, name, dir, psk, bootstrapper string, space *lab.Space) (*registry, error) {
 	web, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
@@ -146,18 +143,16 @@ func (b *bench) prepare(k kind, dir, psk, bootstrapper string, space *lab.Space)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	r := &registry{http: web, debug: debug, dir: dir, config: dir + ".yml"}
-	return r, os.WriteFile(r.config, []byte(text), 0o600)
+	r := &registry{Registry: process.Registry{Name: name, Binary: b.binary, Config: dir + ".yml", Data: dir, HTTP: web}, debug: debug}
+	return r, os.WriteFile(r.Config, []byte(text), 0o600)
 }
 
-func (s swarm) awaitMembers(ctx context.Context, binary string) error {
+func (s swarm) awaitMembers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
 	for _, r := range s {
-		err := await(ctx, startTimeout, func() bool {
-			out, err := exec.CommandContext(ctx, binary, "ipfs", "status", "--json", r.config).Output()
-			return err == nil && strings.Count(string(out), `"connected": true`) >= len(s)-1
-		})
-		if err != nil {
-			return fmt.Errorf("%s did not meet all members: %w", r.name, err)
+		if err := r.AwaitMembers(ctx, len(s)-1); err != nil {
+			return err
 		}
 	}
 	return nil

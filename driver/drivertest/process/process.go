@@ -55,7 +55,8 @@ type Registry struct {
 	// Client reaches HTTP. Nil: http.DefaultClient.
 	Client *http.Client
 
-	cmd   *exec.Cmd     // nil: not started, or its end was seen
+	pid   int           // of cmd, or the one before
+	cmd   *exec.Cmd     // nil: not started, or its end was waited for
 	ended chan struct{} // closed when it has ended, after exit was set
 	exit  error
 }
@@ -98,7 +99,7 @@ func (r *Registry) Spawn() error {
 		return fmt.Errorf("start %s: %w", r.Name, err)
 	}
 	ended := make(chan struct{})
-	r.cmd, r.ended = cmd, ended
+	r.pid, r.cmd, r.ended = cmd.Process.Pid, cmd, ended
 	go func() {
 		r.exit = cmd.Wait()
 		close(ended)
@@ -156,8 +157,8 @@ func (r *Registry) Ended() <-chan struct{} { return r.ended }
 // Running reports whether the registry was started, and its end not waited for.
 func (r *Registry) Running() bool { return r.cmd != nil }
 
-// PID is the process ID of a registry that runs.
-func (r *Registry) PID() int { return r.cmd.Process.Pid }
+// PID is the ID of the process that was started last, 0 before.
+func (r *Registry) PID() int { return r.pid }
 
 // Signal sends a signal to a registry that runs, and does not wait.
 func (r *Registry) Signal(sig os.Signal) error {
