@@ -69,13 +69,15 @@ func TestStrangersAreLetGo(t *testing.T) {
 		}
 	}()
 	addr := l.Addr().String()
-	t.Run("with another protocol", func(t *testing.T) {
-		stranger, _ := config(t).Identity.ConfigForPeer(cfg.Self)
-		stranger.NextProtos = []string{"h2"}
-		if c, err := tls.Dial("tcp", addr, stranger); err == nil {
-			requireCut(t, c)
-		}
-	})
+	for name, protocols := range map[string][]string{"with another protocol": {"h2"}, "with none": nil} {
+		t.Run(name, func(t *testing.T) {
+			stranger, _ := config(t).Identity.ConfigForPeer(cfg.Self)
+			stranger.NextProtos = protocols
+			if c, err := tls.Dial("tcp", addr, stranger); err == nil {
+				requireCut(t, c)
+			}
+		})
+	}
 	t.Run("without a certificate", func(t *testing.T) {
 		c, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{protocol}})
 		if err == nil { // TLS 1.3: the client is done before the server is
