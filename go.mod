@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/agnivade/levenshtein v1.2.1
 	github.com/cenkalti/backoff/v5 v5.0.3
+	github.com/cockroachdb/datadriven v1.0.3
 	github.com/distribution/distribution/v3 v3.1.2
 	github.com/docker/go-metrics v0.1.0
 	github.com/dustin/go-humanize v1.0.1
@@ -43,7 +44,10 @@ require (
 	google.golang.org/protobuf v1.36.11
 )
 
-require github.com/ipfs/go-detect-race v0.0.1 // indirect
+require (
+	github.com/ipfs/go-detect-race v0.0.1 // indirect
+	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2 // indirect
+)
 
 require (
 	cel.dev/expr v0.25.2 // indirect
