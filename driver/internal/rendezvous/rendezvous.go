@@ -26,11 +26,18 @@ type Order[M ~string] struct {
 	own    []uint64 // score at each place
 	ranks  []int    // at each place
 	others map[M]struct{}
+	score  func(m M, place int) uint64
 }
 
 // NewOrder makes the order for one member, which is alone for now. Places count from 0.
-func NewOrder[M ~string](self M, places int) *Order[M] {
-	o := &Order[M]{self: self, own: make([]uint64, places), ranks: make([]int, places), others: map[M]struct{}{}}
+func NewOrder[M ~string](self M, places int) *Order[M] { return NewOrderBy(self, places, Score) }
+
+// NewOrderBy is NewOrder with scores that are kept elsewhere, for example for many orders of
+// the same members. They must be what Score is for others to agree.
+func NewOrderBy[M ~string](self M, places int, score func(m M, place int) uint64) *Order[M] {
+	o := &Order[M]{
+		self: self, own: make([]uint64, places), ranks: make([]int, places), others: map[M]struct{}{}, score: score,
+	}
 	for place := range o.own {
 		o.own[place] = score(self, place)
 	}
@@ -77,14 +84,14 @@ func (o *Order[M]) knows(others []M) bool {
 // count puts another member into the order, or, with -1, takes it out.
 func (o *Order[M]) count(m M, n int) {
 	for place, own := range o.own {
-		if s := score(m, place); s > own || s == own && m > o.self {
+		if s := o.score(m, place); s > own || s == own && m > o.self {
 			o.ranks[place] += n
 		}
 	}
 }
 
-// score is the weight of a member at a place: the greatest comes first.
-func score[M ~string](m M, place int) uint64 {
+// Score is the weight of a member at a place: the greatest comes first.
+func Score[M ~string](m M, place int) uint64 {
 	sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(m), uint64(place)))
 	return binary.BigEndian.Uint64(sum[:])
 }

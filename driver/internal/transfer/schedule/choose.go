@@ -59,7 +59,7 @@ func (v *view) steady() *choice {
 
 // most is how many leaves to ask of a holder at once.
 func (v *view) most(o *offer) int {
-	if o.rate == 0 && len(v.others) > 0 {
+	if o.rate == 0 && v.others > 0 {
 		return 1 // its link is shared with the others
 	}
 	return o.leaves()
@@ -72,7 +72,7 @@ func (v *view) pick(o *offer) (leaf int, ok bool) {
 	if o.slow {
 		return v.farthest(o.has)
 	}
-	if len(v.others) > 0 {
+	if v.others > 0 {
 		return v.rarest(o)
 	}
 	return v.nearest(o.has)
@@ -95,7 +95,7 @@ func (v *view) rarest(o *offer) (leaf int, ok bool) {
 				have++
 			}
 		}
-		if key := have*len(v.others) + v.rank(i); !ok || key < least {
+		if key := have*v.others + v.rank(i); !ok || key < least {
 			leaf, least, ok = i, key, true
 		}
 	}

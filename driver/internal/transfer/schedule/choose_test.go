@@ -54,7 +54,7 @@ func (st *state) read(w words, leaves int) {
 	case "unseen":
 		st.plan.unseen = w.set(w.at(1), leaves)
 	case "holder":
-		st.roster.by[w.id(1)] = holderFrom(words{w.s, w.fields[1:]}, epoch, leaves)
+		st.roster.put(w.id(1), holderFrom(words{w.s, w.fields[1:]}, epoch, leaves))
 	case "run":
 		st.given = append(st.given, runFrom(w, 1, epoch))
 		st.plan.Claim(st.given[len(st.given)-1])
@@ -105,8 +105,8 @@ func choose(s *script) string {
 func listOffers(s *script) string {
 	st := stateFrom(s)
 	var out strings.Builder
-	offers, others := st.roster.offers(st.now.Time)
-	for _, o := range offers {
+	all := st.roster.survey(st.now.Time, 8)
+	for _, o := range all.offers {
 		fmt.Fprint(&out, string(o.id))
 		for _, flag := range []struct {
 			set  bool
@@ -118,8 +118,9 @@ func listOffers(s *script) string {
 		}
 		fmt.Fprintf(&out, ", %d at once\n", o.leaves())
 	}
+	others := st.roster.others(st.now.Time)
 	slices.Sort(others)
-	fmt.Fprintf(&out, "others: %s\n", list(others))
+	fmt.Fprintf(&out, "others: %s; %d\n", list(others), all.others)
 	return out.String()
 }
 
@@ -128,16 +129,15 @@ func listOffers(s *script) string {
 func chooseFew(s *script) string {
 	r := NewRoster(usualTiming, dice())
 	for i := range s.number("whole", 0) {
-		r.by[peer.ID(fmt.Sprint("whole ", i))] = &holder{whole: true, busy: i}
+		r.put(peer.ID(fmt.Sprint("whole ", i)), &holder{whole: true, busy: i})
 	}
 	for i := range s.number("some", 0) {
-		r.by[peer.ID(fmt.Sprint("some ", i))] = &holder{some: bitset.Full(8), busy: i}
+		r.put(peer.ID(fmt.Sprint("some ", i)), &holder{any: true, busy: i})
 	}
-	offers, _ := r.offers(epoch)
 	count, last := map[bool]int{}, map[bool]int{}
-	for _, o := range few(offers) {
-		count[o.whole]++
-		last[o.whole] = o.busy
+	for _, h := range r.few(epoch, false) {
+		count[h.whole]++
+		last[h.whole] = h.busy
 	}
 	return fmt.Sprintf("whole: %d, up to number %d\nsome: %d, up to number %d\n", count[true], last[true], count[false], last[false])
 }
@@ -164,7 +164,7 @@ func ranks(s *script) string {
 					others = append(others, peer.ID(other))
 				}
 			}
-			o.among(others)
+			o.among(uint64(len(others)), func() []peer.ID { return others })
 		}
 		fmt.Fprintf(&out, "%s:%s, groups of %d, begins at %d\n", id, writeRanks(o, leaves), o.group(), o.start())
 	}

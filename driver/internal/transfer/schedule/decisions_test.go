@@ -204,7 +204,7 @@ func holderFrom(w words, now time.Time, leaves int) *holder {
 		busy: int(w.number("busy", 0)), failures: int(w.number("failures", 0)), rate: w.number("rate", 0) * dag.LeafSize,
 	}
 	if !h.whole {
-		h.some = w.set(w.option("some"), leaves)
+		h.part(w.set(w.option("some"), leaves))
 	}
 	if rests := w.option("rests"); rests != "" {
 		h.until = now.Add(w.parseDuration(rests))

@@ -32,7 +32,7 @@ type view struct {
 	start  int // where to begin when there is no reader
 	first  bool
 	offers []*offer
-	others []peer.ID
+	others int        // registries that fetch the blob as well
 	spread bitset.Set // what registries in mid-transfer have
 	rank   func(leaf int) int
 	idle   time.Duration // since no leaf is left for which we are first in line
@@ -90,17 +90,11 @@ func (p *Plan) view(now Now, r *Roster) *view {
 			v.absent.Drop(i)
 		}
 	}
-	v.offers, v.others = r.offers(v.now)
-	v.spread = bitset.New(v.leaves)
-	for _, o := range v.offers {
-		if !o.whole {
-			v.spread.Merge(o.some)
-		}
-	}
-	v.offers = few(v.offers)
-	p.order.among(v.others)
+	s := r.survey(v.now, v.leaves)
+	v.offers, v.others, v.spread = s.offers, s.others, s.spread
+	p.order.among(s.who, func() []peer.ID { return r.others(v.now) })
 	v.rank, v.start = p.order.rank, p.order.start()
-	if _, own := v.nearest(v.own); own || len(v.others) == 0 || p.unowned.IsZero() {
+	if _, own := v.nearest(v.own); own || v.others == 0 || p.unowned.IsZero() {
 		p.unowned = v.now
 	}
 	v.idle = v.now.Sub(p.unowned)

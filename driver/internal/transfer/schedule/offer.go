@@ -46,60 +46,95 @@ func leafTime(rate float64, usual time.Duration) time.Duration {
 	return time.Duration(dag.LeafSize / rate * float64(time.Second))
 }
 
-// offers returns the holders that can be asked now, best first, and the other registries
-// that fetch the blob. One whose copy is damaged is not among these.
-func (r *Roster) offers(now time.Time) (offers []*offer, others []peer.ID) {
-	fastest := 0.0
-	for _, id := range r.ids() {
-		h := r.by[id]
-		if !h.whole && !h.damaged && !h.rests(now) {
-			others = append(others, id)
+// survey is what a roster says for a choice.
+type survey struct {
+	offers []*offer   // whom to ask, best first
+	spread bitset.Set // what registries in mid-transfer have that can be asked
+	others int        // registries that fetch the blob; one whose copy is damaged does not
+	who    uint64     // these, as a sum of hashes
+}
+
+// survey looks at all holders once, since there may be a thousand, and makes offers of few.
+func (r *Roster) survey(now time.Time, leaves int) *survey {
+	s := &survey{spread: bitset.New(leaves)}
+	fastest, usable := 0.0, 0
+	for _, h := range r.all {
+		if h.fetches(now) {
+			s.others++
+			s.who += h.hash
 		}
 		if h.usable(now) {
+			usable++
 			fastest = max(fastest, h.rate)
-			offers = append(offers, &offer{
-				id: id, whole: h.whole, some: h.some, busy: h.busy, failures: h.failures, rate: h.rate,
-			})
+			if !h.whole {
+				s.spread.Merge(h.some)
+			}
 		}
 	}
 	each := 1 // streams; more where there are few holders
-	if n := len(offers); n > 0 {
-		each = (streams + n - 1) / n
+	if usable > 0 {
+		each = (streams + usable - 1) / usable
 	}
-	for _, o := range offers {
-		o.free = o.busy < each
-		o.slow = o.rate > 0 && o.rate < fastest/4
-		o.spared = o.whole && !r.by[o.id].fed && len(others) > 0
+	for _, h := range r.few(now, s.others > 0) {
+		s.offers = append(s.offers, &offer{
+			id: h.id, whole: h.whole, some: h.some, busy: h.busy, failures: h.failures, rate: h.rate,
+			free: h.busy < each, slow: h.rate > 0 && h.rate < fastest/4, spared: h.spared(s.others > 0),
+		})
 	}
-	slices.SortStableFunc(offers, func(a, b *offer) int { return a.compare(b) })
-	return offers, others
+	return s
 }
 
-// few keeps only the first of many offers, so that a choice does not take longer the more
-// holders there are.
-func few(offers []*offer) []*offer {
-	whole, some := 0, 0
-	return slices.DeleteFunc(offers, func(o *offer) bool {
-		n := &some
-		if o.whole {
-			n = &whole
+// fetches reports whether a member fetches the blob, and answers.
+func (h *holder) fetches(now time.Time) bool { return !h.whole && !h.damaged && !h.rests(now) }
+
+// spared reports whether to leave a holder to those that need it, if there are others.
+func (h *holder) spared(others bool) bool { return h.whole && !h.fed && others }
+
+// others are the registries that fetch the blob as well.
+func (r *Roster) others(now time.Time) (ids []peer.ID) {
+	for _, h := range r.all {
+		if h.fetches(now) {
+			ids = append(ids, h.id)
 		}
-		*n++
-		return *n > maxOffers
-	})
+	}
+	return ids
+}
+
+// few returns only the best holders, so that a choice does not take longer the more there
+// are.
+func (r *Roster) few(now time.Time, others bool) []*holder {
+	var whole, some []*holder
+	before := func(a, b *holder) int { return a.compare(b, others) }
+	for h := range r.drawn {
+		of := &some
+		if h.whole {
+			of = &whole
+		}
+		if !h.usable(now) || len(*of) == maxOffers && before(h, (*of)[maxOffers-1]) >= 0 {
+			continue
+		}
+		i := len(*of)
+		for i > 0 && before(h, (*of)[i-1]) < 0 {
+			i--
+		}
+		*of = slices.Insert((*of)[:min(len(*of), maxOffers-1)], min(i, maxOffers-1), h)
+	}
+	best := slices.Concat(whole, some)
+	slices.SortStableFunc(best, before)
+	return best
 }
 
 // compare puts holders that failed last, and among the others spared ones first: all
 // registries wait for leaves that only these have.
-func (o *offer) compare(than *offer) int {
+func (h *holder) compare(than *holder, others bool) int {
 	spared := 0
-	switch {
-	case o.spared && !than.spared:
+	switch a, b := h.spared(others), than.spared(others); {
+	case a && !b:
 		spared = -1
-	case than.spared && !o.spared:
+	case b && !a:
 		spared = 1
 	}
-	return cmp.Or(cmp.Compare(o.failures, than.failures), spared, cmp.Compare(o.busy, than.busy))
+	return cmp.Or(cmp.Compare(h.failures, than.failures), spared, cmp.Compare(h.busy, than.busy))
 }
 
 // urgentBefore reports whether to rather ask it for a leaf that a reader waits for.

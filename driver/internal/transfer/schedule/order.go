@@ -20,12 +20,18 @@ type Order struct {
 	self   peer.ID
 	leaves int
 	line   *rendezvous.Order[peer.ID] // for each group
+	who    uint64                     // the others of line
 }
 
 // NewOrder makes the order for one registry and a blob of that many leaves.
 func NewOrder(self peer.ID, leaves int) *Order {
+	return NewOrderBy(self, leaves, rendezvous.Score[peer.ID])
+}
+
+// NewOrderBy is NewOrder with scores that are kept elsewhere.
+func NewOrderBy(self peer.ID, leaves int, score func(id peer.ID, group int) uint64) *Order {
 	o := &Order{self: self, leaves: leaves}
-	o.line = rendezvous.NewOrder(self, (leaves+o.group()-1)/o.group())
+	o.line = rendezvous.NewOrderBy(self, (leaves+o.group()-1)/o.group(), score)
 	return o
 }
 
@@ -36,8 +42,14 @@ func (o *Order) group() int { return min(max(o.leaves/64, 1), maxGroup) }
 // rank is how many of the others come before us in the line for a leaf.
 func (o *Order) rank(leaf int) int { return o.line.Rank(leaf / o.group()) }
 
-// among sets the other registries.
-func (o *Order) among(others []peer.ID) { o.line.Among(others) }
+// among sets the other registries. When who, which stands for them, is as it was, they are
+// not looked at.
+func (o *Order) among(who uint64, others func() []peer.ID) {
+	if who != o.who {
+		o.who = who
+		o.line.Among(others())
+	}
+}
 
 // start is the leaf at which a registry begins when no reader needs one.
 func (o *Order) start() int {

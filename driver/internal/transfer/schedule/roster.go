@@ -1,11 +1,11 @@
 package schedule
 
 import (
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
@@ -29,13 +29,17 @@ type Roster struct {
 	timing Timing
 	dice   *rand.Rand
 	by     map[peer.ID]*holder
+	all    []*holder // in the order in which the dice last fell
 }
 
 type holder struct {
+	id       peer.ID
+	hash     uint64 // of id
 	whole    bool
 	guessed  bool       // it did not say that its copy is whole
 	fed      bool       // it fetched the blob at the same time as this registry
 	some     bitset.Set // when not whole
+	any      bool       // something is in some
 	damaged  bool       // when not whole: it is not fetching the rest
 	busy     int        // streams in use
 	failures int        // since it last delivered
@@ -48,9 +52,10 @@ func NewRoster(t Timing, dice *rand.Rand) *Roster {
 	return &Roster{timing: t, dice: dice, by: map[peer.ID]*holder{}}
 }
 
-func (h *holder) has(leaf int) bool {
-	return h.whole || leaf == AnyLeaf && h.some.Count() > 0 || h.some.Has(leaf)
-}
+func (h *holder) has(leaf int) bool { return h.whole || leaf == AnyLeaf && h.any || h.some.Has(leaf) }
+
+// part sets what a holder has of the blob, when not all of it.
+func (h *holder) part(some bitset.Set) { h.some, h.any = some, some.Count() > 0 }
 
 func (h *holder) rests(now time.Time) bool { return now.Before(h.until) }
 
@@ -68,10 +73,12 @@ type Part struct {
 // damaged.
 func (r *Roster) Add(id peer.ID, some *Part) {
 	h := r.holder(id)
-	h.whole, h.some, h.damaged = some == nil, nil, false
+	h.part(nil)
+	h.whole, h.damaged = some == nil, false
 	h.until, h.guessed = time.Time{}, false
 	if some != nil {
-		h.some, h.damaged = some.Leaves, some.Damaged
+		h.part(some.Leaves)
+		h.damaged = some.Damaged
 		h.fed = h.fed || !h.damaged
 	}
 }
@@ -81,9 +88,20 @@ func (r *Roster) holder(id peer.ID) *holder {
 	h := r.by[id]
 	if h == nil {
 		h = &holder{}
-		r.by[id] = h
+		r.put(id, h)
 	}
 	return h
+}
+
+func (r *Roster) put(id peer.ID, h *holder) {
+	h.id, h.hash = id, xxhash.Sum64String(string(id))
+	r.by[id] = h
+	r.all = append(r.all, h)
+}
+
+func (r *Roster) drop(id peer.ID) {
+	delete(r.by, id)
+	r.all = slices.DeleteFunc(r.all, func(h *holder) bool { return h.id == id })
 }
 
 // Meet notes a member that says it is fetching the blob, too.
@@ -96,7 +114,7 @@ func (r *Roster) Meet(id peer.ID) {
 // Guess treats a member as a holder until it answers.
 func (r *Roster) Guess(id peer.ID) {
 	if r.by[id] == nil {
-		r.by[id] = &holder{whole: true, guessed: true}
+		r.put(id, &holder{whole: true, guessed: true})
 	}
 }
 
@@ -104,20 +122,19 @@ func (r *Roster) Guess(id peer.ID) {
 // named. Give it back with Done or Free.
 func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok bool) {
 	var best *holder
-	for _, other := range r.ids() {
-		h := r.by[other]
-		if h.rests(now) || !h.has(leaf) || slices.Contains(but, other) {
+	for h := range r.drawn {
+		if h.rests(now) || !h.has(leaf) || slices.Contains(but, h.id) {
 			continue
 		}
 		if best == nil || h.better(best) {
-			id, best = other, h
+			best = h
 		}
 	}
 	if best == nil {
 		return "", false
 	}
 	best.busy++
-	return id, true
+	return best.id, true
 }
 
 // Take is Pick for a holder that is known.
@@ -176,9 +193,9 @@ func (r *Roster) Done(now time.Time, id peer.ID, how Outcome) {
 	case how == Delivered:
 		h.failures = 0
 	case how == Gone && !h.whole:
-		h.some = nil // until it says again what it has
+		h.part(nil) // until it says again what it has
 	case how == Gone, how == Lied:
-		delete(r.by, id)
+		r.drop(id)
 	default:
 		h.fail(now, r.timing)
 	}
@@ -211,25 +228,33 @@ func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, 
 	}
 	switch how {
 	case Gone, Lied:
-		delete(r.by, id)
+		r.drop(id)
 	case Broke:
 		h.fail(now, r.timing)
 	case Delivered:
-		h.some, h.whole = have, have.Count() == leaves
+		h.part(have)
+		h.whole = have.Count() == leaves
 		h.damaged = h.damaged && !h.whole
 	}
 }
 
 // Fetchers returns at most `most` registries in mid-transfer, in any order.
 func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
-	ids = slices.DeleteFunc(r.ids(), func(id peer.ID) bool { return r.by[id].whole || r.by[id].rests(now) })
-	return ids[:min(most, len(ids))]
+	for h := range r.drawn {
+		if len(ids) == most {
+			break
+		}
+		if !h.whole && !h.rests(now) {
+			ids = append(ids, h.id)
+		}
+	}
+	return ids
 }
 
 // Streams is how many ranges to receive at once: some, or one a holder.
 func (r *Roster) Streams(now time.Time) int {
 	n := 0
-	for _, h := range r.by {
+	for _, h := range r.all {
 		if h.usable(now) {
 			n++
 		}
@@ -269,8 +294,8 @@ func (r *Roster) Torn() bool {
 // is of unknown speed.
 func (r *Roster) Faster(now time.Time, than peer.ID, leaf int, rate float64) bool {
 	hopeless := rate*r.timing.Stall.Seconds() < dag.LeafSize
-	for id, h := range r.by {
-		if id == than || h.rests(now) || !h.has(leaf) {
+	for _, h := range r.all {
+		if h.id == than || h.rests(now) || !h.has(leaf) {
 			continue
 		}
 		if h.rate > 2*rate || h.rate == 0 && hopeless {
@@ -280,19 +305,16 @@ func (r *Roster) Faster(now time.Time, than peer.ID, leaf int, rate float64) boo
 	return false
 }
 
-func (r *Roster) any(is func(*holder) bool) bool {
-	for _, h := range r.by {
-		if is(h) {
-			return true
+func (r *Roster) any(is func(*holder) bool) bool { return slices.ContainsFunc(r.all, is) }
+
+// drawn is all of them, in an order that the dice make as they are drawn. The order of a map
+// is none to rely on: it could not be repeated.
+func (r *Roster) drawn(yield func(*holder) bool) {
+	for i := range r.all {
+		j := i + r.dice.IntN(len(r.all)-i)
+		r.all[i], r.all[j] = r.all[j], r.all[i]
+		if !yield(r.all[i]) {
+			return
 		}
 	}
-	return false
-}
-
-// ids is all of them in the order of the dice. The order of a map is none to rely on: it
-// could not be repeated.
-func (r *Roster) ids() []peer.ID {
-	ids := slices.Sorted(maps.Keys(r.by))
-	r.dice.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
-	return ids
 }

@@ -52,7 +52,7 @@ type rosterScript struct {
 func (p *rosterScript) line(w words) (answer string) {
 	switch w.at(0) {
 	case "holder":
-		p.r.by[w.id(1)] = holderFrom(words{w.s, w.fields[1:]}, p.now, p.leaves)
+		p.r.put(w.id(1), holderFrom(words{w.s, w.fields[1:]}, p.now, p.leaves))
 	case "later":
 		p.now = p.now.Add(w.duration(1))
 	case "add":
