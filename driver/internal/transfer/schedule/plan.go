@@ -69,12 +69,12 @@ func (p *Plan) Claim(r *Run) { p.runs = append(p.runs, r) }
 
 // Release gives back what a run still has.
 func (p *Plan) Release(r *Run) {
+	p.runs = slices.DeleteFunc(p.runs, func(o *Run) bool { return o == r })
 	for _, o := range p.runs {
 		if r.twice && o.From == r.From {
 			o.twice = false
 		}
 	}
-	p.runs = slices.DeleteFunc(p.runs, func(o *Run) bool { return o == r })
 }
 
 // Hand moves what is left of a run to another holder, which may be silent for as long as
