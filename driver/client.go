@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // ErrNotRunning reports that no registry answers for a datastore.
@@ -31,7 +30,7 @@ func AskForget(ctx context.Context, p Parameters, name string) (m Member, err er
 }
 
 func client(p Parameters) *admin.Client {
-	return admin.NewClient(engine.Socket(p.DatastorePath))
+	return admin.NewClient((&rooms{params: p}).path(adminSocket))
 }
 
 // AskVerify has the registry that runs on these parameters verify its blobs, or those of
@@ -52,13 +51,13 @@ func AskVerify(ctx context.Context, p Parameters, image string, progress func(Ve
 var ErrVerifying = admin.ErrBusy
 
 // answers is what the admin socket tells of this registry.
-func (s *store) answers() admin.Source {
+func (r *rooms) answers() admin.Source {
 	return admin.Source{
-		Status: func(context.Context) any { return s.status() },
-		ID:     func() any { return s.identity() },
-		Forget: func(ctx context.Context, member string) (any, error) { return s.forget(ctx, member) },
+		Status: func(ctx context.Context) any { return r.Status(ctx) },
+		ID:     func() any { return r.Identity() },
+		Forget: func(ctx context.Context, member string) (any, error) { return r.Forget(ctx, member) },
 		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
-			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
+			return r.Verify(ctx, image, func(so VerifyProgress) { progress(so) })
 		},
 	}
 }

@@ -37,7 +37,6 @@ type uploadSweeper struct {
 	blobs  *blob.Store
 	log    *logrus.Entry
 	began  time.Time
-	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -59,30 +58,34 @@ type moment struct {
 }
 
 func newUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	s := &uploadSweeper{
+	return &uploadSweeper{
 		root: root, staged: staged, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{},
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	return s
 }
 
-func (s *uploadSweeper) start() { s.wg.Go(s.run) }
+func startUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
+	s := newUploadSweeper(root, staged, blobs, log)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	s.wg.Go(func() { s.run(ctx) })
+	return s
+}
 
 func (s *uploadSweeper) stop() {
 	s.cancel()
 	s.wg.Wait()
 }
 
-func (s *uploadSweeper) run() {
+func (s *uploadSweeper) run(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.sweep(s.ctx, moment{time.Now(), time.Since(s.began)}); err != nil && s.ctx.Err() == nil {
+		if err := s.sweep(ctx, moment{time.Now(), time.Since(s.began)}); err != nil && ctx.Err() == nil {
 			s.log.WithError(err).Warn("cannot remove unfinished uploads")
 		}
 		select {
 		case <-tick.C:
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			return
 		}
 	}

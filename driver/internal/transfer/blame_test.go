@@ -44,10 +44,10 @@ func TestAMemberIsNamedOnce(t *testing.T) {
 // TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
 func TestWrongBytesStayTheCause(t *testing.T) {
 	for _, after := range []error{wire.ErrGone, wire.ErrSilent, errSlow} {
-		j := &job{}
-		j.noteFailure(wire.Blame("liar", wire.ErrSilent))
-		j.noteFailure(wire.Blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
-		j.noteFailure(wire.Blame("liar", after))
-		require.ErrorIs(t, j.last, blob.ErrBadLeaf)
+		c := &coordinator{}
+		c.keepCause(wire.Blame("liar", wire.ErrSilent))
+		c.keepCause(wire.Blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
+		c.keepCause(wire.Blame("liar", after))
+		require.ErrorIs(t, c.last, blob.ErrBadLeaf)
 	}
 }

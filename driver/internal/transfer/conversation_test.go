@@ -19,6 +19,8 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
 // TestTheConversation is, byte for byte, what registries of other releases say and hear: what a
@@ -109,11 +111,11 @@ func (s *spoken) cast(t *testing.T) (holder, fetcher, torn, asker *registry, ref
 	torn.revive()
 	asker = town.registry(t, func(r *registry) { r.config.Swarm = tapped{r.house, s} })
 	var others []string
+	holder.transfers.relays.trees = schedule.NewTrees(time.Hour)
 	for _, r := range []*registry{torn, fetcher, holder} {
 		holder.transfers.relays.enter(ref.CID, 0, 2, r.id, false)
 		others = append(others, r.id.String())
 	}
-	holder.transfers.relays.lasts = time.Hour
 	s.names = []string{
 		strings.Join(others, ","), "<others>", ref.CID.String(), "<ref>", rawCID(t).String(), "<absent>",
 		peer.ToCid(holder.id).String(), "<holder>", peer.ToCid(fetcher.id).String(), "<fetcher>",

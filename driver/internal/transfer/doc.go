@@ -9,14 +9,18 @@
 // reads it. There is one transfer a blob, however many readers wait for it; it belongs to none
 // of them, and goes on for a minute after the last has left.
 //
-// A transfer is a job made of
+// A transfer is a job. Its state has one owner, its coordinator: a goroutine to which
+// everything that happens is an event, and which decides, by package schedule, what is to
+// be done. Whatever takes time is done by others, which report to it:
 //
-//   - a plan: what has arrived, what is on its way, what readers wait for;
-//   - a roster: who holds the blob, or fetches it as well, and who failed or lied;
-//   - discover, which asks the members while holders are lacking, and tells them that
-//     the blob is being fetched here;
-//   - a few workers, each with one connection, which go from holder to holder and
-//     choose the leaves and who sends them together.
+//   - workers, each with an order: which leaves to receive from which holder;
+//   - a search, which asks the members while holders are lacking, and tells them that the
+//     blob is being fetched here;
+//   - whoever learns the blob's layout, copies leaves of other blobs, hashes what an earlier
+//     run left, asks other registries that fetch the blob what they have by now, or gets
+//     a leaf by bitswap.
+//
+// Every leaf enters by job.take, from wherever it came.
 //
 // Registries that fetch the same blob feed each other. For each leaf all of them agree on
 // an order: the first one fetches the leaf from a member that has the whole blob, the

@@ -52,21 +52,27 @@ func (t *Transfers) tellHolder(id peer.ID, root cid.Cid, leaf int) {
 	}()
 }
 
+// suspect is a leaf of a blob that a member doubts.
+type suspect struct {
+	root cid.Cid
+	leaf int
+}
+
 // doubts are leaves that members found wrong when this registry sent them. They are checked
 // one at a time, and each blob once, however many members doubt it.
 type doubts struct {
 	mu      sync.Mutex
 	from    map[peer.ID]*rate.Limiter
 	waiting map[cid.Cid]bool
-	queue   chan place
+	queue   chan suspect
 }
 
 func newDoubts() *doubts {
-	return &doubts{from: map[peer.ID]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan place, maxDoubts)}
+	return &doubts{from: map[peer.ID]*rate.Limiter{}, waiting: map[cid.Cid]bool{}, queue: make(chan suspect, maxDoubts)}
 }
 
 // take queues a doubt; false when its member had too many, or too many are queued.
-func (d *doubts) take(from peer.ID, at place) bool {
+func (d *doubts) take(from peer.ID, at suspect) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.waiting[at.root] {
@@ -92,7 +98,7 @@ func (d *doubts) take(from peer.ID, at place) bool {
 	}
 }
 
-func (d *doubts) done(at place) {
+func (d *doubts) done(at suspect) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.waiting, at.root)
@@ -110,7 +116,7 @@ func (t *Transfers) serveDoubt(from peer.ID, root cid.Cid, leaf int) error {
 	if leaf >= leavesOf(size) {
 		return wire.ErrNoLeaf
 	}
-	if !t.doubts.take(from, place{root, leaf}) {
+	if !t.doubts.take(from, suspect{root, leaf}) {
 		return wire.ErrTooMany
 	}
 	return nil

@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
 )
@@ -131,32 +129,6 @@ func TestStalledStreamIsOvertaken(t *testing.T) {
 	c.requirePull(ref, content)
 	_, sent := b.transfers.Totals()
 	require.NotZero(t, sent)
-}
-
-func TestLine(t *testing.T) {
-	var town town
-	ids := []peer.ID{town.build(t).id, town.build(t).id, town.build(t).id}
-	for leaf := range 500 {
-		seen := map[int]bool{}
-		for i, id := range ids {
-			others := slices.Delete(slices.Clone(ids), i, i+1)
-			l := newLine(id, 500)
-			l.among(others)
-			seen[l.rank(leaf)] = true
-		}
-		require.Len(t, seen, len(ids), "two are at the same place in line for leaf %d", leaf)
-	}
-	l := newLine(ids[0], 500)
-	l.among(ids[1:])
-	own := 0
-	for leaf := range 500 {
-		if l.rank(leaf) == 0 {
-			own++
-		}
-	}
-	require.InDelta(t, 167, own, 100)
-	l.among(nil)
-	require.Zero(t, l.rank(499))
 }
 
 func TestBlobsNobodyHasWhole(t *testing.T) {

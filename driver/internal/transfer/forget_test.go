@@ -58,25 +58,6 @@ func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 	})
 }
 
-// TestATreeOfRelaysIsForgotten when the registries in it have had the leaf for long.
-func TestATreeOfRelaysIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		lasts := timingFor(time.Minute).relay
-		r := newRelays(lasts)
-		root := cidOf(t, "a")
-		for _, id := range []peer.ID{"1", "2"} {
-			require.Empty(t, r.enter(root, 0, 9, id, true))
-		}
-		time.Sleep(lasts)
-		require.NotEmpty(t, r.enter(root, 0, 9, "3", true))
-		time.Sleep(time.Nanosecond)
-		require.Empty(t, r.enter(root, 0, 0, "3", true))
-		time.Sleep(lasts)
-		require.Empty(t, r.enter(cidOf(t, "b"), 0, 0, "3", true))
-		require.LessOrEqual(t, len(r.trees), 2, "trees that are not used any more are kept")
-	})
-}
-
 // TestAnswersAreForgotten when they are too old; until then they are given to others.
 func TestAnswersAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -112,7 +93,7 @@ func TestDoubtsOfOneMemberAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoubts()
 		doubts := func(from peer.ID) (taken int) {
-			for d.take(from, place{rawCID(t), taken}) {
+			for d.take(from, suspect{rawCID(t), taken}) {
 				d.done(<-d.queue)
 				taken++
 			}

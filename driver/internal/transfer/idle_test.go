@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
@@ -16,6 +17,7 @@ import (
 // nobody is a swarm without members.
 type nobody struct{ Swarm }
 
+func (nobody) ID() peer.ID          { return "self" }
 func (nobody) Connected() []peer.ID { return nil }
 func (nobody) HasData(peer.ID) bool { return true }
 
@@ -39,4 +41,23 @@ func idleJob(t *testing.T) *job {
 	j := newJob(idle(t), dag.Ref{CID: rawCID(t), Size: 9 * mib}, purpose{leaf: -1})
 	t.Cleanup(func() { j.cancel(errUnread) })
 	return j
+}
+
+// call is an event of tests, which look at the state of a coordinator or change it.
+type call struct {
+	f    func(c *coordinator)
+	done chan struct{}
+}
+
+func (e call) apply(c *coordinator) {
+	e.f(c)
+	close(e.done)
+}
+
+// inside calls f as the coordinator of a job that is under way.
+func (j *job) inside(t *testing.T, f func(c *coordinator)) {
+	t.Helper()
+	e := call{f, make(chan struct{})}
+	require.True(t, j.send(e), "the transfer has ended")
+	<-e.done
 }

@@ -20,27 +20,26 @@ import (
 const atOnce = 3
 
 // open learns the leaves of the blob, and opens the part of it that is here.
-func (j *job) open() error {
+func (j *job) open() {
 	layout, inner, err := j.learn()
-	if err != nil {
-		return err
+	if err == nil && j.passage == nil {
+		if j.here.partial, err = j.t.cfg.Blobs.Partial(layout, inner); err != nil {
+			err = notKept(err)
+		}
 	}
-	partial, err := j.t.cfg.Blobs.Partial(layout, inner)
 	if err != nil {
-		return notKept(err)
+		j.cancel(err)
+		return
 	}
-	j.line = newLine(j.t.cfg.Swarm.ID(), layout.Leaves())
-	j.plan.begin(layout, partial)
-	close(j.laidOut)
-	j.progress()
-	j.changed.raise()
-	return nil
+	j.here.layout = layout
+	close(j.here.laidOut)
+	j.send(laidOut{})
 }
 
 // learn gets the blob's inner blocks, from any holder.
 func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
 	for {
-		changed := j.changed.wait()
+		news := j.news.wait()
 		layout, inner, err := dag.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
 		switch {
 		case j.ctx.Err() != nil:
@@ -51,7 +50,7 @@ func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
 			return nil, nil, err // its blocks are verified: the reference is wrong, whichever member is asked
 		}
 		select {
-		case <-changed:
+		case <-news:
 		case <-j.ctx.Done():
 		}
 	}
@@ -64,21 +63,34 @@ func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return b, err
 	}
 	for ctx.Err() == nil {
-		b, asked := j.blockOfHolders(ctx, c)
+		b, none := j.blockOfHolders(ctx, c)
 		if b != nil {
-			j.progress()
+			j.meter.progress()
 			return b, nil
 		}
-		if !asked {
-			return j.blockByBitswap(ctx, c)
+		if none != nil {
+			return j.blockByBitswap(ctx, c, none.all)
 		}
 	}
 	return nil, ctx.Err()
 }
 
+// borrow takes a holder of inner blocks, but none of those named.
+func (j *job) borrow(but ...peer.ID) (b borrowed) {
+	answer := make(chan borrowed, 1)
+	if !j.send(borrow{but, answer}) {
+		return b
+	}
+	select {
+	case b = <-answer:
+	case <-j.end.stopped:
+	}
+	return b
+}
+
 // blockOfHolders asks a holder, and a further one whenever nothing has come for a moment,
-// because the leaves wait for this. False when there was no holder to ask.
-func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bool) {
+// because the leaves wait for this. When there was no holder to ask, none tells about that.
+func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *borrowed) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -90,23 +102,27 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bo
 	for out := 0; ; {
 		select {
 		case <-next.C:
-			if id, ok := j.roster.pick(anyLeaf, whom...); ok {
+			got := j.borrow(whom...)
+			if id := got.holder; id != "" {
 				whom, out = append(whom, id), out+1
 				wg.Go(func() { answers <- j.settledBlock(ctx, id, c) })
 			}
-			if out == 0 {
-				return nil, len(whom) > 0
+			switch {
+			case len(whom) == 0:
+				return nil, &got
+			case out == 0:
+				return nil, nil
 			}
 			if out < atOnce {
 				next.Reset(j.t.timing.grace)
 			}
 		case b := <-answers:
 			if out--; b != nil {
-				return b, true
+				return b, nil
 			}
 			next.Reset(0)
 		case <-ctx.Done():
-			return nil, true
+			return nil, nil
 		}
 	}
 }
@@ -114,7 +130,11 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, asked bo
 // settledBlock returns nil when the holder did not give the block.
 func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	b, err := j.blockFrom(ctx, id, c)
-	j.settle(ctx, id, err)
+	if ctx.Err() != nil {
+		j.send(returned{id, nil}) // it was interrupted, and is not to blame
+		return b
+	}
+	j.send(returned{id, err})
 	if err != nil {
 		return nil
 	}
@@ -135,19 +155,21 @@ func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 	return b, nil
 }
 
-func (j *job) blockByBitswap(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if j.t.cfg.Bitswap == nil || !j.asked.Load() {
+// blockByBitswap waits until every member was asked.
+func (j *job) blockByBitswap(ctx context.Context, c cid.Cid, asked bool) ([]byte, error) {
+	if j.t.cfg.Bitswap == nil || !asked {
 		return nil, errUnasked
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*j.t.timing.ask)
 	defer cancel()
 	b, err := j.t.cfg.Bitswap(ctx, c)
 	if err != nil || !dag.Matches(c, b) {
-		j.bitswapFailed.Store(true)
-		return nil, fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
+		err = fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
+		j.send(swapped{err})
+		return nil, err
 	}
-	j.bitswapWorks.Store(true)
+	j.send(swapped{nil})
 	j.received(len(b))
-	j.progress()
+	j.meter.progress()
 	return b, nil
 }

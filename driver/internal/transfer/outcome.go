@@ -96,21 +96,19 @@ func resultOf(err error) Result {
 }
 
 // report logs how the transfer ended: a failure as a warning.
-func (j *job) report(err error) {
+func (c *coordinator) report(err error) {
+	j := c.j
 	result := resultOf(err)
-	if err == nil && j.unkept {
+	if err == nil && j.passage != nil {
 		result = ResultStreamed
 	}
-	warn := j.t.outcomes.note(j.ref.CID, result, j.background.Load())
+	warn := j.t.outcomes.note(j.ref.CID, result, j.use.background.Load())
 	if err == nil {
 		return
 	}
-	j.mu.Lock()
-	asked := len(j.whom)
-	j.mu.Unlock()
-	log := j.log.WithError(err).WithFields(logrus.Fields{
-		"asked": asked, "received": j.got.Load(), "size": j.ref.Size,
-		"took": time.Since(j.born).Round(time.Millisecond).String(),
+	log := j.log().WithError(err).WithFields(logrus.Fields{
+		"asked": len(c.asked), "received": j.meter.got.Load(), "size": j.ref.Size,
+		"took": time.Since(j.meter.born).Round(time.Millisecond).String(),
 	})
 	if warn {
 		log.Warn("a blob could not be fetched: it is tried again when it is asked for")

@@ -37,30 +37,28 @@ func resumed(t *testing.T, damaged int) *job {
 	t.Cleanup(func() { j.cancel(errUnread) })
 	p = open()
 	t.Cleanup(func() { _ = p.Close() })
-	j.plan.begin(layout, p)
+	j.here.layout, j.here.partial = layout, p
+	close(j.here.laidOut)
 	return j
 }
 
 // The time that hashing takes is not held against the members.
 func TestHashingIsProgress(t *testing.T) {
 	j := resumed(t, 2)
-	j.born = time.Now().Add(-time.Hour)
-	leaf, missing := j.missing()
-	require.True(t, missing)
-	require.Equal(t, 2, leaf)
-	require.Less(t, j.still(), time.Hour)
-
-	j.moved.Store(0)
-	leaf, missing = j.missing()
-	require.True(t, missing)
-	require.Equal(t, 2, leaf)
-	require.GreaterOrEqual(t, j.still(), time.Hour, "nothing was hashed: nothing has come")
+	j.meter.born = time.Now().Add(-time.Hour)
+	c := newCoordinator(j)
+	c.hash()
+	(<-j.events).apply(c)
+	require.Less(t, j.meter.still(), time.Hour)
+	require.True(t, c.absent().Has(2), "the leaf that is damaged is not fetched again")
+	require.Equal(t, 1, c.absent().Count())
+	require.False(t, c.endIfWhole())
 }
 
 func TestHashingEndsWithTheTransfer(t *testing.T) {
 	j := resumed(t, 2)
 	j.cancel(ErrClosing)
-	_, missing := j.missing()
+	_, missing := j.partial().Missing(j.ctx, 0)
 	require.True(t, missing, "it is not known to be whole")
-	require.Zero(t, bitset.Set(j.plan.partial.Absent()).Count(), "leaves that nobody hashed are to be fetched again")
+	require.Zero(t, bitset.Set(j.partial().Absent()).Count(), "leaves that nobody hashed are to be fetched again")
 }

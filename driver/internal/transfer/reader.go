@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
 // reader reads a blob while it arrives. When the transfer fails, reading fails where bytes
@@ -17,15 +19,16 @@ type reader struct {
 	job    *job
 	ctx    context.Context // of whoever reads
 	offset int64
-	want   *want
+	place  *schedule.Reader
+	leaf   int           // that the coordinator knows of
 	sure   bool          // what it reads is followed by the rest, as far as can be known
 	rest   io.ReadCloser // streams what the transfer could not keep; nil: the transfer keeps it
 	once   sync.Once
 }
 
 func newReader(ctx context.Context, j *job, offset int64) *reader {
-	r := &reader{job: j, ctx: ctx, offset: offset, want: &want{leaf: leafAt(offset)}}
-	j.plan.enter(r.want)
+	r := &reader{job: j, ctx: ctx, offset: offset, leaf: leafAt(offset), place: schedule.NewReader(leafAt(offset))}
+	j.send(entered{r.place})
 	return r
 }
 
@@ -69,14 +72,14 @@ func (r *reader) divert(err error) error {
 // readHere reads what has arrived; it returns nothing, and no error, when the next byte has
 // not.
 func (r *reader) readHere(b []byte) (int, error) {
-	p := r.job.plan.blob()
+	p := r.job.partial()
 	if p == nil {
 		return 0, nil
 	}
 	n, err := p.ReadAt(b, r.offset)
 	if n > 0 {
 		r.offset += int64(n)
-		r.job.plan.move(r.want, leafAt(r.offset), false)
+		r.move()
 		return n, nil
 	}
 	switch {
@@ -88,16 +91,24 @@ func (r *reader) readHere(b []byte) (int, error) {
 	return 0, fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, err)
 }
 
+// move tells the coordinator that the reader is at another leaf.
+func (r *reader) move() {
+	if leaf := leafAt(r.offset); leaf != r.leaf {
+		r.leaf = leaf
+		r.job.send(moved{r.place, leaf, time.Time{}})
+	}
+}
+
 // await waits until the byte at the offset is here. While only damaged copies are known, the
 // first byte waits for all of the blob, so that an error can still become a status.
 func (r *reader) await() error {
 	leaf := leafAt(r.offset)
-	r.job.plan.move(r.want, leaf, true)
-	defer r.job.plan.move(r.want, leaf, false)
-	r.job.changed.raise()
+	r.leaf = leaf
+	r.job.send(moved{r.place, leaf, time.Now()})
+	defer r.job.send(moved{r.place, leaf, time.Time{}})
 	for {
-		changed := r.job.changed.wait()
-		if r.job.plan.has(leaf) && (r.sure || !r.job.roster.torn()) {
+		changed := r.job.news.wait()
+		if r.job.has(leaf) && (r.sure || !r.job.here.torn.Load()) {
 			r.sure = true
 			return nil
 		}
@@ -105,11 +116,11 @@ func (r *reader) await() error {
 		case <-changed:
 		case <-r.ctx.Done():
 			return r.ctx.Err()
-		case <-r.job.done:
-			if r.job.err != nil {
-				return r.job.err
+		case <-r.job.end.done:
+			if r.job.end.err != nil {
+				return r.job.end.err
 			}
-			if r.job.plan.has(leaf) {
+			if r.job.has(leaf) {
 				return nil
 			}
 			return fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, io.ErrUnexpectedEOF)
@@ -128,7 +139,7 @@ func (r *reader) Close() error {
 
 func (r *reader) leave() {
 	r.once.Do(func() {
-		r.job.plan.leave(r.want)
+		r.job.send(left{r.place})
 		r.job.leave()
 	})
 }

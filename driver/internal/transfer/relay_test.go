@@ -16,28 +16,9 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
-
-func TestRelaysAreATree(t *testing.T) {
-	r := newRelays(time.Hour)
-	root := rawCID(t)
-	for i, above := range [][]peer.ID{
-		nil, nil, {"0", "1"}, {"0", "1"}, {"1", "0"}, {"1", "0"}, {"2", "0", "1"}, {"2", "0", "1"}, {"3", "0", "1", "2"},
-	} {
-		for range 2 { // who asks again has its place
-			require.Equal(t, above, r.enter(root, 3, 3, peer.ID(fmt.Sprint(i)), true), i)
-		}
-	}
-	require.Nil(t, r.enter(root, 3, 3, "9", false), "it would not ask others")
-	require.Nil(t, r.enter(root, 4, 6, "8", true), "other leaves")
-	require.Nil(t, r.enter(root, 4, 5, "9", true))
-	require.Equal(t, []peer.ID{"8", "9"}, r.enter(root, 5, 6, "7", true), "who got a leaf among others")
-	require.Nil(t, r.enter(root, 6, 6, "6", true), "who was relayed did not get the leaves that follow")
-
-	r.lasts = time.Nanosecond
-	require.Nil(t, r.enter(root, 3, 3, "10", true), "a tree is for those who ask at the same time")
-	require.Len(t, r.trees, 1, "old trees are kept")
-}
 
 // The bytes that the source sends do not grow with the number of registries that pull,
 // however small the blob.
@@ -91,10 +72,10 @@ func TestRelayThatFails(t *testing.T) {
 			ref := a.push(content)
 			relay(&town, c, ref)
 			b := town.registry(t, func(r *registry) { r.timing.stall, r.timing.trickle, r.timing.silence = never, never, never })
+			a.transfers.relays.trees = schedule.NewTrees(time.Hour)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
-			a.transfers.relays.lasts = time.Hour
 			b.transfers.lately.Store(a.id) // so that it is asked first
 			b.requirePull(ref, content)
 			for _, warned := range warnings(b) {
@@ -117,7 +98,7 @@ func TestSlowRelay(t *testing.T) {
 			c.push(content)
 			c.uplink(8 << 10) // two minutes a leaf: it must not be waited for
 			b := town.registry(t, calm)
-			a.transfers.relays.lasts = time.Hour
+			a.transfers.relays.trees = schedule.NewTrees(time.Hour)
 			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
 				a.transfers.relays.enter(ref.CID, 0, 2, id, false)
 			}
@@ -140,7 +121,7 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 	readExactly(t, body, content[:mib])
 	lacks := -1
 	eventually(t, func() bool { // only 3 MiB of it got out
-		here := b.transfers.job(ref.CID).plan.verified()
+		here := b.transfers.job(ref.CID).verified()
 		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.Has(i) })
 		return here.Count() >= 2
 	}, "what got out does not arrive")
@@ -188,9 +169,9 @@ func TestCloseEndsWaiting(t *testing.T) {
 	j := slices.Collect(maps.Values(b.transfers.jobs))[0]
 	b.transfers.mu.Unlock()
 	eventually(t, func() bool {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		return j.loans == 1
+		j.use.mu.Lock()
+		defer j.use.mu.Unlock()
+		return j.use.loans == 1
 	}, "nobody waits")
 	closed := make(chan error, 1)
 	go func() { closed <- b.transfers.Close() }()
@@ -214,11 +195,11 @@ func TestLoansOutliveTheTransfer(t *testing.T) {
 	require.True(t, j.lend())
 	require.NoError(t, body.Close())
 	open()
-	<-j.done
+	<-j.end.done
 	require.False(t, j.lend())
-	_, err := j.plan.blob().ReadAt(make([]byte, 1), 2*mib)
+	_, err := j.partial().ReadAt(make([]byte, 1), 2*mib)
 	require.NoError(t, err)
 	j.giveBack()
-	_, err = j.plan.blob().ReadAt(make([]byte, 1), 2*mib)
+	_, err = j.partial().ReadAt(make([]byte, 1), 2*mib)
 	require.Error(t, err)
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
@@ -32,14 +30,6 @@ func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error)
 		return nil, gone(err)
 	}
 	return section{io.NewSectionReader(f, 0, m.Size), f.Close}, nil
-}
-
-// span gets bytes of the blob from a member, also from a copy that is known to be damaged.
-func (j *job) span(ctx context.Context, id peer.ID, from, to int64, how wire.Terms) (io.ReadCloser, error) {
-	if j.roster.damaged(id) {
-		how.Remains = true
-	}
-	return j.t.client.Span(ctx, id, j.ref.CID, from, to, how)
 }
 
 // restElsewhere reports whether a member holds a damaged blob whole, or has a leaf of it

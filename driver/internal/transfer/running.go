@@ -46,11 +46,8 @@ func (t *Transfers) Running() []Running {
 	jobs, streams := slices.Collect(maps.Values(t.jobs)), slices.Collect(maps.Keys(t.streams))
 	t.mu.Unlock()
 	all := make([]Running, 0, len(jobs)+len(streams))
-	for _, j := range jobs {
+	for _, j := range append(jobs, streams...) {
 		all = append(all, j.running())
-	}
-	for _, s := range streams {
-		all = append(all, s.running())
 	}
 	slices.SortFunc(all, func(a, b Running) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.CID.String(), b.CID.String()))
@@ -59,26 +56,20 @@ func (t *Transfers) Running() []Running {
 }
 
 func (j *job) running() Running {
-	r := Running{CID: j.ref.CID, Size: j.ref.Size, Since: j.born, Sources: j.sources()}
-	here, leaves := j.plan.verified().Count(), leavesOf(j.ref.Size)
+	r := Running{CID: j.ref.CID, Size: j.ref.Size, Since: j.meter.born, Waiting: j.users(), Sources: j.sources()}
+	if j.passage != nil {
+		r.Here, r.Waiting, r.Streamed = j.passage.passed.Load(), 1, true
+		return r
+	}
+	here, leaves := j.verified().Count(), leavesOf(j.ref.Size)
 	r.Here = min(j.ref.Size, j.ref.Size*int64(here)/int64(leaves))
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	r.Waiting = j.users
 	return r
 }
 
-func (s *stream) running() Running {
-	return Running{
-		CID: s.j.ref.CID, Size: s.j.ref.Size, Here: s.passed.Load(), Since: s.j.born, Waiting: 1,
-		Streamed: true, Sources: s.j.sources(),
-	}
-}
-
 func (j *job) sources() []Source {
-	rates := j.plan.rates()
-	all := make([]Source, 0, len(rates)+1)
-	for id, rate := range rates {
+	f := j.flows()
+	all := make([]Source, 0, len(f.rates)+1)
+	for id, rate := range f.rates {
 		road := RoadStream
 		if j.t.UsesDataPort(id) {
 			road = RoadData
@@ -86,19 +77,21 @@ func (j *job) sources() []Source {
 		all = append(all, Source{Peer: id, Road: road, Rate: rate})
 	}
 	slices.SortFunc(all, func(a, b Source) int { return cmp.Compare(a.Peer, b.Peer) })
-	if j.bitswapWorks.Load() && len(all) == 0 {
+	if f.bitswap && len(all) == 0 {
 		all = append(all, Source{Road: RoadBitswap})
 	}
 	return all
 }
 
-// rates returns the bytes a second that the requests under way bring, by holder.
-func (p *plan) rates() map[peer.ID]float64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	rates := map[peer.ID]float64{}
-	for _, r := range p.claims {
-		rates[r.id] += r.rate()
+// flows asks the coordinator from whom bytes come.
+func (j *job) flows() (f flows) {
+	answer := make(chan flows, 1)
+	if !j.send(looked{answer}) {
+		return f
 	}
-	return rates
+	select {
+	case f = <-answer:
+	case <-j.end.stopped:
+	}
+	return f
 }

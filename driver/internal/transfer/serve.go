@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
@@ -69,7 +71,7 @@ func (j *job) serve(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser
 		j.giveBack()
 		return nil, err
 	}
-	return section{io.NewSectionReader(j.plan.blob(), 0, j.ref.Size), func() error { j.giveBack(); return nil }}, nil
+	return section{io.NewSectionReader(j.partial(), 0, j.ref.Size), func() error { j.giveBack(); return nil }}, nil
 }
 
 // refuse says why a member does not get what it asks for.
@@ -84,10 +86,17 @@ func (j *job) refuse(ctx context.Context, q *wire.BlobRequest) error {
 	if q.Wait > 0 {
 		j.await(ctx, leaf, q.Wait)
 	}
-	if j.plan.blob() == nil || q.From >= j.ref.Size || !j.plan.has(leaf) {
+	if j.partial() == nil || q.From >= j.ref.Size || !j.has(leaf) {
 		return &wire.LackingError{Size: j.ref.Size}
 	}
 	return nil
+}
+
+// meet notes that a member is fetching the blob, too.
+func (j *job) meet(id peer.ID) {
+	if id != "" && !j.t.grudges.holds(id, j.ref.CID) && slices.Contains(j.t.cfg.Swarm.Connected(), id) {
+		j.send(met{id})
+	}
 }
 
 // await waits until a leaf is here, but no longer than most.
@@ -95,15 +104,15 @@ func (j *job) await(ctx context.Context, leaf int, most time.Duration) {
 	late := time.NewTimer(min(most, j.t.timing.ask))
 	defer late.Stop()
 	for {
-		changed := j.changed.wait()
-		if leaf >= leavesOf(j.ref.Size) || j.plan.has(leaf) {
+		changed := j.news.wait()
+		if leaf >= leavesOf(j.ref.Size) || j.has(leaf) {
 			return
 		}
 		select {
 		case <-changed:
 		case <-late.C:
 			return
-		case <-j.done:
+		case <-j.end.done:
 			return
 		case <-ctx.Done():
 			return
@@ -115,7 +124,7 @@ func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
 	if size, err := t.cfg.Blobs.Size(c); err == nil {
 		return bitset.Full(leavesOf(size)), nil
 	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
-		return j.plan.verified(), nil // nil: of nothing yet
+		return j.verified(), nil // nil: of nothing yet
 	}
 	if m, ok := t.cfg.Blobs.Remains(c); ok {
 		return m.Right, nil

@@ -9,6 +9,7 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -50,17 +51,24 @@ func (r *registry) head(of *registry, ref dag.Ref, query string) *http.Response 
 	return resp
 }
 
+// fetchers are the others of which the coordinator knows that they fetch the blob.
+func (j *job) fetchers(t *testing.T) (ids []peer.ID) {
+	t.Helper()
+	j.inside(t, func(c *coordinator) { ids = c.roster.Fetchers(time.Now(), maxPolled) })
+	return ids
+}
+
 func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	b, asks, ref := midTransfer(t)
 	_, _, err := asks.transfers.client.Holds(t.Context(), b.id, ref, true)
 	require.NoError(t, err)
-	require.Contains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), asks.id)
+	require.Contains(t, b.transfers.job(ref.CID).fetchers(t), asks.id)
 
 	another := asks.town.registry(t)
 	resp := asks.head(b, ref, "?fetching="+another.id.String()+"&fetcher="+another.id.String())
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)
 	require.NotEmpty(t, resp.Header.Get("Blob-Partial"))
-	require.NotContains(t, b.transfers.job(ref.CID).roster.fetchers(maxPolled), another.id)
+	require.NotContains(t, b.transfers.job(ref.CID).fetchers(t), another.id)
 }
 
 func TestOnlyInnerBlocksAreServed(t *testing.T) {

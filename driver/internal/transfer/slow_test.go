@@ -63,15 +63,3 @@ func TestATrickleIsAStall(t *testing.T) {
 	requireUnavailable(t, err, a.id)
 	require.Greater(t, time.Since(begin), b.timing.stall)
 }
-
-// TestAChoiceIsMadeFromFew, however many hold the blob; and what all of the others
-// have counts.
-func TestAChoiceIsMadeFromFew(t *testing.T) {
-	var offers []*offer
-	for i := range 1000 {
-		offers = append(offers, &offer{whole: i%2 == 0, busy: i})
-	}
-	left := few(offers)
-	require.Len(t, left, 2*maxOffers)
-	require.Equal(t, 2*maxOffers-1, left[2*maxOffers-1].busy, "the first are not the best")
-}

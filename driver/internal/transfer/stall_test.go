@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -33,6 +34,24 @@ func every(ctx context.Context, period time.Duration, times int, f func()) {
 	}
 }
 
+// watch is a coordinator that does nothing but watch.
+func watch(j *job) {
+	c := newCoordinator(j)
+	for j.ctx.Err() == nil {
+		select {
+		case <-time.After(c.watch(time.Now())):
+		case <-j.ctx.Done():
+		}
+	}
+}
+
+// anOrder is one for the first leaf, which nobody carries out.
+func anOrder(j *job, patience time.Duration) *order {
+	o := &order{run: &schedule.Run{To: 1, Holder: "holder", Began: time.Now()}, holder: "holder", began: time.Now(), patience: patience}
+	o.ctx, o.cut = context.WithCancelCause(j.ctx)
+	return o
+}
+
 // TestWhenATransferStalls: when no byte has come for a time, or no leaf for several times
 // that long, however many bytes come; hashing what is here is neither.
 func TestWhenATransferStalls(t *testing.T) {
@@ -42,24 +61,24 @@ func TestWhenATransferStalls(t *testing.T) {
 		want time.Duration
 	}{
 		"nothing comes":         {func(*job) {}, p.stall},
-		"bytes come, no leaf":   {func(j *job) { every(j.ctx, p.stall/2, 100, j.flows) }, p.trickle},
-		"bytes come to an end":  {func(j *job) { every(j.ctx, p.stall/2, 3, j.flows) }, p.stall*3/2 + p.stall},
-		"leaves come to an end": {func(j *job) { every(j.ctx, p.stall*9/10, 10, j.landed) }, p.stall*9 + p.stall},
+		"bytes come, no leaf":   {func(j *job) { every(j.ctx, p.stall/2, 100, j.meter.flows) }, p.trickle},
+		"bytes come to an end":  {func(j *job) { every(j.ctx, p.stall/2, 3, j.meter.flows) }, p.stall*3/2 + p.stall},
+		"leaves come to an end": {func(j *job) { every(j.ctx, p.stall*9/10, 10, j.meter.progress) }, p.stall*9 + p.stall},
 		"leaves come slowly, bytes all the time": {func(j *job) {
-			go every(j.ctx, p.stall/2, 30, j.flows)
-			every(j.ctx, p.trickle*9/10, 4, j.landed)
+			go every(j.ctx, p.stall/2, 30, j.meter.flows)
+			every(j.ctx, p.trickle*9/10, 4, j.meter.progress)
 		}, p.stall*30/2 + p.stall},
-		"what is here is hashed": {func(j *job) {
-			j.plan.hashing.Store(true)
+		"a reader takes its time": {func(j *job) {
+			j.meter.held.Add(1)
 			time.Sleep(10 * p.trickle)
-			j.progress()
-			j.plan.hashing.Store(false)
+			j.meter.progress()
+			j.meter.held.Add(-1)
 		}, 10*p.trickle + p.stall},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				j := idleJob(t)
-				go j.watch()
+				go watch(j)
 				go c.does(j)
 				took, err := ended(j.ctx)
 				require.ErrorIs(t, err, errStalled)
@@ -73,10 +92,10 @@ func TestWhenATransferStalls(t *testing.T) {
 func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
-		s := &stream{j: j, ctx: j.ctx, leaves: make(chan []byte)}
-		go j.watch()
-		time.AfterFunc(time.Hour, func() { <-s.leaves })
-		require.True(t, s.hand(nil))
+		j.passage = &passage{leaves: make(chan []byte)}
+		go watch(j)
+		time.AfterFunc(time.Hour, func() { <-j.passage.leaves })
+		require.NoError(t, j.handOn(nil))
 		took, err := ended(j.ctx)
 		require.ErrorIs(t, err, errStalled)
 		require.Equal(t, j.t.timing.stall, took)
@@ -125,16 +144,24 @@ func TestWhenAStreamIsCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				j := idleJob(t)
-				r := &run{to: 1, id: "holder", began: time.Now(), patience: c.patience}
-				j.roster.add(r.id, nil)
+				o := anOrder(j, c.patience)
+				ctx, cut := o.ctx, o.cut
+				of := newCoordinator(j)
+				of.roster.Add(o.holder, nil)
 				if c.other > 0 {
-					j.roster.add("other", nil)
-					j.roster.measured("other", mib, time.Duration(mib/c.other*float64(time.Second)))
+					of.roster.Add("other", nil)
+					of.roster.Measured("other", mib, time.Duration(mib/c.other*float64(time.Second)))
 				}
+				go func() {
+					select {
+					case e := <-j.events:
+						e.apply(of)
+					case <-ctx.Done():
+					}
+				}()
 				from, to := net.Pipe()
-				ctx, cut := context.WithCancelCause(j.ctx)
 				defer context.AfterFunc(ctx, func() { _ = from.Close() })()
-				g := newGuard(j, r, cut)
+				g := newGuard(j, o)
 				g.body = from
 				g.begin()
 				if c.every > 0 {
@@ -166,39 +193,11 @@ func TestWhenAStreamIsCut(t *testing.T) {
 func TestTheFirstByteMayTakeLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
-		ctx, cut := context.WithCancelCause(j.ctx)
-		defer newGuard(j, &run{patience: time.Hour}, cut).stop()
-		took, err := ended(ctx)
+		o := anOrder(j, time.Hour)
+		defer newGuard(j, o).stop()
+		took, err := ended(o.ctx)
 		require.ErrorIs(t, err, wire.ErrSilent)
 		require.Equal(t, 90*time.Minute, took)
-	})
-}
-
-// TestAHolderThatFailsRests, longer each time up to a bound, until it delivers or says anew
-// what it has.
-func TestAHolderThatFailsRests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := timingFor(time.Minute)
-		r := newRoster(p)
-		r.add("holder", nil)
-		fail := func() (rest time.Duration) {
-			_, ok := r.pick(anyLeaf)
-			require.True(t, ok)
-			r.done("holder", wire.ErrSilent)
-			for began := time.Now(); !r.enough(); time.Sleep(time.Millisecond) {
-				rest = time.Since(began) + time.Millisecond
-			}
-			return rest
-		}
-		for _, want := range []time.Duration{p.retry, 2 * p.retry, 4 * p.retry, p.backoff, p.backoff} {
-			require.Equal(t, want, fail())
-		}
-		r.done("holder", nil)
-		require.Equal(t, p.retry, fail())
-		r.done("holder", wire.ErrSilent)
-		require.False(t, r.enough())
-		r.add("holder", nil)
-		require.True(t, r.enough())
 	})
 }
 

@@ -90,7 +90,7 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	body := b.open(ref, 0)
 	readExactly(t, body, content[:mib/2])
 	s := body.(*stream)
-	eventually(t, func() bool { return len(s.leaves) == window && s.j.plan.hashing.Load() }, "the window fills")
+	eventually(t, func() bool { return len(s.j.passage.leaves) == window && s.j.meter.held.Load() > 0 }, "the window fills")
 	readExactly(t, body, content[mib/2:])
 	_, err := body.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)

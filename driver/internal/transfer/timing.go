@@ -6,11 +6,6 @@ import (
 )
 
 const (
-	// streams is how many ranges of one blob are received at once from few holders,
-	// maxStreams from many, one each. One more stream is for leaves that a reader waits
-	// for.
-	streams    = 3
-	maxStreams = 7
 	// warm is how many connections to a member are kept for the next transfer, so
 	// that its first leaf comes through all of them.
 	warm = pieces + 2
@@ -19,22 +14,9 @@ const (
 	// it four.
 	pieces   = 6
 	minPiece = 64 << 10
-	// firstRun and maxRun are how many leaves are asked for in one request: few at first,
-	// so that a reader does not wait for leaves that it does not need yet, then as many as
-	// the holder sends in runTime.
-	firstRun = 2
-	maxRun   = 32
-	runTime  = 500 * time.Millisecond
-	// maxAhead is how many leaves may have been asked for and not have arrived; leaves that
-	// readers wait for come on top, two at a time. So no more than 64 MiB are on their way,
-	// however large the windows.
-	maxAhead = 60
 	// maxPolled is how many registries in mid-transfer are asked at once which leaves they
 	// have.
 	maxPolled = 16
-	// maxOffers is how many holders of the whole blob are considered for a choice, and how
-	// many holders of a part.
-	maxOffers = 16
 )
 
 // timing is how long a transfer waits for each kind of event. All but the last follow from

@@ -18,6 +18,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -61,7 +62,8 @@ type Transfers struct {
 	relays    *relays
 	outcomes  *outcomes
 	doubts    *doubts
-	rotten    *signal // a blob was set aside
+	rotten    *signal   // a blob was set aside
+	buffers   sync.Pool // of *[dag.LeafSize]byte
 	in        atomic.Int64
 	lately    atomic.Value // peer.ID of the member that last sent something of a blob
 
@@ -72,7 +74,7 @@ type Transfers struct {
 	mu      sync.Mutex
 	closed  bool
 	jobs    map[cid.Cid]*job
-	streams map[*stream]struct{}
+	streams map[*job]struct{}
 }
 
 // New starts serving members.
@@ -87,10 +89,11 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		return nil, err
 	}
 	t := &Transfers{
-		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*stream]struct{}{},
-		grudges: newGrudges(p.grudge), relays: newRelays(p.relay), outcomes: ended,
+		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*job]struct{}{},
+		grudges: newGrudges(p.grudge), relays: &relays{trees: schedule.NewTrees(p.relay)}, outcomes: ended,
 		doubts: newDoubts(), rotten: newSignal(),
 	}
+	t.buffers.New = func() any { return new([dag.LeafSize]byte) }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[dag.Ref]*question{}}
 	cfg.Blobs.OnRotten(func(dag.Ref) { t.rotten.raise() })
@@ -241,18 +244,11 @@ func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why purpose) error {
 	}
 	defer j.leave()
 	select {
-	case <-j.done:
-		return j.err
+	case <-j.end.done:
+		return j.end.err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// purpose is what a transfer is begun for.
-type purpose struct {
-	leaf       int     // that a reader waits for; negative: there is none
-	likely     peer.ID // a member that is asked before the others; empty: none
-	background bool    // no reader waits for it
 }
 
 // join enters the one transfer of a blob, starting it if there is none; ErrNotKept when
@@ -269,7 +265,7 @@ func (t *Transfers) join(ref dag.Ref, why purpose) (*job, error) {
 	// A job that does not let us in is ending; what it has is shared with the next.
 	if j := t.jobs[ref.CID]; j != nil && j.ref == ref && j.enter() {
 		if !why.background {
-			j.background.Store(false)
+			j.use.background.Store(false)
 		}
 		return j, nil
 	}

@@ -1,4 +1,4 @@
-package engine
+package driver
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"strconv"
 
 	ds "github.com/ipfs/go-datastore"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
 )
 
 // formatKey holds the number of the format of all that lies under datastorepath,
@@ -75,11 +73,10 @@ func setFormat(ctx context.Context, db ds.Batching, format int) error {
 // noteRelease writes down that this release opened a datastore, so that an earlier one
 // can say which is needed.
 func noteRelease(ctx context.Context, db ds.Batching) error {
-	release := build.Read().Version
-	if got, err := db.Get(ctx, releaseKey); err == nil && string(got) == release {
+	if got, err := db.Get(ctx, releaseKey); err == nil && string(got) == Version() {
 		return nil
 	}
-	if err := db.Put(ctx, releaseKey, []byte(release)); err != nil {
+	if err := db.Put(ctx, releaseKey, []byte(Version())); err != nil {
 		return fmt.Errorf("write the release: %w", err)
 	}
 	return nil

@@ -1,19 +1,17 @@
-package engine
+package driver
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
 // Ready lists why this registry should not be sent requests yet, or any more; an empty list
 // means that it is ready. Ready writes a small file to find out. A registry that is not
 // ready still serves what it has.
-func (e *Engine) Ready() []string {
+func (r *rooms) Ready() []string {
 	reasons := []string{}
-	for _, check := range e.readiness() {
+	for _, check := range r.readiness() {
 		if reason := check(); reason != "" {
 			reasons = append(reasons, reason)
 		}
@@ -23,40 +21,30 @@ func (e *Engine) Ready() []string {
 
 // readiness are the checks of Ready. Each returns the reason for not being ready, and what
 // the operator can do about it, or "".
-func (e *Engine) readiness() []func() string {
-	return []func() string{e.draining, e.unwritable, e.unjoined, e.Twinned}
+func (r *rooms) readiness() []func() string {
+	return []func() string{r.draining, r.unwritable, r.unjoined, r.twinned}
 }
 
 // Drain makes Ready say from now on that this registry is shutting down. Until Close the
 // registry goes on serving.
-func (e *Engine) Drain() { e.drains.Store(true) }
+func (r *rooms) Drain() { r.drains.Store(true) }
 
-func (e *Engine) draining() string {
-	if e.drains.Load() {
+func (r *rooms) draining() string {
+	if r.drains.Load() {
 		return "shutting down"
 	}
 	return ""
 }
 
 // unwritable tries to write: a file system can be full, or have become read-only.
-func (e *Engine) unwritable() string {
-	if err := tryWrite(e.path(writersDir)); err != nil {
+func (r *rooms) unwritable() string {
+	if err := tryWrite(r.path(writersDir)); err != nil {
 		return "storage is not writable: " + err.Error()
 	}
-	if err := e.Store.Writable(); err != nil {
+	if err := r.db.Writable(); err != nil {
 		return "storage is not writable: " + err.Error()
 	}
 	return ""
-}
-
-// TakesNoWrites reports whether an error says that the datastore is down, and whether that is
-// because the disk is full; else it is being opened again.
-func TakesNoWrites(err error) (down, full bool) {
-	var is *datastore.Unavailable
-	if !errors.As(err, &is) {
-		return false, false
-	}
-	return true, is.Full
 }
 
 func tryWrite(dir string) error {

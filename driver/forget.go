@@ -1,4 +1,4 @@
-package engine
+package driver
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -14,20 +16,24 @@ import (
 const minShortID = 4
 
 // Forget drops a member that is away from those that this registry remembers and dials. The
-// Member is named by its peer ID, by the end of its peer ID, or by its name. A member that
+// member is named by its peer ID, by the end of its peer ID, or by its name. A member that
 // comes back is simply a member again.
-func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
-	m, err := memberNamed(e.Members(), name)
+func (r *rooms) Forget(ctx context.Context, name string) (Member, error) {
+	m, err := memberNamed(r.members(), name)
 	if err != nil {
 		return m, err
 	}
-	switch err := e.Peer.Forget(ctx, m.ID); {
+	id, err := libpeer.Decode(m.PeerID)
+	if err != nil {
+		return m, err
+	}
+	switch err := r.peer.Forget(ctx, id); {
 	case errors.Is(err, peer.ErrConnected):
 		return m, fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m))
 	case err != nil:
 		return m, err
 	}
-	e.Log.WithField("peer", m.ID.String()).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
+	r.log.WithField("peer", m.PeerID).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
 	return m, nil
 }
 
@@ -35,10 +41,10 @@ func memberNamed(members []Member, name string) (Member, error) {
 	var found []Member
 	var all []string
 	for _, m := range members {
-		if m.ID.String() == name {
+		if m.PeerID == name {
 			return m, nil
 		}
-		if name != "" && m.Name == name || len(name) >= minShortID && strings.HasSuffix(m.ID.String(), name) {
+		if name != "" && m.Name == name || len(name) >= minShortID && strings.HasSuffix(m.PeerID, name) {
 			found, all = append(found, m), append(all, describe(m))
 		}
 	}
@@ -51,6 +57,4 @@ func memberNamed(members []Member, name string) (Member, error) {
 	return Member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
 }
 
-func describe(m Member) string {
-	return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.ID.String())
-}
+func describe(m Member) string { return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.PeerID) }

@@ -1,4 +1,4 @@
-package engine
+package driver
 
 // capabilities are what this release understands that an earlier one does not, in the order
 // in which they were added. A member lists them in its hellos; a feature that members of
@@ -6,11 +6,8 @@ package engine
 // capability that was in a release is never removed.
 func capabilities() []string { return []string{} }
 
-// Capabilities are what this release understands.
-func (e *Engine) Capabilities() []string { return capabilities() }
-
 // AllUnderstand reports whether all members that this registry knows of, connected or
 // remembered, understand a capability. Without a network it is true.
-func (e *Engine) AllUnderstand(capability string) bool {
-	return e.Peer == nil || e.Peer.AllUnderstand(capability)
+func (r *rooms) AllUnderstand(capability string) bool {
+	return r.peer == nil || r.peer.AllUnderstand(capability)
 }

@@ -1,0 +1,236 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// maxQueued is how many events may wait for a coordinator before who sends one waits, too.
+const maxQueued = 64
+
+// coordinator owns the state of one transfer. Everything that happens is an event to it;
+// whatever can take time is done by a goroutine that it starts, which reports by an event,
+// and for which it waits in the end. Its fields are for its own goroutine alone.
+type coordinator struct {
+	j      *job
+	plan   *schedule.Plan
+	roster *schedule.Roster
+	orders map[*schedule.Run]*order
+	wg     sync.WaitGroup
+
+	begun   bool // a leaf is here that was not when the transfer began
+	relayed bool // a holder named others to ask
+	hashing bool // what an earlier run left
+	idle    bool // there is nothing to order, and somebody to do it
+	unsaid  bool // there is news that nobody was told
+	first   firstLeaf
+	search  search
+	polls   polls
+	swap    swap
+	line    line
+
+	asked map[peer.ID]bool
+	last  error // of a holder
+}
+
+func newCoordinator(j *job) *coordinator {
+	t := j.t.timing
+	timing := schedule.Timing{Grace: t.grace, Yield: t.yield, Retry: t.retry, Backoff: t.backoff, Stall: t.stall}
+	leaves := leavesOf(j.ref.Size)
+	return &coordinator{
+		j: j, orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
+		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.t.cfg.Swarm.ID(), leaves), timing),
+		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
+	}
+}
+
+// run is the transfer from its begin until all that it started has ended; nil when the blob
+// is here, or was handed on, whole.
+func (c *coordinator) run() error {
+	c.presume()
+	c.begin()
+	c.wg.Go(c.j.open)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for c.j.ctx.Err() == nil {
+		select {
+		case e := <-c.j.events:
+			e.apply(c)
+			c.applyQueued()
+		case <-timer.C:
+		case <-c.j.ctx.Done():
+			continue
+		}
+		timer.Reset(c.act(time.Now()))
+	}
+	close(c.j.end.stopped)
+	c.wg.Wait()
+	if err := context.Cause(c.j.ctx); !errors.Is(err, errWhole) {
+		return err
+	}
+	return nil
+}
+
+// applyQueued takes in what has happened meanwhile, so that one decision counts for all.
+func (c *coordinator) applyQueued() {
+	for range maxQueued {
+		select {
+		case e := <-c.j.events:
+			e.apply(c)
+		default:
+			return
+		}
+	}
+}
+
+// act does what there is to do now, and returns after what time to look again if nothing
+// happens.
+func (c *coordinator) act(now time.Time) time.Duration {
+	next := min(c.watch(now), c.seek(now), c.poll(now), c.j.t.timing.yield)
+	c.assign(now)
+	c.lastResort(now)
+	c.tell()
+	return max(next, time.Millisecond)
+}
+
+// watch fails the job when no byte has come for Config.Stall, or no whole leaf for a
+// multiple of that.
+func (c *coordinator) watch(time.Time) time.Duration {
+	m, t := &c.j.meter, c.j.t.timing
+	busy := c.hashing || m.held.Load() > 0 // looked at first: its end counts as progress
+	left := min(t.stall-m.quiet(), t.trickle-m.still())
+	switch {
+	case busy:
+		left = max(left, t.retry)
+	case left <= 0:
+		c.j.cancel(errStalled)
+	}
+	return left
+}
+
+// tell publishes what others look at, and wakes them.
+func (c *coordinator) tell() {
+	torn := c.roster.Torn()
+	if c.j.here.torn.Swap(torn) != torn || c.unsaid {
+		c.unsaid = false
+		c.j.news.raise()
+	}
+}
+
+// absent returns the leaves that have to be fetched; nil until the layout is known.
+func (c *coordinator) absent() bitset.Set {
+	switch p := c.j.partial(); {
+	case c.j.layout() == nil:
+		return nil
+	case p == nil:
+		return c.line.absent(c.j.layout().Leaves())
+	default:
+		return p.Absent()
+	}
+}
+
+// ended notes that the blob is complete, once it is.
+func (c *coordinator) endIfWhole() bool {
+	leaves := leavesOf(c.j.ref.Size)
+	if p := c.j.partial(); p != nil && bitset.Set(p.Verified()).Count() < leaves || p == nil && c.line.next < leaves {
+		return false
+	}
+	c.j.cancel(errWhole)
+	return true
+}
+
+// verdict makes the error that readers get.
+func (c *coordinator) verdict(err error) error {
+	j := c.j
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errNobody), errors.Is(err, errStalled):
+		if c.last == nil && errors.Is(err, errStalled) {
+			c.last = errStalled
+		}
+		asked := slices.Sorted(maps.Keys(c.asked))
+		return &Unavailable{CID: j.ref.CID, Asked: asked, Cause: c.last, Damaged: j.t.cfg.Blobs.IsRotten(j.ref.CID)}
+	default:
+		return fmt.Errorf("fetch %s: %w", j.ref.CID, err)
+	}
+}
+
+// presume asks the likeliest holder for leaves before it has said what it holds: it is the
+// one that had the last blob, or the only other member.
+func (c *coordinator) presume() {
+	t := c.j.t
+	members := t.cfg.Swarm.Connected()
+	id, _ := t.lately.Load().(peer.ID)
+	switch {
+	case slices.Contains(members, c.j.why.likely):
+		id = c.j.why.likely
+	case len(members) == 1:
+		id = members[0]
+	}
+	if slices.Contains(members, id) && !t.grudges.holds(id, c.j.ref.CID) {
+		c.roster.Guess(id)
+	}
+}
+
+// settle gives a holder back, and notes what it did.
+func (c *coordinator) settle(id peer.ID, err error) {
+	if errors.Is(err, errOvertaken) {
+		err = nil // it is not to blame
+	}
+	if err != nil {
+		c.noteFailure(id, err)
+	} else if c.roster.Holds(id) {
+		c.j.t.lately.Store(id)
+	}
+	c.roster.Done(time.Now(), id, outcomeOf(err))
+	c.unsaid = true
+}
+
+// noteFailure logs how a holder failed.
+func (c *coordinator) noteFailure(id peer.ID, err error) {
+	c.keepCause(err)
+	log := c.j.log().WithError(err).WithField("peer", id)
+	if !errors.Is(err, wire.ErrLied) {
+		log.Debug("a holder failed: trying others")
+		return
+	}
+	c.j.t.grudges.add(id, c.j.ref.CID)
+	log.Warn("a member sent wrong bytes of a blob: trying others; its copy may be damaged")
+	if wrong := new(wrongLeaf); errors.As(err, &wrong) {
+		c.j.t.tellHolder(id, c.j.ref.CID, wrong.leaf)
+	}
+}
+
+// keepCause keeps how a holder failed for the error of the whole transfer. Wrong bytes say
+// more than what comes after them: a holder that hears that its copy is damaged sets it
+// aside, no longer has it, and may be too busy with that to answer.
+func (c *coordinator) keepCause(err error) {
+	if !errors.Is(c.last, wire.ErrLied) || errors.Is(err, wire.ErrLied) {
+		c.last = err
+	}
+}
+
+func outcomeOf(err error) schedule.Outcome {
+	switch {
+	case err == nil:
+		return schedule.Delivered
+	case errors.Is(err, wire.ErrGone):
+		return schedule.Gone
+	case errors.Is(err, wire.ErrLied):
+		return schedule.Lied
+	}
+	return schedule.Broke
+}

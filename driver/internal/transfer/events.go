@@ -1,0 +1,220 @@
+package transfer
+
+import (
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// event is something that happened to a transfer. It is applied by its coordinator.
+type event interface{ apply(c *coordinator) }
+
+// send tells the coordinator; false when it takes nothing any more.
+func (j *job) send(e event) bool {
+	select {
+	case j.events <- e:
+		return true
+	case <-j.end.stopped:
+		return false
+	}
+}
+
+// laidOut: the blob's inner blocks are here, and with them the job's layout and partial.
+type laidOut struct{}
+
+func (laidOut) apply(c *coordinator) {
+	c.j.meter.progress()
+	c.unsaid = true
+	c.first.laidOut = time.Now()
+	if c.j.passage == nil {
+		c.wg.Go(c.j.reuse)
+	}
+}
+
+// borrow: a goroutine wants a holder of the inner blocks, and gives it back by returned.
+type borrow struct {
+	but    []peer.ID
+	answer chan<- borrowed // takes one without waiting
+}
+
+type borrowed struct {
+	holder peer.ID // empty: there is none now
+	all    bool    // every member was asked
+}
+
+func (e borrow) apply(c *coordinator) {
+	id, _ := c.roster.Pick(time.Now(), schedule.AnyLeaf, e.but...)
+	e.answer <- borrowed{id, c.search.all}
+}
+
+// returned: a borrowed holder is given back.
+type returned struct {
+	id  peer.ID
+	err error
+}
+
+func (e returned) apply(c *coordinator) { c.settle(e.id, e.err) }
+
+// landed: a leaf is here, verified.
+type landed struct {
+	leaf int
+	of   *order // nil: it came from no member
+}
+
+func (e landed) apply(c *coordinator) {
+	c.j.meter.progress()
+	c.begun, c.unsaid = true, true
+	if e.of != nil {
+		for _, r := range c.plan.Skip(e.of.run) {
+			c.orders[r].cut(errOvertaken)
+		}
+		if c.roster.Holds(e.of.holder) {
+			c.j.t.lately.Store(e.of.holder)
+		}
+	}
+	c.line.passed(e.leaf)
+	c.endIfWhole()
+}
+
+// seen: no other blob here has these leaves.
+type seen struct{ leaves []int }
+
+func (e seen) apply(c *coordinator) { c.plan.Seen(e.leaves...) }
+
+// hashed: what an earlier run left was hashed, and something of it is missing or not.
+type hashed struct{ missing bool }
+
+func (e hashed) apply(c *coordinator) {
+	c.hashing = false
+	if e.missing {
+		c.j.meter.progress()
+	}
+	c.endIfWhole()
+}
+
+// finished: a worker has done what it was ordered to, or failed.
+type finished struct {
+	o   *order
+	err error
+}
+
+func (e finished) apply(c *coordinator) { c.finish(e.o, e.err) }
+
+// slow: a leaf of an order takes long. It is cut when another holder could send the leaf.
+type slow struct{ o *order }
+
+func (e slow) apply(c *coordinator) {
+	e.o.refresh()
+	r, now := e.o.run, time.Now()
+	if r.From < r.To && c.roster.Faster(now, r.Holder, r.From, r.Rate(now)) {
+		e.o.cut(errSlow)
+	}
+}
+
+// answered: a member said what it has.
+type answered struct {
+	id   peer.ID
+	some *wire.Part // nil: the whole blob
+}
+
+func (e answered) apply(c *coordinator) {
+	if !c.j.t.grudges.holds(e.id, c.j.ref.CID) {
+		c.roster.Add(e.id, (*schedule.Part)(e.some))
+		c.unsaid = true
+	}
+}
+
+// asked: these members were asked. When answers is true, all of them have answered or had
+// their time, and silent tells that some did not.
+type asked struct {
+	ids             []peer.ID
+	answers, silent bool
+}
+
+func (e asked) apply(c *coordinator) { c.search.asked(c, e) }
+
+// heard: a registry in mid-transfer said which leaves it has by now.
+type heard struct {
+	id   peer.ID
+	have bitset.Set
+	err  error
+}
+
+func (e heard) apply(c *coordinator) {
+	if e.err != nil {
+		c.j.log().WithError(e.err).WithField("peer", e.id).Debug("who fetches it, too, does not say what it has")
+	}
+	c.roster.Heard(time.Now(), e.id, outcomeOf(e.err), e.have, leavesOf(c.j.ref.Size))
+	c.unsaid = true
+}
+
+// polled: all that were asked have answered.
+type polled struct{}
+
+func (polled) apply(c *coordinator) { c.polls.done(c) }
+
+// met: a member says that it fetches the blob, too.
+type met struct{ id peer.ID }
+
+func (e met) apply(c *coordinator) {
+	c.roster.Meet(e.id)
+	c.unsaid = true
+}
+
+// entered: a reader came.
+type entered struct{ reader *schedule.Reader }
+
+func (e entered) apply(c *coordinator) { c.plan.Enter(e.reader) }
+
+// moved: a reader is at another leaf, or waits for one since a moment.
+type moved struct {
+	reader *schedule.Reader
+	leaf   int
+	since  time.Time
+}
+
+func (e moved) apply(c *coordinator) { c.plan.Move(e.reader, e.leaf, e.since) }
+
+// left: a reader has gone.
+type left struct{ reader *schedule.Reader }
+
+func (e left) apply(c *coordinator) { c.plan.Leave(e.reader) }
+
+// swapped: bitswap brought something of the blob, or failed.
+type swapped struct{ err error }
+
+func (e swapped) apply(c *coordinator) {
+	if e.err != nil {
+		c.swap.failed = true
+		c.swap.rests = time.Now().Add(c.j.t.timing.retry)
+		return
+	}
+	c.swap.works = true
+}
+
+// swapDone: no leaf is asked for by bitswap any more.
+type swapDone struct{}
+
+func (swapDone) apply(c *coordinator) { c.swap.under = false }
+
+// looked: somebody wants to know from whom bytes come.
+type looked struct{ answer chan<- flows } // takes one without waiting
+
+// flows is from whom bytes come.
+type flows struct {
+	rates   map[peer.ID]float64 // bytes a second, of all requests under way
+	bitswap bool                // it brought something
+}
+
+func (e looked) apply(c *coordinator) {
+	f, now := flows{map[peer.ID]float64{}, c.swap.works}, time.Now()
+	for r, o := range c.orders {
+		o.refresh()
+		f.rates[r.Holder] += r.Rate(now)
+	}
+	e.answer <- f
+}

@@ -1,0 +1,196 @@
+package transfer
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// search is the asking of members which of them has the blob.
+type search struct {
+	all     bool      // every member was asked at least once
+	under   bool      // a question is under way
+	looked  time.Time // when the members were last looked at
+	due     time.Time
+	pause   time.Duration
+	members []peer.ID // that were asked last, sorted
+}
+
+// seek asks the members while holders are lacking, and at once when other members are
+// connected than before.
+func (c *coordinator) seek(now time.Time) time.Duration {
+	s, t := &c.search, c.j.t.timing
+	left := t.retry - now.Sub(s.looked)
+	if s.under || left > 0 || c.awaitsLikely(now) {
+		return t.retry
+	}
+	s.looked = now
+	c.unsaid = true // also a holder that rested can be asked again
+	members := sorted(c.j.t.cfg.Swarm.Connected())
+	switch {
+	case c.roster.Enough(now):
+		s.pause = t.retry
+	case !slices.Equal(s.members, members) || !now.Before(s.due):
+		s.pause = max(s.pause, t.retry)
+		s.due = now.Add(s.pause)
+		s.pause = min(2*s.pause, t.backoff)
+		s.under = true
+		c.wg.Go(func() { c.j.ask(s.all) })
+	}
+	return t.retry
+}
+
+// awaitsLikely gives the likeliest holder a moment before others are asked, in a transfer
+// that no reader waits for. A manifest is fetched by every registry at once: if each asked
+// all the others, the cost of a push would grow with the square of their number.
+func (c *coordinator) awaitsLikely(now time.Time) bool {
+	likely := c.j.why.likely
+	return c.j.use.background.Load() && now.Sub(c.j.meter.born) < c.j.t.timing.retry &&
+		c.roster.Holds(likely) && !c.roster.Failed(likely)
+}
+
+// asked takes in what a question has shown.
+func (s *search) asked(c *coordinator, e asked) {
+	for _, id := range e.ids {
+		c.asked[id] = true
+	}
+	if !e.answers {
+		return
+	}
+	s.under = false
+	s.all, s.members = true, sorted(e.ids)
+	c.unsaid = true
+	c.despair(e.silent)
+}
+
+// despair fails the job early when every member has said that it has nothing. A member that
+// failed or did not answer may come back: then the job waits its whole time.
+func (c *coordinator) despair(silent bool) {
+	m := &c.j.meter
+	if !silent && !c.hopesForSwap() && c.roster.Empty(c.absent()) && !c.hashing && m.held.Load() == 0 &&
+		m.still() >= c.j.t.timing.nobody {
+		c.j.cancel(errNobody)
+	}
+}
+
+// ask asks every member, and tells them that the blob is being fetched here; holders can be
+// used as soon as they answer.
+func (j *job) ask(again bool) {
+	age := rememberFor // another caller may have asked just for this
+	if again {
+		age = 0
+	}
+	tell := j.ref.Size > dag.LeafSize && j.passage == nil
+	q := j.t.questions.ask(j.ref, age, tell)
+	if q != nil {
+		j.hear(q)
+	}
+	if q != nil && tell && !q.telling {
+		if q = j.t.questions.ask(j.ref, 0, tell); q != nil {
+			j.hear(q)
+		}
+	}
+	if q != nil { // else the transfers are closing
+		_, _, silent := q.answers()
+		j.send(asked{ids: q.asked, answers: true, silent: silent})
+	}
+}
+
+// hear passes the answers to a question on as they come.
+func (j *job) hear(q *question) {
+	j.send(asked{ids: q.asked})
+	noted := map[peer.ID]bool{}
+	for over := false; !over; {
+		changed := q.changed.wait()
+		select {
+		case <-q.done:
+			over = true
+		default:
+		}
+		j.note(q, noted)
+		if over {
+			return
+		}
+		select {
+		case <-changed:
+		case <-q.done:
+		case <-j.ctx.Done():
+			return
+		}
+	}
+}
+
+// note passes on the answers so far, each once: what a registry in mid-transfer has grows.
+func (j *job) note(q *question, noted map[peer.ID]bool) {
+	whole, some, _ := q.answers()
+	for _, id := range whole {
+		some[id] = nil
+	}
+	for id, p := range some {
+		if !noted[id] {
+			j.send(answered{id, p})
+		}
+		noted[id] = true
+	}
+}
+
+func sorted(ids []peer.ID) []peer.ID {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return ids
+}
+
+// polls is the asking of other registries that fetch the blob which leaves they have by now.
+type polls struct {
+	under bool
+	last  time.Time
+	pause time.Duration
+}
+
+func (p *polls) done(c *coordinator) {
+	p.under, p.last, p.pause = false, time.Now(), jitter(c.j.t.timing.poll)
+}
+
+// poll asks them in turn, more often while a worker has nothing to do.
+func (c *coordinator) poll(now time.Time) time.Duration {
+	p := &c.polls
+	if p.last.IsZero() {
+		p.done(c)
+	}
+	if p.under || c.first.phase(c, now) < allWorkers || leavesOf(c.j.ref.Size) == 1 || c.j.passage != nil {
+		return c.j.t.timing.poll
+	}
+	pause := p.pause
+	if c.idle {
+		pause /= 3
+	}
+	if left := pause - now.Sub(p.last); left > 0 {
+		return left
+	}
+	p.under = true
+	ids := c.roster.Fetchers(now, maxPolled)
+	c.wg.Go(func() {
+		var wg sync.WaitGroup
+		for _, id := range ids {
+			wg.Go(func() { c.j.askHave(id) })
+		}
+		wg.Wait()
+		c.j.send(polled{})
+	})
+	return pause
+}
+
+func (j *job) askHave(id peer.ID) {
+	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, wire.ErrSilent)
+	defer cancel()
+	have, err := j.t.client.Have(ctx, id, j.ref)
+	if j.ctx.Err() == nil {
+		j.send(heard{id, have, err})
+	}
+}

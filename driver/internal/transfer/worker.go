@@ -1,0 +1,252 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// perform carries out an order. Each of its leaves enters by take.
+func (j *job) perform(o *order) error {
+	buf := j.t.buffers.Get().(*[dag.LeafSize]byte)
+	defer j.t.buffers.Put(buf)
+	if !o.pieces {
+		return j.receive(o, buf[:])
+	}
+	part := buf[:lengthOf(j.ref, o.from)]
+	if err := j.inPieces(o, part); err != nil {
+		return err
+	}
+	select {
+	case <-j.here.laidOut:
+		return j.take(o.from, part, o)
+	case <-j.ctx.Done():
+		return context.Cause(j.ctx)
+	}
+}
+
+// take is the way by which a leaf enters: it is verified, kept or handed on, and announced.
+// The order for which it came is nil when it came from no member. Wrong bytes are wire.ErrLied;
+// when this machine fails, for example on a full disk, the job ends.
+func (j *job) take(leaf int, b []byte, of *order) error {
+	var err error
+	switch {
+	case j.passage == nil:
+		err = j.here.partial.Put(leaf, b)
+	case j.here.layout.Matches(leaf, b):
+		err = j.handOn(slices.Clone(b))
+	default:
+		err = blob.ErrBadLeaf
+	}
+	switch {
+	case errors.Is(err, blob.ErrBadLeaf):
+		err = &wrongLeaf{leaf, err}
+		if of != nil {
+			err = wire.Blame(of.holder, err)
+		}
+		return err
+	case err != nil:
+		j.cancel(notKept(err))
+		return err
+	}
+	j.send(landed{leaf, of})
+	return nil
+}
+
+// receive streams the leaves of an order from its holder.
+func (j *job) receive(o *order, buf []byte) error {
+	leaf, to := o.from, int(o.end.Load())
+	if leaf >= to {
+		return nil
+	}
+	g := newGuard(j, o)
+	defer g.stop()
+	from, last := offsetOf(leaf), offsetOf(to-1)+lengthOf(j.ref, to-1)
+	body, err := j.t.client.Span(o.ctx, o.holder, j.ref.CID, from, last, o.terms)
+	if err != nil {
+		return wire.Because(o.ctx, o.holder, err)
+	}
+	defer func() { _ = body.Close() }()
+	g.body = body
+	var tooMuch error
+	for ; leaf < int(o.end.Load()); leaf++ {
+		part := buf[:lengthOf(j.ref, leaf)]
+		g.begin()
+		if _, err := io.ReadFull(g, part); err != nil {
+			return wire.Because(o.ctx, o.holder, err)
+		}
+		g.stop() // what follows takes its own time
+		if leaf == to-1 {
+			// Before it is announced: the transfer may end with it, and the connection.
+			tooMuch = drained(body)
+		}
+		if err := j.take(leaf, part, o); err != nil {
+			return err
+		}
+	}
+	if tooMuch != nil {
+		return wire.Blame(o.holder, tooMuch)
+	}
+	return nil
+}
+
+// inPieces receives a leaf over several connections at once, which takes fewer round trips
+// than over one that has yet to find its speed. It verifies nothing. The error is a
+// wire.RelayedError when the holder names others.
+func (j *job) inPieces(o *order, buf []byte) error {
+	size := max((len(buf)+pieces-1)/pieces, minPiece)
+	g, ctx := errgroup.WithContext(o.ctx)
+	var refused atomic.Pointer[error]
+	for at := 0; at < len(buf); at += size {
+		part := buf[at:min(at+size, len(buf))]
+		g.Go(func() error {
+			err := j.piece(ctx, o, offsetOf(o.from)+int64(at), part)
+			if relayed := new(wire.RelayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
+				refused.Store(&err) // the other connections are not cut for that
+				return nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return wire.Because(o.ctx, o.holder, err)
+	}
+	if err := refused.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// piece receives a part of a leaf; when the part does not come, all of them are cut.
+func (j *job) piece(ctx context.Context, o *order, from int64, part []byte) error {
+	guard := newGuard(j, o)
+	defer guard.stop()
+	body, err := j.t.client.Span(ctx, o.holder, j.ref.CID, from, from+int64(len(part)), o.terms)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	guard.body = body
+	if _, err = io.ReadFull(guard, part); err != nil {
+		return err
+	}
+	return drained(body)
+}
+
+// drained reads a body to its end, so that its connection can be used again.
+func drained(body io.Reader) error {
+	var b [1]byte
+	if n, err := body.Read(b[:]); n > 0 || !errors.Is(err, io.EOF) {
+		return fmt.Errorf("more than was asked for: %w", errors.Join(wire.ErrLied, err))
+	}
+	return nil
+}
+
+// guard is the body of an answer to an order. The order is cut when no byte comes for a
+// while, and when a leaf takes long while another holder could send it.
+type guard struct {
+	j             *job
+	o             *order
+	body          io.Reader
+	silence, slow *time.Timer
+}
+
+// newGuard also guards the request that comes before the body.
+func newGuard(j *job, o *order) *guard {
+	silence := j.t.timing.silence
+	if o.patience > 0 {
+		silence = o.patience * 3 / 2
+	}
+	return &guard{
+		j: j, o: o,
+		silence: time.AfterFunc(silence, func() { o.cut(wire.ErrSilent) }),
+		slow:    time.AfterFunc(j.t.timing.slow, func() { j.send(slow{o}) }),
+	}
+}
+
+// begin notes that a leaf begins.
+func (g *guard) begin() { g.slow.Reset(g.j.t.timing.slow) }
+
+// Read implements io.Reader. Only waiting for bytes counts as silence, not the time in
+// which they are processed.
+func (g *guard) Read(b []byte) (int, error) {
+	g.silence.Reset(g.j.t.timing.silence)
+	n, err := g.body.Read(b)
+	g.silence.Stop()
+	if n > 0 {
+		g.o.flow.got.Add(int64(n))
+		g.o.flow.last.Store(int64(time.Since(g.o.began)))
+		g.j.meter.flows()
+	}
+	g.j.received(n)
+	return n, err
+}
+
+func (g *guard) stop() {
+	g.silence.Stop()
+	g.slow.Stop()
+}
+
+// leafByBitswap gets a leaf from peers that need not be members.
+func (j *job) leafByBitswap(leaf int, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(j.ctx, patience)
+	defer cancel()
+	c, _, _ := j.here.layout.Leaf(leaf)
+	b, err := j.t.cfg.Bitswap(ctx, c)
+	if err == nil {
+		j.received(len(b))
+		err = j.take(leaf, b, nil)
+	}
+	if err != nil {
+		j.log().WithError(err).Debug("bitswap has no leaf either")
+	}
+	return err
+}
+
+// reuse copies leaves of this blob from other blobs here that have them. A leaf is fetched
+// only after reuse has looked for it.
+func (j *job) reuse() {
+	n := j.here.layout.Leaves()
+	var found, clear []int
+	for d := range n {
+		if j.ctx.Err() != nil {
+			return
+		}
+		leaf := (max(j.why.leaf, 0) + d) % n
+		c, _, _ := j.here.layout.Leaf(leaf)
+		if here, err := j.t.cfg.Blobs.Blockstore().Has(j.ctx, c); err == nil && here && n > 1 {
+			found = append(found, leaf)
+		} else {
+			clear = append(clear, leaf)
+		}
+		if d&(d+1) == 0 || d%32 == 31 || d == n-1 { // at once at first, then by the dozen
+			j.send(seen{clear})
+			clear = nil
+		}
+	}
+	for _, leaf := range found {
+		j.copyLeaf(leaf)
+		j.send(seen{[]int{leaf}})
+	}
+}
+
+// copyLeaf copies one leaf from another blob. A leaf that cannot be read counts as missing.
+func (j *job) copyLeaf(leaf int) {
+	if j.has(leaf) {
+		return
+	}
+	c, _, _ := j.here.layout.Leaf(leaf)
+	if b, err := j.t.cfg.Blobs.Block(j.ctx, c); err == nil {
+		_ = j.take(leaf, b, nil)
+	}
+}
