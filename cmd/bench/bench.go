@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
@@ -20,9 +23,7 @@ type bench struct {
 	profiles    string   // directory for CPU profiles of transfers; none: not taken
 	lab         *lab.Lab // nil where networks cannot be made
 
-	rows   []row           // of the table of targets
-	notes  []string        // what was left out, and why
-	tables strings.Builder // the other tables
+	page
 }
 
 // section measures something and adds to the bench what it finds.
@@ -89,13 +90,13 @@ func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, er
 		}
 		fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(time.TimeOnly), s.name)
 		if err := b.touchMemory(ctx); err != nil {
-			return b.report(began), err
+			return b.text(b.quick, began), err
 		}
 		if err := s.run(b, ctx); err != nil {
-			return b.report(began), fmt.Errorf("%s: %w", s.name, err)
+			return b.text(b.quick, began), fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return b.report(began), ctx.Err()
+	return b.text(b.quick, began), ctx.Err()
 }
 
 // openLab notes which sections are left out when networks cannot be made.
@@ -130,4 +131,17 @@ func (b *bench) scratch() (dir string, remove func(), err error) {
 		return "", nil, err
 	}
 	return dir, func() { _ = os.RemoveAll(dir) }, nil // what is left goes at the end
+}
+
+// profile takes CPU profiles of registries, if that was asked for, into files of
+// the last run; wait for them before the registries do anything else.
+func (b *bench) profile(ctx context.Context, name string, rs ...*registry) (wait func() error) {
+	if b.profiles == "" {
+		return func() error { return nil }
+	}
+	var g errgroup.Group
+	for _, r := range rs {
+		g.Go(func() error { return r.profile(ctx, filepath.Join(b.profiles, name+"-"+r.Name+".pprof")) })
+	}
+	return g.Wait
 }

@@ -25,7 +25,7 @@ func (b *bench) sizes() []size {
 // blobs measures blobs of each size on the filesystem driver, on A, and on B, which has to
 // fetch them from A.
 func (b *bench) blobs(ctx context.Context) error {
-	return b.withFleet(ctx, func(f *fleet) error {
+	return b.withTrio(ctx, func(f *trio) error {
 		b.tables.WriteString("\n## Push and pull of one blob\n\nMedians in MB/s. *cold*: the first pull on a second registry, which fetches it from the first. *warm*: its second pull there.\n\n" +
 			"| size | runs | push filesystem | push ipfs | ratio | pull filesystem | pull ipfs | ratio | cold on B | warm on B | ratio of warm |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 		for _, s := range b.sizes() {
@@ -50,7 +50,7 @@ func (b *bench) blobs(ctx context.Context) error {
 
 type blobTrials struct{ pushA, pushFS, pullA, pullFS, cold, warm []trial }
 
-func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err error) {
+func measureBlobs(ctx context.Context, f *trio, s size) (m blobTrials, err error) {
 	for range s.runs {
 		// One run is one new blob a driver, in alternation.
 		blobA, blobFS := newBlob(s.bytes), newBlob(s.bytes)
@@ -73,7 +73,7 @@ func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err erro
 			{&m.cold, f.b, 1, pull(f.b, blobA)},
 			{&m.warm, f.b, s.pulls, pull(f.b, blobA)},
 		} {
-			t, err := step.r.trial(s.bytes, step.times, step.do)
+			t, err := trialOf(step.r, s.bytes, step.times, step.do)
 			if err != nil {
 				return m, err
 			}
@@ -88,8 +88,8 @@ func measureBlobs(ctx context.Context, f *fleet, s size) (m blobTrials, err erro
 	return m, nil
 }
 
-// trial does something so many times and counts its bytes, time and CPU.
-func (r *registry) trial(bytes int64, times int, do func() (time.Duration, error)) (t trial, err error) {
+// trialOf does something so many times and counts its bytes, time and CPU.
+func trialOf(r *registry, bytes int64, times int, do func() (time.Duration, error)) (t trial, err error) {
 	before := r.proc().cpu()
 	for range times {
 		took, err := do()

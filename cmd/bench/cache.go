@@ -42,7 +42,7 @@ http: {addr: %s, draintimeout: 5s, secret: bench}
 proxy: {remoteurl: "https://%s"}
 `
 
-func (b *bench) startCache(ctx context.Context, dir string) (c *cache, err error) {
+func startCache(ctx context.Context, binary, dir string) (c *cache, err error) {
 	c = &cache{root: dir + "/cache"}
 	defer func() {
 		if err != nil {
@@ -53,15 +53,15 @@ func (b *bench) startCache(ctx context.Context, dir string) (c *cache, err error
 	if err := makeCertificate(certificate, key); err != nil {
 		return c, err
 	}
-	if c.stock, err = b.startFilesystem(ctx, dir); err != nil {
+	if c.stock, err = startFilesystem(ctx, binary, dir); err != nil {
 		return c, err
 	}
-	if c.behind, err = b.startPlain(ctx, dir, "behind", certificate, func(addr string) string {
+	if c.behind, err = startPlain(ctx, binary, dir, "behind", certificate, func(addr string) string {
 		return fmt.Sprintf(behindConfig, dir+"/fs", addr, certificate, key)
 	}); err != nil {
 		return c, err
 	}
-	c.front, err = b.startPlain(ctx, dir, "cache", certificate, func(addr string) string {
+	c.front, err = startPlain(ctx, binary, dir, "cache", certificate, func(addr string) string {
 		return fmt.Sprintf(cacheConfig, c.root, addr, c.behind.HTTP)
 	})
 	return c, err
@@ -69,7 +69,7 @@ func (b *bench) startCache(ctx context.Context, dir string) (c *cache, err error
 
 // startPlain starts a registry without the ipfs driver that trusts the certificate. One that
 // speaks HTTPS only answers start's question, too: that it was asked by HTTP.
-func (b *bench) startPlain(ctx context.Context, dir, name, certificate string, config func(addr string) string) (*registry, error) {
+func startPlain(ctx context.Context, binary, dir, name, certificate string, config func(addr string) string) (*registry, error) {
 	web, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (b *bench) startPlain(ctx context.Context, dir, name, certificate string, c
 	if err := os.WriteFile(r.Config, []byte(config(web)), 0o600); err != nil {
 		return nil, err
 	}
-	return start(ctx, lab.Here(), b.binary, r)
+	return start(ctx, lab.Here(), binary, r)
 }
 
 func (c *cache) stop() error {

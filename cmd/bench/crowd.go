@@ -21,7 +21,7 @@ func (b *bench) crowd(ctx context.Context) error {
 	size := pick[int64](b, 64<<20, 256<<20)
 	return b.withStar(ctx, slices.Repeat([]int{linkMbits}, 1+pullers), func(s swarm, spaces []*lab.Space) error {
 		var sent []float64
-		all := s.crowd(size, &sent)
+		all := crowdOf(s, size, &sent)
 		once := contender{"once", func(ctx context.Context) (trial, error) {
 			took, err := carry(ctx, spaces[0], spaces[1], size)
 			return trial{count: float64(size), took: took}, err
@@ -35,12 +35,12 @@ func (b *bench) crowd(ctx context.Context) error {
 	})
 }
 
-// crowd pulls one blob to all registries but the first, and notes what the first one sends
+// crowdOf pulls one blob to all registries but the first, and notes what the first one sends
 // meanwhile, as a multiple of the blob.
-func (s swarm) crowd(size int64, sent *[]float64) contender {
+func crowdOf(s swarm, size int64, sent *[]float64) contender {
 	return contender{"all", func(ctx context.Context) (trial, error) {
 		before := s[0].proc().sent()
-		t, err := s.pullAtOnce(ctx, size)
+		t, err := pullAtOnce(ctx, s, size)
 		*sent = append(*sent, float64(s[0].proc().sent()-before)/float64(size))
 		return t, err
 	}}
@@ -50,7 +50,7 @@ func (s swarm) crowd(size int64, sent *[]float64) contender {
 func (b *bench) smallCrowds(ctx context.Context, s swarm) error {
 	for _, size := range []int64{1 << 20, 4 << 20} {
 		var sent []float64
-		if _, err := compete(ctx, pick(b, 2, 5), s.crowd(size, &sent)); err != nil {
+		if _, err := compete(ctx, pick(b, 2, 5), crowdOf(s, size, &sent)); err != nil {
 			return err
 		}
 		b.rows = append(b.rows, sentRow("what A sends to so many", size, sent))
@@ -81,7 +81,7 @@ func (b *bench) crowdRows(size int64, all, once []trial, sent []float64) {
 
 // pullAtOnce pushes a new blob to the first registry and pulls it from all others
 // at the same moment, by a client each, until the last has all of it.
-func (s swarm) pullAtOnce(ctx context.Context, size int64) (trial, error) {
+func pullAtOnce(ctx context.Context, s swarm, size int64) (trial, error) {
 	g := newBlob(size)
 	if _, err := s[0].push(ctx, g); err != nil {
 		return trial{}, err

@@ -1,18 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/dustin/go-humanize"
 )
-
-// maxDisk is how much disk a blob may take, while it comes and after, as a multiple of its
-// size.
-const maxDisk = 1.01
 
 // diskUse is the most that a registry's files took while something was done.
 type diskUse struct {
@@ -61,10 +54,4 @@ func (r *registry) disk() (sum int64) {
 		return nil
 	})
 	return sum
-}
-
-func (b *bench) diskRow(what string, used, size int64) {
-	share := float64(used) / float64(size)
-	b.rows = append(b.rows, row{fmt.Sprintf("disk during and after, %s", what), "the blob", 1, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(size)),
-		spread{share, share, share}, atMost(maxDisk), "-", "-"})
 }

@@ -26,7 +26,7 @@ func (b *bench) firstByte(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s, err := b.startSwarm(ctx, fastest(), dir, from, to)
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, from, to)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (b *bench) history(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
-	s, err := b.startSwarm(ctx, fastest(), dir, lab.Here(), lab.Here(), lab.Here())
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, lab.Here(), lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (b *bench) fill(ctx context.Context, r *registry) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.together(pick(b, 300, 3000), func(i int) error {
+	_, err = together(r, pick(b, 300, 3000), func(i int) error {
 		return r.put(ctx, manifestOf{config, fmt.Sprintf("fill%d", i), fmt.Sprint("fill", i)})
 	})
 	return err

@@ -24,7 +24,7 @@ func (b *bench) withStar(ctx context.Context, mbits []int, measure func(swarm, [
 	if err != nil {
 		return err
 	}
-	s, err := b.startSwarm(ctx, fastest(), dir, spaces...)
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, spaces...)
 	if err != nil {
 		return err
 	}

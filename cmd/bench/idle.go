@@ -23,7 +23,7 @@ func (b *bench) idle(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
-	s, err := b.startSwarm(ctx, fastest(), dir, slices.Repeat([]*lab.Space{lab.Here()}, idleMembers)...)
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, slices.Repeat([]*lab.Space{lab.Here()}, idleMembers)...)
 	if err != nil {
 		return err
 	}

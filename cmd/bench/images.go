@@ -26,17 +26,17 @@ func (b *bench) images(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
-	c, err := b.startCache(ctx, dir)
+	c, err := startCache(ctx, b.binary, dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.stop()) }()
-	s, err := b.startSwarm(ctx, fastest(), dir, lab.Here(), lab.Here())
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	ours := s.pair(ourName)
+	ours := pairOf(s, ourName)
 	theirs := pair{name: cacheName, stock: c.stock, ends: swarm{c.behind, c.front}, front: c.front, settled: c.settled}
 	m := &imageTrials{size: pick[int64](b, 4<<20, 64<<20), idle: ours.front.proc().anonymous(), peaks: map[string][]uint64{}}
 	m.trials, err = compete(ctx, pick(b, 3, 5),
@@ -59,8 +59,8 @@ type pair struct {
 	settled func(context.Context) error
 }
 
-// pair is the first two of a swarm.
-func (s swarm) pair(name string) pair {
+// pairOf is the first two of a swarm.
+func pairOf(s swarm, name string) pair {
 	return pair{name: name, stock: s[0], ends: s[:2], front: s[1], settled: s[1].settled}
 }
 

@@ -5,15 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
@@ -35,22 +29,22 @@ func (b *bench) layers(ctx context.Context, roundTrip time.Duration) (err error)
 	if err != nil {
 		return err
 	}
-	s, err := b.startSwarm(ctx, fastest(), dir, r.from, r.to)
+	s, err := startSwarm(ctx, b.binary, fastest(), dir, r.from, r.to)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	shop, err := startShop(dir, r.from)
+	shop, err := startShop(dir, r.from, smallLayers, smallLayer)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, shop.stop()) }()
-	ours := s.pair(fmt.Sprintf("%s-%dms", ourName, roundTrip.Milliseconds()))
+	ours := pairOf(s, fmt.Sprintf("%s-%dms", ourName, roundTrip.Milliseconds()))
 	for _, atOnce := range []int{3, 8} {
 		layers := contender{ourName, func(ctx context.Context) (trial, error) {
 			return b.coldPull(ctx, ours, way{layers: smallLayers, atOnce: atOnce}, smallLayer)
 		}}
-		trials, err := compete(ctx, pick(b, 3, 9), layers, shop.manyFiles(r.to, atOnce))
+		trials, err := compete(ctx, pick(b, 3, 9), layers, manyFiles(shop, r.to, atOnce))
 		if err != nil {
 			return err
 		}
@@ -61,40 +55,9 @@ func (b *bench) layers(ctx context.Context, roundTrip time.Duration) (err error)
 	return nil
 }
 
-// shop is the server of the rival http, with files of a small layer's size.
-type shop struct {
-	*side
-	address string
-	dir     string // the files are in it, and those that are fetched
-	files   []string
-}
-
-func startShop(dir string, at *lab.Space) (*shop, error) {
-	s := &shop{dir: filepath.Join(dir, "shop")}
-	if err := os.Mkdir(s.dir, 0o700); err != nil {
-		return nil, err
-	}
-	for i := range smallLayers {
-		data, err := io.ReadAll(newSeed(smallLayer).reader())
-		if err != nil {
-			return nil, err
-		}
-		s.files = append(s.files, filepath.Join(s.dir, fmt.Sprint(i)))
-		if err := os.WriteFile(s.files[i], data, 0o600); err != nil {
-			return nil, err
-		}
-	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	s.side, s.address, err = startSide(at, "address", "serve", "http", "-listen", at.Addr()+":"+port)
-	return s, err
-}
-
 // manyFiles gets all files and writes them, behind a few that warm the connections. None is
 // synced: a client of B does not wait for that either.
-func (s *shop) manyFiles(to *lab.Space, atOnce int) contender {
+func manyFiles(s *shop, to *lab.Space, atOnce int) contender {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxConnsPerHost: atOnce, MaxIdleConnsPerHost: atOnce,
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true},
 		DialContext:     func(ctx context.Context, network, addr string) (net.Conn, error) { return to.Dial(ctx, network, addr) }}}
@@ -108,41 +71,4 @@ func (s *shop) manyFiles(to *lab.Space, atOnce int) contender {
 		took, err := s.get(ctx, client, s.files, atOnce)
 		return trial{count: float64(len(s.files) * smallLayer), took: took}, err
 	}}
-}
-
-func (s *shop) get(ctx context.Context, client *http.Client, files []string, atOnce int) (time.Duration, error) {
-	out := filepath.Join(s.dir, "out")
-	if err := errors.Join(os.RemoveAll(out), os.Mkdir(out, 0o700)); err != nil {
-		return 0, err
-	}
-	began := time.Now()
-	var all errgroup.Group
-	all.SetLimit(atOnce)
-	for _, file := range files {
-		all.Go(func() error { return s.getOne(ctx, client, file, filepath.Join(out, filepath.Base(file))) })
-	}
-	err := all.Wait()
-	return time.Since(began), err
-}
-
-func (s *shop) getOne(ctx context.Context, client *http.Client, file, to string) (err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.address+"/?file="+url.QueryEscape(file), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	n, err := io.Copy(f, resp.Body)
-	if err == nil && (n != smallLayer || resp.StatusCode != http.StatusOK) {
-		err = fmt.Errorf("get %s: %s, %d bytes", file, resp.Status, n)
-	}
-	return err
 }

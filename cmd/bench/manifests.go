@@ -13,7 +13,7 @@ const manifestClients = 8
 
 // manifests measures requests a second, and how soon a push is seen elsewhere.
 func (b *bench) manifests(ctx context.Context) error {
-	return b.withFleet(ctx, func(f *fleet) error {
+	return b.withTrio(ctx, func(f *trio) error {
 		if err := b.manifestRates(ctx, f); err != nil {
 			return err
 		}
@@ -22,7 +22,7 @@ func (b *bench) manifests(ctx context.Context) error {
 }
 
 // manifestRates compares both drivers with several clients at once.
-func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
+func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 	rounds := pick(b, 3, 9)
 	for _, what := range []struct {
 		name     string
@@ -42,7 +42,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 			run := 0
 			return contender{r.Name, func(context.Context) (trial, error) {
 				run++
-				return r.together(what.requests, func(i int) error {
+				return together(r, what.requests, func(i int) error {
 					// Manifests that are read were put before; those that are put are new.
 					return what.do(r, manifestOf{config, fmt.Sprintf("t%d", i%64), fmt.Sprintf("%s %d %d", what.name, run, i)})
 				})
@@ -67,7 +67,7 @@ func (b *bench) manifestRates(ctx context.Context, f *fleet) error {
 }
 
 // together has several clients share the requests.
-func (r *registry) together(requests int, do func(i int) error) (trial, error) {
+func together(r *registry, requests int, do func(i int) error) (trial, error) {
 	var g errgroup.Group
 	before, began := r.proc().cpu(), time.Now()
 	for c := range manifestClients {
@@ -86,7 +86,7 @@ func (r *registry) together(requests int, do func(i int) error) (trial, error) {
 
 // visible measures from the answer to a manifest's push on A until its first pull
 // succeeds on B.
-func (b *bench) visible(ctx context.Context, f *fleet) error {
+func (b *bench) visible(ctx context.Context, f *trio) error {
 	config, err := f.a.pushConfig(ctx)
 	if err != nil {
 		return err

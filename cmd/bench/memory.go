@@ -14,6 +14,10 @@ import (
 // takes idle.
 const maxExtra = 150
 
+// maxDisk is how much disk a blob may take, while it comes and after, as a multiple of its
+// size.
+const maxDisk = 1.01
+
 // memory watches the memory and the disk of both registries while one large blob is
 // pushed, pulled and moved, each way.
 func (b *bench) memory(ctx context.Context) error {
@@ -30,7 +34,7 @@ func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 		return err
 	}
 	defer remove()
-	s, err := b.startSwarm(ctx, k, dir, lab.Here(), lab.Here())
+	s, err := startSwarm(ctx, b.binary, k, dir, lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
@@ -80,4 +84,10 @@ func (b *bench) memoryRow(name string, s swarm, idle []uint64) {
 	share := worst / (maxExtra << 20)
 	b.rows = append(b.rows, row{name, fmt.Sprintf("%d MiB", maxExtra), 1, humanize.IBytes(uint64(worst)), humanize.IBytes(uint64(rest)) + " idle",
 		spread{share, share, share}, atMost(1), "-", "-"})
+}
+
+func (b *bench) diskRow(what string, used, size int64) {
+	share := float64(used) / float64(size)
+	b.rows = append(b.rows, row{fmt.Sprintf("disk during and after, %s", what), "the blob", 1, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(size)),
+		spread{share, share, share}, atMost(maxDisk), "-", "-"})
 }

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
 // moveTimeout bounds one transfer, however slow its way is.
@@ -102,31 +100,4 @@ func (r *registry) whole(ctx context.Context, g goods, began time.Time) (time.Du
 			return 0, fmt.Errorf("a blob did not come to %s: %w", r.Name, ctx.Err())
 		}
 	}
-}
-
-// registries makes a contender of two registries of a kind: a blob from one's disk
-// to the other's. A smaller one goes before, so that connections are warm.
-func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm int64, from, to *lab.Space) (contender, func() error, error) {
-	s, err := b.startSwarm(ctx, k, dir, from, to)
-	if err != nil {
-		return contender{}, nil, err
-	}
-	return contender{k.name, func(ctx context.Context) (trial, error) {
-		first, err := s[0].stock(ctx, warm)
-		if err != nil {
-			return trial{}, err
-		}
-		timed, err := s[0].stock(ctx, size)
-		if err != nil {
-			return trial{}, err
-		}
-		if _, err := s[1].fetch(ctx, first); err != nil {
-			return trial{}, err
-		}
-		done := b.profile(ctx, k.slug(), s...)
-		before := cpuOf(s[0].proc(), s[1].proc())
-		took, err := s[1].fetch(ctx, timed)
-		t := trial{float64(size), took, cpuOf(s[0].proc(), s[1].proc()) - before}
-		return t, errors.Join(err, done())
-	}}, s.stop, nil
 }

@@ -6,27 +6,12 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // profileSeconds is how much of a transfer is profiled, from its start.
 const profileSeconds = 2
 
-// profile takes CPU profiles of registries, if that was asked for, into files of
-// the last run; wait for them before the registries do anything else.
-func (b *bench) profile(ctx context.Context, name string, rs ...*registry) (wait func() error) {
-	if b.profiles == "" {
-		return func() error { return nil }
-	}
-	var g errgroup.Group
-	for _, r := range rs {
-		g.Go(func() error { return r.profile(ctx, filepath.Join(b.profiles, name+"-"+r.Name+".pprof")) })
-	}
-	return g.Wait
-}
-
+// profile takes a CPU profile of the registry, which has a debug server, into a file.
 func (r *registry) profile(ctx context.Context, path string) error {
 	url := fmt.Sprintf("http://127.0.0.1:%s/debug/pprof/profile?seconds=%d", r.debug, profileSeconds)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

@@ -24,19 +24,27 @@ func replaceTables(path, report string) error {
 	return os.WriteFile(path, []byte(report), 0o644)
 }
 
-func (b *bench) report(began time.Time) string {
+// page is what the measurements say.
+type page struct {
+	rows   []row           // of the table of targets
+	notes  []string        // what was left out, and why
+	tables strings.Builder // the other tables
+}
+
+// text is the page of a run that began then.
+func (p *page) text(quick bool, began time.Time) string {
 	var t strings.Builder
-	t.WriteString(head(b.quick, began))
-	for _, note := range b.notes {
+	t.WriteString(head(quick, began))
+	for _, note := range p.notes {
 		fmt.Fprintf(&t, "%s\n\n", note)
 	}
 	t.WriteString("## Targets\n\n" +
 		"*Ratio* is the median of the runs' own ratios, one run of ours by the rival's beside it, with the least and the greatest. " +
 		"*CPU* is seconds of user and system time a GiB, of the processes at both ends (the registry's own for push, pull and manifests); the client's is not in it.\n\n" +
 		"| measure | against | runs | ours | theirs | ratio | target | met | CPU ours | CPU theirs |\n|---|---|---|---|---|---|---|---|---|---|\n")
-	for _, r := range b.rows {
+	for _, r := range p.rows {
 		t.WriteString(r.String())
 	}
-	t.WriteString(b.tables.String())
+	t.WriteString(p.tables.String())
 	return t.String()
 }

@@ -115,36 +115,19 @@ func startRival(name, dir, psk string, from, to *lab.Space) (*rivals, error) {
 
 func (r *rivals) stop() error { return errors.Join(r.sink.stop(), r.server.stop()) }
 
-// move fetches a file.
-func (r *rivals) move(ctx context.Context, name string, size int64) (trial, error) {
+// move fetches a file of a size, and returns what that took by the clock, and of the
+// processors at both ends.
+func (r *rivals) move(ctx context.Context, name string, size int64) (took, cpu time.Duration, err error) {
 	before := cpuOf(r.server.proc(), r.sink.proc())
 	answer, err := r.sink.ask(ctx, name, "fetched")
 	if err != nil {
-		return trial{}, fmt.Errorf("%s: %w", r.name, err)
+		return 0, 0, fmt.Errorf("%s: %w", r.name, err)
 	}
-	var n, took int64
-	if _, err := fmt.Sscan(answer, &n, &took); err != nil || n != size {
-		return trial{}, fmt.Errorf("%s: brought %d of %d bytes", r.name, n, size)
+	var n int64
+	if _, err := fmt.Sscan(answer, &n, (*int64)(&took)); err != nil || n != size {
+		return 0, 0, fmt.Errorf("%s: brought %d of %d bytes", r.name, n, size)
 	}
-	return trial{float64(n), time.Duration(took), cpuOf(r.server.proc(), r.sink.proc()) - before}, nil
-}
-
-// contender moves a new file behind a smaller one that warms the connection.
-func (r *rivals) contender(size, warm int64) contender {
-	return contender{r.name, func(ctx context.Context) (trial, error) {
-		first, err := r.offer(ctx, "warm", warm)
-		if err != nil {
-			return trial{}, err
-		}
-		timed, err := r.offer(ctx, "timed", size)
-		if err != nil {
-			return trial{}, err
-		}
-		if _, err := r.move(ctx, first, warm); err != nil {
-			return trial{}, err
-		}
-		return r.move(ctx, timed, size)
-	}}
+	return took, cpuOf(r.server.proc(), r.sink.proc()) - before, nil
 }
 
 // offer makes a new file and has the server take it in. A rival that does not recognize a

@@ -97,19 +97,19 @@ type swarm []*registry
 
 // startSwarm starts a registry in each space and waits until each is connected to all
 // others.
-func (b *bench) startSwarm(ctx context.Context, k kind, dir string, spaces ...*lab.Space) (s swarm, err error) {
+func startSwarm(ctx context.Context, binary string, k kind, dir string, spaces ...*lab.Space) (s swarm, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	key, err := process.Keygen(ctx, b.binary)
+	key, err := process.Keygen(ctx, binary)
 	if err != nil {
 		return s, err
 	}
 	bootstrapper := ""
 	for i, space := range spaces {
-		r, err := b.prepare(k, string(rune('A'+i)), filepath.Join(dir, fmt.Sprintf("r%d", i)), key, bootstrapper, space)
+		r, err := prepare(binary, k, string(rune('A'+i)), filepath.Join(dir, fmt.Sprintf("r%d", i)), key, bootstrapper, space)
 		if err != nil {
 			return s, err
 		}
@@ -118,7 +118,7 @@ func (b *bench) startSwarm(ctx context.Context, k kind, dir string, spaces ...*l
 				return s, err
 			}
 		}
-		if r, err = start(ctx, space, b.binary, r); err != nil {
+		if r, err = start(ctx, space, binary, r); err != nil {
 			return s, err
 		}
 		s = append(s, r)
@@ -127,7 +127,7 @@ func (b *bench) startSwarm(ctx context.Context, k kind, dir string, spaces ...*l
 }
 
 // prepare writes the configuration of a registry.
-func (b *bench) prepare(k kind, name, dir, psk, bootstrapper string, space *lab.Space) (*registry, error) {
+func prepare(binary string, k kind, name, dir, psk, bootstrapper string, space *lab.Space) (*registry, error) {
 	web, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (b *bench) prepare(k kind, name, dir, psk, bootstrapper string, space *lab.
 	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return nil, err
 	}
-	r := &registry{Registry: process.Registry{Name: name, Binary: b.binary, Config: dir + ".yml", Data: dir, HTTP: web}, debug: debug}
+	r := &registry{Registry: process.Registry{Name: name, Binary: binary, Config: dir + ".yml", Data: dir, HTTP: web}, debug: debug}
 	return r, os.WriteFile(r.Config, []byte(text), 0o600)
 }
 

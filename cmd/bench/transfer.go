@@ -82,7 +82,7 @@ func (b *bench) contenders(ctx context.Context, r route, dir string) (list []con
 		}
 		stops = append(stops, one.stop)
 		notes[name] = one.note
-		list = append(list, one.contender(size, warm))
+		list = append(list, rivalsMove(one, size, warm))
 		return nil
 	}
 	add := func(k kind) error {
@@ -181,4 +181,50 @@ func (b *bench) transferTable(r route, contenders []contender, notes map[string]
 		rate := over(got, trial.rate)
 		fmt.Fprintf(&b.tables, "| %s | %s | %.0f | %.0f | %.0f | %s |\n", name, humanize.IBytes(uint64(got[0].count)), rate.median/1e6, rate.least/1e6, rate.most/1e6, cpu(got))
 	}
+}
+
+// registries makes a contender of two registries of a kind: a blob from one's disk
+// to the other's. A smaller one goes before, so that connections are warm.
+func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm int64, from, to *lab.Space) (contender, func() error, error) {
+	s, err := startSwarm(ctx, b.binary, k, dir, from, to)
+	if err != nil {
+		return contender{}, nil, err
+	}
+	return contender{k.name, func(ctx context.Context) (trial, error) {
+		first, err := s[0].stock(ctx, warm)
+		if err != nil {
+			return trial{}, err
+		}
+		timed, err := s[0].stock(ctx, size)
+		if err != nil {
+			return trial{}, err
+		}
+		if _, err := s[1].fetch(ctx, first); err != nil {
+			return trial{}, err
+		}
+		done := b.profile(ctx, k.slug(), s...)
+		before := cpuOf(s[0].proc(), s[1].proc())
+		took, err := s[1].fetch(ctx, timed)
+		t := trial{float64(size), took, cpuOf(s[0].proc(), s[1].proc()) - before}
+		return t, errors.Join(err, done())
+	}}, s.stop, nil
+}
+
+// rivalsMove makes a contender that moves a new file behind a smaller one that warms the connection.
+func rivalsMove(r *rivals, size, warm int64) contender {
+	return contender{r.name, func(ctx context.Context) (trial, error) {
+		first, err := r.offer(ctx, "warm", warm)
+		if err != nil {
+			return trial{}, err
+		}
+		timed, err := r.offer(ctx, "timed", size)
+		if err != nil {
+			return trial{}, err
+		}
+		if _, _, err := r.move(ctx, first, warm); err != nil {
+			return trial{}, err
+		}
+		took, cpu, err := r.move(ctx, timed, size)
+		return trial{float64(size), took, cpu}, err
+	}}
 }
