@@ -13,7 +13,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 // bench is one run of all measurements, and their results.
@@ -23,7 +25,7 @@ type bench struct {
 	profiles    string   // directory for CPU profiles of transfers; none: not taken
 	lab         *lab.Lab // nil where networks cannot be made
 
-	page
+	report.Page
 }
 
 // section measures something and adds to the bench what it finds.
@@ -72,7 +74,7 @@ func pick[T any](b *bench, quick, whole T) T {
 }
 
 // all measures the sections whose name matches.
-func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, err error) {
+func (b *bench) all(ctx context.Context, only *regexp.Regexp) (text string, err error) {
 	began := time.Now()
 	if b.dir, err = workDir(); err != nil {
 		return "", err
@@ -90,13 +92,13 @@ func (b *bench) all(ctx context.Context, only *regexp.Regexp) (report string, er
 		}
 		fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(time.TimeOnly), s.name)
 		if err := b.touchMemory(ctx); err != nil {
-			return b.text(b.quick, began), err
+			return b.Text(b.quick, began), err
 		}
 		if err := s.run(b, ctx); err != nil {
-			return b.text(b.quick, began), fmt.Errorf("%s: %w", s.name, err)
+			return b.Text(b.quick, began), fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	return b.text(b.quick, began), ctx.Err()
+	return b.Text(b.quick, began), ctx.Err()
 }
 
 // openLab notes which sections are left out when networks cannot be made.
@@ -118,10 +120,10 @@ func (b *bench) openLab() (err error) {
 
 func (b *bench) skip(format string, args ...any) {
 	note := fmt.Sprintf(format, args...)
-	if slices.Contains(b.notes, note) {
+	if slices.Contains(b.Notes, note) {
 		return
 	}
-	b.notes = append(b.notes, note)
+	b.Notes = append(b.Notes, note)
 	fmt.Fprintln(os.Stderr, note)
 }
 
@@ -135,13 +137,13 @@ func (b *bench) scratch() (dir string, remove func(), err error) {
 
 // profile takes CPU profiles of registries, if that was asked for, into files of
 // the last run; wait for them before the registries do anything else.
-func (b *bench) profile(ctx context.Context, name string, rs ...*registry) (wait func() error) {
+func (b *bench) profile(ctx context.Context, name string, rs ...*fleet.Registry) (wait func() error) {
 	if b.profiles == "" {
 		return func() error { return nil }
 	}
 	var g errgroup.Group
 	for _, r := range rs {
-		g.Go(func() error { return r.profile(ctx, filepath.Join(b.profiles, name+"-"+r.Name+".pprof")) })
+		g.Go(func() error { return r.Profile(ctx, filepath.Join(b.profiles, name+"-"+r.Name+".pprof")) })
 	}
 	return g.Wait
 }

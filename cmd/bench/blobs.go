@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"time"
 )
 
@@ -26,43 +28,43 @@ func (b *bench) sizes() []size {
 // fetch them from A.
 func (b *bench) blobs(ctx context.Context) error {
 	return b.withTrio(ctx, func(f *trio) error {
-		b.tables.WriteString("\n## Push and pull of one blob\n\nMedians in MB/s. *cold*: the first pull on a second registry, which fetches it from the first. *warm*: its second pull there.\n\n" +
+		b.Tables.WriteString("\n## Push and pull of one blob\n\nMedians in MB/s. *cold*: the first pull on a second registry, which fetches it from the first. *warm*: its second pull there.\n\n" +
 			"| size | runs | push filesystem | push ipfs | ratio | pull filesystem | pull ipfs | ratio | cold on B | warm on B | ratio of warm |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 		for _, s := range b.sizes() {
 			m, err := measureBlobs(ctx, f, s)
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
-			rate := func(t []trial) float64 { return over(t, trial.rate).median / 1e6 }
-			fmt.Fprintf(&b.tables, "| %s | %d | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** |\n", s.name, s.runs,
-				rate(m.pushFS), rate(m.pushA), ratios(m.pushA, m.pushFS).median, rate(m.pullFS), rate(m.pullA), ratios(m.pullA, m.pullFS).median,
-				rate(m.cold), rate(m.warm), ratios(m.warm, m.pullFS).median)
+			rate := func(t []report.Trial) float64 { return report.Over(t, report.Trial.Rate).Median / 1e6 }
+			fmt.Fprintf(&b.Tables, "| %s | %d | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** | %.1f | %.1f | **%.2f** |\n", s.name, s.runs,
+				rate(m.pushFS), rate(m.pushA), report.Ratios(m.pushA, m.pushFS).Median, rate(m.pullFS), rate(m.pullA), report.Ratios(m.pullA, m.pullFS).Median,
+				rate(m.cold), rate(m.warm), report.Ratios(m.warm, m.pullFS).Median)
 			if s.aimed {
-				b.rows = append(b.rows,
-					bytesRow("push, "+s.name, "filesystem driver", m.pushA, m.pushFS, atLeast(0.95)),
-					bytesRow("pull of a local blob, "+s.name, "filesystem driver", m.pullA, m.pullFS, atLeast(0.97)))
+				b.Rows = append(b.Rows,
+					report.BytesRow("push, "+s.name, "filesystem driver", m.pushA, m.pushFS, report.AtLeast(0.95)),
+					report.BytesRow("pull of a local blob, "+s.name, "filesystem driver", m.pullA, m.pullFS, report.AtLeast(0.97)))
 			}
 		}
-		fmt.Fprintf(&b.tables, "\nPeak anonymous memory over all of it, sampled ten times a second: filesystem %s, ipfs A %s, ipfs B %s.\n", f.fs.peak(), f.a.peak(), f.b.peak())
+		fmt.Fprintf(&b.Tables, "\nPeak anonymous memory over all of it, sampled ten times a second: filesystem %s, ipfs A %s, ipfs B %s.\n", f.fs.Peak(), f.a.Peak(), f.b.Peak())
 		return nil
 	})
 }
 
-type blobTrials struct{ pushA, pushFS, pullA, pullFS, cold, warm []trial }
+type blobTrials struct{ pushA, pushFS, pullA, pullFS, cold, warm []report.Trial }
 
 func measureBlobs(ctx context.Context, f *trio, s size) (m blobTrials, err error) {
 	for range s.runs {
 		// One run is one new blob a driver, in alternation.
-		blobA, blobFS := newBlob(s.bytes), newBlob(s.bytes)
-		push := func(r *registry, b blob) func() (time.Duration, error) {
-			return func() (time.Duration, error) { return r.push(ctx, b) }
+		blobA, blobFS := fleet.NewBlob(s.bytes), fleet.NewBlob(s.bytes)
+		push := func(r *fleet.Registry, b fleet.Blob) func() (time.Duration, error) {
+			return func() (time.Duration, error) { return r.Push(ctx, b) }
 		}
-		pull := func(r *registry, b blob) func() (time.Duration, error) {
-			return func() (time.Duration, error) { return r.pull(ctx, b) }
+		pull := func(r *fleet.Registry, b fleet.Blob) func() (time.Duration, error) {
+			return func() (time.Duration, error) { return r.Pull(ctx, b) }
 		}
 		for _, step := range []struct {
-			trials *[]trial
-			r      *registry
+			trials *[]report.Trial
+			r      *fleet.Registry
 			times  int
 			do     func() (time.Duration, error)
 		}{
@@ -81,7 +83,7 @@ func measureBlobs(ctx context.Context, f *trio, s size) (m blobTrials, err error
 		}
 		// What B still writes after its cold pull would be counted against the next
 		// contender.
-		if err := f.b.settled(ctx); err != nil {
+		if err := f.b.Settled(ctx); err != nil {
 			return m, err
 		}
 	}
@@ -89,16 +91,16 @@ func measureBlobs(ctx context.Context, f *trio, s size) (m blobTrials, err error
 }
 
 // trialOf does something so many times and counts its bytes, time and CPU.
-func trialOf(r *registry, bytes int64, times int, do func() (time.Duration, error)) (t trial, err error) {
-	before := r.proc().cpu()
+func trialOf(r *fleet.Registry, bytes int64, times int, do func() (time.Duration, error)) (t report.Trial, err error) {
+	before := r.Proc().CPU()
 	for range times {
 		took, err := do()
 		if err != nil {
 			return t, err
 		}
-		t.took += took
-		t.count += float64(bytes)
+		t.Took += took
+		t.Count += float64(bytes)
 	}
-	t.cpu = r.proc().cpu() - before
+	t.CPU = r.Proc().CPU() - before
 	return t, nil
 }

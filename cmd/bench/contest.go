@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"slices"
 	"time"
 )
@@ -10,12 +11,12 @@ import (
 // contender is one of several ways of doing the same thing.
 type contender struct {
 	name string
-	run  func(context.Context) (trial, error)
+	run  func(context.Context) (report.Trial, error)
 }
 
 // compete lets contenders take turns, and returns the trials of each by its name.
-func compete(ctx context.Context, rounds int, contenders ...contender) (map[string][]trial, error) {
-	trials := map[string][]trial{}
+func compete(ctx context.Context, rounds int, contenders ...contender) (map[string][]report.Trial, error) {
+	trials := map[string][]report.Trial{}
 	for range rounds {
 		for _, c := range contenders {
 			t, err := c.run(ctx)

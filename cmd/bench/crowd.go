@@ -10,7 +10,9 @@ import (
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 const pullers = 8
@@ -19,12 +21,12 @@ const pullers = 8
 // time one link takes to carry it once.
 func (b *bench) crowd(ctx context.Context) error {
 	size := pick[int64](b, 64<<20, 256<<20)
-	return b.withStar(ctx, slices.Repeat([]int{linkMbits}, 1+pullers), func(s swarm, spaces []*lab.Space) error {
+	return b.withStar(ctx, slices.Repeat([]int{linkMbits}, 1+pullers), func(s fleet.Swarm, spaces []*lab.Space) error {
 		var sent []float64
 		all := crowdOf(s, size, &sent)
-		once := contender{"once", func(ctx context.Context) (trial, error) {
+		once := contender{"once", func(ctx context.Context) (report.Trial, error) {
 			took, err := carry(ctx, spaces[0], spaces[1], size)
-			return trial{count: float64(size), took: took}, err
+			return report.Trial{Count: float64(size), Took: took}, err
 		}}
 		trials, err := compete(ctx, pick(b, 1, 3), all, once)
 		if err != nil {
@@ -37,68 +39,71 @@ func (b *bench) crowd(ctx context.Context) error {
 
 // crowdOf pulls one blob to all registries but the first, and notes what the first one sends
 // meanwhile, as a multiple of the blob.
-func crowdOf(s swarm, size int64, sent *[]float64) contender {
-	return contender{"all", func(ctx context.Context) (trial, error) {
-		before := s[0].proc().sent()
+func crowdOf(s fleet.Swarm, size int64, sent *[]float64) contender {
+	return contender{"all", func(ctx context.Context) (report.Trial, error) {
+		before := s[0].Proc().Sent()
 		t, err := pullAtOnce(ctx, s, size)
-		*sent = append(*sent, float64(s[0].proc().sent()-before)/float64(size))
+		*sent = append(*sent, float64(s[0].Proc().Sent()-before)/float64(size))
 		return t, err
 	}}
 }
 
 // smallCrowds does the same with blobs of one leaf, or a few.
-func (b *bench) smallCrowds(ctx context.Context, s swarm) error {
+func (b *bench) smallCrowds(ctx context.Context, s fleet.Swarm) error {
 	for _, size := range []int64{1 << 20, 4 << 20} {
 		var sent []float64
 		if _, err := compete(ctx, pick(b, 2, 5), crowdOf(s, size, &sent)); err != nil {
 			return err
 		}
-		b.rows = append(b.rows, sentRow("what A sends to so many", size, sent))
+		b.Rows = append(b.Rows, sentRow("what A sends to so many", size, sent))
 	}
 	return nil
 }
 
-func sentRow(what string, size int64, sent []float64) row {
-	return row{what, "the blob", len(sent), humanize.IBytes(uint64(spreadOf(sent).median * float64(size))), humanize.IBytes(uint64(size)),
-		spreadOf(sent), atMost(2.5), "-", "-"}
+func sentRow(what string, size int64, sent []float64) report.Row {
+	return report.Row{Measure: what, Against: "the blob", Runs: len(sent),
+		Ours: humanize.IBytes(uint64(report.SpreadOf(sent).Median * float64(size))), Theirs: humanize.IBytes(uint64(size)),
+		Ratio: report.SpreadOf(sent), Target: report.AtMost(2.5)}
 }
 
-func (b *bench) crowdRows(size int64, all, once []trial, sent []float64) {
-	seconds := func(t []trial) string {
-		return fmt.Sprintf("%.1f s", over(t, func(t trial) float64 { return t.took.Seconds() }).median)
+func (b *bench) crowdRows(size int64, all, once []report.Trial, sent []float64) {
+	seconds := func(t []report.Trial) string {
+		return fmt.Sprintf("%.1f s", report.Over(t, func(t report.Trial) float64 { return t.Took.Seconds() }).Median)
 	}
-	computed := trial{count: float64(size), took: time.Duration(float64(size) * 8 / (linkMbits * 1e6) * float64(time.Second))}
-	var ideal []trial
+	computed := report.Trial{Count: float64(size), Took: time.Duration(float64(size) * 8 / (linkMbits * 1e6) * float64(time.Second))}
+	var ideal []report.Trial
 	for range all {
 		ideal = append(ideal, computed)
 	}
 	name := fmt.Sprintf("cold pull by %d at once, %s, each link %d Mbit/s", pullers, humanize.IBytes(uint64(size)), linkMbits)
-	b.rows = append(b.rows,
-		row{name, "the time one link takes, measured", len(all), seconds(all), seconds(once), ratios(once, all), atMost(1.5), cpu(all), "-"},
-		row{name, "the same, computed", len(all), seconds(all), seconds(ideal), ratios(ideal, all), atMost(1.5), cpu(all), "-"},
+	b.Rows = append(b.Rows,
+		report.Row{Measure: name, Against: "the time one link takes, measured", Runs: len(all), Ours: seconds(all), Theirs: seconds(once),
+			Ratio: report.Ratios(once, all), Target: report.AtMost(1.5), CPUOurs: report.CPU(all)},
+		report.Row{Measure: name, Against: "the same, computed", Runs: len(all), Ours: seconds(all), Theirs: seconds(ideal),
+			Ratio: report.Ratios(ideal, all), Target: report.AtMost(1.5), CPUOurs: report.CPU(all)},
 		sentRow("what A sends meanwhile", size, sent))
 }
 
 // pullAtOnce pushes a new blob to the first registry and pulls it from all others
 // at the same moment, by a client each, until the last has all of it.
-func pullAtOnce(ctx context.Context, s swarm, size int64) (trial, error) {
-	g := newBlob(size)
-	if _, err := s[0].push(ctx, g); err != nil {
-		return trial{}, err
+func pullAtOnce(ctx context.Context, s fleet.Swarm, size int64) (report.Trial, error) {
+	g := fleet.NewBlob(size)
+	if _, err := s[0].Push(ctx, g); err != nil {
+		return report.Trial{}, err
 	}
-	var ps []proc
+	var ps []fleet.Proc
 	for _, r := range s {
-		ps = append(ps, r.proc())
+		ps = append(ps, r.Proc())
 	}
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fleet.MoveTimeout)
 	defer cancel()
 	pulls, ctx := errgroup.WithContext(ctx)
-	before, began := cpuOf(ps...), time.Now()
+	before, began := fleet.CPUOf(ps...), time.Now()
 	for _, r := range s[1:] {
-		pulls.Go(func() error { _, err := r.pull(ctx, g); return err })
+		pulls.Go(func() error { _, err := r.Pull(ctx, g); return err })
 	}
 	err := pulls.Wait()
-	return trial{float64(size), time.Since(began), cpuOf(ps...) - before}, err
+	return report.Trial{Count: float64(size), Took: time.Since(began), CPU: fleet.CPUOf(ps...) - before}, err
 }
 
 // carry times bytes over one TCP connection from one space to another.
@@ -108,7 +113,7 @@ func carry(ctx context.Context, from, to *lab.Space, size int64) (time.Duration,
 		return 0, err
 	}
 	defer func() { _ = l.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, fleet.MoveTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
 	conn, err := to.Dial(ctx, "tcp", l.Addr().String())
@@ -124,7 +129,7 @@ func carry(ctx context.Context, from, to *lab.Space, size int64) (time.Duration,
 	var g errgroup.Group
 	began := time.Now()
 	g.Go(func() error {
-		_, err := io.Copy(server, newSeed(size).reader())
+		_, err := io.Copy(server, fleet.NewSeed(size).Reader())
 		_ = server.Close()
 		return err
 	})

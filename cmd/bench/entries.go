@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -36,8 +37,8 @@ func (b *bench) entries(ctx context.Context) error {
 	}
 	each := (float64(full) - float64(empty)) / float64(n)
 	share := each / maxEntry
-	b.rows = append(b.rows, row{fmt.Sprintf("memory an entry of the path map, %d entries", n), fmt.Sprintf("%d B", maxEntry), 1,
-		fmt.Sprintf("%.0f B", each), "-", spread{share, share, share}, atMost(1), "-", "-"})
+	b.Rows = append(b.Rows, report.Row{Measure: fmt.Sprintf("memory an entry of the path map, %d entries", n), Against: fmt.Sprintf("%d B", maxEntry), Runs: 1,
+		Ours: fmt.Sprintf("%.0f B", each), Theirs: "-", Ratio: report.Exactly(share), Target: report.AtMost(1)})
 	return nil
 }
 

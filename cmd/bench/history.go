@@ -8,7 +8,9 @@ import (
 	"os"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 // history overwrites one tag on two registries in turns, pushes other manifests, and
@@ -19,14 +21,14 @@ func (b *bench) history(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
-	s, err := startSwarm(ctx, b.binary, fastest(), dir, lab.Here(), lab.Here(), lab.Here())
+	s, err := fleet.StartSwarm(ctx, b.binary, fleet.Fastest(), dir, lab.Here(), lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	late := s[2]
 	s = s[:2]
-	if err := errors.Join(late.stop(), os.RemoveAll(late.Data)); err != nil {
+	if err := errors.Join(late.Stop(), os.RemoveAll(late.Data)); err != nil {
 		return err
 	}
 	if err := b.overwrite(ctx, s); err != nil {
@@ -39,11 +41,10 @@ func (b *bench) history(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
-	joined, err := start(ctx, lab.Here(), b.binary, late)
-	if err != nil {
+	if err := late.Start(ctx); err != nil {
 		return err
 	}
-	s = append(s, joined)
+	s = append(s, late)
 	return b.catchUp(ctx, s, began)
 }
 
@@ -51,34 +52,34 @@ func (b *bench) history(ctx context.Context) (err error) {
 type overwritten struct{ puts, gets []time.Duration }
 
 // overwrite reports the cost of a write of the tag at the beginning and at the end.
-func (b *bench) overwrite(ctx context.Context, s swarm) error {
-	config, err := s[0].pushConfig(ctx)
+func (b *bench) overwrite(ctx context.Context, s fleet.Swarm) error {
+	config, err := s[0].PushConfig(ctx)
 	if err != nil {
 		return err
 	}
 	times := make([]overwritten, len(s))
 	n := pick(b, 200, 2000)
 	for i := range n {
-		r, m := s[i%len(s)], manifestOf{config, "latest", fmt.Sprint(i)}
+		r, m := s[i%len(s)], fleet.ManifestOf{Config: config, Tag: "latest", Unique: fmt.Sprint(i)}
 		began := time.Now()
-		if err := r.put(ctx, m); err != nil {
+		if err := r.Put(ctx, m); err != nil {
 			return err
 		}
 		written := time.Now()
-		if err := r.ask(ctx, http.MethodGet, m); err != nil {
+		if err := r.Ask(ctx, http.MethodGet, m); err != nil {
 			return err
 		}
 		t := &times[i%len(s)]
 		t.puts, t.gets = append(t.puts, written.Sub(began)), append(t.gets, time.Since(written))
 	}
 	began := time.Now()
-	if _, err := s[0].do(ctx, http.MethodDelete, "http://"+s[0].HTTP+"/v2/bench/manifests/latest", "", nil, 0, http.StatusAccepted); err != nil {
+	if _, err := s[0].Do(ctx, http.MethodDelete, "http://"+s[0].HTTP+"/v2/bench/manifests/latest", "", nil, 0, http.StatusAccepted); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b.tables, "\n## A tag with a history\n\nOne tag is overwritten %d times, on A and B in turns, and then deleted, which takes %s. Medians of the first and of the last tenth.\n\n"+
-		"| registry | PUT, first | PUT, last | ratio | GET, first | GET, last | ratio |\n|---|---|---|---|---|---|---|\n", n, short(time.Since(began)))
+	fmt.Fprintf(&b.Tables, "\n## A tag with a history\n\nOne tag is overwritten %d times, on A and B in turns, and then deleted, which takes %s. Medians of the first and of the last tenth.\n\n"+
+		"| registry | PUT, first | PUT, last | ratio | GET, first | GET, last | ratio |\n|---|---|---|---|---|---|---|\n", n, report.Short(time.Since(began)))
 	for i, t := range times {
-		fmt.Fprintf(&b.tables, "| %s | %s | %s |\n", s[i].Name, tenths(t.puts), tenths(t.gets))
+		fmt.Fprintf(&b.Tables, "| %s | %s | %s |\n", s[i].Name, tenths(t.puts), tenths(t.gets))
 	}
 	return nil
 }
@@ -86,17 +87,17 @@ func (b *bench) overwrite(ctx context.Context, s swarm) error {
 func tenths(d []time.Duration) string {
 	n := len(d) / 10
 	first, last := median(d[:n]), median(d[len(d)-n:])
-	return fmt.Sprintf("%s | %s | **%.2f**", short(first), short(last), last.Seconds()/first.Seconds())
+	return fmt.Sprintf("%s | %s | **%.2f**", report.Short(first), report.Short(last), last.Seconds()/first.Seconds())
 }
 
 // fill makes the history longer: a push of a manifest makes four entries.
-func (b *bench) fill(ctx context.Context, r *registry) error {
-	config, err := r.pushConfig(ctx)
+func (b *bench) fill(ctx context.Context, r *fleet.Registry) error {
+	config, err := r.PushConfig(ctx)
 	if err != nil {
 		return err
 	}
 	_, err = together(r, pick(b, 300, 3000), func(i int) error {
-		return r.put(ctx, manifestOf{config, fmt.Sprintf("fill%d", i), fmt.Sprint("fill", i)})
+		return r.Put(ctx, fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("fill%d", i), Unique: fmt.Sprint("fill", i)})
 	})
 	return err
 }
@@ -105,8 +106,8 @@ const settleTimeout = 5 * time.Minute // for some thousands of manifests
 
 // settle waits until all registries have fetched each other's manifests, which they do in
 // the background.
-func (b *bench) settle(ctx context.Context, s swarm) error {
-	err := await(ctx, settleTimeout, func() bool {
+func (b *bench) settle(ctx context.Context, s fleet.Swarm) error {
+	err := fleet.Await(ctx, settleTimeout, func() bool {
 		for _, r := range s {
 			now, err := r.Status(ctx)
 			if err != nil || now.Blobs.Missing > 0 {
@@ -123,12 +124,12 @@ func (b *bench) settle(ctx context.Context, s swarm) error {
 
 // catchUp measures how long the last registry takes until its map equals the others', and
 // until it holds the manifests.
-func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
+func (b *bench) catchUp(ctx context.Context, s fleet.Swarm, began time.Time) error {
 	first, err := s[0].Status(ctx)
 	if err != nil {
 		return err
 	}
-	err = await(ctx, startTimeout, func() bool {
+	err = fleet.Await(ctx, fleet.StartTimeout, func() bool {
 		now, err := s[len(s)-1].Status(ctx)
 		return err == nil && now.Map.Digest == first.Map.Digest
 	})
@@ -139,7 +140,7 @@ func (b *bench) catchUp(ctx context.Context, s swarm, began time.Time) error {
 	if err := b.settle(ctx, s); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b.tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start, and all %d manifests after %s.\n",
-		first.Map.Entries, short(caughtUp), first.Blobs.Here, short(time.Since(began)))
+	fmt.Fprintf(&b.Tables, "\nA registry that joins then, with an empty datastore, holds the map of %d entries after %s, counted from its start, and all %d manifests after %s.\n",
+		first.Map.Entries, report.Short(caughtUp), first.Blobs.Here, report.Short(time.Since(began)))
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 const (
@@ -23,20 +25,20 @@ func (b *bench) idle(ctx context.Context) (err error) {
 		return err
 	}
 	defer remove()
-	s, err := startSwarm(ctx, b.binary, fastest(), dir, slices.Repeat([]*lab.Space{lab.Here()}, idleMembers)...)
+	s, err := fleet.StartSwarm(ctx, b.binary, fleet.Fastest(), dir, slices.Repeat([]*lab.Space{lab.Here()}, idleMembers)...)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	i, err := s[0].pushImage(ctx, imageLayers, 1<<20)
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	i, err := s[0].PushImage(ctx, imageLayers, 1<<20)
 	if err != nil {
 		return err
 	}
 	for _, r := range s[1:] {
-		if _, err := r.pullImage(ctx, i, fewAtOnce.atOnce); err != nil {
+		if _, err := r.PullImage(ctx, i, fewAtOnce.atOnce); err != nil {
 			return err
 		}
-		if err := r.settled(ctx); err != nil {
+		if err := r.Settled(ctx); err != nil {
 			return err
 		}
 	}
@@ -46,10 +48,10 @@ func (b *bench) idle(ctx context.Context) (err error) {
 	return b.idleRow(ctx, s, pick(b, 10*time.Second, time.Minute))
 }
 
-func (b *bench) idleRow(ctx context.Context, s swarm, long time.Duration) error {
-	before := map[*registry]time.Duration{}
+func (b *bench) idleRow(ctx context.Context, s fleet.Swarm, long time.Duration) error {
+	before := map[*fleet.Registry]time.Duration{}
 	for _, r := range s {
-		before[r] = r.proc().cpu()
+		before[r] = r.Proc().CPU()
 	}
 	began := time.Now()
 	if err := rest(ctx, long); err != nil {
@@ -58,11 +60,11 @@ func (b *bench) idleRow(ctx context.Context, s swarm, long time.Duration) error 
 	took := time.Since(began)
 	var shares []float64
 	for _, r := range s {
-		shares = append(shares, float64((r.proc().cpu()-before[r]).Milliseconds())/took.Seconds()/maxIdle)
+		shares = append(shares, float64((r.Proc().CPU()-before[r]).Milliseconds())/took.Seconds()/maxIdle)
 	}
-	share := spreadOf(shares)
-	b.rows = append(b.rows, row{fmt.Sprintf("CPU of each of %d idle members, over %v", idleMembers, long), fmt.Sprintf("%d ms a second", maxIdle), len(s),
-		fmt.Sprintf("%.1f ms/s", share.median*maxIdle), "-", share, atMost(1), "-", "-"})
+	share := report.SpreadOf(shares)
+	b.Rows = append(b.Rows, report.Row{Measure: fmt.Sprintf("CPU of each of %d idle members, over %v", idleMembers, long), Against: fmt.Sprintf("%d ms a second", maxIdle), Runs: len(s),
+		Ours: fmt.Sprintf("%.1f ms/s", share.Median*maxIdle), Theirs: "-", Ratio: share, Target: report.AtMost(1)})
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/rival"
 )
 
@@ -53,10 +54,10 @@ func measure(ctx context.Context) error {
 	if *rows != "" && *out != "" {
 		return fmt.Errorf("-rows with -out would leave the other rows out of %s", *out)
 	}
-	report, err := (&bench{binary: *binary, quick: *quick, profiles: *profiles}).all(ctx, only)
-	fmt.Print(report)
+	text, err := (&bench{binary: *binary, quick: *quick, profiles: *profiles}).all(ctx, only)
+	fmt.Print(text)
 	if err != nil || *out == "" {
 		return err
 	}
-	return replaceTables(*out, report)
+	return report.ReplaceTables(*out, text)
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,24 +29,24 @@ func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 	for _, what := range []struct {
 		name     string
 		requests int
-		target   target
-		do       func(*registry, manifestOf) error
+		target   report.Target
+		do       func(*fleet.Registry, fleet.ManifestOf) error
 	}{
-		{"PUT", pick(b, 80, 400), atLeast(0.5), func(r *registry, m manifestOf) error { return r.put(ctx, m) }},
-		{"GET", pick(b, 800, 4000), atLeast(1), func(r *registry, m manifestOf) error { return r.ask(ctx, http.MethodGet, m) }},
-		{"HEAD", pick(b, 800, 4000), atLeast(1), func(r *registry, m manifestOf) error { return r.ask(ctx, http.MethodHead, m) }},
+		{"PUT", pick(b, 80, 400), report.AtLeast(0.5), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Put(ctx, m) }},
+		{"GET", pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodGet, m) }},
+		{"HEAD", pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodHead, m) }},
 	} {
-		contend := func(r *registry) (contender, error) {
-			config, err := r.pushConfig(ctx)
+		contend := func(r *fleet.Registry) (contender, error) {
+			config, err := r.PushConfig(ctx)
 			if err != nil {
 				return contender{}, err
 			}
 			run := 0
-			return contender{r.Name, func(context.Context) (trial, error) {
+			return contender{r.Name, func(context.Context) (report.Trial, error) {
 				run++
 				return together(r, what.requests, func(i int) error {
 					// Manifests that are read were put before; those that are put are new.
-					return what.do(r, manifestOf{config, fmt.Sprintf("t%d", i%64), fmt.Sprintf("%s %d %d", what.name, run, i)})
+					return what.do(r, fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("t%d", i%64), Unique: fmt.Sprintf("%s %d %d", what.name, run, i)})
 				})
 			}}, nil
 		}
@@ -60,16 +62,16 @@ func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 		if err != nil {
 			return fmt.Errorf("manifest %s: %w", what.name, err)
 		}
-		b.rows = append(b.rows, requestsRow(fmt.Sprintf("manifest %s, %d connections", what.name, manifestClients), "filesystem driver",
+		b.Rows = append(b.Rows, report.RequestsRow(fmt.Sprintf("manifest %s, %d connections", what.name, manifestClients), "filesystem driver",
 			trials[f.a.Name], trials[f.fs.Name], what.target))
 	}
 	return nil
 }
 
 // together has several clients share the requests.
-func together(r *registry, requests int, do func(i int) error) (trial, error) {
+func together(r *fleet.Registry, requests int, do func(i int) error) (report.Trial, error) {
 	var g errgroup.Group
-	before, began := r.proc().cpu(), time.Now()
+	before, began := r.Proc().CPU(), time.Now()
 	for c := range manifestClients {
 		g.Go(func() error {
 			for i := c; i < requests; i += manifestClients {
@@ -81,28 +83,28 @@ func together(r *registry, requests int, do func(i int) error) (trial, error) {
 		})
 	}
 	err := g.Wait()
-	return trial{float64(requests), time.Since(began), r.proc().cpu() - before}, err
+	return report.Trial{Count: float64(requests), Took: time.Since(began), CPU: r.Proc().CPU() - before}, err
 }
 
 // visible measures from the answer to a manifest's push on A until its first pull
 // succeeds on B.
 func (b *bench) visible(ctx context.Context, f *trio) error {
-	config, err := f.a.pushConfig(ctx)
+	config, err := f.a.PushConfig(ctx)
 	if err != nil {
 		return err
 	}
 	var times []time.Duration
 	for i := range pick(b, 5, 51) {
-		m := manifestOf{config, fmt.Sprintf("seen%d", i), ""}
-		if err := f.a.put(ctx, m); err != nil {
+		m := fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("seen%d", i), Unique: ""}
+		if err := f.a.Put(ctx, m); err != nil {
 			return err
 		}
-		d, err := f.b.awaitManifest(ctx, m.tag)
+		d, err := f.b.AwaitManifest(ctx, m.Tag)
 		if err != nil {
 			return err
 		}
 		times = append(times, d)
 	}
-	fmt.Fprintf(&b.tables, "\n## Manifests\n\nFrom the answer to a PUT on A to the answer of the first GET on B: median %s, at most %s.\n", short(median(times)), short(longest(times)))
+	fmt.Fprintf(&b.Tables, "\n## Manifests\n\nFrom the answer to a PUT on A to the answer of the first GET on B: median %s, at most %s.\n", report.Short(median(times)), report.Short(longest(times)))
 	return nil
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 // maxExtra is how many MiB of anonymous memory a registry may take beyond what it
@@ -21,44 +23,44 @@ const maxDisk = 1.01
 // memory watches the memory and the disk of both registries while one large blob is
 // pushed, pulled and moved, each way.
 func (b *bench) memory(ctx context.Context) error {
-	if err := b.memoryOf(ctx, fastest(), true); err != nil {
+	if err := b.memoryOf(ctx, fleet.Fastest(), true); err != nil {
 		return err
 	}
-	return b.memoryOf(ctx, byStreams, false)
+	return b.memoryOf(ctx, fleet.ByStreams, false)
 }
 
 // memoryOf also reports the push and a local pull, which are the same each way.
-func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
+func (b *bench) memoryOf(ctx context.Context, k fleet.Kind, local bool) (err error) {
 	dir, remove, err := b.scratch()
 	if err != nil {
 		return err
 	}
 	defer remove()
-	s, err := startSwarm(ctx, b.binary, k, dir, lab.Here(), lab.Here())
+	s, err := fleet.StartSwarm(ctx, b.binary, k, dir, lab.Here(), lab.Here())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.stop()) }()
+	defer func() { err = errors.Join(err, s.Stop()) }()
 	size := pick[int64](b, 256<<20, 4<<30)
 	// Idle is a registry that has answered and found its member.
-	idle := []uint64{s[0].proc().anonymous(), s[1].proc().anonymous()}
-	var g goods
+	idle := []uint64{s[0].Proc().Anonymous(), s[1].Proc().Anonymous()}
+	var g fleet.Goods
 	for _, step := range []struct {
 		name string
 		told bool
-		fill *registry // whose disk the blob comes to
+		fill *fleet.Registry // whose disk the blob comes to
 		do   func() error
 	}{
-		{"push", local, s[0], func() error { g, err = s[0].stock(ctx, size); return err }},
-		{"local pull", local, s[0], func() error { _, err := s[0].pull(ctx, g.blob); return err }},
-		{"cold pull by " + k.name, true, s[1], func() error { _, err := s[1].pull(ctx, g.blob); return err }},
+		{"push", local, s[0], func() error { g, err = s[0].Stock(ctx, size); return err }},
+		{"local pull", local, s[0], func() error { _, err := s[0].Pull(ctx, g.Blob); return err }},
+		{"cold pull by " + k.Name, true, s[1], func() error { _, err := s[1].Pull(ctx, g.Blob); return err }},
 	} {
 		for _, r := range s {
-			r.anon.Store(r.proc().anonymous())
+			r.Anon.Store(r.Proc().Anonymous())
 		}
-		disk := step.fill.watchDisk()
+		disk := step.fill.WatchDisk()
 		err := step.do()
-		used := disk.stop()
+		used := disk.Stop()
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
@@ -74,20 +76,20 @@ func (b *bench) memoryOf(ctx context.Context, k kind, local bool) (err error) {
 
 // memoryRow is about the registry whose memory grew more. The ratio is to what a registry
 // may take.
-func (b *bench) memoryRow(name string, s swarm, idle []uint64) {
+func (b *bench) memoryRow(name string, s fleet.Swarm, idle []uint64) {
 	var worst, rest float64
 	for i, r := range s {
-		if extra := float64(r.anon.Load()) - float64(idle[i]); extra > worst {
+		if extra := float64(r.Anon.Load()) - float64(idle[i]); extra > worst {
 			worst, rest = extra, float64(idle[i])
 		}
 	}
 	share := worst / (maxExtra << 20)
-	b.rows = append(b.rows, row{name, fmt.Sprintf("%d MiB", maxExtra), 1, humanize.IBytes(uint64(worst)), humanize.IBytes(uint64(rest)) + " idle",
-		spread{share, share, share}, atMost(1), "-", "-"})
+	b.Rows = append(b.Rows, report.Row{Measure: name, Against: fmt.Sprintf("%d MiB", maxExtra), Runs: 1, Ours: humanize.IBytes(uint64(worst)), Theirs: humanize.IBytes(uint64(rest)) + " idle",
+		Ratio: report.Exactly(share), Target: report.AtMost(1)})
 }
 
 func (b *bench) diskRow(what string, used, size int64) {
 	share := float64(used) / float64(size)
-	b.rows = append(b.rows, row{fmt.Sprintf("disk during and after, %s", what), "the blob", 1, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(size)),
-		spread{share, share, share}, atMost(maxDisk), "-", "-"})
+	b.Rows = append(b.Rows, report.Row{Measure: fmt.Sprintf("disk during and after, %s", what), Against: "the blob", Runs: 1, Ours: humanize.IBytes(uint64(used)), Theirs: humanize.IBytes(uint64(size)),
+		Ratio: report.Exactly(share), Target: report.AtMost(maxDisk)})
 }

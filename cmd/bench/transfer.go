@@ -10,7 +10,9 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
 // route is the way between two spaces, and what goes over it.
@@ -76,37 +78,37 @@ func (b *bench) contenders(ctx context.Context, r route, dir string) (list []con
 	}
 	notes = map[string]string{}
 	addRival := func(name string, size, warm int64) error {
-		one, err := startRival(name, dir, newKey(), r.from, r.to)
+		one, err := fleet.StartRival(name, dir, newKey(), r.from, r.to)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		stops = append(stops, one.stop)
-		notes[name] = one.note
+		stops = append(stops, one.Stop)
+		notes[name] = one.Note
 		list = append(list, rivalsMove(one, size, warm))
 		return nil
 	}
-	add := func(k kind) error {
-		if !k.known() {
-			b.skip("Left out, because this registry does not have it: %s.", k.name)
+	add := func(k fleet.Kind) error {
+		if !k.Known() {
+			b.skip("Left out, because this registry does not have it: %s.", k.Name)
 			return nil
 		}
-		c, end, err := b.registries(ctx, k, fmt.Sprintf("%s/%s", dir, k.slug()), r.size, r.warm, r.from, r.to)
+		c, end, err := b.registries(ctx, k, fmt.Sprintf("%s/%s", dir, k.Slug()), r.size, r.warm, r.from, r.to)
 		if err != nil {
-			return fmt.Errorf("%s: %w", k.name, err)
+			return fmt.Errorf("%s: %w", k.Name, err)
 		}
 		stops, list = append(stops, end), append(list, c)
 		return nil
 	}
 	for _, start := range []func() error{
-		func() error { return add(byDataPort) },
+		func() error { return add(fleet.ByDataPort) },
 		func() error { return addRival(r.line(), r.size, r.warm) },
 		func() error {
 			if r.roundTrip > 0 {
 				return nil
 			}
-			return add(byBlake3)
+			return add(fleet.ByBlake3)
 		},
-		func() error { return add(byStreams) },
+		func() error { return add(fleet.ByStreams) },
 		func() error { return addRival("libp2p", r.size, r.warm) },
 		func() error { return addRival("bitswap", r.bitswap, r.bitswap/4) },
 	} {
@@ -140,34 +142,34 @@ var rivalNames = map[string]string{
 }
 
 // transferRows are those of the table of targets.
-func (b *bench) transferRows(r route, trials map[string][]trial) {
+func (b *bench) transferRows(r route, trials map[string][]report.Trial) {
 	data, bitswap := 0.65, 4.0
 	if r.roundTrip > 0 {
 		data, bitswap = 0.8, 10
 	}
 	for _, want := range []struct {
-		ours   kind
+		ours   fleet.Kind
 		theirs string
 		target float64
 	}{
-		{byDataPort, r.line(), data}, {byBlake3, r.line(), 0.8}, {byStreams, "libp2p", 0.7}, {byDataPort, "bitswap", bitswap},
+		{fleet.ByDataPort, r.line(), data}, {fleet.ByBlake3, r.line(), 0.8}, {fleet.ByStreams, "libp2p", 0.7}, {fleet.ByDataPort, "bitswap", bitswap},
 	} {
-		ours, theirs := trials[want.ours.name], trials[want.theirs]
+		ours, theirs := trials[want.ours.Name], trials[want.theirs]
 		if len(ours) == 0 {
 			continue
 		}
-		measure := fmt.Sprintf("A to B, %s, %d ms, %s", humanize.IBytes(uint64(r.size)), r.roundTrip.Milliseconds(), want.ours.name)
+		measure := fmt.Sprintf("A to B, %s, %d ms, %s", humanize.IBytes(uint64(r.size)), r.roundTrip.Milliseconds(), want.ours.Name)
 		against := rivalNames[want.theirs]
-		if size := int64(theirs[0].count); size != r.size {
+		if size := int64(theirs[0].Count); size != r.size {
 			against += ", " + humanize.IBytes(uint64(size))
 		}
-		b.rows = append(b.rows, bytesRow(measure, against, ours, theirs, atLeast(want.target)))
+		b.Rows = append(b.Rows, report.BytesRow(measure, against, ours, theirs, report.AtLeast(want.target)))
 	}
 }
 
 // transferTable shows everyone that took part.
-func (b *bench) transferTable(r route, contenders []contender, notes map[string]string, trials map[string][]trial) {
-	fmt.Fprintf(&b.tables, "\n## A's disk to B's, %d ms\n\n%d runs each, in turns, %s ahead of each to warm the connection; in MB/s until the bytes are synced.\n\n"+
+func (b *bench) transferTable(r route, contenders []contender, notes map[string]string, trials map[string][]report.Trial) {
+	fmt.Fprintf(&b.Tables, "\n## A's disk to B's, %d ms\n\n%d runs each, in turns, %s ahead of each to warm the connection; in MB/s until the bytes are synced.\n\n"+
 		"| way | size | median | least | most | CPU a GiB |\n|---|---|---|---|---|---|\n", r.roundTrip.Milliseconds(), r.rounds, humanize.IBytes(uint64(r.warm)))
 	for _, c := range contenders {
 		name := c.name
@@ -178,53 +180,53 @@ func (b *bench) transferTable(r route, contenders []contender, notes map[string]
 			name += " (" + note + ")"
 		}
 		got := trials[c.name]
-		rate := over(got, trial.rate)
-		fmt.Fprintf(&b.tables, "| %s | %s | %.0f | %.0f | %.0f | %s |\n", name, humanize.IBytes(uint64(got[0].count)), rate.median/1e6, rate.least/1e6, rate.most/1e6, cpu(got))
+		rate := report.Over(got, report.Trial.Rate)
+		fmt.Fprintf(&b.Tables, "| %s | %s | %.0f | %.0f | %.0f | %s |\n", name, humanize.IBytes(uint64(got[0].Count)), rate.Median/1e6, rate.Least/1e6, rate.Most/1e6, report.CPU(got))
 	}
 }
 
 // registries makes a contender of two registries of a kind: a blob from one's disk
 // to the other's. A smaller one goes before, so that connections are warm.
-func (b *bench) registries(ctx context.Context, k kind, dir string, size, warm int64, from, to *lab.Space) (contender, func() error, error) {
-	s, err := startSwarm(ctx, b.binary, k, dir, from, to)
+func (b *bench) registries(ctx context.Context, k fleet.Kind, dir string, size, warm int64, from, to *lab.Space) (contender, func() error, error) {
+	s, err := fleet.StartSwarm(ctx, b.binary, k, dir, from, to)
 	if err != nil {
 		return contender{}, nil, err
 	}
-	return contender{k.name, func(ctx context.Context) (trial, error) {
-		first, err := s[0].stock(ctx, warm)
+	return contender{k.Name, func(ctx context.Context) (report.Trial, error) {
+		first, err := s[0].Stock(ctx, warm)
 		if err != nil {
-			return trial{}, err
+			return report.Trial{}, err
 		}
-		timed, err := s[0].stock(ctx, size)
+		timed, err := s[0].Stock(ctx, size)
 		if err != nil {
-			return trial{}, err
+			return report.Trial{}, err
 		}
-		if _, err := s[1].fetch(ctx, first); err != nil {
-			return trial{}, err
+		if _, err := s[1].Fetch(ctx, first); err != nil {
+			return report.Trial{}, err
 		}
-		done := b.profile(ctx, k.slug(), s...)
-		before := cpuOf(s[0].proc(), s[1].proc())
-		took, err := s[1].fetch(ctx, timed)
-		t := trial{float64(size), took, cpuOf(s[0].proc(), s[1].proc()) - before}
+		done := b.profile(ctx, k.Slug(), s...)
+		before := fleet.CPUOf(s[0].Proc(), s[1].Proc())
+		took, err := s[1].Fetch(ctx, timed)
+		t := report.Trial{Count: float64(size), Took: took, CPU: fleet.CPUOf(s[0].Proc(), s[1].Proc()) - before}
 		return t, errors.Join(err, done())
-	}}, s.stop, nil
+	}}, s.Stop, nil
 }
 
 // rivalsMove makes a contender that moves a new file behind a smaller one that warms the connection.
-func rivalsMove(r *rivals, size, warm int64) contender {
-	return contender{r.name, func(ctx context.Context) (trial, error) {
-		first, err := r.offer(ctx, "warm", warm)
+func rivalsMove(r *fleet.Rivals, size, warm int64) contender {
+	return contender{r.Name, func(ctx context.Context) (report.Trial, error) {
+		first, err := r.Offer(ctx, "warm", warm)
 		if err != nil {
-			return trial{}, err
+			return report.Trial{}, err
 		}
-		timed, err := r.offer(ctx, "timed", size)
+		timed, err := r.Offer(ctx, "timed", size)
 		if err != nil {
-			return trial{}, err
+			return report.Trial{}, err
 		}
-		if _, _, err := r.move(ctx, first, warm); err != nil {
-			return trial{}, err
+		if _, _, err := r.Move(ctx, first, warm); err != nil {
+			return report.Trial{}, err
 		}
-		took, cpu, err := r.move(ctx, timed, size)
-		return trial{float64(size), took, cpu}, err
+		took, cpu, err := r.Move(ctx, timed, size)
+		return report.Trial{Count: float64(size), Took: took, CPU: cpu}, err
 	}}
 }

@@ -11,6 +11,7 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -19,14 +20,14 @@ const root = "/docker/registry/v2/repositories"
 // tree measures List and Walk over many repositories of one tag each, calling the drivers
 // directly.
 func (b *bench) tree(ctx context.Context) error {
-	b.tables.WriteString("\n## List and Walk\n\nOf repositories with one tag each. *page*: a Walk that begins behind the middle one and stops after 100 repositories, as the catalog does.\n\n" +
+	b.Tables.WriteString("\n## List and Walk\n\nOf repositories with one tag each. *page*: a Walk that begins behind the middle one and stops after 100 repositories, as the catalog does.\n\n" +
 		"| repositories | what | filesystem | ipfs | ratio of rates |\n|---|---|---|---|---|\n")
 	for _, n := range pick(b, []int{1_000}, []int{10_000, 100_000}) {
 		text, err := measureTree(ctx, n)
 		if err != nil {
 			return fmt.Errorf("%d repositories: %w", n, err)
 		}
-		b.tables.WriteString(text)
+		b.Tables.WriteString(text)
 	}
 	return nil
 }
@@ -62,7 +63,7 @@ func measureTree(ctx context.Context, n int) (text string, err error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", what.name, err)
 		}
-		fmt.Fprintf(&b, "| %d | %s | %s | %s | **%.1f** |\n", n, what.name, short(a), short(o), a.Seconds()/o.Seconds())
+		fmt.Fprintf(&b, "| %d | %s | %s | %s | **%.1f** |\n", n, what.name, report.Short(a), report.Short(o), a.Seconds()/o.Seconds())
 	}
 	return b.String(), nil
 }

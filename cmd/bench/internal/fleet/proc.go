@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"bufio"
@@ -11,18 +11,18 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
-// proc is the ID of a process that the bench has started.
-type proc int
+// Proc is the ID of a process that the bench has started.
+type Proc int
 
 // clockTick is the unit of CPU time in /proc, the same on every Linux.
 const clockTick = 10 * time.Millisecond
 
-func (p proc) file(name string) string {
+func (p Proc) file(name string) string {
 	return fmt.Sprintf("/proc/%d/%s", p, name)
 }
 
-// cpu is the user and system time it has taken so far.
-func (p proc) cpu() time.Duration {
+// CPU is the user and system time it has taken so far.
+func (p Proc) CPU() time.Duration {
 	b, err := os.ReadFile(p.file("stat"))
 	if err != nil {
 		return 0
@@ -34,15 +34,16 @@ func (p proc) cpu() time.Duration {
 	return time.Duration(user+system) * clockTick
 }
 
-func cpuOf(ps ...proc) (sum time.Duration) {
+// CPUOf is what several have taken together.
+func CPUOf(ps ...Proc) (sum time.Duration) {
 	for _, p := range ps {
-		sum += p.cpu()
+		sum += p.CPU()
 	}
 	return sum
 }
 
-// anonymous is how many bytes of memory it has that are no file's.
-func (p proc) anonymous() uint64 {
+// Anonymous is how many bytes of memory it has that are no file's.
+func (p Proc) Anonymous() uint64 {
 	f, err := os.Open(p.file("status"))
 	if err != nil {
 		return 0
@@ -57,9 +58,9 @@ func (p proc) anonymous() uint64 {
 	return 0
 }
 
-// sent is how many bytes have left its namespace by the lab's device, headers of
+// Sent is how many bytes have left its namespace by the lab's device, headers of
 // frames included.
-func (p proc) sent() uint64 {
+func (p Proc) Sent() uint64 {
 	b, err := os.ReadFile(p.file("net/dev"))
 	if err != nil {
 		return 0

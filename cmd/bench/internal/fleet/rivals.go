@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"bufio"
@@ -44,14 +44,14 @@ func startSide(s *lab.Space, want string, args ...string) (p *side, first string
 	p = &side{cmd, in, bufio.NewReader(out)}
 	first, err = p.read(want)
 	if err != nil {
-		return nil, "", errors.Join(err, p.stop())
+		return nil, "", errors.Join(err, p.Stop())
 	}
 	return p, first, nil
 }
 
 // ask sends a line and gives what follows the wanted word in the answer.
 func (p *side) ask(ctx context.Context, line, want string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, MoveTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = p.cmd.Process.Kill() })()
 	if _, err := fmt.Fprintln(p.in, line); err != nil {
@@ -72,25 +72,26 @@ func (p *side) read(want string) (string, error) {
 	return strings.TrimSpace(rest), nil
 }
 
-func (p *side) proc() proc { return proc(p.cmd.Process.Pid) }
+func (p *side) proc() Proc { return Proc(p.cmd.Process.Pid) }
 
 const endTimeout = 30 * time.Second
 
-// stop closes its input, and kills it when it does not end then.
-func (p *side) stop() error {
+// Stop closes its input, and kills it when it does not end then.
+func (p *side) Stop() error {
 	kill := time.AfterFunc(endTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
 	return errors.Join(p.in.Close(), p.cmd.Wait())
 }
 
-// rivals are the two processes of another way of bringing a file from one space to another.
-type rivals struct {
-	name, note   string
+// Rivals are the two processes of another way of bringing a file from one space to another.
+type Rivals struct {
+	Name, Note   string
 	server, sink *side
 	dir          string
 }
 
-func startRival(name, dir, psk string, from, to *lab.Space) (*rivals, error) {
+// StartRival starts both of a way that package rival knows by its name.
+func StartRival(name, dir, psk string, from, to *lab.Space) (*Rivals, error) {
 	dir = filepath.Join(dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -104,44 +105,45 @@ func startRival(name, dir, psk string, from, to *lab.Space) (*rivals, error) {
 		return nil, err
 	}
 	if port, err = freePort(); err != nil {
-		return nil, errors.Join(err, server.stop())
+		return nil, errors.Join(err, server.Stop())
 	}
 	sink, note, err := startSide(to, "ready", "fetch", name, "-from", address, "-listen", to.Addr()+":"+port, "-psk", psk, "-dir", dir+"/to", "-to", dir+"/out")
 	if err != nil {
-		return nil, errors.Join(err, server.stop())
+		return nil, errors.Join(err, server.Stop())
 	}
-	return &rivals{name, note, server, sink, dir}, nil
+	return &Rivals{name, note, server, sink, dir}, nil
 }
 
-func (r *rivals) stop() error { return errors.Join(r.sink.stop(), r.server.stop()) }
+// Stop ends both.
+func (r *Rivals) Stop() error { return errors.Join(r.sink.Stop(), r.server.Stop()) }
 
-// move fetches a file of a size, and returns what that took by the clock, and of the
+// Move fetches a file of a size, and returns what that took by the clock, and of the
 // processors at both ends.
-func (r *rivals) move(ctx context.Context, name string, size int64) (took, cpu time.Duration, err error) {
-	before := cpuOf(r.server.proc(), r.sink.proc())
+func (r *Rivals) Move(ctx context.Context, name string, size int64) (took, cpu time.Duration, err error) {
+	before := CPUOf(r.server.proc(), r.sink.proc())
 	answer, err := r.sink.ask(ctx, name, "fetched")
 	if err != nil {
-		return 0, 0, fmt.Errorf("%s: %w", r.name, err)
+		return 0, 0, fmt.Errorf("%s: %w", r.Name, err)
 	}
 	var n int64
 	if _, err := fmt.Sscan(answer, &n, (*int64)(&took)); err != nil || n != size {
-		return 0, 0, fmt.Errorf("%s: brought %d of %d bytes", r.name, n, size)
+		return 0, 0, fmt.Errorf("%s: brought %d of %d bytes", r.Name, n, size)
 	}
-	return took, cpuOf(r.server.proc(), r.sink.proc()) - before, nil
+	return took, CPUOf(r.server.proc(), r.sink.proc()) - before, nil
 }
 
-// offer makes a new file and has the server take it in. A rival that does not recognize a
+// Offer makes a new file and has the server take it in. A rival that does not recognize a
 // file again is offered the same one each time.
-func (r *rivals) offer(ctx context.Context, name string, size int64) (string, error) {
+func (r *Rivals) Offer(ctx context.Context, name string, size int64) (string, error) {
 	path := filepath.Join(r.dir, name)
-	if info, err := os.Stat(path); err == nil && info.Size() == size && r.name != "bitswap" {
+	if info, err := os.Stat(path); err == nil && info.Size() == size && r.Name != "bitswap" {
 		return r.server.ask(ctx, path, "offers")
 	}
 	f, err := os.Create(path)
 	if err != nil {
 		return "", err
 	}
-	_, err = io.Copy(f, newSeed(size).reader())
+	_, err = io.Copy(f, NewSeed(size).Reader())
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return "", err
 	}

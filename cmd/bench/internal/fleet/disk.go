@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"io/fs"
@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// diskUse is the most that a registry's files took while something was done.
-type diskUse struct {
-	r            *registry
+// DiskUse is the most that a registry's files took while something was done.
+type DiskUse struct {
+	r            *Registry
 	before, most int64
 	done, ended  chan struct{}
 }
 
-// watchDisk samples twenty times a second until it is stopped.
-func (r *registry) watchDisk() *diskUse {
-	u := &diskUse{r: r, before: r.disk(), done: make(chan struct{}), ended: make(chan struct{})}
+// WatchDisk samples twenty times a second until it is stopped.
+func (r *Registry) WatchDisk() *DiskUse {
+	u := &DiskUse{r: r, before: r.disk(), done: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(u.ended)
 		tick := time.NewTicker(50 * time.Millisecond)
@@ -33,15 +33,15 @@ func (r *registry) watchDisk() *diskUse {
 	return u
 }
 
-// stop returns by how many bytes the files grew at most, up to now.
-func (u *diskUse) stop() int64 {
+// Stop returns by how many bytes the files grew at most, up to now.
+func (u *DiskUse) Stop() int64 {
 	close(u.done)
 	<-u.ended
 	return max(u.most, u.r.disk()) - u.before
 }
 
 // disk is what the registry's files take, in bytes.
-func (r *registry) disk() (sum int64) {
+func (r *Registry) disk() (sum int64) {
 	_ = filepath.WalkDir(r.Data, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return nil // gone meanwhile

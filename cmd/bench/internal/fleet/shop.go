@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -16,27 +16,28 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 )
 
-// shop is the server of the rival http, with files of one size.
-type shop struct {
+// Shop is the server of the rival http, with files of one size.
+type Shop struct {
 	*side
 	address string
 	size    int64
 	dir     string // the files are in it, and those that are fetched
-	files   []string
+	Files   []string
 }
 
-func startShop(dir string, at *lab.Space, files int, size int64) (*shop, error) {
-	s := &shop{dir: filepath.Join(dir, "shop"), size: size}
+// StartShop makes so many files of a size, and serves them.
+func StartShop(dir string, at *lab.Space, files int, size int64) (*Shop, error) {
+	s := &Shop{dir: filepath.Join(dir, "shop"), size: size}
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
 	}
 	for i := range files {
-		data, err := io.ReadAll(newSeed(size).reader())
+		data, err := io.ReadAll(NewSeed(size).Reader())
 		if err != nil {
 			return nil, err
 		}
-		s.files = append(s.files, filepath.Join(s.dir, fmt.Sprint(i)))
-		if err := os.WriteFile(s.files[i], data, 0o600); err != nil {
+		s.Files = append(s.Files, filepath.Join(s.dir, fmt.Sprint(i)))
+		if err := os.WriteFile(s.Files[i], data, 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -48,8 +49,8 @@ func startShop(dir string, at *lab.Space, files int, size int64) (*shop, error) 
 	return s, err
 }
 
-// get gets files, so many at once, and writes them, and returns how long that took.
-func (s *shop) get(ctx context.Context, client *http.Client, files []string, atOnce int) (time.Duration, error) {
+// Get gets files, so many at once, and writes them, and returns how long that took.
+func (s *Shop) Get(ctx context.Context, client *http.Client, files []string, atOnce int) (time.Duration, error) {
 	out := filepath.Join(s.dir, "out")
 	if err := errors.Join(os.RemoveAll(out), os.Mkdir(out, 0o700)); err != nil {
 		return 0, err
@@ -64,7 +65,7 @@ func (s *shop) get(ctx context.Context, client *http.Client, files []string, atO
 	return time.Since(began), err
 }
 
-func (s *shop) getOne(ctx context.Context, client *http.Client, file, to string) (err error) {
+func (s *Shop) getOne(ctx context.Context, client *http.Client, file, to string) (err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.address+"/?file="+url.QueryEscape(file), nil)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -10,39 +10,40 @@ import (
 	"time"
 )
 
-// moveTimeout bounds one transfer, however slow its way is.
-const moveTimeout = 10 * time.Minute
+// MoveTimeout bounds one transfer, however slow its way is.
+const MoveTimeout = 10 * time.Minute
 
-// goods is a blob that a registry has, and the name of its file.
-type goods struct {
-	blob
-	file string
+// Goods is a blob that a registry has, and the name of its file.
+type Goods struct {
+	Blob
+	File string
 }
 
-// stock pushes a new blob to a registry and finds its file.
-func (r *registry) stock(ctx context.Context, size int64) (goods, error) {
-	before, err := r.files()
+// Stock pushes a new blob to a registry and finds its file.
+func (r *Registry) Stock(ctx context.Context, size int64) (Goods, error) {
+	before, err := r.Files()
 	if err != nil {
-		return goods{}, err
+		return Goods{}, err
 	}
-	g := goods{blob: newBlob(size)}
-	if _, err := r.push(ctx, g.blob); err != nil {
+	g := Goods{Blob: NewBlob(size)}
+	if _, err := r.Push(ctx, g.Blob); err != nil {
 		return g, err
 	}
-	after, err := r.files()
+	after, err := r.Files()
 	if err != nil {
 		return g, err
 	}
 	for name := range after {
 		if !before[name] {
-			g.file = name
+			g.File = name
 			return g, nil
 		}
 	}
 	return g, fmt.Errorf("%s made no file of a blob that was pushed to it", r.Name)
 }
 
-func (r *registry) files() (map[string]bool, error) {
+// Files are the names of the blobs' files.
+func (r *Registry) Files() (map[string]bool, error) {
 	entries, err := os.ReadDir(filepath.Join(r.Data, "blobs"))
 	names := map[string]bool{}
 	for _, e := range entries {
@@ -51,21 +52,21 @@ func (r *registry) files() (map[string]bool, error) {
 	return names, err
 }
 
-// fetch brings a blob to the registry's disk, without a client that waits for it: the
+// Fetch brings a blob to the registry's disk, without a client that waits for it: the
 // client asks for the first byte and leaves. A file in blobs/ is whole and synced.
-func (r *registry) fetch(ctx context.Context, g goods) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+func (r *Registry) Fetch(ctx context.Context, g Goods) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, MoveTimeout)
 	defer cancel()
 	began := time.Now()
-	if _, err := r.touch(ctx, g.blob); err != nil {
+	if _, err := r.touch(ctx, g.Blob); err != nil {
 		return 0, err
 	}
 	return r.whole(ctx, g, began)
 }
 
-// settled waits until no blob is on its way to the registry's disk.
-func (r *registry) settled(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, moveTimeout)
+// Settled waits until no blob is on its way to the registry's disk.
+func (r *Registry) Settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, MoveTimeout)
 	defer cancel()
 	for {
 		partial, err := filepath.Glob(filepath.Join(r.Data, "staging", "*.partial"))
@@ -81,11 +82,11 @@ func (r *registry) settled(ctx context.Context) error {
 }
 
 // whole waits for the blob's file.
-func (r *registry) whole(ctx context.Context, g goods, began time.Time) (time.Duration, error) {
+func (r *Registry) whole(ctx context.Context, g Goods, began time.Time) (time.Duration, error) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for {
-		info, err := os.Stat(filepath.Join(r.Data, "blobs", g.file))
+		info, err := os.Stat(filepath.Join(r.Data, "blobs", g.File))
 		switch {
 		case err == nil && info.Size() == g.size:
 			return time.Since(began), nil

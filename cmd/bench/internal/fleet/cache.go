@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -20,11 +20,11 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
-// cache is distribution's own pull-through cache: a registry on the filesystem driver
+// Cache is distribution's own pull-through cache: a registry on the filesystem driver
 // before another one, of which it asks by HTTPS what it does not have. A third, which is
 // not measured, takes the pushes to the storage of the one behind.
-type cache struct {
-	stock, behind, front *registry
+type Cache struct {
+	Stock, Behind, Front *Registry
 	root                 string // of the front's storage
 }
 
@@ -42,59 +42,62 @@ http: {addr: %s, draintimeout: 5s, secret: bench}
 proxy: {remoteurl: "https://%s"}
 `
 
-func startCache(ctx context.Context, binary, dir string) (c *cache, err error) {
-	c = &cache{root: dir + "/cache"}
+// StartCache starts the three; dir is for all that they store.
+func StartCache(ctx context.Context, binary, dir string) (c *Cache, err error) {
+	c = &Cache{root: dir + "/cache"}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.stop())
+			err = errors.Join(err, c.Stop())
 		}
 	}()
 	certificate, key := dir+"/cert.pem", dir+"/key.pem"
 	if err := makeCertificate(certificate, key); err != nil {
 		return c, err
 	}
-	if c.stock, err = startFilesystem(ctx, binary, dir); err != nil {
+	if c.Stock, err = StartFilesystem(ctx, binary, dir); err != nil {
 		return c, err
 	}
-	if c.behind, err = startPlain(ctx, binary, dir, "behind", certificate, func(addr string) string {
+	if c.Behind, err = startPlain(ctx, binary, dir, "behind", certificate, func(addr string) string {
 		return fmt.Sprintf(behindConfig, dir+"/fs", addr, certificate, key)
 	}); err != nil {
 		return c, err
 	}
-	c.front, err = startPlain(ctx, binary, dir, "cache", certificate, func(addr string) string {
-		return fmt.Sprintf(cacheConfig, c.root, addr, c.behind.HTTP)
+	c.Front, err = startPlain(ctx, binary, dir, "cache", certificate, func(addr string) string {
+		return fmt.Sprintf(cacheConfig, c.root, addr, c.Behind.HTTP)
 	})
 	return c, err
 }
 
 // startPlain starts a registry without the ipfs driver that trusts the certificate. One that
 // speaks HTTPS only answers start's question, too: that it was asked by HTTP.
-func startPlain(ctx context.Context, binary, dir, name, certificate string, config func(addr string) string) (*registry, error) {
+func startPlain(ctx context.Context, binary, dir, name, certificate string, config func(addr string) string) (*Registry, error) {
 	web, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{Registry: process.Registry{Name: name, Config: filepath.Join(dir, name+".yml"), HTTP: web, Env: []string{"SSL_CERT_FILE=" + certificate}}}
+	r := &Registry{Registry: process.Registry{Name: name, Binary: binary, Config: filepath.Join(dir, name+".yml"), HTTP: web,
+		Env: []string{"SSL_CERT_FILE=" + certificate}}, Space: lab.Here()}
 	if err := os.WriteFile(r.Config, []byte(config(web)), 0o600); err != nil {
 		return nil, err
 	}
-	return start(ctx, lab.Here(), binary, r)
+	return r, r.Start(ctx)
 }
 
-func (c *cache) stop() error {
+// Stop ends those that run.
+func (c *Cache) Stop() error {
 	var errs []error
-	for _, r := range []*registry{c.front, c.behind, c.stock} {
+	for _, r := range []*Registry{c.Front, c.Behind, c.Stock} {
 		if r != nil {
-			errs = append(errs, r.stop())
+			errs = append(errs, r.Stop())
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// settled waits until the cache has stored what its clients have got.
-func (c *cache) settled(ctx context.Context) error {
+// Settled waits until the cache has stored what its clients have got.
+func (c *Cache) Settled(ctx context.Context) error {
 	uploads := filepath.Join(c.root, "docker/registry/v2/repositories/bench/_uploads/*")
-	err := await(ctx, patience, func() bool {
+	err := Await(ctx, Patience, func() bool {
 		left, err := filepath.Glob(uploads)
 		return err == nil && len(left) == 0
 	})

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -16,15 +16,15 @@ storage: {filesystem: {rootdirectory: %s}}
 http: {addr: %s, draintimeout: 5s, secret: bench}
 `
 
-// startFilesystem starts a registry on the filesystem driver.
-func startFilesystem(ctx context.Context, binary, dir string) (*registry, error) {
+// StartFilesystem starts a registry on the filesystem driver.
+func StartFilesystem(ctx context.Context, binary, dir string) (*Registry, error) {
 	web, err := loopback.FreeAddr()
 	if err != nil {
 		return nil, err
 	}
-	r := &registry{Registry: process.Registry{Name: "filesystem", Config: dir + "/fs.yml", HTTP: web}}
+	r := &Registry{Registry: process.Registry{Name: "filesystem", Binary: binary, Config: dir + "/fs.yml", HTTP: web}, Space: lab.Here()}
 	if err := os.WriteFile(r.Config, fmt.Appendf(nil, fsConfig, dir+"/fs", web), 0o600); err != nil {
 		return nil, err
 	}
-	return start(ctx, lab.Here(), binary, r)
+	return r, r.Start(ctx)
 }

@@ -1,4 +1,4 @@
-package main
+package fleet
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 // profileSeconds is how much of a transfer is profiled, from its start.
 const profileSeconds = 2
 
-// profile takes a CPU profile of the registry, which has a debug server, into a file.
-func (r *registry) profile(ctx context.Context, path string) error {
-	url := fmt.Sprintf("http://127.0.0.1:%s/debug/pprof/profile?seconds=%d", r.debug, profileSeconds)
+// Profile takes a CPU profile of the registry, which has a debug server, into a file.
+func (r *Registry) Profile(ctx context.Context, path string) error {
+	url := fmt.Sprintf("http://127.0.0.1:%s/debug/pprof/profile?seconds=%d", r.Debug, profileSeconds)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
