@@ -6,8 +6,11 @@ package driver
 // capability that was in a release is never removed.
 func capabilities() []string { return []string{} }
 
+// Capabilities are what this release understands.
+func (e *Engine) Capabilities() []string { return capabilities() }
+
 // AllUnderstand reports whether all members that this registry knows of, connected or
 // remembered, understand a capability. Without a network it is true.
-func (r *rooms) AllUnderstand(capability string) bool {
-	return r.peer == nil || r.peer.AllUnderstand(capability)
+func (e *Engine) AllUnderstand(capability string) bool {
+	return e.Peer == nil || e.Peer.AllUnderstand(capability)
 }

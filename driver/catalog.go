@@ -13,11 +13,11 @@ import (
 // a digit. more reports whether others follow. Its cost grows with n and with the depth of
 // the repositories, not with their content. Like every list it is a Refusal, in a request,
 // while this registry is still joining.
-func (r *rooms) Repositories(ctx context.Context, n int, last string) (names []string, more bool, err error) {
-	if err := r.mayList(ctx); err != nil {
+func (d *Driver) Repositories(ctx context.Context, n int, last string) (names []string, more bool, err error) {
+	if err := d.store.mayList(ctx); err != nil {
 		return nil, false, err
 	}
-	view := r.paths.View()
+	view := d.store.paths.View()
 	after := ocipath.Repositories
 	if last != "" {
 		after = manifestsOf(last)
@@ -51,7 +51,7 @@ func splitRepository(rest string) (name, part string) {
 }
 
 // isRepository reports whether a repository holds anything that is shared.
-func (r *rooms) isRepository(dir string) bool {
-	view := r.paths.View()
+func (s *store) isRepository(dir string) bool {
+	view := s.paths.View()
 	return view.IsDir(dir+"/_manifests") || view.IsDir(dir+"/_layers")
 }

@@ -30,7 +30,7 @@ func AskForget(ctx context.Context, p Parameters, name string) (m Member, err er
 }
 
 func client(p Parameters) *admin.Client {
-	return admin.NewClient((&rooms{params: p}).path(adminSocket))
+	return admin.NewClient(Socket(p.DatastorePath))
 }
 
 // AskVerify has the registry that runs on these parameters verify its blobs, or those of
@@ -51,13 +51,13 @@ func AskVerify(ctx context.Context, p Parameters, image string, progress func(Ve
 var ErrVerifying = admin.ErrBusy
 
 // answers is what the admin socket tells of this registry.
-func (r *rooms) answers() admin.Source {
+func (s *store) answers() admin.Source {
 	return admin.Source{
-		Status: func(ctx context.Context) any { return r.Status(ctx) },
-		ID:     func() any { return r.Identity() },
-		Forget: func(ctx context.Context, member string) (any, error) { return r.Forget(ctx, member) },
+		Status: func(context.Context) any { return s.status() },
+		ID:     func() any { return s.identity() },
+		Forget: func(ctx context.Context, member string) (any, error) { return s.forget(ctx, member) },
 		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
-			return r.Verify(ctx, image, func(so VerifyProgress) { progress(so) })
+			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
 		},
 	}
 }

@@ -55,7 +55,7 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 		return nil
 	}
 	client := ctx
-	ctx, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.syncTimeout)
 	defer cancel()
 	refs := &references{s: s, root: ocipath.Parse(path).Root}
 	err := refs.collect(ctx, e, 0)
@@ -144,8 +144,8 @@ func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, erro
 }
 
 // readManifest decodes a manifest's JSON; anything else leaves m as it is.
-func (r *rooms) readManifest(ctx context.Context, e pathmap.Entry, m any) error {
-	body, err := r.transfers.Open(ctx, refOf(e), 0)
+func (s *store) readManifest(ctx context.Context, e pathmap.Entry, m any) error {
+	body, err := s.transfers.Open(ctx, refOf(e), 0)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 	if isLocal(path) {
 		return s.local.Delete(ctx, path)
 	}
-	if !s.ReadOnly() {
+	if !s.engine.ReadOnly() {
 		if err := s.awaitJoined(ctx); err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 // deletes it.
 func (s *store) hearFirst(ctx context.Context) error {
 	r := requestOf(ctx)
-	if !r.deletes() || s.ReadOnly() {
+	if !r.deletes() || s.engine.ReadOnly() {
 		return nil
 	}
 	u := s.requests.underway(ctx)

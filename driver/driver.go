@@ -5,29 +5,48 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
+	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 	"github.com/distribution/distribution/v3/registry/storage/driver/base"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
 // Driver is the storage driver of one registry. All methods are safe for
 // concurrent use.
 type Driver struct {
 	base.Base
-	*rooms
+	store *store
 }
 
 // store implements storagedriver.StorageDriver; Driver wraps it with the path
 // checks, spans and timers that every driver of distribution has.
 type store struct {
-	*rooms
-	local storagedriver.StorageDriver // what is not shared
+	engine    *Engine
+	paths     *pathmap.Map
+	blobs     *blob.Store
+	transfers *transfer.Transfers
+	log       *logrus.Entry
+	local     storagedriver.StorageDriver // what is not shared
+
+	sweeper     *uploadSweeper
+	manifests   *manifestFetcher
+	syncTimeout time.Duration // for which a request waits for members at most
+	waits       waitBudget
+	requests    requests
+	missing     missingBlobs
+	completes   completes
 }
+
+func (s *store) localFile(path string) string  { return filepath.Join(s.engine.LocalDir(), path) }
+func (s *store) stagedFile(name string) string { return filepath.Join(s.engine.WritersDir(), name) }
 
 var _ storagedriver.StorageDriver = (*store)(nil)
 
@@ -86,7 +105,7 @@ func (s *store) catchUp(ctx context.Context) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
 	}
-	wait, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.params.SyncTimeout)
+	wait, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.syncTimeout)
 	if !ok {
 		return nil
 	}
@@ -139,7 +158,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err := checkDigest(path, content); err != nil {
 		return err
 	}
-	if err := s.settleHash(ctx); err != nil {
+	if err := s.engine.SettleHash(ctx); err != nil {
 		return err
 	}
 	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))

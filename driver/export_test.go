@@ -36,19 +36,13 @@ type Ear struct {
 
 // Open opens a driver that hears through this ear. It is New but for that.
 func (e *Ear) Open(ctx context.Context, p Parameters) (*Driver, error) {
-	r, err := openRooms(ctx, p)
-	if err == nil {
-		r.peer.OnMessage(func(from libpeer.ID, payload []byte) {
+	return openWith(ctx, p, func(s *store) {
+		s.engine.Peer.OnMessage(func(from libpeer.ID, payload []byte) {
 			if e.hears(from) {
-				r.paths.Announced(from, payload)
+				s.paths.Announced(from, payload)
 			}
 		})
-		err = r.start()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ipfs: %w", err)
-	}
-	return newDriver(r), nil
+	})
 }
 
 func (e *Ear) hears(from libpeer.ID) bool {
@@ -75,80 +69,85 @@ func (e *Ear) Heard(peerID string) int {
 // Logged opens a driver that also tells a hook what it logs from its start on.
 func Logged(hook logrus.Hook) func(context.Context, Parameters) (*Driver, error) {
 	return func(ctx context.Context, p Parameters) (*Driver, error) {
-		r, err := openRooms(ctx, p)
-		if err == nil {
-			r.log.Logger.AddHook(hook)
-			err = r.start()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ipfs: %w", err)
-		}
-		return newDriver(r), nil
+		return openWith(ctx, p, func(s *store) { s.log.Logger.AddHook(hook) })
 	}
 }
 
+// openWith is New with a step between opening and starting.
+func openWith(ctx context.Context, p Parameters, step func(*store)) (*Driver, error) {
+	s, err := open(ctx, p)
+	if err == nil {
+		step(s)
+		err = s.start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ipfs: %w", err)
+	}
+	return s.driver(), nil
+}
+
 // HashSetting is the hash function in the map; empty: none.
-func (r *rooms) HashSetting() string {
-	value, _ := r.paths.View().Setting(hashSetting)
+func (d *Driver) HashSetting() string {
+	value, _ := d.store.paths.View().Setting(hashSetting)
 	return value
 }
 
 // UseHash has the swarm go over to a hash function that it has none of yet.
-func (r *rooms) UseHash(name string) {
-	if err := r.paths.Settle(context.Background(), hashSetting, name); err != nil {
+func (d *Driver) UseHash(name string) {
+	if err := d.store.paths.Settle(context.Background(), hashSetting, name); err != nil {
 		panic(err)
 	}
 }
 
 // WaitingRequests counts the requests whose waits are remembered.
-func (r *rooms) WaitingRequests() int {
-	r.waits.mu.Lock()
-	defer r.waits.mu.Unlock()
-	return len(r.waits.until)
+func (d *Driver) WaitingRequests() int {
+	d.store.waits.mu.Lock()
+	defer d.store.waits.mu.Unlock()
+	return len(d.store.waits.until)
 }
 
 // RequestsUnderWay counts the requests of which something is remembered.
-func (r *rooms) RequestsUnderWay() int {
-	r.requests.mu.Lock()
-	defer r.requests.mu.Unlock()
-	return len(r.requests.of)
+func (d *Driver) RequestsUnderWay() int {
+	d.store.requests.mu.Lock()
+	defer d.store.requests.mu.Unlock()
+	return len(d.store.requests.of)
 }
 
 // Compare has the map compare itself with a member, as when that appears.
-func (r *rooms) Compare(peerID string) {
+func (d *Driver) Compare(peerID string) {
 	id, err := libpeer.Decode(peerID)
 	if err != nil {
 		panic(err)
 	}
-	r.paths.Joined(id)
+	d.store.paths.Joined(id)
 }
 
 // PutEntry writes an entry as it is, true or not.
-func (r *rooms) PutEntry(path string, c cid.Cid, size int64) error {
-	return r.paths.Put(context.Background(), path, pathmap.Entry{CID: c, Size: size, ModTime: time.Now()})
+func (d *Driver) PutEntry(path string, c cid.Cid, size int64) error {
+	return d.store.paths.Put(context.Background(), path, pathmap.Entry{CID: c, Size: size, ModTime: time.Now()})
 }
 
 // PutForged makes a registry hold and serve a blob whose inner blocks were forged; the
 // first is the root. They go where package blob keeps such blocks.
-func (r *rooms) PutForged(content []byte, inner ...blocks.Block) error {
+func (d *Driver) PutForged(content []byte, inner ...blocks.Block) error {
 	root := inner[0].Cid()
 	for _, b := range inner {
 		key := ds.RawKey("/blob/inner/" + dshelp.MultihashToDsKey(b.Cid().Hash()).String()[1:] + "/" + root.String())
-		if err := r.db.Put(context.Background(), key, b.RawData()); err != nil {
+		if err := d.store.engine.Store.Put(context.Background(), key, b.RawData()); err != nil {
 			return err
 		}
 	}
 	size := binary.AppendUvarint(nil, uint64(len(content)))
-	if err := r.db.Put(context.Background(), ds.RawKey("/blob/root/"+root.String()), size); err != nil {
+	if err := d.store.engine.Store.Put(context.Background(), ds.RawKey("/blob/root/"+root.String()), size); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.params.DatastorePath, "blobs", root.String()), content, 0o600)
+	return os.WriteFile(filepath.Join(d.store.engine.DataPath(), "blobs", root.String()), content, 0o600)
 }
 
 // Collect deletes the bytes of a path unless an entry leads to them, as a collector does.
 // It reports whether they went.
-func (r *rooms) Collect(c cid.Cid) (bool, error) {
-	err := r.blobs.DeleteUnused(context.Background(), c, r.names)
+func (d *Driver) Collect(c cid.Cid) (bool, error) {
+	err := d.store.blobs.DeleteUnused(context.Background(), c, d.store.names)
 	if errors.Is(err, blob.ErrPinned) || errors.Is(err, blob.ErrUsed) {
 		return false, nil
 	}
@@ -156,11 +155,11 @@ func (r *rooms) Collect(c cid.Cid) (bool, error) {
 }
 
 // Pin keeps the bytes of c as a push does.
-func (r *rooms) Pin(c cid.Cid) (unpin func()) { return r.blobs.Pin(c) }
+func (d *Driver) Pin(c cid.Cid) (unpin func()) { return d.store.blobs.Pin(c) }
 
 // CIDOf is the root that an entry names.
-func (r *rooms) CIDOf(path string) (cid.Cid, error) {
-	e, err := r.paths.View().Get(path)
+func (d *Driver) CIDOf(path string) (cid.Cid, error) {
+	e, err := d.store.paths.View().Get(path)
 	return e.CID, err
 }
 
@@ -176,8 +175,8 @@ var (
 var FirstByte = firstByte
 
 // Deltas counts the deltas that are merged here.
-func (r *rooms) Deltas() int {
-	res, err := r.db.Query(context.Background(), query.Query{Prefix: "/paths/known", KeysOnly: true})
+func (d *Driver) Deltas() int {
+	res, err := d.store.engine.Store.Query(context.Background(), query.Query{Prefix: "/paths/known", KeysOnly: true})
 	if err != nil {
 		panic(err)
 	}
@@ -189,4 +188,4 @@ func (r *rooms) Deltas() int {
 }
 
 // WriterOf is the writer of the newest version of a path.
-func (r *rooms) WriterOf(path string) string { return r.paths.View().Writer(path) }
+func (d *Driver) WriterOf(path string) string { return d.store.paths.View().Writer(path) }

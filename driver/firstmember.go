@@ -11,32 +11,32 @@ import (
 )
 
 // awaitMember waits until the first trusted member since the start has named its heads.
-func (r *rooms) awaitMember(ctx context.Context, until time.Time) {
+func (e *Engine) awaitMember(ctx context.Context, until time.Time) {
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	select {
-	case <-r.paths.Met():
+	case <-e.Paths.Met():
 	case <-ctx.Done():
 	}
 }
 
-func (r *rooms) meetsMembers() bool { return slices.ContainsFunc(r.peer.Connected(), r.peer.Trusts) }
+func (e *Engine) meetsMembers() bool { return slices.ContainsFunc(e.Peer.Connected(), e.Peer.Trusts) }
 
 // joinsOthers reports whether this registry is configured to join a swarm.
-func (r *rooms) joinsOthers() bool {
-	return slices.ContainsFunc(r.params.Bootstrappers, func(addr string) bool {
+func (e *Engine) joinsOthers() bool {
+	return slices.ContainsFunc(e.cfg.Bootstrappers, func(addr string) bool {
 		info, err := libpeer.AddrInfoFromString(addr)
-		return err == nil && info.ID != r.self
+		return err == nil && info.ID != e.self
 	})
 }
 
 // trustsOthers reports whether the changes of any other peer count here.
-func (r *rooms) trustsOthers() bool {
-	ids, err := r.params.trusted()
-	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != r.self }))
+func (e *Engine) trustsOthers() bool {
+	ids, err := e.cfg.trusted()
+	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != e.self }))
 }
 
 // remembersOthers reports whether this registry was in a swarm before, or is now.
-func (r *rooms) remembersOthers() bool {
-	return slices.ContainsFunc(r.peer.Members(), func(m peer.Member) bool { return r.peer.Trusts(m.ID) })
+func (e *Engine) remembersOthers() bool {
+	return slices.ContainsFunc(e.Peer.Members(), func(m peer.Member) bool { return e.Peer.Trusts(m.ID) })
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -18,43 +16,41 @@ const minShortID = 4
 // Forget drops a member that is away from those that this registry remembers and dials. The
 // member is named by its peer ID, by the end of its peer ID, or by its name. A member that
 // comes back is simply a member again.
-func (r *rooms) Forget(ctx context.Context, name string) (Member, error) {
-	m, err := memberNamed(r.members(), name)
+func (e *Engine) Forget(ctx context.Context, name string) (member, error) {
+	m, err := memberNamed(e.Members(), name)
 	if err != nil {
 		return m, err
 	}
-	id, err := libpeer.Decode(m.PeerID)
-	if err != nil {
-		return m, err
-	}
-	switch err := r.peer.Forget(ctx, id); {
+	switch err := e.Peer.Forget(ctx, m.ID); {
 	case errors.Is(err, peer.ErrConnected):
 		return m, fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m))
 	case err != nil:
 		return m, err
 	}
-	r.log.WithField("peer", m.PeerID).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
+	e.Log.WithField("peer", m.ID.String()).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
 	return m, nil
 }
 
-func memberNamed(members []Member, name string) (Member, error) {
-	var found []Member
+func memberNamed(members []member, name string) (member, error) {
+	var found []member
 	var all []string
 	for _, m := range members {
-		if m.PeerID == name {
+		if m.ID.String() == name {
 			return m, nil
 		}
-		if name != "" && m.Name == name || len(name) >= minShortID && strings.HasSuffix(m.PeerID, name) {
+		if name != "" && m.Name == name || len(name) >= minShortID && strings.HasSuffix(m.ID.String(), name) {
 			found, all = append(found, m), append(all, describe(m))
 		}
 	}
 	switch len(found) {
 	case 0:
-		return Member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
+		return member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
 	case 1:
 		return found[0], nil
 	}
-	return Member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
+	return member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
 }
 
-func describe(m Member) string { return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.PeerID) }
+func describe(m member) string {
+	return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.ID.String())
+}

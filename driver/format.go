@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	ds "github.com/ipfs/go-datastore"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
 )
 
 // formatKey holds the number of the format of all that lies under datastorepath,
@@ -73,10 +75,11 @@ func setFormat(ctx context.Context, db ds.Batching, format int) error {
 // noteRelease writes down that this release opened a datastore, so that an earlier one
 // can say which is needed.
 func noteRelease(ctx context.Context, db ds.Batching) error {
-	if got, err := db.Get(ctx, releaseKey); err == nil && string(got) == Version() {
+	release := build.Read().Version
+	if got, err := db.Get(ctx, releaseKey); err == nil && string(got) == release {
 		return nil
 	}
-	if err := db.Put(ctx, releaseKey, []byte(Version())); err != nil {
+	if err := db.Put(ctx, releaseKey, []byte(release)); err != nil {
 		return fmt.Errorf("write the release: %w", err)
 	}
 	return nil

@@ -27,30 +27,30 @@ type learning struct {
 }
 
 // function is the one that new blobs are named with when the map has none.
-func (p Parameters) function() dag.Function {
-	if f, ok := dag.ParseFunction(p.Hash); ok {
+func (c Config) function() dag.Function {
+	if f, ok := dag.ParseFunction(c.Hash); ok {
 		return f
 	}
 	return dag.SHA2
 }
 
 // followHash makes new blobs use the map's function, whatever is configured here.
-func (r *rooms) followHash(setting, value string) {
+func (e *Engine) followHash(setting, value string) {
 	if setting != hashSetting {
 		return
 	}
 	f, ok := dag.ParseFunction(value)
 	if !ok {
 		f = dag.SHA2
-		r.log.WithField("hash", value).Warn("this release does not know the hash function of the swarm: new blobs are named with sha2-256; upgrade this registry")
-	} else if r.params.Hash != "" && r.params.Hash != value {
-		r.log.WithField("hash", value).Warnf("the swarm uses another hash function than the configured %s: this registry follows; correct `hash`, or leave it out", r.params.Hash)
+		e.Log.WithField("hash", value).Warn("this release does not know the hash function of the swarm: new blobs are named with sha2-256; upgrade this registry")
+	} else if e.cfg.Hash != "" && e.cfg.Hash != value {
+		e.Log.WithField("hash", value).Warnf("the swarm uses another hash function than the configured %s: this registry follows; correct `hash`, or leave it out", e.cfg.Hash)
 	}
-	r.blobs.SetFunction(f)
+	e.Blobs.SetFunction(f)
 }
 
-// settleHash is called before a blob is hashed here. When `hash` is configured and the map
-// has no function, settleHash writes the configured one there, so that the swarm follows
+// SettleHash is called before a blob is hashed here. When `hash` is configured and the map
+// has no function, SettleHash writes the configured one there, so that the swarm follows
 // it, but not before this registry had the chance to learn what the others agreed on:
 //
 //   - with members connected they are asked first, for 2 s at most; without an
@@ -63,39 +63,39 @@ func (r *rooms) followHash(setting, value string) {
 // the configured function is used. Two registries that write at once converge on one
 // value; blobs that were named with the other one are read as before, because each
 // CID says its own.
-func (r *rooms) settleHash(ctx context.Context) error {
-	if r.params.Hash == "" || r.ReadOnly() || r.hashSettled() {
+func (e *Engine) SettleHash(ctx context.Context) error {
+	if e.cfg.Hash == "" || e.ReadOnly() || e.hashSettled() {
 		return nil
 	}
-	r.learning.mu.Lock()
-	defer r.learning.mu.Unlock()
-	if r.hashSettled() || !r.learnHash(ctx) {
+	e.learning.mu.Lock()
+	defer e.learning.mu.Unlock()
+	if e.hashSettled() || !e.learnHash(ctx) {
 		return nil
 	}
-	if err := r.paths.Settle(ctx, hashSetting, r.params.Hash); err != nil {
+	if err := e.Paths.Settle(ctx, hashSetting, e.cfg.Hash); err != nil {
 		return fmt.Errorf("tell the swarm of `hash`: %w", err)
 	}
 	return nil
 }
 
-func (r *rooms) hashSettled() bool { return r.paths.View().HasSetting(hashSetting) }
+func (e *Engine) hashSettled() bool { return e.Paths.View().HasSetting(hashSetting) }
 
 // learnHash reports whether the map now has everything that the swarm knows about this.
-func (r *rooms) learnHash(ctx context.Context) bool {
-	l := &r.learning
-	if r.peer == nil {
+func (e *Engine) learnHash(ctx context.Context) bool {
+	l := &e.learning
+	if e.Peer == nil {
 		return true
 	}
-	if !r.meetsMembers() {
-		if !r.joinsOthers() {
+	if !e.meetsMembers() {
+		if !e.joinsOthers() {
 			return true
 		}
-		if l.waited || r.paths.View().Len() > 0 {
+		if l.waited || e.Paths.View().Len() > 0 {
 			return false
 		}
 		l.waited = true
-		r.awaitMember(ctx, time.Now().Add(learnTimeout))
-		if !r.meetsMembers() {
+		e.awaitMember(ctx, time.Now().Add(learnTimeout))
+		if !e.meetsMembers() {
 			return false
 		}
 	}
@@ -104,7 +104,7 @@ func (r *rooms) learnHash(ctx context.Context) bool {
 	}
 	ctx, cancel := context.WithTimeout(ctx, learnTimeout)
 	defer cancel()
-	if err := r.paths.CatchUp(ctx); err != nil {
+	if err := e.Paths.CatchUp(ctx); err != nil {
 		l.again = time.Now().Add(learnPause)
 		return false
 	}

@@ -32,24 +32,24 @@ func FormatSwarmKey(key string) string { return "/key/swarm/psk/1.0.0/\n/base16/
 // protectorKey reads the configured protector key; nil on the public network. A missing
 // file is made only by a registry that begins a new swarm: one with an empty datastore and
 // no bootstrappers.
-func (p Parameters) protectorKey(fresh bool) (pnet.PSK, error) {
-	if p.ProtectorKey != "" {
-		raw, err := hex.DecodeString(p.ProtectorKey)
+func (c Config) protectorKey(fresh bool) (pnet.PSK, error) {
+	if c.ProtectorKey != "" {
+		raw, err := hex.DecodeString(c.ProtectorKey)
 		return raw, err // checked already
 	}
-	if p.ProtectorKeyFile == "" {
+	if c.ProtectorKeyFile == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(p.ProtectorKeyFile)
+	content, err := os.ReadFile(c.ProtectorKeyFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return p.newProtectorKeyFile(fresh)
+		return c.newProtectorKeyFile(fresh)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("protectorkeyfile: %w; name a file that this user can read", err)
 	}
 	psk, err := parseProtectorKey(content)
 	if err != nil {
-		return nil, fmt.Errorf("protectorkeyfile %s: %w", p.ProtectorKeyFile, err)
+		return nil, fmt.Errorf("protectorkeyfile %s: %w", c.ProtectorKeyFile, err)
 	}
 	return psk, nil
 }
@@ -67,15 +67,15 @@ func parseProtectorKey(content []byte) (pnet.PSK, error) {
 	return nil, errors.New("is neither 32 bytes in hex nor a swarm.key; copy it from a member of the swarm, or make one for a new swarm with `registry ipfs keygen`")
 }
 
-func (p Parameters) newProtectorKeyFile(fresh bool) (pnet.PSK, error) {
-	if !fresh || len(p.Bootstrappers) > 0 {
-		return nil, fmt.Errorf("protectorkeyfile: %s does not exist; copy it from a member of the swarm", p.ProtectorKeyFile)
+func (c Config) newProtectorKeyFile(fresh bool) (pnet.PSK, error) {
+	if !fresh || len(c.Bootstrappers) > 0 {
+		return nil, fmt.Errorf("protectorkeyfile: %s does not exist; copy it from a member of the swarm", c.ProtectorKeyFile)
 	}
 	key, err := NewProtectorKey()
 	if err != nil {
 		return nil, err
 	}
-	if err := writeSecret(p.ProtectorKeyFile, FormatSwarmKey(key)); err != nil {
+	if err := writeSecret(c.ProtectorKeyFile, FormatSwarmKey(key)); err != nil {
 		return nil, fmt.Errorf("protectorkeyfile: %w; make its directory writable for this user", err)
 	}
 	return parseProtectorKey([]byte(key))
@@ -100,16 +100,16 @@ var identityKey = ds.NewKey("/peer/key")
 
 // resolvePrivateKey reads this registry's libp2p key from the configuration, from the file,
 // or from the datastore; for the last two it makes the key at the first run.
-func (p Parameters) resolvePrivateKey(ctx context.Context, store ds.Datastore) (crypto.PrivKey, error) {
+func (c Config) resolvePrivateKey(ctx context.Context, store ds.Datastore) (crypto.PrivKey, error) {
 	switch {
-	case p.PrivateKey != "":
-		key, err := parsePrivateKey(p.PrivateKey)
+	case c.PrivateKey != "":
+		key, err := parsePrivateKey(c.PrivateKey)
 		if err != nil {
 			return nil, fmt.Errorf("privatekey: %w", err)
 		}
 		return key, nil
-	case p.PrivateKeyFile != "":
-		return p.privateKeyFromFile()
+	case c.PrivateKeyFile != "":
+		return c.privateKeyFromFile()
 	}
 	raw, err := store.Get(ctx, identityKey)
 	if err == nil {
@@ -148,12 +148,12 @@ func parsePrivateKey(text string) (crypto.PrivKey, error) {
 	return nil, errors.New("is not a libp2p private key in base64; leave it out and one is made")
 }
 
-func (p Parameters) privateKeyFromFile() (crypto.PrivKey, error) {
-	content, err := os.ReadFile(p.PrivateKeyFile)
+func (c Config) privateKeyFromFile() (crypto.PrivKey, error) {
+	content, err := os.ReadFile(c.PrivateKeyFile)
 	if errors.Is(err, os.ErrNotExist) {
 		key, raw, err := newPrivateKey()
 		if err == nil {
-			err = writeSecret(p.PrivateKeyFile, base64.StdEncoding.EncodeToString(raw)+"\n")
+			err = writeSecret(c.PrivateKeyFile, base64.StdEncoding.EncodeToString(raw)+"\n")
 		}
 		if err != nil {
 			return nil, fmt.Errorf("privatekeyfile: %w; make its directory writable for this user", err)
@@ -165,7 +165,7 @@ func (p Parameters) privateKeyFromFile() (crypto.PrivKey, error) {
 	}
 	key, err := parsePrivateKey(string(content))
 	if err != nil {
-		return nil, fmt.Errorf("privatekeyfile %s: %w", p.PrivateKeyFile, err)
+		return nil, fmt.Errorf("privatekeyfile %s: %w", c.PrivateKeyFile, err)
 	}
 	return key, nil
 }

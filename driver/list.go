@@ -48,11 +48,11 @@ func (s *store) List(ctx context.Context, dir string) ([]string, error) {
 // mayList waits, in a request, until this registry has caught up, so that a list lacks
 // nothing. Lists that distribution reads for itself, such as those of uploads to purge, are
 // of local paths, or may be incomplete.
-func (r *rooms) mayList(ctx context.Context) error {
+func (s *store) mayList(ctx context.Context) error {
 	if requestOf(ctx).method == "" {
 		return nil
 	}
-	return r.awaitJoined(ctx)
+	return s.awaitJoined(ctx)
 }
 
 // children merges the shared and the local children of a directory whose names come after

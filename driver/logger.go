@@ -8,19 +8,19 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// newLogger gives the driver's log: distribution's own, at the level of `loglevel` if that
-// is set. The IPFS and libp2p libraries log one level quieter, because most of what they
+// newLogger gives the log of the storage: the process's own, at a level of its own if that is
+// not empty. The IPFS and libp2p libraries log one level quieter, because most of what they
 // warn of they mend themselves. In a process they have one level: that of the storage
 // opened last, except for libraries that log for the first time later, which have the level
 // of the first storage.
 //
 // At the default level, info, nothing may repeat without end, so repetitive warnings of the
 // libraries are left out there.
-func newLogger(p Parameters) *logrus.Entry {
+func newLogger(own string) *logrus.Entry {
 	std := logrus.StandardLogger()
 	level := std.GetLevel()
 	out := std
-	if wanted, err := logrus.ParseLevel(p.LogLevel); err == nil && wanted != level {
+	if wanted, err := logrus.ParseLevel(own); err == nil && wanted != level {
 		level = wanted
 		out = logrus.New()
 		out.SetOutput(std.Out)
@@ -35,7 +35,7 @@ func newLogger(p Parameters) *logrus.Entry {
 			_ = golog.SetLogLevel(name, golog.LevelError.String()) // fails for what is no level
 		}
 	}
-	return out.WithField("driver", Name)
+	return out.WithField("driver", "ipfs")
 }
 
 // repetitive are those of the libraries' logs whose warnings repeat what an operator has

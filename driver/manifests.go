@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/opencontainers/go-digest"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sync/errgroup"
@@ -28,7 +27,7 @@ const (
 // others alone until it has caught up with them. A manifest that cannot be fetched is tried
 // again, less and less often, and soon after a member appears.
 type manifestFetcher struct {
-	r      *rooms
+	s      *store // from start on
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -43,16 +42,17 @@ type manifestFetcher struct {
 	warned bool
 }
 
-func newManifestFetcher(r *rooms) *manifestFetcher {
+func newManifestFetcher() *manifestFetcher {
 	f := &manifestFetcher{
-		r: r, wake: make(chan struct{}, 1), retries: newRetries(manifestRetryMin, manifestRetryMost),
+		wake: make(chan struct{}, 1), retries: newRetries(manifestRetryMin, manifestRetryMost),
 		failed: map[string]bool{}, all: true, // entries that came before this start
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f
 }
 
-func (f *manifestFetcher) start() {
+func (f *manifestFetcher) start(s *store) {
+	f.s = s
 	for range manifestsAtOnce {
 		f.wg.Go(f.work)
 	}
@@ -90,9 +90,9 @@ func (f *manifestFetcher) joined() { f.retries.hurry() }
 
 // awaitJoined waits until the map is as the others know it; false when the fetcher stops.
 func (f *manifestFetcher) awaitJoined() bool {
-	if f.r.join.joins {
+	if f.s.engine.Joins() {
 		select {
-		case <-f.r.paths.CaughtUp():
+		case <-f.s.paths.CaughtUp():
 		case <-f.ctx.Done():
 		}
 	}
@@ -145,14 +145,14 @@ func (f *manifestFetcher) try(link string) {
 	default:
 		f.failed[link] = true
 	}
-	f.r.log.WithError(err).WithField("path", link).Debug("a manifest is not here yet: it is fetched later")
+	f.s.log.WithError(err).WithField("path", link).Debug("a manifest is not here yet: it is fetched later")
 }
 
 // retry tries failed manifests again, and looks through the whole map when there were too
 // many to remember; for the first time when a member was met after the start.
 func (f *manifestFetcher) retry() {
 	select {
-	case <-f.r.paths.Met():
+	case <-f.s.paths.Met():
 	case <-f.ctx.Done():
 	}
 	if !f.awaitJoined() {
@@ -181,7 +181,7 @@ func (f *manifestFetcher) again() {
 		}
 	}
 	if all {
-		f.r.paths.View().Under("/", func(p string, _ pathmap.Entry) bool {
+		f.s.paths.View().Under("/", func(p string, _ pathmap.Entry) bool {
 			if isRevision(p) {
 				return run(p)
 			}
@@ -198,7 +198,7 @@ func (f *manifestFetcher) complain() bool {
 	defer f.mu.Unlock()
 	lacking := len(f.failed)
 	if lacking > 0 && !f.warned && f.ctx.Err() == nil {
-		f.r.log.WithFields(logrus.Fields{"manifests": lacking}).Warn(
+		f.s.log.WithFields(logrus.Fields{"manifests": lacking}).Warn(
 			"manifests pushed to other registries cannot be fetched now: tags that name them do not resolve here until a registry that holds them is back")
 	}
 	f.warned = lacking > 0
@@ -226,20 +226,19 @@ func (f *manifestFetcher) fetch(link string) error {
 // that has no entry, no longer or not yet, is not fetched.
 func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Digest) (pathmap.Entry, error) {
 	data := ocipath.BlobData(root, d)
-	view := f.r.paths.View()
+	view := f.s.paths.View()
 	e, err := view.Get(data)
 	if err != nil || e.Size > smallBlob {
 		return pathmap.Entry{Size: smallBlob + 1}, nil
 	}
-	likely, _ := libpeer.Decode(view.Writer(data))
-	return e, f.r.transfers.FetchFrom(ctx, refOf(e), likely)
+	return e, f.s.engine.FetchFrom(ctx, refOf(e), view.Writer(data))
 }
 
 // configOf reads the digest of an image's config out of its manifest; none when that is an
 // index, or names no config.
 func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest.Digest, error) {
 	var m descriptors
-	if err := f.r.readManifest(ctx, e, &m); err != nil || m.Config.Digest.Validate() != nil {
+	if err := f.s.readManifest(ctx, e, &m); err != nil || m.Config.Digest.Validate() != nil {
 		return "", err
 	}
 	return m.Config.Digest, nil

@@ -20,11 +20,11 @@ var ErrNotMember = errors.New("no trusted member that is connected")
 // SwarmSecret derives a secret for a purpose from the protector key. It is the same on
 // every registry of a private network, and useless for any other purpose. On the public
 // network and offline it is nil.
-func (r *rooms) SwarmSecret(purpose string) []byte {
-	if r.psk == nil || r.peer == nil {
+func (e *Engine) SwarmSecret(purpose string) []byte {
+	if e.psk == nil || e.Peer == nil {
 		return nil
 	}
-	mac := hmac.New(sha256.New, r.psk)
+	mac := hmac.New(sha256.New, e.psk)
 	mac.Write([]byte("distribution-ipfs " + purpose))
 	return mac.Sum(nil)
 }
@@ -33,26 +33,26 @@ func (r *rooms) SwarmSecret(purpose string) []byte {
 // that members have, encrypted and authenticated at both ends. A connection's remote
 // address is a peer ID: ask Trusts about it at each request, since connections outlive
 // memberships. Close closes the listener, too.
-func (r *rooms) ListenMembers(proto string) (net.Listener, error) {
-	if r.peer == nil {
+func (e *Engine) ListenMembers(proto string) (net.Listener, error) {
+	if e.Peer == nil {
 		return nil, fmt.Errorf("listen for members: %w", errOffline)
 	}
-	return r.peer.Listen(protocol.ID(proto))
+	return e.Peer.Listen(protocol.ID(proto))
 }
 
 var errOffline = errors.New("this registry is offline")
 
 // DialMember connects to another member that answers a protocol. The error is ErrNotMember
 // when that member is not connected, or not trusted.
-func (r *rooms) DialMember(ctx context.Context, id, proto string) (net.Conn, error) {
-	if !r.Trusts(id) {
+func (e *Engine) DialMember(ctx context.Context, id, proto string) (net.Conn, error) {
+	if !e.Trusts(id) {
 		return nil, ErrNotMember
 	}
 	p, err := libpeer.Decode(id)
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.peer.Dial(ctx, p, protocol.ID(proto))
+	c, err := e.Peer.Dial(ctx, p, protocol.ID(proto))
 	if errors.Is(err, peer.ErrNotMember) {
 		return nil, ErrNotMember
 	}
@@ -60,7 +60,7 @@ func (r *rooms) DialMember(ctx context.Context, id, proto string) (net.Conn, err
 }
 
 // Trusts reports whether a peer ID is that of a trusted member that is connected now.
-func (r *rooms) Trusts(id string) bool {
+func (e *Engine) Trusts(id string) bool {
 	p, err := libpeer.Decode(id)
-	return err == nil && r.peer != nil && r.peer.IsMember(p) && r.peer.Trusts(p)
+	return err == nil && e.Peer != nil && e.Peer.IsMember(p) && e.Peer.Trusts(p)
 }

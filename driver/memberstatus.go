@@ -1,12 +1,6 @@
 package driver
 
-import (
-	"time"
-
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
-)
+import "time"
 
 // Member is another registry of the swarm, as this one knows it.
 type Member struct {
@@ -38,48 +32,30 @@ type Bootstrapper struct {
 	Trouble   string   `json:"trouble"`   // why it was not met when it was last tried; "" met, or not tried yet
 }
 
-func (r *rooms) members() []Member {
-	members := []Member{}
-	if r.peer == nil {
-		return members
-	}
-	refused := r.paths.Refused()
-	for _, m := range r.peer.Members() {
-		members = append(members, Member{
-			PeerID: m.ID.String(), Name: m.Name, Capabilities: append([]string{}, m.Capabilities...),
-			Addresses: texts(m.Addrs), Address: r.peer.AddrInUse(m.ID), Connected: m.Connected, Since: m.Since,
-			Trusted: r.peer.Trusts(m.ID), TrustDiffers: m.TrustDiffers, LastDelta: r.lastDelta(m.ID.String()),
-			DataPort: m.Connected && r.transfers.UsesDataPort(m.ID), NotFollowed: notFollowed(refused, m.ID),
-		})
-	}
-	return members
-}
-
-func (r *rooms) bootstrappers() []Bootstrapper {
-	all := []Bootstrapper{}
-	if r.peer == nil {
-		return all
-	}
-	for _, b := range r.peer.Bootstrappers() {
-		all = append(all, Bootstrapper{
-			PeerID: b.ID.String(), Addresses: texts(b.Addrs), Met: b.Met, Trouble: b.Trouble,
-		})
+func (s *store) members() []Member {
+	all := []Member{}
+	for _, m := range s.engine.Members() {
+		all = append(all, memberStatus(m))
 	}
 	return all
 }
 
-func notFollowed(refused map[libpeer.ID]pathmap.Refusal, id libpeer.ID) *NotFollowed {
-	r, ok := refused[id]
-	if !ok {
-		return nil
+func memberStatus(m member) Member {
+	of := Member{
+		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
+		Connected: m.Connected, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
+		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
 	}
-	return &NotFollowed{Since: r.Since, Reason: r.Reason}
+	if m.Refused != nil {
+		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}
+	}
+	return of
 }
 
-func (r *rooms) lastDelta(writer string) *time.Time {
-	t, ok := r.paths.LastDelta(writer)
-	if !ok {
-		return nil
+func (s *store) bootstrappers() []Bootstrapper {
+	all := []Bootstrapper{}
+	for _, b := range s.engine.Bootstrappers() {
+		all = append(all, Bootstrapper{PeerID: b.ID.String(), Addresses: texts(b.Addrs), Met: b.Met, Trouble: b.Trouble})
 	}
-	return &t
+	return all
 }

@@ -10,9 +10,9 @@ import (
 // once; it reads the driver each time it is collected. Counting by walking over all paths
 // takes at most a tenth of the time. Members are the only label that may have many values,
 // as many as Status lists.
-func (d *Driver) Collector() prometheus.Collector { return collector{d.rooms} }
+func (d *Driver) Collector() prometheus.Collector { return collector{d.store} }
 
-type collector struct{ *rooms }
+type collector struct{ *store }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("registry_ipfs_"+name, help, labels, nil)
@@ -55,8 +55,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	built := build.Read()
-	gauge(infoDesc, 1, c.self.String(), c.params.name(), c.params.PubsubTopic, c.network(), built.Version, built.Commit, built.Date, c.blobs.Function().String())
-	gauge(readyDesc, oneIf(len(c.Ready()) == 0))
+	gauge(infoDesc, 1, c.engine.Self(), c.engine.Name(), c.engine.Topic(), c.engine.Network(), built.Version, built.Commit, built.Date, c.blobs.Function().String())
+	gauge(readyDesc, oneIf(len(c.engine.Ready()) == 0))
 	view := c.paths.View()
 	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))
@@ -65,7 +65,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(blobBytesDesc, float64(bytes))
 	gauge(damagedDesc, float64(len(c.blobs.Rotten())))
 	gauge(missingDesc, float64(c.missing.recent(c.blobState(view), func() int { return c.countMissing(view) })))
-	free, total := diskSpace(c.params.DatastorePath)
+	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
 	uploads := c.unfinished()
@@ -74,7 +74,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	if uploads.Oldest != nil {
 		gauge(uploadOldDesc, float64(uploads.Oldest.UnixMilli())/1000)
 	}
-	gauge(readOnlyDesc, oneIf(c.ReadOnly()))
+	gauge(readOnlyDesc, oneIf(c.engine.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	c.collectMembers(gauge)
 	for result, n := range c.transfers.Ended() {

@@ -11,11 +11,11 @@ import (
 
 // countMissing counts the blobs that have a path and whose bytes are not here. Its
 // cost grows with the number of paths.
-func (r *rooms) countMissing(view pathmap.View) int {
+func (s *store) countMissing(view pathmap.View) int {
 	seen := cid.NewSet()
 	n := 0
 	view.Under("/", func(path string, e pathmap.Entry) bool {
-		if isBlobData(path) && seen.Visit(e.CID) && !r.blobs.Has(e.CID) {
+		if isBlobData(path) && seen.Visit(e.CID) && !s.blobs.Has(e.CID) {
 			n++
 		}
 		return true
@@ -31,8 +31,8 @@ type blobState struct {
 	bytes  int64
 }
 
-func (r *rooms) blobState(view pathmap.View) blobState {
-	here, bytes := r.blobs.Usage()
+func (s *store) blobState(view pathmap.View) blobState {
+	here, bytes := s.blobs.Usage()
 	return blobState{digest: view.Digest(), here: here, bytes: bytes}
 }
 

@@ -10,15 +10,15 @@ import (
 func TestNoStatusBeforeItIsKnown(t *testing.T) {
 	p := DefaultParameters()
 	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
-	r, err := openRooms(t.Context(), p)
+	s, err := open(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = r.Close() }()
-	if s, err := AskStatus(t.Context(), p); !errors.Is(err, ErrNotRunning) {
-		t.Errorf("answered before the start: %+v %v", s, err)
+	defer func() { _ = s.close() }()
+	if status, err := AskStatus(t.Context(), p); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("answered before the start: %+v %v", status, err)
 	}
-	if err := r.start(); err != nil {
+	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := AskStatus(t.Context(), p); err != nil {

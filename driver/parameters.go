@@ -15,7 +15,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
@@ -57,7 +56,7 @@ func DefaultParameters() Parameters {
 		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
 		DataAddrs:     []string{defaultDataAddr},
 		DatastorePath: "/var/lib/registry/ipfs",
-		MemberExpiry:  peer.DefaultMemberExpiry,
+		MemberExpiry:  DefaultMemberExpiry,
 		SyncTimeout:   2 * time.Second,
 		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
@@ -173,6 +172,20 @@ func checkKeys(m map[string]any) error {
 	return fmt.Errorf("unknown key %q: did you mean %q?", unknown[0], nearest)
 }
 
+// config is what the engine needs of the parameters.
+func (p Parameters) config() Config {
+	return Config{
+		Path: p.DatastorePath, Offline: p.Offline, Topic: p.PubsubTopic, Name: p.Name,
+		ProtectorKey: p.ProtectorKey, ProtectorKeyFile: p.ProtectorKeyFile,
+		PrivateKey: p.PrivateKey, PrivateKeyFile: p.PrivateKeyFile,
+		ListenAddrs: p.ListenAddrs, AnnounceAddrs: p.AnnounceAddrs,
+		DataAddrs: p.DataAddrs, DataAnnounceAddrs: p.DataAnnounceAddrs,
+		DataAnyPort:   slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
+		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
+		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
+	}
+}
+
 func (p Parameters) isPrivate() bool { return p.ProtectorKey != "" || p.ProtectorKeyFile != "" }
 
 // check holds every rule that needs no file and no network.
@@ -182,8 +195,7 @@ func (p Parameters) check() error {
 			return err
 		}
 	}
-	_, err := p.peerConfig()
-	return err
+	return p.config().Check()
 }
 
 func (p Parameters) checkNetwork() error {
@@ -224,9 +236,6 @@ func (p Parameters) checkValues() error {
 	}
 	if len(p.ListenAddrs) == 0 {
 		return errors.New("listenaddrs: is empty; name an address, or set offline: true for a registry without a network")
-	}
-	if !peer.ValidName(p.Name) {
-		return fmt.Errorf("name: is more than %d bytes, or not printable", peer.MaxName)
 	}
 	if p.LogLevel != "" {
 		if _, err := logrus.ParseLevel(p.LogLevel); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	ipfslite "github.com/hsanjuan/ipfs-lite"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -13,10 +12,20 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
+// Check holds the rules of those values that only the swarm understands. It needs no file
+// and no network.
+func (c Config) Check() error {
+	if !peer.ValidName(c.Name) {
+		return fmt.Errorf("name: is more than %d bytes, or not printable", peer.MaxName)
+	}
+	_, err := c.peerConfig()
+	return err
+}
+
 // name is the name by which others show this registry; "" when it has none.
-func (p Parameters) name() string {
-	if p.Name != "" {
-		return p.Name
+func (c Config) name() string {
+	if c.Name != "" {
+		return c.Name
 	}
 	if host, err := os.Hostname(); err == nil && peer.ValidName(host) {
 		return host
@@ -25,33 +34,33 @@ func (p Parameters) name() string {
 }
 
 // peerConfig parses the configuration of the network.
-func (p Parameters) peerConfig() (cfg peer.Config, err error) {
-	cfg.Topic, cfg.Name, cfg.Capabilities = p.PubsubTopic, p.name(), capabilities()
-	cfg.MemberExpiry = p.MemberExpiry
-	if cfg.Listen, err = multiaddrs("listenaddrs", p.ListenAddrs); err != nil {
+func (c Config) peerConfig() (cfg peer.Config, err error) {
+	cfg.Topic, cfg.Name, cfg.Capabilities = c.Topic, c.name(), capabilities()
+	cfg.MemberExpiry = c.MemberExpiry
+	if cfg.Listen, err = multiaddrs("listenaddrs", c.ListenAddrs); err != nil {
 		return cfg, err
 	}
-	if cfg.Announce, err = multiaddrs("announceaddrs", p.AnnounceAddrs); err != nil {
+	if cfg.Announce, err = multiaddrs("announceaddrs", c.AnnounceAddrs); err != nil {
 		return cfg, err
 	}
-	if cfg.DataListen, err = dataAddrs("dataaddrs", p.DataAddrs); err != nil {
+	if cfg.DataListen, err = dataAddrs("dataaddrs", c.DataAddrs); err != nil {
 		return cfg, err
 	}
-	if cfg.DataAnnounce, err = dataAddrs("dataannounceaddrs", p.DataAnnounceAddrs); err != nil {
+	if cfg.DataAnnounce, err = dataAddrs("dataannounceaddrs", c.DataAnnounceAddrs); err != nil {
 		return cfg, err
 	}
-	cfg.DataAnyPort = slices.Equal(p.DataAddrs, []string{defaultDataAddr})
-	bootstrappers, err := multiaddrs("bootstrappers", p.Bootstrappers)
+	cfg.DataAnyPort = c.DataAnyPort
+	bootstrappers, err := multiaddrs("bootstrappers", c.Bootstrappers)
 	if err != nil {
 		return cfg, err
 	}
 	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(bootstrappers...); err != nil {
 		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
 	}
-	if !p.isPrivate() {
+	if !c.isPrivate() {
 		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()
 	}
-	cfg.Trusted, err = p.trusted()
+	cfg.Trusted, err = c.trusted()
 	return cfg, err
 }
 
@@ -74,17 +83,17 @@ func dataAddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
 	}
 	for _, a := range addrs {
 		if !peer.IsDataAddr(a) {
-			return nil, fmt.Errorf("%s: %q is not a host and a TCP port, such as %s", key, a, defaultDataAddr)
+			return nil, fmt.Errorf("%s: %q is not a host and a TCP port, such as /ip4/0.0.0.0/tcp/4620", key, a)
 		}
 	}
 	return addrs, nil
 }
 
-func (p Parameters) trusted() ([]libpeer.ID, error) {
+func (c Config) trusted() ([]libpeer.ID, error) {
 	var ids []libpeer.ID
-	for _, s := range p.TrustedPeers {
+	for _, s := range c.TrustedPeers {
 		if s == "*" {
-			if len(p.TrustedPeers) > 1 {
+			if len(c.TrustedPeers) > 1 {
 				return nil, errors.New(`trustedpeers: "*" means everybody and stands alone`)
 			}
 			return nil, nil

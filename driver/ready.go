@@ -9,9 +9,9 @@ import (
 // Ready lists why this registry should not be sent requests yet, or any more; an empty list
 // means that it is ready. Ready writes a small file to find out. A registry that is not
 // ready still serves what it has.
-func (r *rooms) Ready() []string {
+func (e *Engine) Ready() []string {
 	reasons := []string{}
-	for _, check := range r.readiness() {
+	for _, check := range e.readiness() {
 		if reason := check(); reason != "" {
 			reasons = append(reasons, reason)
 		}
@@ -21,27 +21,27 @@ func (r *rooms) Ready() []string {
 
 // readiness are the checks of Ready. Each returns the reason for not being ready, and what
 // the operator can do about it, or "".
-func (r *rooms) readiness() []func() string {
-	return []func() string{r.draining, r.unwritable, r.unjoined, r.twinned}
+func (e *Engine) readiness() []func() string {
+	return []func() string{e.draining, e.unwritable, e.unjoined, e.Twinned}
 }
 
 // Drain makes Ready say from now on that this registry is shutting down. Until Close the
 // registry goes on serving.
-func (r *rooms) Drain() { r.drains.Store(true) }
+func (e *Engine) Drain() { e.drains.Store(true) }
 
-func (r *rooms) draining() string {
-	if r.drains.Load() {
+func (e *Engine) draining() string {
+	if e.drains.Load() {
 		return "shutting down"
 	}
 	return ""
 }
 
 // unwritable tries to write: a file system can be full, or have become read-only.
-func (r *rooms) unwritable() string {
-	if err := tryWrite(r.path(writersDir)); err != nil {
+func (e *Engine) unwritable() string {
+	if err := tryWrite(e.path(writersDir)); err != nil {
 		return "storage is not writable: " + err.Error()
 	}
-	if err := r.db.Writable(); err != nil {
+	if err := e.Store.Writable(); err != nil {
 		return "storage is not writable: " + err.Error()
 	}
 	return ""

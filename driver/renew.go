@@ -43,7 +43,7 @@ func (r request) bringsBytes() bool { return r.upload && r.method == http.Method
 // something of their own, and renew in the same change what they rely on.
 func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
 	r := requestOf(ctx)
-	if !r.relies(path) || s.ReadOnly() || s.twinned() != "" {
+	if !r.relies(path) || s.engine.ReadOnly() || s.engine.Twinned() != "" {
 		return nil
 	}
 	u := s.requests.underway(ctx)

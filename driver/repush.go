@@ -93,7 +93,7 @@ func (s *store) findHolder(ctx context.Context, path string, e pathmap.Entry) er
 
 // fetchSoon fetches a blob for a request that cannot wait longer than `synctimeout`.
 func (s *store) fetchSoon(ctx context.Context, e pathmap.Entry) error {
-	wait, cancel := context.WithTimeout(ctx, s.params.SyncTimeout)
+	wait, cancel := context.WithTimeout(ctx, s.syncTimeout)
 	defer cancel()
 	err := s.transfers.Fetch(wait, refOf(e))
 	if err != nil && wait.Err() != nil && ctx.Err() == nil {

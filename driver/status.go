@@ -2,14 +2,10 @@ package driver
 
 import (
 	"context"
-	"path/filepath"
+	"fmt"
 	"time"
 
-	"github.com/multiformats/go-multiaddr"
-	"golang.org/x/sys/unix"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // Status describes a running registry and its swarm. Its JSON is what the registry answers
@@ -62,81 +58,40 @@ type DiskStatus struct {
 	TotalBytes uint64 `json:"total_bytes"`
 }
 
-func (r *rooms) addresses() []string {
-	if r.peer == nil {
-		return []string{}
-	}
-	return texts(r.peer.Addrs())
-}
-
-func (r *rooms) dataAddresses() []string {
-	if r.peer == nil {
-		return []string{}
-	}
-	return texts(peer.Useful(r.peer.DataAddrs()))
-}
-
-func texts(addrs []multiaddr.Multiaddr) []string {
-	list := []string{}
-	for _, a := range addrs {
-		list = append(list, a.String())
-	}
-	return list
-}
-
 // Status returns the state of this registry and of its swarm. Its cost grows with the
 // number of paths.
-func (r *rooms) Status(context.Context) Status {
-	view := r.paths.View()
-	here, bytes := r.blobs.Usage()
-	built := build.Read()
-	s := Status{
-		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: r.Ready(), Started: r.started,
-		PeerID: r.self.String(), Name: r.params.name(), Capabilities: capabilities(), Addresses: r.addresses(), DataAddresses: r.dataAddresses(),
-		Topic: r.params.PubsubTopic, Network: r.network(), DataPath: r.dataPath(), ReadOnly: r.ReadOnly(), Phase: r.phase().String(),
-		Hash:  r.blobs.Function().String(),
-		Map:   MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(r.paths.Heads())},
-		Blobs: BlobStatus{Here: here, Missing: r.countMissing(view), Bytes: bytes, Damaged: r.damaged()},
+func (d *Driver) Status(context.Context) Status { return d.store.status() }
+
+func (s *store) status() Status {
+	e, view, built := s.engine, s.paths.View(), build.Read()
+	here, bytes := s.blobs.Usage()
+	st := Status{
+		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: e.Ready(), Started: e.Started(),
+		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
+		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
+		Hash:          s.blobs.Function().String(),
+		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
+		Blobs:         BlobStatus{Here: here, Missing: s.countMissing(view), Bytes: bytes, Damaged: s.damaged()},
+		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: s.unfinished(),
 	}
-	s.Bootstrappers, s.Members = r.bootstrappers(), r.members()
-	s.Transfers = r.transferStatus()
-	s.Uploads = r.unfinished()
-	s.Disk.FreeBytes, s.Disk.TotalBytes = diskSpace(r.params.DatastorePath)
-	return s
+	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
+	return st
 }
 
 // damaged are the CIDs of blobs whose file turned out to be damaged.
-func (r *rooms) damaged() []string {
+func (s *store) damaged() []string {
 	list := []string{}
-	for _, ref := range r.blobs.Rotten() {
+	for _, ref := range s.blobs.Rotten() {
 		list = append(list, ref.CID.String())
 	}
 	return list
 }
 
-func (r *rooms) network() string {
-	switch {
-	case r.params.Offline:
-		return "offline"
-	case r.params.isPrivate():
-		return "private"
+// texts never returns nil, which would be null as JSON.
+func texts[T fmt.Stringer](all []T) []string {
+	list := []string{}
+	for _, v := range all {
+		list = append(list, v.String())
 	}
-	return "public"
-}
-
-func (r *rooms) dataPath() string {
-	if abs, err := filepath.Abs(r.params.DatastorePath); err == nil {
-		return abs
-	}
-	return r.params.DatastorePath
-}
-
-// diskSpace returns the bytes that are free to this user, and all bytes; zeros when the
-// system does not tell.
-func diskSpace(path string) (free, total uint64) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(path, &st); err != nil {
-		return 0, 0
-	}
-	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize)
+	return list
 }

@@ -37,6 +37,7 @@ type uploadSweeper struct {
 	blobs  *blob.Store
 	log    *logrus.Entry
 	began  time.Time
+	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
@@ -58,34 +59,30 @@ type moment struct {
 }
 
 func newUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	return &uploadSweeper{
+	s := &uploadSweeper{
 		root: root, staged: staged, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{},
 	}
-}
-
-func startUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	s := newUploadSweeper(root, staged, blobs, log)
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	s.wg.Go(func() { s.run(ctx) })
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
+
+func (s *uploadSweeper) start() { s.wg.Go(s.run) }
 
 func (s *uploadSweeper) stop() {
 	s.cancel()
 	s.wg.Wait()
 }
 
-func (s *uploadSweeper) run(ctx context.Context) {
+func (s *uploadSweeper) run() {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := s.sweep(ctx, moment{time.Now(), time.Since(s.began)}); err != nil && ctx.Err() == nil {
+		if err := s.sweep(s.ctx, moment{time.Now(), time.Since(s.began)}); err != nil && s.ctx.Err() == nil {
 			s.log.WithError(err).Warn("cannot remove unfinished uploads")
 		}
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			return
 		}
 	}

@@ -61,38 +61,38 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"leftover", "idle", "written"} {
-		age(t, d.localFile(someUploads+name), 25*time.Hour)
+		age(t, d.store.localFile(someUploads+name), 25*time.Hour)
 	}
-	if u := d.unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
+	if u := d.store.unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
 		t.Errorf("%+v", u)
 	}
-	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
+	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
-	if u := d.unfinished(); u.Count != 4 {
+	if u := d.store.unfinished(); u.Count != 4 {
 		t.Errorf("%d are left of 4 whose clients may go on after the start", u.Count)
 	}
 	sweepAfter(t, s, sweepEvery)
 	for name, kept := range map[string]bool{"leftover": false, "idle": false, "written": true, "young": true} {
-		if _, err := os.Stat(d.localFile(someUploads + name)); (err == nil) != kept {
+		if _, err := os.Stat(d.store.localFile(someUploads + name)); (err == nil) != kept {
 			t.Errorf("%s: %v, to be kept: %v", name, err, kept)
 		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	age(t, d.localFile(someUploads), 2*time.Hour)
-	s = newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
+	age(t, d.store.localFile(someUploads), 2*time.Hour)
+	s = newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
 	sweepAfter(t, s, sweepEvery)
-	if u := d.unfinished(); u.Count != 2 {
+	if u := d.store.unfinished(); u.Count != 2 {
 		t.Errorf("%d are left of 2 that idle for two hours while there is room", u.Count)
 	}
-	d.blobs.Room().Keep(func() (int64, error) { return -1, nil })
+	d.store.blobs.Room().Keep(func() (int64, error) { return -1, nil })
 	sweepAfter(t, s, sweepEvery)
-	if left, err := os.ReadDir(d.path(localDir)); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(d.store.engine.LocalDir()); err != nil || len(left) > 0 {
 		t.Errorf("%v is left when there are no uploads, %v", left, err)
 	}
-	if u := d.unfinished(); u.Count != 0 || u.Oldest != nil {
+	if u := d.store.unfinished(); u.Count != 0 || u.Oldest != nil {
 		t.Errorf("%+v", u)
 	}
 }
@@ -111,13 +111,13 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 	d := newOffline(t)
 	const days = 72 * time.Hour
 	data := someUploads + "u/data"
-	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
+	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	step := func(ran, clock time.Duration, kept bool) {
 		t.Helper()
 		if err := s.sweep(t.Context(), moment{time.Now().Add(clock), ran}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(d.localFile(data)); (err == nil) != kept {
+		if _, err := os.Stat(d.store.localFile(data)); (err == nil) != kept {
 			t.Fatalf("after %s, with the clock set by %s: %v, to be kept: %v", ran, clock, err, kept)
 		}
 	}
@@ -126,7 +126,7 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 		if err := d.PutContent(t.Context(), someUploads+"u/"+name, []byte(content)); err != nil {
 			t.Fatal(err)
 		}
-		age(t, d.localFile(someUploads+"u/"+name), -clock)
+		age(t, d.store.localFile(someUploads+"u/"+name), -clock)
 	}
 	step(0, 0, false) // there is none yet
 	write("startedat", "x", days)
@@ -154,14 +154,14 @@ func TestStagedBytesOfASharedPathAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u := d.unfinished(); u.Count != 2 {
+	if u := d.store.unfinished(); u.Count != 2 {
 		t.Errorf("%d are unfinished", u.Count)
 	}
-	age(t, d.path(writersDir), 25*time.Hour)
-	s := newUploadSweeper(d.path(localDir), d.path(writersDir), d.blobs, d.log)
+	age(t, d.store.engine.WritersDir(), 25*time.Hour)
+	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
 	sweepAfter(t, s, sweepEvery)
-	left, err := os.ReadDir(d.path(writersDir))
+	left, err := os.ReadDir(d.store.engine.WritersDir())
 	if err != nil || len(left) != 1 || left[0].Name() != stagedName("/docker/registry/v2/open") {
 		t.Errorf("%v is left, %v", left, err)
 	}

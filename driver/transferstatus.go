@@ -32,22 +32,22 @@ type TransferSource struct {
 }
 
 // transferStatus describes the transfers under way, and counts those that ended.
-func (r *rooms) transferStatus() Transfers {
-	s := Transfers{Ended: map[string]int64{}, Running: []Transfer{}, DataIn: r.transfers.DataIn()}
-	s.BytesIn, s.BytesOut = r.transfers.Totals()
-	for result, n := range r.transfers.Ended() {
-		s.Ended[string(result)] = n
+func (s *store) transferStatus() Transfers {
+	st := Transfers{Ended: map[string]int64{}, Running: []Transfer{}, DataIn: s.transfers.DataIn()}
+	st.BytesIn, st.BytesOut = s.transfers.Totals()
+	for result, n := range s.transfers.Ended() {
+		st.Ended[string(result)] = n
 	}
-	for _, t := range r.transfers.Running() {
+	for _, t := range s.transfers.Running() {
 		sources := []TransferSource{}
 		for _, from := range t.Sources {
 			sources = append(sources, TransferSource{PeerID: from.Peer.String(), Road: string(from.Road), Rate: from.Rate})
 		}
-		s.Running = append(s.Running, Transfer{
+		st.Running = append(st.Running, Transfer{
 			CID: t.CID.String(), Size: t.Size, Here: t.Here, Since: t.Since, Waiting: t.Waiting,
 			Streamed: t.Streamed, Sources: sources,
 		})
 	}
-	s.Active = len(s.Running)
-	return s
+	st.Active = len(st.Running)
+	return st
 }

@@ -59,7 +59,7 @@ func lookAt(dir string) (u lookedAt, err error) {
 }
 
 // unfinished counts the uploads, and the writers of shared paths, that have not ended. What cannot be read is left out.
-func (r *rooms) unfinished() (all UploadStatus) {
+func (s *store) unfinished() (all UploadStatus) {
 	count := func(at string) error {
 		u, err := lookAt(at)
 		if err != nil {
@@ -72,7 +72,7 @@ func (r *rooms) unfinished() (all UploadStatus) {
 		}
 		return nil
 	}
-	_, _ = eachUpload(context.Background(), r.path(localDir), count)
-	_ = eachStaged(context.Background(), r.path(writersDir), count)
+	_, _ = eachUpload(context.Background(), s.engine.LocalDir(), count)
+	_ = eachStaged(context.Background(), s.engine.WritersDir(), count)
 	return all
 }

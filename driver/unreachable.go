@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -46,7 +44,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
 	case errors.As(err, &failed):
-		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet, s.called}
+		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet, s.engine.Called}
 		return refuse(ctx, Refusal{
 			Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: m, Detail: m.detail(), Absent: true,
 		})
@@ -59,30 +57,16 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 }
 
 // hasMet describes whether this registry has met the one to which a blob was pushed.
-func (r *rooms) hasMet(id string) string {
+func (s *store) hasMet(id string) string {
 	switch {
-	case id == r.self.String():
+	case id == s.engine.Self():
 		return "which is this registry: its file is gone"
-	case r.peer == nil:
+	case s.engine.Offline():
 		return "and this registry is offline"
-	}
-	if peer, err := libpeer.Decode(id); err == nil && r.peer.IsMember(peer) {
+	case s.engine.Connected(id):
 		return "which is connected and does not give it"
 	}
 	return "which is not connected"
-}
-
-// called gives a registry's peer ID, behind its name if that is known.
-func (r *rooms) called(id string) string {
-	if r.peer == nil {
-		return id
-	}
-	for _, m := range r.peer.Members() {
-		if m.ID.String() == id && m.Name != "" {
-			return fmt.Sprintf("%q (%s)", m.Name, id)
-		}
-	}
-	return id
 }
 
 // missingBytes tells a client that no reachable registry holds some bytes.

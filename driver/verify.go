@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,7 +61,7 @@ const verifyPause = time.Second
 
 // verification is one run of Verify. What others read is atomic.
 type verification struct {
-	*rooms
+	*store
 	result                   Verification
 	blobs, of, bytes, faults atomic.Int64
 	seen                     *cid.Set
@@ -73,9 +72,13 @@ type verification struct {
 // other members have. An error means that the verification could not be done; damage that
 // it found is in the result. progress is called about once a second, from one goroutine at
 // a time.
-func (r *rooms) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
-	v := &verification{rooms: r, seen: cid.NewSet()}
-	v.result = Verification{Running: r.peer != nil, Image: image, Findings: []Finding{}}
+func (d *Driver) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
+	return d.store.verify(ctx, image, progress)
+}
+
+func (s *store) verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
+	v := &verification{store: s, seen: cid.NewSet()}
+	v.result = Verification{Running: !s.engine.Offline(), Image: image, Findings: []Finding{}}
 	ended := make(chan struct{})
 	var reports sync.WaitGroup
 	reports.Go(func() { v.report(ended, progress) })
@@ -123,7 +126,7 @@ func (v *verification) all(ctx context.Context) error {
 		}
 		return ctx.Err() == nil
 	})
-	recorded, err := v.rooms.blobs.Blobs(ctx)
+	recorded, err := v.store.blobs.Blobs(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,16 +137,16 @@ func (v *verification) all(ctx context.Context) error {
 	}
 	v.of.Store(int64(len(targets)))
 	for _, t := range targets {
-		if _, err := v.verify(ctx, t); err != nil {
+		if _, err := v.check(ctx, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// verify reads one blob; absent when it is not here, which is no fault.
-func (v *verification) verify(ctx context.Context, t target) (absent bool, err error) {
-	fault, bad, err := v.rooms.blobs.Check(ctx, t.ref, func(n int64) { v.bytes.Add(n) })
+// check reads one blob; absent when it is not here, which is no fault.
+func (v *verification) check(ctx context.Context, t target) (absent bool, err error) {
+	fault, bad, err := v.store.blobs.Check(ctx, t.ref, func(n int64) { v.bytes.Add(n) })
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -180,7 +183,7 @@ func (v *verification) find(f Finding) {
 // because no member has it.
 func (v *verification) mend(ctx context.Context, ref dag.Ref, f *Finding) error {
 	if f.Digest == "" {
-		switch err := v.rooms.blobs.DeleteUnused(ctx, ref.CID, v.names); {
+		switch err := v.store.blobs.DeleteUnused(ctx, ref.CID, v.names); {
 		case err == nil:
 			f.Mended, f.Done = true, "deleted: nothing names it"
 			return nil
@@ -208,8 +211,8 @@ func (v *verification) mend(ctx context.Context, ref dag.Ref, f *Finding) error 
 }
 
 // names reports whether an entry leads to a CID.
-func (r *rooms) names(c cid.Cid) (found bool) {
-	r.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
+func (s *store) names(c cid.Cid) (found bool) {
+	s.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
 		found = e.CID.Equals(c)
 		return !found
 	})
@@ -220,22 +223,13 @@ func (r *rooms) names(c cid.Cid) (found bool) {
 // no member, so it mends only blobs of which it has all leaves. It fails with ErrInUse while the
 // registry runs: use AskVerify then.
 func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
-	if err := p.check(); err != nil {
+	if err = p.check(); err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)
 	}
-	p.Offline = true
-	r := &rooms{params: p, log: newLogger(p), started: time.Now()}
-	if _, err := os.Stat(r.path(badgerDir)); err != nil {
-		return result, fmt.Errorf("ipfs: datastorepath: no registry ran there: %w", err)
+	e, err := OpenStopped(ctx, p.config())
+	if err != nil {
+		return result, fmt.Errorf("ipfs: %w", err)
 	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	if err := sameOwner(r.path(badgerDir)); err != nil {
-		return result, fmt.Errorf("ipfs: datastorepath %s: %w", p.DatastorePath, err)
-	}
-	for _, open := range []func(context.Context) error{r.openDisk, r.openMap, r.openTransfers} {
-		if err := open(ctx); err != nil {
-			return result, fmt.Errorf("ipfs: %w", err)
-		}
-	}
-	return r.Verify(ctx, image, progress)
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return newStore(e, p).verify(ctx, image, progress)
 }

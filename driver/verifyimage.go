@@ -122,7 +122,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	}
 	v.of.Add(1)
 	before := len(v.result.Findings)
-	absent, err := v.verify(ctx, target{refOf(e), d})
+	absent, err := v.check(ctx, target{refOf(e), d})
 	if err != nil {
 		return e, false, err
 	}

@@ -17,13 +17,17 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
+// twinRetry is when a client that pushed to one of two registries with one peer ID may try
+// again: an operator has to stop one of them first.
+const twinRetry = time.Minute
+
 // mayWrite refuses writes on a registry whose changes the others would drop, and on one
 // whose peer ID is in use twice.
 func (s *store) mayWrite(ctx context.Context) error {
-	if s.ReadOnly() {
+	if s.engine.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
 	}
-	if reason := s.twinned(); reason != "" {
+	if reason := s.engine.Twinned(); reason != "" {
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: twinRetry, Err: errors.New(reason)})
 	}
 	return nil
@@ -126,7 +130,7 @@ func (s *store) catchUpFirst(ctx context.Context) error {
 	if err := s.awaitPhase(ctx, s.paths.Told()); err != nil {
 		return err
 	}
-	ctx, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.params.SyncTimeout)
+	ctx, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.syncTimeout)
 	if !ok {
 		return nil
 	}

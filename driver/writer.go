@@ -23,7 +23,7 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 	if err := s.mayOpen(ctx, appending); err != nil {
 		return nil, err
 	}
-	if err := s.settleHash(ctx); err != nil {
+	if err := s.engine.SettleHash(ctx); err != nil {
 		return nil, err
 	}
 	if isLocal(path) {

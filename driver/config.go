@@ -1,0 +1,46 @@
+package driver
+
+import (
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+// Config is what an engine is made of. Errors name a value by its key in the `ipfs:` block.
+type Config struct {
+	Path    string // datastorepath: the directory of all that a registry keeps
+	Offline bool   // there is no swarm
+	Topic   string // pubsubtopic
+	Name    string // by which others show this registry; "": the host's
+
+	// The protector key is 32 bytes in hex, or lies in a file, which is made when this
+	// registry begins a swarm. With neither, the network is the public one. The private key
+	// is libp2p's, in base64, or lies in a file; with neither, in the datastore.
+	ProtectorKey, ProtectorKeyFile string
+	PrivateKey, PrivateKeyFile     string
+
+	// Multiaddrs. A data port that is in use is replaced by a free one with DataAnyPort.
+	ListenAddrs, AnnounceAddrs   []string
+	DataAddrs, DataAnnounceAddrs []string
+	DataAnyPort                  bool
+	Bootstrappers                []string // each ends in /p2p/<peer ID>; this registry's own may be among them
+
+	TrustedPeers []string // peer IDs whose changes count; none, or "*": everybody's
+	Hash         string   // sha2-256 or blake3; "": what the swarm uses
+	LogLevel     string   // "": the process's
+
+	MemberExpiry time.Duration // after which a member that is away is forgotten
+	AloneTimeout time.Duration // without an answer of a member, after which it serves what it has
+	FetchTimeout time.Duration // without a verified leaf, after which a transfer fails
+
+	// OnAdded is called with paths that gained an entry by a change of another registry,
+	// OnMember when a member becomes connected, both already while Open runs. They must not
+	// block, and may be nil.
+	OnAdded  func(paths []string)
+	OnMember func()
+}
+
+func (c Config) isPrivate() bool { return c.ProtectorKey != "" || c.ProtectorKeyFile != "" }
+
+// DefaultMemberExpiry is how long a member that is away is remembered and dialed.
+const DefaultMemberExpiry = peer.DefaultMemberExpiry

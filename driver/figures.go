@@ -1,0 +1,136 @@
+package driver
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/sys/unix"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+)
+
+// member is another registry of the swarm, with what all rooms know of it.
+type member struct {
+	peer.Member
+	InUse     string           // multiaddr of the other end of its connection; "" while it is away
+	Trusted   bool             // its changes count here
+	DataPort  bool             // blobs are fetched from its data port
+	LastDelta *time.Time       // nil: none in this run
+	Refused   *pathmap.Refusal // why its changes are not taken; nil: they are
+}
+
+// Members are the registries that are connected or remembered, sorted by ID, without this one.
+func (e *Engine) Members() []member {
+	if e.Peer == nil {
+		return nil
+	}
+	var all []member
+	refused := e.Paths.Refused()
+	for _, m := range e.Peer.Members() {
+		of := member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID)}
+		of.DataPort = m.Connected && e.Transfers.UsesDataPort(m.ID)
+		if t, ok := e.Paths.LastDelta(m.ID.String()); ok {
+			of.LastDelta = &t
+		}
+		if r, ok := refused[m.ID]; ok {
+			of.Refused = &r
+		}
+		all = append(all, of)
+	}
+	return all
+}
+
+// Bootstrappers are those of the configuration, sorted by ID, without this registry.
+func (e *Engine) Bootstrappers() []peer.Bootstrapper {
+	if e.Peer == nil {
+		return nil
+	}
+	return e.Peer.Bootstrappers()
+}
+
+// Self is this registry's peer ID.
+func (e *Engine) Self() string { return e.self.String() }
+
+// Name is the name by which others show this registry; "" when it has none.
+func (e *Engine) Name() string { return e.cfg.name() }
+
+// Started is when the engine was opened.
+func (e *Engine) Started() time.Time { return e.started }
+
+// Addresses are those that others bootstrap with.
+func (e *Engine) Addresses() []multiaddr.Multiaddr {
+	if e.Peer == nil {
+		return nil
+	}
+	return e.Peer.Addrs()
+}
+
+// DataAddresses are those of the data port.
+func (e *Engine) DataAddresses() []multiaddr.Multiaddr {
+	if e.Peer == nil {
+		return nil
+	}
+	return peer.Useful(e.Peer.DataAddrs())
+}
+
+// Topic is that of pubsub.
+func (e *Engine) Topic() string { return e.cfg.Topic }
+
+// Offline reports whether there is no swarm.
+func (e *Engine) Offline() bool { return e.Peer == nil }
+
+// Network is private, public or offline.
+func (e *Engine) Network() string {
+	switch {
+	case e.cfg.Offline:
+		return "offline"
+	case e.cfg.isPrivate():
+		return "private"
+	}
+	return "public"
+}
+
+// DataPath is the directory of all that this registry keeps, absolute if that is known.
+func (e *Engine) DataPath() string {
+	if abs, err := filepath.Abs(e.cfg.Path); err == nil {
+		return abs
+	}
+	return e.cfg.Path
+}
+
+// DiskSpace returns the bytes of the disk that are free to this user, and all bytes; zeros
+// when the system does not tell.
+func (e *Engine) DiskSpace() (free, total uint64) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(e.cfg.Path, &st); err != nil {
+		return 0, 0
+	}
+	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize)
+}
+
+// ReadOnly reports whether this registry refuses writes and deletes, because it is
+// outside its own list of trusted peers: the others would drop its changes.
+func (e *Engine) ReadOnly() bool { return e.Peer != nil && !e.Peer.Trusts(e.self) }
+
+// Connected reports whether a peer ID is that of a member connected now.
+func (e *Engine) Connected(id string) bool {
+	p, err := libpeer.Decode(id)
+	return err == nil && e.Peer != nil && e.Peer.IsMember(p)
+}
+
+// Called gives a registry's peer ID, behind its name if that is known.
+func (e *Engine) Called(id string) string {
+	if e.Peer == nil {
+		return id
+	}
+	for _, m := range e.Peer.Members() {
+		if m.ID.String() == id && m.Name != "" {
+			return fmt.Sprintf("%q (%s)", m.Name, id)
+		}
+	}
+	return id
+}

@@ -1,0 +1,72 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/distribution/distribution/v3/registry/storage/driver/base"
+	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+)
+
+// New opens the storage and joins the swarm. It returns before any other registry answered.
+// Errors name the parameter and what to do.
+func New(ctx context.Context, p Parameters) (*Driver, error) {
+	s, err := open(ctx, p)
+	if err == nil {
+		err = s.start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ipfs: %w", err)
+	}
+	return s.driver(), nil
+}
+
+// open opens everything, but answers no operator and does not dial any peer.
+func open(ctx context.Context, p Parameters) (*store, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	cfg, manifests := p.config(), newManifestFetcher()
+	cfg.OnAdded, cfg.OnMember = manifests.added, manifests.joined
+	e, err := Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := newStore(e, p)
+	s.manifests = manifests
+	return s, nil
+}
+
+func newStore(e *Engine, p Parameters) *store {
+	root := e.LocalDir()
+	return &store{
+		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,
+		local:   local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
+		sweeper: newUploadSweeper(root, e.WritersDir(), e.Blobs, e.Log),
+	}
+}
+
+// start joins the swarm; when it cannot, everything is closed.
+func (s *store) start() error {
+	if err := s.engine.Start(s.answers()); err != nil {
+		return errors.Join(err, s.close())
+	}
+	s.sweeper.start()
+	if !s.engine.Offline() {
+		s.manifests.start(s)
+	}
+	return nil
+}
+
+func (s *store) driver() *Driver { return &Driver{base.Base{StorageDriver: roomy{s}}, s} }
+
+// Close closes everything in reverse order and waits for it. Whatever was acknowledged is
+// on disk already. Close may be called again. Requests that are still running fail.
+func (d *Driver) Close() error { return d.store.close() }
+
+func (s *store) close() error {
+	s.sweeper.stop()
+	s.manifests.stop()
+	return s.engine.Close()
+}

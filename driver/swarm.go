@@ -1,0 +1,97 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"net"
+)
+
+// Identity is a registry's peer ID and the multiaddrs others bootstrap with.
+type Identity struct {
+	PeerID    string   `json:"peer_id"`   // such as 12D3KooW…
+	Addresses []string `json:"addresses"` // each ends in /p2p/ and the peer ID; none: it is offline
+}
+
+// Identity returns this registry's peer ID and addresses.
+func (d *Driver) Identity() Identity { return d.store.identity() }
+
+func (s *store) identity() Identity {
+	return Identity{PeerID: s.engine.Self(), Addresses: texts(s.engine.Addresses())}
+}
+
+// Identify returns the identity of a registry that is not running, making its key if it has
+// none yet. The addresses are those that the registry will have; a port 0 is chosen when it
+// starts. Identify fails with ErrInUse while the registry runs: then ask it with AskIdentity.
+func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
+	if err := p.check(); err != nil {
+		return id, fmt.Errorf("ipfs: %w", err)
+	}
+	self, addresses, err := identify(ctx, p.config())
+	if err != nil {
+		return id, fmt.Errorf("ipfs: %w", err)
+	}
+	return Identity{PeerID: self, Addresses: texts(addresses)}, nil
+}
+
+// InUse reports whether another process has opened the datastore of these parameters.
+func InUse(p Parameters) bool { return inUse(p.DatastorePath) }
+
+// ReadOnly reports whether this registry refuses writes and deletes, because it is
+// outside its own list of trusted peers: the others would drop its changes.
+func (d *Driver) ReadOnly() bool { return d.store.engine.ReadOnly() }
+
+// Ready lists why this registry should not be sent requests yet, or any more; an empty list
+// means that it is ready. Ready writes a small file to find out. A registry that is not
+// ready still serves what it has.
+func (d *Driver) Ready() []string { return d.store.engine.Ready() }
+
+// Drain makes Ready say from now on that this registry is shutting down. Until Close the
+// registry goes on serving.
+func (d *Driver) Drain() { d.store.engine.Drain() }
+
+// Secret derives a secret for one purpose from this registry's key. It is the same after
+// every restart, and useless for any other purpose.
+func (d *Driver) Secret(purpose string) (string, error) { return d.store.engine.Secret(purpose) }
+
+// SwarmSecret derives a secret for a purpose from the protector key. It is the same on
+// every registry of a private network, and useless for any other purpose. On the public
+// network and offline it is nil.
+func (d *Driver) SwarmSecret(purpose string) []byte { return d.store.engine.SwarmSecret(purpose) }
+
+// ListenMembers accepts connections of a protocol from other members, over the connections
+// that members have, encrypted and authenticated at both ends. A connection's remote
+// address is a peer ID: ask Trusts about it at each request, since connections outlive
+// memberships. Close closes the listener, too.
+func (d *Driver) ListenMembers(proto string) (net.Listener, error) {
+	return d.store.engine.ListenMembers(proto)
+}
+
+// DialMember connects to another member that answers a protocol. The error is ErrNotMember
+// when that member is not connected, or not trusted.
+func (d *Driver) DialMember(ctx context.Context, id, proto string) (net.Conn, error) {
+	return d.store.engine.DialMember(ctx, id, proto)
+}
+
+// Trusts reports whether a peer ID is that of a trusted member that is connected now.
+func (d *Driver) Trusts(id string) bool { return d.store.engine.Trusts(id) }
+
+// AllUnderstand reports whether all members that this registry knows of, connected or
+// remembered, understand a capability. Without a network it is true.
+func (d *Driver) AllUnderstand(capability string) bool {
+	return d.store.engine.AllUnderstand(capability)
+}
+
+// Forget drops a member that is away from those that this registry remembers and dials. The
+// member is named by its peer ID, by the end of its peer ID, or by its name. A member that
+// comes back is simply a member again.
+func (d *Driver) Forget(ctx context.Context, name string) (Member, error) {
+	return d.store.forget(ctx, name)
+}
+
+func (s *store) forget(ctx context.Context, name string) (Member, error) {
+	m, err := s.engine.Forget(ctx, name)
+	if err != nil {
+		return Member{}, err
+	}
+	return memberStatus(m), nil
+}
