@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // ErrNotRunning reports that no registry answers for a datastore.
@@ -30,7 +31,7 @@ func AskForget(ctx context.Context, p Parameters, name string) (m Member, err er
 }
 
 func client(p Parameters) *admin.Client {
-	return admin.NewClient(Socket(p.DatastorePath))
+	return admin.NewClient(engine.Socket(p.DatastorePath))
 }
 
 // AskVerify has the registry that runs on these parameters verify its blobs, or those of

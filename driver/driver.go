@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -29,7 +30,7 @@ type Driver struct {
 // store implements storagedriver.StorageDriver; Driver wraps it with the path
 // checks, spans and timers that every driver of distribution has.
 type store struct {
-	engine    *Engine
+	engine    *engine.Engine
 	paths     *pathmap.Map
 	blobs     *blob.Store
 	transfers *transfer.Transfers

@@ -88,13 +88,13 @@ func openWith(ctx context.Context, p Parameters, step func(*store)) (*Driver, er
 
 // HashSetting is the hash function in the map; empty: none.
 func (d *Driver) HashSetting() string {
-	value, _ := d.store.paths.View().Setting(hashSetting)
+	value, _ := d.store.paths.View().Setting("hash")
 	return value
 }
 
 // UseHash has the swarm go over to a hash function that it has none of yet.
 func (d *Driver) UseHash(name string) {
-	if err := d.store.paths.Settle(context.Background(), hashSetting, name); err != nil {
+	if err := d.store.paths.Settle(context.Background(), "hash", name); err != nil {
 		panic(err)
 	}
 }
@@ -162,14 +162,6 @@ func (d *Driver) CIDOf(path string) (cid.Cid, error) {
 	e, err := d.store.paths.View().Get(path)
 	return e.CID, err
 }
-
-// Migration, StoredFormat and Migrate lead from one format of the datastore to the next.
-type Migration = migration
-
-var (
-	StoredFormat = storedFormat
-	Migrate      = migrate
-)
 
 // FirstByte is what the driver reads of a Range header.
 var FirstByte = firstByte

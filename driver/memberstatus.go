@@ -1,6 +1,10 @@
 package driver
 
-import "time"
+import (
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+)
 
 // Member is another registry of the swarm, as this one knows it.
 type Member struct {
@@ -40,7 +44,7 @@ func (s *store) members() []Member {
 	return all
 }
 
-func memberStatus(m member) Member {
+func memberStatus(m engine.Member) Member {
 	of := Member{
 		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
 		Connected: m.Connected, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,

@@ -7,6 +7,8 @@ import (
 
 	"github.com/distribution/distribution/v3/registry/storage/driver/base"
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // New opens the storage and joins the swarm. It returns before any other registry answered.
@@ -29,7 +31,7 @@ func open(ctx context.Context, p Parameters) (*store, error) {
 	}
 	cfg, manifests := p.config(), newManifestFetcher()
 	cfg.OnAdded, cfg.OnMember = manifests.added, manifests.joined
-	e, err := Open(ctx, cfg)
+	e, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +40,7 @@ func open(ctx context.Context, p Parameters) (*store, error) {
 	return s, nil
 }
 
-func newStore(e *Engine, p Parameters) *store {
+func newStore(e *engine.Engine, p Parameters) *store {
 	root := e.LocalDir()
 	return &store{
 		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,

@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
@@ -56,7 +57,7 @@ func DefaultParameters() Parameters {
 		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
 		DataAddrs:     []string{defaultDataAddr},
 		DatastorePath: "/var/lib/registry/ipfs",
-		MemberExpiry:  DefaultMemberExpiry,
+		MemberExpiry:  engine.DefaultMemberExpiry,
 		SyncTimeout:   2 * time.Second,
 		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
@@ -173,8 +174,8 @@ func checkKeys(m map[string]any) error {
 }
 
 // config is what the engine needs of the parameters.
-func (p Parameters) config() Config {
-	return Config{
+func (p Parameters) config() engine.Config {
+	return engine.Config{
 		Path: p.DatastorePath, Offline: p.Offline, Topic: p.PubsubTopic, Name: p.Name,
 		ProtectorKey: p.ProtectorKey, ProtectorKeyFile: p.ProtectorKeyFile,
 		PrivateKey: p.PrivateKey, PrivateKeyFile: p.PrivateKeyFile,

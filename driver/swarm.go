@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // Identity is a registry's peer ID and the multiaddrs others bootstrap with.
@@ -26,15 +28,32 @@ func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)
 	}
-	self, addresses, err := identify(ctx, p.config())
+	self, addresses, err := engine.Identify(ctx, p.config())
 	if err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)
 	}
 	return Identity{PeerID: self, Addresses: texts(addresses)}, nil
 }
 
+var (
+	// ErrInUse reports that another process has opened a datastore. A registry has done so for
+	// a moment before it can be asked anything.
+	ErrInUse = engine.ErrInUse
+	// ErrOtherUser reports that a datastore belongs to another user, who could not open any
+	// more what this one writes there.
+	ErrOtherUser = engine.ErrOtherUser
+	// ErrNotMember reports that a registry is not a trusted member, or is not connected now.
+	ErrNotMember = engine.ErrNotMember
+)
+
 // InUse reports whether another process has opened the datastore of these parameters.
-func InUse(p Parameters) bool { return inUse(p.DatastorePath) }
+func InUse(p Parameters) bool { return engine.InUse(p.DatastorePath) }
+
+// NewProtectorKey makes a new protector key: 32 random bytes, in hex.
+func NewProtectorKey() (string, error) { return engine.NewProtectorKey() }
+
+// FormatSwarmKey writes a protector key as Kubo's swarm.key does.
+func FormatSwarmKey(key string) string { return engine.FormatSwarmKey(key) }
 
 // ReadOnly reports whether this registry refuses writes and deletes, because it is
 // outside its own list of trusted peers: the others would drop its changes.

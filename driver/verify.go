@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -226,7 +227,7 @@ func VerifyStopped(ctx context.Context, p Parameters, image string, progress fun
 	if err = p.check(); err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)
 	}
-	e, err := OpenStopped(ctx, p.config())
+	e, err := engine.OpenStopped(ctx, p.config())
 	if err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)
 	}

@@ -1,4 +1,4 @@
-package driver
+package engine
 
 // capabilities are what this release understands that an earlier one does not, in the order
 // in which they were added. A member lists them in its hellos; a feature that members of

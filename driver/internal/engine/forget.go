@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"cmp"
@@ -14,9 +14,9 @@ import (
 const minShortID = 4
 
 // Forget drops a member that is away from those that this registry remembers and dials. The
-// member is named by its peer ID, by the end of its peer ID, or by its name. A member that
+// Member is named by its peer ID, by the end of its peer ID, or by its name. A member that
 // comes back is simply a member again.
-func (e *Engine) Forget(ctx context.Context, name string) (member, error) {
+func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	m, err := memberNamed(e.Members(), name)
 	if err != nil {
 		return m, err
@@ -31,8 +31,8 @@ func (e *Engine) Forget(ctx context.Context, name string) (member, error) {
 	return m, nil
 }
 
-func memberNamed(members []member, name string) (member, error) {
-	var found []member
+func memberNamed(members []Member, name string) (Member, error) {
+	var found []Member
 	var all []string
 	for _, m := range members {
 		if m.ID.String() == name {
@@ -44,13 +44,13 @@ func memberNamed(members []member, name string) (member, error) {
 	}
 	switch len(found) {
 	case 0:
-		return member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
+		return Member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
 	case 1:
 		return found[0], nil
 	}
-	return member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
+	return Member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
 }
 
-func describe(m member) string {
+func describe(m Member) string {
 	return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.ID.String())
 }

@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"context"
@@ -47,8 +47,8 @@ func openDatastore(ctx context.Context, dir string, wait time.Duration, log *log
 	}
 }
 
-// inUse reports whether another process has opened the datastore below a path.
-func inUse(path string) bool { return lockedByOther(filepath.Join(path, badgerDir)) }
+// InUse reports whether another process has opened the datastore below a path.
+func InUse(path string) bool { return lockedByOther(filepath.Join(path, badgerDir)) }
 
 // ErrOtherUser reports that a datastore belongs to another user, who could not open any more
 // what this one writes there.

@@ -1,4 +1,4 @@
-package driver_test
+package engine_test
 
 import (
 	"context"
@@ -6,20 +6,23 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
 // TestFormat1StillOpens: bytes that the first release left in a datastore.
 func TestFormat1StillOpens(t *testing.T) {
-	content, err := os.ReadFile("../testdata/format-1.json")
+	content, err := os.ReadFile("../../../testdata/format-1.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +53,7 @@ func TestFormat1StillOpens(t *testing.T) {
 func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
 	cut, later := errors.New("cut"), 0
-	all := []driver.Migration{
+	all := []engine.Migration{
 		func(ctx context.Context, db ds.Batching, _ string) error {
 			res, err := db.Query(ctx, query.Query{Prefix: "/old"})
 			if err != nil {
@@ -77,7 +80,7 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := driver.Migrate(ctx, db, p.DatastorePath, 1, all); !errors.Is(err, cut) || later != 0 {
+		if err := engine.Migrate(ctx, db, p.DatastorePath, 1, all); !errors.Is(err, cut) || later != 0 {
 			t.Errorf("cut: %v, and the next step ran %d times", err, later)
 		}
 	})
@@ -85,9 +88,9 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 	withDatastore(t, p, func(db *datastore.Datastore) {
 		ctx := t.Context()
 		for range 2 { // the second time there is nothing to do
-			format, err := driver.StoredFormat(ctx, db, all)
+			format, err := engine.StoredFormat(ctx, db, all)
 			if err == nil {
-				err = driver.Migrate(ctx, db, p.DatastorePath, format, all)
+				err = engine.Migrate(ctx, db, p.DatastorePath, format, all)
 			}
 			if err != nil || later != 1 {
 				t.Errorf("from %d: %v, and the last step ran %d times", format, err, later)
@@ -109,5 +112,18 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 		if err := open(); err == nil || !strings.Contains(err.Error(), `format "3" by a later release (v9.8.7)`) {
 			t.Errorf("%s by this release: %v", name, err)
 		}
+	}
+}
+
+// withDatastore opens the datastore of a registry that is stopped.
+func withDatastore(t *testing.T, p driver.Parameters, f func(*datastore.Datastore)) {
+	t.Helper()
+	db, err := datastore.Open(filepath.Join(p.DatastorePath, "badger"), logrus.NewEntry(logrus.StandardLogger()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f(db)
+	if err := db.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"fmt"
@@ -13,8 +13,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// member is another registry of the swarm, with what all rooms know of it.
-type member struct {
+// Member is another registry of the swarm, with what all rooms know of it.
+type Member struct {
 	peer.Member
 	InUse     string           // multiaddr of the other end of its connection; "" while it is away
 	Trusted   bool             // its changes count here
@@ -24,14 +24,14 @@ type member struct {
 }
 
 // Members are the registries that are connected or remembered, sorted by ID, without this one.
-func (e *Engine) Members() []member {
+func (e *Engine) Members() []Member {
 	if e.Peer == nil {
 		return nil
 	}
-	var all []member
+	var all []Member
 	refused := e.Paths.Refused()
 	for _, m := range e.Peer.Members() {
-		of := member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID)}
+		of := Member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID)}
 		of.DataPort = m.Connected && e.Transfers.UsesDataPort(m.ID)
 		if t, ok := e.Paths.LastDelta(m.ID.String()); ok {
 			of.LastDelta = &t

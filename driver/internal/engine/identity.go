@@ -1,4 +1,4 @@
-package driver
+package engine
 
 import (
 	"context"
@@ -27,10 +27,10 @@ func (e *Engine) Secret(purpose string) (string, error) {
 	return hex.EncodeToString(mac.Sum(nil)), nil
 }
 
-// identify returns the peer ID of a registry that is not running, making its key if it has
+// Identify returns the peer ID of a registry that is not running, making its key if it has
 // none yet, and the addresses that others will bootstrap with; a port 0 is chosen when it
 // starts. It fails with ErrInUse while the registry runs. Config has passed its Check.
-func identify(ctx context.Context, cfg Config) (id string, addresses []multiaddr.Multiaddr, err error) {
+func Identify(ctx context.Context, cfg Config) (id string, addresses []multiaddr.Multiaddr, err error) {
 	e := newEngine(cfg)
 	dir := e.path(badgerDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
