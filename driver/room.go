@@ -11,7 +11,7 @@ import (
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
@@ -32,13 +32,13 @@ func short(ctx context.Context, err error) error {
 		cause = wrapped.Detail
 	}
 	var refused *Refusal
-	var down *datastore.Unavailable
+	down, full := engine.TakesNoWrites(err)
 	switch {
 	case err == nil, errors.As(err, &refused):
 		return err
-	case errors.As(err, &down) && !down.Full:
+	case down && !full:
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: reopenedRetry, Err: err})
-	case room.IsFull(cause), errors.As(err, &down):
+	case room.IsFull(cause), down:
 		return refuse(ctx, Refusal{Status: http.StatusInsufficientStorage, Code: unavailable, Retry: fullRetry, Err: err})
 	case room.IsCrowded(cause):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: crowdedRetry, Err: err})

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
 // Ready lists why this registry should not be sent requests yet, or any more; an empty list
@@ -45,6 +47,16 @@ func (e *Engine) unwritable() string {
 		return "storage is not writable: " + err.Error()
 	}
 	return ""
+}
+
+// TakesNoWrites reports whether an error says that the datastore is down, and whether that is
+// because the disk is full; else it is being opened again.
+func TakesNoWrites(err error) (down, full bool) {
+	var is *datastore.Unavailable
+	if !errors.As(err, &is) {
+		return false, false
+	}
+	return true, is.Full
 }
 
 func tryWrite(dir string) error {
