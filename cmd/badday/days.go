@@ -127,8 +127,8 @@ func (t *trial) endFull(ctx context.Context, end func()) error {
 	return nil
 }
 
-// startFullDay starts the registry on a full disk. The registry serves what is there, or
-// ends.
+// startFullDay starts the registry on a full disk. It has to serve what is there, or to
+// exit.
 func startFullDay(ctx context.Context, t *trial) error {
 	if err := killFullDay(ctx, t); err != nil {
 		return err

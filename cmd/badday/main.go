@@ -1,10 +1,16 @@
-// Command badday kills a registry, and fills its disk, round after round, and checks each
-// time that everything that was acknowledged is still there. It needs Linux and root: the
-// disks are a small tmpfs and an ext4 image on a loop device.
+// Command badday kills a registry and fills its disk, round after round, and checks each
+// time that everything that was acknowledged is still there.
 //
-// It prints a line a round and a summary, and exits with status 1 when something was lost,
-// when a read was told that something acknowledged does not exist, or when SIGTERM did not
-// end the registry in time.
+//	badday -registry bin/registry -rounds 100
+//	badday -registry bin/registry -rounds 0 -for 2h -seed 16
+//
+// It prints a line for each round and a summary, and exits with status 1 when something was
+// lost, when a read was told that something acknowledged does not exist, or when SIGTERM did
+// not end the registry in time.
+//
+// Limits: it needs Linux and root, because the disks are a small tmpfs and an ext4 image on a
+// loop device. A seed repeats what is pushed and when something happens, but not how the
+// processes are scheduled.
 package main
 
 import (

@@ -13,13 +13,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
-// wornBytes is how much is pushed to a disk, as a share of its size, before it is made
-// anew.
+// wornBytes is how much is pushed to a disk, as a share of its size, before it is replaced.
 const wornBytes = 0.3
 
 const (
 	mostShown = 10        // of what is wrong in a round
-	leastFree = 192 << 20 // of a disk that is not made anew: the reserve, and what stays free beside
+	leastFree = 192 << 20 // bytes; a disk with less is replaced: the reserve file, and what the registry keeps free
 )
 
 // trial is a registry on one disk, and what was pushed to it.
@@ -30,7 +29,7 @@ type trial struct {
 	disk     *disk
 	registry *process.Registry
 	book     *book
-	worn     bool // the disk has to be made anew
+	worn     bool // the disk has to be replaced
 
 	lies      []string // wrong answers
 	unstarted int

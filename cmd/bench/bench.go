@@ -22,13 +22,13 @@ import (
 type bench struct {
 	binary, dir string
 	quick       bool
-	profiles    string   // directory for CPU profiles of transfers; none: not taken
+	profiles    string   // directory for CPU profiles of transfers; "": none are taken
 	lab         *lab.Lab // nil where networks cannot be made
 
 	report.Page
 }
 
-// section measures something and adds to the bench what it finds.
+// section measures something, and adds what it finds to the page.
 type section struct {
 	name string
 	lab  bool // it needs network namespaces
@@ -132,11 +132,11 @@ func (b *bench) scratch() (dir string, remove func(), err error) {
 	if dir, err = os.MkdirTemp(b.dir, ""); err != nil {
 		return "", nil, err
 	}
-	return dir, func() { _ = os.RemoveAll(dir) }, nil // what is left goes at the end
+	return dir, func() { _ = os.RemoveAll(dir) }, nil // what cannot be removed now is at the end
 }
 
-// profile takes CPU profiles of registries, if that was asked for, into files of
-// the last run; wait for them before the registries do anything else.
+// profile takes CPU profiles of registries, if that was asked for; those of an earlier run are
+// overwritten. Wait for them before the registries do anything else.
 func (b *bench) profile(ctx context.Context, name string, rs ...*fleet.Registry) (wait func() error) {
 	if b.profiles == "" {
 		return func() error { return nil }

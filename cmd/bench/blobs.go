@@ -54,7 +54,7 @@ type blobTrials struct{ pushA, pushFS, pullA, pullFS, cold, warm []report.Trial 
 
 func measureBlobs(ctx context.Context, f *trio, s size) (m blobTrials, err error) {
 	for range s.runs {
-		// One run is one new blob a driver, in alternation.
+		// One run is one new blob for each driver, in turns.
 		blobA, blobFS := fleet.NewBlob(s.bytes), fleet.NewBlob(s.bytes)
 		push := func(r *fleet.Registry, b fleet.Blob) func() (time.Duration, error) {
 			return func() (time.Duration, error) { return r.Push(ctx, b) }

@@ -15,8 +15,8 @@ import (
 // maxEntry is how many bytes of memory an entry of the path map may take.
 const maxEntry = 300
 
-// entries measures what entries take of a registry's memory once it is started anew:
-// what the heap holds then, beyond that of a registry without any.
+// entries measures how much memory entries take once a registry has been restarted: what its
+// heap holds then, beyond that of a registry without entries.
 func (b *bench) entries(ctx context.Context) error {
 	dir, remove, err := b.scratch()
 	if err != nil {

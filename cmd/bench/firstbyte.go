@@ -52,7 +52,7 @@ func (b *bench) firstByte(ctx context.Context) (err error) {
 }
 
 // first times the first byte of a new blob's whole GET. A smaller blob goes before it, and
-// all of the new blob is fetched in the end, so that the next run has the line for itself.
+// all of the new blob is fetched in the end, so that the next run has the link to itself.
 func first(ctx context.Context, a, b *fleet.Registry, size int64) (report.Trial, error) {
 	warm, err := a.Stock(ctx, 16<<20)
 	if err != nil {

@@ -48,7 +48,7 @@ func (b *bench) history(ctx context.Context) (err error) {
 	return b.catchUp(ctx, s, began)
 }
 
-// overwritten is what one registry took for its share of the writes of a tag.
+// overwritten is how long one registry took for its share of the writes of a tag.
 type overwritten struct{ puts, gets []time.Duration }
 
 // overwrite reports the cost of a write of the tag at the beginning and at the end.

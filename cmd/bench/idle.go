@@ -14,11 +14,11 @@ import (
 
 const (
 	idleMembers = 3
-	maxIdle     = 2 // milliseconds of CPU time a second of a member that nobody asks anything
+	maxIdle     = 2 // milliseconds of CPU time a second, of a member that nobody asks for anything
 )
 
-// idle measures what each of three members takes of the processors when nothing happens, a
-// while after an image was pushed to one and pulled from the others.
+// idle measures how much CPU time each of three members takes when nothing happens, a while
+// after an image was pushed to one and pulled from the others.
 func (b *bench) idle(ctx context.Context) (err error) {
 	dir, remove, err := b.scratch()
 	if err != nil {

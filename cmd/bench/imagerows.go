@@ -21,7 +21,7 @@ func (b *bench) imageRows(m *imageTrials, ours, theirs pair) {
 	b.imageMemoryRow(m, m.peaks[ours.by(allAtOnce)])
 }
 
-// cpuRow compares what two ways of moving bytes take of the processors.
+// cpuRow compares the CPU time that two ways of moving bytes take.
 func cpuRow(measure, against string, ours, theirs []report.Trial, t report.Target) report.Row {
 	var values []float64
 	for i := range ours {

@@ -1,15 +1,16 @@
 // Command bench measures the ipfs driver against its targets: against distribution's
 // filesystem driver, and against other ways of bringing a file from one machine to another.
-// All that are compared run at the same time and take turns, and only ratios are meant to
-// be compared between machines.
+// All contenders run at the same time and take turns, so only their ratios should be compared
+// between machines.
 //
 //	bench -registry bin/registry -out docs/benchmarks.md
 //	bench -registry bin/registry -quick -rows 'transfer|first'
 //
-// All bytes are unique, so that no content-addressed store gains by having seen them. Rows
-// with a round trip or a capped link are measured between network namespaces, which needs
-// root and the commands ip and tc (package lab); without them these rows are left out, and
-// the report says so.
+// All bytes are unique, so that no content-addressed store gains by having seen them before.
+//
+// Limits: it runs on Linux. Rows with a round trip or a capped link are measured between
+// network namespaces, which takes root and the commands ip and tc (package lab); without them
+// these rows are left out, and the page says so.
 package main
 
 import (

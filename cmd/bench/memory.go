@@ -21,7 +21,7 @@ const maxExtra = 150
 const maxDisk = 1.01
 
 // memory watches the memory and the disk of both registries while one large blob is
-// pushed, pulled and moved, each way.
+// pushed, pulled and moved, over each kind of connection.
 func (b *bench) memory(ctx context.Context) error {
 	if err := b.memoryOf(ctx, fleet.Fastest(), true); err != nil {
 		return err
@@ -29,7 +29,8 @@ func (b *bench) memory(ctx context.Context) error {
 	return b.memoryOf(ctx, fleet.ByStreams, false)
 }
 
-// memoryOf also reports the push and a local pull, which are the same each way.
+// memoryOf reports the push and a local pull only if local is true: they are the same over
+// each kind.
 func (b *bench) memoryOf(ctx context.Context, k fleet.Kind, local bool) (err error) {
 	dir, remove, err := b.scratch()
 	if err != nil {
@@ -48,7 +49,7 @@ func (b *bench) memoryOf(ctx context.Context, k fleet.Kind, local bool) (err err
 	for _, step := range []struct {
 		name string
 		told bool
-		fill *fleet.Registry // whose disk the blob comes to
+		fill *fleet.Registry // on whose disk the blob arrives
 		do   func() error
 	}{
 		{"push", local, s[0], func() error { g, err = s[0].Stock(ctx, size); return err }},
@@ -74,8 +75,7 @@ func (b *bench) memoryOf(ctx context.Context, k fleet.Kind, local bool) (err err
 	return nil
 }
 
-// memoryRow is about the registry whose memory grew more. The ratio is to what a registry
-// may take.
+// memoryRow is about the registry whose memory grew more, as a share of what it may take.
 func (b *bench) memoryRow(name string, s fleet.Swarm, idle []uint64) {
 	var worst, rest float64
 	for i, r := range s {

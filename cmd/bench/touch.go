@@ -12,11 +12,11 @@ import (
 // untouched is how much memory touchMemory leaves alone, in bytes.
 const untouched = 2 << 30
 
-// touchMemory has the free memory touched before a part is measured. A virtual machine may
-// get its memory from the host only then, page by page, and give back what is free for a
-// while: the first measurement would pay for that: 18 GiB took 48 s instead of 14. It reads
-// a sparse file, which fills the page cache and takes no disk. The file stays until the
-// end, so that the memory stays in use.
+// touchMemory touches the free memory before a section is measured. A virtual machine may get
+// its memory from the host only at that moment, page by page, and give it back after a while;
+// the first measurement would pay for that (18 GiB took 48 s instead of 14). It reads a sparse
+// file, which fills the page cache and takes no disk. The file stays until the end, so that
+// the memory stays in use.
 func (b *bench) touchMemory(ctx context.Context) (err error) {
 	f, err := os.CreateTemp(b.dir, "")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
 )
 
-// route is the way between two spaces, and what goes over it.
+// route is the link between two spaces, and what goes over it.
 type route struct {
 	from, to   *lab.Space
 	roundTrip  time.Duration
@@ -119,8 +119,8 @@ func (b *bench) contenders(ctx context.Context, r route, dir string) (list []con
 	return list, notes, stop, nil
 }
 
-// line is the rival of the data port: what programs do on the spot, and one warm
-// connection over a distance.
+// line is the rival of the data port: net/http without a distance, and one warm raw
+// connection over one.
 func (r route) line() string {
 	if r.roundTrip == 0 {
 		return "http"

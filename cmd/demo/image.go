@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 )
 
-// image makes an image of parts of the Go toolchain's own tree: real files, and
-// nothing to download.
+// image makes an image of parts of the Go toolchain's own tree: real files, with nothing to
+// download.
 func image() (v1.Image, error) {
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {

@@ -1,5 +1,11 @@
 // Command demo shows two registries that share their storage: it starts both on
 // loopback, pushes an image to the first and pulls it from the second.
+//
+//	demo -registry bin/registry
+//
+// It needs no network: the image is made of parts of the Go toolchain.
+//
+// Limits: it gives up after three minutes, and removes all that the registries stored.
 package main
 
 import (

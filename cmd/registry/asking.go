@@ -18,8 +18,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// startGrace is how long a registry that was started just now may take until it has its
-// datastore open.
+// startGrace is how long a registry that was started just now may take to open its
+// datastore.
 const startGrace = 2 * time.Second
 
 // askAgain is the pause between two questions to a registry that does not answer yet.
@@ -59,7 +59,7 @@ func askOrRead[T any](ctx context.Context, cmd *cobra.Command, p driver.Paramete
 	}
 }
 
-// pause reports whether the command goes on after a moment.
+// pause waits a moment, and reports whether the command may still go on.
 func pause(ctx context.Context) bool {
 	select {
 	case <-time.After(askAgain):

@@ -17,8 +17,8 @@ import (
 // unset: upstream would then end at once, and never close its storage.
 const defaultDrain = 30 * time.Second
 
-// readConfig reads the configuration as upstream does: from the argument, or
-// from where REGISTRY_CONFIGURATION_PATH points.
+// readConfig reads the configuration as upstream does: from the file that the argument, or
+// else REGISTRY_CONFIGURATION_PATH, names.
 func readConfig(args []string) (*configuration.Configuration, error) {
 	path := os.Getenv("REGISTRY_CONFIGURATION_PATH")
 	if len(args) > 0 {

@@ -26,7 +26,7 @@ var (
 
 // dropServiceVariables takes the variables of Services whose names begin with "registry"
 // out of the environment, where distribution would read each as a key of its
-// configuration. It names them, sorted.
+// configuration. It returns their names, sorted.
 func dropServiceVariables() []string {
 	var dropped []string
 	for _, variable := range os.Environ() {

@@ -21,13 +21,13 @@ import (
 type front struct {
 	config  *configuration.Configuration
 	driver  *driver.Driver // nil: another storage
-	logs    bool           // each request
+	logs    bool           // whether each request is logged
 	access  *access.Controller
 	members net.Listener    // nil: no uploads are forwarded
 	server  *uploads.Server // nil: not started
 }
 
-// newFront makes distribution's handler be wrapped when the registry is made.
+// newFront arranges for distribution's handler to be wrapped once the registry is made.
 func newFront(config *configuration.Configuration, d *driver.Driver) (*front, error) {
 	f := &front{config: config, driver: d, logs: !config.Log.AccessLog.Disabled}
 	config.Log.AccessLog.Disabled = true // our own access log shows what the client was answered
@@ -63,7 +63,7 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 	return next
 }
 
-// stop lets requests of members end, within `http.draintimeout`.
+// stop lets requests from members end, within `http.draintimeout`.
 func (f *front) stop() {
 	if f.server == nil {
 		return

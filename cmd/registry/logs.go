@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// setUpLogs gives the log the level and form that upstream will give it later, because the
+// setUpLogs gives the log the level and format that upstream will give it later, because the
 // storage opens, and mistakes are reported, before that. net/http's own messages go to the
 // same log.
 func setUpLogs(c configuration.Log) {
@@ -32,7 +32,7 @@ func setUpLogs(c configuration.Log) {
 	log.SetOutput(warnings{})
 }
 
-// held keeps what is logged before the log's form is known.
+// held keeps what is logged before the log's format is known.
 type held struct{ entries []*logrus.Entry }
 
 // Levels implements logrus.Hook.
@@ -40,7 +40,7 @@ func (h *held) Levels() []logrus.Level { return logrus.AllLevels }
 
 // Fire implements logrus.Hook.
 func (h *held) Fire(e *logrus.Entry) error {
-	kept := e.Dup() // which leaves these two
+	kept := e.Dup() // which does not copy these two
 	kept.Level, kept.Message = e.Level, e.Message
 	h.entries = append(h.entries, kept)
 	return nil

@@ -1,5 +1,14 @@
-// Command registry is distribution's registry with the storage driver "ipfs"
-// compiled in, and the commands of its operator.
+// Command registry is distribution's registry with the storage driver "ipfs" compiled in, and
+// its operator's commands.
+//
+//	registry serve config.yml
+//	registry ipfs status config.yml
+//	registry ipfs verify config.yml team/app:1
+//
+// The configuration is distribution's, with a block `storage: ipfs:` (docs/configuration.md).
+//
+// Limits: garbage-collect is refused on shared storage, and so is a proxy whose content
+// expires. Only the datastore's owner, or root, can ask the running registry.
 package main
 
 import "os"

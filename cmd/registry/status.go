@@ -13,7 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// maxDamaged are named in `ipfs status`.
+// maxDamaged is how many damaged blobs `ipfs status` names.
 const maxDamaged = 5
 
 // section is a part of `ipfs status`: a title, and rows whose columns are aligned.
@@ -27,8 +27,7 @@ func (s *section) row(cells ...string) { s.rows = append(s.rows, cells) }
 // field is a row of a name and one value.
 func (s *section) field(name, format string, args ...any) { s.row(name, fmt.Sprintf(format, args...)) }
 
-// statusSections are the parts of a status, in their order; parts without a row are not
-// printed. What needs the operator's attention comes first.
+// statusSections are the parts of a status, in order; those without a row are not printed. What needs the operator's attention comes first.
 func statusSections(s driver.Status, wide bool) []section {
 	id := shortID
 	if wide {
@@ -139,7 +138,7 @@ func transferSection(t driver.Transfers, id func(string) string) section {
 				who = "other peers"
 			}
 			sec.row(append(cells, who, from.Road, humanize.IBytes(uint64(from.Rate))+"/s")...)
-			cells = make([]string, len(cells)) // said once a blob
+			cells = make([]string, len(cells)) // what is said once for each blob
 		}
 	}
 	return sec

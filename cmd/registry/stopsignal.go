@@ -10,9 +10,9 @@ import (
 )
 
 // onStopSignal calls f at the first SIGTERM or interrupt, while distribution lets requests
-// end. It then raises the signal anew: one that came before distribution listens for
-// signals would otherwise be lost, and now ends the process. The returned function ends
-// this, and waits.
+// end. It then raises the signal again: one that came before distribution listened for
+// signals would have been lost, and ends the process this time. The returned function stops
+// listening, and waits.
 func onStopSignal(f func()) (end func()) {
 	signals, ended := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -39,6 +39,6 @@ func raise(sig os.Signal) {
 		err = self.Signal(sig)
 	}
 	if err != nil {
-		logrus.WithError(err).Debug("the signal could not be raised anew")
+		logrus.WithError(err).Debug("the signal could not be raised again")
 	}
 }

@@ -5,12 +5,12 @@
 //	err := c[0].PutContent(ctx, path, content)
 //	got, err := c[1].GetContent(ctx, path)
 //
-// A member behind a Link can be cut off, at once or after a number of bytes, be made
-// silent, and be put behind a long or a narrow line.
+// A member behind a Link can be cut off, at once or after a number of bytes, silenced, or put
+// behind a slow or a long line.
 //
 // Limits: all members share one process and one clock. A Link carries TCP: it
 // neither loses nor reorders single packets, and it cannot look into what is
-// encrypted; to lose a kind of message, open the driver with an Opener that does.
+// encrypted; to lose one kind of message, open the driver with an Opener that drops it.
 package drivertest
 
 import (
@@ -41,8 +41,7 @@ type Opener func(context.Context, driver.Parameters) (*driver.Driver, error)
 // Option changes how a member is started.
 type Option func(*Member)
 
-// OpenedBy has the driver opened by another function than driver.New, now and at every
-// Restart.
+// OpenedBy opens the driver with another function than driver.New, now and at every Restart.
 func OpenedBy(open Opener) Option { return func(m *Member) { m.opener = open } }
 
 // Key makes a new protector key in hex.

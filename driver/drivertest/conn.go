@@ -112,7 +112,7 @@ func (c *conn) write(to net.Conn, queue <-chan parcel) {
 	c.passable() // the end is as silent as the rest
 }
 
-// until waits until a point in time; false when the connection ended before.
+// until waits until a point in time. It is false when the connection ended before.
 func (c *conn) until(t time.Time) bool {
 	wait := time.Until(t)
 	if wait <= 0 {
@@ -128,7 +128,7 @@ func (c *conn) until(t time.Time) bool {
 	}
 }
 
-// passable waits until bytes pass; false when the connection ended before.
+// passable waits until bytes pass. It is false when the connection ended before.
 func (c *conn) passable() bool {
 	select {
 	case <-c.link.flowing():

@@ -1,4 +1,11 @@
 // Package smalldisk gives tests a disk that they can fill.
+//
+//	dir := smalldisk.Mount(t, filepath.Join(t.TempDir(), "data"), "size=200m")
+//	free := smalldisk.Fill(t, dir, 4096) // 4096 bytes are left
+//	free()
+//
+// Limits: the disk is a tmpfs, on Linux, for root alone; others skip the test. A write that is
+// under way while Fill runs may take some of what is left.
 package smalldisk
 
 import (
@@ -10,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount mounts a tmpfs for a test on dir, which is made where it is missing, with the
-// options of tmpfs(5), such as "size=200m". It skips the test where this user may not
-// mount: .ci/run says so.
+// Mount mounts a tmpfs for a test on dir, which it makes if it is missing, with the options
+// of tmpfs(5), such as "size=200m". It skips the test where this user may not
+// mount, as .ci/run warns.
 func Mount(t testing.TB, dir, options string) string {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -33,7 +40,7 @@ func Mount(t testing.TB, dir, options string) string {
 	return dir
 }
 
-// Fill takes all of a disk but that many bytes, until free is called.
+// Fill takes up all but left bytes of a disk, until free is called.
 func Fill(t testing.TB, dir string, left int64) (free func()) {
 	t.Helper()
 	f, err := os.CreateTemp(dir, "filler-")

@@ -76,7 +76,7 @@ func (p *side) proc() Proc { return Proc(p.cmd.Process.Pid) }
 
 const endTimeout = 30 * time.Second
 
-// Stop closes its input, and kills it when it does not end then.
+// Stop closes the side's input, and kills it when that does not end it.
 func (p *side) Stop() error {
 	kill := time.AfterFunc(endTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer kill.Stop()
@@ -132,7 +132,7 @@ func (r *Rivals) Move(ctx context.Context, name string, size int64) (took, cpu t
 	return took, CPUOf(r.server.proc(), r.sink.proc()) - before, nil
 }
 
-// Offer makes a new file and has the server take it in. A rival that does not recognize a
+// Offer makes a new file, which the server then offers. A rival that does not recognize a
 // file again is offered the same one each time.
 func (r *Rivals) Offer(ctx context.Context, name string, size int64) (string, error) {
 	path := filepath.Join(r.dir, name)

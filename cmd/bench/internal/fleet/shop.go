@@ -21,7 +21,7 @@ type Shop struct {
 	*side
 	address string
 	size    int64
-	dir     string // the files are in it, and those that are fetched
+	dir     string // of the files that are served, and those that were fetched
 	Files   []string
 }
 
@@ -49,7 +49,7 @@ func StartShop(dir string, at *lab.Space, files int, size int64) (*Shop, error) 
 	return s, err
 }
 
-// Get gets files, so many at once, and writes them, and returns how long that took.
+// Get fetches files, so many at once, writes them, and returns how long that took.
 func (s *Shop) Get(ctx context.Context, client *http.Client, files []string, atOnce int) (time.Duration, error) {
 	out := filepath.Join(s.dir, "out")
 	if err := errors.Join(os.RemoveAll(out), os.Mkdir(out, 0o700)); err != nil {

@@ -1,4 +1,4 @@
-// Package rival has the programs against which the registry's transfers are measured: other
+// Package rival holds the programs against which the registry's transfers are measured: other
 // ways of bringing a file from one disk to another.
 //
 //	http     Go's net/http over TLS 1.3, one connection, HTTP/1.1
@@ -8,7 +8,7 @@
 //
 // Each is two processes, so that their CPU time can be told apart and each can be
 // in a network namespace of its own. Main runs either: the server offers files,
-// the client fetches them, both on command by lines on their standard input.
+// the client fetches them, each on a line of its standard input.
 //
 //	bench rival serve http -listen 127.0.0.1:7000     → address 127.0.0.1:7000
 //	  < /file                                         → offers NAME

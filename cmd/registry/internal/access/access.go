@@ -1,5 +1,12 @@
-// Package access admits clients that distribution's access controller admits, and requests
-// that a member forwards, whose client that member has admitted.
+// Package access admits the clients that distribution's configured access controller admits,
+// and requests that another member has forwarded after admitting their client.
+//
+//	c, err := access.Install(config)            // before the registry is made
+//	user, ok := c.Check(w, r, "team/app")       // if not ok, the client has its answer
+//	r = r.WithContext(access.Admit(ctx, user))  // distribution does not ask again
+//
+// Limits: whoever calls Admit vouches for the client; Check knows only the access that an
+// upload takes.
 package access
 
 import (
@@ -15,7 +22,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// name is the access controller's in distribution's configuration.
+// name is the access controller's name in distribution's configuration.
 const name = "ipfs-members"
 
 // controllerOption is its option that carries the Controller.
@@ -39,8 +46,8 @@ func fromOptions(options map[string]any) (auth.AccessController, error) {
 // admitted before.
 type Controller struct{ configured auth.AccessController }
 
-// Install puts a Controller in front of the configured access controller; nil when none is
-// configured, and so every client may do everything. The error names the key.
+// Install puts a Controller in front of the configured access controller. It is nil when none
+// is configured, so that every client may do everything. The error names the key.
 func Install(config *configuration.Configuration) (*Controller, error) {
 	kind := config.Auth.Type()
 	if kind == "" || strings.EqualFold(kind, "none") {

@@ -1,6 +1,11 @@
 // Package accesslog writes a line for each request, with the answer that the client
 // received: distribution's own access log sits below the handlers that may change the
 // answer.
+//
+//	handler = accesslog.Handler(os.Stdout, true, handler)
+//
+// Limits: a line is written when the answer has ended, and a line that cannot be written is
+// lost.
 package accesslog
 
 import (
@@ -43,7 +48,7 @@ func writeJSON(out io.Writer, p handlers.LogFormatterParams) {
 		remote = p.Request.RemoteAddr
 	}
 	user, _, _ := p.Request.BasicAuth()
-	_ = json.NewEncoder(out).Encode(line{ // of strings and numbers; a log that is full stays so
+	_ = json.NewEncoder(out).Encode(line{ // an error is the writer's, and there is no other log to tell
 		Level: "info", Message: "request", Time: p.TimeStamp, Remote: remote, User: user,
 		Method: p.Request.Method, URI: p.URL.RequestURI(), Proto: p.Request.Proto, Status: p.StatusCode, Size: p.Size,
 		Referer: p.Request.Referer(), UserAgent: p.Request.UserAgent(),

@@ -1,6 +1,11 @@
 // Package catalog makes distribution list repositories by seeking. distribution's own way
 // walks over everything that a repository holds, and panics when one repository lies inside
 // another.
+//
+//	catalog.Install(config, driver) // before the registry is made
+//
+// Limits: it makes the list and nothing else: authorization, bounds and paging stay
+// distribution's. Its middleware cannot be configured by hand.
 package catalog
 
 import (
@@ -16,7 +21,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// Name is the middleware's, under `middleware: registry:`.
+// Name is the middleware's name under `middleware: registry:`.
 const Name = "ipfs-catalog"
 
 // driverOption is the middleware's option that carries the driver.

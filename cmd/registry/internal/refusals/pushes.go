@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	pushLasts = 10 * time.Minute // after the last sign of it
+	pushLasts = 10 * time.Minute // after its last request
 	maxPushes = 10_000
 )
 
 // pushes remembers which clients lately began to push to which repositories. Before crane
 // and containerd put a manifest, they ask by HEAD whether it is there, and give up at any
-// answer but 200 and 404. For a manifest whose bytes no reachable registry holds they are
-// told 404, so that their push heals it. Other clients are not.
+// answer but 200 and 404. They are told 404 of a manifest whose bytes no reachable registry
+// holds, so that their push heals it. Clients that do not push are told the truth.
 type pushes struct {
 	mu   sync.Mutex
 	last map[push]time.Time

@@ -1,5 +1,9 @@
 // Package refusals answers clients with the status that the storage driver gave to an
 // error, when distribution would answer with another one.
+//
+//	handler = refusals.Handler(handler, route.New(config.HTTP.Prefix))
+//
+// Limits: once the first byte of an answer is out, its status can no longer change.
 package refusals
 
 import (

@@ -1,5 +1,10 @@
 // Package route finds out what a request to the registry's API is about, with
 // distribution's own routes.
+//
+//	at := route.New(config.HTTP.Prefix).Of(r)
+//	if at.Kind == route.Manifest { … at.Repository … }
+//
+// Limits: it tells apart only the kinds that this registry treats in its own way.
 package route
 
 import (
@@ -28,7 +33,7 @@ type Route struct {
 // Router finds the routes of requests. It is safe for concurrent use.
 type Router struct{ mux *mux.Router }
 
-// New gives the router for `http.prefix`.
+// New returns the router for `http.prefix`.
 func New(prefix string) *Router { return &Router{v2.RouterWithPrefix(prefix)} }
 
 // Of returns a request's route.

@@ -3,6 +3,14 @@
 // owner, signed with a secret of the swarm. A registry that receives a request for another
 // registry's upload authenticates the client itself, and forwards the request over the
 // connection between members.
+//
+//	l, err := uploads.Listen(driver)                       // no member is answered yet
+//	handler := uploads.New(driver, access, config, next)   // next answers for our own uploads
+//	server := uploads.Serve(l, handler)                    // members are answered
+//	defer server.Shutdown(ctx)
+//
+// Limits: it works on a private network only, whose registries share the secret. An upload
+// ends with its owner: when that registry is gone, the client has to start again.
 package uploads
 
 // protocol is the protocol by which members forward requests: HTTP/1.1 over a stream.

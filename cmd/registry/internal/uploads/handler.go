@@ -24,7 +24,7 @@ import (
 
 const (
 	dialTime     = 5 * time.Second
-	continueTime = 30 * time.Second // for which the owner may think about a body
+	continueTime = 30 * time.Second // that the owner may take to ask for a body
 )
 
 // Handler answers for all uploads of a swarm: for those of this registry by the handler
@@ -143,7 +143,7 @@ func (h *Handler) rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// relocate makes the owner's Location lead through the address at which the client came in.
+// relocate makes the owner's Location lead through the address that the client used.
 func (h *Handler) relocate(resp *http.Response) error {
 	o := resp.Request.Context().Value(onwardsKey{}).(onwards)
 	_, path, ok := strings.Cut(resp.Header.Get("Location"), "/v2/"+o.at.Repository+"/")
@@ -163,22 +163,22 @@ func (h *Handler) relocate(resp *http.Response) error {
 }
 
 // failed answers for an owner that does not. When the owner is not connected, the upload is
-// gone, as after any loss of a registry; when the connection broke, the upload is as far as
-// it came.
+// gone, as after any loss of a registry; when the connection broke, the owner keeps what it
+// received.
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	o := r.Context().Value(onwardsKey{}).(onwards)
-	logrus.WithError(err).WithFields(logrus.Fields{"owner": o.owner, "upload": o.at.UUID}).Debug("an upload could not be handed on")
+	logrus.WithError(err).WithFields(logrus.Fields{"owner": o.owner, "upload": o.at.UUID}).Debug("an upload could not be forwarded")
 	w.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	if errors.Is(err, driver.ErrNotMember) {
 		refusals.Write(w, &driver.Refusal{
 			Status: http.StatusNotFound, Code: "BLOB_UPLOAD_UNKNOWN",
-			Err: errors.New("the registry where this upload began, " + o.owner + ", is not connected: begin anew"),
+			Err: errors.New("the registry where this upload began, " + o.owner + ", is not connected: start it again"),
 		})
 		return
 	}
 	refusals.Write(w, &driver.Refusal{
 		Status: http.StatusServiceUnavailable, Code: "UNAVAILABLE", Retry: time.Second,
-		Err: errors.New("the connection to the registry where this upload began, " + o.owner + ", broke: ask how far it is, and go on"),
+		Err: errors.New("the connection to the registry where this upload began, " + o.owner + ", broke: ask for its offset, and resume it"),
 	})
 }
 
@@ -186,6 +186,6 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 type debugWriter struct{}
 
 func (debugWriter) Write(b []byte) (int, error) {
-	logrus.Debugf("hand on an upload: %s", strings.TrimSpace(string(b)))
+	logrus.Debugf("forward an upload: %s", strings.TrimSpace(string(b)))
 	return len(b), nil
 }

@@ -33,7 +33,7 @@ func (n names) owner(query url.Values, repository, uuid string) (id string, ok b
 func (n names) sign(id, repository, uuid string) []byte {
 	mac := hmac.New(sha256.New, n.secret)
 	for _, part := range []string{id, repository, uuid} {
-		mac.Write([]byte(part + "\n")) // which none of them has
+		mac.Write([]byte(part + "\n")) // none of them contains a line break
 	}
 	return mac.Sum(nil)
 }
