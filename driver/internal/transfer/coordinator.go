@@ -28,6 +28,7 @@ type coordinator struct {
 	plan   *schedule.Plan
 	roster *schedule.Roster
 	orders map[*schedule.Run]*order
+	claim  *claim // to workers
 	wg     sync.WaitGroup
 
 	begun   bool // a leaf is here that was not when the transfer began
@@ -50,7 +51,7 @@ func newCoordinator(j *job) *coordinator {
 	timing := schedule.Timing{Grace: t.grace, Yield: t.yield, Retry: t.retry, Backoff: t.backoff, Stall: t.stall}
 	leaves := leavesOf(j.ref.Size)
 	return &coordinator{
-		j: j, orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
+		j: j, claim: j.t.crew.join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
 		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.t.cfg.Swarm.ID(), leaves), timing),
 		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 	}
@@ -69,6 +70,7 @@ func (c *coordinator) run() error {
 		case e := <-c.j.events:
 			e.apply(c)
 			c.applyQueued()
+		case <-c.claim.wake:
 		case <-timer.C:
 		case <-c.j.ctx.Done():
 			continue
@@ -77,6 +79,7 @@ func (c *coordinator) run() error {
 	}
 	close(c.j.end.stopped)
 	c.wg.Wait()
+	c.claim.leave()
 	if err := context.Cause(c.j.ctx); !errors.Is(err, errWhole) {
 		return err
 	}

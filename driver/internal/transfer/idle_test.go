@@ -27,7 +27,7 @@ func idle(t *testing.T) *Transfers {
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
 	x := &Transfers{
-		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{},
+		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{}, crew: newCrew(seats),
 	}
 	x.questions = &questions{t: x, known: map[dag.Ref]*question{}}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())

@@ -18,10 +18,11 @@ import (
 type order struct {
 	run      *schedule.Run // the coordinator's, as is relay
 	relay    *relay        // nil: the holder is asked for its own copy
+	seats    int           // of the crew that it takes
 	from     int
 	holder   peer.ID
 	terms    wire.Terms
-	pieces   bool          // of the one leaf, over several connections at once
+	pieces   bool          // one leaf, over as many connections as it has seats
 	patience time.Duration // the holder may send nothing for that long
 	began    time.Time
 	ctx      context.Context
@@ -46,13 +47,22 @@ func (o *order) refresh() {
 // assign gives out orders until everybody is busy, or there is nothing to do.
 func (c *coordinator) assign(now time.Time) {
 	c.idle = false
+	c.claim.pass()
+	if c.j.ctx.Err() != nil {
+		return
+	}
 	if c.j.passage != nil {
 		c.assignNext(now)
 		return
 	}
 	c.assignFirst(now)
+	c.assignRuns(now)
+}
+
+// assignRuns orders what the plan chooses.
+func (c *coordinator) assignRuns(now time.Time) {
 	staff, urgent := c.first.staff(c, now)
-	if staff == 0 || c.hashing || c.j.ctx.Err() != nil {
+	if staff == 0 || c.hashing {
 		return
 	}
 	if c.absent().Count() == 0 {
@@ -63,16 +73,22 @@ func (c *coordinator) assign(now time.Time) {
 	}
 	for {
 		busy := len(c.orders) - c.first.workers()
-		if busy >= staff+urgent {
+		if busy >= staff+urgent || !c.hire(busy >= staff) {
 			return
 		}
 		r := c.next(now, busy >= staff)
 		if r == nil {
+			c.claim.give(1)
 			c.idle = busy < staff
 			return
 		}
 		c.startRun(r)
 	}
+}
+
+// hire takes a seat of the crew, perhaps only for a leaf that a reader waits for.
+func (c *coordinator) hire(urgent bool) bool {
+	return c.claim.take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
 }
 
 // next asks the plan for a run. Another may be shortened by that.
@@ -90,13 +106,14 @@ func (c *coordinator) next(now time.Time, urgent bool) *schedule.Run {
 // startRun orders what the plan has chosen. The first leaf of a blob comes in pieces, and
 // from a relay if the holder names one.
 func (c *coordinator) startRun(r *schedule.Run) {
-	o := &order{run: r}
+	o := &order{run: r, seats: 1}
 	if r.Relayed {
 		o.terms.Relay = true
 	}
 	if !c.begun && lengthOf(c.j.ref, r.From) > minPiece {
 		c.plan.Shorten(r)
 		o.pieces, o.terms.Relay = true, true
+		o.seats += c.claim.more(pieces - 1)
 	}
 	c.start(o)
 }
@@ -127,6 +144,7 @@ func (c *coordinator) finish(o *order, err error) {
 	if goesOn {
 		return
 	}
+	c.claim.give(o.seats)
 	c.settle(o.holder, err)
 	c.plan.Release(o.run)
 	c.first.finished(o)
@@ -166,7 +184,7 @@ func (c *coordinator) begin() {
 
 func (c *coordinator) assignFirst(now time.Time) {
 	f := &c.first
-	if f.over || f.order != nil || c.j.ctx.Err() != nil {
+	if f.over || f.order != nil {
 		return
 	}
 	if c.j.layout() != nil {
@@ -174,13 +192,17 @@ func (c *coordinator) assignFirst(now time.Time) {
 		return
 	}
 	leaf := c.j.why.leaf
+	if !c.hire(true) {
+		return
+	}
 	id, ok := c.roster.Pick(now, leaf)
 	if !ok {
+		c.claim.give(1)
 		return
 	}
 	r := &schedule.Run{First: leaf, From: leaf, To: leaf + 1, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
-	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}}
+	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, seats: 1 + c.claim.more(pieces-1)}
 	c.start(f.order)
 }
 
@@ -260,12 +282,13 @@ func (l *line) absent(leaves int) bitset.Set {
 // assignNext orders the next leaves of a blob that is handed on.
 func (c *coordinator) assignNext(now time.Time) {
 	leaves := leavesOf(c.j.ref.Size)
-	if c.j.layout() == nil || len(c.orders) > 0 || c.swap.under || c.j.ctx.Err() != nil {
+	if c.j.layout() == nil || len(c.orders) > 0 || c.swap.under || !c.hire(true) {
 		return
 	}
 	from := c.line.next
 	id, ok := c.roster.Pick(now, from)
 	if !ok {
+		c.claim.give(1)
 		return
 	}
 	n := 1
@@ -274,7 +297,7 @@ func (c *coordinator) assignNext(now time.Time) {
 	}
 	r := &schedule.Run{First: from, From: from, To: from + n, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
-	c.start(&order{run: r})
+	c.start(&order{run: r, seats: 1})
 }
 
 // swap is the fetching of leaves by bitswap, one by one.

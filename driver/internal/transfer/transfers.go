@@ -64,6 +64,7 @@ type Transfers struct {
 	doubts    *doubts
 	rotten    *signal   // a blob was set aside
 	buffers   sync.Pool // of *[dag.LeafSize]byte
+	crew      *crew
 	in        atomic.Int64
 	lately    atomic.Value // peer.ID of the member that last sent something of a blob
 
@@ -91,7 +92,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*job]struct{}{},
 		grudges: newGrudges(p.grudge), relays: &relays{trees: schedule.NewTrees(p.relay)}, outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(),
+		doubts: newDoubts(), rotten: newSignal(), crew: newCrew(seats),
 	}
 	t.buffers.New = func() any { return new([dag.LeafSize]byte) }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())

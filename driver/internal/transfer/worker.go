@@ -104,7 +104,7 @@ func (j *job) receive(o *order, buf []byte) error {
 // than over one that has yet to find its speed. It verifies nothing. The error is a
 // wire.RelayedError when the holder names others.
 func (j *job) inPieces(o *order, buf []byte) error {
-	size := max((len(buf)+pieces-1)/pieces, minPiece)
+	size := max((len(buf)+o.seats-1)/o.seats, minPiece)
 	g, ctx := errgroup.WithContext(o.ctx)
 	var refused atomic.Pointer[error]
 	for at := 0; at < len(buf); at += size {
