@@ -3,7 +3,9 @@
 //
 //	addr, err := loopback.FreeAddr() // "127.0.0.1:23517"
 //
-// Limits: nothing keeps the port until the process takes it.
+// Limits: nothing but this package keeps a port until the process takes it. On Linux nobody
+// is given a port by this package, also in another process, that this process was given;
+// elsewhere two that look at the same time can be given the same.
 package loopback
 
 import (
@@ -21,13 +23,15 @@ const (
 	tries     = 200
 )
 
-// FreeAddr gives an address on 127.0.0.1 that nobody listens on now.
+// FreeAddr gives an address on 127.0.0.1 that nobody listens on now. It is this process's
+// until it ends.
 func FreeAddr() (string, error) {
 	for range tries {
-		addr := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		addr := fmt.Sprintf("127.0.0.1:%d", port)
 		l, err := net.Listen("tcp", addr)
-		if err == nil {
-			return addr, l.Close()
+		if err == nil && l.Close() == nil && reserve(port) {
+			return addr, nil
 		}
 	}
 	return "", errors.New("find a free port on loopback: all that were tried are taken")
