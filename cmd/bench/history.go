@@ -117,7 +117,7 @@ func (b *bench) settle(ctx context.Context, s fleet.Swarm) error {
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("manifests stay away: %w", err)
+		return fmt.Errorf("some manifests were never fetched: %w", err)
 	}
 	return nil
 }

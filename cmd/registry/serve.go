@@ -153,7 +153,7 @@ func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Paramet
 		return nil
 	}
 	if proxy.TTL == nil || *proxy.TTL > 0 {
-		return errors.New("proxy.ttl: what expires here would be deleted on every registry of the swarm, and takes pushed layers with it; set it to 0, which keeps everything")
+		return errors.New("proxy.ttl: what expires here would be deleted on every registry of the swarm, pushed layers included; set it to 0, which keeps everything")
 	}
 	if len(p.TrustedPeers) == 0 || slices.Contains(p.TrustedPeers, "*") {
 		return nil

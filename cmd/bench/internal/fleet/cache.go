@@ -102,7 +102,7 @@ func (c *Cache) Settled(ctx context.Context) error {
 		return err == nil && len(left) == 0
 	})
 	if err != nil {
-		return fmt.Errorf("the cache still stores: %w", err)
+		return fmt.Errorf("the cache has not stored everything: %w", err)
 	}
 	return nil
 }

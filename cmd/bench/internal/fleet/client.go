@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// Blob is made anew from its seed whenever it is read, so that no blob is held
-// in memory.
+// Blob is generated from its seed whenever it is read, so that none is held in memory.
 type Blob struct {
 	seed   [32]byte
 	size   int64

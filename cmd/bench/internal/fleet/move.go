@@ -39,7 +39,7 @@ func (r *Registry) Stock(ctx context.Context, size int64) (Goods, error) {
 			return g, nil
 		}
 	}
-	return g, fmt.Errorf("%s made no file of a blob that was pushed to it", r.Name)
+	return g, fmt.Errorf("%s has no file of a blob that was pushed to it", r.Name)
 }
 
 // Files are the names of the blobs' files.
@@ -76,7 +76,7 @@ func (r *Registry) Settled(ctx context.Context) error {
 		select {
 		case <-time.After(time.Millisecond):
 		case <-ctx.Done():
-			return fmt.Errorf("a blob did not come to %s: %w", r.Name, ctx.Err())
+			return fmt.Errorf("a blob did not arrive at %s: %w", r.Name, ctx.Err())
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (r *Registry) whole(ctx context.Context, g Goods, began time.Time) (time.Du
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("a blob did not come to %s: %w", r.Name, ctx.Err())
+			return 0, fmt.Errorf("a blob did not arrive at %s: %w", r.Name, ctx.Err())
 		}
 	}
 }

@@ -67,7 +67,7 @@ func (p *side) read(want string) (string, error) {
 	}
 	rest, ok := strings.CutPrefix(strings.TrimSpace(line), want)
 	if !ok {
-		return "", fmt.Errorf("a rival says %q, not %q", line, want)
+		return "", fmt.Errorf("a rival answered %q, want %q", line, want)
 	}
 	return strings.TrimSpace(rest), nil
 }

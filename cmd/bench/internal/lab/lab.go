@@ -29,7 +29,7 @@ type Lab struct {
 	links  []*link
 }
 
-// Open removes what earlier labs left and starts a new one. ErrUnable without
+// Open removes what earlier labs left and starts a new one. Its error is ErrUnable without
 // root, ip, tc or /dev/net/tun.
 func Open() (*Lab, error) {
 	if os.Geteuid() != 0 {

@@ -41,7 +41,7 @@ type Server struct {
 func Listen(d *driver.Driver) (net.Listener, error) {
 	l, err := d.ListenMembers(protocol)
 	if err != nil {
-		return nil, fmt.Errorf("take uploads from members: %w", err)
+		return nil, fmt.Errorf("accept uploads from members: %w", err)
 	}
 	return l, nil
 }
