@@ -187,8 +187,6 @@ func (p Parameters) config() engine.Config {
 	}
 }
 
-func (p Parameters) isPrivate() bool { return p.ProtectorKey != "" || p.ProtectorKeyFile != "" }
-
 // check holds every rule that needs no file and no network.
 func (p Parameters) check() error {
 	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues} {
@@ -203,7 +201,7 @@ func (p Parameters) checkNetwork() error {
 	if p.PubsubTopic == "" {
 		return errors.New("pubsubtopic: is empty; leave the key out for the default")
 	}
-	if p.Offline || p.isPrivate() {
+	if p.Offline || p.config().Private() {
 		return nil
 	}
 	if p.PubsubTopic == defaultTopic {

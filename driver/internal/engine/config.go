@@ -40,7 +40,8 @@ type Config struct {
 	OnMember func()
 }
 
-func (c Config) isPrivate() bool { return c.ProtectorKey != "" || c.ProtectorKeyFile != "" }
+// Private reports whether a protector key shuts strangers out.
+func (c Config) Private() bool { return c.ProtectorKey != "" || c.ProtectorKeyFile != "" }
 
 // DefaultMemberExpiry is how long a member that is away is remembered and dialed.
 const DefaultMemberExpiry = peer.DefaultMemberExpiry

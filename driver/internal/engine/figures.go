@@ -88,7 +88,7 @@ func (e *Engine) Network() string {
 	switch {
 	case e.cfg.Offline:
 		return "offline"
-	case e.cfg.isPrivate():
+	case e.cfg.Private():
 		return "private"
 	}
 	return "public"

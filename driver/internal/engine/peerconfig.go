@@ -57,7 +57,7 @@ func (c Config) peerConfig() (cfg peer.Config, err error) {
 	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(bootstrappers...); err != nil {
 		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
 	}
-	if !c.isPrivate() {
+	if !c.Private() {
 		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()
 	}
 	cfg.Trusted, err = c.trusted()
