@@ -37,7 +37,6 @@ type store struct {
 	log       *logrus.Entry
 	local     storagedriver.StorageDriver // what is not shared
 
-	sweeper     *uploadSweeper
 	manifests   *manifestFetcher
 	syncTimeout time.Duration // for which a request waits for members at most
 	waits       waitBudget

@@ -68,7 +68,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
-	uploads := c.unfinished()
+	uploads := c.engine.Uploads.Unfinished()
 	gauge(uploadsDesc, float64(uploads.Count))
 	gauge(uploadBytesDesc, float64(uploads.Bytes))
 	if uploads.Oldest != nil {

@@ -44,8 +44,7 @@ func newStore(e *engine.Engine, p Parameters) *store {
 	root := e.LocalDir()
 	return &store{
 		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,
-		local:   local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
-		sweeper: newUploadSweeper(root, e.WritersDir(), e.Blobs, e.Log),
+		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
 	}
 }
 
@@ -54,7 +53,6 @@ func (s *store) start() error {
 	if err := s.engine.Start(s.answers()); err != nil {
 		return errors.Join(err, s.close())
 	}
-	s.sweeper.start()
 	if !s.engine.Offline() {
 		s.manifests.start(s)
 	}
@@ -68,7 +66,6 @@ func (s *store) driver() *Driver { return &Driver{base.Base{StorageDriver: roomy
 func (d *Driver) Close() error { return d.store.close() }
 
 func (s *store) close() error {
-	s.sweeper.stop()
 	s.manifests.stop()
 	return s.engine.Close()
 }

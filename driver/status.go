@@ -51,6 +51,13 @@ type BlobStatus struct {
 	Damaged []string `json:"damaged"` // CIDs of damaged blobs, set aside, which could not be mended yet
 }
 
+// UploadStatus counts the uploads of clients that have not ended.
+type UploadStatus struct {
+	Count  int        `json:"count"`
+	Bytes  int64      `json:"bytes"`  // of the disk that they take
+	Oldest *time.Time `json:"oldest"` // when the first of them began; nil: there is none
+}
+
 // DiskStatus is the room of the file system with the datastore; zeros when the system does
 // not tell.
 type DiskStatus struct {
@@ -72,7 +79,7 @@ func (s *store) status() Status {
 		Hash:          s.blobs.Function().String(),
 		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
 		Blobs:         BlobStatus{Here: here, Missing: s.countMissing(view), Bytes: bytes, Damaged: s.damaged()},
-		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: s.unfinished(),
+		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	return st

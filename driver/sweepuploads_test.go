@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 )
 
 const someUploads = "/docker/registry/v2/repositories/a/b/_uploads/"
@@ -63,15 +65,15 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 	for _, name := range []string{"leftover", "idle", "written"} {
 		age(t, d.store.localFile(someUploads+name), 25*time.Hour)
 	}
-	if u := d.store.unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
+	if u := d.store.engine.Uploads.Unfinished(); u.Count != 4 || u.Bytes == 0 || time.Since(*u.Oldest) < 24*time.Hour {
 		t.Errorf("%+v", u)
 	}
-	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
+	s := sweep.NewUploads(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
-	if u := d.store.unfinished(); u.Count != 4 {
+	if u := d.store.engine.Uploads.Unfinished(); u.Count != 4 {
 		t.Errorf("%d are left of 4 whose clients may go on after the start", u.Count)
 	}
-	sweepAfter(t, s, sweepEvery)
+	sweepAfter(t, s, sweep.Every)
 	for name, kept := range map[string]bool{"leftover": false, "idle": false, "written": true, "young": true} {
 		if _, err := os.Stat(d.store.localFile(someUploads + name)); (err == nil) != kept {
 			t.Errorf("%s: %v, to be kept: %v", name, err, kept)
@@ -81,26 +83,26 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	age(t, d.store.localFile(someUploads), 2*time.Hour)
-	s = newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
+	s = sweep.NewUploads(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
-	sweepAfter(t, s, sweepEvery)
-	if u := d.store.unfinished(); u.Count != 2 {
+	sweepAfter(t, s, sweep.Every)
+	if u := d.store.engine.Uploads.Unfinished(); u.Count != 2 {
 		t.Errorf("%d are left of 2 that idle for two hours while there is room", u.Count)
 	}
 	d.store.blobs.Room().Keep(func() (int64, error) { return -1, nil })
-	sweepAfter(t, s, sweepEvery)
+	sweepAfter(t, s, sweep.Every)
 	if left, err := os.ReadDir(d.store.engine.LocalDir()); err != nil || len(left) > 0 {
 		t.Errorf("%v is left when there are no uploads, %v", left, err)
 	}
-	if u := d.store.unfinished(); u.Count != 0 || u.Oldest != nil {
+	if u := d.store.engine.Uploads.Unfinished(); u.Count != 0 || u.Oldest != nil {
 		t.Errorf("%+v", u)
 	}
 }
 
 // sweepAfter sweeps as at a time after the sweeper began.
-func sweepAfter(t *testing.T, s *uploadSweeper, ran time.Duration) {
+func sweepAfter(t *testing.T, s *sweep.Uploads, ran time.Duration) {
 	t.Helper()
-	if err := s.sweep(t.Context(), moment{s.began.Add(ran), ran}); err != nil {
+	if err := s.Sweep(t.Context(), time.Now().Add(ran), ran); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -111,10 +113,10 @@ func TestAClockThatIsSetRemovesNoUpload(t *testing.T) {
 	d := newOffline(t)
 	const days = 72 * time.Hour
 	data := someUploads + "u/data"
-	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
+	s := sweep.NewUploads(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	step := func(ran, clock time.Duration, kept bool) {
 		t.Helper()
-		if err := s.sweep(t.Context(), moment{time.Now().Add(clock), ran}); err != nil {
+		if err := s.Sweep(t.Context(), time.Now().Add(clock), ran); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(d.store.localFile(data)); (err == nil) != kept {
@@ -154,13 +156,13 @@ func TestStagedBytesOfASharedPathAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if u := d.store.unfinished(); u.Count != 2 {
+	if u := d.store.engine.Uploads.Unfinished(); u.Count != 2 {
 		t.Errorf("%d are unfinished", u.Count)
 	}
 	age(t, d.store.engine.WritersDir(), 25*time.Hour)
-	s := newUploadSweeper(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
+	s := sweep.NewUploads(d.store.engine.LocalDir(), d.store.engine.WritersDir(), d.store.blobs, d.store.log)
 	sweepAfter(t, s, 0)
-	sweepAfter(t, s, sweepEvery)
+	sweepAfter(t, s, sweep.Every)
 	left, err := os.ReadDir(d.store.engine.WritersDir())
 	if err != nil || len(left) != 1 || left[0].Name() != stagedName("/docker/registry/v2/open") {
 		t.Errorf("%v is left, %v", left, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
@@ -30,9 +31,12 @@ type Engine struct {
 	Paths     *pathmap.Map
 	Blobs     *blob.Store
 	Transfers *transfer.Transfers
-	Peer      *peer.Peer // nil: offline
-	Store     *datastore.Datastore
+	Uploads   *sweep.Uploads
 	Log       *logrus.Entry
+
+	// Of these, driver asks the methods below; its tests meddle with them.
+	Peer  *peer.Peer // nil: offline
+	Store *datastore.Datastore
 
 	cfg     Config
 	started time.Time
@@ -98,6 +102,7 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 // Start answers the operator, and joins the swarm: it dials the other registries last, and
 // returns before any of them answered. After an error only Close may be called.
 func (e *Engine) Start(answers admin.Source) error {
+	e.Uploads.Start()
 	e.startJoining()
 	if err := e.openAdmin(answers); err != nil {
 		return err
@@ -147,6 +152,9 @@ func (e *Engine) closeAll() error {
 		if err := f(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
 		}
+	}
+	if e.Uploads != nil {
+		e.Uploads.Close()
 	}
 	e.stopJoining()
 	if e.admin != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
@@ -42,6 +43,7 @@ func (e *Engine) openDisk(ctx context.Context) error {
 	}
 	e.Blobs.SetFunction(e.cfg.function())
 	e.Blobs.Room().Keep(db.Headroom)
+	e.Uploads = sweep.NewUploads(e.LocalDir(), e.WritersDir(), e.Blobs, e.Log)
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package driver
+package sweep
 
 import (
 	"context"
@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// UploadStatus counts the uploads of clients that have not ended.
-type UploadStatus struct {
-	Count  int        `json:"count"`
-	Bytes  int64      `json:"bytes"`  // of the disk that they take
-	Oldest *time.Time `json:"oldest"` // when the first of them began; nil: there is none
+// Unfinished counts uploads that have not ended.
+type Unfinished struct {
+	Count  int
+	Bytes  int64      // of the disk that they take
+	Oldest *time.Time // when the first of them began; nil: there is none
 }
 
 // lookedAt is what the directory of an upload tells, or the file of a writer.
@@ -58,8 +58,9 @@ func lookAt(dir string) (u lookedAt, err error) {
 	return u, err
 }
 
-// unfinished counts the uploads, and the writers of shared paths, that have not ended. What cannot be read is left out.
-func (s *store) unfinished() (all UploadStatus) {
+// Unfinished counts the uploads, and the writers of shared paths, that have not ended. What
+// cannot be read is left out.
+func (s *Uploads) Unfinished() (all Unfinished) {
 	count := func(at string) error {
 		u, err := lookAt(at)
 		if err != nil {
@@ -72,7 +73,7 @@ func (s *store) unfinished() (all UploadStatus) {
 		}
 		return nil
 	}
-	_, _ = eachUpload(context.Background(), s.engine.LocalDir(), count)
-	_ = eachStaged(context.Background(), s.engine.WritersDir(), count)
+	_, _ = eachUpload(context.Background(), s.root, count)
+	_ = eachStaged(context.Background(), s.staged, count)
 	return all
 }

@@ -1,4 +1,4 @@
-package driver
+package sweep
 
 import (
 	"context"
@@ -17,13 +17,15 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
+// Every is the time between two sweeps.
+const Every = 10 * time.Minute
+
 const (
-	sweepEvery   = 10 * time.Minute
-	sweepAge     = 24 * time.Hour // without a byte
-	sweepAgeFull = time.Hour      // likewise, when room is short
+	idleAge     = 24 * time.Hour // without a byte
+	idleAgeFull = time.Hour      // likewise, when room is short
 )
 
-// uploadSweeper removes uploads that nobody goes on with, what writers of shared paths left
+// Uploads removes uploads that nobody goes on with, what writers of shared paths left
 // staged, and what distribution leaves of canceled uploads: it writes a hash state after it
 // deleted the upload, and its own purge then never finds the date on which the upload began
 // (distribution issue 4524).
@@ -31,7 +33,7 @@ const (
 // It measures for how long an upload lies idle by the time that this process ran, because
 // the clock may be set by days while a client is uploading. The times of files count only
 // for what was idle before the start.
-type uploadSweeper struct {
+type Uploads struct {
 	root   string // of uploads
 	staged string // where writers of shared paths stage their bytes
 	blobs  *blob.Store
@@ -58,26 +60,30 @@ type moment struct {
 	ran   time.Duration
 }
 
-func newUploadSweeper(root, staged string, blobs *blob.Store, log *logrus.Entry) *uploadSweeper {
-	s := &uploadSweeper{
+// NewUploads makes what sweeps the uploads below root, and what is staged directly below
+// staged. It does nothing before Start.
+func NewUploads(root, staged string, blobs *blob.Store, log *logrus.Entry) *Uploads {
+	s := &Uploads{
 		root: root, staged: staged, blobs: blobs, log: log, began: time.Now(), seen: map[string]sighting{},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-func (s *uploadSweeper) start() { s.wg.Go(s.run) }
+// Start sweeps at once, and then again and again until Close.
+func (s *Uploads) Start() { s.wg.Go(s.run) }
 
-func (s *uploadSweeper) stop() {
+// Close ends a sweep that runs, and waits for it. It may be called again, and without Start.
+func (s *Uploads) Close() {
 	s.cancel()
 	s.wg.Wait()
 }
 
-func (s *uploadSweeper) run() {
-	tick := time.NewTicker(sweepEvery)
+func (s *Uploads) run() {
+	tick := time.NewTicker(Every)
 	defer tick.Stop()
 	for {
-		if err := s.sweep(s.ctx, moment{time.Now(), time.Since(s.began)}); err != nil && s.ctx.Err() == nil {
+		if err := s.Sweep(s.ctx, time.Now(), time.Since(s.began)); err != nil && s.ctx.Err() == nil {
 			s.log.WithError(err).Warn("cannot remove unfinished uploads")
 		}
 		select {
@@ -89,17 +95,19 @@ func (s *uploadSweeper) run() {
 }
 
 // age is how long an upload may lie idle.
-func (s *uploadSweeper) age() time.Duration {
+func (s *Uploads) age() time.Duration {
 	if room.IsFull(s.blobs.Room().Begin()) {
-		return sweepAgeFull
+		return idleAgeFull
 	}
-	return sweepAge
+	return idleAge
 }
 
-// sweep removes uploads that have been idle for long enough, and the directories above
+// Sweep removes uploads that have been idle for long enough, and the directories above
 // uploads in which there are none. An upload that no earlier sweep has seen as it is stays:
-// after a start its client may be about to go on.
-func (s *uploadSweeper) sweep(ctx context.Context, now moment) error {
+// after a start its client may be about to go on. The moment of the sweep is given by the
+// clock, and as the time since NewUploads. One sweep runs at a time.
+func (s *Uploads) Sweep(ctx context.Context, clock time.Time, ran time.Duration) error {
+	now := moment{clock, ran}
 	age, seen := s.age(), map[string]sighting{}
 	above, err := eachUpload(ctx, s.root, func(dir string) error {
 		return s.visit(dir, filepath.Join(dir, "data"), now, age, seen)
@@ -121,7 +129,7 @@ func (s *uploadSweeper) sweep(ctx context.Context, now moment) error {
 
 // visit removes what lies at a place, an upload with that file or the file alone, when it has
 // been idle for longer than age, and else notes it in seen.
-func (s *uploadSweeper) visit(at, file string, now moment, age time.Duration, seen map[string]sighting) error {
+func (s *Uploads) visit(at, file string, now moment, age time.Duration, seen map[string]sighting) error {
 	u, err := lookAt(at)
 	if err != nil {
 		return nil // it has ended, or is looked at again by the next sweep
@@ -146,7 +154,7 @@ func (s *uploadSweeper) visit(at, file string, now moment, age time.Duration, se
 
 // sight notes a change of an upload. One that the first sweep sees is of an earlier run,
 // and only the clock tells for how long it has been idle.
-func (s *uploadSweeper) sight(u lookedAt, now moment) sighting {
+func (s *Uploads) sight(u lookedAt, now moment) sighting {
 	found := sighting{lookedAt: u, at: now.ran}
 	if !s.swept {
 		found.before = max(0, now.clock.Sub(u.touched))
