@@ -106,22 +106,30 @@ func (r *Roster) few(now time.Time, others bool) []*holder {
 	var whole, some []*holder
 	before := func(a, b *holder) int { return a.compare(b, others) }
 	for h := range r.drawn {
-		of := &some
-		if h.whole {
-			of = &whole
+		switch {
+		case !h.usable(now):
+		case h.whole:
+			whole = keep(whole, maxOffers, h, before)
+		default:
+			some = keep(some, maxOffers, h, before)
 		}
-		if !h.usable(now) || len(*of) == maxOffers && before(h, (*of)[maxOffers-1]) >= 0 {
-			continue
-		}
-		i := len(*of)
-		for i > 0 && before(h, (*of)[i-1]) < 0 {
-			i--
-		}
-		*of = slices.Insert((*of)[:min(len(*of), maxOffers-1)], min(i, maxOffers-1), h)
 	}
 	best := slices.Concat(whole, some)
 	slices.SortStableFunc(best, before)
 	return best
+}
+
+// keep puts a holder among the best ones seen so far, of which it keeps the first most; of
+// those that are alike, those that came first.
+func keep(best []*holder, most int, h *holder, before func(a, b *holder) int) []*holder {
+	i := len(best)
+	for i > 0 && before(h, best[i-1]) < 0 {
+		i--
+	}
+	if i == most {
+		return best
+	}
+	return slices.Insert(best[:min(len(best), most-1)], i, h)
 }
 
 // compare puts holders that failed last, and among the others spared ones first: all

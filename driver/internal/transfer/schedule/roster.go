@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -29,12 +30,14 @@ type Roster struct {
 	timing Timing
 	dice   *rand.Rand
 	by     map[peer.ID]*holder
-	all    []*holder // in the order in which the dice last fell
+	all    []*holder // in the order in which they came, as they lie in memory
+	dealt  []*holder // likewise, in the order in which the dice last fell
 }
 
 type holder struct {
 	id       peer.ID
 	hash     uint64 // of id
+	distance uint64 // drawn once: the nearest are asked what they have
 	whole    bool
 	guessed  bool       // it did not say that its copy is whole
 	fed      bool       // it fetched the blob at the same time as this registry
@@ -94,14 +97,16 @@ func (r *Roster) holder(id peer.ID) *holder {
 }
 
 func (r *Roster) put(id peer.ID, h *holder) {
-	h.id, h.hash = id, xxhash.Sum64String(string(id))
+	h.id, h.hash, h.distance = id, xxhash.Sum64String(string(id)), r.dice.Uint64()
 	r.by[id] = h
-	r.all = append(r.all, h)
+	r.all, r.dealt = append(r.all, h), append(r.dealt, h)
 }
 
 func (r *Roster) drop(id peer.ID) {
 	delete(r.by, id)
-	r.all = slices.DeleteFunc(r.all, func(h *holder) bool { return h.id == id })
+	for _, all := range []*[]*holder{&r.all, &r.dealt} {
+		*all = slices.DeleteFunc(*all, func(h *holder) bool { return h.id == id })
+	}
 }
 
 // Meet notes a member that says it is fetching the blob, too.
@@ -238,15 +243,17 @@ func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, 
 	}
 }
 
-// Fetchers returns at most `most` registries in mid-transfer, in any order.
+// Fetchers returns at most `most` registries in mid-transfer, and of many always the same
+// ones: better to know what a few have now than what a thousand had a while ago.
 func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
-	for h := range r.drawn {
-		if len(ids) == most {
-			break
-		}
+	var nearest []*holder
+	for _, h := range r.all {
 		if !h.whole && !h.rests(now) {
-			ids = append(ids, h.id)
+			nearest = keep(nearest, most, h, func(a, b *holder) int { return cmp.Compare(a.distance, b.distance) })
 		}
+	}
+	for _, h := range nearest {
+		ids = append(ids, h.id)
 	}
 	return ids
 }
@@ -310,10 +317,10 @@ func (r *Roster) any(is func(*holder) bool) bool { return slices.ContainsFunc(r.
 // drawn is all of them, in an order that the dice make as they are drawn. The order of a map
 // is none to rely on: it could not be repeated.
 func (r *Roster) drawn(yield func(*holder) bool) {
-	for i := range r.all {
-		j := i + r.dice.IntN(len(r.all)-i)
-		r.all[i], r.all[j] = r.all[j], r.all[i]
-		if !yield(r.all[i]) {
+	for i := range r.dealt {
+		j := i + r.dice.IntN(len(r.dealt)-i)
+		r.dealt[i], r.dealt[j] = r.dealt[j], r.dealt[i]
+		if !yield(r.dealt[i]) {
 			return
 		}
 	}
