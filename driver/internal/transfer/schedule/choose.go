@@ -103,17 +103,13 @@ func (v *view) rarest(o *offer) (leaf int, ok bool) {
 }
 
 // pickSpared chooses leaves that only spared members have: first those for which we are
-// first in line; then, from the far end, those that the others should have fetched by now;
-// and at last those that remain because the others do not bring them here.
+// first in line; then, from the far end, those that the others should have fetched by now.
+// Those that the others have are left to them: who does not give them is overtaken.
 func (v *view) pickSpared() (leaf int, ok bool) {
 	if leaf, ok := v.nearest(v.own); ok {
 		return leaf, true
 	}
-	leaf, ok = v.farthest(func(i int) bool {
+	return v.farthest(func(i int) bool {
 		return !v.spread.Has(i) && time.Duration(v.rank(i))*v.yield <= v.idle
 	})
-	if ok || v.idle < 4*v.yield {
-		return leaf, ok
-	}
-	return v.farthest(v.spread.Has)
 }
