@@ -135,7 +135,7 @@ func chooseFew(s *script) string {
 		r.put(peer.ID(fmt.Sprint("some ", i)), &holder{any: true, busy: i})
 	}
 	count, last := map[bool]int{}, map[bool]int{}
-	for _, h := range r.few(epoch, false) {
+	for _, h := range r.few(epoch) {
 		count[h.whole]++
 		last[h.whole] = h.busy
 	}

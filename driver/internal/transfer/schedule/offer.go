@@ -75,10 +75,10 @@ func (r *Roster) survey(now time.Time, leaves int) *survey {
 	if usable > 0 {
 		each = (streams + usable - 1) / usable
 	}
-	for _, h := range r.few(now, s.others > 0) {
+	for _, h := range r.few(now) {
 		s.offers = append(s.offers, &offer{
 			id: h.id, whole: h.whole, some: h.some, busy: h.busy, failures: h.failures, rate: h.rate,
-			free: h.busy < each, slow: h.rate > 0 && h.rate < fastest/4, spared: h.spared(s.others > 0),
+			free: h.busy < each, slow: h.rate > 0 && h.rate < fastest/4, spared: h.whole && !h.fed && s.others > 0,
 		})
 	}
 	return s
@@ -86,9 +86,6 @@ func (r *Roster) survey(now time.Time, leaves int) *survey {
 
 // fetches reports whether a member fetches the blob, and answers.
 func (h *holder) fetches(now time.Time) bool { return !h.whole && !h.damaged && !h.rests(now) }
-
-// spared reports whether to leave a holder to those that need it, if there are others.
-func (h *holder) spared(others bool) bool { return h.whole && !h.fed && others }
 
 // others are the registries that fetch the blob as well.
 func (r *Roster) others(now time.Time) (ids []peer.ID) {
@@ -101,21 +98,20 @@ func (r *Roster) others(now time.Time) (ids []peer.ID) {
 }
 
 // few returns only the best holders, so that a choice does not take longer the more there
-// are.
-func (r *Roster) few(now time.Time, others bool) []*holder {
+// are; of those that are alike, those that have the whole blob come first.
+func (r *Roster) few(now time.Time) []*holder {
 	var whole, some []*holder
-	before := func(a, b *holder) int { return a.compare(b, others) }
 	for h := range r.drawn {
 		switch {
 		case !h.usable(now):
 		case h.whole:
-			whole = keep(whole, maxOffers, h, before)
+			whole = keep(whole, maxOffers, h, (*holder).compare)
 		default:
-			some = keep(some, maxOffers, h, before)
+			some = keep(some, maxOffers, h, (*holder).compare)
 		}
 	}
 	best := slices.Concat(whole, some)
-	slices.SortStableFunc(best, before)
+	slices.SortStableFunc(best, (*holder).compare)
 	return best
 }
 
@@ -132,17 +128,9 @@ func keep(best []*holder, most int, h *holder, before func(a, b *holder) int) []
 	return slices.Insert(best[:min(len(best), most-1)], i, h)
 }
 
-// compare puts holders that failed last, and among the others spared ones first: all
-// registries wait for leaves that only these have.
-func (h *holder) compare(than *holder, others bool) int {
-	spared := 0
-	switch a, b := h.spared(others), than.spared(others); {
-	case a && !b:
-		spared = -1
-	case b && !a:
-		spared = 1
-	}
-	return cmp.Or(cmp.Compare(h.failures, than.failures), spared, cmp.Compare(h.busy, than.busy))
+// compare puts holders that failed last, and among the others those with more streams.
+func (h *holder) compare(than *holder) int {
+	return cmp.Or(cmp.Compare(h.failures, than.failures), cmp.Compare(h.busy, than.busy))
 }
 
 // urgentBefore reports whether to rather ask it for a leaf that a reader waits for.

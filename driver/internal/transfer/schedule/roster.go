@@ -131,7 +131,7 @@ func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok b
 		if h.rests(now) || !h.has(leaf) || slices.Contains(but, h.id) {
 			continue
 		}
-		if best == nil || h.better(best) {
+		if best == nil || h.compare(best) < 0 {
 			best = h
 		}
 	}
@@ -147,13 +147,6 @@ func (r *Roster) Take(id peer.ID) {
 	if h := r.by[id]; h != nil {
 		h.busy++
 	}
-}
-
-func (h *holder) better(than *holder) bool {
-	if h.failures != than.failures {
-		return h.failures < than.failures
-	}
-	return h.busy < than.busy
 }
 
 // Free gives back a holder that was not used.
