@@ -136,12 +136,8 @@ func (h *holder) compare(than *holder) int {
 // urgentBefore reports whether to rather ask it for a leaf that a reader waits for.
 func (o *offer) urgentBefore(than *offer) bool {
 	switch {
-	case o.slow != than.slow:
-		return !o.slow
 	case o.failures != than.failures:
 		return o.failures < than.failures
-	case o.free != than.free:
-		return o.free
 	case o.spared != than.spared:
 		return !o.spared
 	}
