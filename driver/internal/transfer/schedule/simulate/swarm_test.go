@@ -1,0 +1,227 @@
+package simulate_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule/simulate"
+)
+
+const (
+	mib   = 1 << 20
+	limit = 2 * time.Minute
+)
+
+var (
+	even = simulate.Link{Up: 16 * mib, Down: 16 * mib, Latency: 500 * time.Microsecond}
+	slow = simulate.Link{Up: mib, Down: mib, Latency: 10 * time.Millisecond}
+	// mean takes like others and gives next to nothing.
+	mean = simulate.Link{Up: 16 << 10, Down: 16 * mib, Latency: 10 * time.Millisecond}
+)
+
+// play has registries on even links pull a blob of that many leaves at once, twice unless
+// there is little time, and gives the means. Others are added by prepare.
+func play(t *testing.T, leaves, pullers int, prepare func(s *simulate.Swarm)) (mean simulate.Result) {
+	t.Helper()
+	times := 2
+	if testing.Short() {
+		times = 1
+	}
+	for seed := range times {
+		synctest.Test(t, func(*testing.T) {
+			s := simulate.New(uint64(seed)+1, leaves)
+			prepare(s)
+			for range pullers {
+				s.Puller(even)
+			}
+			r := s.Run(limit)
+			mean.First += r.First / time.Duration(times)
+			mean.FirstOfLast += r.FirstOfLast / time.Duration(times)
+			mean.Half += r.Half / time.Duration(times)
+			mean.Last += r.Last / time.Duration(times)
+			mean.Sent += r.Sent / float64(times)
+			mean.Wasted += r.Wasted / float64(times)
+			mean.Unfinished += r.Unfinished
+		})
+	}
+	t.Logf("%d leaves, %d at once: %s", leaves, pullers, mean)
+	return mean
+}
+
+// one has the blob.
+func one(s *simulate.Swarm) { s.Holder(even) }
+
+// atMost checks for how long the last one waits, as a multiple of the time in which one link
+// carries the blob; how often the holders send the blob; and how much of it comes twice.
+func atMost(t *testing.T, r simulate.Result, leaves int, times, sent, wasted float64) {
+	t.Helper()
+	link := float64(leaves*dag.LeafSize) / even.Up
+	require.Zero(t, r.Unfinished)
+	require.LessOrEqual(t, r.Last.Seconds()/link, times, "the last one waits long")
+	require.LessOrEqual(t, r.Sent, sent+1e-9, "the holders send much")
+	require.LessOrEqual(t, r.Wasted, wasted+1e-9, "much comes twice")
+}
+
+// TestAThousandPullALeaf, for example the configuration of an image: a tree of ten levels
+// brings it to all.
+func TestAThousandPullALeaf(t *testing.T) {
+	atMost(t, play(t, 1, 1000, one), 1, 20, 2, 0)
+}
+
+// TestManyPull: what the source sends hardly grows with those that pull. Without the order
+// in which they stand in line for each leaf it sends twice as much.
+func TestManyPull(t *testing.T) {
+	for _, c := range []struct {
+		pullers, leaves     int
+		times, sent, wasted float64
+	}{
+		{1, 64, 1.02, 1, 0}, {3, 64, 1.3, 1.2, 0.02}, {10, 64, 1.7, 1.3, 0.02}, {30, 64, 2.2, 1.5, 0.02},
+		{10, 5, 4, 1.7, 0.1}, {30, 5, 7, 1.8, 0.1},
+	} {
+		atMost(t, play(t, c.leaves, c.pullers, one), c.leaves, c.times, c.sent, c.wasted)
+	}
+}
+
+// TestHundredsPull shows what is left to do: the source sends to so many at once that each
+// gets its leaf late, loses patience with whoever should pass it on, and asks the source too.
+func TestHundredsPull(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes as long as all others together")
+	}
+	atMost(t, play(t, 5, 100, one), 5, 12, 2.2, 0.2)
+	atMost(t, play(t, 64, 100, one), 64, 3, 2.5, 0.03)
+	atMost(t, play(t, 64, 300, one), 64, 5.5, 5.5, 0.05)
+	atMost(t, play(t, 64, 300, func(s *simulate.Swarm) { s.Habits.NoInsisting = true; one(s) }), 64, 3.3, 2.3, 0.03)
+}
+
+// TestFirstLeafComesFirst, whatever else is there to be fetched.
+func TestFirstLeafComesFirst(t *testing.T) {
+	r := play(t, 64, 30, one)
+	require.Less(t, r.FirstOfLast, time.Second)
+	crowded := play(t, 64, 30, func(s *simulate.Swarm) { s.Habits.AllAtOnce = true; one(s) })
+	require.Greater(t, crowded.First, 4*r.First, "why wait for it?")
+	alone := play(t, 64, 30, func(s *simulate.Swarm) { s.Habits.NoTrees = true; one(s) })
+	require.Greater(t, alone.First, 3*r.First, "why pass it on?")
+}
+
+// TestAHolderThatDies, or is mute, leaves another with the whole blob, while that is pulled.
+func TestAHolderThatDies(t *testing.T) {
+	for name, end := range map[string]func(*simulate.Member){"dies": (*simulate.Member).Die, "is mute": (*simulate.Member).Fall} {
+		t.Run(name, func(t *testing.T) {
+			for _, leaves := range []int{5, 64} {
+				r := play(t, leaves, 30, func(s *simulate.Swarm) {
+					a := s.Holder(even)
+					s.Holder(even)
+					s.At(700*time.Millisecond, func() { end(a) })
+				})
+				atMost(t, r, leaves, map[int]float64{5: 6, 64: 2}[leaves], 2, 0.05)
+			}
+		})
+	}
+}
+
+// TestPullersThatDie do not keep the others from the blob.
+func TestPullersThatDie(t *testing.T) {
+	r := play(t, 64, 20, func(s *simulate.Swarm) {
+		one(s)
+		for i := range 10 {
+			m := s.Puller(even)
+			s.At(time.Second+time.Duration(i)*200*time.Millisecond, m.Die)
+		}
+	})
+	require.Zero(t, r.Unfinished%10, "others than the dead ones")
+	r.Unfinished = 0
+	atMost(t, r, 64, 2.3, 1.8, 0.2)
+}
+
+// TestSlowHolder: beside a fast one it brings what a reader needs last, and is not waited for.
+func TestSlowHolder(t *testing.T) {
+	atMost(t, play(t, 64, 1, func(s *simulate.Swarm) { s.Holder(slow); s.Holder(even) }), 64, 1.5, 1.05, 0.05)
+	atMost(t, play(t, 64, 1, func(s *simulate.Swarm) { s.Holder(mean); s.Holder(even) }), 64, 1.1, 1.05, 0.05)
+}
+
+// TestManySlowHolders carry together what none could.
+func TestManySlowHolders(t *testing.T) {
+	r := play(t, 64, 1, func(s *simulate.Swarm) {
+		for range 40 {
+			s.Holder(slow)
+		}
+	})
+	atMost(t, r, 64, 3, 1.05, 0.05)
+}
+
+// TestUnequalLinks: slow pullers do not hold up fast ones, and get the blob as fast as their
+// links carry it. Rare leaves first: else the source sends a third more.
+func TestUnequalLinks(t *testing.T) {
+	r := play(t, 64, 0, func(s *simulate.Swarm) {
+		one(s)
+		for i := range 30 {
+			s.Puller([]simulate.Link{slow, even, even, even}[i%4])
+		}
+	})
+	require.Less(t, r.Half, 9*time.Second)
+	atMost(t, r, 64, 18, 1.7, 0.05)
+}
+
+// TestMeanPullers have leaves, and give them so slowly that these must be had from others.
+func TestMeanPullers(t *testing.T) {
+	r := play(t, 64, 30, func(s *simulate.Swarm) {
+		one(s)
+		s.Puller(mean)
+		s.Puller(mean)
+	})
+	atMost(t, r, 64, 2.5, 1.6, 0.03)
+}
+
+// TestMeanPullersBefore: those that come later find nearly all leaves at some that hardly give
+// any. They get the blob from each other because they give these up.
+func TestMeanPullersBefore(t *testing.T) {
+	pull := func(habits simulate.Habits) simulate.Result {
+		return play(t, 64, 0, func(s *simulate.Swarm) {
+			s.Habits = habits
+			one(s)
+			for range 4 {
+				s.Puller(mean)
+			}
+			s.At(3*time.Second, func() {
+				for range 20 {
+					s.Puller(even)
+				}
+			})
+		})
+	}
+	atMost(t, pull(simulate.Habits{}), 64, 10, 4.2, 0.05)
+	require.NotZero(t, pull(simulate.Habits{NeverSlow: true}).Unfinished, "why give up one that is slow?")
+}
+
+// TestRot: three holders of which each has other leaves that are wrong make a whole blob.
+func TestRot(t *testing.T) {
+	for _, leaves := range []int{5, 64} {
+		r := play(t, leaves, 30, func(s *simulate.Swarm) {
+			for i := range 3 {
+				a := s.Holder(even)
+				for leaf := i; leaf < leaves; leaf += 3 {
+					a.Rot(leaf)
+				}
+			}
+		})
+		atMost(t, r, leaves, map[int]float64{5: 6, 64: 1.5}[leaves], 2.8, 0.06)
+	}
+}
+
+// TestAFarPlace: each byte is 50 ms on its way.
+func TestAFarPlace(t *testing.T) {
+	r := play(t, 64, 0, func(s *simulate.Swarm) {
+		far := even
+		far.Latency = 25 * time.Millisecond
+		s.Holder(far)
+		for range 30 {
+			s.Puller(far)
+		}
+	})
+	atMost(t, r, 64, 2.3, 1.5, 0.05)
+}
