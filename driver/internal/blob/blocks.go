@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore/query"
 	"github.com/multiformats/go-multihash"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -135,6 +136,21 @@ func (s *Store) blockSize(ctx context.Context, c cid.Cid) (int, error) {
 		data, err = s.extraBlock(ctx, c)
 	}
 	return len(data), err
+}
+
+// HasLeaf reports whether a whole blob that is here has that leaf. It reads no leaf, and
+// less than the blockstore does to find any block.
+func (s *Store) HasLeaf(ctx context.Context, c cid.Cid) (bool, error) {
+	q := query.Query{Prefix: hashPrefix(leafPrefix, c.Hash()), KeysOnly: true}
+	for e, err := range s.index.entries(ctx, q) {
+		if err != nil {
+			return false, err
+		}
+		if root, err := keyRoot(e.Key); err == nil && s.Has(root) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (s *Store) leafSize(ctx context.Context, mh multihash.Multihash) (int, error) {

@@ -132,6 +132,29 @@ func TestPut(t *testing.T) {
 	d.requireUsage(2, int64(len(content)+len(large)))
 }
 
+func TestPutLeaf(t *testing.T) {
+	d := newDisk(t)
+	content := []byte(`{"schemaVersion":2}`)
+	c := dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content))
+	ref := dag.Ref{CID: c, Size: int64(len(content))}
+	for _, wrong := range [][]byte{nil, content[1:], append(bytes.Clone(content), 0), make([]byte, len(content)), make([]byte, dag.LeafSize+1)} {
+		_, err := d.store.PutLeaf(t.Context(), c, wrong)
+		require.Error(t, err)
+	}
+	require.False(t, d.store.Has(c))
+	for range 2 {
+		unpin, err := d.store.PutLeaf(t.Context(), c, content)
+		require.NoError(t, err)
+		require.True(t, d.store.Verified(ref))
+		d.requireContent(ref, content)
+		require.Error(t, d.store.Delete(t.Context(), c), "it is pinned")
+		unpin()
+	}
+	require.Empty(t, d.stagedFiles())
+	d.requireUsage(1, ref.Size)
+	require.NoError(t, d.store.Delete(t.Context(), c))
+}
+
 func TestNotHere(t *testing.T) {
 	d := newDisk(t)
 	for _, c := range []cid.Cid{cid.Undef, dag.SHA2.LeafCID(make([]byte, dag.SumSize))} {

@@ -134,20 +134,24 @@ func (c *coordinator) tell() {
 
 // absent returns the leaves that have to be fetched; nil until the layout is known.
 func (c *coordinator) absent() bitset.Set {
-	switch p := c.j.partial(); {
+	switch {
 	case c.j.layout() == nil:
 		return nil
-	case p == nil:
+	case c.j.passage != nil:
 		return c.line.absent(c.j.layout().Leaves())
+	case c.j.has(0) && c.j.small():
+		return bitset.New(1)
+	case c.j.small():
+		return bitset.Full(1)
 	default:
-		return p.Absent()
+		return c.j.partial().Absent()
 	}
 }
 
-// ended notes that the blob is complete, once it is.
+// endIfWhole notes that the blob is complete, once it is.
 func (c *coordinator) endIfWhole() bool {
-	leaves := leavesOf(c.j.ref.Size)
-	if p := c.j.partial(); p != nil && bitset.Set(p.Verified()).Count() < leaves || p == nil && c.line.next < leaves {
+	if c.j.passage == nil && c.j.verified().Count() < leavesOf(c.j.ref.Size) ||
+		c.j.passage != nil && c.line.next < leavesOf(c.j.ref.Size) {
 		return false
 	}
 	c.j.cancel(errWhole)

@@ -30,7 +30,11 @@ func (laidOut) apply(c *coordinator) {
 	c.j.meter.progress()
 	c.unsaid = true
 	c.first.laidOut = time.Now()
-	if c.j.passage == nil {
+	switch {
+	case c.j.small():
+		c.plan.Seen(0)
+		c.endIfWhole()
+	case c.j.passage == nil:
 		c.wg.Go(c.j.reuse)
 	}
 }

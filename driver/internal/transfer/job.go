@@ -1,7 +1,10 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +48,12 @@ type purpose struct {
 type here struct {
 	laidOut chan struct{} // closed when the fields below are set
 	layout  *dag.Layout
-	partial *blob.Partial // nil: nothing is kept
-	torn    atomic.Bool   // it is possible that nobody has the rest; the coordinator's
+	partial *blob.Partial // nil: nothing is kept, or the blob has one leaf
+	// leaf is all of a blob that has one leaf. It goes to whoever waits for it from memory,
+	// and is kept when it is whole.
+	leaf  atomic.Pointer[[]byte]
+	unpin blob.Unpin  // of a blob of one leaf; nil: it is not kept
+	torn  atomic.Bool // it is possible that nobody has the rest; the coordinator's
 }
 
 // meter counts what comes. It is safe for concurrent use.
@@ -91,12 +98,13 @@ type use struct {
 	idle  *time.Timer
 }
 
-// enter adds a user; false when the job is about to end, and a new one is needed.
+// enter adds a user; false when the job is about to end without the blob, and a new one is
+// needed.
 func (j *job) enter() bool {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.ended || j.ctx.Err() != nil {
+	if u.ended || j.ctx.Err() != nil && !errors.Is(context.Cause(j.ctx), errWhole) {
 		return false
 	}
 	u.users++
@@ -160,9 +168,8 @@ func (j *job) unread() {
 func (j *job) run() {
 	c := newCoordinator(j)
 	err := c.run()
-	if j.partial() != nil && err == nil {
-		// A blob that is whole is kept, even when this registry is stopping.
-		err = j.partial().Finish(context.WithoutCancel(j.ctx))
+	if err == nil {
+		err = j.keep()
 	}
 	err = c.verdict(err)
 	c.report(err)
@@ -176,11 +183,32 @@ func (j *job) run() {
 	j.closeUnused()
 }
 
+// keep makes a blob of what has come, even when this registry is stopping.
+func (j *job) keep() (err error) {
+	ctx := context.WithoutCancel(j.ctx)
+	switch leaf := j.here.leaf.Load(); {
+	case leaf != nil && j.t.cfg.Blobs.Verified(j.ref):
+	case leaf != nil:
+		if j.here.unpin, err = j.t.cfg.Blobs.PutLeaf(ctx, j.ref.CID, *leaf); err != nil {
+			err = notKept(err)
+		}
+	case j.partial() != nil:
+		err = j.partial().Finish(ctx)
+	}
+	return err
+}
+
 // closeUnused keeps what has arrived for a later transfer, unless it is still being read;
 // use.mu is held.
 func (j *job) closeUnused() {
+	if j.use.users > 0 || j.use.loans > 0 {
+		return
+	}
+	if j.here.unpin != nil {
+		j.here.unpin()
+	}
 	p := j.partial()
-	if p == nil || j.use.users > 0 || j.use.loans > 0 {
+	if p == nil {
 		return
 	}
 	if err := p.Close(); err != nil {
@@ -206,8 +234,26 @@ func (j *job) partial() *blob.Partial {
 	return j.here.partial
 }
 
+// small reports whether the blob is held in memory until it is kept.
+func (j *job) small() bool { return j.passage == nil && leavesOf(j.ref.Size) == 1 }
+
+// content is what has arrived of the blob, to be read where it is verified; nil until
+// something can be.
+func (j *job) content() io.ReaderAt {
+	if leaf := j.here.leaf.Load(); leaf != nil {
+		return bytes.NewReader(*leaf)
+	}
+	if p := j.partial(); p != nil {
+		return p
+	}
+	return nil
+}
+
 // has reports whether leaf i is here and verified.
 func (j *job) has(i int) bool {
+	if j.here.leaf.Load() != nil {
+		return i == 0
+	}
 	p := j.partial()
 	return p != nil && p.Have(i)
 }
@@ -215,6 +261,9 @@ func (j *job) has(i int) bool {
 // verified returns the leaves that others may ask for; nil until the layout is known. It
 // hashes nothing: a leaf that an earlier run left counts only once it was hashed.
 func (j *job) verified() bitset.Set {
+	if j.here.leaf.Load() != nil {
+		return bitset.Full(1)
+	}
 	p := j.partial()
 	if p == nil {
 		return nil

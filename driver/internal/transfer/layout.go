@@ -22,7 +22,7 @@ const atOnce = 3
 // open learns the leaves of the blob, and opens the part of it that is here.
 func (j *job) open() {
 	layout, inner, err := j.learn()
-	if err == nil && j.passage == nil {
+	if err == nil && j.passage == nil && !j.small() {
 		if j.here.partial, err = j.t.cfg.Blobs.Partial(layout, inner); err != nil {
 			err = notKept(err)
 		}
@@ -30,6 +30,11 @@ func (j *job) open() {
 	if err != nil {
 		j.cancel(err)
 		return
+	}
+	if j.small() && j.t.whole(j.ref) { // since the reader looked
+		if leaf, err := j.t.cfg.Blobs.Block(j.ctx, j.ref.CID); err == nil {
+			j.here.leaf.Store(&leaf)
+		}
 	}
 	j.here.layout = layout
 	close(j.here.laidOut)

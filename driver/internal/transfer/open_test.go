@@ -44,6 +44,31 @@ func TestStreamsWhileItArrives(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
+// TestABlobOfOneLeafComesOnce, however many readers come while it is fetched and kept, and
+// those that come when its transfer has ended.
+func TestABlobOfOneLeafComesOnce(t *testing.T) {
+	for _, size := range []int{500, mib} {
+		var town town
+		a, b := town.registry(t), town.registry(t)
+		content := random(int64(size), size)
+		ref := a.push(content)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				for !b.blobs.Has(ref.CID) {
+					b.requirePull(ref, content)
+				}
+				b.requirePull(ref, content)
+			})
+		}
+		wg.Wait()
+		require.EqualValues(t, size, b.received(), "it was fetched more than once")
+		eventually(t, func() bool { return b.transfers.Active() == 0 }, "it never ends")
+		require.NoError(t, b.blobs.Delete(t.Context(), ref.CID), "it is still pinned")
+		require.Empty(t, b.stagedFiles())
+	}
+}
+
 func TestOneTransferForManyReaders(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)

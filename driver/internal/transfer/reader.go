@@ -72,7 +72,7 @@ func (r *reader) divert(err error) error {
 // readHere reads what has arrived; it returns nothing, and no error, when the next byte has
 // not.
 func (r *reader) readHere(b []byte) (int, error) {
-	p := r.job.partial()
+	p := r.job.content()
 	if p == nil {
 		return 0, nil
 	}

@@ -71,7 +71,7 @@ func (j *job) serve(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser
 		j.giveBack()
 		return nil, err
 	}
-	return section{io.NewSectionReader(j.partial(), 0, j.ref.Size), func() error { j.giveBack(); return nil }}, nil
+	return section{io.NewSectionReader(j.content(), 0, j.ref.Size), func() error { j.giveBack(); return nil }}, nil
 }
 
 // refuse says why a member does not get what it asks for.
@@ -86,7 +86,7 @@ func (j *job) refuse(ctx context.Context, q *wire.BlobRequest) error {
 	if q.Wait > 0 {
 		j.await(ctx, leaf, q.Wait)
 	}
-	if j.partial() == nil || q.From >= j.ref.Size || !j.has(leaf) {
+	if q.From >= j.ref.Size || !j.has(leaf) {
 		return &wire.LackingError{Size: j.ref.Size}
 	}
 	return nil

@@ -6,9 +6,6 @@ import (
 )
 
 const (
-	// warm is how many connections to a member are kept for the next transfer, so
-	// that its first leaf comes through all of them.
-	warm = pieces + 2
 	// pieces is how many parts the first leaf is asked for in. A connection starts
 	// with ten packets a round trip and doubles that: 1 MiB takes seven, a sixth of
 	// it four.

@@ -107,7 +107,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		t.cancel(ErrClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, warm)
+	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, seats)
 	t.server = t.newServer()
 	t.serve(l)
 	if l := cfg.Swarm.ListenData(); l != nil {

@@ -18,10 +18,16 @@ import (
 
 // perform carries out an order. Each of its leaves enters by take.
 func (j *job) perform(o *order) error {
-	buf := j.t.buffers.Get().(*[dag.LeafSize]byte)
-	defer j.t.buffers.Put(buf)
+	var buf []byte
+	if j.small() {
+		buf = make([]byte, j.ref.Size) // it becomes the blob
+	} else {
+		pooled := j.t.buffers.Get().(*[dag.LeafSize]byte)
+		defer j.t.buffers.Put(pooled)
+		buf = pooled[:]
+	}
 	if !o.pieces {
-		return j.receive(o, buf[:])
+		return j.receive(o, buf)
 	}
 	part := buf[:lengthOf(j.ref, o.from)]
 	if err := j.inPieces(o, part); err != nil {
@@ -41,12 +47,14 @@ func (j *job) perform(o *order) error {
 func (j *job) take(leaf int, b []byte, of *order) error {
 	var err error
 	switch {
-	case j.passage == nil:
+	case j.passage == nil && !j.small():
 		err = j.here.partial.Put(leaf, b)
-	case j.here.layout.Matches(leaf, b):
-		err = j.handOn(slices.Clone(b))
-	default:
+	case !j.here.layout.Matches(leaf, b):
 		err = blob.ErrBadLeaf
+	case j.small():
+		j.here.leaf.CompareAndSwap(nil, &b) // b is nobody else's
+	default:
+		err = j.handOn(slices.Clone(b))
 	}
 	switch {
 	case errors.Is(err, blob.ErrBadLeaf):
@@ -224,7 +232,7 @@ func (j *job) reuse() {
 		}
 		leaf := (max(j.why.leaf, 0) + d) % n
 		c, _, _ := j.here.layout.Leaf(leaf)
-		if here, err := j.t.cfg.Blobs.Blockstore().Has(j.ctx, c); err == nil && here && n > 1 {
+		if here, err := j.t.cfg.Blobs.HasLeaf(j.ctx, c); err == nil && here {
 			found = append(found, leaf)
 		} else {
 			clear = append(clear, leaf)
