@@ -2,6 +2,7 @@ package loopback
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -55,5 +56,21 @@ func TestNoPortIsGivenTwice(t *testing.T) {
 	}
 	if len(given) != 3*asks {
 		t.Errorf("%d ports were given, not %d", len(given), 3*asks)
+	}
+}
+
+// TestAPortCanBeListenedOn, on loopback alone and on all addresses.
+func TestAPortCanBeListenedOn(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "0.0.0.0", ""} {
+		addr, err := FreeAddr()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(addr)
+		l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
 	}
 }
