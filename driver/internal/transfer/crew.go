@@ -3,6 +3,7 @@ package transfer
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // seats is how many orders all transfers of a registry carry out at once. Each has one
@@ -10,12 +11,16 @@ import (
 // of them take turns on its processors, and break off connections to make new ones.
 const seats = 12
 
+// patience is after what time a transfer that has no seat gets one even if none is free:
+// over slow links, those that others have may be taken for minutes.
+const patience = 250 * time.Millisecond
+
 // crew shares the workers of a registry among its transfers: whoever has the fewest comes
 // first, and of two that have as many the one whose reader waits. It is safe for concurrent
 // use.
 type crew struct {
 	mu      sync.Mutex
-	free    int
+	free    int // negative when seats were taken that were not free
 	waiting []*claim
 }
 
@@ -25,8 +30,9 @@ type claim struct {
 	wake   chan struct{} // a seat may be free
 	taken  int
 	waits  bool
-	urgent bool // what it waits for
-	calm   bool // nobody reads the blob
+	since  time.Time // when it began to wait; zero: it has not yet
+	urgent bool      // what it waits for
+	calm   bool      // nobody reads the blob
 }
 
 func newCrew(seats int) *crew { return &crew{free: seats} }
@@ -40,11 +46,15 @@ func (m *claim) take(urgent, calm bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.urgent, m.calm = urgent, calm
-	if c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *claim) bool { return o != m && o.before(m) < 0 }) {
+	if m.due() || c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *claim) bool { return o != m && o.before(m) < 0 }) {
 		c.free--
 		m.taken++
+		m.since = time.Time{}
 		c.stopWaiting(m)
 		return true
+	}
+	if m.since.IsZero() {
+		m.since = time.Now()
 	}
 	if !m.waits {
 		m.waits = true
@@ -53,12 +63,17 @@ func (m *claim) take(urgent, calm bool) bool {
 	return false
 }
 
+// due reports whether a claim that has no seat has waited for one long enough; mu is held.
+func (m *claim) due() bool {
+	return m.taken == 0 && !m.since.IsZero() && time.Since(m.since) >= patience
+}
+
 // more takes up to most further seats, and leaves as many to others.
 func (m *claim) more(most int) int {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(most, c.free/2)
+	n := max(0, min(most, c.free/2))
 	c.free -= n
 	m.taken += n
 	return n
@@ -74,6 +89,15 @@ func (m *claim) give(n int) {
 	c.call()
 }
 
+// again takes seats that were given back, whether they are free or not.
+func (m *claim) again(n int) {
+	c := m.crew
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free -= n
+	m.taken += n
+}
+
 // leave gives back all seats.
 func (m *claim) leave() {
 	m.give(m.taken)
@@ -85,10 +109,12 @@ func (m *claim) pass() {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m.waits {
-		c.stopWaiting(m)
-		c.call()
+	if !m.waits {
+		m.since = time.Time{}
+		return
 	}
+	c.stopWaiting(m)
+	c.call()
 }
 
 func (c *crew) stopWaiting(m *claim) {
@@ -98,7 +124,7 @@ func (c *crew) stopWaiting(m *claim) {
 
 // call wakes who is to have the next free seat; mu is held.
 func (c *crew) call() {
-	if c.free == 0 || len(c.waiting) == 0 {
+	if c.free <= 0 || len(c.waiting) == 0 {
 		return
 	}
 	first := slices.MinFunc(c.waiting, (*claim).before)

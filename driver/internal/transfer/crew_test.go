@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -62,4 +64,45 @@ func TestSeatsComeBack(t *testing.T) {
 	b.leave()
 	require.Equal(t, seats, c.free)
 	require.Empty(t, c.waiting)
+}
+
+// TestNobodyWaitsLongForItsFirstSeat, even if no other transfer gives one back.
+func TestNobodyWaitsLongForItsFirstSeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(2)
+		a, b := c.join(), c.join()
+		require.True(t, a.take(false, false))
+		require.True(t, a.take(false, false))
+		require.False(t, b.take(false, true))
+		time.Sleep(patience)
+		require.False(t, a.take(true, false), "it has seats")
+		b.pass()
+		require.True(t, b.take(false, true))
+		require.False(t, b.take(false, true), "it has one now")
+		require.Zero(t, b.more(pieces))
+		a.give(1)
+		require.False(t, a.take(true, false), "one is taken that was not there")
+
+		a.give(1)
+		require.True(t, a.take(true, false))
+		a.again(1)
+		b.leave()
+		a.leave()
+		require.Equal(t, 2, c.free)
+		require.Empty(t, c.waiting)
+	})
+}
+
+// TestWhoHasNothingToDoDoesNotWait: its time begins anew when it wants a seat again.
+func TestWhoHasNothingToDoDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(1)
+		a, b := c.join(), c.join()
+		require.True(t, a.take(false, false))
+		require.False(t, b.take(false, false))
+		time.Sleep(patience)
+		b.pass()
+		b.pass() // it wanted none in between
+		require.False(t, b.take(false, false))
+	})
 }

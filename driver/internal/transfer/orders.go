@@ -19,6 +19,7 @@ type order struct {
 	run      *schedule.Run // the coordinator's, as is relay
 	relay    *relay        // nil: the holder is asked for its own copy
 	seats    int           // of the crew that it takes
+	rests    bool          // they are given back while nothing comes
 	from     int
 	holder   peer.ID
 	terms    wire.Terms
@@ -48,6 +49,7 @@ func (o *order) refresh() {
 func (c *coordinator) assign(now time.Time) {
 	c.idle = false
 	c.claim.pass()
+	c.rest(now)
 	if c.j.ctx.Err() != nil {
 		return
 	}
@@ -57,6 +59,23 @@ func (c *coordinator) assign(now time.Time) {
 	}
 	c.assignFirst(now)
 	c.assignRuns(now)
+}
+
+// rest gives the seats of an order back while nothing comes of it, because its holder is
+// silent or its reader takes its time: what others fetch need not wait for that.
+func (c *coordinator) rest(now time.Time) {
+	for _, o := range c.orders {
+		o.refresh()
+		switch rests := now.Sub(o.run.Last) >= c.j.t.timing.retry; {
+		case rests && !o.rests:
+			c.claim.give(o.seats)
+		case !rests && o.rests:
+			c.claim.again(o.seats)
+		default:
+			continue
+		}
+		o.rests = !o.rests
+	}
 }
 
 // assignRuns orders what the plan chooses.
@@ -144,7 +163,9 @@ func (c *coordinator) finish(o *order, err error) {
 	if goesOn {
 		return
 	}
-	c.claim.give(o.seats)
+	if !o.rests {
+		c.claim.give(o.seats)
+	}
 	c.settle(o.holder, err)
 	c.plan.Release(o.run)
 	c.first.finished(o)

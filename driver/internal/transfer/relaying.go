@@ -62,7 +62,7 @@ func (c *coordinator) passOn(o *order, err error) {
 	} else {
 		c.settle(o.holder, err)
 	}
-	n := &order{relay: o.relay, pieces: true, seats: o.seats}
+	n := &order{relay: o.relay, pieces: true, seats: o.seats, rests: o.rests}
 	r, now, id, patience := o.relay, time.Now(), o.relay.holder, time.Duration(0)
 	if len(r.ids) > 0 && now.Before(r.until) {
 		id, r.ids = r.ids[0], r.ids[1:]

@@ -1,0 +1,62 @@
+package transfer
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestASilentHolderHoldsUpNobodyElse: a pull from another member goes on, however many
+// transfers wait for one that sends nothing.
+func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
+	var town town
+	a, b := town.registry(t), town.registry(t, func(r *registry) {
+		r.timing.silence, r.timing.stall, r.timing.trickle = never, never, never
+	})
+	var waiting sync.WaitGroup
+	waiting.Add(seats)
+	end := make(chan struct{})
+	var once sync.Once
+	t.Cleanup(func() { once.Do(func() { close(end) }) })
+	serve := a.transfers.server.Handler
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") == "" {
+			serve.ServeHTTP(w, r)
+			return
+		}
+		waiting.Done()
+		<-end
+	})
+	for i := range seats {
+		ref := a.push(random(int64(100+i), 10_000))
+		go func() { _ = b.transfers.FetchFrom(t.Context(), ref, a.id) }()
+	}
+	waiting.Wait()
+	c := town.registry(t)
+	content := random(99, 3*mib)
+	b.requirePull(c.push(content), content)
+	eventually(t, func() bool {
+		b.transfers.crew.mu.Lock()
+		defer b.transfers.crew.mu.Unlock()
+		return b.transfers.crew.free == seats
+	}, "who waits for a silent member keeps its seat")
+	require.GreaterOrEqual(t, b.transfers.Active(), seats)
+}
+
+// TestReadersThatTakeTheirTimeHoldUpNobodyElse: a stream that waits for its reader has no
+// seat.
+func TestReadersThatTakeTheirTimeHoldUpNobodyElse(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
+	content := random(67, 9*mib)
+	ref := a.push(content)
+	for range 2 * seats {
+		b.open(ref, 0)
+	}
+	small := random(68, 3*mib)
+	b.requirePull(a.push(small), small)
+	require.Equal(t, 2*seats, len(b.transfers.Running()))
+}
