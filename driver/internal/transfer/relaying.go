@@ -39,6 +39,9 @@ func (c *coordinator) follow(o *order, err error) (bool, error) {
 	case errors.Is(err, wire.ErrSilent):
 		o.relay.ids = nil
 	}
+	if err == nil && c.begun && !time.Now().Before(o.relay.until) {
+		return false, errOvertaken // the others will have the leaf: it is free again
+	}
 	c.passOn(o, err)
 	return true, nil
 }

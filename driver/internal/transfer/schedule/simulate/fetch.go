@@ -101,7 +101,7 @@ func (f *fetch) relay(how answer, until timeout) {
 // fromRelays asks one after the other, and at last the holder that named them.
 func (f *fetch) fromRelays(holder peer.ID, ids []peer.ID, until timeout, last answer) {
 	p, s := f.p, f.p.m.swarm
-	if s.Habits.NoInsisting && s.now >= until && last.kind == brought && p.begun {
+	if !s.Habits.Insisting && s.now >= until && last.kind == brought && p.begun {
 		f.end(last)
 		return
 	}

@@ -20,12 +20,12 @@ const startWithin = 20 * time.Millisecond
 
 // Habits are what transfers do beside their schedule; the zero value is what they do.
 type Habits struct {
-	SteadyPoll  bool // no faster poll of those that have nothing to do
-	AllAtOnce   bool // no wait for the first leaf
-	NeverSlow   bool // no holder is given up because another is faster
-	NoTrees     bool // holders send to whoever asks, and name nobody
-	Slots       int  // to how many at once a member that has the blob sends; 0: to all
-	NoInsisting bool // a leaf that others have not yet is not asked of the source once more
+	SteadyPoll bool // no faster poll of those that have nothing to do
+	AllAtOnce  bool // no wait for the first leaf
+	NeverSlow  bool // no holder is given up because another is faster
+	NoTrees    bool // holders send to whoever asks, and name nobody
+	Slots      int  // to how many at once a member that has the blob sends; 0: to all
+	Insisting  bool // a leaf that others do not have in time is asked of the source once more
 }
 
 // Swarm is registries that know each other, and one blob.
