@@ -192,14 +192,15 @@ func (c *coordinator) presume() {
 	}
 }
 
-// settle gives a holder back, and notes what it did.
+// settle gives a holder back, and notes what it did. One that was interrupted is not to
+// blame, nor is it one that sends fast.
 func (c *coordinator) settle(id peer.ID, err error) {
-	if errors.Is(err, errOvertaken) {
-		err = nil // it is not to blame
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOvertaken), err != nil && c.j.ctx.Err() != nil:
+		err = nil
+	case err != nil:
 		c.noteFailure(id, err)
-	} else if c.roster.Holds(id) {
+	case c.roster.Holds(id):
 		c.j.t.lately.Store(id)
 	}
 	c.roster.Done(time.Now(), id, outcomeOf(err))

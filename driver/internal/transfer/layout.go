@@ -136,7 +136,7 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	b, err := j.blockFrom(ctx, id, c)
 	if ctx.Err() != nil {
-		j.send(returned{id, nil}) // it was interrupted, and is not to blame
+		j.send(returned{id, errOvertaken})
 		return b
 	}
 	j.send(returned{id, err})

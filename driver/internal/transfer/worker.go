@@ -93,11 +93,11 @@ func (j *job) receive(o *order, buf []byte) error {
 		if _, err := io.ReadFull(g, part); err != nil {
 			return wire.Because(o.ctx, o.holder, err)
 		}
-		g.stop() // what follows takes its own time
 		if leaf == to-1 {
 			// Before it is announced: the transfer may end with it, and the connection.
-			tooMuch = drained(body)
+			tooMuch = drained(g)
 		}
+		g.stop() // what follows takes its own time
 		if err := j.take(leaf, part, o); err != nil {
 			return err
 		}
@@ -148,14 +148,15 @@ func (j *job) piece(ctx context.Context, o *order, from int64, part []byte) erro
 	if _, err = io.ReadFull(guard, part); err != nil {
 		return err
 	}
-	return drained(body)
+	return drained(guard)
 }
 
-// drained reads a body to its end, so that its connection can be used again.
+// drained reads a body to its end, so that its connection can be used again. That its end
+// does not come is no error: what was asked for is here.
 func drained(body io.Reader) error {
 	var b [1]byte
-	if n, err := body.Read(b[:]); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("more than was asked for: %w", errors.Join(wire.ErrLied, err))
+	if n, _ := body.Read(b[:]); n > 0 {
+		return fmt.Errorf("more than was asked for: %w", wire.ErrLied)
 	}
 	return nil
 }
