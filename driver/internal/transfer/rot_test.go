@@ -274,3 +274,26 @@ func TestAnOlderHolderIsLeftAlone(t *testing.T) {
 	c.requirePull(ref, content)
 	require.True(t, a.blobs.Has(ref.CID))
 }
+
+// TestADamagedBlobOfOneLeaf is mended, and nothing is left of the damaged one.
+func TestADamagedBlobOfOneLeaf(t *testing.T) {
+	var town town
+	a := town.registry(t, mendsSoon)
+	content := random(59, 5000)
+	ref := a.push(content)
+	a.flip(ref, 0)
+	require.ErrorIs(t, a.blobs.CheckLeaf(t.Context(), ref.CID, 0), blob.ErrRotten)
+	_, err := a.pull(ref, 0)
+	requireUnavailable(t, err)
+	b := town.registry(t)
+	b.push(content)
+	a.requireSound(ref, content)
+	eventually(t, func() bool { return len(a.stagedFiles()) == 0 }, "the damaged file is left")
+	blobs, bytes := a.blobs.Usage()
+	require.EqualValues(t, 1, blobs)
+	require.Equal(t, ref.Size, bytes)
+	a.stop()
+	a.start()
+	require.Empty(t, a.blobs.Rotten())
+	a.requirePull(ref, content)
+}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -146,5 +147,38 @@ func TestATransferThatFillsTheDisk(t *testing.T) {
 	eventually(t, func() bool { return len(b.stagedFiles()) == 0 }, "what came is removed")
 	free()
 	b.requirePull(ref, content)
+	b.fetch(ref)
+}
+
+// TestABlobOfOneLeafThatCannotBeKept goes to its readers, and is an error to others that
+// wait for it.
+func TestABlobOfOneLeafThatCannotBeKept(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t, onSmallDisk(60*mib))
+	content := random(69, mib)
+	ref := a.push(content)
+	open := a.holdBack(64 << 10)
+	fetched := make(chan error, 1)
+	go func() { fetched <- b.transfers.Fetch(context.Background(), ref) }()
+	eventually(t, func() bool { return b.received() > 0 }, "it does not begin")
+	var readers sync.WaitGroup
+	for range 3 {
+		readers.Go(func() {
+			if got, err := b.pull(ref, 7); err != nil || !bytes.Equal(content[7:], got) {
+				t.Errorf("%d bytes: %v", len(got), err)
+			}
+		})
+	}
+	eventually(t, func() bool { return b.transfers.job(ref.CID).users() == 4 }, "they do not wait for it")
+	free := smalldisk.Fill(t, b.dir, 0) // somebody else
+	open()
+	readers.Wait()
+	err := <-fetched
+	require.ErrorIs(t, err, ErrNotKept)
+	var short *room.Short
+	require.ErrorAs(t, err, &short)
+	eventually(t, func() bool { return b.transfers.Active() == 0 }, "it never ends")
+	b.requireNothingKept()
+	free()
 	b.fetch(ref)
 }
