@@ -11,8 +11,9 @@ import (
 // of them take turns on its processors, and break off connections to make new ones.
 const seats = 12
 
-// patience is after what time a transfer that has no seat gets one even if none is free:
-// over slow links, those that others have may be taken for minutes.
+// patience is after what time a transfer that has no seat gets one even if it is not its
+// turn, or none is free: over slow links, they may be taken for minutes. Transfers that have
+// waited for so long get theirs one after the other, in such intervals.
 const patience = 250 * time.Millisecond
 
 // crew shares the workers of a registry among its transfers: whoever has the fewest comes
@@ -20,7 +21,8 @@ const patience = 250 * time.Millisecond
 // use.
 type crew struct {
 	mu      sync.Mutex
-	free    int // negative when seats were taken that were not free
+	free    int       // negative when seats were taken that were not free
+	over    time.Time // when a seat was last taken out of turn
 	waiting []*claim
 }
 
@@ -30,7 +32,7 @@ type claim struct {
 	wake   chan struct{} // a seat may be free
 	taken  int
 	waits  bool
-	since  time.Time // when it began to wait; zero: it has not yet
+	since  time.Time // when it began to wait without a seat; zero: it does not
 	urgent bool      // what it waits for
 	calm   bool      // nobody reads the blob
 }
@@ -46,14 +48,18 @@ func (m *claim) take(urgent, calm bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m.urgent, m.calm = urgent, calm
-	if m.due() || c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *claim) bool { return o != m && o.before(m) < 0 }) {
+	due := m.due()
+	if due {
+		c.over = time.Now()
+	}
+	if due || c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *claim) bool { return o != m && o.before(m) < 0 }) {
 		c.free--
 		m.taken++
 		m.since = time.Time{}
 		c.stopWaiting(m)
 		return true
 	}
-	if m.since.IsZero() {
+	if m.taken == 0 && m.since.IsZero() {
 		m.since = time.Now()
 	}
 	if !m.waits {
@@ -65,7 +71,7 @@ func (m *claim) take(urgent, calm bool) bool {
 
 // due reports whether a claim that has no seat has waited for one long enough; mu is held.
 func (m *claim) due() bool {
-	return m.taken == 0 && !m.since.IsZero() && time.Since(m.since) >= patience
+	return m.taken == 0 && !m.since.IsZero() && min(time.Since(m.since), time.Since(m.crew.over)) >= patience
 }
 
 // more takes up to most further seats, and leaves as many to others.

@@ -66,28 +66,33 @@ func TestSeatsComeBack(t *testing.T) {
 	require.Empty(t, c.waiting)
 }
 
-// TestNobodyWaitsLongForItsFirstSeat, even if no other transfer gives one back.
+// TestNobodyWaitsLongForItsFirstSeat, also if no other transfer gives one back, and nobody
+// reads what it fetches.
 func TestNobodyWaitsLongForItsFirstSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(2)
-		a, b := c.join(), c.join()
+		a, first, second := c.join(), c.join(), c.join()
 		require.True(t, a.take(false, false))
 		require.True(t, a.take(false, false))
-		require.False(t, b.take(false, true))
+		require.False(t, first.take(false, true))
+		require.False(t, second.take(false, true))
 		time.Sleep(patience)
 		require.False(t, a.take(true, false), "it has seats")
-		b.pass()
-		require.True(t, b.take(false, true))
-		require.False(t, b.take(false, true), "it has one now")
-		require.Zero(t, b.more(pieces))
-		a.give(1)
-		require.False(t, a.take(true, false), "one is taken that was not there")
+		first.pass()
+		require.True(t, first.take(false, true))
+		require.False(t, first.take(false, true), "it has one now")
+		require.Zero(t, first.more(pieces))
+		require.False(t, second.take(false, true), "one after the other")
+		time.Sleep(patience)
+		require.True(t, second.take(false, true))
 
-		a.give(1)
+		a.give(2)
+		require.False(t, a.take(true, false), "two are taken that were not there")
+		first.leave()
 		require.True(t, a.take(true, false))
 		a.again(1)
-		b.leave()
 		a.leave()
+		second.leave()
 		require.Equal(t, 2, c.free)
 		require.Empty(t, c.waiting)
 	})
