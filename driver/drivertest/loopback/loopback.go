@@ -3,9 +3,9 @@
 //
 //	addr, err := loopback.FreeAddr() // "127.0.0.1:23517"
 //
-// Limits: nothing but this package keeps a port until the process takes it. On Linux nobody
-// is given a port by this package, also in another process, that this process was given;
-// elsewhere two that look at the same time can be given the same.
+// Limits: another program may take a port before the process does. On Linux this package
+// gives no port to two processes that use it; elsewhere two that look at the same time may
+// be given the same one.
 package loopback
 
 import (

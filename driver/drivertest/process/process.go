@@ -7,9 +7,9 @@
 //	defer a.Stop()
 //	crane.Push(img, a.HTTP+"/demo/go:latest")
 //
-// Limits: one goroutine starts and ends a registry, though others may ask it things; it knows
-// nothing of package testing; and when its user is killed, the registry goes on, but for what
-// Exec arranges.
+// Limits: one goroutine starts and ends a registry, though others may ask it things. It knows
+// nothing of package testing. When the program that started a registry is killed, the
+// registry keeps running, unless Exec arranges otherwise.
 package process
 
 import (
@@ -47,7 +47,7 @@ type Registry struct {
 	Data   string   // datastorepath, if Configure writes the configuration
 	Log    string   // file that it appends to; "": this process's stderr
 	HTTP   string   // host:port on which it serves
-	Env    []string // beside this process's own
+	Env    []string // in addition to this process's own
 
 	// Exec makes the command that runs it, such as one in another network namespace. Nil:
 	// exec.Command.

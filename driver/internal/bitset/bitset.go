@@ -1,12 +1,13 @@
 // Package bitset is a set of small numbers, such as the leaves of a blob that are here, in
-// the form in which it lies in files and in which members tell each other what they have:
-// number i is bit i%8 of byte i/8, the lowest bit first.
+// the form in which it is kept in files and sent between members: number i is bit i%8 of
+// byte i/8, the lowest bit first.
 //
 //	here := bitset.New(leaves)
 //	here.Add(3)
 //	next, ok := bitset.FirstAbsent(here, claimed, 0, leaves)
 //
-// A set is a plain slice of bytes. It is not safe for concurrent use.
+// Limits: a set is a plain slice of bytes, of a fixed size. It is not safe for concurrent
+// use.
 package bitset
 
 import "math/bits"

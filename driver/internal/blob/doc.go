@@ -12,7 +12,7 @@
 // A blob that comes from other members is a Partial until it is whole: dag.ReadLayout
 // checks its DAG, Partial.Put checks each leaf, Partial.Finish makes it a blob.
 //
-// However a blob comes, its file enters by one door, install:
+// However a blob comes, its file is put in its place by one function, install:
 //
 //	Upload, AdoptUpload   hash (hash.go) → check (checkdigest.go) → install (install.go)
 //	Put; a lost record    hash → install

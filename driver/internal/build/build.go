@@ -3,9 +3,11 @@
 //
 //	fmt.Println(build.Read().Version) // v1.2.3, or devel between releases
 //
-// The Makefile stamps them. Without it the go command's own stamp counts: a checkout has
-// all three, an installed module (go install …@v1.2.3) and a program that imports this
-// one have the version, and a build without either (-buildvcs=false) is devel.
+// The Makefile stamps them. Otherwise the go command's own stamp counts.
+//
+// Limits: the go command stamps all three in a checkout, but only the version in an installed
+// module (go install …@v1.2.3) and in a program that imports this one, and nothing with
+// -buildvcs=false: then the version is devel.
 package build
 
 import (
@@ -21,7 +23,7 @@ var version, commit, date string
 // Info identifies a build. What is not known is empty, but for the version.
 type Info struct {
 	Version string // a tag, a pseudo-version, or devel
-	Commit  string // its hash, with -dirty behind it when files were changed
+	Commit  string // its hash, followed by -dirty when files were changed
 	Date    string // of the commit, in UTC as in RFC 3339
 }
 

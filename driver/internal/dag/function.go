@@ -23,7 +23,7 @@ const (
 	BLAKE3 Function = multihash.BLAKE3
 )
 
-// SumSize is the bytes of each function's sums.
+// SumSize is the length in bytes of every function's sum.
 const SumSize = sha256.Size
 
 // Functions are all functions with which blobs can be named.
@@ -58,7 +58,7 @@ func (f Function) Sum(b []byte) [SumSize]byte {
 	return sha256.Sum256(b)
 }
 
-// New returns a hash for bytes that come piece by piece.
+// New returns a hash for bytes that arrive piece by piece.
 func (f Function) New() hash.Hash {
 	if f == BLAKE3 {
 		return blake3.New()

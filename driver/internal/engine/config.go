@@ -29,13 +29,13 @@ type Config struct {
 	Hash         string   // sha2-256 or blake3; "": what the swarm uses
 	LogLevel     string   // "": the process's
 
-	MemberExpiry time.Duration // after which a member that is away is forgotten
-	AloneTimeout time.Duration // without an answer of a member, after which it serves what it has
-	FetchTimeout time.Duration // without a verified leaf, after which a transfer fails
+	MemberExpiry time.Duration // how long a member may be away before it is forgotten
+	AloneTimeout time.Duration // how long no member may answer before this registry serves what it has
+	FetchTimeout time.Duration // how long a transfer may go without a byte before it fails
 
 	// OnAdded is called with paths that gained an entry by a change of another registry,
-	// OnMember when a member becomes connected, both already while Open runs. They must not
-	// block, and may be nil.
+	// OnMember when a member becomes connected. Both may be called before Open returns, must
+	// not block, and may be nil.
 	OnAdded  func(paths []string)
 	OnMember func()
 }

@@ -1,5 +1,6 @@
-// Package engine opens the rooms of a registry's storage, lends them to each other, starts
-// and closes them, and tells the state that they make up together. It alone knows them all.
+// Package engine opens the packages of which a registry's storage is made (the rooms of
+// docs/design.md), lends them to each other, starts and closes them, and reports the state
+// that they make up together. It alone knows all of them.
 //
 //	e, err := engine.Open(ctx, engine.Config{Path: "/var/lib/registry/ipfs", Topic: "ipfs-registry", …})
 //	defer e.Close()
@@ -7,9 +8,9 @@
 //	body, err := e.Transfers.Open(ctx, dag.Ref{CID: entry.CID, Size: entry.Size}, 0)
 //	err = e.Start(answers) // only now are other registries dialed
 //
-// What takes one room is asked of the room; what takes several of them, the swarm, this
-// registry's keys or the datastore's files is a method of Engine.
+// What concerns one room is asked of that room. What concerns several of them, the swarm,
+// this registry's keys or the datastore's files is a method of Engine.
 //
-// Limits: one process opens a datastore at a time. The package knows no path's meaning: what
-// tells manifests from layers, and uploads from blobs, is driver.
+// Limits: one process opens a datastore at a time. The package does not know what a path
+// means: package driver tells manifests from layers, and uploads from blobs.
 package engine

@@ -24,9 +24,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
-// Engine is the rooms of one registry's storage, opened and wired. What takes one room is
-// done with the room; what takes several, or the swarm, is a method. All methods are safe
-// for concurrent use.
+// Engine is the rooms of one registry's storage, opened and wired. What concerns one room is
+// done with that room; what concerns several, or the swarm, is a method. All methods are
+// safe for concurrent use.
 type Engine struct {
 	Paths     *pathmap.Map
 	Blobs     *blob.Store
@@ -34,7 +34,7 @@ type Engine struct {
 	Uploads   *sweep.Uploads
 	Log       *logrus.Entry
 
-	// Of these, driver asks the methods below; its tests meddle with them.
+	// driver uses these only through the methods below; its tests reach in.
 	Peer  *peer.Peer // nil: offline
 	Store *datastore.Datastore
 
@@ -100,7 +100,7 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 }
 
 // Start answers the operator, and joins the swarm: it dials the other registries last, and
-// returns before any of them answered. After an error only Close may be called.
+// returns before any of them has answered. After an error only Close may be called.
 func (e *Engine) Start(answers admin.Source) error {
 	e.Uploads.Start()
 	e.startJoining()

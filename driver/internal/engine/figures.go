@@ -13,7 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// Member is another registry of the swarm, with what all rooms know of it.
+// Member is another registry of the swarm, with what each room knows of it.
 type Member struct {
 	peer.Member
 	InUse     string           // multiaddr of the other end of its connection; "" while it is away
@@ -102,8 +102,8 @@ func (e *Engine) DataPath() string {
 	return e.cfg.Path
 }
 
-// DiskSpace returns the bytes of the disk that are free to this user, and all bytes; zeros
-// when the system does not tell.
+// DiskSpace returns how many bytes of the disk are free to this user, and how many it has;
+// zeros when the system does not tell.
 func (e *Engine) DiskSpace() (free, total uint64) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(e.cfg.Path, &st); err != nil {
@@ -113,7 +113,7 @@ func (e *Engine) DiskSpace() (free, total uint64) {
 }
 
 // ReadOnly reports whether this registry refuses writes and deletes, because it is
-// outside its own list of trusted peers: the others would drop its changes.
+// outside its own list of trusted peers: other registries would drop its changes.
 func (e *Engine) ReadOnly() bool { return e.Peer != nil && !e.Peer.Trusts(e.self) }
 
 // Connected reports whether a peer ID is that of a member connected now.
@@ -122,7 +122,7 @@ func (e *Engine) Connected(id string) bool {
 	return err == nil && e.Peer != nil && e.Peer.IsMember(p)
 }
 
-// Called gives a registry's peer ID, behind its name if that is known.
+// Called gives a registry's peer ID, preceded by its name if that is known.
 func (e *Engine) Called(id string) string {
 	if e.Peer == nil {
 		return id

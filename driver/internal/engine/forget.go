@@ -14,7 +14,7 @@ import (
 const minShortID = 4
 
 // Forget drops a member that is away from those that this registry remembers and dials. The
-// Member is named by its peer ID, by the end of its peer ID, or by its name. A member that
+// member is named by its peer ID, by the end of its peer ID, or by its name. A member that
 // comes back is simply a member again.
 func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	m, err := memberNamed(e.Members(), name)
@@ -48,7 +48,7 @@ func memberNamed(members []Member, name string) (Member, error) {
 	case 1:
 		return found[0], nil
 	}
-	return Member{}, fmt.Errorf("%q are several members, name one by its peer ID: %s", name, strings.Join(all, ", "))
+	return Member{}, fmt.Errorf("%q names several members, give the peer ID of one: %s", name, strings.Join(all, ", "))
 }
 
 func describe(m Member) string {

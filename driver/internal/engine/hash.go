@@ -15,7 +15,7 @@ const (
 	// learnTimeout bounds each of the two waits of a push before this registry may
 	// write `hash` into the map: for a member, and for what it knows.
 	learnTimeout = 2 * time.Second
-	// learnPause is how long the members are not asked again after they gave no answer.
+	// learnPause is how long the members are left alone after they gave no answer.
 	learnPause = 30 * time.Second
 )
 
@@ -51,7 +51,7 @@ func (e *Engine) followHash(setting, value string) {
 
 // SettleHash is called before a blob is hashed here. When `hash` is configured and the map
 // has no function, SettleHash writes the configured one there, so that the swarm follows
-// it, but not before this registry had the chance to learn what the others agreed on:
+// it, but not before this registry had the chance to learn what other registries agreed on:
 //
 //   - with members connected they are asked first, for 2 s at most; without an
 //     answer nothing is written, and they are asked again half a minute later;
@@ -80,7 +80,8 @@ func (e *Engine) SettleHash(ctx context.Context) error {
 
 func (e *Engine) hashSettled() bool { return e.Paths.View().HasSetting(hashSetting) }
 
-// learnHash reports whether the map now has everything that the swarm knows about this.
+// learnHash reports whether the map now has everything that the swarm knows about its hash
+// function.
 func (e *Engine) learnHash(ctx context.Context) bool {
 	l := &e.learning
 	if e.Peer == nil {

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// ErrJoining reports that the map may lack changes of the others.
-var ErrJoining = errors.New("this registry has just started and is still catching up with the others: try again")
+// ErrJoining reports that the map may lack changes of other registries.
+var ErrJoining = errors.New("this registry has just started and is still catching up with the other registries: try again")
 
 // phase is how far a registry has come in joining its swarm.
 type phase int
 
 const (
 	joined  phase = iota // it has caught up with a member since the start, or joins nobody
-	joining              // changes of the others may be missing here
-	alone                // as before, but none of them answers
+	joining              // changes of other registries may be missing here
+	alone                // as joining, but no other registry answers
 )
 
 func (p phase) String() string { return [...]string{"joined", "joining", "alone"}[p] }
@@ -102,15 +102,15 @@ func (e *Engine) phase() phase {
 // Phase is how far this registry has come in joining its swarm: joined, joining, or alone.
 func (e *Engine) Phase() string { return e.phase().String() }
 
-// Joins reports whether this registry joins others, so that Paths.CaughtUp will come to pass.
+// Joins reports whether this registry joins others, so that Paths.CaughtUp will happen.
 func (e *Engine) Joins() bool { return e.join.joins }
 
-// Joining reports whether changes of the others may be missing here.
+// Joining reports whether changes of other registries may be missing here.
 func (e *Engine) Joining() bool { return e.phase() == joining }
 
-// AwaitJoined waits until this registry has caught up with a member, or knows that it is
-// alone, or a further event comes that is enough. It fails with ErrJoining when ctx ends
-// before.
+// AwaitJoined waits until this registry has caught up with a member, knows that it is alone,
+// or a further event comes that is enough for the caller. It fails with ErrJoining when ctx
+// ends first.
 func (e *Engine) AwaitJoined(ctx context.Context, enough <-chan struct{}) error {
 	for e.phase() == joining {
 		select {

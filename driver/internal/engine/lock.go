@@ -50,12 +50,12 @@ func openDatastore(ctx context.Context, dir string, wait time.Duration, log *log
 // InUse reports whether another process has opened the datastore below a path.
 func InUse(path string) bool { return lockedByOther(filepath.Join(path, badgerDir)) }
 
-// ErrOtherUser reports that a datastore belongs to another user, who could not open any more
+// ErrOtherUser reports that a datastore belongs to another user, who could no longer open
 // what this one writes there.
 var ErrOtherUser = fmt.Errorf("belongs to another user: %w", fs.ErrPermission)
 
-// sameOwner fails with ErrOtherUser if a directory belongs to another user. Only root gets so
-// far as to write there all the same.
+// sameOwner fails with ErrOtherUser if a directory belongs to another user, where only root
+// could write.
 func sameOwner(dir string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {

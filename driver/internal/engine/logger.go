@@ -9,10 +9,10 @@ import (
 )
 
 // newLogger gives the log of the storage: the process's own, at a level of its own if that is
-// not empty. The IPFS and libp2p libraries log one level quieter, because most of what they
-// warn of they mend themselves. In a process they have one level: that of the storage
-// opened last, except for libraries that log for the first time later, which have the level
-// of the first storage.
+// not empty. The IPFS and libp2p libraries log one level quieter, because they recover by
+// themselves from most of what they warn about. A process has one level for them: that of
+// the storage opened last, except for libraries that log for the first time later, which
+// have the level of the first storage.
 //
 // At the default level, info, nothing may repeat without end, so repetitive warnings of the
 // libraries are left out there.

@@ -15,7 +15,7 @@ import (
 )
 
 // ErrNotMember reports that a registry is not a trusted member, or is not connected now.
-var ErrNotMember = errors.New("no trusted member that is connected")
+var ErrNotMember = errors.New("not a trusted member that is connected")
 
 // SwarmSecret derives a secret for a purpose from the protector key. It is the same on
 // every registry of a private network, and useless for any other purpose. On the public

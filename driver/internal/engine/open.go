@@ -48,8 +48,8 @@ func (e *Engine) openDisk(ctx context.Context) error {
 }
 
 // openSwarmKey reads the protector key, or makes it for a new datastore. Only then does it
-// mark the datastore as used, so that a start that failed for want of the key may be tried
-// again. It migrates a datastore of an earlier format.
+// mark the datastore as used, so that a start that failed because the key was missing can be
+// tried again. It migrates a datastore of an earlier format.
 func (e *Engine) openSwarmKey(ctx context.Context) error {
 	format, err := storedFormat(ctx, e.Store, migrations())
 	if err != nil {
@@ -125,8 +125,8 @@ func (e *Engine) openTransfers(context.Context) error {
 	return err
 }
 
-// openAdmin begins to answer the operator. It is called when all that a status tells is
-// known, because requests are answered at once.
+// openAdmin begins to answer the operator. It is called when everything that a status
+// reports is known, because requests are answered at once.
 func (e *Engine) openAdmin(answers admin.Source) error {
 	var err error
 	e.admin, err = admin.Serve(e.path(adminSocket), answers)

@@ -8,9 +8,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
-// Ready lists why this registry should not be sent requests yet, or any more; an empty list
-// means that it is ready. Ready writes a small file to find out. A registry that is not
-// ready still serves what it has.
+// Ready lists the reasons why this registry should not be sent requests yet, or should no
+// longer be; an empty list means that it is ready. Ready writes a small file to find out. A
+// registry that is not ready still serves what it has.
 func (e *Engine) Ready() []string {
 	reasons := []string{}
 	for _, check := range e.readiness() {
@@ -27,8 +27,8 @@ func (e *Engine) readiness() []func() string {
 	return []func() string{e.draining, e.unwritable, e.unjoined, e.Twinned}
 }
 
-// Drain makes Ready say from now on that this registry is shutting down. Until Close the
-// registry goes on serving.
+// Drain makes Ready say from now on that this registry is shutting down. The registry keeps
+// serving until Close.
 func (e *Engine) Drain() { e.drains.Store(true) }
 
 func (e *Engine) draining() string {
@@ -50,7 +50,7 @@ func (e *Engine) unwritable() string {
 }
 
 // TakesNoWrites reports whether an error says that the datastore is down, and whether that is
-// because the disk is full; else it is being opened again.
+// because the disk is full; otherwise it is being opened again.
 func TakesNoWrites(err error) (down, full bool) {
 	var is *datastore.Unavailable
 	if !errors.As(err, &is) {

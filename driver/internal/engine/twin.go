@@ -6,8 +6,8 @@ import (
 )
 
 // Twinned is why a registry takes no pushes and is not ready while another one runs with
-// its peer ID; "" while none does. The other members take the writes of both for those of
-// one registry.
+// its peer ID; "" while none does. Other members mistake the writes of both for those of one
+// registry.
 func (e *Engine) Twinned() string {
 	since, ok := e.Paths.Twin()
 	if !ok {

@@ -1,5 +1,5 @@
-// Package limit bounds what exists at the same time, such as requests that are being
-// answered, of each source and in all, so that one source cannot take everything.
+// Package limit bounds how many things, such as requests being answered, exist at the same
+// time: of each source, so that one source cannot take everything, and in all.
 //
 //	l := limit.New[peer.ID](256, 4096)
 //	if !l.Enter(id) {
@@ -7,7 +7,8 @@
 //	}
 //	defer l.Leave(id)
 //
-// It refuses at once; it makes nobody wait. Its memory grows with the sources that are in.
+// Limits: it refuses at once, and makes nobody wait. Its memory grows with the number of
+// sources that have something in it.
 package limit
 
 import "sync"

@@ -13,8 +13,9 @@
 //		data := ocipath.BlobData(p.Root, p.Digest)
 //	}
 //
-// Source: registry/storage/paths.go of distribution 3.1. Whether anything lies at a path is
-// not its concern.
+// Source: registry/storage/paths.go of distribution 3.1.
+//
+// Limits: it reads text, and does not know whether anything lies at a path.
 package ocipath
 
 import (
@@ -46,7 +47,7 @@ const (
 	Upload          // anything of an upload in progress
 )
 
-// Path is a path that was taken apart.
+// Path is a parsed path.
 type Path struct {
 	Kind Kind
 	Root string // what comes before blobs or repositories
@@ -57,7 +58,7 @@ type Path struct {
 	Digest     digest.Digest // of a Blob, Layer, Revision or TagIndex; empty where it is malformed
 }
 
-// Parse takes a path apart. It never fails: what it does not understand is Other.
+// Parse parses a path. It never fails: what it does not understand is Other.
 func Parse(p string) Path {
 	p = strings.TrimSuffix(p, "/")
 	if root, rest, ok := strings.Cut(p, "/repositories/"); ok {

@@ -6,7 +6,7 @@
 //
 //	m, err := pathmap.Open(ctx, pathmap.Config{Store: badger, Self: id, Swarm: peer, Log: log})
 //	err = m.Put(ctx, "/docker/registry/v2/…/link", pathmap.Entry{CID: c, Size: 71, ModTime: now})
-//	e, err := m.Get("/docker/registry/v2/…/link")
+//	e, err := m.View().Get("/docker/registry/v2/…/link")
 //
 // A write of a path goes to a key of its own, "<path>:<version>", in one delta with the
 // deletes of the versions it saw (docs/decisions/0001-versions.md). The map in memory is an

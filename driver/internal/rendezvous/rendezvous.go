@@ -1,17 +1,17 @@
-// Package rendezvous is one order of members for each of a number of places, on which all who
-// know the same members agree without a message: that of a hash of member and place, the
-// greatest first (highest random weight: D. G. Thaler and C. V. Ravishankar, "Using Name-Based
+// Package rendezvous puts members into an order of its own at each of a number of places. All
+// who know the same members agree on these orders without exchanging a message: each is that
+// of a hash of member and place, the greatest first (highest random weight: D. G. Thaler and C. V. Ravishankar, "Using Name-Based
 // Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking 6 (1), 1998). Each
 // member comes first at as many places as any other, and one that comes or goes changes
 // nothing in the order of the others.
 //
 //	o := rendezvous.NewOrder(self, 64)
 //	o.Among(others)
-//	if o.Rank(7) == 0 { … } // this member is the first for place 7
+//	if o.Rank(7) == 0 { … } // this member is the first at place 7
 //
-// Limits: members with other ideas of who is there disagree about those few; nobody is kept
-// from choosing a name that comes first at a place. Memory grows with places and members,
-// and work with their product. The hash is an agreement between releases.
+// Limits: two who know different members disagree about where those few stand; nothing keeps
+// a member from choosing a name that comes first at a place. Memory grows with places and
+// members, and work with their product. The hash must be the same in all releases.
 package rendezvous
 
 import (

@@ -7,4 +7,7 @@
 //	claim, err := disk.Take(contentLength) // a *Short: refuse
 //	defer claim.Release()
 //	claim.Spend(n) // n bytes of them are on the disk
+//
+// Limits: it knows only the claims of this process. Others may take at any moment what it
+// has counted as free, so a write can still fail.
 package room

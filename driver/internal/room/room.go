@@ -8,16 +8,15 @@ import (
 )
 
 const (
-	// Reserve is how many bytes anything that begins leaves free, unless Keep says
-	// otherwise.
+	// Reserve is how many bytes stay free when anything begins, unless Keep says otherwise.
 	Reserve = 64 << 20
-	// reserveEnd is how many bytes are left free by anything that only finishes what began,
-	// and takes kilobytes.
+	// reserveEnd is how many bytes stay free when something that began is only finished,
+	// which takes kilobytes.
 	reserveEnd = 16 << 20
 
-	// inodes are left free likewise. An upload takes ten, the datastore some more.
+	// inodes stay free likewise. An upload takes ten, the datastore some more.
 	inodes, inodesEnd = 256, 128
-	// descriptors are left free likewise: a request has a handful open.
+	// descriptors stay free likewise: a request has a handful open.
 	descriptors, descriptorsEnd = 64, 24
 )
 
@@ -33,8 +32,8 @@ type Disk struct {
 // On is the room on the file system that dir lies on.
 func On(dir string) *Disk { return &Disk{dir: dir} }
 
-// Keep makes headroom decide how many bytes may be taken; that is negative when the
-// datastore lacks room that it needs.
+// Keep makes headroom decide how many bytes may be taken: less than 0 when the datastore
+// lacks room that it needs.
 func (d *Disk) Keep(headroom func() (int64, error)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -101,7 +100,7 @@ func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
 }
 
 // Claim is room for bytes that are to come, made by Take. It is safe for concurrent use. A
-// nil Claim claims nothing, and takes all calls but Grow.
+// nil Claim claims nothing; any method but Grow may be called on it.
 type Claim struct {
 	disk *Disk
 	left int64 // under disk.mu

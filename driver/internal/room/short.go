@@ -18,14 +18,14 @@ const (
 	Descriptors
 )
 
-// Short reports that something was refused for want of room, before any of it was taken. To
+// Short reports that something was refused for lack of room, before any of it was taken. To
 // errors.Is it is ENOSPC, or EMFILE when file descriptors are short.
 type Short struct {
 	Of       Kind
 	Wanted   int64 // bytes that were to come
-	Promised int64 // bytes to come of uploads and transfers admitted before
+	Promised int64 // bytes still to come of uploads and transfers that were admitted earlier
 	Free     int64 // of the kind
-	Kept     int64 // of these, for the datastore and for what began before
+	Kept     int64 // of these, for the datastore and for what has already begun
 }
 
 // Error implements error.
@@ -63,5 +63,5 @@ func IsFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(er
 // process or on this machine.
 func IsCrowded(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
-// Is reports whether an error is one of want of room, foreseen or met.
+// Is reports whether an error means that room is lacking, foreseen or encountered.
 func Is(err error) bool { return IsFull(err) || IsCrowded(err) }

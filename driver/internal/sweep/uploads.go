@@ -25,13 +25,13 @@ const (
 	idleAgeFull = time.Hour      // likewise, when room is short
 )
 
-// Uploads removes uploads that nobody goes on with, what writers of shared paths left
-// staged, and what distribution leaves of canceled uploads: it writes a hash state after it
-// deleted the upload, and its own purge then never finds the date on which the upload began
+// Uploads removes abandoned uploads, what writers of shared paths left staged, and what
+// distribution leaves of canceled uploads: it writes a hash state after it deleted the
+// upload, and its own purge then never finds the date on which the upload began
 // (distribution issue 4524).
 //
-// It measures for how long an upload lies idle by the time that this process ran, because
-// the clock may be set by days while a client is uploading. The times of files count only
+// It measures how long an upload has been idle in time that this process ran, because the
+// clock may be changed by days while a client is uploading. The times of files count only
 // for what was idle before the start.
 type Uploads struct {
 	root   string // of uploads
@@ -60,7 +60,7 @@ type moment struct {
 	ran   time.Duration
 }
 
-// NewUploads makes what sweeps the uploads below root, and what is staged directly below
+// NewUploads makes a sweeper of the uploads below root, and of the files directly below
 // staged. It does nothing before Start.
 func NewUploads(root, staged string, blobs *blob.Store, log *logrus.Entry) *Uploads {
 	s := &Uploads{
@@ -73,7 +73,7 @@ func NewUploads(root, staged string, blobs *blob.Store, log *logrus.Entry) *Uplo
 // Start sweeps at once, and then again and again until Close.
 func (s *Uploads) Start() { s.wg.Go(s.run) }
 
-// Close ends a sweep that runs, and waits for it. It may be called again, and without Start.
+// Close ends a running sweep, and waits for it. It may be called again, and without Start.
 func (s *Uploads) Close() {
 	s.cancel()
 	s.wg.Wait()
@@ -128,7 +128,7 @@ func (s *Uploads) Sweep(ctx context.Context, clock time.Time, ran time.Duration)
 }
 
 // visit removes what lies at a place, an upload with that file or the file alone, when it has
-// been idle for longer than age, and else notes it in seen.
+// been idle for longer than age, and otherwise notes it in seen.
 func (s *Uploads) visit(at, file string, now moment, age time.Duration, seen map[string]sighting) error {
 	u, err := lookAt(at)
 	if err != nil {

@@ -1,4 +1,10 @@
-// Package dagtest tells tests which DAG other libraries make of some bytes.
+// Package dagtest tells tests which DAG other libraries make of some bytes, and makes such
+// bytes.
+//
+//	content := dagtest.Counted(3 << 20)
+//	root := dagtest.Root(t, multihash.SHA2_256, dagtest.Profile(), bytes.NewReader(content))
+//
+// Limits: everything is held in memory.
 package dagtest
 
 import (
