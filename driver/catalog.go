@@ -7,12 +7,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
-// Repositories lists at most n repositories that hold a manifest, those behind the
-// repository `last` (empty: all), in the order in which distribution walks over them: by
-// the components of their names, a repository behind those below it whose names begin with
-// a digit. more reports whether others follow. Its cost grows with n and with the depth of
-// the repositories, not with their content. Like every list it is a Refusal, in a request,
-// while this registry is still joining.
+// Repositories lists at most n repositories that hold a manifest, those after the repository
+// `last` (empty: all), in the order in which distribution walks over them: by the components
+// of their names, a repository after those below it whose names begin with a digit. more
+// reports whether others follow. Its cost grows with n and with the depth of the
+// repositories, not with their content. Like every list, in a request it fails with a
+// Refusal while this registry is still joining.
 func (d *Driver) Repositories(ctx context.Context, n int, last string) (names []string, more bool, err error) {
 	if err := d.store.mayList(ctx); err != nil {
 		return nil, false, err

@@ -48,10 +48,10 @@ func AskVerify(ctx context.Context, p Parameters, image string, progress func(Ve
 	return v, err
 }
 
-// ErrVerifying reports that a verification runs already.
+// ErrVerifying reports that a verification is already running.
 var ErrVerifying = admin.ErrBusy
 
-// answers is what the admin socket tells of this registry.
+// answers is what the admin socket reports about this registry.
 func (s *store) answers() admin.Source {
 	return admin.Source{
 		Status: func(context.Context) any { return s.status() },

@@ -42,7 +42,7 @@ func (s *store) Delete(ctx context.Context, path string) error {
 }
 
 // hearFirst makes a client's delete see everything that any member acknowledged before it,
-// because a delete removes only what its registry knows of. The members are asked once a
+// because a delete removes only what its registry knows of. The members are asked once per
 // request, before its first read, because distribution looks at a manifest before it
 // deletes it.
 func (s *store) hearFirst(ctx context.Context) error {

@@ -38,7 +38,7 @@ type store struct {
 	local     storagedriver.StorageDriver // what is not shared
 
 	manifests   *manifestFetcher
-	syncTimeout time.Duration // for which a request waits for members at most
+	syncTimeout time.Duration // how long a request waits for members, at most
 	waits       waitBudget
 	requests    requests
 	missing     missingBlobs
@@ -232,7 +232,7 @@ func (s *store) hasBytes(e pathmap.Entry) bool {
 	return err == nil && here
 }
 
-// look is hasBytes, with the error when that cannot be known.
+// look is hasBytes, with an error when the answer cannot be known.
 func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	if _, inline := dag.InlineBytes(e.CID); inline {
 		return true, nil

@@ -22,7 +22,7 @@ const (
 )
 
 // manifestFetcher brings the manifests, indexes and configs of the swarm here when their
-// entries arrive: a tag resolves also when the registry that it was pushed to is gone. It
+// entries arrive: a tag still resolves when the registry that it was pushed to is gone. It
 // works in the background, on few manifests at a time, and leaves a registry that joins
 // others alone until it has caught up with them. A manifest that cannot be fetched is tried
 // again, less and less often, and soon after a member appears.
@@ -85,10 +85,11 @@ func (f *manifestFetcher) added(paths []string) {
 	}
 }
 
-// joined has failed manifests tried again, because a member has just appeared.
+// joined makes failed manifests be tried again, because a member has just appeared.
 func (f *manifestFetcher) joined() { f.retries.hurry() }
 
-// awaitJoined waits until the map is as the others know it; false when the fetcher stops.
+// awaitJoined waits until the map is as other registries know it; false when the fetcher
+// stops.
 func (f *manifestFetcher) awaitJoined() bool {
 	if f.s.engine.Joins() {
 		select {
@@ -149,7 +150,7 @@ func (f *manifestFetcher) try(link string) {
 }
 
 // retry tries failed manifests again, and looks through the whole map when there were too
-// many to remember; for the first time when a member was met after the start.
+// many to remember; it begins when a member has been met after the start.
 func (f *manifestFetcher) retry() {
 	select {
 	case <-f.s.paths.Met():

@@ -14,8 +14,8 @@ type Member struct {
 	Address      string       `json:"address"`       // multiaddr of the other end of the connection in use; "" while it is away
 	Connected    bool         `json:"connected"`     // now
 	DataPort     bool         `json:"data_port"`     // blobs are fetched from its data port, not over libp2p streams
-	Since        time.Time    `json:"since"`         // of being connected, or of being away
-	LastDelta    *time.Time   `json:"last_delta"`    // when a change of its own came last; nil: none in this run
+	Since        time.Time    `json:"since"`         // when it was connected, or lost
+	LastDelta    *time.Time   `json:"last_delta"`    // when a change of its own last arrived; nil: none in this run
 	Trusted      bool         `json:"trusted"`       // its changes count here
 	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers is another one
 	NotFollowed  *NotFollowed `json:"not_followed"`  // nil: its changes are taken

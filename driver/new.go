@@ -11,7 +11,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
-// New opens the storage and joins the swarm. It returns before any other registry answered.
+// New opens the storage and joins the swarm. It returns before any other registry has
+// answered.
 // Errors name the parameter and what to do.
 func New(ctx context.Context, p Parameters) (*Driver, error) {
 	s, err := open(ctx, p)

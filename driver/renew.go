@@ -14,8 +14,8 @@ import (
 // An entry is a lease: a delete names the versions that it has seen, and a garbage
 // collection will name those that it has seen unused for long enough. Before an answer lets
 // a client rely on an entry, instead of pushing its content, the entry gets a new version
-// of this registry's own, unless it has a recent one. The answer to a GET is nothing that a
-// client relies on.
+// of this registry's own, unless it has a recent one. No client relies on the answer to a
+// GET in this way.
 const (
 	garbageGrace = 24 * time.Hour   // from one search for unused entries to the next
 	renewAfter   = garbageGrace / 4 // of running time; a version is renewed when it is older
@@ -58,7 +58,7 @@ func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
 }
 
 // renewals gives the ops that write anew those entries that have no recent version of this
-// registry. When an entry's bytes came in it is written anew always, since a registry that
+// registry. When an entry's bytes came in, it is always written anew, since a registry that
 // has not heard of the push may be deleting any existing version. One that was deleted since
 // the request saw it comes back: the delete did not see the push.
 func (s *store) renewals(relied []reliance, cameIn func(path string) bool) []pathmap.Op {

@@ -30,9 +30,9 @@ type requestKey struct {
 	started time.Time
 }
 
-// requestOf reads the values distribution puts into every request's context. It is called
-// often, and a value lies behind many contexts: it reads those alone that matter to the
-// method.
+// requestOf reads the values that distribution puts into every request's context. It is
+// called often, and a value is found only through many nested contexts, so it reads no more
+// of them than the method needs.
 func requestOf(ctx context.Context) request {
 	var r request
 	r.method, _ = ctx.Value("http.request.method").(string)

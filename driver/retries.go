@@ -18,7 +18,7 @@ func newRetries(least, most time.Duration) retries {
 	return retries{least: least, most: most, soon: make(chan struct{}, 1)}
 }
 
-// hurry has what failed tried again, because it may work now. It never blocks.
+// hurry makes what failed be tried again, because it may work now. It never blocks.
 func (r retries) hurry() { poke(r.soon) }
 
 // run calls f at once and then until ctx ends.

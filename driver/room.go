@@ -22,9 +22,9 @@ const (
 	reopenedRetry = 2 * time.Second // the datastore is opened again
 )
 
-// short makes a Refusal of an error for want of room: 507 when the disk is full, 503 when
-// file descriptors are short or the datastore takes no writes. It returns any other error
-// unchanged.
+// short makes a Refusal of an error that means a lack of room: 507 when the disk is full, 503
+// when file descriptors are short or the datastore takes no writes. It returns any other
+// error unchanged.
 func short(ctx context.Context, err error) error {
 	cause := err
 	var wrapped storagedriver.Error // which errors.Is does not look into
@@ -58,8 +58,9 @@ func lost(ctx context.Context, err error) error {
 	return refuse(ctx, r)
 }
 
-// mayOpen refuses a Writer for want of room. A request that only looks at an upload, or
-// cancels it, needs no room, and ending an upload whose bytes are here needs little.
+// mayOpen refuses a Writer when there is no room for it. A request that only looks at an
+// upload, or cancels it, needs no room, and ending an upload whose bytes are here needs
+// little.
 func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	switch r := requestOf(ctx); {
 	case appending && (r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete):
@@ -70,8 +71,8 @@ func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	return s.blobs.Room().Begin()
 }
 
-// mayPut refuses an entry for want of room. Entries at the end of an upload, whose bytes
-// are here, may use some of the reserve.
+// mayPut refuses an entry when there is no room for it. Entries at the end of an upload,
+// whose bytes are here, may use some of the reserve.
 func (s *store) mayPut(ctx context.Context) error {
 	if requestOf(ctx).bringsBytes() {
 		return s.blobs.Room().End()
@@ -80,8 +81,8 @@ func (s *store) mayPut(ctx context.Context) error {
 }
 
 // putHint writes a hash state of distribution's, which only saves reading the upload again:
-// when there is no room, the upload goes on without it. A state of other bytes, which were
-// taken back, must not stay in its place.
+// when there is no room, the upload goes on without it. An older state, of bytes that have
+// been taken back, must not stay in its place.
 func (l local) putHint(ctx context.Context, p string, content []byte) error {
 	err := l.blobs.Room().End()
 	if err == nil {

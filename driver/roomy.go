@@ -11,7 +11,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 )
 
-// roomy is a storage driver that turns errors for want of room into Refusals.
+// roomy is a storage driver that turns errors that mean a lack of room into Refusals.
 type roomy struct{ storagedriver.StorageDriver }
 
 // GetContent implements storagedriver.StorageDriver.

@@ -43,7 +43,7 @@ type MapStatus struct {
 	Heads   int    `json:"heads"`   // deltas that no other follows yet
 }
 
-// BlobStatus counts the blobs whose bytes are on this registry, and those whose are not.
+// BlobStatus counts the blobs whose bytes are on this registry, and those whose bytes are not.
 type BlobStatus struct {
 	Here    int      `json:"here"`    // blobs, whole
 	Missing int      `json:"missing"` // blobs that have a path, and whose bytes are not here
@@ -58,8 +58,7 @@ type UploadStatus struct {
 	Oldest *time.Time `json:"oldest"` // when the first of them began; nil: there is none
 }
 
-// DiskStatus is the room of the file system with the datastore; zeros when the system does
-// not tell.
+// DiskStatus is the space on the datastore's file system; zeros when the system does not tell.
 type DiskStatus struct {
 	FreeBytes  uint64 `json:"free_bytes"` // for this user
 	TotalBytes uint64 `json:"total_bytes"`

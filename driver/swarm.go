@@ -39,8 +39,8 @@ var (
 	// ErrInUse reports that another process has opened a datastore. A registry has done so for
 	// a moment before it can be asked anything.
 	ErrInUse = engine.ErrInUse
-	// ErrOtherUser reports that a datastore belongs to another user, who could not open any
-	// more what this one writes there.
+	// ErrOtherUser reports that a datastore belongs to another user, who could no longer open
+	// what this one writes there.
 	ErrOtherUser = engine.ErrOtherUser
 	// ErrNotMember reports that a registry is not a trusted member, or is not connected now.
 	ErrNotMember = engine.ErrNotMember
@@ -56,16 +56,16 @@ func NewProtectorKey() (string, error) { return engine.NewProtectorKey() }
 func FormatSwarmKey(key string) string { return engine.FormatSwarmKey(key) }
 
 // ReadOnly reports whether this registry refuses writes and deletes, because it is
-// outside its own list of trusted peers: the others would drop its changes.
+// outside its own list of trusted peers: other registries would drop its changes.
 func (d *Driver) ReadOnly() bool { return d.store.engine.ReadOnly() }
 
-// Ready lists why this registry should not be sent requests yet, or any more; an empty list
-// means that it is ready. Ready writes a small file to find out. A registry that is not
-// ready still serves what it has.
+// Ready lists the reasons why this registry should not be sent requests yet, or should no
+// longer be; an empty list means that it is ready. Ready writes a small file to find out. A
+// registry that is not ready still serves what it has.
 func (d *Driver) Ready() []string { return d.store.engine.Ready() }
 
-// Drain makes Ready say from now on that this registry is shutting down. Until Close the
-// registry goes on serving.
+// Drain makes Ready say from now on that this registry is shutting down. The registry keeps
+// serving until Close.
 func (d *Driver) Drain() { d.store.engine.Drain() }
 
 // Secret derives a secret for one purpose from this registry's key. It is the same after

@@ -55,7 +55,7 @@ func (u *underway) hold(c change) bool {
 	return !u.over
 }
 
-// release returns what was held, with c behind it; false when the request is over.
+// release returns what was held, followed by c; false when the request is over.
 func (u *underway) release(c change) (all []change, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -83,7 +83,7 @@ func (u *underway) unwritten() bool {
 	return len(u.held) > 0 || u.lost
 }
 
-// end gives up what the request did not come to write.
+// end gives up what the request did not get to write.
 func (u *underway) end() {
 	u.mu.Lock()
 	u.over = true
@@ -107,7 +107,7 @@ func (q *requests) underway(ctx context.Context) *underway {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if ctx.Err() != nil { // what it held is given up: not to be forgotten by beginning anew
+	if ctx.Err() != nil { // what it held was given up, which beginning anew would forget
 		return &underway{over: true}
 	}
 	if u, ok := q.of[key]; ok {

@@ -17,14 +17,14 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// Verification is what came of reading blobs and comparing them with their CIDs.
+// Verification is the result of reading blobs and comparing them with their CIDs.
 type Verification struct {
 	Running   bool      `json:"running"`   // it runs, and has a network: others could be asked
 	Image     string    `json:"image"`     // "": all blobs that are here
 	Blobs     int       `json:"blobs"`     // that were read
 	Bytes     int64     `json:"bytes"`     // of these
 	Elsewhere int       `json:"elsewhere"` // blobs that are not here, which is no fault
-	Findings  []Finding `json:"findings"`  // one a blob with which something is wrong
+	Findings  []Finding `json:"findings"`  // one for each blob with which something is wrong
 }
 
 // Finding is a blob with which something is wrong, and what was done.
@@ -33,13 +33,13 @@ type Finding struct {
 	Digest    string `json:"digest"`     // of its path; "": nothing names it
 	Size      int64  `json:"size"`       // bytes
 	Fault     string `json:"fault"`      // what is wrong
-	BadLeaves int    `json:"bad_leaves"` // of its leaves, 1 MiB each, those that were damaged or not here
+	BadLeaves int    `json:"bad_leaves"` // how many of its leaves, 1 MiB each, were damaged or not here
 	Leaves    int    `json:"leaves"`     // that the blob has
-	Mended    bool   `json:"mended"`     // nothing is wrong with it any more
+	Mended    bool   `json:"mended"`     // nothing is wrong with it now
 	Done      string `json:"done"`       // how it was mended, or why it was not
 }
 
-// VerifyProgress is how far a verification is.
+// VerifyProgress is how far a verification has come.
 type VerifyProgress struct {
 	Blobs  int   `json:"blobs"`  // read so far
 	Of     int   `json:"of"`     // to read, as far as is known now

@@ -87,7 +87,7 @@ func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int)
 	}
 	for _, child := range all.Manifests {
 		if depth == maxIndexDepth {
-			return fmt.Errorf("%s: more than %d indexes in each other", d, maxIndexDepth)
+			return fmt.Errorf("%s: indexes are nested more than %d deep", d, maxIndexDepth)
 		}
 		if err := v.manifest(ctx, child.Digest, depth+1); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathma
 	}
 	e, err = v.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if errors.Is(err, pathmap.ErrNotFound) {
-		v.find(Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: no registry was pushed it, or it was deleted; push it"})
+		v.find(Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: it was never pushed, or it was deleted; push it"})
 		return e, false, nil
 	}
 	if err != nil {

@@ -6,7 +6,7 @@ import "github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
 // empty, but for the version.
 type Build struct {
 	Version string // a tag, a pseudo-version, or devel
-	Commit  string // its hash, with -dirty behind it when files were changed
+	Commit  string // its hash, followed by -dirty when files were changed
 	Date    string // of the commit, in UTC as in RFC 3339
 }
 

@@ -8,10 +8,10 @@ import (
 
 // waitBudget bounds what a request waits for the members in all, however often it misses or
 // writes a tag: a manifest may refer to many layers that are not here. The time runs from
-// the request's first wait, so that a body that took long to come costs nothing of it.
+// the request's first wait, so that a body that is slow to arrive uses none of it.
 type waitBudget struct {
 	mu    sync.Mutex
-	until map[requestKey]time.Time // of the requests under way that waited
+	until map[requestKey]time.Time // of those requests under way that have waited
 }
 
 // begin gives a context for one wait of ctx's request; false when the request has

@@ -43,8 +43,8 @@ func (s *store) Walk(ctx context.Context, from string, f storagedriver.WalkFn, o
 	return err
 }
 
-// startBelow gives the components of the hint below from; false when the hint
-// lies behind everything there.
+// startBelow gives the components of the hint below from; false when the hint comes after
+// everything there.
 func startBelow(from, hint string) (components []string, ok bool) {
 	prefix := strings.TrimSuffix(from, "/") + "/"
 	if hint == "" || hint == from {
@@ -64,7 +64,7 @@ type walk struct {
 }
 
 // below walks what comes after the hint in dir: first down along the components of the hint
-// to the deepest, then on behind each of them.
+// to the deepest, then what comes after each of them.
 func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 	after := ""
 	if len(hint) > 0 {
@@ -86,7 +86,7 @@ func (w *walk) below(ctx context.Context, dir string, hint []string) error {
 }
 
 // behind walks what a component of the hint holds: the component itself was reported, what
-// comes behind the rest of the hint was not.
+// comes after the rest of the hint was not.
 func (w *walk) behind(ctx context.Context, dir string, hint []string) error {
 	if isLocal(dir) {
 		return w.local(ctx, dir, path.Join(append([]string{dir}, hint...)...))

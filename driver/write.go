@@ -21,8 +21,8 @@ import (
 // again: an operator has to stop one of them first.
 const twinRetry = time.Minute
 
-// mayWrite refuses writes on a registry whose changes the others would drop, and on one
-// whose peer ID is in use twice.
+// mayWrite refuses writes on a registry whose changes other registries would drop, and on
+// one whose peer ID is in use twice.
 func (s *store) mayWrite(ctx context.Context) error {
 	if s.engine.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
@@ -67,8 +67,8 @@ func (s *store) put(ctx context.Context, c change) error {
 	return s.putAll(ctx, u, all)
 }
 
-// putAll writes changes, or undoes all of them. When the client hangs up while they are being
-// written they are, because a write whose outcome is not known could not be undone.
+// putAll writes changes, or undoes all of them. A client that hangs up while they are being
+// written does not stop that, because a write whose outcome is not known could not be undone.
 func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
 	r := requestOf(ctx)
 	ops := s.besides(r, u.take(), changes)
@@ -124,8 +124,8 @@ func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
 // that it has seen: the greater version of a tag wins, and a version written before the
 // history has come would be small, though it was pushed last. Then it waits until the
 // changes that members have named so far are merged, so that the push replaces them;
-// versions that do not come in time stay beside it, and lose. All of this takes no more
-// time than the request's misses may.
+// versions that do not come in time stay alive beside the push's own, and lose. All of this
+// takes no more time than the request's misses may.
 func (s *store) catchUpFirst(ctx context.Context) error {
 	if err := s.awaitPhase(ctx, s.paths.Told()); err != nil {
 		return err

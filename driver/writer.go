@@ -95,7 +95,7 @@ type upload struct{ *blob.Upload }
 func (u upload) Commit(context.Context) error { return u.Upload.Commit() }
 
 // Cancel implements storagedriver.FileWriter. distribution calls it after any failure at
-// the end of an upload. When the request was refused, for example for want of room, what
+// the end of an upload. When the request was refused, for example for lack of room, what
 // was acknowledged stays, so that the client can end its upload later.
 func (u upload) Cancel(ctx context.Context) error {
 	if r := refused(ctx); r != nil {
