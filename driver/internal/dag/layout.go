@@ -36,6 +36,9 @@ func (l *Layout) Leaves() int { return len(l.sums) / SumSize }
 // LeavesOf is the number of leaves of a blob of that size in bytes.
 func LeavesOf(size int64) int { return Profile().Leaves(size) }
 
+// LeafAt is the leaf, counted from 0, in which a byte of a blob lies.
+func LeafAt(offset int64) int { return int(offset / LeafSize) }
+
 // Leaf gives the CID of leaf i, counted from 0, and its place in the blob in bytes.
 // It panics when there is no such leaf.
 func (l *Layout) Leaf(i int) (c cid.Cid, offset, length int64) {

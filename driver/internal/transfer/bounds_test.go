@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"fmt"
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"net/http"
 	"strings"
 	"sync"
@@ -11,12 +10,13 @@ import (
 	"testing"
 	"time"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
-
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // TestABusyHolder, which answers nothing now, is asked again.
@@ -98,7 +98,7 @@ func TestLeavesOnTheirWayAreBounded(t *testing.T) {
 		if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); n == 2 && !strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
 			j := b.transfers.job(ref.CID)
 			mu.Lock()
-			for i := leafAt(from); i <= leafAt(to); i++ {
+			for i := dag.LeafAt(from); i <= dag.LeafAt(to); i++ {
 				asked.Add(i)
 			}
 			for i, here := range j.verified() {

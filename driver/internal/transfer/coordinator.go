@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
@@ -49,7 +50,7 @@ type coordinator struct {
 func newCoordinator(j *job) *coordinator {
 	t := j.t.timing
 	timing := schedule.Timing{Grace: t.grace, Yield: t.yield, Retry: t.retry, Backoff: t.backoff, Stall: t.stall}
-	leaves := leavesOf(j.ref.Size)
+	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
 		j: j, claim: j.t.crew.join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
 		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.t.cfg.Swarm.ID(), leaves), timing),
@@ -150,8 +151,8 @@ func (c *coordinator) absent() bitset.Set {
 
 // endIfWhole notes that the blob is complete, once it is.
 func (c *coordinator) endIfWhole() bool {
-	if c.j.passage == nil && c.j.verified().Count() < leavesOf(c.j.ref.Size) ||
-		c.j.passage != nil && c.line.next < leavesOf(c.j.ref.Size) {
+	if c.j.passage == nil && c.j.verified().Count() < dag.LeavesOf(c.j.ref.Size) ||
+		c.j.passage != nil && c.line.next < dag.LeavesOf(c.j.ref.Size) {
 		return false
 	}
 	c.j.cancel(errWhole)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -113,7 +114,7 @@ func (t *Transfers) serveDoubt(from peer.ID, root cid.Cid, leaf int) error {
 	if err != nil {
 		return gone(err)
 	}
-	if leaf >= leavesOf(size) {
+	if leaf >= dag.LeavesOf(size) {
 		return wire.ErrNoLeaf
 	}
 	if !t.doubts.take(from, suspect{root, leaf}) {

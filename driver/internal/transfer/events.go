@@ -6,6 +6,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
@@ -152,7 +153,7 @@ func (e heard) apply(c *coordinator) {
 	if e.err != nil {
 		c.j.log().WithError(e.err).WithField("peer", e.id).Debug("who fetches it, too, does not say what it has")
 	}
-	c.roster.Heard(time.Now(), e.id, outcomeOf(e.err), e.have, leavesOf(c.j.ref.Size))
+	c.roster.Heard(time.Now(), e.id, outcomeOf(e.err), e.have, dag.LeavesOf(c.j.ref.Size))
 	c.unsaid = true
 }
 

@@ -235,7 +235,7 @@ func (j *job) partial() *blob.Partial {
 }
 
 // small reports whether the blob is held in memory until it is kept.
-func (j *job) small() bool { return j.passage == nil && leavesOf(j.ref.Size) == 1 }
+func (j *job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size) == 1 }
 
 // content is what has arrived of the blob, to be read where it is verified; nil until
 // something can be.

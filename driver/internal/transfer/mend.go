@@ -19,7 +19,7 @@ import (
 func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
-		return leavesOf(ref.Size), t.FetchFrom(ctx, ref, "")
+		return dag.LeavesOf(ref.Size), t.FetchFrom(ctx, ref, "")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("mend: %w", err)
@@ -83,7 +83,7 @@ func (m *mender) mend(ref dag.Ref) {
 	if ctx.Err() != nil {
 		return
 	}
-	log := m.t.log.WithField("cid", ref.CID).WithField("bad_leaves", bad).WithField("leaves", leavesOf(ref.Size))
+	log := m.t.log.WithField("cid", ref.CID).WithField("bad_leaves", bad).WithField("leaves", dag.LeavesOf(ref.Size))
 	if err != nil {
 		m.tried.Add(ref.CID)
 		log.WithError(err).Debug("a damaged blob is not mended yet")

@@ -129,7 +129,7 @@ func (c *coordinator) startRun(r *schedule.Run) {
 	if r.Relayed {
 		o.terms.Relay = true
 	}
-	if !c.begun && lengthOf(c.j.ref, r.From) > minPiece {
+	if _, length := spanOf(c.j.ref, r.From); !c.begun && length > minPiece {
 		c.plan.Shorten(r)
 		o.pieces, o.terms.Relay = true, true
 		o.seats += c.claim.more(pieces - 1)
@@ -249,7 +249,7 @@ func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 	case phase == oneWorker || c.j.ref.Size <= minPiece:
 		return 1, 0
 	}
-	leaves := leavesOf(c.j.ref.Size)
+	leaves := dag.LeavesOf(c.j.ref.Size)
 	if leaves == 1 {
 		return 1, 1
 	}
@@ -302,7 +302,7 @@ func (l *line) absent(leaves int) bitset.Set {
 
 // assignNext orders the next leaves of a blob that is handed on.
 func (c *coordinator) assignNext(now time.Time) {
-	leaves := leavesOf(c.j.ref.Size)
+	leaves := dag.LeavesOf(c.j.ref.Size)
 	if c.j.layout() == nil || len(c.orders) > 0 || c.swap.under || !c.hire(true) {
 		return
 	}
@@ -366,7 +366,7 @@ func (c *coordinator) lacking() (leaf int, ok bool) {
 	if awaited := slices.DeleteFunc(c.plan.Awaited(), func(i int) bool { return !absent.Has(i) }); len(awaited) > 0 {
 		return awaited[0], true
 	}
-	leaves := leavesOf(c.j.ref.Size)
+	leaves := dag.LeavesOf(c.j.ref.Size)
 	for i := range leaves {
 		if absent.Has(i) {
 			return i, true

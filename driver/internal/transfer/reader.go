@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
@@ -27,7 +28,7 @@ type reader struct {
 }
 
 func newReader(ctx context.Context, j *job, offset int64) *reader {
-	r := &reader{job: j, ctx: ctx, offset: offset, leaf: leafAt(offset), place: schedule.NewReader(leafAt(offset))}
+	r := &reader{job: j, ctx: ctx, offset: offset, leaf: dag.LeafAt(offset), place: schedule.NewReader(dag.LeafAt(offset))}
 	j.send(entered{r.place})
 	return r
 }
@@ -93,7 +94,7 @@ func (r *reader) readHere(b []byte) (int, error) {
 
 // move tells the coordinator that the reader is at another leaf.
 func (r *reader) move() {
-	if leaf := leafAt(r.offset); leaf != r.leaf {
+	if leaf := dag.LeafAt(r.offset); leaf != r.leaf {
 		r.leaf = leaf
 		r.job.send(moved{r.place, leaf, time.Time{}})
 	}
@@ -102,7 +103,7 @@ func (r *reader) move() {
 // await waits until the byte at the offset is here. While only damaged copies are known, the
 // first byte waits for all of the blob, so that an error can still become a status.
 func (r *reader) await() error {
-	leaf := leafAt(r.offset)
+	leaf := dag.LeafAt(r.offset)
 	r.leaf = leaf
 	r.job.send(moved{r.place, leaf, time.Now()})
 	defer r.job.send(moved{r.place, leaf, time.Time{}})

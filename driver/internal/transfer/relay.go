@@ -7,6 +7,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
@@ -29,8 +30,8 @@ func (t *Transfers) relayed(q *wire.BlobRequest, size int64) error {
 	if !q.Ranged || q.Peer == "" {
 		return nil
 	}
-	first := leafAt(q.From)
-	last := min(leafAt(min(q.To, size-1)), first+schedule.MaxRun-1)
+	first := dag.LeafAt(q.From)
+	last := min(dag.LeafAt(min(q.To, size-1)), first+schedule.MaxRun-1)
 	if above := t.relays.enter(q.CID, first, last, q.Peer, q.Relay); len(above) > 0 {
 		return &wire.RelayedError{IDs: above}
 	}

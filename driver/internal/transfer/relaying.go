@@ -5,8 +5,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // relay is the way of a leaf whose holder named others to ask. They get it as well, and may

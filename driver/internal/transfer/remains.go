@@ -20,7 +20,7 @@ func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error)
 	case !q.Remains:
 		return nil, wire.ErrGone
 	}
-	for leaf := leafAt(q.From); leaf <= leafAt(q.To); leaf++ {
+	for leaf := dag.LeafAt(q.From); leaf <= dag.LeafAt(q.To); leaf++ {
 		if !m.Has(leaf) {
 			return nil, &wire.LackingError{Size: m.Size, Damaged: true}
 		}
@@ -38,7 +38,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if holders, err := t.Holders(ctx, ref); err != nil || len(holders) > 0 {
 		return err == nil
 	}
-	if t.cfg.Swarm == nil || leavesOf(ref.Size) == 1 {
+	if t.cfg.Swarm == nil || dag.LeavesOf(ref.Size) == 1 {
 		return false
 	}
 	q := t.questions.ask(ref, 0, true)
@@ -62,7 +62,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 
 // lacking are the leaves of a damaged blob that are not known to be right here.
 func (t *Transfers) lacking(ref dag.Ref) bitset.Set {
-	lacking := bitset.Full(leavesOf(ref.Size))
+	lacking := bitset.Full(dag.LeavesOf(ref.Size))
 	if m, ok := t.cfg.Blobs.Remains(ref.CID); ok {
 		for i := range min(len(lacking), len(m.Right)) {
 			lacking[i] &^= m.Right[i]

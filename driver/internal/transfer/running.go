@@ -8,6 +8,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Running is one transfer that is under way.
@@ -61,7 +63,7 @@ func (j *job) running() Running {
 		r.Here, r.Waiting, r.Streamed = j.passage.passed.Load(), 1, true
 		return r
 	}
-	here, leaves := j.verified().Count(), leavesOf(j.ref.Size)
+	here, leaves := j.verified().Count(), dag.LeavesOf(j.ref.Size)
 	r.Here = min(j.ref.Size, j.ref.Size*int64(here)/int64(leaves))
 	return r
 }

@@ -163,7 +163,7 @@ func (c *coordinator) poll(now time.Time) time.Duration {
 	if p.last.IsZero() {
 		p.done(c)
 	}
-	if p.under || c.first.phase(c, now) < allWorkers || leavesOf(c.j.ref.Size) == 1 || c.j.passage != nil {
+	if p.under || c.first.phase(c, now) < allWorkers || dag.LeavesOf(c.j.ref.Size) == 1 || c.j.passage != nil {
 		return c.j.t.timing.poll
 	}
 	pause := p.pause

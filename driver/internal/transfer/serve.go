@@ -12,6 +12,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -82,7 +83,7 @@ func (j *job) refuse(ctx context.Context, q *wire.BlobRequest) error {
 	if !q.Ranged {
 		return &wire.PartialError{}
 	}
-	leaf := leafAt(q.From)
+	leaf := dag.LeafAt(q.From)
 	if q.Wait > 0 {
 		j.await(ctx, leaf, q.Wait)
 	}
@@ -105,7 +106,7 @@ func (j *job) await(ctx context.Context, leaf int, most time.Duration) {
 	defer late.Stop()
 	for {
 		changed := j.news.wait()
-		if leaf >= leavesOf(j.ref.Size) || j.has(leaf) {
+		if leaf >= dag.LeavesOf(j.ref.Size) || j.has(leaf) {
 			return
 		}
 		select {
@@ -122,7 +123,7 @@ func (j *job) await(ctx context.Context, leaf int, most time.Duration) {
 
 func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
 	if size, err := t.cfg.Blobs.Size(c); err == nil {
-		return bitset.Full(leavesOf(size)), nil
+		return bitset.Full(dag.LeavesOf(size)), nil
 	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
 		return j.verified(), nil // nil: of nothing yet
 	}

@@ -40,7 +40,7 @@ type passage struct {
 // stream opens a stream, as Open does. why is why the blob cannot be kept, and is returned
 // when there are too many streams.
 func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why error) (io.ReadCloser, error) {
-	j := newJob(t, ref, purpose{leaf: leafAt(offset)})
+	j := newJob(t, ref, purpose{leaf: dag.LeafAt(offset)})
 	j.passage = &passage{leaves: make(chan []byte, window), closed: make(chan struct{})}
 	s := &stream{j: j, ctx: ctx, offset: offset}
 	if err := t.admit(j, why); err != nil {

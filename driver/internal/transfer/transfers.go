@@ -160,7 +160,7 @@ func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.Rea
 
 // follow reads a blob while it is being fetched.
 func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
-	j, err := t.join(ref, purpose{leaf: leafAt(offset)})
+	j, err := t.join(ref, purpose{leaf: dag.LeafAt(offset)})
 	if mayStream(err) {
 		return t.stream(ctx, ref, offset, err)
 	}

@@ -29,7 +29,8 @@ func (j *job) perform(o *order) error {
 	if !o.pieces {
 		return j.receive(o, buf)
 	}
-	part := buf[:lengthOf(j.ref, o.from)]
+	_, length := spanOf(j.ref, o.from)
+	part := buf[:length]
 	if err := j.inPieces(o, part); err != nil {
 		return err
 	}
@@ -79,8 +80,9 @@ func (j *job) receive(o *order, buf []byte) error {
 	}
 	g := newGuard(j, o)
 	defer g.stop()
-	from, last := offsetOf(leaf), offsetOf(to-1)+lengthOf(j.ref, to-1)
-	body, err := j.t.client.Span(o.ctx, o.holder, j.ref.CID, from, last, o.terms)
+	from, _ := spanOf(j.ref, leaf)
+	last, length := spanOf(j.ref, to-1)
+	body, err := j.t.client.Span(o.ctx, o.holder, j.ref.CID, from, last+length, o.terms)
 	if err != nil {
 		return wire.Because(o.ctx, o.holder, err)
 	}
@@ -88,7 +90,8 @@ func (j *job) receive(o *order, buf []byte) error {
 	g.body = body
 	var tooMuch error
 	for ; leaf < int(o.end.Load()); leaf++ {
-		part := buf[:lengthOf(j.ref, leaf)]
+		_, length := spanOf(j.ref, leaf)
+		part := buf[:length]
 		g.begin()
 		if _, err := io.ReadFull(g, part); err != nil {
 			return wire.Because(o.ctx, o.holder, err)
@@ -112,13 +115,14 @@ func (j *job) receive(o *order, buf []byte) error {
 // than over one that has yet to find its speed. It verifies nothing. The error is a
 // wire.RelayedError when the holder names others.
 func (j *job) inPieces(o *order, buf []byte) error {
+	begin, _ := spanOf(j.ref, o.from)
 	size := max((len(buf)+o.seats-1)/o.seats, minPiece)
 	g, ctx := errgroup.WithContext(o.ctx)
 	var refused atomic.Pointer[error]
 	for at := 0; at < len(buf); at += size {
 		part := buf[at:min(at+size, len(buf))]
 		g.Go(func() error {
-			err := j.piece(ctx, o, offsetOf(o.from)+int64(at), part)
+			err := j.piece(ctx, o, begin+int64(at), part)
 			if relayed := new(wire.RelayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
 				refused.Store(&err) // the other connections are not cut for that
 				return nil
@@ -259,3 +263,6 @@ func (j *job) copyLeaf(leaf int) {
 		_ = j.take(leaf, b, nil)
 	}
 }
+
+// spanOf is where a leaf lies in a blob, and how many bytes it has.
+func spanOf(ref dag.Ref, leaf int) (from, length int64) { return dag.Profile().Span(leaf, ref.Size) }
