@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
@@ -29,7 +30,7 @@ type coordinator struct {
 	plan   *schedule.Plan
 	roster *schedule.Roster
 	orders map[*schedule.Run]*order
-	claim  *claim // to workers
+	claim  *crew.Claim // to workers
 	wg     sync.WaitGroup
 
 	begun   bool // a leaf is here that was not when the transfer began
@@ -52,7 +53,7 @@ func newCoordinator(j *job) *coordinator {
 	timing := schedule.Timing{Grace: t.grace, Yield: t.yield, Retry: t.retry, Backoff: t.backoff, Stall: t.stall}
 	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
-		j: j, claim: j.t.crew.join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
+		j: j, claim: j.t.crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
 		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.t.cfg.Swarm.ID(), leaves), timing),
 		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 	}
@@ -71,7 +72,7 @@ func (c *coordinator) run() error {
 		case e := <-c.j.events:
 			e.apply(c)
 			c.applyQueued()
-		case <-c.claim.wake:
+		case <-c.claim.Wake():
 		case <-timer.C:
 		case <-c.j.ctx.Done():
 			continue
@@ -80,7 +81,7 @@ func (c *coordinator) run() error {
 	}
 	close(c.j.end.stopped)
 	c.wg.Wait()
-	c.claim.leave()
+	c.claim.Leave()
 	if err := context.Cause(c.j.ctx); !errors.Is(err, errWhole) {
 		return err
 	}
@@ -129,7 +130,7 @@ func (c *coordinator) tell() {
 	torn := c.roster.Torn()
 	if c.j.here.torn.Swap(torn) != torn || c.unsaid {
 		c.unsaid = false
-		c.j.news.raise()
+		c.j.news.Raise()
 	}
 }
 

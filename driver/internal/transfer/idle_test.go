@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 )
 
 // nobody is a swarm without members.
@@ -27,7 +28,7 @@ func idle(t *testing.T) *Transfers {
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
 	x := &Transfers{
-		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{}, crew: newCrew(seats),
+		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{}, crew: crew.New(crew.Seats),
 	}
 	x.questions = &questions{t: x, known: map[dag.Ref]*question{}}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())

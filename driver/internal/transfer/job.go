@@ -15,6 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
 // job is the one transfer of a blob: what all who have to do with it share. Its state is its
@@ -27,8 +28,8 @@ type job struct {
 	passage *passage // nil: what comes is kept
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	events  chan event // to the coordinator
-	news    *signal    // of a leaf that is here, or of a holder
+	events  chan event     // to the coordinator
+	news    *signal.Signal // of a leaf that is here, or of a holder
 	here    here
 	meter   meter
 	use     use
@@ -75,7 +76,7 @@ type end struct {
 func newJob(t *Transfers, ref dag.Ref, why purpose) *job {
 	j := &job{
 		t: t, ref: ref, why: why,
-		events: make(chan event, maxQueued), news: newSignal(),
+		events: make(chan event, maxQueued), news: signal.New(),
 		here:  here{laidOut: make(chan struct{})},
 		meter: meter{born: time.Now()},
 		end:   end{stopped: make(chan struct{}), done: make(chan struct{})},

@@ -44,7 +44,7 @@ func (j *job) open() {
 // learn gets the blob's inner blocks, from any holder.
 func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
 	for {
-		news := j.news.wait()
+		news := j.news.Wait()
 		layout, inner, err := dag.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
 		switch {
 		case j.ctx.Err() != nil:

@@ -56,7 +56,7 @@ type mender struct {
 func (m *mender) run() {
 	soon := m.t.timing.mend / 64 // members may just not be connected yet
 	for pause := soon; m.t.ctx.Err() == nil; pause = min(2*pause, m.t.timing.mend) {
-		wake := m.t.rotten.wait()
+		wake := m.t.rotten.Wait()
 		refs := m.t.cfg.Blobs.Rotten()
 		if len(refs) == 0 {
 			m.tried = cid.NewSet()

@@ -48,7 +48,7 @@ func (o *order) refresh() {
 // assign gives out orders until everybody is busy, or there is nothing to do.
 func (c *coordinator) assign(now time.Time) {
 	c.idle = false
-	c.claim.pass()
+	c.claim.Pass()
 	c.rest(now)
 	if c.j.ctx.Err() != nil {
 		return
@@ -68,9 +68,9 @@ func (c *coordinator) rest(now time.Time) {
 		o.refresh()
 		switch rests := now.Sub(o.run.Last) >= c.j.t.timing.retry; {
 		case rests && !o.rests:
-			c.claim.give(o.seats)
+			c.claim.Give(o.seats)
 		case !rests && o.rests:
-			c.claim.again(o.seats)
+			c.claim.Again(o.seats)
 		default:
 			continue
 		}
@@ -97,7 +97,7 @@ func (c *coordinator) assignRuns(now time.Time) {
 		}
 		r := c.next(now, busy >= staff)
 		if r == nil {
-			c.claim.give(1)
+			c.claim.Give(1)
 			c.idle = busy < staff
 			return
 		}
@@ -107,7 +107,7 @@ func (c *coordinator) assignRuns(now time.Time) {
 
 // hire takes a seat of the crew, perhaps only for a leaf that a reader waits for.
 func (c *coordinator) hire(urgent bool) bool {
-	return c.claim.take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
+	return c.claim.Take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
 }
 
 // next asks the plan for a run. Another may be shortened by that.
@@ -132,7 +132,7 @@ func (c *coordinator) startRun(r *schedule.Run) {
 	if _, length := spanOf(c.j.ref, r.From); !c.begun && length > minPiece {
 		c.plan.Shorten(r)
 		o.pieces, o.terms.Relay = true, true
-		o.seats += c.claim.more(pieces - 1)
+		o.seats += c.claim.More(pieces - 1)
 	}
 	c.start(o)
 }
@@ -164,7 +164,7 @@ func (c *coordinator) finish(o *order, err error) {
 		return
 	}
 	if !o.rests {
-		c.claim.give(o.seats)
+		c.claim.Give(o.seats)
 	}
 	c.settle(o.holder, err)
 	c.plan.Release(o.run)
@@ -218,12 +218,12 @@ func (c *coordinator) assignFirst(now time.Time) {
 	}
 	id, ok := c.roster.Pick(now, leaf)
 	if !ok {
-		c.claim.give(1)
+		c.claim.Give(1)
 		return
 	}
 	r := &schedule.Run{First: leaf, From: leaf, To: leaf + 1, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
-	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, seats: 1 + c.claim.more(pieces-1)}
+	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, seats: 1 + c.claim.More(pieces-1)}
 	c.start(f.order)
 }
 
@@ -309,7 +309,7 @@ func (c *coordinator) assignNext(now time.Time) {
 	from := c.line.next
 	id, ok := c.roster.Pick(now, from)
 	if !ok {
-		c.claim.give(1)
+		c.claim.Give(1)
 		return
 	}
 	n := 1

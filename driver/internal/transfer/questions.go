@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -24,8 +25,8 @@ type question struct {
 	at      time.Time
 	telling bool // that we fetch it
 	asked   []peer.ID
-	changed *signal       // an answer came
-	done    chan struct{} // all have answered, or had their time
+	changed *signal.Signal // an answer came
+	done    chan struct{}  // all have answered, or had their time
 
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
@@ -51,7 +52,7 @@ func (q *question) note(id peer.ID, whole bool, some *wire.Part, err error) {
 	case some != nil:
 		q.some[id] = some
 	}
-	q.changed.raise()
+	q.changed.Raise()
 }
 
 // questions remembers briefly which member holds which blob, and asks only once for callers
@@ -83,7 +84,7 @@ func (s *questions) ask(ref dag.Ref, age time.Duration, telling bool) *question 
 		return nil
 	}
 	q := &question{
-		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: newSignal(),
+		at: time.Now(), telling: telling, asked: s.t.cfg.Swarm.Connected(), changed: signal.New(),
 		done: make(chan struct{}), some: map[peer.ID]*wire.Part{},
 	}
 	s.known[ref] = q
@@ -145,7 +146,7 @@ func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error)
 func (t *Transfers) awaitHolders(ctx context.Context, q *question) error {
 	var enough <-chan time.Time
 	for {
-		changed := q.changed.wait()
+		changed := q.changed.Wait()
 		if whole, _, _ := q.answers(); enough == nil && len(whole) > 0 {
 			enough = time.After(t.timing.grace)
 		}

@@ -108,7 +108,7 @@ func (r *reader) await() error {
 	r.job.send(moved{r.place, leaf, time.Now()})
 	defer r.job.send(moved{r.place, leaf, time.Time{}})
 	for {
-		changed := r.job.news.wait()
+		changed := r.job.news.Wait()
 		if r.job.has(leaf) && (r.sure || !r.job.here.torn.Load()) {
 			r.sure = true
 			return nil

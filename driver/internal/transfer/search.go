@@ -107,7 +107,7 @@ func (j *job) hear(q *question) {
 	j.send(asked{ids: q.asked})
 	noted := map[peer.ID]bool{}
 	for over := false; !over; {
-		changed := q.changed.wait()
+		changed := q.changed.Wait()
 		select {
 		case <-q.done:
 			over = true

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 )
 
 // TestASilentHolderHoldsUpNobodyElse: a pull from another member goes on, however many
@@ -17,7 +19,7 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 		r.timing.silence, r.timing.stall, r.timing.trickle = never, never, never
 	})
 	var waiting sync.WaitGroup
-	waiting.Add(seats)
+	waiting.Add(crew.Seats)
 	end := make(chan struct{})
 	var once sync.Once
 	t.Cleanup(func() { once.Do(func() { close(end) }) })
@@ -30,7 +32,7 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 		waiting.Done()
 		<-end
 	})
-	for i := range seats {
+	for i := range crew.Seats {
 		ref := a.push(random(int64(100+i), 10_000))
 		go func() { _ = b.transfers.FetchFrom(t.Context(), ref, a.id) }()
 	}
@@ -39,11 +41,9 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	content := random(99, 3*mib)
 	b.requirePull(c.push(content), content)
 	eventually(t, func() bool {
-		b.transfers.crew.mu.Lock()
-		defer b.transfers.crew.mu.Unlock()
-		return b.transfers.crew.free == seats
+		return b.transfers.crew.Free() == crew.Seats
 	}, "who waits for a silent member keeps its seat")
-	require.GreaterOrEqual(t, b.transfers.Active(), seats)
+	require.GreaterOrEqual(t, b.transfers.Active(), crew.Seats)
 }
 
 // TestReadersThatTakeTheirTimeHoldUpNobodyElse: a stream that waits for its reader has no
@@ -53,10 +53,10 @@ func TestReadersThatTakeTheirTimeHoldUpNobodyElse(t *testing.T) {
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
 	content := random(67, 9*mib)
 	ref := a.push(content)
-	for range 2 * seats {
+	for range 2 * crew.Seats {
 		b.open(ref, 0)
 	}
 	small := random(68, 3*mib)
 	b.requirePull(a.push(small), small)
-	require.Equal(t, 2*seats, len(b.transfers.Running()))
+	require.Equal(t, 2*crew.Seats, len(b.transfers.Running()))
 }

@@ -105,7 +105,7 @@ func (j *job) await(ctx context.Context, leaf int, most time.Duration) {
 	late := time.NewTimer(min(most, j.t.timing.ask))
 	defer late.Stop()
 	for {
-		changed := j.news.wait()
+		changed := j.news.Wait()
 		if leaf >= dag.LeavesOf(j.ref.Size) || j.has(leaf) {
 			return
 		}

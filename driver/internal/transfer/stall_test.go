@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -215,7 +216,7 @@ func TestWhoWaitsForHolders(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				x := idle(t)
-				q := &question{changed: newSignal(), done: make(chan struct{})}
+				q := &question{changed: signal.New(), done: make(chan struct{})}
 				defer time.AfterFunc(time.Millisecond, func() { q.note("other", false, nil, nil) }).Stop()
 				defer time.AfterFunc(c.holds, func() { q.note("holder", true, nil, nil) }).Stop()
 				defer time.AfterFunc(time.Minute, func() { close(q.done) }).Stop()

@@ -18,7 +18,9 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -62,9 +64,9 @@ type Transfers struct {
 	relays    *relays
 	outcomes  *outcomes
 	doubts    *doubts
-	rotten    *signal   // a blob was set aside
-	buffers   sync.Pool // of *[dag.LeafSize]byte
-	crew      *crew
+	rotten    *signal.Signal // a blob was set aside
+	buffers   sync.Pool      // of *[dag.LeafSize]byte
+	crew      *crew.Crew
 	in        atomic.Int64
 	lately    atomic.Value // peer.ID of the member that last sent something of a blob
 
@@ -92,12 +94,12 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*job]struct{}{},
 		grudges: newGrudges(p.grudge), relays: &relays{trees: schedule.NewTrees(p.relay)}, outcomes: ended,
-		doubts: newDoubts(), rotten: newSignal(), crew: newCrew(seats),
+		doubts: newDoubts(), rotten: signal.New(), crew: crew.New(crew.Seats),
 	}
 	t.buffers.New = func() any { return new([dag.LeafSize]byte) }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
 	t.questions = &questions{t: t, known: map[dag.Ref]*question{}}
-	cfg.Blobs.OnRotten(func(dag.Ref) { t.rotten.raise() })
+	cfg.Blobs.OnRotten(func(dag.Ref) { t.rotten.Raise() })
 	if cfg.Swarm == nil {
 		t.wg.Go((&mender{t, cid.NewSet()}).run)
 		return t, nil
@@ -107,7 +109,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		t.cancel(ErrClosing)
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
-	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, seats)
+	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, crew.Seats)
 	t.server = t.newServer()
 	t.serve(l)
 	if l := cfg.Swarm.ListenData(); l != nil {

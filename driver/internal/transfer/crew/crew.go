@@ -1,4 +1,4 @@
-package transfer
+package crew
 
 import (
 	"slices"
@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// seats is how many orders all transfers of a registry carry out at once. Each has one
+// Seats is how many orders all transfers of a registry carry out at once. Each has one
 // connection and a leaf of memory, and is bound by this machine rather than by a link: more
 // of them take turns on its processors, and break off connections to make new ones.
-const seats = 12
+const Seats = 12
 
 // patience is after what time a transfer that has no seat gets one even if it is not its
 // turn, or none is free: over slow links, they may be taken for minutes. Transfers that have
 // waited for so long get theirs one after the other, in such intervals.
 const patience = 250 * time.Millisecond
 
-// crew shares the workers of a registry among its transfers: whoever has the fewest comes
+// Crew shares the workers of a registry among its transfers: whoever has the fewest comes
 // first, and of two that have as many the one whose reader waits. It is safe for concurrent
 // use.
-type crew struct {
+type Crew struct {
 	mu      sync.Mutex
 	free    int       // negative when seats were taken that were not free
 	over    time.Time // when a seat was last taken out of turn
-	waiting []*claim
+	waiting []*Claim
 }
 
-// claim is the part that one transfer has in a crew.
-type claim struct {
-	crew   *crew
+// Claim is the part that one transfer has in a crew.
+type Claim struct {
+	crew   *Crew
 	wake   chan struct{} // a seat may be free
 	taken  int
 	waits  bool
@@ -37,13 +37,26 @@ type claim struct {
 	calm   bool      // nobody reads the blob
 }
 
-func newCrew(seats int) *crew { return &crew{free: seats} }
+// New makes a crew with so many seats.
+func New(seats int) *Crew { return &Crew{free: seats} }
 
-func (c *crew) join() *claim { return &claim{crew: c, wake: make(chan struct{}, 1)} }
+// Free is how many seats are free; negative when seats were taken that were not.
+func (c *Crew) Free() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.free
+}
 
-// take takes a seat; false when none is free, or another transfer is to have it. Then wake
-// tells when to try again.
-func (m *claim) take(urgent, calm bool) bool {
+// Join makes a claim of a transfer's, which is to be left in the end. It is for one goroutine.
+func (c *Crew) Join() *Claim { return &Claim{crew: c, wake: make(chan struct{}, 1)} }
+
+// Wake tells when to try again to take a seat.
+func (m *Claim) Wake() <-chan struct{} { return m.wake }
+
+// Take takes a seat, urgently when a reader waits for what is to be fetched, and calmly when
+// nobody reads the blob; false when none is free, or another transfer is to have it: then
+// Wake tells when to try again.
+func (m *Claim) Take(urgent, calm bool) bool {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,7 +65,7 @@ func (m *claim) take(urgent, calm bool) bool {
 	if due {
 		c.over = time.Now()
 	}
-	if due || c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *claim) bool { return o != m && o.before(m) < 0 }) {
+	if due || c.free > 0 && !slices.ContainsFunc(c.waiting, func(o *Claim) bool { return o != m && o.before(m) < 0 }) {
 		c.free--
 		m.taken++
 		m.since = time.Time{}
@@ -70,12 +83,12 @@ func (m *claim) take(urgent, calm bool) bool {
 }
 
 // due reports whether a claim that has no seat has waited for one long enough; mu is held.
-func (m *claim) due() bool {
+func (m *Claim) due() bool {
 	return m.taken == 0 && !m.since.IsZero() && min(time.Since(m.since), time.Since(m.crew.over)) >= patience
 }
 
-// more takes up to most further seats, and leaves as many to others.
-func (m *claim) more(most int) int {
+// More takes up to most further seats, leaves as many to others, and returns how many it took.
+func (m *Claim) More(most int) int {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,8 +98,8 @@ func (m *claim) more(most int) int {
 	return n
 }
 
-// give gives seats back.
-func (m *claim) give(n int) {
+// Give gives seats back.
+func (m *Claim) Give(n int) {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,8 +108,8 @@ func (m *claim) give(n int) {
 	c.call()
 }
 
-// again takes seats that were given back, whether they are free or not.
-func (m *claim) again(n int) {
+// Again takes seats that were given back, whether they are free or not.
+func (m *Claim) Again(n int) {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -104,14 +117,14 @@ func (m *claim) again(n int) {
 	m.taken += n
 }
 
-// leave gives back all seats.
-func (m *claim) leave() {
-	m.give(m.taken)
-	m.pass()
+// Leave gives back all seats.
+func (m *Claim) Leave() {
+	m.Give(m.taken)
+	m.Pass()
 }
 
-// pass says that a transfer has nothing to do for now, so that others need not wait for it.
-func (m *claim) pass() {
+// Pass says that a transfer has nothing to do for now, so that others need not wait for it.
+func (m *Claim) Pass() {
 	c := m.crew
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,17 +136,17 @@ func (m *claim) pass() {
 	c.call()
 }
 
-func (c *crew) stopWaiting(m *claim) {
+func (c *Crew) stopWaiting(m *Claim) {
 	m.waits = false
-	c.waiting = slices.DeleteFunc(c.waiting, func(o *claim) bool { return o == m })
+	c.waiting = slices.DeleteFunc(c.waiting, func(o *Claim) bool { return o == m })
 }
 
 // call wakes who is to have the next free seat; mu is held.
-func (c *crew) call() {
+func (c *Crew) call() {
 	if c.free <= 0 || len(c.waiting) == 0 {
 		return
 	}
-	first := slices.MinFunc(c.waiting, (*claim).before)
+	first := slices.MinFunc(c.waiting, (*Claim).before)
 	select {
 	case first.wake <- struct{}{}:
 	default: // it is about to look
@@ -141,9 +154,9 @@ func (c *crew) call() {
 }
 
 // before is negative when a claim comes before another.
-func (m *claim) before(than *claim) int { return slices.Compare(m.rank(), than.rank()) }
+func (m *Claim) before(than *Claim) int { return slices.Compare(m.rank(), than.rank()) }
 
-func (m *claim) rank() []int {
+func (m *Claim) rank() []int {
 	rank := []int{0, m.taken, 0}
 	if m.calm {
 		rank[0] = 1
