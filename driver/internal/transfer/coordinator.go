@@ -182,14 +182,14 @@ func (c *coordinator) verdict(err error) error {
 func (c *coordinator) presume() {
 	t := c.j.t
 	members := t.cfg.Swarm.Connected()
-	id, _ := t.lately.Load().(peer.ID)
+	id := t.holders.Last()
 	switch {
 	case slices.Contains(members, c.j.why.likely):
 		id = c.j.why.likely
 	case len(members) == 1:
 		id = members[0]
 	}
-	if slices.Contains(members, id) && !t.grudges.holds(id, c.j.ref.CID) {
+	if slices.Contains(members, id) && !t.holders.Blames(id, c.j.ref.CID) {
 		c.roster.Guess(id)
 	}
 }
@@ -203,7 +203,7 @@ func (c *coordinator) settle(id peer.ID, err error) {
 	case err != nil:
 		c.noteFailure(id, err)
 	case c.roster.Holds(id):
-		c.j.t.lately.Store(id)
+		c.j.t.holders.Served(id)
 	}
 	c.roster.Done(time.Now(), id, outcomeOf(err))
 	c.unsaid = true
@@ -217,10 +217,10 @@ func (c *coordinator) noteFailure(id peer.ID, err error) {
 		log.Debug("a holder failed: trying others")
 		return
 	}
-	c.j.t.grudges.add(id, c.j.ref.CID)
+	c.j.t.holders.Blame(id, c.j.ref.CID)
 	log.Warn("a member sent wrong bytes of a blob: trying others; its copy may be damaged")
 	if wrong := new(wrongLeaf); errors.As(err, &wrong) {
-		c.j.t.tellHolder(id, c.j.ref.CID, wrong.leaf)
+		c.j.t.doubts.Tell(id, c.j.ref.CID, wrong.leaf)
 	}
 }
 

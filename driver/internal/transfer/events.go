@@ -78,7 +78,7 @@ func (e landed) apply(c *coordinator) {
 			c.orders[r].cut(errOvertaken)
 		}
 		if c.roster.Holds(e.of.holder) {
-			c.j.t.lately.Store(e.of.holder)
+			c.j.t.holders.Served(e.of.holder)
 		}
 	}
 	c.line.passed(e.leaf)
@@ -127,7 +127,7 @@ type answered struct {
 }
 
 func (e answered) apply(c *coordinator) {
-	if !c.j.t.grudges.holds(e.id, c.j.ref.CID) {
+	if !c.j.t.holders.Blames(e.id, c.j.ref.CID) {
 		c.roster.Add(e.id, (*schedule.Part)(e.some))
 		c.unsaid = true
 	}

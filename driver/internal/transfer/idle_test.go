@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/holders"
 )
 
 // nobody is a swarm without members.
@@ -30,9 +31,9 @@ func idle(t *testing.T) *Transfers {
 	x := &Transfers{
 		cfg: Config{Swarm: nobody{}}, log: logrus.NewEntry(logger), timing: timingFor(time.Minute), jobs: map[cid.Cid]*job{}, crew: crew.New(crew.Seats),
 	}
-	x.questions = &questions{t: x, known: map[dag.Ref]*question{}}
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
-	t.Cleanup(func() { x.cancel(ErrClosing); x.wg.Wait() })
+	x.holders = holders.New(x.ctx, holders.Config{Connected: x.cfg.Swarm.Connected})
+	t.Cleanup(func() { x.cancel(ErrClosing); x.holders.Close(); x.wg.Wait() })
 	return x
 }
 

@@ -15,9 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // The bytes that the source sends do not grow with the number of registries that pull,
@@ -76,7 +75,7 @@ func TestRelayThatFails(t *testing.T) {
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
-			b.transfers.lately.Store(a.id) // so that it is asked first
+			b.transfers.holders.Served(a.id) // so that it is asked first
 			b.requirePull(ref, content)
 			for _, warned := range warnings(b) {
 				require.Equal(t, c.id, warned.Data["peer"], "another than the liar is blamed")
@@ -102,7 +101,7 @@ func TestSlowRelay(t *testing.T) {
 			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
 				a.transfers.relays.enter(ref.CID, 0, 2, id, false)
 			}
-			b.transfers.lately.Store(a.id)
+			b.transfers.holders.Served(a.id)
 			readExactly(t, b.open(ref, 0), content[:mib])
 		})
 	}

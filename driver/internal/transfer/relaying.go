@@ -95,7 +95,7 @@ func (c *coordinator) needless(o *order, err error) bool {
 func (c *coordinator) askable(o *order, ids []peer.ID) []peer.ID {
 	connected := c.j.t.cfg.Swarm.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {
-		return !slices.Contains(connected, id) || c.j.t.grudges.holds(id, c.j.ref.CID) ||
+		return !slices.Contains(connected, id) || c.j.t.holders.Blames(id, c.j.ref.CID) ||
 			c.roster.Failed(id) || c.plan.Asks(id, o.from)
 	})
 }

@@ -41,19 +41,19 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if t.cfg.Swarm == nil || dag.LeavesOf(ref.Size) == 1 {
 		return false
 	}
-	q := t.questions.ask(ref, 0, true)
+	q := t.holders.Ask(ref, 0, true)
 	if q == nil {
 		return false
 	}
 	select {
-	case <-q.done:
+	case <-q.Done():
 	case <-ctx.Done():
 		return false
 	}
 	lacking := t.lacking(ref)
-	_, some, _ := q.answers()
+	_, some, _ := q.Answers()
 	for id, p := range some {
-		if p.Leaves.Meets(lacking) && !t.grudges.holds(id, ref.CID) {
+		if p.Leaves.Meets(lacking) && !t.holders.Blames(id, ref.CID) {
 			return true
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/holders"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -82,34 +83,34 @@ func (c *coordinator) despair(silent bool) {
 // ask asks every member, and tells them that the blob is being fetched here; holders can be
 // used as soon as they answer.
 func (j *job) ask(again bool) {
-	age := rememberFor // another caller may have asked just for this
+	age := holders.RememberFor // another caller may have asked just for this
 	if again {
 		age = 0
 	}
 	tell := j.ref.Size > dag.LeafSize && j.passage == nil
-	q := j.t.questions.ask(j.ref, age, tell)
+	q := j.t.holders.Ask(j.ref, age, tell)
 	if q != nil {
 		j.hear(q)
 	}
-	if q != nil && tell && !q.telling {
-		if q = j.t.questions.ask(j.ref, 0, tell); q != nil {
+	if q != nil && tell && !q.Telling() {
+		if q = j.t.holders.Ask(j.ref, 0, tell); q != nil {
 			j.hear(q)
 		}
 	}
 	if q != nil { // else the transfers are closing
-		_, _, silent := q.answers()
-		j.send(asked{ids: q.asked, answers: true, silent: silent})
+		_, _, silent := q.Answers()
+		j.send(asked{ids: q.Asked(), answers: true, silent: silent})
 	}
 }
 
 // hear passes the answers to a question on as they come.
-func (j *job) hear(q *question) {
-	j.send(asked{ids: q.asked})
+func (j *job) hear(q *holders.Question) {
+	j.send(asked{ids: q.Asked()})
 	noted := map[peer.ID]bool{}
 	for over := false; !over; {
-		changed := q.changed.Wait()
+		changed := q.Changed()
 		select {
-		case <-q.done:
+		case <-q.Done():
 			over = true
 		default:
 		}
@@ -119,7 +120,7 @@ func (j *job) hear(q *question) {
 		}
 		select {
 		case <-changed:
-		case <-q.done:
+		case <-q.Done():
 		case <-j.ctx.Done():
 			return
 		}
@@ -127,8 +128,8 @@ func (j *job) hear(q *question) {
 }
 
 // note passes on the answers so far, each once: what a registry in mid-transfer has grows.
-func (j *job) note(q *question, noted map[peer.ID]bool) {
-	whole, some, _ := q.answers()
+func (j *job) note(q *holders.Question, noted map[peer.ID]bool) {
+	whole, some, _ := q.Answers()
 	for _, id := range whole {
 		some[id] = nil
 	}

@@ -18,7 +18,7 @@ import (
 
 func (t *Transfers) newServer() *wire.Server {
 	return wire.NewServer(wire.ServerConfig{
-		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.serveDoubt},
+		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take},
 		Admits:  t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.log,
 	})
 }
@@ -95,7 +95,7 @@ func (j *job) refuse(ctx context.Context, q *wire.BlobRequest) error {
 
 // meet notes that a member is fetching the blob, too.
 func (j *job) meet(id peer.ID) {
-	if id != "" && !j.t.grudges.holds(id, j.ref.CID) && slices.Contains(j.t.cfg.Swarm.Connected(), id) {
+	if id != "" && !j.t.holders.Blames(id, j.ref.CID) && slices.Contains(j.t.cfg.Swarm.Connected(), id) {
 		j.send(met{id})
 	}
 }

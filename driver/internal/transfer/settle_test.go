@@ -17,9 +17,9 @@ func TestWhoIsAskedFirstNextTime(t *testing.T) {
 	c.roster.Add("slow", nil)
 	c.roster.Add("fast", nil)
 	c.settle("slow", wire.Blame("slow", errOvertaken))
-	require.Nil(t, j.t.lately.Load())
+	require.Empty(t, j.t.holders.Last())
 	c.settle("fast", nil)
-	require.EqualValues(t, "fast", j.t.lately.Load())
+	require.EqualValues(t, "fast", j.t.holders.Last())
 }
 
 // TestWhoIsInterruptedIsNotToBlame: the transfer has ended, whatever came of its orders.

@@ -15,7 +15,7 @@ func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
 	content := random(70, 5*mib)
 	a, _, c, ref := pair(t, content)
 	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.silence = never })
-	c.transfers.lately.Store(a.id)
+	c.transfers.holders.Served(a.id)
 	a.holdBack(0)
 	readExactly(t, c.open(ref, 0), content)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -200,30 +199,4 @@ func TestTheFirstByteMayTakeLonger(t *testing.T) {
 		require.ErrorIs(t, err, wire.ErrSilent)
 		require.Equal(t, 90*time.Minute, took)
 	})
-}
-
-// TestWhoWaitsForHolders waits for those that do not answer only a moment once one holds
-// the blob, and else until all have answered or had their time.
-func TestWhoWaitsForHolders(t *testing.T) {
-	for name, c := range map[string]struct {
-		holds time.Duration // when one says so
-		want  func(p timing) time.Duration
-	}{
-		"one holds it":            {time.Second, func(p timing) time.Duration { return time.Second + p.grace }},
-		"it says so near the end": {time.Minute - 1, func(timing) time.Duration { return time.Minute }},
-		"nobody holds it":         {time.Hour, func(timing) time.Duration { return time.Minute }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				x := idle(t)
-				q := &question{changed: signal.New(), done: make(chan struct{})}
-				defer time.AfterFunc(time.Millisecond, func() { q.note("other", false, nil, nil) }).Stop()
-				defer time.AfterFunc(c.holds, func() { q.note("holder", true, nil, nil) }).Stop()
-				defer time.AfterFunc(time.Minute, func() { close(q.done) }).Stop()
-				began := time.Now()
-				require.NoError(t, x.awaitHolders(t.Context(), q))
-				require.Equal(t, c.want(x.timing), time.Since(began))
-			})
-		})
-	}
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/doubts"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/holders"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
@@ -54,25 +56,23 @@ type Config struct {
 // Transfers is all transfers of a registry, and the server of its blobs to members. It is
 // safe for concurrent use.
 type Transfers struct {
-	cfg       Config
-	log       *logrus.Entry
-	timing    timing
-	client    *wire.Client // nil: offline
-	server    *wire.Server // nil: offline
-	questions *questions
-	grudges   *grudges
-	relays    *relays
-	outcomes  *outcomes
-	doubts    *doubts
-	rotten    *signal.Signal // a blob was set aside
-	buffers   sync.Pool      // of *[dag.LeafSize]byte
-	crew      *crew.Crew
-	in        atomic.Int64
-	lately    atomic.Value // peer.ID of the member that last sent something of a blob
+	cfg      Config
+	log      *logrus.Entry
+	timing   timing
+	client   *wire.Client       // nil: offline
+	server   *wire.Server       // nil: offline
+	holders  *holders.Directory // nil: offline
+	doubts   *doubts.Doubts     // nil: offline
+	relays   *relays
+	outcomes *outcomes
+	rotten   *signal.Signal // a blob was set aside
+	buffers  sync.Pool      // of *[dag.LeafSize]byte
+	crew     *crew.Crew
+	in       atomic.Int64
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // transfers, questions, listeners
+	wg     sync.WaitGroup // transfers, listeners
 
 	mu      sync.Mutex
 	closed  bool
@@ -93,12 +93,11 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	}
 	t := &Transfers{
 		cfg: cfg, log: cfg.Log, timing: p, jobs: map[cid.Cid]*job{}, streams: map[*job]struct{}{},
-		grudges: newGrudges(p.grudge), relays: &relays{trees: schedule.NewTrees(p.relay)}, outcomes: ended,
-		doubts: newDoubts(), rotten: signal.New(), crew: crew.New(crew.Seats),
+		relays: &relays{trees: schedule.NewTrees(p.relay)}, outcomes: ended,
+		rotten: signal.New(), crew: crew.New(crew.Seats),
 	}
 	t.buffers.New = func() any { return new([dag.LeafSize]byte) }
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	t.questions = &questions{t: t, known: map[dag.Ref]*question{}}
 	cfg.Blobs.OnRotten(func(dag.Ref) { t.rotten.Raise() })
 	if cfg.Swarm == nil {
 		t.wg.Go((&mender{t, cid.NewSet()}).run)
@@ -110,12 +109,15 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		return nil, fmt.Errorf("serve blobs: %w", err)
 	}
 	t.client = wire.NewClient(t.ctx, cfg.Swarm, p.ask, crew.Seats)
+	t.holders = holders.New(t.ctx, holders.Config{
+		Connected: cfg.Swarm.Connected, Client: t.client, Ask: p.ask, Grace: p.grace, Grudge: p.grudge,
+	})
+	t.doubts = doubts.New(t.ctx, doubts.Config{Blobs: cfg.Blobs, Client: t.client, Patience: p.ask, Log: t.log})
 	t.server = t.newServer()
 	t.serve(l)
 	if l := cfg.Swarm.ListenData(); l != nil {
 		t.serve(l)
 	}
-	t.wg.Go(t.weighDoubts)
 	t.wg.Go((&mender{t, cid.NewSet()}).run)
 	return t, nil
 }
@@ -202,6 +204,18 @@ func nothing(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
 		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
 	}
 	return layout, nil
+}
+
+// Holders asks the connected members which of them hold a blob whole; self is not among
+// them, nor are members that lately sent wrong bytes of it, or that are gone by now.
+// Answers are remembered for two seconds. It returns when all have answered, or a moment
+// after the first that holds it; members that do not answer are given two seconds. When the
+// error is that of ctx, there may be holders all the same.
+func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
+	if t.holders == nil {
+		return nil, nil
+	}
+	return t.holders.Whole(ctx, ref)
 }
 
 // keepNothing makes the empty blob, for which no member has to be asked.
@@ -298,16 +312,6 @@ func (t *Transfers) forget(j *job) {
 	}
 }
 
-// hold makes Close wait until wg.Done; false when the transfers are closing already.
-func (t *Transfers) hold() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.closed {
-		t.wg.Add(1)
-	}
-	return !t.closed
-}
-
 // Active is the number of transfers under way, streams among them.
 func (t *Transfers) Active() int {
 	t.mu.Lock()
@@ -351,6 +355,8 @@ func (t *Transfers) Close() error {
 	}
 	t.wg.Wait()
 	if t.client != nil {
+		t.holders.Close()
+		t.doubts.Close()
 		t.client.Close()
 	}
 	return err

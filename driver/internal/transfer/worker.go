@@ -266,3 +266,12 @@ func (j *job) copyLeaf(leaf int) {
 
 // spanOf is where a leaf lies in a blob, and how many bytes it has.
 func spanOf(ref dag.Ref, leaf int) (from, length int64) { return dag.Profile().Span(leaf, ref.Size) }
+
+// wrongLeaf is a wire.ErrLied that names the leaf.
+type wrongLeaf struct {
+	leaf int
+	err  error
+}
+
+func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", wire.ErrLied, e.err) }
+func (e *wrongLeaf) Unwrap() []error { return []error{wire.ErrLied, e.err} }

@@ -1,0 +1,143 @@
+package holders
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// RememberFor is how long an answer is remembered.
+const RememberFor = 2 * time.Second
+
+// maxAsking is how many members are asked at the same moment.
+const maxAsking = 64
+
+// Question is one round of asking every connected member for a blob. It is safe for
+// concurrent use.
+type Question struct {
+	at      time.Time
+	telling bool // that we fetch it
+	asked   []peer.ID
+	changed *signal.Signal // an answer came
+	done    chan struct{}  // all have answered, or had their time
+	expiry  *time.Timer    // the directory's
+
+	mu     sync.Mutex
+	whole  []peer.ID // in the order of their answers
+	some   map[peer.ID]*wire.Part
+	silent bool // some did not answer
+}
+
+func newQuestion(asked []peer.ID, telling bool) *Question {
+	return &Question{
+		at: time.Now(), telling: telling, asked: asked, changed: signal.New(),
+		done: make(chan struct{}), some: map[peer.ID]*wire.Part{},
+	}
+}
+
+// Asked are the members that are asked. They are not to be changed.
+func (q *Question) Asked() []peer.ID { return q.asked }
+
+// Telling reports whether the members are told that the blob is being fetched here.
+func (q *Question) Telling() bool { return q.telling }
+
+// Changed is closed when another member has answered.
+func (q *Question) Changed() <-chan struct{} { return q.changed.Wait() }
+
+// Done is closed when all have answered, or had their time.
+func (q *Question) Done() <-chan struct{} { return q.done }
+
+// Answers gives what is known so far: who has the whole blob, in the order of their answers,
+// who has what part of it, and whether somebody did not answer.
+func (q *Question) Answers() (whole []peer.ID, some map[peer.ID]*wire.Part, silent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.whole), maps.Clone(q.some), q.silent
+}
+
+func (q *Question) note(id peer.ID, whole bool, some *wire.Part, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case err != nil:
+		q.silent = true
+	case whole:
+		q.whole = append(q.whole, id)
+	case some != nil:
+		q.some[id] = some
+	}
+	q.changed.Raise()
+}
+
+// Ask joins the question about a blob that is under way, or one not older than age, or
+// starts one, so that callers that want to know at the same time ask only once. When the
+// blob is being fetched here, the question tells the members so, and only then learns which
+// leaves other registries that fetch it have. Nil when the directory is closing.
+func (d *Directory) Ask(ref dag.Ref, age time.Duration, telling bool) *Question {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := d.known[ref]
+	if last != nil {
+		select {
+		case <-last.done:
+			if time.Since(last.at) < age {
+				return last
+			}
+		default:
+			return last
+		}
+	}
+	if d.ctx.Err() != nil {
+		return nil
+	}
+	if last != nil && last.expiry != nil {
+		last.expiry.Stop()
+	}
+	q := newQuestion(d.cfg.Connected(), telling)
+	d.known[ref] = q
+	d.wg.Go(func() { d.run(q, ref) })
+	return q
+}
+
+func (d *Directory) run(q *Question, ref dag.Ref) {
+	ctx, cancel := context.WithTimeoutCause(d.ctx, d.cfg.Ask, wire.ErrSilent)
+	defer cancel()
+	var g errgroup.Group
+	g.SetLimit(maxAsking)
+	for _, id := range q.asked {
+		g.Go(func() error {
+			whole, some, err := d.cfg.Client.Holds(ctx, id, ref, q.telling)
+			q.note(id, whole, some, err)
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing in it fails
+	close(q.done)
+	d.forgetLater(q, ref)
+}
+
+// forgetLater drops a question when it is too old to be an answer, because it may hold a set
+// of leaves for every member.
+func (d *Directory) forgetLater(q *Question, ref dag.Ref) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.ctx.Err() != nil || d.known[ref] != q {
+		return
+	}
+	q.expiry = time.AfterFunc(time.Until(q.at.Add(RememberFor)), func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if d.known[ref] == q {
+			delete(d.known, ref)
+		}
+	})
+}
