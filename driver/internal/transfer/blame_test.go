@@ -10,7 +10,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -39,15 +38,4 @@ func TestAMemberIsNamedOnce(t *testing.T) {
 	failed.Asked, failed.Cause = many, wire.Blame(many[len(many)-1], wire.ErrGone)
 	require.Contains(t, failed.Error(), failed.Cause.Error(), "one that is not among those named is named with its failure")
 	require.Contains(t, failed.Error(), fmt.Sprintf("and %d more", maxNamed))
-}
-
-// TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
-func TestWrongBytesStayTheCause(t *testing.T) {
-	for _, after := range []error{wire.ErrGone, wire.ErrSilent, errSlow} {
-		c := &coordinator{}
-		c.keepCause(wire.Blame("liar", wire.ErrSilent))
-		c.keepCause(wire.Blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
-		c.keepCause(wire.Blame("liar", after))
-		require.ErrorIs(t, c.last, blob.ErrBadLeaf)
-	}
 }

@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -73,44 +67,4 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			require.Less(t, out, ref.Size, "all was taken: the test tests nothing")
 		})
 	}
-}
-
-// boast makes a holder seem fast beyond measure.
-type boast struct{ id libpeer.ID }
-
-func (e boast) apply(c *coordinator) { c.roster.Measured(e.id, 1<<40, time.Second) }
-
-// maxAhead is how many leaves may be on their way.
-const maxAhead = 60
-
-// TestLeavesOnTheirWayAreBounded, however fast the holder seems to be.
-func TestLeavesOnTheirWayAreBounded(t *testing.T) {
-	t.Parallel()
-	const leaves = maxAhead + 30
-	var town town
-	a, b := town.registry(t), town.registry(t)
-	ref := a.push(random(82, leaves*mib))
-	serve := a.transfers.server.Handler
-	var mu sync.Mutex
-	asked, most := bitset.New(leaves), 0 // some are asked for twice, of two
-	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var from, to int64
-		if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); n == 2 && !strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
-			j := b.transfers.job(ref.CID)
-			mu.Lock()
-			for i := dag.LeafAt(from); i <= dag.LeafAt(to); i++ {
-				asked.Add(i)
-			}
-			for i, here := range j.verified() {
-				asked[i] &^= here
-			}
-			most = max(most, asked.Count())
-			mu.Unlock()
-			j.send(boast{a.id}) // so that each run is as long as may be
-		}
-		serve.ServeHTTP(w, r)
-	})
-	b.fetch(ref)
-	require.LessOrEqual(t, most, maxAhead)
-	require.Greater(t, most, schedule.MaxRun, "so little was asked for that the test tests nothing")
 }

@@ -100,14 +100,14 @@ func (s *spoken) cast(t *testing.T) (holder, fetcher, torn, asker *registry, ref
 	holder.push(content)
 	fetcher = town.registry(t, func(r *registry) {
 		r.config.Swarm = hermit{r.house}
-		r.timing.stall, r.timing.trickle, r.timing.nobody = never, never, never
+		r.timing.Stall, r.timing.Trickle, r.timing.Nobody = never, never, never
 	})
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
 	wg.Go(func() { _ = fetcher.transfers.Fetch(ctx, ref) })
-	eventually(t, func() bool { return fetcher.transfers.job(ref.CID) != nil }, "it is not fetched")
+	eventually(t, func() bool { return fetcher.transfers.underway.job(ref.CID) != nil }, "it is not fetched")
 	torn.revive()
 	asker = town.registry(t, func(r *registry) { r.config.Swarm = tapped{r.house, s} })
 	var others []string

@@ -51,7 +51,7 @@ func holderDies(t *testing.T, town *town) {
 func TestHolderStalls(t *testing.T) { eachWay(t, holderStalls) }
 
 func holderStalls(t *testing.T, town *town) {
-	a, c := town.registry(t), town.registry(t, func(r *registry) { r.timing.stall, r.timing.trickle = never, never })
+	a, c := town.registry(t), town.registry(t, func(r *registry) { r.timing.Stall, r.timing.Trickle = never, never })
 	content := random(21, 20*mib)
 	ref := a.push(content)
 	a.holdBack(4 * mib)
@@ -278,7 +278,7 @@ func TestBitswapIsTheLastResort(t *testing.T) {
 func TestHoldersDoNotWaitForTheSilent(t *testing.T) {
 	a, b, c, ref := pair(t, random(34, 2*mib))
 	a.holdBack(0)
-	c.retimed(func(p *timing) { p.ask = never })
+	c.retimed(func(p *timing) { p.Ask = never })
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
 	holders, err := c.transfers.Holders(ctx, ref)

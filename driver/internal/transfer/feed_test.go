@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
 // uplink makes a registry send no faster than that many bytes a second in all.
@@ -38,7 +40,7 @@ func calm(r *registry) { r.timing = timingFor(30 * time.Second) }
 // patience with a relay that gets no CPU time.
 func unhurried(r *registry) {
 	calm(r)
-	r.timing.ask, r.timing.relay, r.timing.slow, r.timing.silence = patient/2, patient/2, never, never
+	r.timing.Ask, r.timing.Relay, r.timing.Slow, r.timing.Silence = patient/2, patient/2, never, never
 }
 
 // pullAtOnce has many registries pull a new blob at the same moment, on links of that
@@ -111,7 +113,7 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 			}
 		default:
 		}
-		return len(ranges) == pieces
+		return len(ranges) == fetch.Pieces
 	}, "the first leaf is not asked for")
 	for _, q := range ranges {
 		var from, to int
@@ -124,7 +126,7 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 func TestStalledStreamIsOvertaken(t *testing.T) {
 	content := random(43, 12*mib)
 	a, b, c, ref := pair(t, content)
-	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.silence = never })
+	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.Silence = never })
 	a.holdBack(2 * mib)
 	c.requirePull(ref, content)
 	_, sent := b.transfers.Totals()
@@ -133,7 +135,7 @@ func TestStalledStreamIsOvertaken(t *testing.T) {
 
 func TestBlobsNobodyHasWhole(t *testing.T) {
 	var town town
-	endless := func(r *registry) { r.timing.stall, r.timing.trickle = never, never } // were they to wait
+	endless := func(r *registry) { r.timing.Stall, r.timing.Trickle = never, never } // were they to wait
 	a, b, c := town.registry(t), town.registry(t, endless), town.registry(t, endless)
 	content := random(44, 8*mib)
 	ref := a.push(content)

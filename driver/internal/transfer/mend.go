@@ -11,6 +11,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
 // Mend makes a blob whole that was set aside, or lost its file, from its undamaged leaves
@@ -50,13 +52,17 @@ func (t *Transfers) awaitMending(ctx context.Context, ref dag.Ref) error {
 // had the right bytes again soon, and then ever more rarely.
 type mender struct {
 	t     *Transfers
-	tried *cid.Set // what is right of them here is not enough
+	wake  *signal.Signal // a blob was set aside
+	tried *cid.Set       // what is right of them here is not enough
 }
 
+func newMender(t *Transfers) *mender { return &mender{t, signal.New(), cid.NewSet()} }
+
 func (m *mender) run() {
+	ctx := m.t.underway.ctx
 	soon := m.t.timing.mend / 64 // members may just not be connected yet
-	for pause := soon; m.t.ctx.Err() == nil; pause = min(2*pause, m.t.timing.mend) {
-		wake := m.t.rotten.Wait()
+	for pause := soon; ctx.Err() == nil; pause = min(2*pause, m.t.timing.mend) {
+		wake := m.wake.Wait()
 		refs := m.t.cfg.Blobs.Rotten()
 		if len(refs) == 0 {
 			m.tried = cid.NewSet()
@@ -67,15 +73,15 @@ func (m *mender) run() {
 		select {
 		case <-wake:
 			pause = soon
-		case <-time.After(jitter(pause)):
-		case <-m.t.ctx.Done():
+		case <-time.After(fetch.Jitter(pause)):
+		case <-ctx.Done():
 		}
 	}
 }
 
 // mend hashes what is here of a blob once, and again only when a member has more of it.
 func (m *mender) mend(ref dag.Ref) {
-	ctx := m.t.ctx
+	ctx := m.t.underway.ctx
 	if m.tried.Has(ref.CID) && !m.t.restElsewhere(ctx, ref) {
 		return
 	}
@@ -83,7 +89,7 @@ func (m *mender) mend(ref dag.Ref) {
 	if ctx.Err() != nil {
 		return
 	}
-	log := m.t.log.WithField("cid", ref.CID).WithField("bad_leaves", bad).WithField("leaves", dag.LeavesOf(ref.Size))
+	log := m.t.cfg.Log.WithField("cid", ref.CID).WithField("bad_leaves", bad).WithField("leaves", dag.LeavesOf(ref.Size))
 	if err != nil {
 		m.tried.Add(ref.CID)
 		log.WithError(err).Debug("a damaged blob is not mended yet")

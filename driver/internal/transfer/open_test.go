@@ -237,7 +237,7 @@ func TestReaderGoneDoesNotStopTheTransfer(t *testing.T) {
 func TestUnreadTransferEnds(t *testing.T) {
 	var town town
 	a := town.registry(t)
-	b := town.registry(t, func(r *registry) { r.timing.linger = 50 * time.Millisecond })
+	b := town.registry(t, func(r *registry) { r.timing.Linger = 50 * time.Millisecond })
 	content := random(8, 9*mib)
 	ref := a.push(content)
 	open := a.holdBack(3 * mib)

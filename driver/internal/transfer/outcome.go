@@ -9,6 +9,8 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/ipfs/go-cid"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
 // Result is how a transfer ended.
@@ -89,26 +91,41 @@ func resultOf(err error) Result {
 		return ResultWhole
 	case errors.As(err, &none):
 		return ResultUnavailable
-	case errors.Is(err, errUnread), errors.Is(err, ErrClosing):
+	case errors.Is(err, fetch.ErrUnread), errors.Is(err, ErrClosing):
 		return ResultAbandoned
 	}
 	return ResultFailed
 }
 
-// report logs how the transfer ended: a failure as a warning.
-func (c *coordinator) report(err error) {
-	j := c.j
-	result := resultOf(err)
-	if err == nil && j.passage != nil {
+// verdict makes the error that readers get.
+func (t *Transfers) verdict(c cid.Cid, e fetch.End) error {
+	switch {
+	case e.Cause == nil:
+		return nil
+	case errors.Is(e.Cause, fetch.ErrNobody), errors.Is(e.Cause, fetch.ErrStalled):
+		last := e.Last
+		if last == nil && errors.Is(e.Cause, fetch.ErrStalled) {
+			last = e.Cause
+		}
+		return &Unavailable{CID: c, Asked: e.Asked, Cause: last, Damaged: t.cfg.Blobs.IsRotten(c)}
+	default:
+		return fmt.Errorf("fetch %s: %w", c, e.Cause)
+	}
+}
+
+// report counts and logs how a transfer ended: a failure as a warning.
+func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) {
+	ref, result := j.Ref(), resultOf(err)
+	if _, streamed := j.Passed(); streamed && err == nil {
 		result = ResultStreamed
 	}
-	warn := j.t.outcomes.note(j.ref.CID, result, j.use.background.Load())
+	warn := t.outcomes.note(ref.CID, result, j.Background())
 	if err == nil {
 		return
 	}
-	log := j.log().WithError(err).WithFields(logrus.Fields{
-		"asked": len(c.asked), "received": j.meter.got.Load(), "size": j.ref.Size,
-		"took": time.Since(j.meter.born).Round(time.Millisecond).String(),
+	log := t.cfg.Log.WithError(err).WithFields(logrus.Fields{
+		"cid": ref.CID, "asked": len(e.Asked), "received": e.Received, "size": ref.Size,
+		"took": time.Since(j.Born()).Round(time.Millisecond).String(),
 	})
 	if warn {
 		log.Warn("a blob could not be fetched: it is tried again when it is asked for")

@@ -4,7 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 
@@ -90,4 +93,26 @@ func failures(r *registry) (found []*logrus.Entry) {
 		}
 	}
 	return found
+}
+
+// TestABlobIsWarnedOfOnceAnHour, and anew when it was here in between.
+func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, err := newOutcomes()
+		require.NoError(t, err)
+		fails := func() bool { return o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultUnavailable, false) }
+		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultUnavailable, true), "nobody waited for it")
+		for range 3 {
+			require.True(t, fails())
+			for range 59 {
+				time.Sleep(warnedTime / 60)
+				require.False(t, fails())
+			}
+			time.Sleep(warnedTime / 60)
+		}
+		require.True(t, fails())
+		require.True(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 1, 0}), ResultFailed, false), "another")
+		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultWhole, false))
+		require.True(t, fails())
+	})
 }

@@ -10,27 +10,27 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
 // reader reads a blob while it arrives. When the transfer fails, reading fails where bytes
 // are missing: it never ends early as if the blob were complete. Like a file it is for one
 // goroutine.
 type reader struct {
-	job    *job
+	t      *Transfers
+	job    *fetch.Job
 	ctx    context.Context // of whoever reads
 	offset int64
-	place  *schedule.Reader
-	leaf   int           // that the coordinator knows of
+	place  *fetch.Place
+	leaf   int           // that the job knows of
 	sure   bool          // what it reads is followed by the rest, as far as can be known
 	rest   io.ReadCloser // streams what the transfer could not keep; nil: the transfer keeps it
 	once   sync.Once
 }
 
-func newReader(ctx context.Context, j *job, offset int64) *reader {
-	r := &reader{job: j, ctx: ctx, offset: offset, leaf: dag.LeafAt(offset), place: schedule.NewReader(dag.LeafAt(offset))}
-	j.send(entered{r.place})
-	return r
+func (t *Transfers) newReader(ctx context.Context, j *fetch.Job, offset int64) *reader {
+	leaf := dag.LeafAt(offset)
+	return &reader{t: t, job: j, ctx: ctx, offset: offset, leaf: leaf, place: j.Read(leaf)}
 }
 
 // Read implements io.Reader.
@@ -38,7 +38,7 @@ func (r *reader) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	for r.rest == nil && r.offset < r.job.ref.Size {
+	for r.rest == nil && r.offset < r.job.Ref().Size {
 		n, err := r.readHere(b)
 		if n > 0 || err != nil {
 			return n, err
@@ -61,7 +61,7 @@ func (r *reader) divert(err error) error {
 	if !mayStream(err) {
 		return err
 	}
-	rest, err := r.job.t.stream(r.ctx, r.job.ref, r.offset, err)
+	rest, err := r.t.stream(r.ctx, r.job.Ref(), r.offset, err)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (r *reader) divert(err error) error {
 // readHere reads what has arrived; it returns nothing, and no error, when the next byte has
 // not.
 func (r *reader) readHere(b []byte) (int, error) {
-	p := r.job.content()
+	p := r.job.Content()
 	if p == nil {
 		return 0, nil
 	}
@@ -89,14 +89,14 @@ func (r *reader) readHere(b []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF // Read knows the end
 	}
-	return 0, fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, err)
+	return 0, fmt.Errorf("read %s at %d: %w", r.job.Ref().CID, r.offset, err)
 }
 
-// move tells the coordinator that the reader is at another leaf.
+// move tells the job that the reader is at another leaf.
 func (r *reader) move() {
 	if leaf := dag.LeafAt(r.offset); leaf != r.leaf {
 		r.leaf = leaf
-		r.job.send(moved{r.place, leaf, time.Time{}})
+		r.place.Move(leaf, time.Time{})
 	}
 }
 
@@ -105,11 +105,11 @@ func (r *reader) move() {
 func (r *reader) await() error {
 	leaf := dag.LeafAt(r.offset)
 	r.leaf = leaf
-	r.job.send(moved{r.place, leaf, time.Now()})
-	defer r.job.send(moved{r.place, leaf, time.Time{}})
+	r.place.Move(leaf, time.Now())
+	defer r.place.Move(leaf, time.Time{})
 	for {
-		changed := r.job.news.Wait()
-		if r.job.has(leaf) && (r.sure || !r.job.here.torn.Load()) {
+		changed := r.job.Changed()
+		if r.job.Has(leaf) && (r.sure || !r.job.Torn()) {
 			r.sure = true
 			return nil
 		}
@@ -117,14 +117,14 @@ func (r *reader) await() error {
 		case <-changed:
 		case <-r.ctx.Done():
 			return r.ctx.Err()
-		case <-r.job.end.done:
-			if r.job.end.err != nil {
-				return r.job.end.err
+		case <-r.job.Done():
+			if r.job.Err() != nil {
+				return r.job.Err()
 			}
-			if r.job.has(leaf) {
+			if r.job.Has(leaf) {
 				return nil
 			}
-			return fmt.Errorf("read %s at %d: %w", r.job.ref.CID, r.offset, io.ErrUnexpectedEOF)
+			return fmt.Errorf("read %s at %d: %w", r.job.Ref().CID, r.offset, io.ErrUnexpectedEOF)
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (r *reader) Close() error {
 
 func (r *reader) leave() {
 	r.once.Do(func() {
-		r.job.send(left{r.place})
-		r.job.leave()
+		r.place.Leave()
+		r.job.Leave()
 	})
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func TestRelayThatFails(t *testing.T) {
 			content := random(81, 3*mib)
 			ref := a.push(content)
 			relay(&town, c, ref)
-			b := town.registry(t, func(r *registry) { r.timing.stall, r.timing.trickle, r.timing.silence = never, never, never })
+			b := town.registry(t, func(r *registry) { r.timing.Stall, r.timing.Trickle, r.timing.Silence = never, never, never })
 			a.transfers.relays.trees = schedule.NewTrees(time.Hour)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
@@ -112,7 +113,7 @@ func TestSlowRelay(t *testing.T) {
 func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(wire.Terms) ([]byte, error)) {
 	var town town
 	a, c := town.registry(t), town.registry(t)
-	b = town.registry(t, calm, func(r *registry) { r.timing.ask, r.timing.stall, r.timing.trickle = ask, never, never })
+	b = town.registry(t, calm, func(r *registry) { r.timing.Ask, r.timing.Stall, r.timing.Trickle = ask, never, never })
 	content := random(82, 5*mib)
 	ref := a.push(content)
 	open = a.holdBack(3 * mib)
@@ -120,7 +121,7 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 	readExactly(t, body, content[:mib])
 	lacks := -1
 	eventually(t, func() bool { // only 3 MiB of it got out
-		here := b.transfers.job(ref.CID).verified()
+		here := b.transfers.underway.job(ref.CID).Verified()
 		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.Has(i) })
 		return here.Count() >= 2
 	}, "what got out does not arrive")
@@ -150,8 +151,8 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 	begin := time.Now()
 	_, err := ask(wire.Terms{Wait: time.Hour})
 	require.ErrorIs(t, err, wire.ErrNotYet)
-	require.GreaterOrEqual(t, time.Since(begin), b.timing.ask, "it did not wait")
-	time.AfterFunc(b.timing.ask/4, open)
+	require.GreaterOrEqual(t, time.Since(begin), b.timing.Ask, "it did not wait")
+	time.AfterFunc(b.timing.Ask/4, open)
 	got, err := ask(wire.Terms{Wait: time.Hour})
 	for errors.Is(err, wire.ErrNotYet) { // on a machine that is busy
 		got, err = ask(wire.Terms{Wait: time.Hour})
@@ -162,16 +163,15 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 
 func TestCloseEndsWaiting(t *testing.T) {
 	b, _, _, ask := waiting(t, never)
+	var entered atomic.Int64
+	serve := b.transfers.server.Handler
+	b.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		entered.Add(1)
+		serve.ServeHTTP(w, r)
+	})
 	asked := make(chan error, 1)
 	go func() { _, err := ask(wire.Terms{Wait: time.Hour}); asked <- err }()
-	b.transfers.mu.Lock()
-	j := slices.Collect(maps.Values(b.transfers.jobs))[0]
-	b.transfers.mu.Unlock()
-	eventually(t, func() bool {
-		j.use.mu.Lock()
-		defer j.use.mu.Unlock()
-		return j.use.loans == 1
-	}, "nobody waits")
+	eventually(t, func() bool { return entered.Load() > 0 }, "nobody waits")
 	closed := make(chan error, 1)
 	go func() { closed <- b.transfers.Close() }()
 	select {
@@ -190,15 +190,15 @@ func TestLoansOutliveTheTransfer(t *testing.T) {
 	ref := a.push(random(83, 3*mib))
 	open := a.holdBack(2 * mib)
 	body := b.open(ref, 0)
-	j := b.transfers.job(ref.CID)
-	require.True(t, j.lend())
+	j := b.transfers.underway.job(ref.CID)
+	require.True(t, j.Lend())
 	require.NoError(t, body.Close())
 	open()
-	<-j.end.done
-	require.False(t, j.lend())
-	_, err := j.partial().ReadAt(make([]byte, 1), 2*mib)
+	<-j.Done()
+	require.False(t, j.Lend())
+	_, err := j.Content().ReadAt(make([]byte, 1), 2*mib)
 	require.NoError(t, err)
-	j.giveBack()
-	_, err = j.partial().ReadAt(make([]byte, 1), 2*mib)
+	j.GiveBack()
+	_, err = j.Content().ReadAt(make([]byte, 1), 2*mib)
 	require.Error(t, err)
 }

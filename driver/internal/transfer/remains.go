@@ -38,7 +38,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if holders, err := t.Holders(ctx, ref); err != nil || len(holders) > 0 {
 		return err == nil
 	}
-	if t.cfg.Swarm == nil || dag.LeavesOf(ref.Size) == 1 {
+	if t.holders == nil || dag.LeavesOf(ref.Size) == 1 {
 		return false
 	}
 	q := t.holders.Ask(ref, 0, true)

@@ -178,7 +178,7 @@ func TestCopiesThatAreDamagedInOnePlace(t *testing.T) {
 	var town town
 	patience := func(r *registry) {
 		neverMends(r)
-		r.timing.stall, r.timing.trickle = never, never
+		r.timing.Stall, r.timing.Trickle = never, never
 	}
 	content := random(58, 5*mib+5)
 	rs, ref := town.torn(t, content, [][]int{{3}, {1, 3}}, patience)

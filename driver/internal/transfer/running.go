@@ -2,15 +2,109 @@ package transfer
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
+
+// underway is the transfers of a registry that are under way, and what ends them. It is safe
+// for concurrent use.
+type underway struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup // transfers, listeners, the mender
+
+	mu      sync.Mutex
+	closed  bool
+	jobs    map[cid.Cid]*fetch.Job
+	streams map[*fetch.Job]struct{}
+}
+
+func newUnderway() *underway {
+	u := &underway{jobs: map[cid.Cid]*fetch.Job{}, streams: map[*fetch.Job]struct{}{}}
+	u.ctx, u.cancel = context.WithCancelCause(context.Background())
+	return u
+}
+
+// close ends all transfers, of which none begins any more.
+func (u *underway) close() {
+	u.mu.Lock()
+	u.closed = true
+	u.mu.Unlock()
+	u.cancel(ErrClosing)
+}
+
+// job is the transfer of a blob; nil when there is none.
+func (u *underway) job(c cid.Cid) *fetch.Job {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.jobs[c]
+}
+
+// forget takes an ended transfer out, so that the next reader starts anew.
+func (u *underway) forget(j *fetch.Job) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c := j.Ref().CID; u.jobs[c] == j {
+		delete(u.jobs, c)
+	}
+}
+
+// join enters the one transfer of a blob, starting it if there is none; ErrNotKept when
+// there is no room for it.
+func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
+	u := t.underway
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.closed {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, ErrClosing)
+	}
+	if t.fetcher == nil {
+		return nil, &Unavailable{CID: ref.CID, Damaged: t.cfg.Blobs.IsRotten(ref.CID)}
+	}
+	// A job that does not let us in is ending; what it has is shared with the next.
+	if j := u.jobs[ref.CID]; j != nil && j.Ref() == ref && j.Enter() {
+		if !why.Background {
+			j.Expect()
+		}
+		return j, nil
+	}
+	if err := t.cfg.Blobs.Fits(ref); err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, fetch.NotKept(err))
+	}
+	j := t.fetcher.New(ref, why)
+	j.Enter()
+	u.jobs[ref.CID] = j
+	u.wg.Go(func() { t.run(j) })
+	return j, nil
+}
+
+// run is a transfer, until it has ended and is accounted for.
+func (t *Transfers) run(j *fetch.Job) {
+	j.Run(func(e fetch.End) error {
+		err := t.verdict(j.Ref().CID, e)
+		t.report(j, e, err)
+		t.underway.forget(j)
+		return err
+	})
+}
+
+// Active is the number of transfers under way, streams among them.
+func (t *Transfers) Active() int {
+	u := t.underway
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.jobs) + len(u.streams)
+}
 
 // Running is one transfer that is under way.
 type Running struct {
@@ -44,12 +138,13 @@ type Source struct {
 
 // Running returns the transfers under way, streams among them, the oldest first.
 func (t *Transfers) Running() []Running {
-	t.mu.Lock()
-	jobs, streams := slices.Collect(maps.Values(t.jobs)), slices.Collect(maps.Keys(t.streams))
-	t.mu.Unlock()
+	u := t.underway
+	u.mu.Lock()
+	jobs, streams := slices.Collect(maps.Values(u.jobs)), slices.Collect(maps.Keys(u.streams))
+	u.mu.Unlock()
 	all := make([]Running, 0, len(jobs)+len(streams))
 	for _, j := range append(jobs, streams...) {
-		all = append(all, j.running())
+		all = append(all, t.running(j))
 	}
 	slices.SortFunc(all, func(a, b Running) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.CID.String(), b.CID.String()))
@@ -57,43 +152,30 @@ func (t *Transfers) Running() []Running {
 	return all
 }
 
-func (j *job) running() Running {
-	r := Running{CID: j.ref.CID, Size: j.ref.Size, Since: j.meter.born, Waiting: j.users(), Sources: j.sources()}
-	if j.passage != nil {
-		r.Here, r.Waiting, r.Streamed = j.passage.passed.Load(), 1, true
+func (t *Transfers) running(j *fetch.Job) Running {
+	ref := j.Ref()
+	r := Running{CID: ref.CID, Size: ref.Size, Since: j.Born(), Waiting: j.Users(), Sources: t.sources(j.Flows())}
+	if passed, ok := j.Passed(); ok {
+		r.Here, r.Waiting, r.Streamed = passed, 1, true
 		return r
 	}
-	here, leaves := j.verified().Count(), dag.LeavesOf(j.ref.Size)
-	r.Here = min(j.ref.Size, j.ref.Size*int64(here)/int64(leaves))
+	here, leaves := j.Verified().Count(), dag.LeavesOf(ref.Size)
+	r.Here = min(ref.Size, ref.Size*int64(here)/int64(leaves))
 	return r
 }
 
-func (j *job) sources() []Source {
-	f := j.flows()
-	all := make([]Source, 0, len(f.rates)+1)
-	for id, rate := range f.rates {
+func (t *Transfers) sources(f fetch.Flows) []Source {
+	all := make([]Source, 0, len(f.Rates)+1)
+	for id, rate := range f.Rates {
 		road := RoadStream
-		if j.t.UsesDataPort(id) {
+		if t.UsesDataPort(id) {
 			road = RoadData
 		}
 		all = append(all, Source{Peer: id, Road: road, Rate: rate})
 	}
 	slices.SortFunc(all, func(a, b Source) int { return cmp.Compare(a.Peer, b.Peer) })
-	if f.bitswap && len(all) == 0 {
+	if f.Bitswap && len(all) == 0 {
 		all = append(all, Source{Road: RoadBitswap})
 	}
 	return all
-}
-
-// flows asks the coordinator from whom bytes come.
-func (j *job) flows() (f flows) {
-	answer := make(chan flows, 1)
-	if !j.send(looked{answer}) {
-		return f
-	}
-	select {
-	case f = <-answer:
-	case <-j.end.stopped:
-	}
-	return f
 }

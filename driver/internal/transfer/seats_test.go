@@ -16,7 +16,7 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	var town town
 	a, b := town.registry(t), town.registry(t, func(r *registry) {
-		r.timing.silence, r.timing.stall, r.timing.trickle = never, never, never
+		r.timing.Silence, r.timing.Stall, r.timing.Trickle = never, never, never
 	})
 	var waiting sync.WaitGroup
 	waiting.Add(crew.Seats)
@@ -41,7 +41,7 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	content := random(99, 3*mib)
 	b.requirePull(c.push(content), content)
 	eventually(t, func() bool {
-		return b.transfers.crew.Free() == crew.Seats
+		return b.transfers.fetcher.Crew.Free() == crew.Seats
 	}, "who waits for a silent member keeps its seat")
 	require.GreaterOrEqual(t, b.transfers.Active(), crew.Seats)
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -13,13 +13,15 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 func (t *Transfers) newServer() *wire.Server {
 	return wire.NewServer(wire.ServerConfig{
 		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take},
-		Admits:  t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.log,
+		Admits:  t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
 	})
 }
 
@@ -34,8 +36,8 @@ func gone(err error) error {
 func (t *Transfers) serveBlob(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
 	f, err := t.cfg.Blobs.Open(q.CID)
 	if errors.Is(err, blob.ErrNotFound) {
-		if j := t.job(q.CID); j != nil && j.lend() {
-			return j.serve(ctx, q)
+		if j := t.underway.job(q.CID); j != nil && j.Lend() {
+			return serveArrived(ctx, j, q)
 		}
 		f, err = t.cfg.Blobs.Open(q.CID) // a transfer may have ended just now
 	}
@@ -65,67 +67,39 @@ type section struct {
 // Close implements io.Closer.
 func (s section) Close() error { return s.close() }
 
-// serve answers for a blob on its way here with the leaves that have arrived, and gives back
+// serveArrived answers for a blob on its way here with the leaves that have arrived, and gives back
 // what was lent for that.
-func (j *job) serve(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
-	if err := j.refuse(ctx, q); err != nil {
-		j.giveBack()
+func serveArrived(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
+	if err := refuse(ctx, j, q); err != nil {
+		j.GiveBack()
 		return nil, err
 	}
-	return section{io.NewSectionReader(j.content(), 0, j.ref.Size), func() error { j.giveBack(); return nil }}, nil
+	return section{io.NewSectionReader(j.Content(), 0, j.Ref().Size), func() error { j.GiveBack(); return nil }}, nil
 }
 
 // refuse says why a member does not get what it asks for.
-func (j *job) refuse(ctx context.Context, q *wire.BlobRequest) error {
+func refuse(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) error {
 	if q.Fetching {
-		j.meet(q.Peer)
+		j.Meet(q.Peer)
 	}
 	if !q.Ranged {
 		return &wire.PartialError{}
 	}
 	leaf := dag.LeafAt(q.From)
 	if q.Wait > 0 {
-		j.await(ctx, leaf, q.Wait)
+		j.Await(ctx, leaf, q.Wait)
 	}
-	if q.From >= j.ref.Size || !j.has(leaf) {
-		return &wire.LackingError{Size: j.ref.Size}
+	if q.From >= j.Ref().Size || !j.Has(leaf) {
+		return &wire.LackingError{Size: j.Ref().Size}
 	}
 	return nil
-}
-
-// meet notes that a member is fetching the blob, too.
-func (j *job) meet(id peer.ID) {
-	if id != "" && !j.t.holders.Blames(id, j.ref.CID) && slices.Contains(j.t.cfg.Swarm.Connected(), id) {
-		j.send(met{id})
-	}
-}
-
-// await waits until a leaf is here, but no longer than most.
-func (j *job) await(ctx context.Context, leaf int, most time.Duration) {
-	late := time.NewTimer(min(most, j.t.timing.ask))
-	defer late.Stop()
-	for {
-		changed := j.news.Wait()
-		if leaf >= dag.LeavesOf(j.ref.Size) || j.has(leaf) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-late.C:
-			return
-		case <-j.end.done:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
 	if size, err := t.cfg.Blobs.Size(c); err == nil {
 		return bitset.Full(dag.LeavesOf(size)), nil
-	} else if j := t.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
-		return j.verified(), nil // nil: of nothing yet
+	} else if j := t.underway.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
+		return j.Verified(), nil // nil: of nothing yet
 	}
 	if m, ok := t.cfg.Blobs.Remains(c); ok {
 		return m.Right, nil
@@ -136,4 +110,30 @@ func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
 func (t *Transfers) serveBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
 	b, err := t.cfg.Blobs.InnerBlock(ctx, c)
 	return b, gone(err)
+}
+
+// relays is the trees by which leaves are passed on. It is safe for concurrent use.
+type relays struct {
+	mu    sync.Mutex
+	trees *schedule.Trees
+}
+
+func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (above []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.trees.Enter(time.Now(), root, first, last, id, rather)
+}
+
+// relayed notes which member gets which leaves of a blob. The error names those that have
+// the first of them earlier, if there are any and the asking member prefers to be relayed.
+func (t *Transfers) relayed(q *wire.BlobRequest, size int64) error {
+	if !q.Ranged || q.Peer == "" {
+		return nil
+	}
+	first := dag.LeafAt(q.From)
+	last := min(dag.LeafAt(min(q.To, size-1)), first+schedule.MaxRun-1)
+	if above := t.relays.enter(q.CID, first, last, q.Peer, q.Relay); len(above) > 0 {
+		return &wire.RelayedError{IDs: above}
+	}
+	return nil
 }

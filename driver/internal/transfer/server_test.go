@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"net"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -51,24 +52,36 @@ func (r *registry) head(of *registry, ref dag.Ref, query string) *http.Response 
 	return resp
 }
 
-// fetchers are the others of which the coordinator knows that they fetch the blob.
-func (j *job) fetchers(t *testing.T) (ids []peer.ID) {
-	t.Helper()
-	j.inside(t, func(c *coordinator) { ids = c.roster.Fetchers(time.Now(), maxPolled) })
-	return ids
+// polled is how often a registry was asked which leaves it has. It has none.
+func (r *registry) polled() (asked *atomic.Int64) {
+	asked = new(atomic.Int64)
+	serve := r.transfers.server.Handler
+	r.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasSuffix(q.URL.Path, "/have") {
+			asked.Add(1)
+			_, _ = w.Write([]byte{0})
+			return
+		}
+		serve.ServeHTTP(w, q)
+	})
+	return asked
 }
 
+// TestNobodyTellsThatAnotherFetches: only who asks is met, and from then on asked what it has.
 func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	b, asks, ref := midTransfer(t)
+	another := asks.town.registry(t)
+	ofAsks, ofAnother := asks.polled(), another.polled()
 	_, _, err := asks.transfers.client.Holds(t.Context(), b.id, ref, true)
 	require.NoError(t, err)
-	require.Contains(t, b.transfers.job(ref.CID).fetchers(t), asks.id)
+	eventually(t, func() bool { return ofAsks.Load() > 0 }, "it is not met")
 
-	another := asks.town.registry(t)
 	resp := asks.head(b, ref, "?fetching="+another.id.String()+"&fetcher="+another.id.String())
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)
 	require.NotEmpty(t, resp.Header.Get("Blob-Partial"))
-	require.NotContains(t, b.transfers.job(ref.CID).fetchers(t), another.id)
+	until := ofAsks.Load() + 2 // all that are met are asked at once, and then again
+	eventually(t, func() bool { return ofAsks.Load() >= until }, "it is asked no more")
+	require.Zero(t, ofAnother.Load())
 }
 
 func TestOnlyInnerBlocksAreServed(t *testing.T) {

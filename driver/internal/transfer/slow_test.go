@@ -14,7 +14,7 @@ import (
 func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
 	content := random(70, 5*mib)
 	a, _, c, ref := pair(t, content)
-	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.silence = never })
+	c.retimed(func(p *timing) { *p = timingFor(30 * time.Second); p.Silence = never })
 	c.transfers.holders.Served(a.id)
 	a.holdBack(0)
 	readExactly(t, c.open(ref, 0), content)
@@ -61,5 +61,5 @@ func TestATrickleIsAStall(t *testing.T) {
 	begin := time.Now()
 	_, err := b.pull(ref, 0)
 	requireUnavailable(t, err, a.id)
-	require.Greater(t, time.Since(begin), b.timing.stall)
+	require.Greater(t, time.Since(begin), b.timing.Stall)
 }

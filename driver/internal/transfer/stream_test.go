@@ -91,7 +91,9 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	body := b.open(ref, 0)
 	readExactly(t, body, content[:mib/2])
 	s := body.(*stream)
-	eventually(t, func() bool { return len(s.j.passage.leaves) == window && s.j.meter.held.Load() > 0 }, "the window fills")
+	const window = 2 // beside the leaf that is being read, and one that waits for room
+	eventually(t, func() bool { return len(s.job.Leaves()) == window && b.received() >= (window+2)*mib }, "the window fills")
+	require.Less(t, b.received(), int64((window+3)*mib), "it does not wait")
 	readExactly(t, body, content[mib/2:])
 	_, err := body.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)
@@ -169,7 +171,7 @@ func TestABlobOfOneLeafThatCannotBeKept(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, func() bool { return b.transfers.job(ref.CID).users() == 4 }, "they do not wait for it")
+	eventually(t, func() bool { return b.transfers.underway.job(ref.CID).Users() == 4 }, "they do not wait for it")
 	free := smalldisk.Fill(t, b.dir, 0) // somebody else
 	open()
 	readers.Wait()

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -63,26 +64,8 @@ var ErrClosing = errors.New("this registry is stopping")
 
 // ErrNotKept reports that the bytes of a blob cannot be kept here now, for example because
 // the disk is full, whatever members hold.
-var ErrNotKept = errors.New("it cannot be kept here")
-
-// notKept makes an ErrNotKept of the cause.
-func notKept(cause error) error { return fmt.Errorf("%w: %w", ErrNotKept, cause) }
+var ErrNotKept = fetch.ErrNotKept
 
 // mayStream reports whether a blob whose transfer failed can be passed on to a reader
 // without being kept. A stream takes more file descriptors than a refusal.
 func mayStream(err error) bool { return errors.Is(err, ErrNotKept) && !room.IsCrowded(err) }
-
-// Why a transfer ends early.
-var (
-	errWhole   = errors.New("whole")
-	errNobody  = errors.New("nobody holds it")
-	errStalled = errors.New("no bytes arrived in time")
-	errUnread  = errors.New("nobody reads it any more")
-)
-
-// Why a holder is left, beside the errors of wire.
-var (
-	errSlow      = errors.New("is slow")
-	errUnasked   = errors.New("no holder is known yet")
-	errOvertaken = errors.New("somebody else was faster")
-)

@@ -1,4 +1,4 @@
-package transfer
+package fetch
 
 import (
 	"context"
@@ -17,13 +17,13 @@ import (
 )
 
 // perform carries out an order. Each of its leaves enters by take.
-func (j *job) perform(o *order) error {
+func (j *Job) perform(o *order) error {
 	var buf []byte
 	if j.small() {
 		buf = make([]byte, j.ref.Size) // it becomes the blob
 	} else {
-		pooled := j.t.buffers.Get().(*[dag.LeafSize]byte)
-		defer j.t.buffers.Put(pooled)
+		pooled := j.f.buffers.Get().(*[dag.LeafSize]byte)
+		defer j.f.buffers.Put(pooled)
 		buf = pooled[:]
 	}
 	if !o.pieces {
@@ -45,7 +45,7 @@ func (j *job) perform(o *order) error {
 // take is the way by which a leaf enters: it is verified, kept or handed on, and announced.
 // The order for which it came is nil when it came from no member. Wrong bytes are wire.ErrLied;
 // when this machine fails, for example on a full disk, the job ends.
-func (j *job) take(leaf int, b []byte, of *order) error {
+func (j *Job) take(leaf int, b []byte, of *order) error {
 	var err error
 	switch {
 	case j.passage == nil && !j.small():
@@ -65,7 +65,7 @@ func (j *job) take(leaf int, b []byte, of *order) error {
 		}
 		return err
 	case err != nil:
-		j.cancel(notKept(err))
+		j.cancel(NotKept(err))
 		return err
 	}
 	j.send(landed{leaf, of})
@@ -73,8 +73,8 @@ func (j *job) take(leaf int, b []byte, of *order) error {
 }
 
 // receive streams the leaves of an order from its holder.
-func (j *job) receive(o *order, buf []byte) error {
-	leaf, to := o.from, int(o.end.Load())
+func (j *Job) receive(o *order, buf []byte) error {
+	leaf, to := o.from, int(o.flow.to.Load())
 	if leaf >= to {
 		return nil
 	}
@@ -82,14 +82,14 @@ func (j *job) receive(o *order, buf []byte) error {
 	defer g.stop()
 	from, _ := spanOf(j.ref, leaf)
 	last, length := spanOf(j.ref, to-1)
-	body, err := j.t.client.Span(o.ctx, o.holder, j.ref.CID, from, last+length, o.terms)
+	body, err := j.f.Client.Span(o.ctx, o.holder, j.ref.CID, from, last+length, o.terms)
 	if err != nil {
 		return wire.Because(o.ctx, o.holder, err)
 	}
 	defer func() { _ = body.Close() }()
 	g.body = body
 	var tooMuch error
-	for ; leaf < int(o.end.Load()); leaf++ {
+	for ; leaf < int(o.flow.to.Load()); leaf++ {
 		_, length := spanOf(j.ref, leaf)
 		part := buf[:length]
 		g.begin()
@@ -114,9 +114,9 @@ func (j *job) receive(o *order, buf []byte) error {
 // inPieces receives a leaf over several connections at once, which takes fewer round trips
 // than over one that has yet to find its speed. It verifies nothing. The error is a
 // wire.RelayedError when the holder names others.
-func (j *job) inPieces(o *order, buf []byte) error {
+func (j *Job) inPieces(o *order, buf []byte) error {
 	begin, _ := spanOf(j.ref, o.from)
-	size := max((len(buf)+o.seats-1)/o.seats, minPiece)
+	size := max((len(buf)+o.hold.seats-1)/o.hold.seats, minPiece)
 	g, ctx := errgroup.WithContext(o.ctx)
 	var refused atomic.Pointer[error]
 	for at := 0; at < len(buf); at += size {
@@ -140,10 +140,10 @@ func (j *job) inPieces(o *order, buf []byte) error {
 }
 
 // piece receives a part of a leaf; when the part does not come, all of them are cut.
-func (j *job) piece(ctx context.Context, o *order, from int64, part []byte) error {
+func (j *Job) piece(ctx context.Context, o *order, from int64, part []byte) error {
 	guard := newGuard(j, o)
 	defer guard.stop()
-	body, err := j.t.client.Span(ctx, o.holder, j.ref.CID, from, from+int64(len(part)), o.terms)
+	body, err := j.f.Client.Span(ctx, o.holder, j.ref.CID, from, from+int64(len(part)), o.terms)
 	if err != nil {
 		return err
 	}
@@ -168,32 +168,32 @@ func drained(body io.Reader) error {
 // guard is the body of an answer to an order. The order is cut when no byte comes for a
 // while, and when a leaf takes long while another holder could send it.
 type guard struct {
-	j             *job
+	j             *Job
 	o             *order
 	body          io.Reader
 	silence, slow *time.Timer
 }
 
 // newGuard also guards the request that comes before the body.
-func newGuard(j *job, o *order) *guard {
-	silence := j.t.timing.silence
+func newGuard(j *Job, o *order) *guard {
+	silence := j.f.Timing.Silence
 	if o.patience > 0 {
 		silence = o.patience * 3 / 2
 	}
 	return &guard{
 		j: j, o: o,
 		silence: time.AfterFunc(silence, func() { o.cut(wire.ErrSilent) }),
-		slow:    time.AfterFunc(j.t.timing.slow, func() { j.send(slow{o}) }),
+		slow:    time.AfterFunc(j.f.Timing.Slow, func() { j.send(slow{o}) }),
 	}
 }
 
 // begin notes that a leaf begins.
-func (g *guard) begin() { g.slow.Reset(g.j.t.timing.slow) }
+func (g *guard) begin() { g.slow.Reset(g.j.f.Timing.Slow) }
 
 // Read implements io.Reader. Only waiting for bytes counts as silence, not the time in
 // which they are processed.
 func (g *guard) Read(b []byte) (int, error) {
-	g.silence.Reset(g.j.t.timing.silence)
+	g.silence.Reset(g.j.f.Timing.Silence)
 	n, err := g.body.Read(b)
 	g.silence.Stop()
 	if n > 0 {
@@ -210,63 +210,6 @@ func (g *guard) stop() {
 	g.slow.Stop()
 }
 
-// leafByBitswap gets a leaf from peers that need not be members.
-func (j *job) leafByBitswap(leaf int, patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(j.ctx, patience)
-	defer cancel()
-	c, _, _ := j.here.layout.Leaf(leaf)
-	b, err := j.t.cfg.Bitswap(ctx, c)
-	if err == nil {
-		j.received(len(b))
-		err = j.take(leaf, b, nil)
-	}
-	if err != nil {
-		j.log().WithError(err).Debug("bitswap has no leaf either")
-	}
-	return err
-}
-
-// reuse copies leaves of this blob from other blobs here that have them. A leaf is fetched
-// only after reuse has looked for it.
-func (j *job) reuse() {
-	n := j.here.layout.Leaves()
-	var found, clear []int
-	for d := range n {
-		if j.ctx.Err() != nil {
-			return
-		}
-		leaf := (max(j.why.leaf, 0) + d) % n
-		c, _, _ := j.here.layout.Leaf(leaf)
-		if here, err := j.t.cfg.Blobs.HasLeaf(j.ctx, c); err == nil && here {
-			found = append(found, leaf)
-		} else {
-			clear = append(clear, leaf)
-		}
-		if d&(d+1) == 0 || d%32 == 31 || d == n-1 { // at once at first, then by the dozen
-			j.send(seen{clear})
-			clear = nil
-		}
-	}
-	for _, leaf := range found {
-		j.copyLeaf(leaf)
-		j.send(seen{[]int{leaf}})
-	}
-}
-
-// copyLeaf copies one leaf from another blob. A leaf that cannot be read counts as missing.
-func (j *job) copyLeaf(leaf int) {
-	if j.has(leaf) {
-		return
-	}
-	c, _, _ := j.here.layout.Leaf(leaf)
-	if b, err := j.t.cfg.Blobs.Block(j.ctx, c); err == nil {
-		_ = j.take(leaf, b, nil)
-	}
-}
-
-// spanOf is where a leaf lies in a blob, and how many bytes it has.
-func spanOf(ref dag.Ref, leaf int) (from, length int64) { return dag.Profile().Span(leaf, ref.Size) }
-
 // wrongLeaf is a wire.ErrLied that names the leaf.
 type wrongLeaf struct {
 	leaf int
@@ -275,3 +218,35 @@ type wrongLeaf struct {
 
 func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", wire.ErrLied, e.err) }
 func (e *wrongLeaf) Unwrap() []error { return []error{wire.ErrLied, e.err} }
+
+// meter counts what comes. It is safe for concurrent use.
+type meter struct {
+	born   time.Time
+	got    atomic.Int64 // bytes received, useful or not
+	flowed atomic.Int64 // last byte, nanoseconds since born
+	moved  atomic.Int64 // last progress, likewise
+	held   atomic.Int32 // leaves that wait for a reader, not for a member
+}
+
+// received counts bytes that came from a member, or by bitswap.
+func (j *Job) received(n int) {
+	j.meter.got.Add(int64(n))
+	j.f.in.Add(int64(n))
+}
+
+// flows notes that bytes of an unfinished leaf are coming.
+func (m *meter) flows() { m.flowed.Store(int64(time.Since(m.born))) }
+
+// progress notes that something was verified.
+func (m *meter) progress() { m.moved.Store(int64(time.Since(m.born))) }
+
+// still is for how long nothing was verified.
+func (m *meter) still() time.Duration { return time.Since(m.born) - time.Duration(m.moved.Load()) }
+
+// flowing is for how long no byte has come of a leaf.
+func (m *meter) flowing() time.Duration { return time.Since(m.born) - time.Duration(m.flowed.Load()) }
+
+// quiet is for how long no byte has come.
+func (m *meter) quiet() time.Duration {
+	return time.Since(m.born) - time.Duration(max(m.moved.Load(), m.flowed.Load()))
+}

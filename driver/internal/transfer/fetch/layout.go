@@ -1,4 +1,4 @@
-package transfer
+package fetch
 
 import (
 	"context"
@@ -20,19 +20,19 @@ import (
 const atOnce = 3
 
 // open learns the leaves of the blob, and opens the part of it that is here.
-func (j *job) open() {
+func (j *Job) open() {
 	layout, inner, err := j.learn()
 	if err == nil && j.passage == nil && !j.small() {
-		if j.here.partial, err = j.t.cfg.Blobs.Partial(layout, inner); err != nil {
-			err = notKept(err)
+		if j.here.partial, err = j.f.Blobs.Partial(layout, inner); err != nil {
+			err = NotKept(err)
 		}
 	}
 	if err != nil {
 		j.cancel(err)
 		return
 	}
-	if j.small() && j.t.whole(j.ref) { // since the reader looked
-		if leaf, err := j.t.cfg.Blobs.Block(j.ctx, j.ref.CID); err == nil {
+	if j.small() && j.whole() { // since the reader looked
+		if leaf, err := j.f.Blobs.Block(j.ctx, j.ref.CID); err == nil {
 			j.here.leaf.Store(&leaf)
 		}
 	}
@@ -41,8 +41,14 @@ func (j *job) open() {
 	j.send(laidOut{})
 }
 
+// whole reports whether the blob is here by now with all its bytes.
+func (j *Job) whole() bool {
+	size, err := j.f.Blobs.Size(j.ref.CID)
+	return err == nil && size == j.ref.Size
+}
+
 // learn gets the blob's inner blocks, from any holder.
-func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
+func (j *Job) learn() (*dag.Layout, []blocks.Block, error) {
 	for {
 		news := j.news.Wait()
 		layout, inner, err := dag.ReadLayout(j.ctx, j.ref.CID, j.ref.Size, j.block)
@@ -62,8 +68,8 @@ func (j *job) learn() (*dag.Layout, []blocks.Block, error) {
 }
 
 // block gets an inner block, verified, from this registry or from any holder.
-func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
-	b, err := j.t.cfg.Blobs.Block(ctx, c)
+func (j *Job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
+	b, err := j.f.Blobs.Block(ctx, c)
 	if err == nil || !errors.Is(err, blob.ErrNotFound) {
 		return b, err
 	}
@@ -81,7 +87,7 @@ func (j *job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 // borrow takes a holder of inner blocks, but none of those named.
-func (j *job) borrow(but ...peer.ID) (b borrowed) {
+func (j *Job) borrow(but ...peer.ID) (b borrowed) {
 	answer := make(chan borrowed, 1)
 	if !j.send(borrow{but, answer}) {
 		return b
@@ -95,7 +101,7 @@ func (j *job) borrow(but ...peer.ID) (b borrowed) {
 
 // blockOfHolders asks a holder, and a further one whenever nothing has come for a moment,
 // because the leaves wait for this. When there was no holder to ask, none tells about that.
-func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *borrowed) {
+func (j *Job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *borrowed) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -119,7 +125,7 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 				return nil, nil
 			}
 			if out < atOnce {
-				next.Reset(j.t.timing.grace)
+				next.Reset(j.f.Timing.Grace)
 			}
 		case b := <-answers:
 			if out--; b != nil {
@@ -133,7 +139,7 @@ func (j *job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 }
 
 // settledBlock returns nil when the holder did not give the block.
-func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
+func (j *Job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	b, err := j.blockFrom(ctx, id, c)
 	if ctx.Err() != nil {
 		j.send(returned{id, errOvertaken})
@@ -146,10 +152,10 @@ func (j *job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	return b
 }
 
-func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, j.t.timing.silence, wire.ErrSilent)
+func (j *Job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.f.Timing.Silence, wire.ErrSilent)
 	defer cancel()
-	b, err := j.t.client.Block(ctx, id, c)
+	b, err := j.f.Client.Block(ctx, id, c)
 	if err != nil {
 		return nil, wire.Because(ctx, id, err)
 	}
@@ -160,21 +166,43 @@ func (j *job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 	return b, nil
 }
 
-// blockByBitswap waits until every member was asked.
-func (j *job) blockByBitswap(ctx context.Context, c cid.Cid, asked bool) ([]byte, error) {
-	if j.t.cfg.Bitswap == nil || !asked {
-		return nil, errUnasked
+// reuse copies leaves of this blob from other blobs here that have them. A leaf is fetched
+// only after reuse has looked for it.
+func (j *Job) reuse() {
+	n := j.here.layout.Leaves()
+	var found, clear []int
+	for d := range n {
+		if j.ctx.Err() != nil {
+			return
+		}
+		leaf := (max(j.why.Leaf, 0) + d) % n
+		c, _, _ := j.here.layout.Leaf(leaf)
+		if here, err := j.f.Blobs.HasLeaf(j.ctx, c); err == nil && here {
+			found = append(found, leaf)
+		} else {
+			clear = append(clear, leaf)
+		}
+		if d&(d+1) == 0 || d%32 == 31 || d == n-1 { // at once at first, then by the dozen
+			j.send(seen{clear})
+			clear = nil
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*j.t.timing.ask)
-	defer cancel()
-	b, err := j.t.cfg.Bitswap(ctx, c)
-	if err != nil || !dag.Matches(c, b) {
-		err = fmt.Errorf("block %s by bitswap: %w", c, errors.Join(err, ctx.Err(), errUnasked))
-		j.send(swapped{err})
-		return nil, err
+	for _, leaf := range found {
+		j.copyLeaf(leaf)
+		j.send(seen{[]int{leaf}})
 	}
-	j.send(swapped{nil})
-	j.received(len(b))
-	j.meter.progress()
-	return b, nil
 }
+
+// copyLeaf copies one leaf from another blob. A leaf that cannot be read counts as missing.
+func (j *Job) copyLeaf(leaf int) {
+	if j.Has(leaf) {
+		return
+	}
+	c, _, _ := j.here.layout.Leaf(leaf)
+	if b, err := j.f.Blobs.Block(j.ctx, c); err == nil {
+		_ = j.take(leaf, b, nil)
+	}
+}
+
+// spanOf is where a leaf lies in a blob, and how many bytes it has.
+func spanOf(ref dag.Ref, leaf int) (from, length int64) { return dag.Profile().Span(leaf, ref.Size) }

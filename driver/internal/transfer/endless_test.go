@@ -1,37 +1,9 @@
 package transfer
 
 import (
-	"errors"
 	"net/http"
 	"testing"
-
-	"github.com/stretchr/testify/require"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
-
-// TestWhoIsAskedFirstNextTime: a holder that delivered, not one that another overtook.
-func TestWhoIsAskedFirstNextTime(t *testing.T) {
-	j := idleJob(t)
-	c := newCoordinator(j)
-	c.roster.Add("slow", nil)
-	c.roster.Add("fast", nil)
-	c.settle("slow", wire.Blame("slow", errOvertaken))
-	require.Empty(t, j.t.holders.Last())
-	c.settle("fast", nil)
-	require.EqualValues(t, "fast", j.t.holders.Last())
-}
-
-// TestWhoIsInterruptedIsNotToBlame: the transfer has ended, whatever came of its orders.
-func TestWhoIsInterruptedIsNotToBlame(t *testing.T) {
-	j := idleJob(t)
-	j.cancel(errWhole)
-	c := newCoordinator(j)
-	c.roster.Add("holder", nil)
-	c.settle("holder", wire.Blame("holder", errors.Join(errWhole, wire.ErrLied)))
-	require.NoError(t, c.last)
-	require.False(t, c.roster.Failed("holder"))
-}
 
 // TestAnAnswerThatDoesNotEnd, though all that was asked for has come, holds up nobody.
 func TestAnAnswerThatDoesNotEnd(t *testing.T) {

@@ -1,14 +1,87 @@
-package transfer
+package fetch
 
 import (
+	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
+
+// order is leaves that a worker is told to fetch from a holder.
+type order struct {
+	run      *schedule.Run // the coordinator's, as is relay
+	relay    *relay        // nil: the holder is asked for its own copy
+	hold     hold
+	from     int
+	holder   peer.ID
+	terms    wire.Terms
+	pieces   bool          // one leaf, over as many connections as it has seats
+	patience time.Duration // the holder may send nothing for that long
+	began    time.Time
+	ctx      context.Context
+	cut      context.CancelCauseFunc
+	flow     flow
+}
+
+// hold is what an order has of the crew.
+type hold struct {
+	seats int
+	rests bool // they are given back while nothing comes
+}
+
+// flow is how far an order is to go, and what has come of it.
+type flow struct {
+	to   atomic.Int64 // the leaf before which to stop; the coordinator may lower it
+	got  atomic.Int64 // bytes
+	last atomic.Int64 // when the last came, nanoseconds since the order began
+}
+
+// refresh tells the plan what has come.
+func (o *order) refresh() {
+	o.run.Got = o.flow.got.Load()
+	o.run.Last = o.began.Add(time.Duration(o.flow.last.Load()))
+}
+
+// start has a worker carry out an order, of which its run says what and from whom.
+func (c *coordinator) start(o *order) {
+	o.from, o.holder, o.patience, o.began = o.run.From, o.run.Holder, o.run.Patience, o.run.Began
+	if c.j.passage == nil && c.roster.Damaged(o.holder) {
+		o.terms.Remains = true
+	}
+	o.flow.to.Store(int64(o.run.To))
+	o.ctx, o.cut = context.WithCancelCause(c.j.ctx)
+	c.orders[o.run] = o
+	c.wg.Go(func() {
+		err := c.j.perform(o)
+		o.cut(nil)
+		c.j.send(finished{o, err})
+	})
+}
+
+// finish takes in how an order ended. A holder that names relays is followed to these.
+func (c *coordinator) finish(o *order, err error) {
+	delete(c.orders, o.run)
+	if !o.pieces || err == nil && o.patience == 0 { // else it may have waited
+		c.roster.Measured(o.holder, o.flow.got.Load(), time.Since(o.began))
+	}
+	goesOn, err := c.follow(o, err)
+	if goesOn {
+		return
+	}
+	if !o.hold.rests {
+		c.claim.Give(o.hold.seats)
+	}
+	c.settle(o.holder, err)
+	c.plan.Release(o.run)
+	c.first.finished(o)
+	c.line.finished()
+}
 
 // relay is the way of a leaf whose holder named others to ask. They get it as well, and may
 // themselves still be waiting for it; when they fail, or have nothing for too long, it comes
@@ -35,7 +108,7 @@ func (c *coordinator) follow(o *order, err error) (bool, error) {
 		return false, err
 	}
 	switch {
-	case errors.Is(err, wire.ErrNotYet) && time.Since(o.began) > c.j.t.timing.ask/2:
+	case errors.Is(err, wire.ErrNotYet) && time.Since(o.began) > c.j.f.Timing.Ask/2:
 		o.relay.ids, err = append(o.relay.ids, o.holder), nil // it waited, and may have the leaf soon
 	case errors.Is(err, wire.ErrSilent):
 		o.relay.ids = nil
@@ -51,9 +124,9 @@ func (c *coordinator) follow(o *order, err error) (bool, error) {
 // them, because all wait for that at once.
 func (c *coordinator) toRelays(o *order, ids []peer.ID) {
 	c.relayed = true
-	patience := c.j.t.timing.ask
+	patience := c.j.f.Timing.Ask
 	if o.pieces {
-		patience = c.j.t.timing.relay
+		patience = c.j.f.Timing.Relay
 	}
 	o.relay = &relay{holder: o.holder, ids: c.askable(o, ids), until: time.Now().Add(patience)}
 	c.passOn(o, nil)
@@ -66,13 +139,13 @@ func (c *coordinator) passOn(o *order, err error) {
 	} else {
 		c.settle(o.holder, err)
 	}
-	n := &order{relay: o.relay, pieces: true, seats: o.seats, rests: o.rests}
+	n := &order{relay: o.relay, pieces: true, hold: o.hold}
 	r, now, id, patience := o.relay, time.Now(), o.relay.holder, time.Duration(0)
 	if len(r.ids) > 0 && now.Before(r.until) {
 		id, r.ids = r.ids[0], r.ids[1:]
 		c.roster.Meet(id)
-		patience = c.j.t.timing.ask
-		n.terms.Wait = c.j.t.timing.ask // as long as the run may wait for its first byte
+		patience = c.j.f.Timing.Ask
+		n.terms.Wait = c.j.f.Timing.Ask // as long as the run may wait for its first byte
 	}
 	r.over = patience == 0
 	c.roster.Take(id)
@@ -93,9 +166,9 @@ func (c *coordinator) needless(o *order, err error) bool {
 // connected ones that have not failed, have no bad copy, and are not being asked for that
 // leaf already.
 func (c *coordinator) askable(o *order, ids []peer.ID) []peer.ID {
-	connected := c.j.t.cfg.Swarm.Connected()
+	connected := c.j.f.Holders.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {
-		return !slices.Contains(connected, id) || c.j.t.holders.Blames(id, c.j.ref.CID) ||
+		return !slices.Contains(connected, id) || c.j.f.Holders.Blames(id, c.j.ref.CID) ||
 			c.roster.Failed(id) || c.plan.Asks(id, o.from)
 	})
 }

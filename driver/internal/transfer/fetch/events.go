@@ -1,6 +1,7 @@
-package transfer
+package fetch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -15,7 +16,7 @@ import (
 type event interface{ apply(c *coordinator) }
 
 // send tells the coordinator; false when it takes nothing any more.
-func (j *job) send(e event) bool {
+func (j *Job) send(e event) bool {
 	select {
 	case j.events <- e:
 		return true
@@ -78,7 +79,7 @@ func (e landed) apply(c *coordinator) {
 			c.orders[r].cut(errOvertaken)
 		}
 		if c.roster.Holds(e.of.holder) {
-			c.j.t.holders.Served(e.of.holder)
+			c.j.f.Holders.Served(e.of.holder)
 		}
 	}
 	c.line.passed(e.leaf)
@@ -127,7 +128,7 @@ type answered struct {
 }
 
 func (e answered) apply(c *coordinator) {
-	if !c.j.t.holders.Blames(e.id, c.j.ref.CID) {
+	if !c.j.f.Holders.Blames(e.id, c.j.ref.CID) {
 		c.roster.Add(e.id, (*schedule.Part)(e.some))
 		c.unsaid = true
 	}
@@ -162,6 +163,13 @@ type polled struct{}
 
 func (polled) apply(c *coordinator) { c.polls.done(c) }
 
+// Meet notes that a member is fetching the blob, too.
+func (j *Job) Meet(id peer.ID) {
+	if id != "" && !j.f.Holders.Blames(id, j.ref.CID) && slices.Contains(j.f.Holders.Connected(), id) {
+		j.send(met{id})
+	}
+}
+
 // met: a member says that it fetches the blob, too.
 type met struct{ id peer.ID }
 
@@ -169,6 +177,26 @@ func (e met) apply(c *coordinator) {
 	c.roster.Meet(e.id)
 	c.unsaid = true
 }
+
+// Place is where a reader is in a blob that is being fetched. It is for one goroutine.
+type Place struct {
+	j  *Job
+	at *schedule.Reader
+}
+
+// Read has a reader at a leaf, until Place.Leave.
+func (j *Job) Read(leaf int) *Place {
+	p := &Place{j, schedule.NewReader(leaf)}
+	j.send(entered{p.at})
+	return p
+}
+
+// Move says that the reader is at another leaf, and since when it waits for it; zero: it
+// does not.
+func (p *Place) Move(leaf int, since time.Time) { p.j.send(moved{p.at, leaf, since}) }
+
+// Leave says that the reader has gone.
+func (p *Place) Leave() { p.j.send(left{p.at}) }
 
 // entered: a reader came.
 type entered struct{ reader *schedule.Reader }
@@ -189,37 +217,33 @@ type left struct{ reader *schedule.Reader }
 
 func (e left) apply(c *coordinator) { c.plan.Leave(e.reader) }
 
-// swapped: bitswap brought something of the blob, or failed.
-type swapped struct{ err error }
-
-func (e swapped) apply(c *coordinator) {
-	if e.err != nil {
-		c.swap.failed = true
-		c.swap.rests = time.Now().Add(c.j.t.timing.retry)
-		return
-	}
-	c.swap.works = true
-}
-
-// swapDone: no leaf is asked for by bitswap any more.
-type swapDone struct{}
-
-func (swapDone) apply(c *coordinator) { c.swap.under = false }
-
 // looked: somebody wants to know from whom bytes come.
-type looked struct{ answer chan<- flows } // takes one without waiting
+type looked struct{ answer chan<- Flows } // takes one without waiting
 
-// flows is from whom bytes come.
-type flows struct {
-	rates   map[peer.ID]float64 // bytes a second, of all requests under way
-	bitswap bool                // it brought something
+// Flows is from whom bytes come.
+type Flows struct {
+	Rates   map[peer.ID]float64 // bytes a second, of all requests under way
+	Bitswap bool                // it brought something
 }
 
 func (e looked) apply(c *coordinator) {
-	f, now := flows{map[peer.ID]float64{}, c.swap.works}, time.Now()
+	f, now := Flows{map[peer.ID]float64{}, c.swap.works}, time.Now()
 	for r, o := range c.orders {
 		o.refresh()
-		f.rates[r.Holder] += r.Rate(now)
+		f.Rates[r.Holder] += r.Rate(now)
 	}
 	e.answer <- f
+}
+
+// Flows asks the coordinator from whom bytes come.
+func (j *Job) Flows() (f Flows) {
+	answer := make(chan Flows, 1)
+	if !j.send(looked{answer}) {
+		return f
+	}
+	select {
+	case f = <-answer:
+	case <-j.end.stopped:
+	}
+	return f
 }

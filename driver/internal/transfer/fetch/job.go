@@ -1,4 +1,4 @@
-package transfer
+package fetch
 
 import (
 	"bytes"
@@ -18,13 +18,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
-// job is the one transfer of a blob: what all who have to do with it share. Its state is its
-// coordinator's. The first cause with which its context is canceled is how it ended:
+// Job is the one transfer of a blob: what all who have to do with it share. It is safe for
+// concurrent use; its state is its coordinator's. The first cause with which its context is canceled is how it ended:
 // errWhole, or why it failed.
-type job struct {
-	t       *Transfers
+type Job struct {
+	f       *Fetcher
 	ref     dag.Ref
-	why     purpose
+	why     Purpose
 	passage *passage // nil: what comes is kept
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -36,13 +36,31 @@ type job struct {
 	end     end
 }
 
-func (j *job) log() *logrus.Entry { return j.t.log.WithField("cid", j.ref.CID) }
+// Ref is the blob.
+func (j *Job) Ref() dag.Ref { return j.ref }
 
-// purpose is what a transfer is begun for.
-type purpose struct {
-	leaf       int     // that a reader waits for; negative: there is none
-	likely     peer.ID // a member that is asked before the others; empty: none
-	background bool    // no reader waits for it
+// Born is when the job was made.
+func (j *Job) Born() time.Time { return j.meter.born }
+
+// Changed is closed when a leaf has come or there is other news of what is here.
+func (j *Job) Changed() <-chan struct{} { return j.news.Wait() }
+
+// Torn reports whether possibly nobody has what is lacking: only damaged copies are known.
+func (j *Job) Torn() bool { return j.here.torn.Load() }
+
+// Done is closed when all has ended.
+func (j *Job) Done() <-chan struct{} { return j.end.done }
+
+// Err is how the job ended, by the verdict of Run; nil when all is here. It is for after Done.
+func (j *Job) Err() error { return j.end.err }
+
+func (j *Job) log() *logrus.Entry { return j.f.Log.WithField("cid", j.ref.CID) }
+
+// Purpose is what a transfer is begun for.
+type Purpose struct {
+	Leaf       int     // that a reader waits for; negative: there is none
+	Likely     peer.ID // a member that is asked before the others; empty: none
+	Background bool    // no reader waits for it
 }
 
 // here is what has arrived of a blob.
@@ -57,15 +75,6 @@ type here struct {
 	torn  atomic.Bool // it is possible that nobody has the rest; the coordinator's
 }
 
-// meter counts what comes. It is safe for concurrent use.
-type meter struct {
-	born   time.Time
-	got    atomic.Int64 // bytes received, useful or not
-	flowed atomic.Int64 // last byte, nanoseconds since born
-	moved  atomic.Int64 // last progress, likewise
-	held   atomic.Int32 // leaves that wait for a reader, not for a member
-}
-
 // end is how a job ended.
 type end struct {
 	stopped chan struct{} // closed when the coordinator takes no more events
@@ -73,17 +82,26 @@ type end struct {
 	err     error
 }
 
-func newJob(t *Transfers, ref dag.Ref, why purpose) *job {
-	j := &job{
-		t: t, ref: ref, why: why,
+// End is what a transfer leaves behind.
+type End struct {
+	Cause    error     // of failure: that of the context, ErrNotKept, or one of the Err… here; nil: all is here
+	Asked    []peer.ID // the members that were asked, sorted
+	Last     error     // how a holder failed; nil when none did
+	Received int64     // bytes, useful or not
+}
+
+// New makes the transfer of a blob, which is kept. It does nothing until Run.
+func (f *Fetcher) New(ref dag.Ref, why Purpose) *Job {
+	j := &Job{
+		f: f, ref: ref, why: why,
 		events: make(chan event, maxQueued), news: signal.New(),
 		here:  here{laidOut: make(chan struct{})},
 		meter: meter{born: time.Now()},
 		end:   end{stopped: make(chan struct{}), done: make(chan struct{})},
 	}
-	j.ctx, j.cancel = context.WithCancelCause(t.ctx)
-	j.use.background.Store(why.background)
-	j.use.idle = time.AfterFunc(t.timing.linger, j.unread)
+	j.ctx, j.cancel = context.WithCancelCause(f.ctx)
+	j.use.background.Store(why.Background)
+	j.use.idle = time.AfterFunc(f.Timing.Linger, j.unread)
 	j.use.idle.Stop()
 	return j
 }
@@ -99,9 +117,9 @@ type use struct {
 	idle  *time.Timer
 }
 
-// enter adds a user; false when the job is about to end without the blob, and a new one is
-// needed.
-func (j *job) enter() bool {
+// Enter adds a user, until Leave; false when the job is about to end without the blob, and a
+// new one is needed.
+func (j *Job) Enter() bool {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -113,7 +131,8 @@ func (j *job) enter() bool {
 	return true
 }
 
-func (j *job) leave() {
+// Leave takes a user out. The job goes on for Timing.Linger after the last one.
+func (j *Job) Leave() {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -123,20 +142,20 @@ func (j *job) leave() {
 	case u.ended:
 		j.closeUnused()
 	default:
-		u.idle.Reset(j.t.timing.linger)
+		u.idle.Reset(j.f.Timing.Linger)
 	}
 }
 
-// users is how many readers and others of this registry wait for the blob.
-func (j *job) users() int {
+// Users is how many readers and others of this registry wait for the blob.
+func (j *Job) Users() int {
 	j.use.mu.Lock()
 	defer j.use.mu.Unlock()
 	return j.use.users
 }
 
-// lend keeps what is here open for a member, until giveBack; false when the job has ended.
+// Lend keeps what is here open for a member, until GiveBack; false when the job has ended.
 // A loan is no user: there is no reader on this registry.
-func (j *job) lend() bool {
+func (j *Job) Lend() bool {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -146,7 +165,8 @@ func (j *job) lend() bool {
 	return !u.ended
 }
 
-func (j *job) giveBack() {
+// GiveBack ends what Lend began.
+func (j *Job) GiveBack() {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -156,25 +176,39 @@ func (j *job) giveBack() {
 	}
 }
 
+// Abandon ends the job.
+func (j *Job) Abandon() { j.cancel(ErrUnread) }
+
+// Expect notes that somebody waits for a job, which was perhaps begun in the background.
+func (j *Job) Expect() { j.use.background.Store(false) }
+
+// Background reports whether nobody has waited for the job.
+func (j *Job) Background() bool { return j.use.background.Load() }
+
 // unread ends the job when it has had no user for long enough.
-func (j *job) unread() {
+func (j *Job) unread() {
 	j.use.mu.Lock()
 	defer j.use.mu.Unlock()
 	if j.use.users == 0 {
-		j.cancel(errUnread)
+		j.cancel(ErrUnread)
 	}
 }
 
-// run is the whole transfer.
-func (j *job) run() {
+// Run is the whole transfer; it is called once. When it has ended, and before those who wait
+// for it learn that, verdict makes of the end the error that they get.
+func (j *Job) Run(verdict func(End) error) {
 	c := newCoordinator(j)
 	err := c.run()
 	if err == nil {
 		err = j.keep()
 	}
-	err = c.verdict(err)
-	c.report(err)
-	j.t.forget(j)
+	j.finish(verdict(c.end(err)))
+	if j.passage != nil {
+		close(j.passage.leaves)
+	}
+}
+
+func (j *Job) finish(err error) {
 	u := &j.use
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -185,13 +219,13 @@ func (j *job) run() {
 }
 
 // keep makes a blob of what has come, even when this registry is stopping.
-func (j *job) keep() (err error) {
+func (j *Job) keep() (err error) {
 	ctx := context.WithoutCancel(j.ctx)
 	switch leaf := j.here.leaf.Load(); {
-	case leaf != nil && j.t.cfg.Blobs.Verified(j.ref):
+	case leaf != nil && j.f.Blobs.Verified(j.ref):
 	case leaf != nil:
-		if j.here.unpin, err = j.t.cfg.Blobs.PutLeaf(ctx, j.ref.CID, *leaf); err != nil {
-			err = notKept(err)
+		if j.here.unpin, err = j.f.Blobs.PutLeaf(ctx, j.ref.CID, *leaf); err != nil {
+			err = NotKept(err)
 		}
 	case j.partial() != nil:
 		err = j.partial().Finish(ctx)
@@ -201,7 +235,7 @@ func (j *job) keep() (err error) {
 
 // closeUnused keeps what has arrived for a later transfer, unless it is still being read;
 // use.mu is held.
-func (j *job) closeUnused() {
+func (j *Job) closeUnused() {
 	if j.use.users > 0 || j.use.loans > 0 {
 		return
 	}
@@ -218,7 +252,7 @@ func (j *job) closeUnused() {
 }
 
 // layout is how the blob's leaves lie; nil until that is known.
-func (j *job) layout() *dag.Layout {
+func (j *Job) layout() *dag.Layout {
 	select {
 	case <-j.here.laidOut:
 		return j.here.layout
@@ -228,7 +262,7 @@ func (j *job) layout() *dag.Layout {
 }
 
 // partial is what has arrived; nil until the layout is known, and when nothing is kept.
-func (j *job) partial() *blob.Partial {
+func (j *Job) partial() *blob.Partial {
 	if j.layout() == nil {
 		return nil
 	}
@@ -236,11 +270,11 @@ func (j *job) partial() *blob.Partial {
 }
 
 // small reports whether the blob is held in memory until it is kept.
-func (j *job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size) == 1 }
+func (j *Job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size) == 1 }
 
-// content is what has arrived of the blob, to be read where it is verified; nil until
+// Content is what has arrived of the blob, to be read where it is verified; nil until
 // something can be.
-func (j *job) content() io.ReaderAt {
+func (j *Job) Content() io.ReaderAt {
 	if leaf := j.here.leaf.Load(); leaf != nil {
 		return bytes.NewReader(*leaf)
 	}
@@ -250,8 +284,8 @@ func (j *job) content() io.ReaderAt {
 	return nil
 }
 
-// has reports whether leaf i is here and verified.
-func (j *job) has(i int) bool {
+// Has reports whether leaf i is here and verified.
+func (j *Job) Has(i int) bool {
 	if j.here.leaf.Load() != nil {
 		return i == 0
 	}
@@ -259,9 +293,9 @@ func (j *job) has(i int) bool {
 	return p != nil && p.Have(i)
 }
 
-// verified returns the leaves that others may ask for; nil until the layout is known. It
+// Verified returns the leaves that others may ask for; nil until the layout is known. It
 // hashes nothing: a leaf that an earlier run left counts only once it was hashed.
-func (j *job) verified() bitset.Set {
+func (j *Job) Verified() bitset.Set {
 	if j.here.leaf.Load() != nil {
 		return bitset.Full(1)
 	}
@@ -272,25 +306,23 @@ func (j *job) verified() bitset.Set {
 	return p.Verified()
 }
 
-// received counts bytes that came from a member, or by bitswap.
-func (j *job) received(n int) {
-	j.meter.got.Add(int64(n))
-	j.t.in.Add(int64(n))
-}
-
-// flows notes that bytes of an unfinished leaf are coming.
-func (m *meter) flows() { m.flowed.Store(int64(time.Since(m.born))) }
-
-// progress notes that something was verified.
-func (m *meter) progress() { m.moved.Store(int64(time.Since(m.born))) }
-
-// still is for how long nothing was verified.
-func (m *meter) still() time.Duration { return time.Since(m.born) - time.Duration(m.moved.Load()) }
-
-// flowing is for how long no byte has come of a leaf.
-func (m *meter) flowing() time.Duration { return time.Since(m.born) - time.Duration(m.flowed.Load()) }
-
-// quiet is for how long no byte has come.
-func (m *meter) quiet() time.Duration {
-	return time.Since(m.born) - time.Duration(max(m.moved.Load(), m.flowed.Load()))
+// Await waits until a leaf is here, but no longer than most or Timing.Ask.
+func (j *Job) Await(ctx context.Context, leaf int, most time.Duration) {
+	late := time.NewTimer(min(most, j.f.Timing.Ask))
+	defer late.Stop()
+	for {
+		changed := j.Changed()
+		if leaf >= dag.LeavesOf(j.ref.Size) || j.Has(leaf) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return
+		case <-j.Done():
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package transfer
+package fetch
 
 import (
 	"context"
@@ -26,33 +26,33 @@ type search struct {
 // seek asks the members while holders are lacking, and at once when other members are
 // connected than before.
 func (c *coordinator) seek(now time.Time) time.Duration {
-	s, t := &c.search, c.j.t.timing
-	left := t.retry - now.Sub(s.looked)
+	s, t := &c.search, c.j.f.Timing
+	left := t.Retry - now.Sub(s.looked)
 	if s.under || left > 0 || c.awaitsLikely(now) {
-		return t.retry
+		return t.Retry
 	}
 	s.looked = now
 	c.unsaid = true // also a holder that rested can be asked again
-	members := sorted(c.j.t.cfg.Swarm.Connected())
+	members := sorted(c.j.f.Holders.Connected())
 	switch {
 	case c.roster.Enough(now):
-		s.pause = t.retry
+		s.pause = t.Retry
 	case !slices.Equal(s.members, members) || !now.Before(s.due):
-		s.pause = max(s.pause, t.retry)
+		s.pause = max(s.pause, t.Retry)
 		s.due = now.Add(s.pause)
-		s.pause = min(2*s.pause, t.backoff)
+		s.pause = min(2*s.pause, t.Backoff)
 		s.under = true
 		c.wg.Go(func() { c.j.ask(s.all) })
 	}
-	return t.retry
+	return t.Retry
 }
 
 // awaitsLikely gives the likeliest holder a moment before others are asked, in a transfer
 // that no reader waits for. A manifest is fetched by every registry at once: if each asked
 // all the others, the cost of a push would grow with the square of their number.
 func (c *coordinator) awaitsLikely(now time.Time) bool {
-	likely := c.j.why.likely
-	return c.j.use.background.Load() && now.Sub(c.j.meter.born) < c.j.t.timing.retry &&
+	likely := c.j.why.Likely
+	return c.j.use.background.Load() && now.Sub(c.j.meter.born) < c.j.f.Timing.Retry &&
 		c.roster.Holds(likely) && !c.roster.Failed(likely)
 }
 
@@ -75,25 +75,25 @@ func (s *search) asked(c *coordinator, e asked) {
 func (c *coordinator) despair(silent bool) {
 	m := &c.j.meter
 	if !silent && !c.hopesForSwap() && c.roster.Empty(c.absent()) && !c.hashing && m.held.Load() == 0 &&
-		m.still() >= c.j.t.timing.nobody {
-		c.j.cancel(errNobody)
+		m.still() >= c.j.f.Timing.Nobody {
+		c.j.cancel(ErrNobody)
 	}
 }
 
 // ask asks every member, and tells them that the blob is being fetched here; holders can be
 // used as soon as they answer.
-func (j *job) ask(again bool) {
+func (j *Job) ask(again bool) {
 	age := holders.RememberFor // another caller may have asked just for this
 	if again {
 		age = 0
 	}
 	tell := j.ref.Size > dag.LeafSize && j.passage == nil
-	q := j.t.holders.Ask(j.ref, age, tell)
+	q := j.f.Holders.Ask(j.ref, age, tell)
 	if q != nil {
 		j.hear(q)
 	}
 	if q != nil && tell && !q.Telling() {
-		if q = j.t.holders.Ask(j.ref, 0, tell); q != nil {
+		if q = j.f.Holders.Ask(j.ref, 0, tell); q != nil {
 			j.hear(q)
 		}
 	}
@@ -104,7 +104,7 @@ func (j *job) ask(again bool) {
 }
 
 // hear passes the answers to a question on as they come.
-func (j *job) hear(q *holders.Question) {
+func (j *Job) hear(q *holders.Question) {
 	j.send(asked{ids: q.Asked()})
 	noted := map[peer.ID]bool{}
 	for over := false; !over; {
@@ -128,7 +128,7 @@ func (j *job) hear(q *holders.Question) {
 }
 
 // note passes on the answers so far, each once: what a registry in mid-transfer has grows.
-func (j *job) note(q *holders.Question, noted map[peer.ID]bool) {
+func (j *Job) note(q *holders.Question, noted map[peer.ID]bool) {
 	whole, some, _ := q.Answers()
 	for _, id := range whole {
 		some[id] = nil
@@ -155,7 +155,7 @@ type polls struct {
 }
 
 func (p *polls) done(c *coordinator) {
-	p.under, p.last, p.pause = false, time.Now(), jitter(c.j.t.timing.poll)
+	p.under, p.last, p.pause = false, time.Now(), Jitter(c.j.f.Timing.Poll)
 }
 
 // poll asks them in turn, more often while a worker has nothing to do.
@@ -165,7 +165,7 @@ func (c *coordinator) poll(now time.Time) time.Duration {
 		p.done(c)
 	}
 	if p.under || c.first.phase(c, now) < allWorkers || dag.LeavesOf(c.j.ref.Size) == 1 || c.j.passage != nil {
-		return c.j.t.timing.poll
+		return c.j.f.Timing.Poll
 	}
 	pause := p.pause
 	if c.idle {
@@ -187,10 +187,10 @@ func (c *coordinator) poll(now time.Time) time.Duration {
 	return pause
 }
 
-func (j *job) askHave(id peer.ID) {
-	ctx, cancel := context.WithTimeoutCause(j.ctx, j.t.timing.ask, wire.ErrSilent)
+func (j *Job) askHave(id peer.ID) {
+	ctx, cancel := context.WithTimeoutCause(j.ctx, j.f.Timing.Ask, wire.ErrSilent)
 	defer cancel()
-	have, err := j.t.client.Have(ctx, id, j.ref)
+	have, err := j.f.Client.Have(ctx, id, j.ref)
 	if j.ctx.Err() == nil {
 		j.send(heard{id, have, err})
 	}

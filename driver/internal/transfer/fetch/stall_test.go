@@ -1,4 +1,4 @@
-package transfer
+package fetch
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func every(ctx context.Context, period time.Duration, times int, f func()) {
 }
 
 // watch is a coordinator that does nothing but watch.
-func watch(j *job) {
+func watch(j *Job) {
 	c := newCoordinator(j)
 	for j.ctx.Err() == nil {
 		select {
@@ -46,7 +46,7 @@ func watch(j *job) {
 }
 
 // anOrder is one for the first leaf, which nobody carries out.
-func anOrder(j *job, patience time.Duration) *order {
+func anOrder(j *Job, patience time.Duration) *order {
 	o := &order{run: &schedule.Run{To: 1, Holder: "holder", Began: time.Now()}, holder: "holder", began: time.Now(), patience: patience}
 	o.ctx, o.cut = context.WithCancelCause(j.ctx)
 	return o
@@ -55,25 +55,25 @@ func anOrder(j *job, patience time.Duration) *order {
 // TestWhenATransferStalls: when no byte has come for a time, or no leaf for several times
 // that long, however many bytes come; hashing what is here is neither.
 func TestWhenATransferStalls(t *testing.T) {
-	p := timingFor(time.Minute)
+	p := TimingFor(time.Minute)
 	for name, c := range map[string]struct {
-		does func(j *job)
+		does func(j *Job)
 		want time.Duration
 	}{
-		"nothing comes":         {func(*job) {}, p.stall},
-		"bytes come, no leaf":   {func(j *job) { every(j.ctx, p.stall/2, 100, j.meter.flows) }, p.trickle},
-		"bytes come to an end":  {func(j *job) { every(j.ctx, p.stall/2, 3, j.meter.flows) }, p.stall*3/2 + p.stall},
-		"leaves come to an end": {func(j *job) { every(j.ctx, p.stall*9/10, 10, j.meter.progress) }, p.stall*9 + p.stall},
-		"leaves come slowly, bytes all the time": {func(j *job) {
-			go every(j.ctx, p.stall/2, 30, j.meter.flows)
-			every(j.ctx, p.trickle*9/10, 4, j.meter.progress)
-		}, p.stall*30/2 + p.stall},
-		"a reader takes its time": {func(j *job) {
+		"nothing comes":         {func(*Job) {}, p.Stall},
+		"bytes come, no leaf":   {func(j *Job) { every(j.ctx, p.Stall/2, 100, j.meter.flows) }, p.Trickle},
+		"bytes come to an end":  {func(j *Job) { every(j.ctx, p.Stall/2, 3, j.meter.flows) }, p.Stall*3/2 + p.Stall},
+		"leaves come to an end": {func(j *Job) { every(j.ctx, p.Stall*9/10, 10, j.meter.progress) }, p.Stall*9 + p.Stall},
+		"leaves come slowly, bytes all the time": {func(j *Job) {
+			go every(j.ctx, p.Stall/2, 30, j.meter.flows)
+			every(j.ctx, p.Trickle*9/10, 4, j.meter.progress)
+		}, p.Stall*30/2 + p.Stall},
+		"a reader takes its time": {func(j *Job) {
 			j.meter.held.Add(1)
-			time.Sleep(10 * p.trickle)
+			time.Sleep(10 * p.Trickle)
 			j.meter.progress()
 			j.meter.held.Add(-1)
-		}, 10*p.trickle + p.stall},
+		}, 10*p.Trickle + p.Stall},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestWhenATransferStalls(t *testing.T) {
 				go watch(j)
 				go c.does(j)
 				took, err := ended(j.ctx)
-				require.ErrorIs(t, err, errStalled)
+				require.ErrorIs(t, err, ErrStalled)
 				require.Equal(t, c.want, took)
 			})
 		})
@@ -97,8 +97,8 @@ func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 		time.AfterFunc(time.Hour, func() { <-j.passage.leaves })
 		require.NoError(t, j.handOn(nil))
 		took, err := ended(j.ctx)
-		require.ErrorIs(t, err, errStalled)
-		require.Equal(t, j.t.timing.stall, took)
+		require.ErrorIs(t, err, ErrStalled)
+		require.Equal(t, j.f.Timing.Stall, took)
 	})
 }
 
@@ -106,40 +106,40 @@ func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 func TestATransferWithoutReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
-		linger := j.t.timing.linger
+		linger := j.f.Timing.Linger
 		for range 3 {
-			require.True(t, j.enter())
-			require.True(t, j.enter())
-			j.leave()
+			require.True(t, j.Enter())
+			require.True(t, j.Enter())
+			j.Leave()
 			time.Sleep(2 * linger)
-			j.leave()
+			j.Leave()
 			time.Sleep(linger - 1)
 			synctest.Wait()
 			require.NoError(t, j.ctx.Err())
 		}
 		took, err := ended(j.ctx)
-		require.ErrorIs(t, err, errUnread)
+		require.ErrorIs(t, err, ErrUnread)
 		require.EqualValues(t, 1, took)
-		require.False(t, j.enter())
+		require.False(t, j.Enter())
 	})
 }
 
 // TestWhenAStreamIsCut: when its holder sends no byte for a time, however long those that
 // came take to be processed, and when a leaf takes long that another would send faster.
 func TestWhenAStreamIsCut(t *testing.T) {
-	p := timingFor(time.Minute)
+	p := TimingFor(time.Minute)
 	for name, c := range map[string]struct {
 		patience, every, busy time.Duration // of the run; between two bytes; to process one
 		other                 float64       // bytes a second that another holder sends; 0: there is none
 		want                  time.Duration
 		cause                 error
 	}{
-		"no byte":                      {cause: wire.ErrSilent, want: p.silence},
-		"none though one was patient":  {patience: time.Second, cause: wire.ErrSilent, want: p.silence},
-		"bytes":                        {every: p.silence - 1},
-		"bytes that are processed":     {every: 1, busy: 3 * p.silence},
-		"few, and another sends more":  {every: p.silence - 1, other: mib, cause: errSlow, want: p.slow},
-		"few, and another sends fewer": {every: p.silence - 1, other: 1.0 / 3600},
+		"no byte":                      {cause: wire.ErrSilent, want: p.Silence},
+		"none though one was patient":  {patience: time.Second, cause: wire.ErrSilent, want: p.Silence},
+		"bytes":                        {every: p.Silence - 1},
+		"bytes that are processed":     {every: 1, busy: 3 * p.Silence},
+		"few, and another sends more":  {every: p.Silence - 1, other: mib, cause: errSlow, want: p.Slow},
+		"few, and another sends fewer": {every: p.Silence - 1, other: 1.0 / 3600},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,9 +1,8 @@
-package transfer
+package fetch
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -26,7 +25,7 @@ const maxQueued = 64
 // whatever can take time is done by a goroutine that it starts, which reports by an event,
 // and for which it waits in the end. Its fields are for its own goroutine alone.
 type coordinator struct {
-	j      *job
+	j      *Job
 	plan   *schedule.Plan
 	roster *schedule.Roster
 	orders map[*schedule.Run]*order
@@ -48,13 +47,13 @@ type coordinator struct {
 	last  error // of a holder
 }
 
-func newCoordinator(j *job) *coordinator {
-	t := j.t.timing
-	timing := schedule.Timing{Grace: t.grace, Yield: t.yield, Retry: t.retry, Backoff: t.backoff, Stall: t.stall}
+func newCoordinator(j *Job) *coordinator {
+	t := j.f.Timing
+	timing := schedule.Timing{Grace: t.Grace, Yield: t.Yield, Retry: t.Retry, Backoff: t.Backoff, Stall: t.Stall}
 	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
-		j: j, claim: j.t.crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.leaf, 0), most: 1},
-		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.t.cfg.Swarm.ID(), leaves), timing),
+		j: j, claim: j.f.Crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.Leaf, 0), most: 1},
+		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.f.Self, leaves), timing),
 		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 	}
 }
@@ -103,7 +102,7 @@ func (c *coordinator) applyQueued() {
 // act does what there is to do now, and returns after what time to look again if nothing
 // happens.
 func (c *coordinator) act(now time.Time) time.Duration {
-	next := min(c.watch(now), c.seek(now), c.poll(now), c.j.t.timing.yield)
+	next := min(c.watch(now), c.seek(now), c.poll(now), c.j.f.Timing.Yield)
 	c.assign(now)
 	c.lastResort(now)
 	c.tell()
@@ -113,14 +112,14 @@ func (c *coordinator) act(now time.Time) time.Duration {
 // watch fails the job when no byte has come for Config.Stall, or no whole leaf for a
 // multiple of that.
 func (c *coordinator) watch(time.Time) time.Duration {
-	m, t := &c.j.meter, c.j.t.timing
+	m, t := &c.j.meter, c.j.f.Timing
 	busy := c.hashing || m.held.Load() > 0 // looked at first: its end counts as progress
-	left := min(t.stall-m.quiet(), t.trickle-m.still())
+	left := min(t.Stall-m.quiet(), t.Trickle-m.still())
 	switch {
 	case busy:
-		left = max(left, t.retry)
+		left = max(left, t.Retry)
 	case left <= 0:
-		c.j.cancel(errStalled)
+		c.j.cancel(ErrStalled)
 	}
 	return left
 }
@@ -141,7 +140,7 @@ func (c *coordinator) absent() bitset.Set {
 		return nil
 	case c.j.passage != nil:
 		return c.line.absent(c.j.layout().Leaves())
-	case c.j.has(0) && c.j.small():
+	case c.j.Has(0) && c.j.small():
 		return bitset.New(1)
 	case c.j.small():
 		return bitset.Full(1)
@@ -152,44 +151,32 @@ func (c *coordinator) absent() bitset.Set {
 
 // endIfWhole notes that the blob is complete, once it is.
 func (c *coordinator) endIfWhole() bool {
-	if c.j.passage == nil && c.j.verified().Count() < dag.LeavesOf(c.j.ref.Size) ||
-		c.j.passage != nil && c.line.next < dag.LeavesOf(c.j.ref.Size) {
+	leaves := dag.LeavesOf(c.j.ref.Size)
+	if c.j.passage == nil && c.j.Verified().Count() < leaves || c.j.passage != nil && c.line.next < leaves {
 		return false
 	}
 	c.j.cancel(errWhole)
 	return true
 }
 
-// verdict makes the error that readers get.
-func (c *coordinator) verdict(err error) error {
-	j := c.j
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, errNobody), errors.Is(err, errStalled):
-		if c.last == nil && errors.Is(err, errStalled) {
-			c.last = errStalled
-		}
-		asked := slices.Sorted(maps.Keys(c.asked))
-		return &Unavailable{CID: j.ref.CID, Asked: asked, Cause: c.last, Damaged: j.t.cfg.Blobs.IsRotten(j.ref.CID)}
-	default:
-		return fmt.Errorf("fetch %s: %w", j.ref.CID, err)
-	}
+// end is what is left to say of the transfer.
+func (c *coordinator) end(cause error) End {
+	return End{Cause: cause, Asked: slices.Sorted(maps.Keys(c.asked)), Last: c.last, Received: c.j.meter.got.Load()}
 }
 
 // presume asks the likeliest holder for leaves before it has said what it holds: it is the
 // one that had the last blob, or the only other member.
 func (c *coordinator) presume() {
-	t := c.j.t
-	members := t.cfg.Swarm.Connected()
-	id := t.holders.Last()
+	f := c.j.f
+	members := f.Holders.Connected()
+	id := f.Holders.Last()
 	switch {
-	case slices.Contains(members, c.j.why.likely):
-		id = c.j.why.likely
+	case slices.Contains(members, c.j.why.Likely):
+		id = c.j.why.Likely
 	case len(members) == 1:
 		id = members[0]
 	}
-	if slices.Contains(members, id) && !t.holders.Blames(id, c.j.ref.CID) {
+	if slices.Contains(members, id) && !f.Holders.Blames(id, c.j.ref.CID) {
 		c.roster.Guess(id)
 	}
 }
@@ -203,7 +190,7 @@ func (c *coordinator) settle(id peer.ID, err error) {
 	case err != nil:
 		c.noteFailure(id, err)
 	case c.roster.Holds(id):
-		c.j.t.holders.Served(id)
+		c.j.f.Holders.Served(id)
 	}
 	c.roster.Done(time.Now(), id, outcomeOf(err))
 	c.unsaid = true
@@ -217,10 +204,10 @@ func (c *coordinator) noteFailure(id peer.ID, err error) {
 		log.Debug("a holder failed: trying others")
 		return
 	}
-	c.j.t.holders.Blame(id, c.j.ref.CID)
+	c.j.f.Holders.Blame(id, c.j.ref.CID)
 	log.Warn("a member sent wrong bytes of a blob: trying others; its copy may be damaged")
 	if wrong := new(wrongLeaf); errors.As(err, &wrong) {
-		c.j.t.doubts.Tell(id, c.j.ref.CID, wrong.leaf)
+		c.j.f.Doubt(id, c.j.ref.CID, wrong.leaf)
 	}
 }
 

@@ -1,0 +1,210 @@
+package fetch
+
+import (
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// assign gives out orders until everybody is busy, or there is nothing to do.
+func (c *coordinator) assign(now time.Time) {
+	c.idle = false
+	c.claim.Pass()
+	c.rest(now)
+	if c.j.ctx.Err() != nil {
+		return
+	}
+	if c.j.passage != nil {
+		c.assignNext(now)
+		return
+	}
+	c.assignFirst(now)
+	c.assignRuns(now)
+}
+
+// rest gives the seats of an order back while nothing comes of it, because its holder is
+// silent or its reader takes its time: what others fetch need not wait for that.
+func (c *coordinator) rest(now time.Time) {
+	for _, o := range c.orders {
+		o.refresh()
+		switch rests := now.Sub(o.run.Last) >= c.j.f.Timing.Retry; {
+		case rests && !o.hold.rests:
+			c.claim.Give(o.hold.seats)
+		case !rests && o.hold.rests:
+			c.claim.Again(o.hold.seats)
+		default:
+			continue
+		}
+		o.hold.rests = !o.hold.rests
+	}
+}
+
+// assignRuns orders what the plan chooses.
+func (c *coordinator) assignRuns(now time.Time) {
+	staff, urgent := c.first.staff(c, now)
+	if staff == 0 || c.hashing {
+		return
+	}
+	if c.absent().Count() == 0 {
+		if !c.endIfWhole() {
+			c.hash()
+		}
+		return
+	}
+	for {
+		busy := len(c.orders) - c.first.workers()
+		if busy >= staff+urgent || !c.hire(busy >= staff) {
+			return
+		}
+		r := c.next(now, busy >= staff)
+		if r == nil {
+			c.claim.Give(1)
+			c.idle = busy < staff
+			return
+		}
+		c.startRun(r)
+	}
+}
+
+// hire takes a seat of the crew, perhaps only for a leaf that a reader waits for.
+func (c *coordinator) hire(urgent bool) bool {
+	return c.claim.Take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
+}
+
+// next asks the plan for a run. Another may be shortened by that.
+func (c *coordinator) next(now time.Time, urgent bool) *schedule.Run {
+	for _, o := range c.orders {
+		o.refresh()
+	}
+	r := c.plan.Next(schedule.Now{Time: now, Absent: c.absent(), Begun: c.begun}, c.roster, urgent)
+	for other, o := range c.orders {
+		o.flow.to.Store(int64(other.To))
+	}
+	return r
+}
+
+// startRun orders what the plan has chosen. The first leaf of a blob comes in pieces, and
+// from a relay if the holder names one.
+func (c *coordinator) startRun(r *schedule.Run) {
+	o := &order{run: r, hold: hold{seats: 1}}
+	if r.Relayed {
+		o.terms.Relay = true
+	}
+	if _, length := spanOf(c.j.ref, r.From); !c.begun && length > minPiece {
+		c.plan.Shorten(r)
+		o.pieces, o.terms.Relay = true, true
+		o.hold.seats += c.claim.More(Pieces - 1)
+	}
+	c.start(o)
+}
+
+// hash decides about what an earlier run left, which may take seconds.
+func (c *coordinator) hash() {
+	c.hashing = true
+	c.wg.Go(func() {
+		_, missing := c.j.partial().Missing(c.j.ctx, 0)
+		c.j.send(hashed{missing})
+	})
+}
+
+// firstLeaf is the begin of a transfer: the leaf that a client waits for has the whole
+// bandwidth for a moment.
+type firstLeaf struct {
+	order   *order // for it, without knowing the layout
+	over    bool   // no such order will be given
+	laidOut time.Time
+	all     bool // the moment is over
+}
+
+// begin decides whether the leaf that a client waits for is fetched while the blob's inner
+// blocks are still on their way: where a leaf lies follows from the size alone. The leaf is
+// verified when they are here.
+func (c *coordinator) begin() {
+	j := c.j
+	if j.why.Leaf < 0 || j.ref.Size <= dag.LeafSize || j.passage != nil {
+		c.first.over = true
+		return
+	}
+	_, err := j.f.Blobs.Block(j.ctx, j.ref.CID)
+	c.first.over = err == nil // resumed: perhaps the leaf is here as well
+}
+
+func (c *coordinator) assignFirst(now time.Time) {
+	f := &c.first
+	if f.over || f.order != nil {
+		return
+	}
+	if c.j.layout() != nil {
+		f.over = true // no hurry: it is an order like others
+		return
+	}
+	leaf := c.j.why.Leaf
+	if !c.hire(true) {
+		return
+	}
+	id, ok := c.roster.Pick(now, leaf)
+	if !ok {
+		c.claim.Give(1)
+		return
+	}
+	r := &schedule.Run{First: leaf, From: leaf, To: leaf + 1, Holder: id, Began: now, Last: now}
+	c.plan.Claim(r)
+	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, hold: hold{seats: 1 + c.claim.More(Pieces-1)}}
+	c.start(f.order)
+}
+
+func (f *firstLeaf) finished(o *order) {
+	if f.order == o {
+		f.order, f.over = nil, true
+	}
+}
+
+func (f *firstLeaf) workers() int {
+	if f.order != nil {
+		return 1
+	}
+	return 0
+}
+
+// staff is how many orders may be under way, and how many more for leaves that readers
+// wait for.
+func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
+	switch phase := f.phase(c, now); {
+	case phase == noWorker:
+		return 0, 0
+	case phase == oneWorker || c.j.ref.Size <= minPiece:
+		return 1, 0
+	}
+	leaves := dag.LeavesOf(c.j.ref.Size)
+	if leaves == 1 {
+		return 1, 1
+	}
+	return min(c.roster.Streams(now), leaves), 1
+}
+
+// phase is who may work.
+type phase int
+
+const (
+	noWorker phase = iota
+	oneWorker
+	allWorkers
+)
+
+// phase gives the first leaf a moment, or, when the link is slow, as long as bytes of it
+// come from the likeliest holder.
+func (f *firstLeaf) phase(c *coordinator, now time.Time) phase {
+	t, m := c.j.f.Timing, &c.j.meter
+	alone := now.Sub(f.laidOut) < t.Alone
+	switch {
+	case f.laidOut.IsZero(), f.order != nil && alone:
+		return noWorker
+	case f.all || c.begun || c.j.why.Leaf < 0:
+	case alone, m.flowing() < t.Retry && !c.relayed:
+		return oneWorker
+	}
+	f.all = true
+	return allWorkers
+}

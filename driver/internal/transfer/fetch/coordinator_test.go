@@ -1,0 +1,45 @@
+package fetch
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
+)
+
+// TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
+func TestWrongBytesStayTheCause(t *testing.T) {
+	for _, after := range []error{wire.ErrGone, wire.ErrSilent, errSlow} {
+		c := &coordinator{}
+		c.keepCause(wire.Blame("liar", wire.ErrSilent))
+		c.keepCause(wire.Blame("liar", &wrongLeaf{4, blob.ErrBadLeaf}))
+		c.keepCause(wire.Blame("liar", after))
+		require.ErrorIs(t, c.last, blob.ErrBadLeaf)
+	}
+}
+
+// TestWhoIsAskedFirstNextTime: a holder that delivered, not one that another overtook.
+func TestWhoIsAskedFirstNextTime(t *testing.T) {
+	j := idleJob(t)
+	c := newCoordinator(j)
+	c.roster.Add("slow", nil)
+	c.roster.Add("fast", nil)
+	c.settle("slow", wire.Blame("slow", errOvertaken))
+	require.Empty(t, j.f.Holders.Last())
+	c.settle("fast", nil)
+	require.EqualValues(t, "fast", j.f.Holders.Last())
+}
+
+// TestWhoIsInterruptedIsNotToBlame: the transfer has ended, whatever came of its orders.
+func TestWhoIsInterruptedIsNotToBlame(t *testing.T) {
+	j := idleJob(t)
+	j.cancel(errWhole)
+	c := newCoordinator(j)
+	c.roster.Add("holder", nil)
+	c.settle("holder", wire.Blame("holder", errors.Join(errWhole, wire.ErrLied)))
+	require.NoError(t, c.last)
+	require.False(t, c.roster.Failed("holder"))
+}

@@ -1,0 +1,43 @@
+package fetch
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/holders"
+)
+
+const mib = 1 << 20
+
+// idle is what transfers share of a registry without a disk and members, for a bubble of
+// testing/synctest.
+func idle(t *testing.T) *Fetcher {
+	t.Helper()
+	logger := logrus.New()
+	logger.SetOutput(io.Discard)
+	return alone(t, Config{Self: "self", Timing: TimingFor(time.Minute), Log: logrus.NewEntry(logger)})
+}
+
+// alone is what transfers share of a registry without members.
+func alone(t *testing.T, cfg Config) *Fetcher {
+	t.Helper()
+	cfg.Crew = crew.New(crew.Seats)
+	cfg.Holders = holders.New(t.Context(), holders.Config{Connected: func() []peer.ID { return nil }})
+	t.Cleanup(cfg.Holders.Close)
+	return New(t.Context(), cfg)
+}
+
+// idleJob is one of which nothing runs.
+func idleJob(t *testing.T) *Job {
+	t.Helper()
+	j := idle(t).New(dag.Ref{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Size: 9 * mib}, Purpose{Leaf: -1})
+	t.Cleanup(func() { j.cancel(ErrUnread) })
+	return j
+}

@@ -1,0 +1,139 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+)
+
+// Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched:
+// Open returns when the first byte wanted has arrived and is verified, and reads go on
+// while the rest arrives; ctx bounds them, too. A blob that cannot be kept, for example for
+// want of room, is streamed from the members, verified. The error, from Open or from a read,
+// is *Unavailable when no member gave the bytes for Config.Stall.
+func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
+	if offset < 0 {
+		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
+	}
+	content, inline, err := inlined(ref)
+	if err == nil && !inline && ref.Size <= 0 {
+		_, err = nothing(ctx, ref)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if inline || offset >= ref.Size {
+		return io.NopCloser(bytes.NewReader(content[min(offset, int64(len(content))):])), nil
+	}
+	f, err := t.openLocal(ctx, ref, offset)
+	if f == nil && err == nil && t.cfg.Blobs.IsRotten(ref.CID) {
+		if err = t.awaitMending(ctx, ref); err == nil {
+			f, err = t.openLocal(ctx, ref, offset)
+		}
+	}
+	if f != nil || err != nil {
+		return f, err
+	}
+	return t.follow(ctx, ref, offset)
+}
+
+// follow reads a blob while it is being fetched.
+func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
+	j, err := t.join(ref, fetch.Purpose{Leaf: dag.LeafAt(offset)})
+	if mayStream(err) {
+		return t.stream(ctx, ref, offset, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := t.newReader(ctx, j, offset)
+	if err := r.await(); err != nil {
+		if err = r.divert(err); err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+	}
+	return r, nil
+}
+
+// whole reports whether the blob is here with all its bytes. A file that lost some is
+// fetched again.
+func (t *Transfers) whole(ref dag.Ref) bool {
+	size, err := t.cfg.Blobs.Size(ref.CID)
+	return err == nil && size == ref.Size
+}
+
+// inlined returns the content of a blob that is inside its CID.
+func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
+	content, inline = dag.InlineBytes(ref.CID)
+	if inline && int64(len(content)) != ref.Size {
+		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, dag.ErrBadDAG)
+	}
+	return content, inline, err
+}
+
+// nothing is the layout of the empty blob; dag.ErrBadDAG when ref is another blob, for
+// which an entry gives the size 0.
+func nothing(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
+	layout, _, err := dag.ReadLayout(ctx, ref.CID, ref.Size, nil)
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", ref.CID, err)
+	}
+	return layout, nil
+}
+
+// keepNothing makes the empty blob, for which no member has to be asked.
+func (t *Transfers) keepNothing(ctx context.Context, ref dag.Ref) error {
+	layout, err := nothing(ctx, ref)
+	if err != nil {
+		return err
+	}
+	p, err := t.cfg.Blobs.Partial(layout, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Finish(ctx), p.Close())
+}
+
+// Fetch brings a blob here whole and waits for it. Errors are those of Open, and ErrNotKept
+// where the blob cannot be kept, with a *room.Short when there is no room for it. When ctx
+// ends, the transfer goes on as if a reader had left.
+func (t *Transfers) Fetch(ctx context.Context, ref dag.Ref) error {
+	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1})
+}
+
+// FetchFrom is Fetch for a blob that no client waits for yet: a member that likely holds
+// the blob is asked before all others, and a failure is not logged as a warning. With an
+// empty ID no member is likely.
+func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID) error {
+	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true})
+}
+
+func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why fetch.Purpose) error {
+	if _, inline, err := inlined(ref); inline || err != nil {
+		return err
+	}
+	if t.whole(ref) {
+		return nil
+	}
+	if ref.Size <= 0 {
+		return t.keepNothing(ctx, ref)
+	}
+	j, err := t.join(ref, why)
+	if err != nil {
+		return err
+	}
+	defer j.Leave()
+	select {
+	case <-j.Done():
+		return j.Err()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
