@@ -19,8 +19,8 @@ import (
 )
 
 // Job is the one transfer of a blob: what all who have to do with it share. It is safe for
-// concurrent use; its state is its coordinator's. The first cause with which its context is canceled is how it ended:
-// errWhole, or why it failed.
+// concurrent use; its state is its coordinator's. The first cause with which its context is
+// canceled is how it ended: errWhole, or why it failed.
 type Job struct {
 	f       *Fetcher
 	ref     dag.Ref
