@@ -22,5 +22,5 @@
 // the blob cannot be kept, to the one reader of a stream.
 //
 // Limits: a job knows nothing of other transfers but the crew that they share. It takes one
-// leaf of memory a worker, and a stream four.
+// leaf of memory a worker, and a stream four; a blob of one leaf is in memory until it is kept.
 package fetch

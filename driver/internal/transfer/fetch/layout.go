@@ -1,16 +1,20 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
@@ -18,6 +22,73 @@ import (
 
 // atOnce is how many holders are asked for one inner block at the same time.
 const atOnce = 3
+
+// here is what has arrived of a blob.
+type here struct {
+	laidOut chan struct{} // closed when the fields below are set
+	layout  *dag.Layout
+	partial *blob.Partial // nil: nothing is kept, or the blob has one leaf
+	// leaf is all of a blob that has one leaf. It goes to whoever waits for it from memory,
+	// and is kept when it is whole.
+	leaf  atomic.Pointer[[]byte]
+	unpin blob.Unpin  // of a blob of one leaf; nil: it is not kept
+	torn  atomic.Bool // it is possible that nobody has the rest; the coordinator's
+}
+
+// layout is how the blob's leaves lie; nil until that is known.
+func (j *Job) layout() *dag.Layout {
+	select {
+	case <-j.here.laidOut:
+		return j.here.layout
+	default:
+		return nil
+	}
+}
+
+// partial is what has arrived; nil until the layout is known, and when nothing is kept.
+func (j *Job) partial() *blob.Partial {
+	if j.layout() == nil {
+		return nil
+	}
+	return j.here.partial
+}
+
+// small reports whether the blob is held in memory until it is kept.
+func (j *Job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size) == 1 }
+
+// Content is what has arrived of the blob, to be read where it is verified; nil until
+// something can be.
+func (j *Job) Content() io.ReaderAt {
+	if leaf := j.here.leaf.Load(); leaf != nil {
+		return bytes.NewReader(*leaf)
+	}
+	if p := j.partial(); p != nil {
+		return p
+	}
+	return nil
+}
+
+// Has reports whether leaf i is here and verified.
+func (j *Job) Has(i int) bool {
+	if j.here.leaf.Load() != nil {
+		return i == 0
+	}
+	p := j.partial()
+	return p != nil && p.Have(i)
+}
+
+// Verified returns the leaves that others may ask for; nil until the layout is known. It
+// hashes nothing: a leaf that an earlier run left counts only once it was hashed.
+func (j *Job) Verified() bitset.Set {
+	if j.here.leaf.Load() != nil {
+		return bitset.Full(1)
+	}
+	p := j.partial()
+	if p == nil {
+		return nil
+	}
+	return p.Verified()
+}
 
 // open learns the leaves of the blob, and opens the part of it that is here.
 func (j *Job) open() {
