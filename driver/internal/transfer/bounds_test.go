@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -66,5 +67,18 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			_, out := a.transfers.Totals()
 			require.Less(t, out, ref.Size, "all was taken: the test tests nothing")
 		})
+	}
+}
+
+// TestASizeThatNoBlobHas: an entry that gives one costs nothing but an error.
+func TestASizeThatNoBlobHas(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	ref := a.push(random(73, 3*mib))
+	for _, size := range []int64{dag.MaxSize + 1, 1 << 62} {
+		ref.Size = size
+		_, err := b.pull(ref, 0)
+		require.ErrorIs(t, err, dag.ErrBadDAG)
+		require.Error(t, b.transfers.Fetch(t.Context(), ref))
 	}
 }

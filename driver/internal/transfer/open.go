@@ -69,11 +69,15 @@ func (t *Transfers) whole(ref dag.Ref) bool {
 	return err == nil && size == ref.Size
 }
 
-// inlined returns the content of a blob that is inside its CID.
+// inlined returns the content of a blob that is inside its CID; dag.ErrBadDAG when no such
+// blob can have the size that an entry gives for it, which may be any.
 func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
 	content, inline = dag.InlineBytes(ref.CID)
-	if inline && int64(len(content)) != ref.Size {
+	switch {
+	case inline && int64(len(content)) != ref.Size:
 		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, dag.ErrBadDAG)
+	case ref.Size > dag.MaxSize:
+		err = fmt.Errorf("fetch %s: no blob has %d bytes: %w", ref.CID, ref.Size, dag.ErrBadDAG)
 	}
 	return content, inline, err
 }
