@@ -17,14 +17,13 @@ import (
 const putPattern = ".blob-put-*"
 
 // AdoptUpload makes a blob of a plain file under dir/staging: the file of an Upload (which
-// ends if it is still open), or any other that is not written any more. The file is indexed
-// and renamed, is safe on disk when AdoptUpload returns, and is pinned until Unpin. When
-// the blob is here already, the file replaces the old one, unless this process has verified
-// that: then the new file is removed. On an error the file is still there. The error is
-// ErrDigestMismatch when its bytes do not have the digest want; an empty want checks
-// nothing.
+// ends if it is still open), or any other that is no longer written. The file is indexed and
+// renamed, is safe on disk when AdoptUpload returns, and is pinned until Unpin. When the blob
+// is here already, the new file replaces the old one, unless this process has verified the
+// old one: then the new file is removed. On an error the file is still there. The error is
+// ErrDigestMismatch when its bytes do not have the digest want; an empty want checks nothing.
 //
-// Bytes that were hashed while they came are not read again, unless the file was changed
+// Bytes that were hashed as they arrived are not read again, unless the file has changed
 // since. So the CID is made with the function that the store had when the upload began, or
 // with f unless that is 0.
 //
@@ -76,7 +75,7 @@ func (s *Store) Put(ctx context.Context, content []byte) (dag.Ref, error) {
 	return ref, err
 }
 
-// PutAs is Put with that function; 0: the store's. The blob is pinned until Unpin.
+// PutAs is Put with the given function; 0: the store's. The blob is pinned until Unpin.
 func (s *Store) PutAs(ctx context.Context, content []byte, function dag.Function) (dag.Ref, Unpin, error) {
 	function = cmp.Or(function, s.Function())
 	if ref, unpin, ok := s.known(content, function); ok {
@@ -97,9 +96,9 @@ func (s *Store) PutAs(ctx context.Context, content []byte, function dag.Function
 	return dag.Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
 }
 
-// PutLeaf makes the blob of one leaf that has that CID, of its bytes, and pins it until
-// Unpin; ErrBadLeaf when they are others. A blob for which there is no room, beside the
-// reserve and the room claimed by others, is refused with a *room.Short.
+// PutLeaf makes a blob of one leaf, whose CID is c, of its content, and pins it until Unpin;
+// ErrBadLeaf when content is not that leaf's. A blob for which there is no room, apart from
+// the reserve and the room claimed already, is refused with a *room.Short.
 func (s *Store) PutLeaf(ctx context.Context, c cid.Cid, content []byte) (Unpin, error) {
 	layout, inner, err := dag.ReadLayout(ctx, c, int64(len(content)), nil)
 	if err == nil && (layout.Leaves() != 1 || !layout.Matches(0, content)) {
@@ -157,8 +156,8 @@ func (s *Store) known(content []byte, f dag.Function) (dag.Ref, Unpin, bool) {
 	return ref, s.pins.add(ref.CID), true
 }
 
-// adopt makes a blob of a plain file that is no upload, and must not be written any more:
-// hash, install.
+// adopt makes a blob of a plain file that is no upload and is no longer written: hash,
+// install.
 func (s *Store) adopt(ctx context.Context, file string, f dag.Function) (dag.Ref, Unpin, error) {
 	h, err := s.hashFile(ctx, file, "", f)
 	if err != nil {

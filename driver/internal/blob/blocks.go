@@ -82,15 +82,15 @@ func leafLength(info fs.FileInfo, leaf int64) int64 {
 	return min(dag.LeafSize, info.Size()-leaf*dag.LeafSize)
 }
 
-// suspect sets aside a blob that has a leaf other than the index says.
+// suspect sets aside a blob that has another leaf than the index says.
 func (s *Store) suspect(ctx context.Context, at place) {
 	if err := s.CheckLeaf(ctx, at.root, int(at.leaf)); err != nil && !errors.Is(err, ErrRotten) {
 		s.log.WithError(err).WithField("cid", at.root).Debug("a leaf cannot be served")
 	}
 }
 
-// InnerBlock gives an inner block of a blob that is here or on its way: at most
-// 128 KiB. ErrNotFound for all else.
+// InnerBlock gives an inner block of a blob that is here or on its way: at most 128 KiB.
+// ErrNotFound for any other block.
 func (s *Store) InnerBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if !c.Defined() {
 		return nil, fmt.Errorf("inner block: %w", ErrNotFound)

@@ -21,7 +21,7 @@ var _ blockstore.Blockstore = blockView{}
 // their files, and every block is verified when it is read. A block that is put and belongs
 // to no blob here is kept in the datastore until a blob that has it is whole; DeleteBlock
 // deletes only such blocks. Use the blockstore without a cache, because blobs come and go
-// behind it.
+// without its knowledge.
 func (s *Store) Blockstore() blockstore.Blockstore { return blockView{s} }
 
 func (v blockView) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
@@ -85,7 +85,7 @@ func (v blockView) DeleteBlock(ctx context.Context, c cid.Cid) error {
 	return nil
 }
 
-// AllKeysChan lists raw CIDs; a block of several blobs comes more than once.
+// AllKeysChan lists raw CIDs; a block of several blobs is listed more than once.
 func (v blockView) AllKeysChan(ctx context.Context) (<-chan cid.Cid, error) {
 	out := make(chan cid.Cid)
 	go func() { // ends with the listing or with ctx

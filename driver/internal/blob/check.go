@@ -28,9 +28,9 @@ const (
 )
 
 // CheckLeaf hashes leaf i of a blob, even if it was verified before. The error is ErrRotten
-// when the leaf is damaged, and then the blob has been set aside, or, when it had been, the
-// leaf is none of its Remains any more; ErrNotFound when the blob is not here, or has no
-// such leaf.
+// when the leaf is damaged. Then the blob has been set aside, or, if it already was, the leaf
+// is no longer one of its Remains. The error is ErrNotFound when the blob is not here, or has
+// no such leaf.
 func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	f, err := s.Open(c)
 	if errors.Is(err, ErrNotFound) {
@@ -61,8 +61,8 @@ func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
 	return nil
 }
 
-// Check reads all of a blob, as it is on disk now, and returns what is wrong with it, and
-// with how many of its leaves, as far as they were hashed. A damaged blob is set aside; an
+// Check reads all of a blob, as it is on disk now, and returns what is wrong with it, and how
+// many of its leaves are damaged, of those that were hashed. A damaged blob is set aside; an
 // undamaged one counts as verified, and a lost record is written again. progress is called
 // with the number of bytes read, from several goroutines at once. An error does not mean
 // damage, but for example that ctx ended.
@@ -185,7 +185,7 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 }
 
 // Blobs returns the blobs that are recorded as whole, whether their files are there or not,
-// and those that were set aside. It takes some 100 bytes of memory a blob.
+// and those that were set aside. It takes some 100 bytes of memory per blob.
 func (s *Store) Blobs(ctx context.Context) ([]dag.Ref, error) {
 	refs := s.Rotten()
 	for ref, err := range s.index.refs(ctx, rootPrefix) {

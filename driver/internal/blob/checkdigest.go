@@ -10,8 +10,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// checkDigest is the second step: ErrDigestMismatch when the bytes are not those that were
-// promised. It must be the digest for which they were hashed; an empty one promises nothing.
+// checkDigest is the second step: ErrDigestMismatch when the bytes do not have the digest
+// want, which must be the one for which they were hashed. An empty want checks nothing.
 func (h hashed) checkDigest(want digest.Digest) error {
 	if want != "" && h.digest != want {
 		return fmt.Errorf("%w: want %s, bytes have %s", ErrDigestMismatch, want, h.digest)
@@ -19,9 +19,9 @@ func (h hashed) checkDigest(want digest.Digest) error {
 	return nil
 }
 
-// wholeHash is the hash of all the bytes that has to be taken beside those of the leaves, so
-// that the digest can be checked; nil when there is nothing to check, or the only leaf's sum
-// is the file's.
+// wholeHash is a hash of all the bytes, which has to be computed in addition to those of the
+// leaves to check the digest; nil when there is nothing to check, or the only leaf's sum is
+// the file's.
 func wholeHash(want digest.Digest, size int64, f dag.Function) (hash.Hash, error) {
 	if want == "" {
 		return nil, nil

@@ -6,7 +6,7 @@
 // in the datastore; the blockstore reads a leaf out of the file.
 //
 //	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
-//	ref, err := s.Put(ctx, manifest) // hash, index, rename; a layer: OpenUpload, AdoptUpload
+//	ref, err := s.Put(ctx, manifest) // hash, index, rename; a layer: Upload, AdoptUpload
 //	r, err := s.Reader(ctx, ref, 0)  // verified leaf by leaf, the first time
 //
 // A blob that comes from other members is a Partial until it is whole: dag.ReadLayout

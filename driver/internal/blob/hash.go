@@ -25,16 +25,16 @@ type hashed struct {
 
 func (h hashed) ref() dag.Ref { return dag.Ref{CID: h.Root, Size: h.Size} }
 
-// Seen is the sha2-256 of the first Size bytes of an upload, as computed outside this
-// package while they came; a nil Sum means that there is none.
+// Seen is the sha2-256 of the first Size bytes of an upload, computed outside this package as
+// they arrived; a nil Sum means that there is none.
 type Seen struct {
 	Sum  hash.Hash
 	Size int64
 }
 
-// hashUpload is the first step for an upload: its leaves were hashed while they came, or the
-// file is read once, with f or else the store's function. The digest is one to compare with
-// want.
+// hashUpload is the first step for an upload: its leaves were hashed as they arrived, or the
+// file is read once and hashed with f or else the store's function. The result has the digest
+// to compare with want.
 func (s *Store) hashUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (hashed, error) {
 	h, err := s.recall(file, want, seen, f)
 	if errors.Is(err, errUnknown) {
@@ -43,8 +43,8 @@ func (s *Store) hashUpload(ctx context.Context, file string, want digest.Digest,
 	return h, err
 }
 
-// recall takes the sums from the note beside an upload; errUnknown when that and what was
-// seen are not enough, or not of this file as it is now.
+// recall takes the sums from the note beside an upload; errUnknown when the note and what was
+// seen are not enough, or do not describe the file as it is now.
 func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Function) (h hashed, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Functio
 }
 
 // hashFile is the first step for any other staged file: it is read once, and synced
-// meanwhile. The digest is one to compare with want.
+// meanwhile. The result has the digest to compare with want.
 func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function) (h hashed, err error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {

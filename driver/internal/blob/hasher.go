@@ -32,7 +32,7 @@ func newHasher() *hasher {
 	}
 }
 
-// buffer is a leaf's bytes, given back when its last user released it.
+// buffer is a leaf's bytes, given back when its last user has released it.
 type buffer struct {
 	from  *hasher
 	mem   *[dag.LeafSize]byte

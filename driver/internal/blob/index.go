@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// badger splits larger batches at a place of its own choosing; these stay
-	// well below what it takes in one transaction.
+	// badger splits larger batches wherever it chooses; these stay well below what it takes
+	// in one transaction.
 	batchKeys  = 2000
 	batchBytes = 1 << 20
 )

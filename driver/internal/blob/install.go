@@ -9,8 +9,8 @@ import (
 
 // install is the third step of every way by which a blob comes here: it makes a synced file
 // the blob that h describes, and pins it before it can be deleted. The caller holds the lock
-// of its root. On an error the file is still there. When the blob is here, and this process
-// has verified it, the new file is removed instead.
+// of its root. On an error the file is still there. When the blob is already here, and this
+// process has verified it, the new file is removed instead.
 func (s *Store) install(ctx context.Context, file string, h hashed) (Unpin, error) {
 	// An installation that has begun runs to its end: half of one would be useless.
 	ctx = context.WithoutCancel(ctx)
@@ -26,8 +26,8 @@ func (s *Store) install(ctx context.Context, file string, h hashed) (Unpin, erro
 	return s.pins.add(h.Root), nil
 }
 
-// replace records a blob, and then gives its file the name that it has in blobs, whether
-// there is one or not. Open repairs what a crash between the two leaves.
+// replace records a blob, and then gives its file its name in blobs, whether or not that name
+// is taken. Open repairs what a crash between the two leaves.
 func (s *Store) replace(ctx context.Context, file string, h hashed) error {
 	to := s.path(h.Root)
 	recorded, err := s.index.has(ctx, h.Root)

@@ -82,8 +82,8 @@ func (p *Partial) recheck(ctx context.Context, i int) bool {
 
 // Missing returns the first leaf at or after from that has to be fetched, or when there is
 // none the first of all; false when every leaf is here. Leaves of an earlier run count as
-// here until nothing else is missing; then the call hashes them, side by side, which takes
-// seconds a GiB. When ctx ends first, those that were not hashed yet count as missing in
+// here until nothing else is missing; then the call hashes them in parallel, which takes
+// seconds per GiB. When ctx ends first, those that were not hashed yet count as missing in
 // this answer.
 func (p *Partial) Missing(ctx context.Context, from int) (i int, ok bool) {
 	n := p.layout.Leaves()
@@ -98,7 +98,7 @@ func (p *Partial) Missing(ctx context.Context, from int) (i int, ok bool) {
 	return p.absent(from, p.have)
 }
 
-// absent is the first leaf from from on, wrapping round, that is neither here nor in
+// absent is the first leaf at or after from, wrapping around, that is neither here nor in
 // others.
 func (p *Partial) absent(from int, others bitset.Set) (int, bool) {
 	n := p.layout.Leaves()
@@ -146,7 +146,7 @@ func (p *Partial) complete() bool {
 	return p.left == 0
 }
 
-// recheckAll decides about every leaf of an earlier run, until ctx ends.
+// recheckAll hashes every leaf of an earlier run, until ctx ends.
 func (p *Partial) recheckAll(ctx context.Context) {
 	if p.complete() {
 		return

@@ -57,7 +57,7 @@ func (p *Partial) finish(ctx context.Context) error {
 
 // Close ends one use. The last one closes the files, and leaves them for a later Partial to
 // resume, unless the disk was full or the blob came another way: then they are removed.
-// Finish must not be running any more.
+// Finish must not be running.
 func (p *Partial) Close() error {
 	p.store.mu.Lock()
 	p.users--
@@ -128,7 +128,7 @@ func (p *Partial) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// forget makes p a partial that cannot be opened any more.
+// forget makes p a partial that can no longer be opened.
 func (s *Store) forget(p *Partial) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

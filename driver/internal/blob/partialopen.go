@@ -26,8 +26,8 @@ const (
 
 // Partial opens the blob of that layout, resuming what earlier ones left. l and inner are
 // ReadLayout's. While one is open, the same is returned again, and is closed by its last
-// user. For a blob that is here already the partial is complete. A blob that cannot fit on
-// the disk, beside the reserve and the room claimed by others, is refused with a
+// user. For a blob that is here already the partial is complete. A blob for which there is
+// no room on the disk, apart from the reserve and the room claimed already, is refused with a
 // *room.Short, as is every blob when file descriptors are short.
 func (s *Store) Partial(l *dag.Layout, inner []blocks.Block) (*Partial, error) {
 	defer s.Lock(l.Root)()
@@ -112,7 +112,7 @@ func (s *Store) Fits(ref dag.Ref) error {
 }
 
 // stageUnverified turns a blob that is here back into a partial one, when it was not
-// verified in this run or is not all there: its leaves count again once they were hashed.
+// verified in this run or is not all there: its leaves count again once they are hashed.
 func (s *Store) stageUnverified(ctx context.Context, ref dag.Ref) error {
 	info, err := os.Stat(s.path(ref.CID))
 	if errors.Is(err, fs.ErrNotExist) {

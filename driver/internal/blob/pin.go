@@ -13,8 +13,8 @@ type Unpin func()
 
 func noPin() {}
 
-// pins counts the pins of each CID. They are changed with the lock of the CID held, so that
-// no pin comes between checking them and a deletion.
+// pins counts the pins of each CID. One is added with the lock of the CID held, so that none
+// comes between checking them and a deletion.
 type pins struct {
 	mu   sync.Mutex
 	held map[cid.Cid]int

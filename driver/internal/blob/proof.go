@@ -67,7 +67,7 @@ func (s *proofs) put(c cid.Cid, p *proof) *proof {
 		s.of = map[cid.Cid]*proof{}
 	}
 	if old := s.of[c]; old != nil && old.stamp == p.stamp && p.left > 0 {
-		return old // somebody was faster
+		return old // another reader was faster
 	}
 	if len(s.of) >= maxProofs {
 		for other := range s.of { // any one

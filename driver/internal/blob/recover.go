@@ -145,7 +145,7 @@ func rootFunction(root cid.Cid) (dag.Function, bool) {
 	return 0, false
 }
 
-// checkStaging removes staged files of this package that can not be resumed.
+// checkStaging removes staged files of this package that cannot be resumed.
 func (s *Store) checkStaging(ctx context.Context) error {
 	names, err := readNames(s.staging)
 	if err != nil {

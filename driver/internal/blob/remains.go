@@ -35,7 +35,7 @@ func (s *Store) Remains(c cid.Cid) (Remains, bool) {
 }
 
 // OpenRemains opens the file that Remains describes, which has other bytes in leaves that
-// are not right; the caller closes it. The error is ErrNotFound when there is none any more.
+// are not right; the caller closes it. The error is ErrNotFound when it no longer exists.
 func (s *Store) OpenRemains(c cid.Cid) (*os.File, error) {
 	f, err := os.Open(s.partialPath(c))
 	if errors.Is(err, os.ErrNotExist) {

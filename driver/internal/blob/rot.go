@@ -48,8 +48,8 @@ func (r *rot) has(c cid.Cid) bool {
 }
 
 // Rotten returns the blobs that were set aside because their file had other bytes than were
-// written, sorted. They stay in it until they are whole again or deleted, and count as not
-// here.
+// written, sorted. A blob is listed until it is whole again or deleted, and meanwhile counts
+// as not here.
 func (s *Store) Rotten() []dag.Ref {
 	s.rot.mu.Lock()
 	defer s.rot.mu.Unlock()
@@ -100,7 +100,7 @@ func (s *Store) condemn(ref dag.Ref, of stamp, why error) {
 	s.rot.tell(ref)
 }
 
-// trySetAside is setAside for a blob that counts as damaged also when that fails, for
+// trySetAside is setAside for a blob that counts as damaged even when that fails, for
 // example on a full disk: then its file stays where it is, and nobody reads it.
 func (s *Store) trySetAside(ctx context.Context, ref dag.Ref, why error) {
 	log := s.log.WithError(why).WithField("cid", ref.CID)
@@ -134,7 +134,7 @@ func (s *Store) setAside(ctx context.Context, ref dag.Ref) error {
 }
 
 // stageAgain gives the file of a blob the name of a partial one, with a mark on each leaf.
-// Without marks all of it would be fetched, and what is right of it be lost to others.
+// Without marks all of it would be fetched, and what is right of it could not be served.
 func (s *Store) stageAgain(ref dag.Ref) error {
 	leaves := dag.Profile().Leaves(ref.Size)
 	marks := bitset.New(leaves)
@@ -177,7 +177,7 @@ func (s *Store) recoverRotten(ctx context.Context) error {
 }
 
 // Salvage opens what was set aside of a blob, or has arrived of it, hashes it, and makes it
-// a blob again when nothing is lacking: when only its length was wrong, or the disk has
+// a blob again when nothing is missing: when only its length was wrong, or the disk has
 // recovered. Otherwise Absent tells which leaves have to be fetched. The caller closes it.
 // The error is ErrNotFound when the layout is not known here.
 func (s *Store) Salvage(ctx context.Context, ref dag.Ref) (*Partial, error) {

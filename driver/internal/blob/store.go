@@ -74,16 +74,16 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	return s, nil
 }
 
-// Close ends the uploads that are still open, as Upload.Close does, and waits for that.
-// None may be written to any more.
+// Close ends the uploads that are still open, as Upload.Close does, and waits for that. After
+// it no upload may be written to.
 func (s *Store) Close() {
 	if err := s.uploads.close(); err != nil {
 		s.log.WithError(err).Warn("the last bytes of an upload are lost: its client has to send them again")
 	}
 }
 
-// SetFunction makes new blobs be named with f: those of Adopt and Put, and those of uploads
-// that begin from now on. Blobs that are here, or come from other members, keep their CIDs.
+// SetFunction makes new blobs be named with f: those of Put, and those of uploads that begin
+// from now on. Blobs that are here, or come from other members, keep their CIDs.
 func (s *Store) SetFunction(f dag.Function) { s.function.Store(uint64(f)) }
 
 // Function is the function with which new blobs are named. It is SHA2 when the store is
@@ -143,7 +143,8 @@ func (s *Store) Size(c cid.Cid) (int64, error) {
 }
 
 // isWhole returns ErrNotFound for a blob whose file is not all of it. A file that this
-// process has verified is: its record came before it, and need not be read for each request.
+// process has verified is whole: its record was written before it, and need not be read at
+// each request.
 func (s *Store) isWhole(c cid.Cid, info fs.FileInfo) error {
 	if s.rot.has(c) {
 		return fmt.Errorf("%w: %w", ErrNotFound, ErrRotten)
@@ -176,7 +177,7 @@ func (s *Store) Verified(ref dag.Ref) bool {
 		s.proofs.whole(ref.CID, stampOf(info))
 }
 
-// Room is the room for more bytes. Uploads and partials ask it themselves.
+// Room tells how much room is left for more bytes. Uploads and partials ask it themselves.
 func (s *Store) Room() *room.Disk { return s.room }
 
 // Usage is the number of whole blobs here and the sum of their sizes in bytes.
@@ -194,7 +195,7 @@ func (s *Store) account(blobs int, bytes int64) {
 }
 
 // Lock holds the one lock of c until unlock, which may be called more than once.
-// Adopt, Put, Delete, Partial and Partial.Finish take it themselves: do not call
+// AdoptUpload, Put, Delete, Partial and Partial.Finish take it themselves: do not call
 // them for c while holding it.
 func (s *Store) Lock(c cid.Cid) (unlock func()) { return s.locks.lock(c) }
 

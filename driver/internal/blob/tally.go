@@ -23,13 +23,13 @@ type tally struct {
 	sums     []byte // of the leaves that are full
 	leaf     hash.Hash
 	fill     int64  // bytes in leaf
-	run      string // of the store that hashed all of it; another: an earlier one
-	reread   bool   // nothing was known of bytes that were there: they may differ from those that came
+	run      string // the store's run that hashed all of it
+	reread   bool   // bytes without a note were read back: they may differ from those that came
 }
 
 func newTally(f dag.Function) *tally { return &tally{function: f, leaf: f.New()} }
 
-// add takes the bytes that follow.
+// add hashes the bytes that follow.
 func (l *tally) add(b []byte) {
 	for len(b) > 0 {
 		n := min(int64(len(b)), dag.LeafSize-l.fill)
@@ -101,14 +101,14 @@ func (k *known) encode() ([]byte, error) {
 
 var errUnknown = errors.New("nothing is known of the file")
 
-// UploadNote is where what is known of an upload's file lies, beside it.
+// UploadNote is the path of the note on an upload's file, which lies beside it.
 func UploadNote(file string) string {
 	return filepath.Join(filepath.Dir(file), notePrefix+filepath.Base(file)+noteSuffix)
 }
 
 const notePrefix, noteSuffix = ".", ".leaves"
 
-// IsUploadNote reports whether a path is such a place: no component of the registry's
+// IsUploadNote reports whether a path is that of such a note: no component of the registry's
 // own paths begins with a dot.
 func IsUploadNote(path string) bool {
 	name := filepath.Base(path)

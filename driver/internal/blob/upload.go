@@ -16,9 +16,9 @@ import (
 // are hashed while it is written, so that it need not be read again; when the upload is
 // closed, their hashes are kept beside the file.
 //
-// It takes a megabyte of memory at most while bytes come. It is safe for concurrent use.
+// It takes at most a megabyte of memory while bytes arrive. It is safe for concurrent use.
 // Only one Upload at a time writes a file: opening another one, or making a blob of the
-// file, ends the one before, which may belong to a request whose connection is dying.
+// file, ends the previous one, which may belong to a request whose connection is dying.
 type Upload struct {
 	store *Store
 	file  *os.File
@@ -27,7 +27,7 @@ type Upload struct {
 	from  int64       // its size when it was opened
 	known *known      // of that many bytes; nil: nothing
 	claim *room.Claim // for what is accepted and not written
-	may   int64       // bytes behind from that there is room for
+	may   int64       // bytes after from for which there is room
 	size  int64
 	piece *piece // not written yet; nil: none
 	flow  *flow  // nil until there is a piece's worth
@@ -45,8 +45,8 @@ const (
 	uploadCancelled
 )
 
-// ErrUploadOver reports that an upload was committed, closed, canceled or taken over by
-// another before.
+// ErrUploadOver reports that an upload has already been committed, closed, canceled, or taken
+// over by another one.
 var ErrUploadOver = errors.New("the upload is over")
 
 // Upload opens a file for writing, at its end if it is to be appended to, and makes the
@@ -55,7 +55,7 @@ var ErrUploadOver = errors.New("the upload is over")
 // all of it.
 //
 // Its leaves are hashed with the function that the store had when its first byte was
-// hashed: resumed uploads go on with that function, and so does AdoptUpload.
+// hashed: resumed uploads keep that function, and so does AdoptUpload.
 func (s *Store) Upload(file string, appending bool) (*Upload, error) {
 	u, err := s.openUpload(file, appending)
 	if err != nil {
@@ -104,7 +104,7 @@ func (u *Upload) begin() error {
 		return err
 	}
 	if info.Size() < u.size {
-		return ErrUploadOver // the file was cut: new bytes would lie behind a hole
+		return ErrUploadOver // the file was cut: new bytes would come after a hole
 	}
 	if info.Size() > u.size {
 		errKnown, rewritten = errUnknown, true
@@ -215,7 +215,7 @@ func (u *Upload) write(b []byte) (int, error) {
 	return n, nil
 }
 
-// reserve claims room for a piece, and more, unless that is claimed already.
+// reserve claims room for a piece, and for some more, unless it is claimed already.
 func (u *Upload) reserve(n int) error {
 	if u.size+int64(n) <= u.from+u.may {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Commit makes the bytes safe on disk; after it nothing can be written any more.
+// Commit makes the bytes safe on disk; after it nothing can be written.
 func (u *Upload) Commit() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -20,7 +20,7 @@ func (u *Upload) Commit() error {
 	return nil
 }
 
-// Close keeps what came, safe on disk, for Store.Upload to append to or
+// Close keeps what has arrived, safe on disk, for Store.Upload to append to or for
 // Store.AdoptUpload.
 func (u *Upload) Close() error {
 	u.mu.Lock()
@@ -69,7 +69,7 @@ func (u *Upload) Cancel() error {
 	return nil
 }
 
-// drop ends an upload whose bytes are not wanted any more; false when it had ended already.
+// drop ends an upload whose bytes are no longer wanted; false when it had ended already.
 func (u *Upload) drop() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -167,7 +167,7 @@ func (u *Upload) halt() {
 
 func (u *Upload) leave() error {
 	u.claim.Release()
-	u.store.uploads.leave(u) // only now: nobody else writes beside the flow
+	u.store.uploads.leave(u) // only now: no other upload may write while the flow does
 	return u.file.Close()
 }
 
@@ -190,7 +190,7 @@ func (u *Upload) settle() error {
 	}
 	// The bytes are safe: when the note cannot be written, they are read again.
 	if err := u.tally.know(info).write(u.file.Name()); err != nil {
-		u.store.log.WithError(err).Debug("an upload is to be read again when it ends")
+		u.store.log.WithError(err).Debug("an upload has to be read again when it ends")
 	}
 	return nil
 }

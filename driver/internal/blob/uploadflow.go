@@ -55,7 +55,7 @@ type flow struct {
 	failed atomic.Pointer[error]
 }
 
-// startFlow starts it; write is given the pieces beside t.
+// startFlow starts it; write is given the same pieces as t.
 func startFlow(write func(*piece) error, t *tally) *flow {
 	f := &flow{}
 	for _, take := range []func(*piece) error{
@@ -80,7 +80,7 @@ func (f *flow) run(pieces <-chan *piece, take func(*piece) error) {
 	}
 }
 
-// err is the first failure of any of them, after which nothing is done any more.
+// err is the first failure of either; after it nothing more is done.
 func (f *flow) err() error {
 	if err := f.failed.Load(); err != nil {
 		return *err

@@ -58,7 +58,7 @@ func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) e
 	return remove()
 }
 
-// seize is adopt for a caller to whom it does not matter what became of the last bytes: the
+// seize is adopt for a caller that need not know whether the last bytes were kept: the
 // request that brought them is told when it ends.
 func (s *Store) seize(file string) (live bool, done func()) {
 	live, done, err := s.uploads.adopt(file)
@@ -68,7 +68,7 @@ func (s *Store) seize(file string) (live bool, done func()) {
 	return live, done
 }
 
-// isShared reports whether a file has another name, because it is a blob's, too.
+// isShared reports whether a file has a second name, because it is also a blob's file.
 func isShared(info os.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && st.Nlink > 1
@@ -102,8 +102,8 @@ func (w *uploads) close() error {
 	return errors.Join(errs...)
 }
 
-// claim makes u the upload that writes its file, and ends the one before. While a blob is
-// being made of the file, claim fails; and when the one before failed as it ended.
+// claim makes u the upload that writes its file, and ends the previous one. It fails while a
+// blob is being made of the file, and when ending the previous one failed.
 func (w *uploads) claim(u *Upload) (live bool, err error) {
 	w.mu.Lock()
 	if w.closed || w.adopted[u.file.Name()] > 0 {
