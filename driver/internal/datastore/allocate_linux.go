@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocateBehind gives a file n bytes of the disk behind its end, which stays where it is.
+// allocateBehind gives a file n bytes of the disk beyond its end, which stays where it is.
 func allocateBehind(f *os.File, end, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, end, n)
 }

@@ -50,7 +50,7 @@ var (
 // health reports whether writes are taken.
 type health struct {
 	refusal *Unavailable  // nil: they are
-	failed  chan struct{} // closed when they are no more
+	failed  chan struct{} // closed when they no longer are
 }
 
 // Open opens the datastore in a directory, which it makes. On a full disk it opens for
@@ -80,7 +80,7 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 	return d, nil
 }
 
-// openFirst opens badger with a bound in time, because badger retries for ever a flush that
+// openFirst opens badger with a bound in time, because badger retries forever a flush that
 // its replay needs.
 func (d *Datastore) openFirst() (*engine, error) {
 	d.roomToFlush()
@@ -109,7 +109,7 @@ func (d *Datastore) newWatch() *watch {
 	return &watch{log: d.log, onFail: func(err error) {
 		select {
 		case <-d.closing:
-			return // it is said once what becomes of that
+			return // what becomes of that is logged once
 		default:
 		}
 		d.fail(err)
@@ -161,8 +161,8 @@ func (d *Datastore) state() health {
 	return *d.health
 }
 
-// Writable returns nil while the datastore takes writes, else the *Unavailable that they
-// get, or ErrClosed.
+// Writable returns nil while the datastore takes writes, and otherwise the *Unavailable that
+// they get, or ErrClosed.
 func (d *Datastore) Writable() error {
 	select {
 	case <-d.closing:

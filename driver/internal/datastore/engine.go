@@ -49,7 +49,7 @@ func badgerOptions(dir string, w *watch) badger.Options {
 }
 
 // openEngine opens badger, which may take as long as a flush that waits for room. badger
-// leaves out a damaged table, and only logs that: what it does not have then is not missing.
+// leaves out a damaged table, and only logs that: what it then lacks must not count as absent.
 func openEngine(dir string, w *watch) (*engine, error) {
 	db, err := badger.Open(badgerOptions(dir, w))
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	manifestRoom  = 1 << 20  // bytes allocated behind badger's manifest
-	manifestLeast = 64 << 10 // of them left, before more are
+	manifestRoom  = 1 << 20  // bytes allocated beyond the end of badger's manifest
+	manifestLeast = 64 << 10 // when fewer of them are left, more are allocated
 )
 
-// keepManifest allocates room behind the end of badger's manifest. badger repeats a failed
-// append behind the part of it that was written, and cannot open such a manifest any more.
+// keepManifest allocates room beyond the end of badger's manifest. badger repeats a failed
+// append after the part of it that was written, and then cannot open that manifest.
 func keepManifest(dir string) error {
 	f, err := os.OpenFile(filepath.Join(dir, badger.ManifestFilename), os.O_WRONLY, 0)
 	if err != nil {

@@ -14,7 +14,7 @@ const (
 
 	partSize   = 3 << 20 // of a batch in one transaction, bytes
 	partCount  = 30_000  // and changes
-	changeCost = 32      // bytes that a change costs beside its key and value
+	changeCost = 32      // bytes that a change costs in addition to its key and value
 
 	collectEvery = 15 * time.Minute // the value log's garbage
 	collectPause = 10 * time.Second // between two of its files
@@ -49,7 +49,7 @@ func (d *Datastore) hand(h health, c *commit) error {
 	select {
 	case d.commits <- c:
 	case <-h.failed:
-		return d.unavailable(errStale) // though it may take writes again by now: this one was not
+		return d.unavailable(errStale) // it may take writes again by now, but this one was not taken
 	case <-d.closing:
 		return ErrClosed
 	}

@@ -14,16 +14,17 @@ import (
 
 const (
 	// ReserveSize is the size of the reserve file in bytes: a table that is being flushed,
-	// and one behind it.
+	// and the next one.
 	ReserveSize = 2 * TableSize
 
-	// MinFree is how many bytes uploads and transfers leave free beside the reserve file.
+	// MinFree is how many bytes uploads and transfers leave free in addition to the reserve
+	// file.
 	MinFree = TableSize
 
 	reserveName = "reserve"
 	flushMost   = TableSize * 5 / 4 // bytes that badger flushes when it is closed, at most
-	closeMargin = 4 << 20           // bytes that it writes beside
-	trialRoom   = 16 << 20          // bytes to be free, beside, before writes are tried again
+	closeMargin = 4 << 20           // bytes that it writes in addition
+	trialRoom   = 16 << 20          // bytes more that have to be free before writes are tried again
 	stuckTime   = 2 * time.Second   // after which what the owner does may wait for room
 	tendEvery   = time.Second
 )
@@ -86,10 +87,10 @@ func freeBytes(dir string) (int64, error) {
 // that the reserve file lacks. When it is not above zero, uploads and transfers have to be
 // refused.
 //
-// Headroom does not look at Writable. A datastore that takes no writes for a moment does
-// not make the disk full: a client is to try again soon (503), not when somebody has made
-// room (507), and no idle uploads have to go. Uploads go on meanwhile, and only their end,
-// which writes entries, is refused.
+// Headroom does not look at Writable. A datastore that takes no writes for a moment does not
+// mean that the disk is full: a client should try again soon (503), not when somebody has
+// made room (507), and no idle uploads have to be removed. Uploads go on meanwhile, and only
+// their end, which writes entries, is refused.
 func (d *Datastore) Headroom() (int64, error) {
 	free, err := freeBytes(d.dir)
 	if err != nil {
@@ -98,7 +99,7 @@ func (d *Datastore) Headroom() (int64, error) {
 	return free - MinFree - (ReserveSize - d.reserve.size()), nil
 }
 
-// full reports whether a failure is for want of room.
+// full reports whether something failed because there is no room.
 func (d *Datastore) full(cause error) bool {
 	if errors.Is(cause, errNoRoom) || errors.Is(cause, unix.ENOSPC) || errors.Is(cause, unix.EDQUOT) {
 		return true
@@ -157,7 +158,7 @@ func (d *Datastore) unstick() {
 // keep makes the reserve if it is not there and leaves MinFree.
 func (d *Datastore) keep() {
 	if err := keepManifest(d.dir); err != nil {
-		d.log.WithError(err).Debug("no room behind the datastore's manifest")
+		d.log.WithError(err).Debug("no room beyond the end of the datastore's manifest")
 	}
 	if d.reserve.size() >= ReserveSize {
 		return

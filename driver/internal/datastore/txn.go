@@ -148,7 +148,8 @@ func (t *txn) GetSize(_ context.Context, k ds.Key) (n int, err error) {
 	return n, err
 }
 
-// Query lays what the transaction writes over its snapshot, and answers whole.
+// Query sees what the transaction writes on top of its snapshot, and reads all results at
+// once.
 func (t *txn) Query(_ context.Context, q query.Query) (query.Results, error) {
 	all := map[string]query.Entry{}
 	err := t.read(func(txn *badger.Txn) error {
