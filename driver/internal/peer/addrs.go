@@ -9,8 +9,8 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// AddrsOf are the addresses at which others reach a peer that is not running but
-// has this configuration, each ending in its ID, in the order of Peer.Addrs.
+// AddrsOf are the addresses at which other peers reach a peer of this configuration once it
+// runs, each ending in its ID, in the order of Peer.Addrs.
 func AddrsOf(id peer.ID, cfg Config) []multiaddr.Multiaddr {
 	addrs := cfg.Announce
 	if len(addrs) == 0 {
@@ -23,8 +23,8 @@ func AddrsOf(id peer.ID, cfg Config) []multiaddr.Multiaddr {
 	return withID(id, addrs)
 }
 
-// Addrs are the addresses others can reach this peer at, each ending in its ID:
-// those announced, or else Useful ones.
+// Addrs are the addresses at which other peers can reach this one, each ending in its ID:
+// those announced, or else the Useful ones.
 func (p *Peer) Addrs() []multiaddr.Multiaddr {
 	if len(p.cfg.Announce) > 0 {
 		return withID(p.ID(), p.cfg.Announce)

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrNoStranger reports that only members are connected, and no other peer.
-var ErrNoStranger = errors.New("no other peer than members is connected")
+var ErrNoStranger = errors.New("no peer other than members is connected")
 
 // bitswapPatience is how long a want may stay unanswered when its context has no deadline.
 const bitswapPatience = 10 * time.Second
@@ -19,7 +19,7 @@ const bitswapPatience = 10 * time.Second
 // Block gets a block by bitswap from the connected peers that are no members, such as a
 // Kubo in the private network; nothing is stored. The bytes match c. A want that is
 // unanswered after half of ctx's time is canceled and sent again, on new connections if
-// other wants get nothing either: bitswap can lose a want for good, and that cures it.
+// other wants get nothing either: bitswap can lose a want for good, and only that helps.
 func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	strangers := p.strangers()
 	if len(strangers) == 0 {

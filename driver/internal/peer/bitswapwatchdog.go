@@ -14,17 +14,17 @@ import (
 
 const (
 	renewTime  = 5 * time.Second // for a dial
-	renewEvery = time.Minute     // at most, a peer
-	maxRenewed = 3               // peers in that time
+	renewEvery = time.Minute     // between two new connections to one peer, at least
+	maxRenewed = 3               // peers in that time, at most
 )
 
-// renewals remembers the peers to which the watchdog of bitswap connected anew.
+// renewals remembers the peers to which bitswap's watchdog has reconnected.
 type renewals struct {
 	mu sync.Mutex
 	at map[peer.ID]time.Time
 }
 
-// due reports whether a peer may be connected to anew now, and notes that it is.
+// due reports whether a peer may be reconnected now, and notes that it is.
 func (r *renewals) due(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,8 +39,8 @@ func (r *renewals) due(id peer.ID) bool {
 	return true
 }
 
-// renew connects anew to a few of the peers that bitswap asks. It returns when that
-// is done, or ctx is.
+// renew reconnects to a few of the peers that bitswap asks. It returns when that is done, or
+// when ctx ends.
 func (p *Peer) renew(ctx context.Context, ids []peer.ID) {
 	var dialing sync.WaitGroup
 	for _, id := range ids {
@@ -74,7 +74,7 @@ func (p *Peer) renewable(id peer.ID) bool {
 	return err == nil && (len(registry) == 0 || !p.justMet(id))
 }
 
-// justMet reports whether a peer has not had the time yet to be seen on the topic.
+// justMet reports whether a peer may not have had time yet to be seen on the topic.
 func (p *Peer) justMet(id peer.ID) bool {
 	conns := p.host.Network().ConnsToPeer(id)
 	return !slices.ContainsFunc(conns, func(c network.Conn) bool {
@@ -82,8 +82,8 @@ func (p *Peer) justMet(id peer.ID) bool {
 	})
 }
 
-// reconnect connects to a peer anew. It goes on when the request that wanted it is gone,
-// because nothing else would dial a peer whose connection was closed here.
+// reconnect closes a peer's connections and dials it again. It goes on when the request that
+// wanted it is gone, because nothing else would dial a peer whose connection was closed here.
 func (p *Peer) reconnect(id peer.ID) {
 	ctx, cancel := context.WithTimeout(p.ctx, renewTime)
 	defer cancel()

@@ -47,7 +47,7 @@ func (e *entry) bootstrapper() Bootstrapper {
 	switch {
 	case e.met:
 	case e.connected:
-		b.Trouble = "it answers, and is not on this topic: check that pubsubtopic is the same on both"
+		b.Trouble = "it answers, but is not on this topic: check that pubsubtopic is the same on both"
 	default:
 		b.Trouble = e.trouble
 	}
@@ -88,8 +88,8 @@ func (r *roster) hasBegun() bool {
 	return !r.started.IsZero()
 }
 
-// unmet are the bootstrappers to be warned of now. Once another member was met, this
-// registry has joined, and one warning of each is enough.
+// unmet are the bootstrappers to warn about now. Once another member has been met, this
+// registry has joined, and one warning about each is enough.
 func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,8 +117,8 @@ func warnTime(n int) time.Duration {
 	return warnAfter[last] * time.Duration(n-last+1)
 }
 
-// troubled notes why a bootstrapper could not be met; told means that a warning of its own
-// was logged, which replaces the first of those after Start.
+// troubled notes why a bootstrapper could not be met; told means that a warning about it was
+// logged already, which replaces the first of those after Start.
 func (r *roster) troubled(id peer.ID, trouble string, told bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,8 +132,8 @@ func (r *roster) troubled(id peer.ID, trouble string, told bool) {
 	}
 }
 
-// troubleOf describes in one line why a bootstrapper could not be dialed, and what to do,
-// for that of its addresses which tells most.
+// troubleOf describes in one line why a bootstrapper could not be dialed, and what to do, for
+// the most telling of its addresses.
 func (p *Peer) troubleOf(ctx context.Context, t peer.AddrInfo, err error) string {
 	worst, text := unclear, ""
 	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {

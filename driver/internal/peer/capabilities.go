@@ -15,9 +15,9 @@ const (
 
 // AllUnderstand reports whether every member that this peer knows of, connected or not, and
 // every peer that a member is connected with, has said that it understands a capability.
-// Members whose release lists none understand none. For a peer that has bootstrappers and
-// never met a member the answer is false, because it does not know yet which members it
-// will join. A single bootstrapper that was never met does not make the answer false.
+// Members whose release lists none understand none. For a peer that has bootstrappers and has
+// never met a member the answer is false, because it does not know yet which members it will
+// join. Once a member has been met, a bootstrapper that has not does not matter.
 func (p *Peer) AllUnderstand(capability string) bool { return p.roster.allUnderstand(capability) }
 
 func (r *roster) allUnderstand(capability string) bool {
@@ -49,8 +49,8 @@ func readCapabilities(said []string) []string {
 	return list
 }
 
-// known returns those of the capabilities that this peer has, too: only capabilities that
-// this release knows are passed on about other members.
+// known returns those of the capabilities that this peer also has: about other members, only
+// capabilities that this release knows are passed on.
 func (c Config) known(capabilities []string) []string {
 	var list []string
 	for _, own := range c.Capabilities {

@@ -31,7 +31,7 @@ type Config struct {
 	DataListen, DataAnnounce []multiaddr.Multiaddr
 	DataAnyPort              bool
 
-	// Bootstrappers are members to join by, which are dialed for ever. This peer itself
+	// Bootstrappers are members to join by, which are dialed forever. This peer itself
 	// may be among them, so that all registries can share one configuration. DHTPeers are
 	// dialed likewise, and need not be members, such as IPFS's own bootstrappers on the
 	// public network.
@@ -40,7 +40,7 @@ type Config struct {
 	Topic   string
 	Trusted []peer.ID // peers whose messages count; nil: all
 
-	MemberExpiry time.Duration // after which a member that is away is forgotten; 0: DefaultMemberExpiry
+	MemberExpiry time.Duration // how long a member may be away before it is forgotten; 0: DefaultMemberExpiry
 
 	Name         string   // what operators call this registry, a ValidName; may be empty
 	Capabilities []string // what this release understands, at most 64 of 64 bytes
@@ -65,7 +65,7 @@ func (c Config) check() error {
 	case !ValidName(c.Name):
 		return fmt.Errorf("name %q is not up to %d bytes of printable text", c.Name, MaxName)
 	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
-		return errors.New("too many capabilities, or one is too long or twice there")
+		return errors.New("too many capabilities, or one is too long or listed twice")
 	case c.PSK != nil && len(c.PSK) != 32:
 		return fmt.Errorf("protector key of %d bytes, it must have 32", len(c.PSK))
 	}

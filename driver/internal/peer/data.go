@@ -43,12 +43,12 @@ func (p *Peer) admitData(ctx context.Context, id peer.ID) error {
 
 func (p *Peer) warnOfConns(id peer.ID) {
 	if p.once.first("connections", id.String()) {
-		p.about(id).Warn("too many connections at the data port, of this member or of all: further ones are closed")
+		p.about(id).Warn("too many connections at the data port, from this member or from all together: further ones are closed")
 	}
 }
 
-// ListenData accepts members' connections to the data port, whose remote address is the
-// peer ID. It returns nil when there is no data port. Call it once.
+// ListenData accepts members' connections to the data port. A connection's remote address is
+// the peer ID. It returns nil when there is no data port. Call it once.
 func (p *Peer) ListenData() net.Listener {
 	if p.data == nil {
 		return nil
@@ -59,9 +59,9 @@ func (p *Peer) ListenData() net.Listener {
 // HasData reports whether a connected member may be reached at a data port.
 func (p *Peer) HasData(id peer.ID) bool { return p.data != nil && len(p.roster.data(id)) > 0 }
 
-// DialData connects to a member's data port, encrypted and with both peer IDs proven.
-// ErrNoDataPort when it has none, ErrNotMember when it is not connected; any other error
-// says why it was not reached. It remembers no failure.
+// DialData connects to a member's data port, encrypted and with both peer IDs proven. The
+// error is ErrNoDataPort when the member has none, and ErrNotMember when it is not connected;
+// any other error says why it was not reached. No failure is remembered.
 func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNotMember)

@@ -85,8 +85,8 @@ func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
 	return dial, next
 }
 
-// dialed notes how a dial ended and when the next one is due, should it be
-// needed. It returns how many handshakes failed in a row.
+// dialed notes how a dial ended, and when the next one is due if one is needed. It returns
+// how many handshakes have failed in a row.
 func (r *roster) dialed(id peer.ID, connected, rebuffed bool) (rebuffs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

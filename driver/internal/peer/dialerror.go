@@ -19,7 +19,7 @@ const rebuffsToWarn = 2
 type verdict int
 
 const (
-	unclear     verdict = iota // nothing was tried, or the dial was given up
+	unclear     verdict = iota // nothing was tried, or the dial was abandoned
 	unreachable                // nothing answers at the address
 	stranger                   // another peer answers there
 	rebuff                     // something answers, and the handshake fails

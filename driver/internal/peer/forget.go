@@ -19,7 +19,7 @@ var (
 // Forget drops a member that is away, here and in the datastore. A bootstrapper of the
 // configuration is still dialed. A member that comes back is a member again.
 func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
-	p.saving.Lock() // it is not written down again meanwhile
+	p.saving.Lock() // so that it is not written down again meanwhile
 	defer p.saving.Unlock()
 	if err := p.roster.mayForget(id); err != nil {
 		return err

@@ -15,7 +15,7 @@ const (
 	helloTimeout = 10 * time.Second
 )
 
-// keepHello greets a random member now and then, to learn what was missed when members
+// keepHello says hello to a random member now and then, to learn what was missed when members
 // connected, and tidies the roster.
 func (p *Peer) keepHello() {
 	tick := time.NewTicker(helloEvery)
@@ -39,7 +39,7 @@ func (p *Peer) sayHello(id peer.ID, want bool) {
 	ctx, cancel := context.WithTimeout(p.ctx, helloTimeout)
 	defer cancel()
 	if err := p.exchange(ctx, id, want); err != nil && p.ctx.Err() == nil {
-		p.about(id).WithError(err).Debug("a hello failed: it is repeated later")
+		p.about(id).WithError(err).Debug("a hello failed: it is tried again later")
 	}
 }
 
@@ -106,7 +106,7 @@ func (p *Peer) helloFor(c network.Conn, want, withMembers bool) hello {
 	return g
 }
 
-// learn takes what a member said into the roster.
+// learn puts what a member said into the roster.
 func (p *Peer) learn(c network.Conn, g hello) {
 	id := c.RemotePeer()
 	addrs := usefulTo(c, parseAddrs(g.Self))

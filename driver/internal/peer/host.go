@@ -94,7 +94,7 @@ func transports(cfg Config) []libp2p.Option {
 // maxWindow is how many bytes one stream may have on its way: a transfer has at most eight
 // streams for leaves, and so 64 MiB in all. It must be the initial window, doubled a number
 // of times: go-yamux v5.1.0 forgets to tell the sender of a part of the old window when it
-// doubles one, and a stream stops for good where the last step is less.
+// doubles one, and a stream stalls for good when the last step is less than a doubling.
 const maxWindow = 8 << 20
 
 // muxer is libp2p's yamux with a shorter keepalive. Its windows start at 256 KiB
@@ -115,8 +115,8 @@ func newDHT(ctx context.Context, h host.Host) (*dualdht.DHT, error) {
 		dualdht.DHTOption(dht.Mode(dht.ModeAuto)))
 }
 
-// listen opens all addresses or none. libp2p's own Listen is content with one of them, and
-// hides why another failed.
+// listen opens all addresses or none. libp2p's own Listen succeeds when one of them opens,
+// and hides why another one failed.
 func listen(sw *swarm.Swarm, addrs []multiaddr.Multiaddr) error {
 	for _, a := range addrs {
 		if err := sw.AddListenAddr(a); err != nil {

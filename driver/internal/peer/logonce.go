@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// logOnceLimit bounds how many messages are remembered; after that no new ones are logged.
+// logOnceLimit bounds how many messages are remembered; beyond it no new ones are logged.
 const logOnceLimit = 4096
 
-// logOnce keeps the log from saying the same again and again.
+// logOnce keeps the log from saying the same thing again and again.
 type logOnce struct {
 	mu   sync.Mutex
 	said map[string]struct{}

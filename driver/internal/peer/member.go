@@ -16,7 +16,7 @@ type Member struct {
 	Name         string                // as the member says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
-	Since        time.Time // of being connected, or of being away
+	Since        time.Time // when it was connected, or lost
 	TrustDiffers bool      // its list of trusted peers differs from ours
 	Capabilities []string  // what it last said it understands
 }
@@ -62,8 +62,8 @@ func (p *Peer) Known() []peer.ID {
 	return ids
 }
 
-// Unheard returns known members that are connected, and whose subscription has not come for
-// seconds: they may be talking to another peer with this one's peer ID. Dial reaches them.
+// Unheard returns known members that have been connected for seconds without subscribing to
+// the topic: they may be talking to another peer with this one's peer ID. Dial reaches them.
 func (p *Peer) Unheard() []peer.ID { return p.roster.unheard(time.Now()) }
 
 func (r *roster) unheard(now time.Time) (ids []peer.ID) {

@@ -21,7 +21,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
-// closeTimeout bounds how long Close waits for stream handlers of others.
+// closeTimeout bounds how long Close waits for the stream handlers that callers have set.
 const closeTimeout = 10 * time.Second
 
 // Peer is a registry's peer. All methods are safe for concurrent use, except OnMessage,
@@ -104,7 +104,7 @@ func (p *Peer) open() error {
 	ctx, stop := context.WithCancel(context.Background())
 	p.liteStop = stop
 	p.lite, err = ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, p.host, p.routes, &ipfslite.Config{
-		UncachedBlockstore: true, // the blockstore changes behind a cache
+		UncachedBlockstore: true, // the blockstore changes without a cache's knowledge
 		ReprovideInterval:  -1,   // bitswap asks only connected peers for blocks
 	})
 	if err != nil {
@@ -120,8 +120,8 @@ func (p *Peer) open() error {
 	return listen(p.swarm, p.cfg.Listen)
 }
 
-// Start subscribes to the topic and then dials bootstrappers and remembered
-// members, and keeps at it until Close. It does not wait for any of them.
+// Start subscribes to the topic, and then dials bootstrappers and remembered members, again
+// and again until Close. It does not wait for any of them.
 func (p *Peer) Start() (err error) {
 	err = errors.New("peer: started already")
 	p.startOnce.Do(func() { err = p.start() })
@@ -161,7 +161,7 @@ func (p *Peer) start() error {
 	return nil
 }
 
-// keep makes a peer be dialed for ever.
+// keep makes a peer be dialed forever.
 func (p *Peer) keep(b peer.AddrInfo, bootstrapper bool) {
 	if b.ID == p.ID() {
 		return
@@ -183,9 +183,9 @@ func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id
 // the blockstore.
 func (p *Peer) DAG() ipld.DAGService { return p.lite }
 
-// OnMessage sets the function that is called with the messages of trusted members, one
-// after the other, in a goroutine of the peer. While the function blocks, messages wait,
-// and then are lost.
+// OnMessage sets the function that is called with the messages of trusted members, one at a
+// time, in a goroutine of the peer. While the function blocks, messages wait; when too many
+// do, further ones are lost.
 func (p *Peer) OnMessage(f func(from peer.ID, data []byte)) { p.onMessage = f }
 
 // OnMember sets the function that is called when a member becomes connected, every time,

@@ -18,7 +18,7 @@ const (
 	aliveEvery      = time.Minute
 )
 
-// membersKey holds one remembered member a key.
+// membersKey is the prefix of the keys that hold one remembered member each.
 var membersKey = datastore.NewKey("/peer/members")
 
 // remembered is a member as the datastore has it, in JSON.
@@ -29,8 +29,8 @@ type remembered struct {
 	Connected bool      `json:"connected,omitempty"` // when this was written; then it was seen until this peer's last moment
 
 	// How long this peer had run without the member when this was written, and how long
-	// since the peer's own start: neither a clock that is set nor a long stop counts as
-	// time away.
+	// since the peer's own start: neither a changed clock nor a long stop counts as time
+	// away.
 	Away   time.Duration `json:"away,omitempty"`
 	Uptime time.Duration `json:"uptime,omitempty"`
 
@@ -50,14 +50,14 @@ type moment struct {
 	Uptime time.Duration `json:"uptime"` // nanoseconds
 }
 
-// remember writes what is known of members, in one go. ctx outlives p.ctx when this
-// peer is closing.
+// remember writes what is known of members, in one batch. ctx outlives p.ctx when this peer
+// is closing.
 func (p *Peer) remember(ctx context.Context, ids ...peer.ID) {
 	p.saving.Lock()
 	defer p.saving.Unlock()
 	err := p.saveMembers(ctx, ids)
 	if err != nil && ctx.Err() == nil && p.once.first("remember") {
-		p.log.WithError(err).Warn("cannot remember members: after a restart this registry knows them as they were before")
+		p.log.WithError(err).Warn("cannot write down the members: after a restart this registry knows them as they were before")
 	}
 }
 

@@ -17,7 +17,7 @@ const (
 	minNetworkMemory = 256 << 20
 )
 
-// newResourceManager bounds the resources that the network may take of this machine.
+// newResourceManager bounds how much of this machine's resources the network may take.
 // libp2p's own bounds silently refuse the large stream windows that bulk transfers need,
 // and let eight connections in from one address. Strangers are bounded by the system limit
 // (a quarter of the memory) and, before they authenticate, by the transient scope; members

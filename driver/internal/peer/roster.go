@@ -16,7 +16,7 @@ const (
 	maxCandidates    = 4096             // peers that were named and never met
 	maxAddrs         = 16               // kept of one peer
 	candidateTime    = 10 * time.Minute // a peer that was named has to become a member
-	longAway         = time.Hour        // a member away for longer is dialed seldom
+	longAway         = time.Hour        // a member away for longer is dialed less often
 	redialShort      = 15 * time.Second // at most this between two dials
 	redialLong       = 5 * time.Minute  // of one that is away for long
 	redialSoon       = time.Second
@@ -50,12 +50,12 @@ type entry struct {
 	bootstraps bool                  // a bootstrapper, which is to be a member
 	met        bool                  // was a member since Start
 	trouble    string                // why it could not be dialed, of a bootstrapper
-	warned     int                   // how often that was told
+	warned     int                   // how often that was logged
 	confirmed  bool                  // was a member once
 	connected  bool
 	subscribed bool
 	since      time.Time // it became a member, or ceased to be one, or was heard of
-	lost       time.Time // since when it is away, in time that this peer ran
+	lost       time.Time // since when it has been away, in time that this peer ran
 	lonely     time.Time // connected and not subscribed since
 	lonelyWait time.Duration
 	trust      string // digest of its list of trusted peers, "" unknown
@@ -79,7 +79,7 @@ func newRoster(self peer.ID) *roster {
 	return &roster{self: self, records: map[peer.ID]*entry{}, changed: make(chan struct{})}
 }
 
-// entry returns a peer's record, made if need be. r.mu is held.
+// entry returns a peer's record, and makes it if there is none. r.mu is held.
 func (r *roster) entry(id peer.ID) *entry {
 	e := r.records[id]
 	if e == nil {
@@ -213,7 +213,7 @@ func (r *roster) isMember(id peer.ID) bool {
 	return e != nil && e.member()
 }
 
-// waitMember waits until a peer is a member; false when ctx ends before.
+// waitMember waits until a peer is a member; false when ctx ends first.
 func (r *roster) waitMember(ctx context.Context, id peer.ID) bool {
 	for {
 		r.mu.Lock()

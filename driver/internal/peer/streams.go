@@ -24,8 +24,8 @@ var ErrNotMember = errors.New("not a connected member")
 // see our subscription before we see its own.
 const admitGrace = 3 * time.Second
 
-// streams counts the running handlers, and the work that callers leave behind, and refuses
-// new ones once shut.
+// streams counts the running handlers, and work that goes on after its caller has returned,
+// and refuses new ones once shut.
 type streams struct {
 	mu        sync.Mutex
 	closed    bool

@@ -27,8 +27,8 @@ type topic struct {
 	sub    *pubsub.Subscription // set by subscribe
 }
 
-// join starts pubsub, which checks signatures and passes a message on to the
-// others only if its author is trusted.
+// join starts pubsub, which checks signatures and passes a message on to other peers only if
+// its author is trusted.
 func (p *Peer) join() (*topic, error) {
 	opts := []pubsub.Option{
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictSign),
@@ -74,8 +74,8 @@ func (t *topic) leave() {
 }
 
 // validate judges a message by its author, whose signature was checked, never by the peer
-// that passed it on. Our own messages are let through: the others decide whether we are
-// trusted.
+// that passed it on. Our own messages are let through: other registries decide whether this
+// one is trusted.
 func (p *Peer) validate(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.ValidationResult {
 	from := m.GetFrom()
 	if from == p.ID() || p.Trusts(from) {

@@ -61,7 +61,7 @@ func (p *Peer) isConnected(id peer.ID) bool {
 	return p.host.Network().Connectedness(id) == network.Connected
 }
 
-// noteChange tells the other parts about a member that came or went.
+// noteChange tells the rest of the peer about a member that came or went.
 func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 	p.wakeDialler()
 	switch {

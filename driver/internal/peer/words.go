@@ -8,7 +8,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// words is what a connected member says of itself.
+// words is what a connected member says about itself.
 type words struct {
 	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
 	trust        string                // digest of its list of trusted peers
@@ -16,9 +16,9 @@ type words struct {
 	capabilities []string
 }
 
-// said notes what a connected member says of itself. changed reports whether the remembered
-// part of it changed, differs whether the member says for the first time that its trusted
-// peers are not ours.
+// said notes what a connected member says about itself. changed reports whether the
+// remembered part of it changed; differs reports whether the member says for the first time
+// that its trusted peers are not ours.
 func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +59,7 @@ func sameAddrs(a, b []multiaddr.Multiaddr) bool {
 	return true
 }
 
-// heard notes what one member says about the addresses of another. What a member says of
+// heard notes what one member says about the addresses of another. What a member says about
 // itself takes precedence.
 func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
 	r.mu.Lock()

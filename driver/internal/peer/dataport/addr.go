@@ -40,7 +40,7 @@ func (p *Port) Addrs(hosts []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	return addrs
 }
 
-// Targets are the addresses to dial of those that a peer says of itself, the likeliest
+// Targets are the addresses to dial, of those that a peer claims for itself, the likeliest
 // first. An unspecified one stands for those at which the peer is seen: the other ends of its
 // connections.
 func Targets(said, seen []multiaddr.Multiaddr) []multiaddr.Multiaddr {
@@ -89,7 +89,7 @@ func withPort(a multiaddr.Multiaddr, listener net.Addr) multiaddr.Multiaddr {
 func seenAt(remote, a multiaddr.Multiaddr) multiaddr.Multiaddr {
 	host, err := manet.ToIP(remote)
 	if err != nil {
-		return nil // through a relay, for one
+		return nil // through a relay, for example
 	}
 	ip, err := manet.FromIP(host)
 	if err != nil || len(a) < 2 {

@@ -19,7 +19,7 @@ const (
 	protocol = "distribution-ipfs/data/1"
 )
 
-// welcome shakes hands and hands the connection of a peer that is admitted on.
+// welcome shakes hands, and passes on the connection if its peer is admitted.
 func (p *Port) welcome(c net.Conn) {
 	defer context.AfterFunc(p.ctx, func() { _ = c.Close() })()
 	cfg, who := p.configFor("")
@@ -68,7 +68,7 @@ func (p *Port) configFor(id peer.ID) (*tls.Config, func() (peer.ID, error)) {
 	}
 }
 
-// shake ends with a connection that has proven its peer ID, or with c closed.
+// shake returns a connection whose peer has proven its ID, or an error with c closed.
 func shake(ctx context.Context, c *tls.Conn, who func() (peer.ID, error)) (net.Conn, peer.ID, error) {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
 	defer cancel()

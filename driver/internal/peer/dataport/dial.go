@@ -13,13 +13,13 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// dialStagger is between the dials of one peer's addresses: the next one is tried meanwhile
-// when one does not answer (RFC 8305, "happy eyeballs").
+// dialStagger is the time between the dials of one peer's addresses: when one does not answer
+// at once, the next is tried beside it (RFC 8305, "happy eyeballs").
 const dialStagger = 250 * time.Millisecond
 
 // Dial connects to a peer at one of its addresses, the likeliest first, encrypted and with
-// both peer IDs proven. The error says of each address why the peer was not reached, or that
-// somebody else is there. It is bounded by ctx, and remembers no failure.
+// both peer IDs proven. The error says for each address why the peer was not reached, or that
+// another peer is there. Dial is bounded by ctx, and remembers no failure.
 func (p *Port) Dial(ctx context.Context, id peer.ID, addrs []multiaddr.Multiaddr) (net.Conn, error) {
 	if len(addrs) == 0 {
 		return nil, errors.New("no address")
@@ -47,8 +47,8 @@ func (p *Port) dialAt(ctx context.Context, id peer.ID, a multiaddr.Multiaddr) (n
 	return &conn{Conn: c, local: addr(p.cfg.Self), remote: addr(id), left: func() {}}, nil
 }
 
-// firstOf dials the targets in order, each a moment after the one before or as soon as that
-// failed, and keeps the first connection.
+// firstOf dials the targets in order, each a moment after the previous one or as soon as that
+// has failed, and keeps the first connection.
 func firstOf(ctx context.Context, targets []multiaddr.Multiaddr,
 	dial func(context.Context, multiaddr.Multiaddr) (net.Conn, error),
 ) (net.Conn, error) {

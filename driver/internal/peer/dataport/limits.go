@@ -26,8 +26,9 @@ func newHandshakeLimit() *limit.Limit[netip.Prefix] {
 	return limit.New[netip.Prefix](maxHandshakesFrom, maxHandshakes)
 }
 
-// newConnLimit bounds the connections of peers that were admitted, which take a descriptor
-// each: a quarter of those this process may have is for all of them, half of that for one.
+// newConnLimit bounds the connections of admitted peers, each of which takes a file
+// descriptor: all of them together may take a quarter of those that this process may have,
+// and one peer half of that.
 func newConnLimit() *limit.Limit[peer.ID] {
 	most := maxConns
 	var files unix.Rlimit
@@ -37,7 +38,7 @@ func newConnLimit() *limit.Limit[peer.ID] {
 	return limit.New[peer.ID](min(maxConnsFrom, most/2), most)
 }
 
-// source is the source for which an address counts: an IPv6 site has at least a /64.
+// source is the prefix that an address counts towards: an IPv6 site has at least a /64.
 func source(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {

@@ -19,7 +19,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
-// Config is what a port is lent. Identity, Self, Admit and Log are required.
+// Config is what a port is made of. Identity, Self, Admit and Log are required.
 type Config struct {
 	Identity *libp2ptls.Identity // the certificate of Self
 	Self     peer.ID
@@ -45,7 +45,7 @@ type Port struct {
 	handshakes *limit.Limit[netip.Prefix]
 	conns      *limit.Limit[peer.ID]
 	accepted   chan net.Conn
-	closing    chan struct{} // nobody takes connections any more
+	closing    chan struct{} // closed when connections are no longer taken
 	once       sync.Once
 
 	ctx    context.Context // of the goroutines below
@@ -106,8 +106,8 @@ func (p *Port) shut() {
 	})
 }
 
-// Close stops listening, ends handshakes under way, and waits until Admit and TooMany are not
-// called any more. It may be called again.
+// Close stops listening, ends handshakes under way, and waits until Admit and TooMany are no
+// longer called. It may be called again.
 func (p *Port) Close() {
 	p.cancel()
 	p.shut()
@@ -115,7 +115,7 @@ func (p *Port) Close() {
 }
 
 // Listener accepts peers that Admit lets in. The remote address of their connections is the
-// peer ID. Closing it closes the sockets. Call it once, of a port that listens.
+// peer ID. Closing it closes the sockets. Call it once, and only on a port that listens.
 func (p *Port) Listener() net.Listener {
 	for _, l := range p.sockets {
 		p.own.Go(func() { p.acceptAt(l) })
