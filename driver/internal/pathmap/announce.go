@@ -34,8 +34,8 @@ func (m *Map) announceHeads(heads []cid.Cid) {
 	}
 }
 
-// publisher sends queued heads. Of heads that gathered meanwhile only the last matters,
-// because each local delta follows the one before.
+// publisher sends queued heads. Of those that have accumulated only the last matters, because
+// each local delta follows the previous one.
 func (m *Map) publisher() {
 	for {
 		select {

@@ -13,8 +13,8 @@ import (
 // registry knows: a member that wrote 2^64-1 would leave no greater counter to any
 // registry. No swarm writes so often that a partition comes near maxJump: a registry that
 // makes 1,000 versions a second needs seven weeks. Deltas that are merged together are
-// judged together (reach), so that a newcomer accepts counters that the others have reached
-// in steps.
+// judged together (reach), so that a newcomer accepts counters that other registries have
+// reached in steps.
 const maxJump = 1 << 32
 
 // maxCounter is the greatest counter that is ever accepted, so that sums with maxJump do
@@ -22,7 +22,7 @@ const maxJump = 1 << 32
 const maxCounter = 1 << 63
 
 // ErrBadPath reports that a path can have no entry: the other registries would refuse it.
-var ErrBadPath = errors.New("not a path that registries take from each other")
+var ErrBadPath = errors.New("not a path that registries accept from each other")
 
 // errUnacceptable reports that the other registries would refuse a delta that was made
 // here.
@@ -95,8 +95,8 @@ func (d *delta) checkCounters(greatest uint64) error {
 	return nil
 }
 
-// reach is the greatest counter that can be reached from the greatest known one, through
-// the deltas that are to be merged in any order, by steps of at most maxJump.
+// reach is the greatest counter that can be reached from the greatest known one, in steps of
+// at most maxJump, through the deltas that are to be merged, taken in any order.
 type reach struct {
 	known, next uint64
 	far         []uint64 // counters that do not follow from the greatest known at once

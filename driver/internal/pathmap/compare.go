@@ -19,7 +19,7 @@ import (
 const askAtOnce = 16
 
 // comparer asks members for their heads round by round. A member that does not answer is
-// passed over until it does or is given up, and keeps no other waiting.
+// passed over until it does or is given up on, and keeps no other waiting.
 type comparer struct {
 	mu     sync.Mutex
 	asking map[peer.ID]bool
@@ -80,7 +80,7 @@ func (m *Map) compare(id peer.ID) {
 	defer cancel()
 	x, err := m.dial(ctx, id)
 	if err != nil {
-		return // it comes again: as a member, or in another round
+		return // it is asked again: when it is a member, or in another round
 	}
 	defer x.close()
 	heads, err := x.heads()

@@ -10,9 +10,9 @@ import (
 )
 
 // Of two versions of a path the one with the greater Lamport counter wins. A registry that
-// lacks a part of the history would write below what it has not merged, and its push, the
-// last of all, would lose. So members tell each other, with their heads, the greatest
-// counter that they have seen, and each writes with a greater one than it was told.
+// lacks a part of the history would write with a counter below those it has not merged, and
+// its push, the last of all, would lose. So members tell each other, with their heads, the
+// greatest counter that they have seen, and each writes with a greater one than it was told.
 
 // maxTold is how far a counter told by a member may be beyond those merged here. It is half
 // of what a delta may jump, so that no registry refuses a write above it.

@@ -68,9 +68,8 @@ func parseDelta(b blocks.Block) (*delta, error) {
 	return d, nil
 }
 
-// parentsOf reads what a delta follows, and nothing else of it: a delta that an older
-// release accepted is passed on as it is, and the registry that receives it checks it for
-// itself.
+// parentsOf reads only what a delta follows: a delta that an older release accepted is passed
+// on as it is, and the registry that receives it does its own checks.
 func parentsOf(b blocks.Block) ([]cid.Cid, error) {
 	node, err := merkledag.DecodeProtobuf(b.RawData())
 	if err != nil {

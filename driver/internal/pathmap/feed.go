@@ -57,8 +57,8 @@ func (f *feed) take() []cid.Cid {
 	return heads
 }
 
-// Next implements crdt.Broadcaster. The CRDT asks for the next payload only
-// when it has finished with the one before.
+// Next implements crdt.Broadcaster. The CRDT asks for the next payload only when it has
+// finished with the previous one.
 func (f *feed) Next(ctx context.Context) ([]byte, error) {
 	f.finish()
 	select {

@@ -18,7 +18,7 @@ import (
 
 const (
 	firstPage = 16  // deltas; doubles with every page
-	fewDeltas = 256 // that are read newest first; of more the history is read in order
+	fewDeltas = 256 // are read newest first; when more are missing, the history is read in order
 )
 
 var errMany = errors.New("more is missing than is read newest first")
@@ -45,7 +45,7 @@ func (m *Map) dial(ctx context.Context, id peer.ID) (*exchange, error) {
 	return x, nil
 }
 
-// dialAnew replaces a connection that was idle for so long that the member may have ended
+// dialAnew replaces a connection that was idle for so long that the member may have closed
 // it.
 func (x *exchange) dialAnew(ctx context.Context) error {
 	x.close()
@@ -84,7 +84,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	}
 	x.m.firstHeads.named.Store(true)
 	x.behind = a.Behind
-	if !x.behind && !x.m.isRefused(x.id) { // catching up with a member that is refused is not possible
+	if !x.behind && !x.m.isRefused(x.id) { // a member that is refused cannot be caught up with
 		x.m.firstHeads.answered()
 	}
 	if a.Counter != nil && x.m.hearCounter(*a.Counter) && !x.behind {
@@ -100,7 +100,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 }
 
 // follow reads what is missing of the heads' ancestry and merges it. What arrived is kept,
-// whatever happens next: the next exchange, with any member, goes on from there.
+// whatever happens next: the next exchange, with any member, continues from there.
 func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 	whole := len(x.m.Heads()) == 0
 	for {
@@ -126,7 +126,7 @@ func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err
 	}
 	defer t.end()
 	if heads, err = x.m.unknownHeads(heads); err != nil || len(heads) == 0 {
-		return err // they came from another member
+		return err // they came from another member meanwhile
 	}
 	if time.Since(began) > staleDial {
 		if err := x.dialAnew(ctx); err != nil {
@@ -190,7 +190,7 @@ func (x *exchange) fetch(t *turn, w *wanted, most int) error {
 			return nil
 		}
 		if !more && total == 0 {
-			return fmt.Errorf("%w: it names deltas that it does not give", errProtocol)
+			return fmt.Errorf("%w: it names deltas that it does not send", errProtocol)
 		}
 		if err := w.keep(); err != nil {
 			return err
@@ -199,7 +199,7 @@ func (x *exchange) fetch(t *turn, w *wanted, most int) error {
 			return errMany
 		}
 		if !more {
-			return nil // ask anew for what is still missing
+			return nil // ask again for what is still missing
 		}
 		req = request{Op: opMore, Page: w.nextPage(req.Page)}
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 // firstHeads is what this map has heard from trusted members since it was opened, and whether
-// it has caught up with one of them, which means that all heads are merged that the member
-// named at some moment since then.
+// it has caught up with one of them, which means that all heads that the member named at some
+// moment since then are merged.
 type firstHeads struct {
 	opened time.Time
 	named  atomic.Bool  // a member has named its heads
@@ -56,7 +56,7 @@ func (m *firstHeads) await(id peer.ID, heads []cid.Cid) {
 	}
 }
 
-// owes reports whether a member among these named heads that are not merged yet.
+// owes reports whether one of these members has named heads that are not merged yet.
 func (m *firstHeads) owes(ids []peer.ID) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,26 +89,26 @@ func (m *Map) noteMerged(id peer.ID) {
 	}
 }
 
-// await is firstHeads.await where catching up with the member tells anything.
+// await is firstHeads.await, unless catching up with the member would mean nothing.
 func (x *exchange) await(heads []cid.Cid) {
 	if !x.behind {
 		x.m.firstHeads.await(x.id, heads)
 	}
 }
 
-// caughtUp notes that all heads are merged that the member named.
+// caughtUp notes that all heads that the member named are merged.
 func (x *exchange) caughtUp() {
 	if !x.behind {
 		x.m.firstHeads.caughtUp()
 	}
 }
 
-// Joining says whether this registry is on its way into a swarm that others are in.
+// Joining says whether this registry is joining a swarm that others are in.
 func (m *Map) Joining(joining bool) { m.joining.Store(joining) }
 
-// behind reports whether this map lacks a part of the history, as far as it knows: others
-// that join are not to take it for all there is. It does until it has caught up, when it
-// began with nothing and is still joining, or when a member that is here named more.
+// behind reports whether this map lacks a part of the history, as far as it knows, so that
+// others that join do not take it for all there is. Until it has caught up it lacks a part
+// when it began with nothing and is still joining, or when a connected member named more.
 func (m *Map) behind() bool {
 	select {
 	case <-m.CaughtUp():
@@ -131,7 +131,7 @@ func (m *Map) CaughtUp() <-chan struct{} { return m.firstHeads.caught.c }
 // counter, or with CaughtUp.
 func (m *Map) Told() <-chan struct{} { return m.firstHeads.told.c }
 
-// LastAnswer is when a trusted member, not one that is refused, last answered a question of
+// LastAnswer is when a trusted member, other than a refused one, last answered a question of
 // this map; false when none has since Open.
 func (m *Map) LastAnswer() (time.Time, bool) {
 	since := m.firstHeads.last.Load()

@@ -9,17 +9,17 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// firstStep is how many priorities below this registry's lowest head reading begins when
-// the member's history does not follow from there. It grows with every try.
+// firstStep is how many priorities below this registry's lowest head reading begins when the
+// member's history does not follow from that head. It grows with every attempt.
 const firstStep = 1 << shelfBits
 
 // maxHistory means that there is no bound on what is read newest first.
 const maxHistory = math.MaxInt
 
 // history reads a long part of the history from one member, oldest first, and merges each
-// page before it asks for the next: memory does not grow with the history, and after a cut,
-// at either end, reading goes on from what is merged. It begins at the heads that are here,
-// and further down when the member's deltas do not follow from them.
+// page before it asks for the next: memory does not grow with the history, and after an
+// interruption at either end, reading continues from what is merged. It begins at the heads
+// that are here, and further down when the member's deltas do not follow from them.
 func (x *exchange) history(t *turn, heads []cid.Cid) error {
 	from, err := x.m.lowestHead()
 	if err != nil {
@@ -74,13 +74,13 @@ func (x *exchange) pass(t *turn, from uint64) error {
 			return nil
 		}
 		if next.compare(at) <= 0 {
-			return fmt.Errorf("%w: a list that does not go on", errProtocol)
+			return fmt.Errorf("%w: a list that makes no progress", errProtocol)
 		}
 		at = next
 	}
 }
 
-// list asks for the names of what a member has merged behind a place.
+// list asks for the names of what a member has merged after a place.
 func (x *exchange) list(t *turn, at place, most int) (list []cid.Cid, next place, more bool, err error) {
 	defer t.wait()()
 	alive(x.conn)
@@ -107,8 +107,8 @@ func (x *exchange) list(t *turn, at place, most int) (list []cid.Cid, next place
 	return list, at, a.More, nil
 }
 
-// mergeList merges those of a list's deltas that are missing here, in the list's order,
-// page by page; of a page that was cut it merges what came before the cut.
+// mergeList merges those of a list's deltas that are missing here, in the list's order, page
+// by page; of a page that was cut short it merges what arrived.
 func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 	m, stored := x.m, map[cid.Cid]bool{} // by an exchange before
 	var missing, ask []cid.Cid
@@ -142,7 +142,7 @@ func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 			}
 			todo = append(todo, pending{place{cid: c}, d})
 		}
-		// Also where the turn was taken away meanwhile: what came is not asked for again.
+		// Even when the turn was taken away meanwhile: what came is not asked for again.
 		if merr := m.mergeAll(m.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
 			err = merr
 		}
@@ -182,7 +182,7 @@ func (x *exchange) get(t *turn, ask []cid.Cid) (page map[cid.Cid]*delta, err err
 		return nil
 	})
 	if err == nil && len(page) == 0 {
-		err = fmt.Errorf("%w: it names deltas that it does not give", errProtocol)
+		err = fmt.Errorf("%w: it names deltas that it does not send", errProtocol)
 	}
 	return page, err
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// inbox holds what is to be asked of which member: one errand a member, however often the
-// member announced something, beside the one that is being run.
+// inbox holds what is to be asked of which member: one errand per member, however often the
+// member announced something, in addition to the one that is being run.
 type inbox struct {
 	mu   sync.Mutex
 	todo map[peer.ID]*errand
@@ -20,7 +20,7 @@ type inbox struct {
 // errand is what is to be asked of one member.
 type errand struct {
 	heads []cid.Cid     // empty: ask for the heads
-	over  chan struct{} // closed when it was run, well or not
+	over  chan struct{} // closed when it has been run, successfully or not
 }
 
 func newInbox() inbox {
@@ -49,7 +49,7 @@ func (i *inbox) poke() {
 	}
 }
 
-// next picks a member that no worker is talking with.
+// next picks a member to which no worker is talking.
 func (i *inbox) next() (id peer.ID, heads []cid.Cid, ok bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

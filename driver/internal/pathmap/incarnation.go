@@ -16,8 +16,8 @@ import (
 // A version is a counter and a writer. A registry whose datastore was restored from a
 // backup, or copied, would use counters again that others have seen with other values. So
 // the writer is a peer ID and an incarnation of it, "<peer ID>.<8 letters and digits>",
-// and a registry writes under a new one unless it heard from all members that it knows,
-// since it started, that none has seen a newer write of it than its datastore knows.
+// and a registry writes under a new one unless, since it started, all members that it knows
+// have said that they have seen no newer write of it than its datastore knows.
 
 // incarnationKey holds the incarnation under which this registry last wrote.
 var incarnationKey = ds.NewKey("/paths/incarnation")
@@ -46,7 +46,7 @@ type incarnation struct {
 	name    string           // the one written under last; "": none yet
 	settled bool             // the incarnation is on disk, and this run may write under it
 	own     uint64           // greatest counter that this registry can have used
-	foreign uint64           // greatest counter of writes of it that others know of and it does not
+	foreign uint64           // greatest counter of its writes that others know of and it does not
 	heard   map[peer.ID]bool // members that know of no newer write of this registry
 }
 
@@ -80,8 +80,8 @@ func (i *incarnation) doubt() {
 }
 
 // merged notes a version that came from others: a version by this registry's own writer
-// that it never made means that the registry runs twice, or that its datastore was set
-// back.
+// that it never made means that the registry runs twice, or that an older copy of its
+// datastore was restored.
 func (i *incarnation) merged(self string, v version) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,7 +91,8 @@ func (i *incarnation) merged(self string, v version) {
 	}
 }
 
-// writer is whom the versions of this registry are by now; false while that is open.
+// writer is the writer of the versions that this registry makes at present; false while that
+// is not decided.
 func (i *incarnation) writer(self string) (string, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -140,8 +141,8 @@ func (m *Map) vouched() bool {
 	return n > 0
 }
 
-// wrote notes that a delta is on disk, whose versions are up to counter. What was decided
-// for it stands, unless it was put in doubt meanwhile.
+// wrote notes that a delta whose versions go up to counter is on disk. What was decided for
+// it stands, unless it was put in doubt meanwhile.
 func (i *incarnation) wrote(writer string, counter uint64) {
 	if writer == "" {
 		return

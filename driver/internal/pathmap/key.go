@@ -23,7 +23,7 @@ const maxKey = 4096
 // version orders the writes of one path: a Lamport counter, then the writer.
 type version struct {
 	counter uint64
-	writer  string // peer ID, and an incarnation behind a dot
+	writer  string // peer ID, and an incarnation after a dot
 }
 
 func (v version) less(o version) bool {

@@ -52,8 +52,8 @@ func (l *lastDeltas) merged(delta cid.Cid) {
 	}
 }
 
-// expect remembers who wrote a delta that was announced. It may have come by an
-// exchange before.
+// expect remembers who wrote a delta that was announced. An exchange may have brought it
+// already.
 func (m *Map) expect(writer peer.ID, delta cid.Cid) {
 	m.last.expect(writer.String(), delta)
 	if _, ok, err := m.known(delta); err == nil && ok {

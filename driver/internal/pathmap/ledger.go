@@ -69,7 +69,7 @@ func (l *ledger) discard(ctx context.Context) {
 	}
 }
 
-// read runs f on the transaction when there is one, else on the store.
+// read runs f on the transaction when there is one, and otherwise on the store.
 func (l *ledger) read(f func(ds.Read) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,9 +106,9 @@ func (l *ledger) Query(ctx context.Context, q query.Query) (query.Results, error
 	return l.queryPending(ctx, q)
 }
 
-// queryPending lays what the transaction writes over what is committed. The
-// transaction's own query does the same, and sorts all that is pending for each:
-// a delta with a thousand tombstones asks a thousand times.
+// queryPending overlays what is committed with what the transaction writes. The transaction's
+// own query does the same, but sorts all that is pending each time, and a delta with a
+// thousand tombstones asks a thousand times.
 func (l *ledger) queryPending(ctx context.Context, q query.Query) (query.Results, error) {
 	committed, err := whole(l.base.Query(ctx, query.Query{Prefix: q.Prefix, KeysOnly: q.KeysOnly}))
 	if err != nil {

@@ -33,7 +33,7 @@ var (
 	blockKey = ds.NewKey("/paths/blocks")
 	knownKey = ds.NewKey("/paths/known") // deltas that are merged → their priority
 
-	counterKey = ds.NewKey("/paths/counter") // greatest Lamport counter seen, also of what is deleted
+	counterKey = ds.NewKey("/paths/counter") // greatest Lamport counter seen, even of what is deleted
 )
 
 // Swarm is what the map needs of the network. A trusted member is one whose changes count.
@@ -107,7 +107,7 @@ type Map struct {
 	written     written
 	runs        runs
 	twin        twin
-	stuck       atomic.Bool // merging fails here, and that was said
+	stuck       atomic.Bool // merging fails here, and that was logged
 	refused     refusals
 	ages        ages
 	listener    net.Listener
@@ -221,7 +221,7 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 // publish makes a committed state the one readers and members see; lock is held.
 func (m *Map) publish(snap *snapshot) {
 	heads := m.liveHeads()
-	m.merged.Store(m.counter) // before the heads, because whoever is told of the heads is told of this, too
+	m.merged.Store(m.counter) // before the heads, because a member is told of both
 	m.heads.Store(&heads)
 	m.tellSettings(m.current.Swap(snap), snap)
 }

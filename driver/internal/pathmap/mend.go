@@ -8,8 +8,7 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// failure is a transaction that failed, and of which it is not known yet how much is on
-// disk.
+// failure is a transaction that failed. How much of it is on disk is not known yet.
 type failure struct {
 	cause error
 	keys  []string // that the transaction wrote
@@ -35,8 +34,8 @@ func (m *Map) fail(cause error) error {
 
 // mend brings memory in step with the disk after a failed transaction, and reports whether
 // that succeeded; it is tried again before each transaction until it does. A failed commit
-// may be on disk all the same, but nothing else changed, so only what it wrote is read
-// again. A write that succeeds first shows that the datastore has dealt with the failure.
+// may be on disk nevertheless, but nothing else changed, so only what it wrote is read again.
+// First a write has to succeed, which shows that the datastore has dealt with the failure.
 // lock is held.
 func (m *Map) mend() error {
 	if m.broken == nil {
@@ -79,8 +78,8 @@ func (m *Map) reread(snap *snapshot, key string) error {
 	return nil
 }
 
-// liveKeys is where the CRDT keeps the keys that are alive: below it /<key>/v is the value
-// of one, beside its priority.
+// liveKeys is where the CRDT keeps the keys that are alive: below it /<key>/v is the value of
+// one, next to its priority.
 var liveKeys = crdtKey.ChildString("s").ChildString("k").String()
 
 // liveVersion reads which version of which path a key of the datastore holds the value of.

@@ -16,7 +16,7 @@ const (
 	groupBytes  = 512 << 10 // bytes of them, at most, beyond the first
 )
 
-// errNotStored reports that deltas are good and this machine cannot keep them.
+// errNotStored reports that deltas are good, but this machine cannot keep them.
 var errNotStored = errors.New("changes not stored")
 
 var errOrphan = fmt.Errorf("%w: its parent is not merged", errBadDelta)
@@ -122,7 +122,7 @@ func (d *delta) adds(to []string) []string {
 // map from what the CRDT then holds.
 func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if _, ok, err := m.known(d.cid); err != nil || ok {
-		return err // another exchange was first
+		return err // another exchange was faster
 	}
 	if !d.stored {
 		if err := m.blocks.Put(m.ctx, d.block); err != nil {

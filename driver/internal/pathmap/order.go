@@ -62,8 +62,8 @@ func placeOf(key string) (p place, err error) {
 	return p, nil
 }
 
-// placesAfter gives the merged deltas behind a place, oldest first, up to a limit; more
-// says that it was reached. It reads what is committed.
+// placesAfter gives the merged deltas after a place, oldest first, up to a limit; more
+// reports whether the limit was reached. It reads what is committed.
 func (m *Map) placesAfter(ctx context.Context, after place, limit int) (places []place, more bool, err error) {
 	last := m.crdt.Load().InternalStats(ctx).MaxHeight
 	for shelf := after.priority >> shelfBits; shelf <= last>>shelfBits; shelf++ {
@@ -100,8 +100,8 @@ func (m *Map) readShelf(ctx context.Context, of uint64, after place, places []pl
 	return places, false, nil
 }
 
-// putInOrder gives a key to all merged deltas, in a datastore to which a release wrote that
-// gave them none. Until that is done this registry cannot list its history.
+// putInOrder gives a key to all merged deltas in a datastore written by a release that gave
+// them none. Until that is done this registry cannot list its history.
 func (m *Map) putInOrder() {
 	done, err := m.inOrder()
 	if err == nil && !done {

@@ -22,7 +22,7 @@ const (
 	formRaw     form = iota // its length and the value: of a later release, or unusual
 	formLink                // time, and the digest that the bytes name
 	formOwnLink             // time; the bytes name the digest that the path names
-	formCID                 // size, time, digest; this and those above it: see cidPrefixes
+	formCID                 // size, time, digest; this one and the greater ones: see cidPrefixes
 )
 
 // cidPrefixes are the CIDs of blobs up to their digest of 32 bytes, in the order of
@@ -55,7 +55,7 @@ func (w *writers) append(b []byte, f form, v version, body []byte) []byte {
 	return append(b, body...)
 }
 
-// bodyOf chooses a form, and what follows in it.
+// bodyOf chooses a form, and encodes what follows it.
 func bodyOf(key string, value []byte) (form, []byte) {
 	e, err := UnmarshalEntry(value)
 	if err != nil {
@@ -88,7 +88,7 @@ func ownDigest(key string) string {
 	return rest[len(rest)-2*digestSize:]
 }
 
-// unpack gives the first version and those behind it.
+// unpack gives the first version and the rest.
 func (w *writers) unpack(key string, p packed) (st stored, rest packed) {
 	f := form(p[0])
 	p = p[1:]

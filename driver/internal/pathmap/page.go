@@ -8,8 +8,8 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// list names what is merged behind a place. Only deltas on disk are named, so the parents
-// of each were named before it.
+// list names what is merged after a place. Only deltas on disk are named, so the parents of
+// each were named before it.
 func (m *Map) list(req request) (a answer) {
 	if !m.ordered.Load() {
 		return answer{Error: "the history is not in order yet"}
@@ -39,7 +39,7 @@ type source interface {
 	more() bool
 }
 
-// picked are deltas that are asked for one by one; merged ones are given.
+// picked are deltas that are asked for by name; those that are merged are sent.
 type picked struct {
 	m    *Map
 	want []cid.Cid

@@ -66,8 +66,8 @@ type Child struct {
 	Dir   bool  // nothing is stored at Path itself
 }
 
-// Children calls f for the direct children of dir in order, those behind the name `after`
-// (empty: all), until f returns false. It seeks past everything below a child, so its cost
+// Children calls f for the direct children of dir in order, those that come after the name
+// `after` (empty: all), until f returns false. It seeks past everything below a child, so its cost
 // grows only with what it reports.
 func (v View) Children(dir, after string, f func(Child) bool) {
 	prefix := sortKey(strings.TrimSuffix(dir, "/")) + "\x00"

@@ -10,7 +10,7 @@ const (
 	maxSamples  = 1 << 10 // some three days of them
 )
 
-// ages tells how long ago this registry wrote a version in this run, without keeping a time
+// ages tells how long ago in this run this registry wrote a version, without keeping a time
 // for each: its own counters grow with time, so it is enough to know the counter at some
 // moments.
 type ages struct {
@@ -36,8 +36,8 @@ func (a *ages) note(now time.Time, counter uint64) {
 	}
 }
 
-// since gives a counter beyond which every version of this registry was written in this
-// run and at a moment or later; false when there is none.
+// since gives a counter beyond which every version of this registry was written in this run,
+// at the given moment or later; false when there is none.
 func (a *ages) since(moment time.Time) (counter uint64, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

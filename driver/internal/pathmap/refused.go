@@ -23,8 +23,7 @@ type refusals struct {
 	of map[peer.ID]Refusal
 }
 
-// Refused tells why members are not followed at present; members that are followed are not
-// in it.
+// Refused tells for each member that is not followed at present why it is not.
 func (m *Map) Refused() map[peer.ID]Refusal {
 	m.refused.mu.Lock()
 	defer m.refused.mu.Unlock()
@@ -56,7 +55,7 @@ func (m *Map) refuses(id peer.ID, err error) {
 	m.refused.of[id] = Refusal{Since: old.Since, Reason: reason}
 	m.refused.mu.Unlock()
 	if !known {
-		m.log.WithField("peer", id).WithField("reason", reason).Warn("this registry does not follow a member any more: " +
+		m.log.WithField("peer", id).WithField("reason", reason).Warn("this registry no longer follows a member: " +
 			"it refuses a change that the member has, and all that came after; run the same release on all, " +
 			"and take a member that made such a change out of trustedpeers")
 	}
@@ -82,7 +81,7 @@ func (m *Map) followAll(ctx context.Context, x *exchange, heads []cid.Cid) error
 	return err
 }
 
-// reasonOf is what is wrong with a delta, without saying where it came from.
+// reasonOf is what is wrong with a delta, without where it came from.
 func reasonOf(err error) string {
 	for {
 		inner := errors.Unwrap(err)

@@ -7,25 +7,25 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Two registries that run with one peer ID, of a datastore or a key that was copied, do not
-// hear each other. The others hear both: with each question for heads a registry sends a
-// random text of its run. A registry that was started again has a new run, and its old one
-// is not heard any more. Of two registries that run at the same time both runs are heard,
-// by turns.
+// Two registries that run with one peer ID, because a datastore or a key was copied, do not
+// hear each other. Other members hear both: with each question for heads a registry sends a
+// random text, which names its run. A registry that was started again has a new run, and its
+// old one is no longer heard. Of two registries that run at the same time both runs are
+// heard, in turn.
 
 // All times are in intervals between comparisons of heads, a second each.
 const (
-	runsKept   = 300 // a run that was not heard for so long is forgotten
-	twinGone   = 60  // the other of two runs was not heard for so long: it is gone
-	twinHold   = 15  // what a member said of a twin holds
-	vouchQuiet = 10  // nothing is said of a peer's writes while another run of it was heard
+	runsKept   = 300 // a run that has not been heard for this long is forgotten
+	twinGone   = 60  // when the other of two runs has not been heard for this long, it is gone
+	twinHold   = 15  // for how long what a member said about a twin holds
+	vouchQuiet = 10  // for how long after another run of a peer nothing is said about its writes
 )
 
 // twinReturns is how often a run has to be heard again after another one. A question that
 // was on its way when a registry was killed may come late, but only once.
 const twinReturns = 3
 
-// runs are those of the members that asked this registry.
+// runs are the runs of the members that have asked this registry.
 type runs struct {
 	mu sync.Mutex
 	of map[peer.ID]*runsOf
@@ -37,7 +37,7 @@ type runsOf struct {
 	returns []time.Time
 }
 
-// hear notes that a member asked in a run. twin means that the member runs twice, fresh
+// hear notes that a member asked in a run. twin means that the member runs twice; fresh means
 // that no other run of it was heard lately.
 func (r *runs) hear(id peer.ID, run string, now time.Time, interval time.Duration) (twin, fresh bool) {
 	r.mu.Lock()
@@ -77,7 +77,7 @@ func (o *runsOf) forget(before time.Time) {
 	}
 }
 
-// twin is what members said of another registry that runs with this one's peer ID.
+// twin is what members said about another registry that runs with this one's peer ID.
 type twin struct {
 	mu    sync.Mutex
 	told  time.Time
@@ -113,5 +113,5 @@ func (m *Map) checkTwin() {
 		return
 	}
 	m.twin.since = time.Time{}
-	m.log.Info("the other registry with this registry's peer ID is gone: pushes are taken again")
+	m.log.Info("the other registry with this registry's peer ID is gone: pushes are accepted again")
 }

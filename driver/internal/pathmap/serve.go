@@ -27,7 +27,7 @@ func (m *Map) accept() {
 		}
 		a, ok := all.admit(conn)
 		if !ok {
-			_ = conn.Close() // busy: they ask somebody else, or again
+			_ = conn.Close() // busy: the member asks another one, or tries again
 			continue
 		}
 		wg.Go(func() {
@@ -132,7 +132,7 @@ func (a *ancestry) more() bool { return a != nil && a.queue.Len() > 0 }
 
 func (a *ancestry) next() (blocks.Block, bool, error) {
 	if a == nil {
-		return nil, false, nil // more was asked for before anything was
+		return nil, false, nil // opMore came before opDeltas
 	}
 	if a.err != nil || a.queue.Len() == 0 {
 		return nil, false, a.err

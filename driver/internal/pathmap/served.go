@@ -11,7 +11,7 @@ import (
 const (
 	maxServed   = 64          // exchanges answered at once
 	maxServedTo = 4           // of them with one member
-	servedPause = time.Second // without progress after which one gives way to another
+	servedPause = time.Second // without progress, after which one gives way to another
 )
 
 // served are the exchanges that are being answered. An exchange that makes no progress
@@ -30,8 +30,8 @@ type answering struct {
 
 func (a *answering) progress() { a.last.Store(time.Now().UnixNano()) }
 
-// Write counts as progress when everything is written: a member that reads a byte now and
-// then makes none.
+// Write counts as progress only when everything is written: a member that reads a byte now
+// and then makes none.
 func (a *answering) Write(b []byte) (int, error) {
 	n, err := a.Conn.Write(b)
 	if err == nil {

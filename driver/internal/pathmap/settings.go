@@ -23,8 +23,8 @@ const maxSetting = 128
 func isSetting(path string) bool { return strings.HasPrefix(path, settingMark) }
 
 // Setting returns the value of a setting; false when it has none, or one that this release
-// cannot read. When registries gave it values at the same time, the greatest version wins,
-// as with entries, on every registry.
+// cannot read. When registries set it at the same time, the greatest version wins on every
+// registry, as with entries.
 func (v View) Setting(name string) (value string, ok bool) {
 	key := settingMark + name
 	p, ok := v.s.settings.Get(key)
@@ -34,7 +34,8 @@ func (v View) Setting(name string) (value string, ok bool) {
 	return v.s.winner(key, p).text()
 }
 
-// HasSetting reports whether a setting has a value, also one of a later release.
+// HasSetting reports whether a setting has a value, even one that only a later release can
+// read.
 func (v View) HasSetting(name string) bool { return len(v.s.versionsOf(settingMark+name)) > 0 }
 
 func (st stored) text() (string, bool) {
@@ -63,7 +64,7 @@ func (m *Map) Settle(ctx context.Context, name, value string) error {
 	return m.Write(ctx, Op{Path: settingMark + name, Entry: &e, UnlessAlive: true})
 }
 
-// tellSettings reports the settings that have another value than before.
+// tellSettings reports the settings whose value has changed.
 func (m *Map) tellSettings(before, now *snapshot) {
 	if m.cfg.OnSetting == nil || before != nil && before.settings == now.settings {
 		return

@@ -84,8 +84,8 @@ func (s *snapshot) remove(path string, v version) {
 	}
 }
 
-// without returns the versions of a path without one of them, and takes that one's sum out
-// of the digest.
+// without returns the versions of a path except one, and takes the sum of that one out of the
+// digest.
 func (s *snapshot) without(path, key string, v version) (kept packed) {
 	for p := s.packedAt(path, key); len(p) > 0; {
 		st, rest := s.writers.unpack(key, p)

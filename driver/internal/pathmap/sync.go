@@ -58,7 +58,7 @@ func (m *Map) Announced(from peer.ID, payload []byte) {
 	m.inbox.add(from, heads)
 }
 
-// Joined has the map compare itself with a member that has just appeared.
+// Joined makes the map compare its heads with those of a member that has just appeared.
 func (m *Map) Joined(id peer.ID) {
 	if m.cfg.Swarm.Trusts(id) {
 		m.inbox.add(id, nil)
@@ -80,7 +80,7 @@ func (m *Map) worker() {
 			err := m.syncWith(id, heads)
 			m.noteSync(id, err)
 			if errors.Is(err, errOvertaken) {
-				m.inbox.add(id, heads) // it goes on when nobody else needs the turn
+				m.inbox.add(id, heads) // it continues when no other exchange needs the turn
 			}
 			m.inbox.done(id)
 		}
@@ -101,7 +101,7 @@ func (m *Map) noteSync(id peer.ID, err error) {
 	case errors.Is(err, errNotStored) && !m.stuck.Swap(true):
 		log.Warn("changes of other registries cannot be stored: this registry does not follow them until it can; is the disk full?")
 	default:
-		log.Debug("path exchange ended early, it goes on later")
+		log.Debug("path exchange ended early, it continues later")
 	}
 }
 
@@ -186,7 +186,7 @@ func (m *Map) askAll(ctx context.Context) error {
 
 // askOne reports whether the member named heads that are not merged now. A member that says
 // nothing for a third of the time is passed over: the waiting request must not depend on a
-// member that is gone but not yet noticed to be.
+// member whose loss has not been noticed yet.
 func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	patience := roundTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -206,7 +206,7 @@ func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	err = m.followAll(ctx, x, heads)
 	if errors.Is(err, errBadDelta) {
 		m.refuses(id, err)
-		return false // it does not come, however long one waits
+		return false // what is missing does not come, however long one waits
 	}
 	if err != nil {
 		m.log.WithField("peer", id).WithError(err).Debug("catching up")

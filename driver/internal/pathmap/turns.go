@@ -18,18 +18,17 @@ const (
 	window    = time.Second     // over which a rate is measured
 	enough    = 1 << 20         // bytes a second at which a member is not left for one that may be faster
 	turnCheck = window / 10     // how often a waiting exchange checks whether it may take over
-	staleDial = stallLimit / 2  // after which a connection that waited is dialed anew
-	forget    = time.Minute     // after which a rate is not believed any more
+	staleDial = stallLimit / 2  // after which a connection that was idle is replaced
+	forget    = time.Minute     // after which a rate is no longer believed
 	unheard   = math.MaxFloat64 // the rate of a member that was not measured lately: it is tried
 )
 
 // errOvertaken reports that a member was left for one that is faster, or may be.
 var errOvertaken = errors.New("another member is read from first")
 
-// turns decides from which members deltas are read now. Deltas that several members have
-// are read from one of them at a time, the fastest as far as is known. A history is read
-// from one member alone; single deltas that follow what is here are read from several at
-// once.
+// turns decides from which members deltas are read now. Deltas that several members have are
+// read from one of them at a time, the fastest as far as is known. A history is read from one
+// member alone; single deltas that follow what is here are read from several members at once.
 type turns struct {
 	mu      sync.Mutex
 	holding []*turn
@@ -97,7 +96,7 @@ func (t *turn) end() {
 	s.grant()
 }
 
-// grant gives turns to those that can have one, the fastest first; mu is held.
+// grant gives turns to the waiting exchanges that can have one, the fastest first; mu is held.
 func (s *turns) grant() {
 	slices.SortStableFunc(s.waiting, func(a, b *turn) int { return cmp.Compare(s.rateOf(b), s.rateOf(a)) })
 	var left []*turn
@@ -113,7 +112,7 @@ func (s *turns) grant() {
 	s.waiting = left
 }
 
-// excludes reports whether two would read the same, or from the same member.
+// excludes reports whether two exchanges would read the same deltas, or from the same member.
 func (t *turn) excludes(o *turn) bool {
 	return t.whole || o.whole || t.id == o.id ||
 		slices.ContainsFunc(t.heads, func(h cid.Cid) bool { return slices.Contains(o.heads, h) })

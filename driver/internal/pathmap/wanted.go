@@ -8,7 +8,7 @@ import (
 	ipld "github.com/ipfs/go-ipld-format"
 )
 
-// wanted is a part of the history that is being completed: deltas that are here and not
+// wanted is a part of the history that is being completed: deltas that are here but not
 // merged, and those of their parents that are missing.
 type wanted struct {
 	m       *Map
@@ -103,7 +103,7 @@ func (w *wanted) keep() error {
 	return w.m.keep(bs)
 }
 
-// nextPage asks for twice as many deltas, as long as they fill no more than a page.
+// nextPage doubles the number of deltas to ask for, as long as they fill no more than a page.
 func (w *wanted) nextPage(last int) int {
 	each := max(1, w.bytes/int64(max(1, w.count)))
 	return max(1, min(2*last, maxPage, int(pageBytes/each)))

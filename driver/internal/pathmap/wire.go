@@ -30,7 +30,7 @@ const (
 	opHeads  = "heads"  // → one answer frame with Heads
 	opDeltas = "deltas" // → up to Page delta frames, an empty frame, an answer frame
 	opMore   = "more"   // the next page of the deltas asked for before
-	opList   = "list"   // → one answer frame with List: what is merged behind a place, oldest first
+	opList   = "list"   // → one answer frame with List: what is merged after a place, oldest first
 	opGet    = "get"    // → the deltas in Get, in that order, in frames as of opDeltas, until a page is full
 )
 
@@ -47,10 +47,10 @@ type request struct {
 	Want []cid.Cid `json:"want,omitempty"` // deltas to begin at, towards their ancestors
 	Have []cid.Cid `json:"have,omitempty"` // deltas not to go beyond
 	Page int       `json:"page,omitempty"` // deltas in the answer, at most
-	Run  string    `json:"run,omitempty"`  // of opHeads: a random text of the asker's run
+	Run  string    `json:"run,omitempty"`  // of opHeads: a random text that names the asker's run
 
 	Priority uint64 `json:"priority,omitempty"` // where a list begins
-	After    names  `json:"after,omitempty"`    // the delta of that priority behind which it does
+	After    names  `json:"after,omitempty"`    // the delta of that priority after which it does
 	Get      names  `json:"get,omitempty"`
 }
 
@@ -103,8 +103,8 @@ func writeFrame(w io.Writer, b []byte) error {
 	return err
 }
 
-// readFrame reads what go-msgio's varint reader would, with which a delta of 300 bytes takes
-// longer and 1.5 times the memory while it is kept: its buffers are powers of two.
+// readFrame does what go-msgio's varint reader would. That one is slower for a delta of 300
+// bytes, and takes 1.5 times the memory while the delta is kept: its buffers are powers of two.
 func readFrame(r byteReader) ([]byte, error) {
 	n, err := varint.ReadUvarint(r)
 	if err != nil {
@@ -146,7 +146,7 @@ func readAnswer(r byteReader) (answer, error) {
 	return a, nil
 }
 
-// alive moves the connection's deadline to the end of the next stall.
+// alive moves the connection's deadline: the next frame may take stallLimit from now.
 func alive(conn net.Conn) { _ = conn.SetDeadline(time.Now().Add(stallLimit)) }
 
 var (

@@ -36,16 +36,16 @@ type writeRequest struct {
 	done chan error // buffered, so that the writer never waits for a caller
 }
 
-// Put writes one entry. It returns when the entry is on this registry's disk;
-// other registries hear of it next.
+// Put writes one entry. It returns when the entry is on this registry's disk; other
+// registries hear of it afterwards.
 func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 	return m.Write(ctx, Op{Path: path, Entry: &e})
 }
 
 // Write applies the ops in order, in one delta unless they exceed 896 KiB. A delete of a
 // path removes the versions this registry sees at that moment; when one of them is of a
-// later release, nothing is written, and the error is ErrNewerEntry. A put beside such a
-// version leaves it there. When ctx ends first the write may still happen.
+// later release, nothing is written, and the error is ErrNewerEntry. A put to a path with
+// such a version leaves that alive. When ctx ends first the write may still happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
 	if err := m.Check(ops...); err != nil {
 		return err

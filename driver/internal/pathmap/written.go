@@ -19,7 +19,8 @@ var (
 )
 
 // written is the greatest counter of each peer's versions that were merged here, alive or
-// not, which is what a peer whose datastore was set back is told about itself.
+// not. A peer is told its own, from which it learns whether an older copy of its datastore was
+// restored.
 type written struct {
 	mu      sync.Mutex
 	of      map[string]uint64
@@ -51,8 +52,8 @@ func (w *written) open(m *Map) error {
 }
 
 // note takes the versions that deltas name, including those that they delete, and stores
-// the result in their transaction. As an upper bound it may be ahead of the disk, but never
-// behind.
+// the result in their transaction. It is an upper bound: it may be ahead of the disk, but
+// never behind it.
 func (w *written) note(m *Map, deltas []*delta) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
