@@ -92,7 +92,7 @@ func (j *Job) ask(again bool) {
 	if q != nil {
 		j.hear(q)
 	}
-	if q != nil && tell && !q.Telling() {
+	if q != nil && tell && !q.Telling() && j.ctx.Err() == nil {
 		if q = j.f.Holders.Ask(j.ref, 0, tell); q != nil {
 			j.hear(q)
 		}
