@@ -61,7 +61,7 @@ func addrInfos(addrs []string) (infos []peer.AddrInfo, err error) {
 	return infos, nil
 }
 
-func TestWhatNoMemberHoldsComesByBitswap(t *testing.T) {
+func TestBytesThatNoMemberHoldsComeByBitswap(t *testing.T) {
 	for name, blob := range map[string]struct {
 		size int
 		hash string
@@ -84,7 +84,7 @@ func TestWhatNoMemberHoldsComesByBitswap(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyHoldsIsAnErrorSoonWithAStrangerThere(t *testing.T) {
+func TestBytesThatNobodyHoldsFailSoonBesideAStranger(t *testing.T) {
 	c := drivertest.Cluster(t, 3)
 	path := pushBlob(t, c[0], randomBytes(t, 2<<20))
 	drivertest.AwaitAgreement(t, c...)

@@ -164,9 +164,9 @@ func TestAManifestIsFoundRightAfterAStart(t *testing.T) {
 	}
 }
 
-// TestWhoHasNobodyToMeetDoesNotWait with a push or a miss: a new registry, an offline
-// one, and one that starts again and never met anybody.
-func TestWhoHasNobodyToMeetDoesNotWait(t *testing.T) {
+// TestRegistryWithoutMembersDoesNotWait with a push or a miss: a new registry, an offline
+// one, and one that starts again and never met a member.
+func TestRegistryWithoutMembersDoesNotWait(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -181,9 +181,9 @@ func TestWhoHasNobodyToMeetDoesNotWait(t *testing.T) {
 	pushAndMiss(t, ctx, drivertest.Start(t, p), 0)
 }
 
-// TestNobodyWaitsForeverForASwarmThatIsAway: all waits end together, `alonetimeout`
-// after the start, and what is missing is a 404.
-func TestNobodyWaitsForeverForASwarmThatIsAway(t *testing.T) {
+// TestWaitForAnAbsentSwarmIsBounded: all waits end together, `alonetimeout` after the start,
+// and what is missing is a 404.
+func TestWaitForAnAbsentSwarmIsBounded(t *testing.T) {
 	t.Parallel()
 	const timeout, pushes = 2 * time.Second, 30 // if each waited, longer than a minute
 	key := drivertest.Key(t)

@@ -98,7 +98,7 @@ func TestADeleteBehindIsRefused(t *testing.T) {
 	link.Throttle(0)
 	drivertest.AwaitAgreement(t, a, b)
 	if missing(a, tagLink("a", "h0")) {
-		t.Error("it was deleted all the same")
+		t.Error("it was deleted nevertheless")
 	}
 	if err := b.Delete(asRequest(t, http.MethodDelete, "vars.reference"), tag); err != nil {
 		t.Errorf("when all has come: %v", err)

@@ -141,9 +141,9 @@ func TestAJoiningRegistryLearnsFirst(t *testing.T) {
 	}
 }
 
-// TestWhoCannotLearnWritesNothing: a registry whose swarm is away works with its own
+// TestHashWaitsForTheSwarm: a registry that reaches no member of its swarm works with its own
 // function, and writes the configured one only when the others are back and have none.
-func TestWhoCannotLearnWritesNothing(t *testing.T) {
+func TestHashWaitsForTheSwarm(t *testing.T) {
 	key := drivertest.Key(t)
 	a := hashing(t, key, "", nil)
 	addrs := a.Addresses()

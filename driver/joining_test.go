@@ -107,9 +107,9 @@ func TestATagThatMovedIsNotServed(t *testing.T) {
 	}
 }
 
-// TestWhatDoesNotComeInTimeIsRefused: a registry whose member answers, and whose history
-// takes longer than requests wait, does not serve what it has, however long it takes.
-func TestWhatDoesNotComeInTimeIsRefused(t *testing.T) {
+// TestListsAreRefusedUntilTheHistoryCame: a registry whose member answers, and whose history
+// takes longer than requests wait, does not serve what it has, however long that takes.
+func TestListsAreRefusedUntilTheHistoryCame(t *testing.T) {
 	t.Parallel()
 	_, link, p := history(t, 400, 60<<10)
 	hook := &logtest.Hook{}

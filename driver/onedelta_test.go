@@ -98,8 +98,9 @@ func TestALinkThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestWhatIsHeldIsToldToTheAnswer, until it is written; what is given up, for good.
-func TestWhatIsHeldIsToldToTheAnswer(t *testing.T) {
+// TestUnwrittenReportsHeldChanges until they are written, and for good when they are given
+// up.
+func TestUnwrittenReportsHeldChanges(t *testing.T) {
 	t.Parallel()
 	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
 	for _, ends := range []bool{true, false} {

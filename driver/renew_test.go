@@ -219,10 +219,10 @@ func TestAPushOfBytesThatWereNotHere(t *testing.T) {
 	}
 }
 
-// TestWhatIsRenewedIsRenewedOnce: the first HEAD of a blob that was pushed elsewhere
+// TestEntriesAreRenewedOnce: the first HEAD of a blob that was pushed elsewhere
 // writes one delta, no other does; and what a manifest relies on, in however many layers,
 // goes with its own entries.
-func TestWhatIsRenewedIsRenewedOnce(t *testing.T) {
+func TestEntriesAreRenewedOnce(t *testing.T) {
 	t.Parallel()
 	c := drivertest.Cluster(t, 2)
 	a, b := served(t, c[0]), served(t, c[1])

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestHowOftenWhatIsLackingIsTried: ever more rarely, soon again after a hurry, of which
-// several at the same time cost one round, and at first again once nothing was lacking.
-func TestHowOftenWhatIsLackingIsTried(t *testing.T) {
+// TestRetryIntervals: they grow; after a hurry the next try comes soon, and several hurries at
+// the same time cost one round; once nothing is lacking they begin small again.
+func TestRetryIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const least, most = time.Second, 10 * time.Minute
 		ctx, stop := context.WithCancel(t.Context())

@@ -72,7 +72,7 @@ func (s *store) hasMet(id string) string {
 // missingBytes tells a client that no reachable registry holds some bytes.
 type missingBytes struct {
 	*transfer.Unavailable
-	pushedTo string // a peer ID; empty: not known any more
+	pushedTo string // a peer ID; empty: no longer known
 	how      func(id string) string
 	called   func(id string) string
 }

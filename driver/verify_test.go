@@ -144,9 +144,10 @@ func TestVerifyOverTheSocket(t *testing.T) {
 	}
 }
 
-// TestACollectorNeverComesBetween the bytes of a push and its entry: it deletes what no
-// entry names, again and again, while the same blobs are pushed and their entries go.
-func TestACollectorNeverComesBetween(t *testing.T) {
+// TestCollectionSparesAPush deletes what no entry names, again and again, while the same
+// blobs are pushed and their entries are deleted: nothing is deleted between the bytes of a
+// push and its entry.
+func TestCollectionSparesAPush(t *testing.T) {
 	t.Parallel()
 	a := offline(t)
 	var contents [][]byte

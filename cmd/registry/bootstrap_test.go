@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestNeverJoinedIsVisible has bootstrappers that are no use, each for a reason of its
-// own: a warning names address, cause and remedy, and status and metrics tell of them.
-// The registry itself among them is none.
-func TestNeverJoinedIsVisible(t *testing.T) {
+// TestUselessBootstrappersAreReported: each of them is of no use for a reason of its own. A
+// warning names address, cause and remedy, and status and metrics report them, except for the
+// registry itself.
+func TestUselessBootstrappersAreReported(t *testing.T) {
 	key := keygen(t)
 	closed, nameless, elsewhere, itself := newProcess(t, key), newProcess(t, key), newProcess(t, key, "pubsubtopic: other"), newProcess(t, key)
 	p := newProcess(t, key)

@@ -135,7 +135,7 @@ func TestKillInMidPush(t *testing.T) {
 	t.Logf("%d pushes were acknowledged", n)
 }
 
-func TestTermEndsPolitely(t *testing.T) {
+func TestSIGTERMEndsCleanly(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	img := push(t, p, "a:1")
 	if err := p.Stop(); err != nil {

@@ -154,9 +154,9 @@ func head(t *testing.T, p *process, path, agent string) int {
 	return resp.StatusCode
 }
 
-// TestWhoPushesIsToldToPushTheManifest: containerd asks for it by HEAD after the
+// TestAPushingClientIsToldToPushTheManifest: containerd asks for it by HEAD after the
 // layers, and gives up at any answer but 200 and 404.
-func TestWhoPushesIsToldToPushTheManifest(t *testing.T) {
+func TestAPushingClientIsToldToPushTheManifest(t *testing.T) {
 	_, b, img := orphaned(t)
 	b.forget()
 	layers, err := img.Layers()

@@ -73,9 +73,9 @@ func TestABlobThatCannotBeOpenedIsNotPinned(t *testing.T) {
 	require.Empty(t, d.store.pins.held)
 }
 
-// TestADeleterNeverComesBetween: a collector deletes what no entry names, again and
-// again, while the same blobs are pushed, given an entry, and lose it.
-func TestADeleterNeverComesBetween(t *testing.T) {
+// TestDeletionSparesAPush deletes what no entry names, again and again, while the same blobs
+// are pushed, given an entry, and lose it.
+func TestDeletionSparesAPush(t *testing.T) {
 	d := newDisk(t)
 	var entries sync.Map
 	used := func(c cid.Cid) bool { _, ok := entries.Load(c); return ok }

@@ -155,7 +155,7 @@ func TestPutLeaf(t *testing.T) {
 	require.NoError(t, d.store.Delete(t.Context(), c))
 }
 
-func TestNotHere(t *testing.T) {
+func TestMissingBlob(t *testing.T) {
 	d := newDisk(t)
 	for _, c := range []cid.Cid{cid.Undef, dag.SHA2.LeafCID(make([]byte, dag.SumSize))} {
 		_, err := d.store.Open(c)

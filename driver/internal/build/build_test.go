@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWhatTheGoCommandStamps(t *testing.T) {
+func TestGoCommandStamps(t *testing.T) {
 	const hash, time = "4ca5cafd0c6d3cf2ab2b9e5a1f0f21ee7f6a5d0e", "2026-11-27T13:20:00Z"
 	vcs := func(modified string) []debug.BuildSetting {
 		return []debug.BuildSetting{{Key: "vcs.revision", Value: hash}, {Key: "vcs.time", Value: time}, {Key: "vcs.modified", Value: modified}}

@@ -53,9 +53,8 @@ func TestItIsADatastore(t *testing.T) {
 	dstest.SubtestAll(t, open(t))
 }
 
-// TestAQueryHasWhatItAsksFor, of the datastore and of a transaction that writes below the
-// same prefix.
-func TestAQueryHasWhatItAsksFor(t *testing.T) {
+// TestQueries of the datastore, and of a transaction that writes below the same prefix.
+func TestQueries(t *testing.T) {
 	d := open(t)
 	b, err := d.Batch(t.Context())
 	require.NoError(t, err)
@@ -96,7 +95,7 @@ func TestAQueryHasWhatItAsksFor(t *testing.T) {
 	}
 }
 
-func TestWhatBadgerOnlyLogsIsAFailure(t *testing.T) {
+func TestALoggedErrorOfBadgerIsAFailure(t *testing.T) {
 	d := open(t)
 	require.NoError(t, d.Put(t.Context(), keyOf(1), valueOf(1)))
 	breakDown(t, d)

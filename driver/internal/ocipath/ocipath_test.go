@@ -42,8 +42,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestWhatIsBuiltIsUnderstood: each path that this package builds is parsed to its parts.
-func TestWhatIsBuiltIsUnderstood(t *testing.T) {
+// TestBuiltPathsParse: each path that this package builds is parsed to its parts.
+func TestBuiltPathsParse(t *testing.T) {
 	repo, d := ocipath.Repository("a/b"), digest.FromString("x")
 	if p := ocipath.Parse(ocipath.BlobData(ocipath.Root, d)); p.Kind != ocipath.Blob || p.Digest != d || p.Root != ocipath.Root {
 		t.Errorf("%+v", p)

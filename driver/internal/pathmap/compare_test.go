@@ -38,9 +38,9 @@ func TestFourRoundsReachAThousand(t *testing.T) {
 	}
 }
 
-// TestAMuteMemberIsAskedOnceAtATime: a member that does not answer takes no other's place
+// TestASilentMemberIsAskedOnceAtATime: a member that does not answer takes no other's place
 // in the next rounds.
-func TestAMuteMemberIsAskedOnceAtATime(t *testing.T) {
+func TestASilentMemberIsAskedOnceAtATime(t *testing.T) {
 	var ids []peer.ID
 	for i := range askAtOnce + 1 {
 		ids = append(ids, peer.ID(fmt.Sprint(i)))

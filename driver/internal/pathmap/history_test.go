@@ -52,15 +52,15 @@ func heldBack(t *testing.T, rate int) {
 	f.mu.Unlock()
 }
 
-// TestDrippingMembersHoldUpNobody: the history is half a MB, which no slow line carries
+// TestTricklingMembersHoldUpNobody: the history is half a MB, which no slow line carries
 // while the test waits.
-func TestDrippingMembersHoldUpNobody(t *testing.T) { heldBack(t, 300) }
+func TestTricklingMembersHoldUpNobody(t *testing.T) { heldBack(t, 300) }
 
 func TestSlowMembersHoldUpNobody(t *testing.T) { heldBack(t, 5_000) }
 
-// TestADrippingMemberHoldsUpNoPush: it has a history of its own, that is read for as long
+// TestATricklingMemberHoldsUpNoPush: it has a history of its own, that is read for as long
 // as the test takes.
-func TestADrippingMemberHoldsUpNoPush(t *testing.T) {
+func TestATricklingMemberHoldsUpNoPush(t *testing.T) {
 	f := newFabric(t)
 	a, b, drip := f.add("a"), f.add("b"), f.add("drip")
 	put(t, a, "/base", "1")
@@ -106,8 +106,8 @@ func TestAHistoryIsReadOnce(t *testing.T) {
 	agree(t, a, b)
 }
 
-// TestAKilledJoinerGoesOn where it was, with whomever.
-func TestAKilledJoinerGoesOn(t *testing.T) {
+// TestJoiningContinuesAfterAKill from where it was, with any member.
+func TestJoiningContinuesAfterAKill(t *testing.T) {
 	const deltas = 600
 	f := newFabric(t)
 	a, c := f.add("a"), f.add("c")

@@ -101,9 +101,9 @@ func TestWritesOfARestoredDatastore(t *testing.T) {
 	}
 }
 
-// TestWhatWasForgottenIsNotRecent: a version that this registry hears of only now, though it
-// made it before its datastore was set back, may be as old as it likes.
-func TestWhatWasForgottenIsNotRecent(t *testing.T) {
+// TestForgottenWritesAreNotRecent: a version that this registry wrote before its datastore
+// was restored from a backup, and hears of only now, may be of any age.
+func TestForgottenWritesAreNotRecent(t *testing.T) {
 	f := newFabric(t)
 	a, b := f.add("a"), f.add("b")
 	put(t, a, "/p", "0")
@@ -169,8 +169,8 @@ func TestRunsOfOnePeerID(t *testing.T) {
 	}
 }
 
-// TestTwoRunWithOnePeerID on copies of one datastore: both hear of it from a third, and
-// also that it is over; their versions differ.
+// TestTwoRunWithOnePeerID on copies of one datastore: a third member tells both of it, and
+// tells them when it is over; their versions differ.
 func TestTwoRunWithOnePeerID(t *testing.T) {
 	f := newFabric(t)
 	a, b := f.add("a"), f.add("b")

@@ -60,8 +60,9 @@ func TestNotCaughtUpBeforeAllIsMerged(t *testing.T) {
 	caughtUp(t, b)
 }
 
-// TestAWriteIsAboveWhatAMemberWasTold by a third, though neither has merged it.
-func TestAWriteIsAboveWhatAMemberWasTold(t *testing.T) {
+// TestAWriteExceedsTheToldCounter, which came from a third member, though neither this
+// registry nor the member that told it has merged that far.
+func TestAWriteExceedsTheToldCounter(t *testing.T) {
 	f := newFabric(t)
 	f.interval = time.Hour
 	a, b := f.add("a"), f.add("b")

@@ -134,9 +134,9 @@ func TestCatchUpSeesWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// TestAMuteMemberDoesNotTurnAMissIntoAnError: a member that is connected and never answers
+// TestASilentMemberDoesNotTurnAMissIntoAnError: a member that is connected and never answers
 // is passed over before the request's time is up.
-func TestAMuteMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
+func TestASilentMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

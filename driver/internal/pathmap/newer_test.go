@@ -8,10 +8,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// TestWhatALaterReleaseWroteStays: a member of one wrote an entry in its format, and a
-// key of a kind that this release knows nothing of. Whatever this one does then, both
-// are what they were, here and there.
-func TestWhatALaterReleaseWroteStays(t *testing.T) {
+// TestEntriesOfALaterReleaseStay: a member of a later release wrote an entry in its own
+// format, and a key of a kind that this release does not know. Whatever this release does
+// then, both stay as they were, on both registries.
+func TestEntriesOfALaterReleaseStay(t *testing.T) {
 	f := newFabric(t)
 	later, a := f.add("later"), f.add("a")
 	value := []byte{2, 'n', 'e', 'w'}

@@ -73,10 +73,10 @@ func assertRefused(t *testing.T, s *seat, id string) {
 	}
 }
 
-// TestCountersComeByAnyRoad: what an established swarm has come to in steps is taken by
-// a newcomer that knows nothing; and a member that was not followed is, once it is
-// known how its counters came about.
-func TestCountersComeByAnyRoad(t *testing.T) {
+// TestCountersReachedInSteps: a newcomer that knows nothing accepts counters that an
+// established swarm has reached in steps; and a member that was refused is followed once it
+// is known how its counters came about.
+func TestCountersReachedInSteps(t *testing.T) {
 	f := newFabric(t)
 	older, a := f.add("older"), f.add("a")
 	putRaw(t, older, pathmap.KeyOf("/far", 2*pathmap.MaxJump, "older"))
@@ -111,9 +111,9 @@ func TestNoVersionIsLeft(t *testing.T) {
 	}
 }
 
-// TestWhatOthersWouldRefuseIsRefusedHere before it is on any disk, and spoils no write
-// that shares its delta.
-func TestWhatOthersWouldRefuseIsRefusedHere(t *testing.T) {
+// TestChangesThatOthersWouldRefuse are refused here, before they are on any disk, and spoil no
+// write that shares their delta.
+func TestChangesThatOthersWouldRefuse(t *testing.T) {
 	f := newFabric(t)
 	a, b := f.add("a"), f.add("b")
 	bad := map[string]error{

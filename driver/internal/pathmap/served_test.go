@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// TestWhoHoldsConnectionsKeepsNobodyOut: one member, or many, that open connections and
-// ask nothing, or read nothing, do not keep others from being answered.
-func TestWhoHoldsConnectionsKeepsNobodyOut(t *testing.T) {
+// TestIdleConnectionsKeepNobodyOut: members, one or many, that open connections and ask
+// nothing, or read nothing, do not keep others from being answered.
+func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	f := newFabric(t)
 	f.interval = time.Hour
 	f.loseAll.Store(true)

@@ -8,9 +8,9 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 )
 
-// TestATwinIsGoneWhenNobodyTellsOfIt any more for a while. The log says that it is here, and
-// that it is gone, once.
-func TestATwinIsGoneWhenNobodyTellsOfIt(t *testing.T) {
+// TestATwinIsGoneAfterASilence: when no member has told of it for a while. The log says once
+// that it is here, and once that it is gone.
+func TestATwinIsGoneAfterASilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logger, log := test.NewNullLogger()
 		m := &Map{cfg: Config{ExchangeInterval: time.Second}, log: logger.WithField("of", t.Name())}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestWhoIsAdmitted: a stream's peer that becomes a member within a moment, and no other.
-func TestWhoIsAdmitted(t *testing.T) {
+// TestAdmit: a stream is admitted when its peer becomes a member within a moment, and no other.
+func TestAdmit(t *testing.T) {
 	for name, c := range map[string]struct {
 		subscribes time.Duration
 		want       bool

@@ -136,7 +136,7 @@ func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 }
 
 // A registry that is just joining is a visitor, too, until it is seen on the topic.
-func TestWatchdogSparesWhoJoins(t *testing.T) {
+func TestWatchdogSparesJoiningPeers(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)
 	b := newVisitor(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")

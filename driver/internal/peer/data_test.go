@@ -106,7 +106,7 @@ func TestNoDataPort(t *testing.T) {
 	}
 }
 
-func TestSomebodyElseAtTheDataPort(t *testing.T) {
+func TestAnotherPeerAtTheDataPort(t *testing.T) {
 	a, b, c := newStation(t), newStation(t), newStation(t)
 	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
 	boot := via(a.info(t, stripped(t, a)...))

@@ -27,9 +27,10 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration)
 	return pauses
 }
 
-// TestHowOftenAMemberIsDialled: often at first, seldom when it has been away for an hour,
-// and soon when another member comes back. One of the configuration is never dialed seldom.
-func TestHowOftenAMemberIsDialled(t *testing.T) {
+// TestRedialIntervals: a member is dialed often at first, seldom when it has been away for an
+// hour, and soon when another member comes back. A peer of the configuration is always dialed
+// often.
+func TestRedialIntervals(t *testing.T) {
 	most := func(d time.Duration) time.Duration { return d * 3 / 2 } // the backoff's jitter is a half
 	for name, configured := range map[string]bool{"remembered": false, "configured": true} {
 		t.Run(name, func(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// TestFewAreConnectedAnewAndSeldom: some of those that bitswap asks in vain, and again when a
-// minute is over.
-func TestFewAreConnectedAnewAndSeldom(t *testing.T) {
+// TestReconnectionsAreFew: only some of the peers that bitswap asks in vain are reconnected,
+// and again only after a minute.
+func TestReconnectionsAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r renewals
 		for round := range 10 {

@@ -8,9 +8,9 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// TestHowOftenAMemberIsConnectedAfresh that is connected and not on the topic: less and less
-// often, and at first again once it was on the topic.
-func TestHowOftenAMemberIsConnectedAfresh(t *testing.T) {
+// TestReconnectIntervals: a member that is connected and not on the topic is reconnected less
+// and less often, and as at first again once it was on the topic.
+func TestReconnectIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
 		r.recall("member", remembered{Seen: time.Now()}, moment{}, time.Now())
@@ -42,9 +42,9 @@ func TestHowOftenAMemberIsConnectedAfresh(t *testing.T) {
 	})
 }
 
-// TestWhoWasOnlyNamedIsDropped after a time in which it did not become a member. Those that
-// became one stay.
-func TestWhoWasOnlyNamedIsDropped(t *testing.T) {
+// TestCandidatesAreDropped after a time in which they did not become members. Those that did
+// stay.
+func TestCandidatesAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
 		at := []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}

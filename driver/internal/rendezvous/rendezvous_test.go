@@ -64,9 +64,9 @@ func TestBalance(t *testing.T) {
 	}
 }
 
-// TestOneGoes: who came before it stays, who came after it moves up by one, and nothing else
-// changes.
-func TestOneGoes(t *testing.T) {
+// TestOneMemberLeaves: members that came before it stay, those that came after it move up by
+// one, and nothing else changes.
+func TestOneMemberLeaves(t *testing.T) {
 	all := members(6)
 	before, after := ranks(t, all), ranks(t, all[1:])
 	for _, m := range all[1:] {

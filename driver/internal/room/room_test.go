@@ -10,7 +10,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 )
 
-// requireShort asks that an error is that of want of room, of one kind.
+// requireShort asks that an error says that room of one kind is short.
 func requireShort(t *testing.T, kind Kind, err error) {
 	t.Helper()
 	var short *Short
@@ -18,7 +18,7 @@ func requireShort(t *testing.T, kind Kind, err error) {
 	require.Equal(t, kind, short.Of, "%v", err)
 }
 
-func TestWhatIsClaimedIsNotClaimedTwice(t *testing.T) {
+func TestRoomIsNotClaimedTwice(t *testing.T) {
 	disk := On(smalldisk.Mount(t, t.TempDir(), "size=136m"))
 	const mib = 1 << 20
 	first, err := disk.Take(40 * mib)

@@ -45,7 +45,7 @@ func TestTheFirstAddressThatAnswers(t *testing.T) {
 				began := time.Now()
 				got, err := firstOf(t.Context(), targets, func(ctx context.Context, a multiaddr.Multiaddr) (net.Conn, error) {
 					answer := dialed[a.String()]
-					// What is almost there comes, although nobody wants it any more.
+					// What is almost there comes, although nobody wants it now.
 					if answer.err == nil {
 						time.Sleep(answer.after)
 						return conns[a.String()], nil

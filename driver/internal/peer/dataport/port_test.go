@@ -34,8 +34,8 @@ func TestBothEndsAreProven(t *testing.T) {
 	}
 }
 
-// TestSomebodyElse at the address of a peer is not taken for it.
-func TestSomebodyElse(t *testing.T) {
+// TestAnotherPeerAnswers at the address of a peer, and is not taken for it.
+func TestAnotherPeerAnswers(t *testing.T) {
 	a, b := open(t, config(t, "/ip4/127.0.0.1/tcp/0")), open(t, config(t))
 	echoes(t, a)
 	if c, err := b.Dial(t.Context(), config(t).Self, at(t, a)); err == nil {

@@ -53,8 +53,8 @@ func TestStrangersAreCut(t *testing.T) {
 	}
 }
 
-// TestStrangersAreLetGo during the handshake, although everybody would be admitted.
-func TestStrangersAreLetGo(t *testing.T) {
+// TestSilentStrangersAreCut during the handshake, although every peer would be admitted.
+func TestSilentStrangersAreCut(t *testing.T) {
 	cfg := config(t, "/ip4/127.0.0.1/tcp/0")
 	p := open(t, cfg)
 	l := p.Listener()
