@@ -91,7 +91,7 @@ func (t *trial) heals(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d MiB are free again, and pushes are not acknowledged: %s", t.disk.free()>>20, tally(t.book.refusals))
+			return fmt.Errorf("%d MiB are free again, but pushes are not acknowledged: %s", t.disk.free()>>20, tally(t.book.refusals))
 		}
 	}
 	return nil

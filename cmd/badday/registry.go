@@ -28,7 +28,7 @@ func ofItsOwn(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// client talks to one registry process: a connection to the one before is of no use.
+// client talks to one registry process: a connection to the previous one is of no use.
 func client() *http.Client {
 	return &http.Client{
 		Timeout:   40 * time.Second,

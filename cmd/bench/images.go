@@ -97,7 +97,7 @@ func (b *bench) pulled(m *imageTrials, p pair, w way) contender {
 	}}
 }
 
-// coldPull pulls a new image of layers of one size by a client, behind a smaller one that
+// coldPull pulls a new image of layers of one size by a client, after a smaller one that
 // warms the connections. CPU is counted until the front has stored all of it.
 func (b *bench) coldPull(ctx context.Context, p pair, w way, size int64) (report.Trial, error) {
 	ctx, cancel := context.WithTimeout(ctx, fleet.MoveTimeout)

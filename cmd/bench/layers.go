@@ -57,7 +57,7 @@ func (b *bench) layers(ctx context.Context, roundTrip time.Duration) (err error)
 	return nil
 }
 
-// manyFiles gets all files and writes them, behind a few that warm the connections. None is
+// manyFiles gets all files and writes them, after a few that warm the connections. None is
 // synced: a client of B does not wait for that either.
 func manyFiles(s *fleet.Shop, to *lab.Space, atOnce int) contender {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxConnsPerHost: atOnce, MaxIdleConnsPerHost: atOnce,

@@ -212,7 +212,7 @@ func (b *bench) registries(ctx context.Context, k fleet.Kind, dir string, size, 
 	}}, s.Stop, nil
 }
 
-// rivalsMove makes a contender that moves a new file behind a smaller one that warms the connection.
+// rivalsMove makes a contender that moves a new file after a smaller one that warms the connection.
 func rivalsMove(r *fleet.Rivals, size, warm int64) contender {
 	return contender{r.Name, func(ctx context.Context) (report.Trial, error) {
 		first, err := r.Offer(ctx, "warm", warm)

@@ -16,7 +16,7 @@ import (
 )
 
 // setUpLogs gives the log the level and format that upstream will give it later, because the
-// storage opens, and mistakes are reported, before that. net/http's own messages go to the
+// storage is opened and mistakes are reported before that. net/http's own messages go to the
 // same log.
 func setUpLogs(c configuration.Log) {
 	if level, err := logrus.ParseLevel(string(c.Level)); err == nil {

@@ -27,7 +27,8 @@ func (s *section) row(cells ...string) { s.rows = append(s.rows, cells) }
 // field is a row of a name and one value.
 func (s *section) field(name, format string, args ...any) { s.row(name, fmt.Sprintf(format, args...)) }
 
-// statusSections are the parts of a status, in order; those without a row are not printed. What needs the operator's attention comes first.
+// statusSections are the parts of a status, in order; those without a row are not printed.
+// What needs the operator's attention comes first.
 func statusSections(s driver.Status, wide bool) []section {
 	id := shortID
 	if wide {

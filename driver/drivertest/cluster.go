@@ -41,7 +41,7 @@ type Opener func(context.Context, driver.Parameters) (*driver.Driver, error)
 // Option changes how a member is started.
 type Option func(*Member)
 
-// OpenedBy opens the driver with another function than driver.New, now and at every Restart.
+// OpenedBy opens the driver with a function other than driver.New, now and at every Restart.
 func OpenedBy(open Opener) Option { return func(m *Member) { m.opener = open } }
 
 // Key makes a new protector key in hex.

@@ -83,7 +83,7 @@ func (r *Registry) AwaitAnswer(ctx context.Context) error {
 // Spawn runs the registry and does not wait until it answers.
 func (r *Registry) Spawn() error {
 	if r.cmd != nil {
-		return fmt.Errorf("start %s: it runs already", r.Name)
+		return fmt.Errorf("start %s: it is already running", r.Name)
 	}
 	cmd := r.exec()(r.binary(), "serve", r.Config)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = r.Dir, r.environment(), os.Stderr, os.Stderr
@@ -134,8 +134,8 @@ func (r *Registry) answers(ctx context.Context) bool {
 	return err == nil && resp.Body.Close() == nil
 }
 
-// Await waits until ok is true, and fails when the registry ends before, or ctx does. What
-// completes "wait until it …" in its error.
+// Await waits until ok is true, and fails when the registry or ctx ends first. What completes
+// "wait until it …" in its error.
 func (r *Registry) Await(ctx context.Context, what string, ok func() bool) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -151,7 +151,7 @@ func (r *Registry) Await(ctx context.Context, what string, ok func() bool) error
 	return nil
 }
 
-// Ended is closed when the process that was started last has ended. Wait tells how.
+// Ended is closed when the process that was started last has ended. Wait says how it did.
 func (r *Registry) Ended() <-chan struct{} { return r.ended }
 
 // Running reports whether the registry was started, and its end not waited for.
@@ -175,7 +175,7 @@ func (r *Registry) Stop() error { return r.End(syscall.SIGTERM) }
 // Kill ends the registry as the kernel does when memory runs out.
 func (r *Registry) Kill() { _ = r.End(syscall.SIGKILL) }
 
-// End sends a signal, of which a registry that has ended by itself takes no notice, and waits.
+// End sends a signal, unless the registry has ended by itself, and waits.
 func (r *Registry) End(sig os.Signal) error {
 	if r.cmd == nil {
 		return nil

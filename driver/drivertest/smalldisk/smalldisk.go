@@ -4,8 +4,8 @@
 //	free := smalldisk.Fill(t, dir, 4096) // 4096 bytes are left
 //	free()
 //
-// Limits: the disk is a tmpfs, on Linux, for root alone; others skip the test. A write that is
-// under way while Fill runs may take some of what is left.
+// Limits: the disk is a tmpfs, which takes Linux and root; otherwise the test is skipped. A
+// write that is under way while Fill runs may take some of what is left.
 package smalldisk
 
 import (

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// openLab skips for want of root only: continuous integration is root.
+// openLab skips only when the user is not root, which continuous integration is.
 func openLab(t *testing.T) *Lab {
 	t.Helper()
 	if os.Geteuid() != 0 {

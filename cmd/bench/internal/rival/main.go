@@ -37,7 +37,7 @@ var fetchers = map[string]func(context.Context, options) (fetcher, error){
 	"http": fetchHTTP, "tls": fetchTLS, "libp2p": fetchLibp2p, "bitswap": fetchBitswap,
 }
 
-// Main is `rival serve KIND …` and `rival fetch KIND …`; args begin behind rival.
+// Main is `rival serve KIND …` and `rival fetch KIND …`; args are those after rival.
 func Main(ctx context.Context, args []string) error {
 	if len(args) < 2 {
 		return errors.New("rival: want serve or fetch, and a kind")

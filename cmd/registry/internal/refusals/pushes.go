@@ -17,8 +17,8 @@ const (
 
 // pushes remembers which clients lately began to push to which repositories. Before crane
 // and containerd put a manifest, they ask by HEAD whether it is there, and give up at any
-// answer but 200 and 404. They are told 404 of a manifest whose bytes no reachable registry
-// holds, so that their push heals it. Clients that do not push are told the truth.
+// answer but 200 and 404. For a manifest whose bytes no reachable registry holds they are
+// answered 404, so that their push heals it. Clients that do not push are told the truth.
 type pushes struct {
 	mu   sync.Mutex
 	last map[push]time.Time

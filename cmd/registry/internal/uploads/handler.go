@@ -162,9 +162,9 @@ func (h *Handler) relocate(resp *http.Response) error {
 	return nil
 }
 
-// failed answers for an owner that does not. When the owner is not connected, the upload is
-// gone, as after any loss of a registry; when the connection broke, the owner keeps what it
-// received.
+// failed answers in place of an owner that cannot be reached. When the owner is not
+// connected, the upload is gone, as after any loss of a registry; when the connection broke,
+// the owner keeps what it has received.
 func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	o := r.Context().Value(onwardsKey{}).(onwards)
 	logrus.WithError(err).WithFields(logrus.Fields{"owner": o.owner, "upload": o.at.UUID}).Debug("an upload could not be forwarded")

@@ -65,7 +65,7 @@ func Serve(l net.Listener, h *Handler) *Server {
 	return s
 }
 
-// Shutdown lets running requests end until ctx ends, and cuts the rest.
+// Shutdown lets running requests end until ctx ends, and cuts off the rest.
 func (s *Server) Shutdown(ctx context.Context) {
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // there is nothing left to do about it
