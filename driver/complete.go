@@ -116,7 +116,11 @@ func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) er
 	}
 	view := r.s.paths.View()
 	for _, d := range append(all.Layers, all.Config) {
-		if blob, err := r.entry(view, d); err == nil && !r.s.hasBytes(blob) {
+		blob, err := r.entry(view, d)
+		if err != nil {
+			continue
+		}
+		if here, err := r.s.keeps(ctx, blob); err != nil || !here {
 			r.absent = append(r.absent, blob)
 		}
 	}

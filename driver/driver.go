@@ -226,13 +226,8 @@ func (s *store) RedirectURL(r *http.Request, path string) (string, error) {
 
 func refOf(e pathmap.Entry) dag.Ref { return dag.Ref{CID: e.CID, Size: e.Size} }
 
-// hasBytes reports whether all bytes of a blob of that size are on this registry.
-func (s *store) hasBytes(e pathmap.Entry) bool {
-	here, err := s.look(e)
-	return err == nil && here
-}
-
-// look is hasBytes, with an error when the answer cannot be known.
+// look reports whether all bytes of an entry are on this registry, verified or not. The
+// error says that this cannot be known.
 func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	if _, inline := dag.InlineBytes(e.CID); inline {
 		return true, nil
@@ -244,7 +239,17 @@ func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	return size == e.Size, err
 }
 
-// hasVerified is hasBytes for bytes that this process has verified.
+// keeps is look, and counts as here what a transfer has brought whole and is about to keep:
+// a client may have read it already.
+func (s *store) keeps(ctx context.Context, e pathmap.Entry) (here bool, err error) {
+	if here, err = s.look(e); here || err != nil {
+		return here, err
+	}
+	s.transfers.AwaitKept(ctx, e.CID)
+	return s.look(e)
+}
+
+// hasVerified is look for bytes that this process has verified.
 func (s *store) hasVerified(e pathmap.Entry) bool {
 	_, inline := dag.InlineBytes(e.CID)
 	return inline || s.blobs.Verified(refOf(e))

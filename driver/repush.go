@@ -30,7 +30,7 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 		}
 		return nil
 	}
-	here, err := s.look(e)
+	here, err := s.keeps(ctx, e)
 	if err != nil {
 		return err // "not here" would be a guess
 	}

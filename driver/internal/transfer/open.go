@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -42,6 +43,18 @@ func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.Rea
 		return f, err
 	}
 	return t.follow(ctx, ref, offset)
+}
+
+// AwaitKept waits while a blob that has come whole is being kept: for this machine's disk.
+func (t *Transfers) AwaitKept(ctx context.Context, c cid.Cid) {
+	j := t.underway.job(c)
+	if j == nil || !j.Landed() {
+		return
+	}
+	select {
+	case <-j.Done():
+	case <-ctx.Done():
+	}
 }
 
 // follow reads a blob while it is being fetched.

@@ -44,6 +44,22 @@ func TestStreamsWhileItArrives(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
+// TestWhatAClientHasReadIsKept, as soon as somebody waits for that: a registry that has given
+// a client all of a blob must not tell it that it has none.
+func TestWhatAClientHasReadIsKept(t *testing.T) {
+	for _, size := range []int{500, mib, 3 * mib} {
+		var town town
+		a, b := town.registry(t), town.registry(t)
+		for seed := range int64(20) {
+			content := random(seed, size)
+			ref := a.push(content)
+			b.requirePull(ref, content)
+			b.transfers.AwaitKept(t.Context(), ref.CID)
+			require.True(t, b.blobs.Has(ref.CID))
+		}
+	}
+}
+
 // TestABlobOfOneLeafComesOnce, however many readers come while it is fetched and kept, and
 // those that come when its transfer has ended.
 func TestABlobOfOneLeafComesOnce(t *testing.T) {

@@ -97,6 +97,8 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	readExactly(t, body, content[mib/2:])
 	_, err := body.Read(make([]byte, 1))
 	require.Equal(t, io.EOF, err)
+	require.NoError(t, body.Close())
+	require.Zero(t, b.transfers.Active())
 
 	body = b.open(ref, 0)
 	require.NoError(t, body.Close())

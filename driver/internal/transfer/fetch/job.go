@@ -50,6 +50,11 @@ func (j *Job) Done() <-chan struct{} { return j.end.done }
 // Err is how the job ended, by the verdict of Run; nil when all is here. It is for after Done.
 func (j *Job) Err() error { return j.end.err }
 
+// Landed reports whether all of a blob that is kept has come.
+func (j *Job) Landed() bool {
+	return j.passage == nil && j.Verified().Count() == dag.LeavesOf(j.ref.Size)
+}
+
 func (j *Job) log() *logrus.Entry { return j.f.Log.WithField("cid", j.ref.CID) }
 
 // Purpose is what a transfer is begun for.
