@@ -199,7 +199,7 @@ func TestHashesOfTwoSwarmsThatMeet(t *testing.T) {
 	}
 }
 
-// TestReadOnlyNeverWritesTheHash: the others would drop it.
+// TestReadOnlyNeverWritesTheHash: other registries would drop it.
 func TestReadOnlyNeverWritesTheHash(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
 	p.Hash, p.TrustedPeers = "blake3", []string{somePeer}

@@ -47,7 +47,7 @@ type Parameters struct {
 // port, so that several registries on one machine need no configuration.
 const defaultDataAddr = "/ip4/0.0.0.0/tcp/4620"
 
-// defaultTopic is refused on the public network, where it would be anybody's.
+// defaultTopic is refused on the public network, where strangers may use it, too.
 const defaultTopic = "ipfs-registry"
 
 // DefaultParameters are those of a registry with an empty `ipfs:` block.

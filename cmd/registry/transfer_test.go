@@ -129,7 +129,7 @@ func TestFullDisk(t *testing.T) {
 func TestFullDiskAndCancel(t *testing.T) {
 	p := newProcess(t, keygen(t))
 	p.onDiskOf(t, 288*mib)
-	p.Env = []string{"GOGC=1"} // files that nobody knows of any more are closed soon
+	p.Env = []string{"GOGC=1"} // files to which nothing refers are closed soon
 	p.start()
 	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)
 	resp, text := chunked(t, http.MethodPatch, location, make([]byte, 120*mib))

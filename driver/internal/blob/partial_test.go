@@ -346,7 +346,7 @@ func TestPartialConcurrently(t *testing.T) {
 	d.requireUsage(1, a.layout.Size)
 }
 
-// TestPushedAfterACutTransfer: what came of it takes no room any more, whether its
+// TestPushedAfterACutTransfer: what came of it no longer takes room, whether its
 // partial is closed before or after.
 func TestPushedAfterACutTransfer(t *testing.T) {
 	for _, before := range []bool{true, false} {

@@ -25,7 +25,7 @@ type Config struct {
 	DataAnyPort                  bool
 	Bootstrappers                []string // each ends in /p2p/<peer ID>; this registry's own may be among them
 
-	TrustedPeers []string // peer IDs whose changes count; none, or "*": everybody's
+	TrustedPeers []string // peer IDs whose changes count; none, or "*": those of every peer
 	Hash         string   // sha2-256 or blake3; "": what the swarm uses
 	LogLevel     string   // "": the process's
 

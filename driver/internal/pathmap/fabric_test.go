@@ -58,7 +58,7 @@ type seat struct {
 	db   *badger.Datastore
 	disk disk
 	addr string
-	from net.Addr // where it dials from: who asks is told apart by that
+	from net.Addr // where it dials from, by which the member that is asked tells it apart
 	logs *logtest.Hook
 }
 

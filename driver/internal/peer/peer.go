@@ -29,7 +29,7 @@ const closeTimeout = 10 * time.Second
 type Peer struct {
 	cfg     Config
 	log     *logrus.Entry
-	trusted map[peer.ID]bool // nil: everybody
+	trusted map[peer.ID]bool // nil: every peer
 	trust   string           // digest of trusted, compared with others'
 
 	host   host.Host

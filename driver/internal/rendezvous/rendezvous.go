@@ -1,17 +1,17 @@
 // Package rendezvous puts members into an order of its own at each of a number of places. All
-// who know the same members agree on these orders without exchanging a message: each is that
-// of a hash of member and place, the greatest first (highest random weight: D. G. Thaler and C. V. Ravishankar, "Using Name-Based
-// Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking 6 (1), 1998). Each
-// member comes first at as many places as any other, and one that comes or goes changes
-// nothing in the order of the others.
+// members that know the same others agree on these orders without exchanging a message: each
+// is that of a hash of member and place, the greatest first (highest random weight: D. G.
+// Thaler and C. V. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM
+// Transactions on Networking 6 (1), 1998). Each member comes first at as many places as any
+// other, and one that comes or goes changes nothing in the order of the others.
 //
 //	o := rendezvous.NewOrder(self, 64)
 //	o.Among(others)
 //	if o.Rank(7) == 0 { … } // this member is the first at place 7
 //
-// Limits: two who know different members disagree about where those few stand; nothing keeps
-// a member from choosing a name that comes first at a place. Memory grows with places and
-// members, and work with their product. The hash must be the same in all releases.
+// Limits: members that know different others disagree about where those few stand; nothing
+// keeps a member from choosing a name that comes first at a place. Memory grows with places
+// and members, and work with their product. The hash must be the same in all releases.
 package rendezvous
 
 import (
@@ -47,8 +47,8 @@ func NewOrderBy[M ~string](self M, places int, score func(m M, place int) uint64
 // Rank is how many of the others come before this member at a place.
 func (o *Order[M]) Rank(place int) int { return o.ranks[place] }
 
-// Among sets the others, each named once, in any order. The work is that of those who have
-// come or gone.
+// Among sets the other members, each named once, in any order. The work grows with the number
+// of those that have come or gone.
 func (o *Order[M]) Among(others []M) {
 	if o.knows(others) {
 		return

@@ -4,7 +4,7 @@
 // libp2p's TLS handshake (https://github.com/libp2p/specs/blob/master/tls/tls.md).
 //
 //	port, err := dataport.Open(dataport.Config{Identity: identity, Self: self, Listen: addrs, Admit: isMember, Log: log})
-//	http.Serve(port.Listener(), handler)                // connections of those whom Admit lets in
+//	http.Serve(port.Listener(), handler)                // connections of peers that Admit lets in
 //	conn, err := port.Dial(ctx, id, []multiaddr.Multiaddr{addr}) // id is at the other end, or err is not nil
 //	port.Close()
 //

@@ -27,12 +27,12 @@ type Config struct {
 	Listen  []multiaddr.Multiaddr // each an IsAddr; none: dials only
 	AnyPort bool                  // a port in use is replaced by a free one
 
-	// Admit decides who comes in, after the peer has proven its ID: nil lets it in. It may
-	// wait for a peer that is about to be a member, until ctx ends. It is called
+	// Admit decides whether a peer comes in, after it has proven its ID: nil lets it in. It
+	// may wait for a peer that is about to be a member, until ctx ends. It is called
 	// concurrently.
 	Admit func(ctx context.Context, id peer.ID) error
 	// TooMany is told of a peer whose connection was closed because it, or all peers
-	// together, have too many; nil: nobody is. It is called concurrently.
+	// together, have too many; it may be nil. It is called concurrently.
 	TooMany func(id peer.ID)
 
 	Log *logrus.Entry
@@ -53,7 +53,7 @@ type Port struct {
 	own    sync.WaitGroup
 }
 
-// Open listens on every address or on none. It accepts nobody before Listener is called. An
+// Open listens on every address or on none. It accepts no peer before Listener is called. An
 // address that is in use is an error that names it and wraps syscall.EADDRINUSE.
 func Open(cfg Config) (*Port, error) {
 	p := newPort(cfg)
