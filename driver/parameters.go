@@ -119,7 +119,7 @@ func wrongType(key string, value any) error {
 	case reflect.TypeFor[time.Duration]():
 		return fmt.Errorf("%v is not a duration: write it with its unit, such as 30s", value)
 	case reflect.TypeFor[[]string]():
-		return errors.New("is not a list of texts: write [a, b], or text with commas")
+		return errors.New("is not a list: write [a, b], or text with commas")
 	}
 	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
 }

@@ -97,8 +97,8 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, alonetimeout: -1s}`:                   "alonetimeout",
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
 		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout: 30 is not a duration: write it with its unit",
-		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is not a list of texts: write",
-		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is not a list of texts: write",
+		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is not a list: write",
+		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is not a list: write",
 		`{offline: true, datastorepath: ""}`:                   "datastorepath",
 		`{offline: perhaps}`:                                   "offline: perhaps is neither true nor false",
 	} {

@@ -64,7 +64,7 @@ func (s *store) hasMet(id string) string {
 	case s.engine.Offline():
 		return "and this registry is offline"
 	case s.engine.Connected(id):
-		return "which is connected and does not give it"
+		return "which is connected but does not give it"
 	}
 	return "which is not connected"
 }

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// ErrBusy reports that a verification runs already.
-var ErrBusy = errors.New("a verification is running already")
+// ErrBusy reports that a verification is already running.
+var ErrBusy = errors.New("a verification is already running")
 
 // verifyLine is one line of the answer: progress, and at the end a result or an error.
 type verifyLine[T any] struct {

@@ -257,7 +257,7 @@ func number(n int64) []byte { return binary.AppendUvarint(nil, uint64(n)) }
 func readNumber(b []byte) (int64, error) {
 	n, used := binary.Uvarint(b)
 	if used != len(b) || used == 0 || n > dag.MaxSize {
-		return 0, fmt.Errorf("index: %d bytes are no number of ours", len(b))
+		return 0, fmt.Errorf("index: %d bytes are not a valid number", len(b))
 	}
 	return int64(n), nil
 }

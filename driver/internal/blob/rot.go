@@ -105,7 +105,7 @@ func (s *Store) condemn(ref dag.Ref, of stamp, why error) {
 func (s *Store) trySetAside(ctx context.Context, ref dag.Ref, why error) {
 	log := s.log.WithError(why).WithField("cid", ref.CID)
 	if err := s.setAside(ctx, ref); err != nil {
-		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: its file is not served; see to the disk")
+		log.WithField("cause", err).Error("a blob is damaged on disk and cannot be set aside: its file is not served; check the disk")
 		return
 	}
 	log.Warn("a blob is damaged on disk: set aside, to be fetched from another member, or pushed again")

@@ -23,7 +23,7 @@ func (e *Unavailable) Error() string {
 	if e.Full {
 		return fmt.Sprintf("the datastore takes no writes while the disk is full: make room: %v", e.Err)
 	}
-	return fmt.Sprintf("the datastore takes no writes after one failed, and is opened again: %v", e.Err)
+	return fmt.Sprintf("the datastore takes no writes after one failed, and is being opened again: %v", e.Err)
 }
 
 // Unwrap gives the cause.

@@ -112,7 +112,7 @@ func (m *Map) putInOrder() {
 	}
 	if err != nil {
 		if m.ctx.Err() == nil {
-			m.log.WithError(err).Warn("the history of paths cannot be put in order: others join it more slowly; the next start tries again")
+			m.log.WithError(err).Warn("the history of paths cannot be put in order: other registries join more slowly; the next start tries again")
 		}
 		return
 	}

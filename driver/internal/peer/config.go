@@ -67,7 +67,7 @@ func (c Config) check() error {
 	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
 		return errors.New("too many capabilities, or one is too long or listed twice")
 	case c.PSK != nil && len(c.PSK) != 32:
-		return fmt.Errorf("protector key of %d bytes, it must have 32", len(c.PSK))
+		return fmt.Errorf("the protector key has %d bytes, and must have 32", len(c.PSK))
 	}
 	return nil
 }

@@ -172,13 +172,13 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, driver.ErrNotMember) {
 		refusals.Write(w, &driver.Refusal{
 			Status: http.StatusNotFound, Code: "BLOB_UPLOAD_UNKNOWN",
-			Err: errors.New("the registry where this upload began, " + o.owner + ", is not connected: start it again"),
+			Err: errors.New("the registry where this upload began, " + o.owner + ", is not connected: begin the upload again"),
 		})
 		return
 	}
 	refusals.Write(w, &driver.Refusal{
 		Status: http.StatusServiceUnavailable, Code: "UNAVAILABLE", Retry: time.Second,
-		Err: errors.New("the connection to the registry where this upload began, " + o.owner + ", broke: ask for its offset, and resume it"),
+		Err: errors.New("the connection to the registry where this upload began, " + o.owner + ", broke: ask for the offset of the upload, and resume it"),
 	})
 }
 
