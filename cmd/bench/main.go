@@ -1,6 +1,6 @@
 // Command bench measures the ipfs driver against its targets: against distribution's
 // filesystem driver, and against other ways of bringing a file from one machine to another.
-// All contenders run at the same time and take turns, so only their ratios should be compared
+// All contenders are up at the same time and take turns, so only their ratios should be compared
 // between machines.
 //
 //	bench -registry bin/registry -out docs/benchmarks.md

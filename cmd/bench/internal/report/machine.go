@@ -17,7 +17,7 @@ func head(quick bool, began time.Time) string {
 	if quick {
 		size = " **This was a quick run: small sizes, few runs.**"
 	}
-	return fmt.Sprintf("# Benchmarks\n\nMade by `make bench` on %s in %s: all that is compared runs at the same time and takes turns. Trust the ratios, not the figures.%s\n\n"+
+	return fmt.Sprintf("# Benchmarks\n\nMade by `make bench` on %s in %s: all contenders are up at the same time and take turns. Trust the ratios, not the figures.%s\n\n"+
 		"%s, %d cores, %s; Linux %s, TCP %s, tcp_wmem %s; %s, %s. All blobs are unique. The client makes its bytes as it sends them, on the same cores.\n\n",
 		began.UTC().Format(time.DateOnly), time.Since(began).Round(time.Second), size,
 		cpuinfo("model name"), runtime.NumCPU(), sha(), sysctl("kernel/osrelease"), sysctl("net/ipv4/tcp_congestion_control"), sysctl("net/ipv4/tcp_wmem"),

@@ -47,7 +47,7 @@ func (p *Page) Text(quick bool, began time.Time) string {
 		fmt.Fprintf(&t, "%s\n\n", note)
 	}
 	t.WriteString("## Targets\n\n" +
-		"*Ratio* is the median of the runs' own ratios, one run of ours by the rival's beside it, with the least and the greatest. " +
+		"*Ratio* is the median of the runs' own ratios, each of one run of ours to the rival's run next to it, with the least and the greatest. " +
 		"*CPU* is seconds of user and system time a GiB, of the processes at both ends (the registry's own for push, pull and manifests); the client's is not in it.\n\n" +
 		"| measure | against | runs | ours | theirs | ratio | target | met | CPU ours | CPU theirs |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, r := range p.Rows {
