@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -121,6 +122,33 @@ func holderComesBack(t *testing.T, town *town) {
 	eventually(t, func() bool { return len(b.Connected()) == 0 }, "the holder lives")
 	readExactly(t, body, content[:mib])
 	time.AfterFunc(stall/4, a.revive)
+	readExactly(t, body, content[mib:])
+}
+
+// TestAHolderThatIsOnlyPresumedComesBack: it has not said yet that it has the blob, and has
+// brought some of it.
+func TestAHolderThatIsOnlyPresumedComesBack(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.registry(t)
+	content := random(26, 16*mib)
+	ref := a.push(content)
+	honest := a.transfers.server.Handler
+	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			<-r.Context().Done()
+			return
+		}
+		honest.ServeHTTP(w, r)
+	})
+	a.guard(func(sent int64) {
+		if sent > 5*mib {
+			a.kill()
+		}
+	})
+	body := b.open(ref, 0)
+	eventually(t, func() bool { return len(b.Connected()) == 0 }, "the holder lives")
+	readExactly(t, body, content[:mib])
+	time.AfterFunc(stall/2, a.revive) // later than it takes to give up where nobody has anything
 	readExactly(t, body, content[mib:])
 }
 

@@ -78,6 +78,7 @@ func (e landed) apply(c *coordinator) {
 		for _, r := range c.plan.Skip(e.of.run) {
 			c.orders[r].cut(errOvertaken)
 		}
+		c.roster.Proved(e.of.holder)
 		if c.roster.Holds(e.of.holder) {
 			c.j.f.Holders.Served(e.of.holder)
 		}

@@ -40,6 +40,7 @@ type holder struct {
 	distance uint64 // drawn once: the nearest are asked what they have
 	whole    bool
 	guessed  bool       // it did not say that its copy is whole
+	proved   bool       // it brought a leaf
 	fed      bool       // it fetched the blob at the same time as this registry
 	some     bitset.Set // when not whole
 	any      bool       // something is in some
@@ -120,6 +121,14 @@ func (r *Roster) Meet(id peer.ID) {
 func (r *Roster) Guess(id peer.ID) {
 	if r.by[id] == nil {
 		r.put(id, &holder{whole: true, guessed: true})
+	}
+}
+
+// Proved notes that a member brought a leaf, whether it has said yet that it holds the blob
+// or not.
+func (r *Roster) Proved(id peer.ID) {
+	if h := r.by[id]; h != nil {
+		h.proved = true
 	}
 }
 
@@ -268,11 +277,11 @@ func (r *Roster) Enough(now time.Time) bool {
 }
 
 // Empty reports whether no member is known that has any of the blob, or had some when it
-// was last reached. A damaged copy counts only when it has one of the absent leaves, which
+// was last reached. One that was only guessed counts once it brought a leaf. A damaged copy counts only when it has one of the absent leaves, which
 // are nil when they are not known yet.
 func (r *Roster) Empty(absent bitset.Set) bool {
 	return !r.any(func(h *holder) bool {
-		return h.has(AnyLeaf) && !h.guessed && (!h.damaged || absent == nil || h.some.Meets(absent))
+		return h.has(AnyLeaf) && (!h.guessed || h.proved) && (!h.damaged || absent == nil || h.some.Meets(absent))
 	})
 }
 

@@ -65,6 +65,8 @@ func (p *rosterScript) line(w words) (answer string) {
 		p.r.Meet(w.id(1))
 	case "guess":
 		p.r.Guess(w.id(1))
+	case "proved":
+		p.r.Proved(w.id(1))
 	case "take":
 		p.r.Take(w.id(1))
 	case "free":
