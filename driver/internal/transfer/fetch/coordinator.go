@@ -102,7 +102,7 @@ func (c *coordinator) applyQueued() {
 // act does what there is to do now, and returns after what time to look again if nothing
 // happens.
 func (c *coordinator) act(now time.Time) time.Duration {
-	next := min(c.watch(now), c.seek(now), c.poll(now), c.j.f.Timing.Yield)
+	next := min(c.watch(), c.seek(now), c.poll(now), c.j.f.Timing.Yield)
 	c.assign(now)
 	c.lastResort(now)
 	c.tell()
@@ -111,7 +111,7 @@ func (c *coordinator) act(now time.Time) time.Duration {
 
 // watch fails the job when no byte has come for Config.Stall, or no whole leaf for a
 // multiple of that.
-func (c *coordinator) watch(time.Time) time.Duration {
+func (c *coordinator) watch() time.Duration {
 	m, t := &c.j.meter, c.j.f.Timing
 	busy := c.hashing || m.held.Load() > 0 // looked at first: its end counts as progress
 	left := min(t.Stall-m.quiet(), t.Trickle-m.still())

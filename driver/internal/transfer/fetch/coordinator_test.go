@@ -3,6 +3,8 @@ package fetch
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +33,22 @@ func TestWhoIsAskedFirstNextTime(t *testing.T) {
 	require.Empty(t, j.f.Holders.Last())
 	c.settle("fast", nil)
 	require.EqualValues(t, "fast", j.f.Holders.Last())
+}
+
+// TestMembersAreLookedAtOnTime: whatever happens in between does not put the next look off.
+func TestMembersAreLookedAtOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := idleJob(t)
+		c := newCoordinator(j)
+		c.search.looked = time.Now()
+		time.Sleep(j.f.Timing.Retry - 1)
+		require.EqualValues(t, 1, c.seek(time.Now()))
+		c.search.looked = time.Time{}
+		c.j.why.Likely = "likely"
+		c.j.use.background.Store(true)
+		c.roster.Add("likely", nil)
+		require.EqualValues(t, 1, c.seek(time.Now()))
+	})
 }
 
 // TestWhoIsInterruptedIsNotToBlame: the transfer has ended, whatever came of its orders.

@@ -27,8 +27,10 @@ type search struct {
 // connected than before.
 func (c *coordinator) seek(now time.Time) time.Duration {
 	s, t := &c.search, c.j.f.Timing
-	left := t.Retry - now.Sub(s.looked)
-	if s.under || left > 0 || c.awaitsLikely(now) {
+	if left := max(t.Retry-now.Sub(s.looked), c.awaitsLikely(now)); left > 0 {
+		return left
+	}
+	if s.under {
 		return t.Retry
 	}
 	s.looked = now
@@ -47,13 +49,15 @@ func (c *coordinator) seek(now time.Time) time.Duration {
 	return t.Retry
 }
 
-// awaitsLikely gives the likeliest holder a moment before others are asked, in a transfer
-// that no reader waits for. A manifest is fetched by every registry at once: if each asked
-// all the others, the cost of a push would grow with the square of their number.
-func (c *coordinator) awaitsLikely(now time.Time) bool {
+// awaitsLikely is how long the likeliest holder still has before other members are asked, in
+// a transfer that no reader waits for. A manifest is fetched by every registry at once: if
+// each asked all the others, the cost of a push would grow with the square of their number.
+func (c *coordinator) awaitsLikely(now time.Time) time.Duration {
 	likely := c.j.why.Likely
-	return c.j.use.background.Load() && now.Sub(c.j.meter.born) < c.j.f.Timing.Retry &&
-		c.roster.Holds(likely) && !c.roster.Failed(likely)
+	if !c.j.use.background.Load() || !c.roster.Holds(likely) || c.roster.Failed(likely) {
+		return 0
+	}
+	return c.j.f.Timing.Retry - now.Sub(c.j.meter.born)
 }
 
 // asked takes in what a question has shown.

@@ -39,7 +39,7 @@ func watch(j *Job) {
 	c := newCoordinator(j)
 	for j.ctx.Err() == nil {
 		select {
-		case <-time.After(c.watch(time.Now())):
+		case <-time.After(c.watch()):
 		case <-j.ctx.Done():
 		}
 	}
