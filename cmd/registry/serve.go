@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	godebug "runtime/debug"
 	"slices"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -36,6 +37,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	ready := func() []string { return nil }
 	var storage *driver.Driver // nil: the storage is not ours
 	if config.Storage.Type() == driver.Name {
+		collectEarlier()
 		d, err := openStorage(ctx, config)
 		if err != nil {
 			return err
@@ -69,6 +71,16 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	defer stopping() // before the storage closes
 	defer onStopSignal(stopping)()
 	return listen(reg, config)
+}
+
+// collectEarlier makes Go's garbage collector run when garbage has grown to a quarter of what is alive, not
+// to as much, unless the environment says when. Most of the heap is badger's table in memory,
+// 83 MiB which are hardly touched and hold no pointers: by the default the collector would wait
+// for as much garbage, all of it touched, while what it has to look at is a few megabytes.
+func collectEarlier() {
+	if os.Getenv("GOGC") == "" {
+		godebug.SetGCPercent(25)
+	}
 }
 
 // traceOnlyWhenAsked keeps upstream's tracing off where the environment names no collector.
