@@ -8,7 +8,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// assign gives out orders until everybody is busy, or there is nothing to do.
+// assign gives out orders until all workers are busy, or there is nothing to do.
 func (c *coordinator) assign(now time.Time) {
 	c.idle = false
 	c.claim.Pass()
@@ -24,8 +24,8 @@ func (c *coordinator) assign(now time.Time) {
 	c.assignRuns(now)
 }
 
-// rest gives the seats of an order back while nothing comes of it, because its holder is
-// silent or its reader takes its time: what others fetch need not wait for that.
+// rest gives the seats of an order back while no bytes come, because the holder is silent or
+// the reader takes its time, so that other transfers need not wait for either.
 func (c *coordinator) rest(now time.Time) {
 	for _, o := range c.orders {
 		o.refresh()
@@ -73,7 +73,7 @@ func (c *coordinator) hire(urgent bool) bool {
 	return c.claim.Take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
 }
 
-// next asks the plan for a run. Another may be shortened by that.
+// next asks the plan for a run. The plan may shorten other runs for it.
 func (c *coordinator) next(now time.Time, urgent bool) *schedule.Run {
 	for _, o := range c.orders {
 		o.refresh()
@@ -85,8 +85,8 @@ func (c *coordinator) next(now time.Time, urgent bool) *schedule.Run {
 	return r
 }
 
-// startRun orders what the plan has chosen. The first leaf of a blob comes in pieces, and
-// from a relay if the holder names one.
+// startRun orders what the plan has chosen. The first leaf of a transfer comes in pieces, and from
+// a relay if the holder names one.
 func (c *coordinator) startRun(r *schedule.Run) {
 	o := &order{run: r, hold: hold{seats: 1}}
 	if r.Relayed {
@@ -100,7 +100,7 @@ func (c *coordinator) startRun(r *schedule.Run) {
 	c.start(o)
 }
 
-// hash decides about what an earlier run left, which may take seconds.
+// hash has what an earlier run left hashed, which may take seconds.
 func (c *coordinator) hash() {
 	c.hashing = true
 	c.wg.Go(func() {
@@ -109,18 +109,18 @@ func (c *coordinator) hash() {
 	})
 }
 
-// firstLeaf is the begin of a transfer: the leaf that a client waits for has the whole
+// firstLeaf is the beginning of a transfer, when the leaf that a client waits for has the whole
 // bandwidth for a moment.
 type firstLeaf struct {
-	order   *order // for it, without knowing the layout
-	over    bool   // no such order will be given
-	laidOut time.Time
-	all     bool // the moment is over
+	order   *order    // for that leaf, given before the layout was known
+	over    bool      // no such order will be given any more
+	laidOut time.Time // when the layout was known
+	all     bool      // the moment is over
 }
 
-// begin decides whether the leaf that a client waits for is fetched while the blob's inner
-// blocks are still on their way: where a leaf lies follows from the size alone. The leaf is
-// verified when they are here.
+// begin decides whether to fetch the leaf that a client waits for while the blob's inner blocks
+// are still on their way. That is possible because the place of a leaf follows from the blob's size
+// alone. The leaf is verified when the inner blocks are here.
 func (c *coordinator) begin() {
 	j := c.j
 	if j.why.Leaf < 0 || j.ref.Size <= dag.LeafSize || j.passage != nil {
@@ -137,7 +137,7 @@ func (c *coordinator) assignFirst(now time.Time) {
 		return
 	}
 	if c.j.layout() != nil {
-		f.over = true // no hurry: it is an order like others
+		f.over = true // the leaf is ordered like any other
 		return
 	}
 	leaf := c.j.why.Leaf
@@ -168,7 +168,7 @@ func (f *firstLeaf) workers() int {
 	return 0
 }
 
-// staff is how many orders may be under way, and how many more for leaves that readers
+// staff returns how many orders may be under way, and how many more of them for leaves that readers
 // wait for.
 func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 	switch phase := f.phase(c, now); {
@@ -184,7 +184,7 @@ func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 	return min(c.roster.Streams(now), leaves), 1
 }
 
-// phase is who may work.
+// phase says how many workers a transfer may have.
 type phase int
 
 const (
@@ -193,8 +193,8 @@ const (
 	allWorkers
 )
 
-// phase gives the first leaf a moment, or, when the link is slow, as long as bytes of it
-// come from the likeliest holder.
+// phase gives the first leaf a moment for itself, and on a slow link as long as its bytes keep
+// coming from the holder that was asked first.
 func (f *firstLeaf) phase(c *coordinator, now time.Time) phase {
 	t, m := c.j.f.Timing, &c.j.meter
 	alone := now.Sub(f.laidOut) < t.Alone

@@ -12,12 +12,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// swap is the fetching of leaves by bitswap, one by one.
+// swap is the state of fetching leaves by bitswap, one at a time.
 type swap struct {
-	under  bool
-	failed bool
-	works  bool // it brought something of this blob
-	rests  time.Time
+	under  bool      // a leaf is being fetched
+	failed bool      // it has failed at least once
+	works  bool      // it has brought something of this blob
+	rests  time.Time // until when it is not tried again
 }
 
 // hopesForSwap reports whether bitswap may yet bring something.
@@ -25,8 +25,8 @@ func (c *coordinator) hopesForSwap() bool {
 	return c.j.f.Bitswap != nil && (c.swap.works || !c.swap.failed)
 }
 
-// lastResort gets a leaf by bitswap while no member has the blob. It claims nothing: a
-// member that comes back is faster.
+// lastResort gets a leaf by bitswap while no member has the blob. It does not claim the leaf, so
+// that a member that comes back can still send it, which is faster.
 func (c *coordinator) lastResort(now time.Time) {
 	s, t := &c.swap, c.j.f.Timing
 	if c.j.f.Bitswap == nil || s.under || now.Before(s.rests) || c.roster.Enough(now) ||
@@ -37,7 +37,7 @@ func (c *coordinator) lastResort(now time.Time) {
 	if !ok {
 		return
 	}
-	patience := 2 * t.Ask // possibly no member has it
+	patience := 2 * t.Ask // perhaps no peer has it
 	if s.works {
 		patience = t.Silence
 	}
@@ -48,7 +48,7 @@ func (c *coordinator) lastResort(now time.Time) {
 	})
 }
 
-// lacking is a leaf that is missing, if possible one that a reader waits for.
+// lacking returns a leaf that is missing, if possible one that a reader waits for.
 func (c *coordinator) lacking() (leaf int, ok bool) {
 	if c.j.passage != nil {
 		return c.line.next, len(c.orders) == 0
@@ -77,12 +77,12 @@ func (j *Job) leafByBitswap(leaf int, patience time.Duration) error {
 		err = j.take(leaf, b, nil)
 	}
 	if err != nil {
-		j.log().WithError(err).Debug("bitswap has no leaf either")
+		j.log().WithError(err).Debug("bitswap did not bring the leaf either")
 	}
 	return err
 }
 
-// blockByBitswap waits until every member was asked.
+// blockByBitswap gets an inner block by bitswap, but only once every member has been asked.
 func (j *Job) blockByBitswap(ctx context.Context, c cid.Cid, asked bool) ([]byte, error) {
 	if j.f.Bitswap == nil || !asked {
 		return nil, errUnasked
@@ -101,7 +101,7 @@ func (j *Job) blockByBitswap(ctx context.Context, c cid.Cid, asked bool) ([]byte
 	return b, nil
 }
 
-// swapped: bitswap brought something of the blob, or failed.
+// swapped: bitswap has brought something of the blob, or failed.
 type swapped struct{ err error }
 
 func (e swapped) apply(c *coordinator) {
@@ -113,7 +113,7 @@ func (e swapped) apply(c *coordinator) {
 	c.swap.works = true
 }
 
-// swapDone: no leaf is asked for by bitswap any more.
+// swapDone: no leaf is being fetched by bitswap any more.
 type swapDone struct{}
 
 func (swapDone) apply(c *coordinator) { c.swap.under = false }

@@ -30,7 +30,7 @@ import (
 
 const holder peer.ID = "\x00\x06holder"
 
-// one is a swarm of one member, which listens at an address.
+// one is a swarm of one member, which listens at addr.
 type one struct{ addr string }
 
 func (s one) Dial(ctx context.Context, _ peer.ID, _ protocol.ID) (net.Conn, error) {
@@ -41,8 +41,8 @@ func (s one) Dial(ctx context.Context, _ peer.ID, _ protocol.ID) (net.Conn, erro
 func (one) DialData(context.Context, peer.ID) (net.Conn, error) { return nil, net.ErrClosed }
 func (one) HasData(peer.ID) bool                                { return false }
 
-// fetching is what transfers share of a registry with a disk of its own, and whose only other
-// member has these blobs. Each request to that passes before.
+// fetching makes the Fetcher of a registry with a disk of its own. The only other member has the
+// blobs of the given store. Each request to it is passed to before first.
 func fetching(t *testing.T, of *blob.Store, before func(*http.Request)) *Fetcher {
 	t.Helper()
 	logger, _ := test.NewNullLogger()
@@ -77,10 +77,11 @@ type boast struct{}
 
 func (boast) apply(c *coordinator) { c.roster.Measured(holder, 1<<40, time.Second) }
 
-// maxAhead is how many leaves may be on their way.
+// maxAhead is how many leaves may be on their way at once.
 const maxAhead = 60
 
-// TestLeavesOnTheirWayAreBounded, however fast the holder seems to be.
+// TestLeavesOnTheirWayAreBounded shows that no more leaves are on their way than maxAhead, however
+// fast the holder seems to be.
 func TestLeavesOnTheirWayAreBounded(t *testing.T) {
 	t.Parallel()
 	const leaves = maxAhead + 30
@@ -89,7 +90,7 @@ func TestLeavesOnTheirWayAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	var mu sync.Mutex
 	var j *Job
-	asked, most := bitset.New(leaves), 0 // some are asked for twice, of two
+	asked, most := bitset.New(leaves), 0 // a set, because some leaves are requested twice
 	f := fetching(t, from, func(r *http.Request) {
 		var from, to int64
 		if n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); n == 2 && !strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
@@ -102,12 +103,12 @@ func TestLeavesOnTheirWayAreBounded(t *testing.T) {
 			}
 			most = max(most, asked.Count())
 			mu.Unlock()
-			j.send(boast{}) // so that each run is as long as may be
+			j.send(boast{}) // so that each run is as long as it may be
 		}
 	})
 	j = f.New(ref, Purpose{Leaf: -1})
 	j.Run(func(e End) error { return e.Cause })
 	require.NoError(t, j.Err())
 	require.LessOrEqual(t, most, maxAhead)
-	require.Greater(t, most, schedule.MaxRun, "so little was asked for that the test tests nothing")
+	require.Greater(t, most, schedule.MaxRun, "too little was requested at once to test the bound")
 }

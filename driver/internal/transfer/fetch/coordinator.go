@@ -18,12 +18,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// maxQueued is how many events may wait for a coordinator before who sends one waits, too.
+// maxQueued is how many events may wait for a coordinator before their senders wait as well.
 const maxQueued = 64
 
-// coordinator owns the state of one transfer. Everything that happens is an event to it;
-// whatever can take time is done by a goroutine that it starts, which reports by an event,
-// and for which it waits in the end. Its fields are for its own goroutine alone.
+// coordinator owns the state of one transfer. Everything that happens reaches it as an event.
+// Whatever can take time is done by a goroutine that the coordinator starts, that reports by
+// an event, and that the coordinator waits for in the end. Only the coordinator's own goroutine
+// may use its fields.
 type coordinator struct {
 	j      *Job
 	plan   *schedule.Plan
@@ -32,19 +33,19 @@ type coordinator struct {
 	claim  *crew.Claim // to workers
 	wg     sync.WaitGroup
 
-	begun   bool // a leaf is here that was not when the transfer began
+	begun   bool // a leaf has come since the transfer began
 	relayed bool // a holder named others to ask
-	hashing bool // what an earlier run left
-	idle    bool // there is nothing to order, and somebody to do it
-	unsaid  bool // there is news that nobody was told
+	hashing bool // what an earlier run left is being hashed
+	idle    bool // a worker is free, and there is nothing to order
+	unsaid  bool // there is news that nobody has been told yet
 	first   firstLeaf
 	search  search
 	polls   polls
 	swap    swap
 	line    line
 
-	asked map[peer.ID]bool
-	last  error // of a holder
+	asked map[peer.ID]bool // members
+	last  error            // see End.Last
 }
 
 func newCoordinator(j *Job) *coordinator {
@@ -58,8 +59,8 @@ func newCoordinator(j *Job) *coordinator {
 	}
 }
 
-// run is the transfer from its begin until all that it started has ended; nil when the blob
-// is here, or was handed on, whole.
+// run carries out the transfer, and returns when all that it started has ended. The error is
+// nil when the whole blob is here, or was handed on.
 func (c *coordinator) run() error {
 	c.presume()
 	c.begin()
@@ -87,7 +88,7 @@ func (c *coordinator) run() error {
 	return nil
 }
 
-// applyQueued takes in what has happened meanwhile, so that one decision counts for all.
+// applyQueued applies the events that have queued up, so that one decision covers all of them.
 func (c *coordinator) applyQueued() {
 	for range maxQueued {
 		select {
@@ -99,7 +100,7 @@ func (c *coordinator) applyQueued() {
 	}
 }
 
-// act does what there is to do now, and returns after what time to look again if nothing
+// act does what there is to do now, and returns how long to wait before acting again if nothing
 // happens.
 func (c *coordinator) act(now time.Time) time.Duration {
 	next := min(c.watch(), c.seek(now), c.poll(now), c.j.f.Timing.Yield)
@@ -109,11 +110,11 @@ func (c *coordinator) act(now time.Time) time.Duration {
 	return max(next, time.Millisecond)
 }
 
-// watch fails the job when no byte has come for Config.Stall, or no whole leaf for a
-// multiple of that.
+// watch fails the job when no byte has come for Timing.Stall, or no verified leaf for
+// Timing.Trickle. It returns how long to wait before watching again.
 func (c *coordinator) watch() time.Duration {
 	m, t := &c.j.meter, c.j.f.Timing
-	busy := c.hashing || m.held.Load() > 0 // looked at first: its end counts as progress
+	busy := c.hashing || m.held.Load() > 0 // read before the meter: its end counts as progress
 	left := min(t.Stall-m.quiet(), t.Trickle-m.still())
 	switch {
 	case busy:
@@ -124,7 +125,7 @@ func (c *coordinator) watch() time.Duration {
 	return left
 }
 
-// tell publishes what others look at, and wakes them.
+// tell publishes what other goroutines look at, and wakes them.
 func (c *coordinator) tell() {
 	torn := c.roster.Torn()
 	if c.j.here.torn.Swap(torn) != torn || c.unsaid {
@@ -149,7 +150,7 @@ func (c *coordinator) absent() bitset.Set {
 	}
 }
 
-// endIfWhole notes that the blob is complete, once it is.
+// endIfWhole ends the job once the blob is complete, and reports whether it is.
 func (c *coordinator) endIfWhole() bool {
 	leaves := dag.LeavesOf(c.j.ref.Size)
 	if c.j.passage == nil && c.j.Verified().Count() < leaves || c.j.passage != nil && c.line.next < leaves {
@@ -159,13 +160,14 @@ func (c *coordinator) endIfWhole() bool {
 	return true
 }
 
-// end is what is left to say of the transfer.
+// end sums up the transfer.
 func (c *coordinator) end(cause error) End {
 	return End{Cause: cause, Asked: slices.Sorted(maps.Keys(c.asked)), Last: c.last, Received: c.j.meter.got.Load()}
 }
 
-// presume asks the likeliest holder for leaves before it has said what it holds: it is the
-// one that had the last blob, or the only other member.
+// presume guesses a holder, so that leaves can be asked of it before it has said what it
+// holds: the likely member of the job's Purpose, else the only other member, else the one that
+// served the last blob.
 func (c *coordinator) presume() {
 	f := c.j.f
 	members := f.Holders.Connected()
@@ -181,8 +183,8 @@ func (c *coordinator) presume() {
 	}
 }
 
-// settle gives a holder back, and notes what it did. One that was interrupted is not to
-// blame, nor is it one that sends fast.
+// settle gives a holder back, and notes what it did. A holder that was interrupted is not to
+// blame, but did not serve anything either.
 func (c *coordinator) settle(id peer.ID, err error) {
 	switch {
 	case errors.Is(err, errOvertaken), err != nil && c.j.ctx.Err() != nil:
@@ -196,7 +198,7 @@ func (c *coordinator) settle(id peer.ID, err error) {
 	c.unsaid = true
 }
 
-// noteFailure logs how a holder failed.
+// noteFailure logs how a holder failed. One that sent wrong bytes is avoided, and told so.
 func (c *coordinator) noteFailure(id peer.ID, err error) {
 	c.keepCause(err)
 	log := c.j.log().WithError(err).WithField("peer", id)
@@ -211,9 +213,9 @@ func (c *coordinator) noteFailure(id peer.ID, err error) {
 	}
 }
 
-// keepCause keeps how a holder failed for the error of the whole transfer. Wrong bytes say
-// more than what comes after them: a holder that hears that its copy is damaged sets it
-// aside, no longer has it, and may be too busy with that to answer.
+// keepCause remembers how a holder failed, for the error of the whole transfer. Wrong bytes say
+// more than the failures after them: a holder that hears that its copy is damaged sets it aside,
+// no longer has it, and may be too busy with that to answer.
 func (c *coordinator) keepCause(err error) {
 	if !errors.Is(c.last, wire.ErrLied) || errors.Is(err, wire.ErrLied) {
 		c.last = err

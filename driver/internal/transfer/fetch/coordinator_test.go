@@ -12,7 +12,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// TestWrongBytesStayTheCause of a failed transfer, whatever their sender does afterwards.
+// TestWrongBytesStayTheCause shows that wrong bytes remain the cause of a failed transfer, whatever
+// their sender does afterwards.
 func TestWrongBytesStayTheCause(t *testing.T) {
 	for _, after := range []error{wire.ErrGone, wire.ErrSilent, errSlow} {
 		c := &coordinator{}
@@ -23,7 +24,8 @@ func TestWrongBytesStayTheCause(t *testing.T) {
 	}
 }
 
-// TestWhoIsAskedFirstNextTime: a holder that delivered, not one that another overtook.
+// TestWhoIsAskedFirstNextTime shows that it is a holder that delivered, not one that another holder
+// overtook.
 func TestWhoIsAskedFirstNextTime(t *testing.T) {
 	j := idleJob(t)
 	c := newCoordinator(j)
@@ -35,7 +37,8 @@ func TestWhoIsAskedFirstNextTime(t *testing.T) {
 	require.EqualValues(t, "fast", j.f.Holders.Last())
 }
 
-// TestMembersAreLookedAtOnTime: whatever happens in between does not put the next look off.
+// TestMembersAreLookedAtOnTime shows that events in between do not put off the next look at which
+// members are connected.
 func TestMembersAreLookedAtOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
@@ -51,7 +54,8 @@ func TestMembersAreLookedAtOnTime(t *testing.T) {
 	})
 }
 
-// TestWhoIsInterruptedIsNotToBlame: the transfer has ended, whatever came of its orders.
+// TestWhoIsInterruptedIsNotToBlame shows that, once the transfer has ended, no failure of an order
+// is held against its holder.
 func TestWhoIsInterruptedIsNotToBlame(t *testing.T) {
 	j := idleJob(t)
 	j.cancel(errWhole)

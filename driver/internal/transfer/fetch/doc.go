@@ -1,26 +1,31 @@
-// Package fetch is the transfer of one blob.
+// Package fetch transfers one blob from the members that hold it to this registry.
 //
-//	all := fetch.New(ctx, fetch.Config{Blobs: blobs, Client: client, Holders: holders, …}) // once a registry
+//	all := fetch.New(ctx, fetch.Config{Blobs: blobs, Client: client, …}) // one per registry
 //	j := all.New(ref, fetch.Purpose{Leaf: 3})
 //	go j.Run(func(e fetch.End) error { return e.Cause })
 //	for changed := j.Changed(); !j.Has(3); changed = j.Changed() {
-//		<-changed
+//		select {
+//		case <-changed:
+//		case <-j.Done():
+//			return j.Err()
+//		}
 //	}
 //
-// A transfer is a job. Its state has one owner, its coordinator: a goroutine to which
-// everything that happens is an event, and which decides, by package schedule, what is to
-// be done. Whatever takes time is done by others, which report to it:
+// A transfer is a job. Its state has one owner, the coordinator: a goroutine that receives
+// everything that happens as an event, and that decides, with package schedule, what to do
+// next. Whatever takes time is done by other goroutines, which report to the coordinator:
 //
-//   - workers, each with an order: which leaves to receive from which holder;
+//   - workers, each with an order that says which leaves to receive from which holder;
 //   - a search, which asks the members while holders are lacking, and tells them that the
 //     blob is being fetched here;
-//   - whoever learns the blob's layout, copies leaves of other blobs, hashes what an earlier
-//     run left, asks other registries that fetch the blob what they have by now, or gets
-//     a leaf by bitswap.
+//   - one each to learn the blob's layout, to copy leaves of other blobs, to hash what an
+//     earlier run left, to ask other registries that fetch the blob which leaves they have
+//     by now, and to get a leaf by bitswap.
 //
-// Every leaf enters by Job.take, from wherever it came. It goes into the blob's file, or, when
+// Every leaf enters by Job.take, wherever it came from. It goes into the blob's file or, when
 // the blob cannot be kept, to the one reader of a stream.
 //
-// Limits: a job knows nothing of other transfers but the crew that they share. It takes one
-// leaf of memory a worker, and a stream four; a blob of one leaf is in memory until it is kept.
+// Limits: a job knows nothing of other transfers. It shares with them the workers of the crew
+// and what is known of holders. Each of its workers takes one leaf of memory, and a stream
+// takes four in all. A blob of one leaf is in memory until it is kept.
 package fetch

@@ -12,10 +12,10 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// event is something that happened to a transfer. It is applied by its coordinator.
+// event is something that happened to a transfer. The coordinator applies it to its state.
 type event interface{ apply(c *coordinator) }
 
-// send tells the coordinator; false when it takes nothing any more.
+// send gives the coordinator an event; false when the coordinator takes no more of them.
 func (j *Job) send(e event) bool {
 	select {
 	case j.events <- e:
@@ -41,15 +41,16 @@ func (laidOut) apply(c *coordinator) {
 	}
 }
 
-// borrow: a goroutine wants a holder of the inner blocks, and gives it back by returned.
+// borrow: a goroutine wants a holder to ask for an inner block. It gives the holder back with
+// returned.
 type borrow struct {
-	but    []peer.ID
-	answer chan<- borrowed // takes one without waiting
+	but    []peer.ID       // none of these
+	answer chan<- borrowed // has room for one answer
 }
 
 type borrowed struct {
 	holder peer.ID // empty: there is none now
-	all    bool    // every member was asked
+	all    bool    // every member has been asked whether it holds the blob
 }
 
 func (e borrow) apply(c *coordinator) {
@@ -68,7 +69,7 @@ func (e returned) apply(c *coordinator) { c.settle(e.id, e.err) }
 // landed: a leaf is here, verified.
 type landed struct {
 	leaf int
-	of   *order // nil: it came from no member
+	of   *order // nil: no member sent it
 }
 
 func (e landed) apply(c *coordinator) {
@@ -92,8 +93,8 @@ type seen struct{ leaves []int }
 
 func (e seen) apply(c *coordinator) { c.plan.Seen(e.leaves...) }
 
-// hashed: what an earlier run left was hashed, and something of it is missing or not.
-type hashed struct{ missing bool }
+// hashed: what an earlier run left has been hashed.
+type hashed struct{ missing bool } // some leaves have to be fetched
 
 func (e hashed) apply(c *coordinator) {
 	c.hashing = false
@@ -103,7 +104,7 @@ func (e hashed) apply(c *coordinator) {
 	c.endIfWhole()
 }
 
-// finished: a worker has done what it was ordered to, or failed.
+// finished: a worker has carried out its order, or failed.
 type finished struct {
 	o   *order
 	err error
@@ -111,7 +112,8 @@ type finished struct {
 
 func (e finished) apply(c *coordinator) { c.finish(e.o, e.err) }
 
-// slow: a leaf of an order takes long. It is cut when another holder could send the leaf.
+// slow: a leaf of an order takes long. The order is cut when another holder could send the leaf
+// faster.
 type slow struct{ o *order }
 
 func (e slow) apply(c *coordinator) {
@@ -122,7 +124,7 @@ func (e slow) apply(c *coordinator) {
 	}
 }
 
-// answered: a member said what it has.
+// answered: a member has said which part of the blob it has.
 type answered struct {
 	id   peer.ID
 	some *wire.Part // nil: the whole blob
@@ -135,8 +137,8 @@ func (e answered) apply(c *coordinator) {
 	}
 }
 
-// asked: these members were asked. When answers is true, all of them have answered or had
-// their time, and silent tells that some did not.
+// asked: these members were asked for the blob. When answers is true, each of them has answered or
+// run out of time, and silent says that some ran out of time or failed.
 type asked struct {
 	ids             []peer.ID
 	answers, silent bool
@@ -144,7 +146,7 @@ type asked struct {
 
 func (e asked) apply(c *coordinator) { c.search.asked(c, e) }
 
-// heard: a registry in mid-transfer said which leaves it has by now.
+// heard: a registry in mid-transfer has said which leaves it has by now, or failed to say so.
 type heard struct {
 	id   peer.ID
 	have bitset.Set
@@ -153,13 +155,13 @@ type heard struct {
 
 func (e heard) apply(c *coordinator) {
 	if e.err != nil {
-		c.j.log().WithError(e.err).WithField("peer", e.id).Debug("who fetches it, too, does not say what it has")
+		c.j.log().WithError(e.err).WithField("peer", e.id).Debug("a registry that is also fetching the blob does not say which leaves it has")
 	}
 	c.roster.Heard(time.Now(), e.id, outcomeOf(e.err), e.have, dag.LeavesOf(c.j.ref.Size))
 	c.unsaid = true
 }
 
-// polled: all that were asked have answered.
+// polled: all registries that were polled have answered or failed to.
 type polled struct{}
 
 func (polled) apply(c *coordinator) { c.polls.done(c) }
@@ -171,7 +173,7 @@ func (j *Job) Meet(id peer.ID) {
 	}
 }
 
-// met: a member says that it fetches the blob, too.
+// met: a member has said that it is fetching the blob, too.
 type met struct{ id peer.ID }
 
 func (e met) apply(c *coordinator) {
@@ -185,15 +187,15 @@ type Place struct {
 	at *schedule.Reader
 }
 
-// Read has a reader at a leaf, until Place.Leave.
+// Read adds a reader that is at a leaf, until Place.Leave.
 func (j *Job) Read(leaf int) *Place {
 	p := &Place{j, schedule.NewReader(leaf)}
 	j.send(entered{p.at})
 	return p
 }
 
-// Move says that the reader is at another leaf, and since when it waits for it; zero: it
-// does not.
+// Move says which leaf the reader is at, and since when it has been waiting for that leaf; a zero
+// time means that it is not waiting.
 func (p *Place) Move(leaf int, since time.Time) { p.j.send(moved{p.at, leaf, since}) }
 
 // Leave says that the reader has gone.
@@ -204,11 +206,11 @@ type entered struct{ reader *schedule.Reader }
 
 func (e entered) apply(c *coordinator) { c.plan.Enter(e.reader) }
 
-// moved: a reader is at another leaf, or waits for one since a moment.
+// moved: a reader is at another leaf, or waits for the one where it is.
 type moved struct {
 	reader *schedule.Reader
 	leaf   int
-	since  time.Time
+	since  time.Time // zero: it does not wait
 }
 
 func (e moved) apply(c *coordinator) { c.plan.Move(e.reader, e.leaf, e.since) }
@@ -218,13 +220,13 @@ type left struct{ reader *schedule.Reader }
 
 func (e left) apply(c *coordinator) { c.plan.Leave(e.reader) }
 
-// looked: somebody wants to know from whom bytes come.
-type looked struct{ answer chan<- Flows } // takes one without waiting
+// looked: somebody wants to know where bytes are coming from.
+type looked struct{ answer chan<- Flows } // has room for one answer
 
-// Flows is from whom bytes come.
+// Flows says where the bytes of a blob are coming from.
 type Flows struct {
-	Rates   map[peer.ID]float64 // bytes a second, of all requests under way
-	Bitswap bool                // it brought something
+	Rates   map[peer.ID]float64 // bytes per second, of all requests under way
+	Bitswap bool                // bitswap has brought something
 }
 
 func (e looked) apply(c *coordinator) {
@@ -236,7 +238,7 @@ func (e looked) apply(c *coordinator) {
 	e.answer <- f
 }
 
-// Flows asks the coordinator from whom bytes come.
+// Flows asks the coordinator where bytes are coming from.
 func (j *Job) Flows() (f Flows) {
 	answer := make(chan Flows, 1)
 	if !j.send(looked{answer}) {

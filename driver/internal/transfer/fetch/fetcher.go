@@ -21,27 +21,28 @@ import (
 )
 
 const (
-	// Pieces is how many parts the first leaf is asked for in. A connection starts
-	// with ten packets a round trip and doubles that: 1 MiB takes seven, a sixth of
+	// Pieces is the number of parts in which the first leaf is requested, each over a
+	// connection of its own. A connection carries ten packets in its first round trip,
+	// and twice as many in each that follows: 1 MiB takes seven round trips, a sixth of
 	// it four.
 	Pieces   = 6
 	minPiece = 64 << 10
-	// maxPolled is how many registries in mid-transfer are asked at once which leaves they
-	// have.
+	// maxPolled is how many registries in mid-transfer are asked at the same time which
+	// leaves they have.
 	maxPolled = 16
 )
 
-// Config is what a registry lends its transfers.
+// Config is what a registry lends to its transfers.
 type Config struct {
 	Self    peer.ID
 	Blobs   *blob.Store
 	Client  *wire.Client
 	Holders *holders.Directory
-	Crew    *crew.Crew // does the work of all transfers
-	// Doubt tells a holder, without waiting for it, that a leaf of its copy is wrong.
+	Crew    *crew.Crew // the workers that all transfers share
+	// Doubt tells a holder that a leaf of its copy is wrong. It does not wait for an answer.
 	Doubt func(holder peer.ID, root cid.Cid, leaf int)
-	// Bitswap gets a block from other peers, when no member has it. It must end with ctx.
-	// It may be nil.
+	// Bitswap gets a block from peers other than members, when no member has it. It must
+	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
 	Timing  Timing
 	Log     *logrus.Entry
@@ -55,34 +56,35 @@ type Fetcher struct {
 	in      atomic.Int64
 }
 
-// New makes a fetcher, whose transfers end when ctx does, with its cause.
+// New makes a Fetcher. When ctx ends, its transfers end with the cause of ctx.
 func New(ctx context.Context, cfg Config) *Fetcher {
 	f := &Fetcher{Config: cfg, ctx: ctx}
 	f.buffers.New = func() any { return new([dag.LeafSize]byte) }
 	return f
 }
 
-// Received is how many bytes came from members, or by bitswap.
+// Received returns how many bytes have come from members or by bitswap.
 func (f *Fetcher) Received() int64 { return f.in.Load() }
 
-// Why a transfer ends early, beside what ends its context and ErrNotKept.
+// These are the reasons why a transfer ends early, besides ErrNotKept and the end of its
+// context.
 var (
 	ErrNobody  = errors.New("nobody holds it")
 	ErrStalled = errors.New("no bytes arrived in time")
 	ErrUnread  = errors.New("nobody reads it any more")
 )
 
-// ErrNotKept reports that the bytes of a blob cannot be kept here now, for example because
-// the disk is full, whatever members hold.
+// ErrNotKept reports that this registry cannot keep the bytes of a blob now, for example
+// because its disk is full. It says nothing about which members hold the blob.
 var ErrNotKept = errors.New("it cannot be kept here")
 
-// NotKept makes an ErrNotKept of the cause.
+// NotKept returns cause as an ErrNotKept.
 func NotKept(cause error) error { return fmt.Errorf("%w: %w", ErrNotKept, cause) }
 
-// errWhole ends a transfer that has brought everything.
+// errWhole is the cause with which a complete transfer ends.
 var errWhole = errors.New("whole")
 
-// Why a holder is left, beside the errors of wire.
+// These are the reasons why no more is asked of a holder, besides the errors of wire.
 var (
 	errSlow      = errors.New("is slow")
 	errUnasked   = errors.New("no holder is known yet")
@@ -91,24 +93,25 @@ var (
 
 // Timing is how long a transfer waits for each kind of event.
 type Timing struct {
-	Stall   time.Duration // without a byte: the transfer has failed
-	Trickle time.Duration // without a verified leaf, likewise
-	Silence time.Duration // a holder that sends no byte
-	Slow    time.Duration // one leaf, when another holder could send it
-	Nobody  time.Duration // no member holds it, and each said so
-	Ask     time.Duration // members that do not answer
-	Grace   time.Duration // members that have not answered when one holds it
+	Stall   time.Duration // without a byte, until the transfer fails
+	Trickle time.Duration // without a verified leaf, until the transfer fails
+	Silence time.Duration // without a byte, until a holder is given up
+	Slow    time.Duration // for one leaf, when another holder could send it faster
+	Nobody  time.Duration // without progress, when every member has said that it has nothing
+	Ask     time.Duration // for a member to answer a question
+	Grace   time.Duration // for the others to answer, once a member has said that it has the blob
 	Retry   time.Duration // between looks at which members are connected
-	Backoff time.Duration // the longest pause before all are asked again
-	Alone   time.Duration // how long the first leaf has the whole bandwidth
-	Yield   time.Duration // for another registry to fetch what it is first in line for
-	Poll    time.Duration // between looks at what registries in mid-transfer have
-	Linger  time.Duration // a transfer without readers
-	Relay   time.Duration // registries that ask for a leaf within it get the leaf from each other
+	Backoff time.Duration // the longest pause before all members are asked again
+	Alone   time.Duration // for which the first leaf has the whole bandwidth
+	Yield   time.Duration // for another registry to fetch a leaf for which it is first in line
+	Poll    time.Duration // between polls of registries in mid-transfer
+	Linger  time.Duration // for which a transfer goes on without readers
+	Relay   time.Duration // within which registries that ask for the same leaf pass it on
 }
 
-// TimingFor is the timing of transfers that fail when nothing has come for stall. All but
-// Linger follow from it, so that everything is tried more than once within it.
+// TimingFor returns the timing of transfers that fail when nothing has come for stall. All
+// values but Linger are derived from stall, so that everything is tried more than once
+// within that time.
 func TimingFor(stall time.Duration) Timing {
 	return Timing{
 		Stall:   stall,
@@ -128,5 +131,5 @@ func TimingFor(stall time.Duration) Timing {
 	}
 }
 
-// Jitter is d, or up to a third less or more.
+// Jitter returns a random duration that is at most a third shorter or longer than d.
 func Jitter(d time.Duration) time.Duration { return d*2/3 + rand.N(d*2/3+1) }

@@ -17,12 +17,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// store is one with a disk of its own.
+// store opens a store with a disk of its own.
 func store(t *testing.T) (s *blob.Store, dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	options := badger.DefaultOptions
-	options.SyncWrites = false // a test kills no machine
+	options.SyncWrites = false // no machine crashes during a test
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "badger"), 0o700))
 	d, err := badger.NewDatastore(filepath.Join(dir, "badger"), &options)
 	require.NoError(t, err)
@@ -33,15 +33,15 @@ func store(t *testing.T) (s *blob.Store, dir string) {
 	return s, dir
 }
 
-// random is size bytes that are the same for the same seed.
+// random returns size random bytes, the same for the same seed.
 func random(seed uint64, size int) []byte {
 	b := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(b)
 	return b
 }
 
-// resumed is a job with every leaf of a blob left by an earlier run, of which one is
-// damaged. Nothing runs.
+// resumed makes a job that finds every leaf of a blob left by an earlier run, one of them damaged.
+// Nothing of it runs.
 func resumed(t *testing.T, damaged int) *Job {
 	t.Helper()
 	from, _ := store(t)
@@ -75,7 +75,7 @@ func resumed(t *testing.T, damaged int) *Job {
 	return j
 }
 
-// The time that hashing takes is not held against the members.
+// TestHashingIsProgress shows that the time that hashing takes is not held against the members.
 func TestHashingIsProgress(t *testing.T) {
 	j := resumed(t, 2)
 	j.meter.born = time.Now().Add(-time.Hour)
@@ -83,7 +83,7 @@ func TestHashingIsProgress(t *testing.T) {
 	c.hash()
 	(<-j.events).apply(c)
 	require.Less(t, j.meter.still(), time.Hour)
-	require.True(t, c.absent().Has(2), "the leaf that is damaged is not fetched again")
+	require.True(t, c.absent().Has(2), "the damaged leaf is not fetched again")
 	require.Equal(t, 1, c.absent().Count())
 	require.False(t, c.endIfWhole())
 }
@@ -93,5 +93,5 @@ func TestHashingEndsWithTheTransfer(t *testing.T) {
 	j.Abandon()
 	_, missing := j.partial().Missing(j.ctx, 0)
 	require.True(t, missing, "it is not known to be whole")
-	require.Zero(t, bitset.Set(j.partial().Absent()).Count(), "leaves that nobody hashed are to be fetched again")
+	require.Zero(t, bitset.Set(j.partial().Absent()).Count(), "leaves that have not been hashed are to be fetched again")
 }

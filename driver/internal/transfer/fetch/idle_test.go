@@ -16,7 +16,7 @@ import (
 
 const mib = 1 << 20
 
-// idle is what transfers share of a registry without a disk and members, for a bubble of
+// idle makes the Fetcher of a registry that has neither a disk nor members, for a bubble of
 // testing/synctest.
 func idle(t *testing.T) *Fetcher {
 	t.Helper()
@@ -25,7 +25,7 @@ func idle(t *testing.T) *Fetcher {
 	return alone(t, Config{Self: "self", Timing: TimingFor(time.Minute), Log: logrus.NewEntry(logger)})
 }
 
-// alone is what transfers share of a registry without members.
+// alone makes the Fetcher of a registry without members.
 func alone(t *testing.T, cfg Config) *Fetcher {
 	t.Helper()
 	cfg.Crew = crew.New(crew.Seats)
@@ -34,7 +34,7 @@ func alone(t *testing.T, cfg Config) *Fetcher {
 	return New(t.Context(), cfg)
 }
 
-// idleJob is one of which nothing runs.
+// idleJob makes a job that does not run.
 func idleJob(t *testing.T) *Job {
 	t.Helper()
 	j := idle(t).New(dag.Ref{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Size: 9 * mib}, Purpose{Leaf: -1})

@@ -14,72 +14,76 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
-// Job is the one transfer of a blob: what all who have to do with it share. It is safe for
-// concurrent use; its state is its coordinator's. The first cause with which its context is
-// canceled is how it ended: errWhole, or why it failed.
+// Job is the transfer of one blob, as everything that takes part in it shares it. It is safe
+// for concurrent use; the state of the transfer belongs to its coordinator. The first cause
+// with which the context is canceled says how the job ended: errWhole, or why it failed.
 type Job struct {
 	f       *Fetcher
 	ref     dag.Ref
 	why     Purpose
-	passage *passage // nil: what comes is kept
+	passage *passage // nil: the leaves that come are kept
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	events  chan event     // to the coordinator
-	news    *signal.Signal // of a leaf that is here, or of a holder
+	news    *signal.Signal // of a leaf that has come, or of a holder
 	here    here
 	meter   meter
 	use     use
 	end     end
 }
 
-// Ref is the blob.
+// Ref returns the blob that the job fetches.
 func (j *Job) Ref() dag.Ref { return j.ref }
 
-// Born is when the job was made.
+// Born returns when the job was made.
 func (j *Job) Born() time.Time { return j.meter.born }
 
-// Changed is closed when a leaf has come or there is other news of what is here.
+// Changed returns a channel that is closed at the next news: a leaf has come, or more is known
+// of the blob or of its holders.
 func (j *Job) Changed() <-chan struct{} { return j.news.Wait() }
 
-// Torn reports whether possibly nobody has what is lacking: only damaged copies are known.
+// Torn reports whether perhaps nobody has the missing leaves, because only damaged copies are
+// known.
 func (j *Job) Torn() bool { return j.here.torn.Load() }
 
-// Done is closed when all has ended.
+// Done returns a channel that is closed when the transfer, with all that it started, has ended.
 func (j *Job) Done() <-chan struct{} { return j.end.done }
 
-// Err is how the job ended, by the verdict of Run; nil when all is here. It is for after Done.
+// Err returns how the job ended, by the verdict of Run; nil when the whole blob has come. Call it
+// only after Done is closed.
 func (j *Job) Err() error { return j.end.err }
 
-// Landed reports whether all of a blob that is kept has come.
+// Landed reports whether all leaves of the blob are here, though it may not be kept yet. It is
+// false for a stream.
 func (j *Job) Landed() bool {
 	return j.passage == nil && j.Verified().Count() == dag.LeavesOf(j.ref.Size)
 }
 
 func (j *Job) log() *logrus.Entry { return j.f.Log.WithField("cid", j.ref.CID) }
 
-// Purpose is what a transfer is begun for.
+// Purpose says why a transfer is begun.
 type Purpose struct {
-	Leaf       int     // that a reader waits for; negative: there is none
-	Likely     peer.ID // a member that is asked before the others; empty: none
-	Background bool    // no reader waits for it
+	Leaf       int     // the leaf that a reader waits for; negative: there is none
+	Likely     peer.ID // the member that is asked before the others; empty: there is none
+	Background bool    // no reader waits for the blob
 }
 
 // end is how a job ended.
 type end struct {
 	stopped chan struct{} // closed when the coordinator takes no more events
-	done    chan struct{} // closed when all has ended; err is set before
+	done    chan struct{} // closed when everything has ended; err is set before that
 	err     error
 }
 
 // End is what a transfer leaves behind.
 type End struct {
-	Cause    error     // of failure: that of the context, ErrNotKept, or one of the Err… here; nil: all is here
+	Cause    error     // why it failed, ErrStalled for example; nil: the whole blob came
 	Asked    []peer.ID // the members that were asked, sorted
-	Last     error     // how a holder failed; nil when none did
+	Last     error     // how a holder failed: the last that lied, else the last; nil: none did
 	Received int64     // bytes, useful or not
 }
 
-// New makes the transfer of a blob, which is kept. It does nothing until Run.
+// New makes the transfer of a blob that is to be kept. Nothing happens before Run.
 func (f *Fetcher) New(ref dag.Ref, why Purpose) *Job {
 	j := &Job{
 		f: f, ref: ref, why: why,
@@ -97,17 +101,17 @@ func (f *Fetcher) New(ref dag.Ref, why Purpose) *Job {
 
 // use is who uses a job.
 type use struct {
-	background atomic.Bool // no reader has waited for it
+	background atomic.Bool // no reader has waited for the blob
 
 	mu    sync.Mutex
 	users int
-	loans int // members that are sent something of it
+	loans int // requests of members that are being answered from it
 	ended bool
 	idle  *time.Timer
 }
 
-// Enter adds a user, until Leave; false when the job is about to end without the blob, and a
-// new one is needed.
+// Enter adds a user, until Leave. It returns false when the job has ended or is about to end
+// without the blob, so that a new one is needed.
 func (j *Job) Enter() bool {
 	u := &j.use
 	u.mu.Lock()
@@ -120,7 +124,7 @@ func (j *Job) Enter() bool {
 	return true
 }
 
-// Leave takes a user out. The job goes on for Timing.Linger after the last one.
+// Leave removes a user. The job goes on for Timing.Linger after the last one has left.
 func (j *Job) Leave() {
 	u := &j.use
 	u.mu.Lock()
@@ -135,15 +139,15 @@ func (j *Job) Leave() {
 	}
 }
 
-// Users is how many readers and others of this registry wait for the blob.
+// Users returns how many readers and other users of this registry wait for the blob.
 func (j *Job) Users() int {
 	j.use.mu.Lock()
 	defer j.use.mu.Unlock()
 	return j.use.users
 }
 
-// Lend keeps what is here open for a member, until GiveBack; false when the job has ended.
-// A loan is no user: there is no reader on this registry.
+// Lend keeps what is here open for a member, until GiveBack. It returns false when the job has
+// ended. A loan does not count as a user, because nobody on this registry waits for the blob.
 func (j *Job) Lend() bool {
 	u := &j.use
 	u.mu.Lock()
@@ -154,7 +158,7 @@ func (j *Job) Lend() bool {
 	return !u.ended
 }
 
-// GiveBack ends what Lend began.
+// GiveBack ends a loan that Lend began.
 func (j *Job) GiveBack() {
 	u := &j.use
 	u.mu.Lock()
@@ -165,16 +169,16 @@ func (j *Job) GiveBack() {
 	}
 }
 
-// Abandon ends the job.
+// Abandon ends the job with ErrUnread, unless it is ending already.
 func (j *Job) Abandon() { j.cancel(ErrUnread) }
 
-// Expect notes that somebody waits for a job, which was perhaps begun in the background.
+// Expect notes that somebody waits for the job, which may have begun in the background.
 func (j *Job) Expect() { j.use.background.Store(false) }
 
-// Background reports whether nobody has waited for the job.
+// Background reports whether nobody has waited for the job so far.
 func (j *Job) Background() bool { return j.use.background.Load() }
 
-// unread ends the job when it has had no user for long enough.
+// unread ends the job if it still has no user. The idle timer calls it.
 func (j *Job) unread() {
 	j.use.mu.Lock()
 	defer j.use.mu.Unlock()
@@ -183,8 +187,8 @@ func (j *Job) unread() {
 	}
 }
 
-// Run is the whole transfer; it is called once. When it has ended, and before those who wait
-// for it learn that, verdict makes of the end the error that they get.
+// Run carries out the whole transfer. Call it once. When the transfer has ended, Run has verdict
+// turn the End into the error that Err returns, and only then closes Done.
 func (j *Job) Run(verdict func(End) error) {
 	c := newCoordinator(j)
 	err := c.run()
@@ -207,7 +211,7 @@ func (j *Job) finish(err error) {
 	j.closeUnused()
 }
 
-// keep makes a blob of what has come, even when this registry is stopping.
+// keep turns what has come into a blob, even when this registry is stopping.
 func (j *Job) keep() (err error) {
 	ctx := context.WithoutCancel(j.ctx)
 	switch leaf := j.here.leaf.Load(); {
@@ -222,8 +226,8 @@ func (j *Job) keep() (err error) {
 	return err
 }
 
-// closeUnused keeps what has arrived for a later transfer, unless it is still being read;
-// use.mu is held.
+// closeUnused closes the blob's files, and leaves what has arrived to a later transfer, unless
+// somebody still reads it. use.mu is held.
 func (j *Job) closeUnused() {
 	if j.use.users > 0 || j.use.loans > 0 {
 		return
@@ -236,11 +240,12 @@ func (j *Job) closeUnused() {
 		return
 	}
 	if err := p.Close(); err != nil {
-		j.log().WithError(err).Warn("cannot close the files of a blob that was on its way here")
+		j.log().WithError(err).Warn("cannot close the files of a blob that was being fetched")
 	}
 }
 
-// Await waits until a leaf is here, but no longer than most or Timing.Ask.
+// Await waits until a leaf is here, the job has ended or ctx is done, but no longer than most or
+// Timing.Ask.
 func (j *Job) Await(ctx context.Context, leaf int, most time.Duration) {
 	late := time.NewTimer(min(most, j.f.Timing.Ask))
 	defer late.Stop()

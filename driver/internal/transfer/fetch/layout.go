@@ -23,19 +23,19 @@ import (
 // atOnce is how many holders are asked for one inner block at the same time.
 const atOnce = 3
 
-// here is what has arrived of a blob.
+// here is the part of a blob that has arrived.
 type here struct {
 	laidOut chan struct{} // closed when the fields below are set
 	layout  *dag.Layout
 	partial *blob.Partial // nil: nothing is kept, or the blob has one leaf
-	// leaf is all of a blob that has one leaf. It goes to whoever waits for it from memory,
-	// and is kept when it is whole.
+	// leaf is the whole content of a blob that has one leaf. Readers get it from memory, even
+	// before it is kept.
 	leaf  atomic.Pointer[[]byte]
-	unpin blob.Unpin  // of a blob of one leaf; nil: it is not kept
-	torn  atomic.Bool // it is possible that nobody has the rest; the coordinator's
+	unpin blob.Unpin  // of a blob of one leaf; nil: the transfer has not kept it
+	torn  atomic.Bool // perhaps nobody has the rest; only the coordinator sets it
 }
 
-// layout is how the blob's leaves lie; nil until that is known.
+// layout returns how the blob's leaves lie; nil until that is known.
 func (j *Job) layout() *dag.Layout {
 	select {
 	case <-j.here.laidOut:
@@ -45,7 +45,8 @@ func (j *Job) layout() *dag.Layout {
 	}
 }
 
-// partial is what has arrived; nil until the layout is known, and when nothing is kept.
+// partial returns the file of what has arrived; nil until the layout is known, and when nothing
+// is kept in a file.
 func (j *Job) partial() *blob.Partial {
 	if j.layout() == nil {
 		return nil
@@ -56,8 +57,8 @@ func (j *Job) partial() *blob.Partial {
 // small reports whether the blob is held in memory until it is kept.
 func (j *Job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size) == 1 }
 
-// Content is what has arrived of the blob, to be read where it is verified; nil until
-// something can be.
+// Content returns what has arrived of the blob; only verified bytes can be read from it. It is nil
+// until something can be read.
 func (j *Job) Content() io.ReaderAt {
 	if leaf := j.here.leaf.Load(); leaf != nil {
 		return bytes.NewReader(*leaf)
@@ -77,8 +78,8 @@ func (j *Job) Has(i int) bool {
 	return p != nil && p.Have(i)
 }
 
-// Verified returns the leaves that others may ask for; nil until the layout is known. It
-// hashes nothing: a leaf that an earlier run left counts only once it was hashed.
+// Verified returns the leaves that other members may ask for; nil until the layout is known. It
+// hashes nothing: a leaf that an earlier run left counts only once it has been hashed.
 func (j *Job) Verified() bitset.Set {
 	if j.here.leaf.Load() != nil {
 		return bitset.Full(1)
@@ -90,7 +91,7 @@ func (j *Job) Verified() bitset.Set {
 	return p.Verified()
 }
 
-// open learns the leaves of the blob, and opens the part of it that is here.
+// open learns the layout of the blob, and opens the part of the blob that is here.
 func (j *Job) open() {
 	layout, inner, err := j.learn()
 	if err == nil && j.passage == nil && !j.small() {
@@ -102,7 +103,7 @@ func (j *Job) open() {
 		j.cancel(err)
 		return
 	}
-	if j.small() && j.whole() { // since the reader looked
+	if j.small() && j.whole() { // it came after the reader looked for it
 		if leaf, err := j.f.Blobs.Block(j.ctx, j.ref.CID); err == nil {
 			j.here.leaf.Store(&leaf)
 		}
@@ -112,13 +113,13 @@ func (j *Job) open() {
 	j.send(laidOut{})
 }
 
-// whole reports whether the blob is here by now with all its bytes.
+// whole reports whether the blob is here by now, with all its bytes.
 func (j *Job) whole() bool {
 	size, err := j.f.Blobs.Size(j.ref.CID)
 	return err == nil && size == j.ref.Size
 }
 
-// learn gets the blob's inner blocks, from any holder.
+// learn gets the blob's inner blocks from any holder, and reads the layout from them.
 func (j *Job) learn() (*dag.Layout, []blocks.Block, error) {
 	for {
 		news := j.news.Wait()
@@ -129,7 +130,7 @@ func (j *Job) learn() (*dag.Layout, []blocks.Block, error) {
 		case err == nil:
 			return layout, inner, nil
 		case errors.Is(err, dag.ErrBadDAG):
-			return nil, nil, err // its blocks are verified: the reference is wrong, whichever member is asked
+			return nil, nil, err // blocks are verified, so the reference is wrong: asking on is no use
 		}
 		select {
 		case <-news:
@@ -138,7 +139,7 @@ func (j *Job) learn() (*dag.Layout, []blocks.Block, error) {
 	}
 }
 
-// block gets an inner block, verified, from this registry or from any holder.
+// block gets a verified inner block from this registry, from any holder or by bitswap.
 func (j *Job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	b, err := j.f.Blobs.Block(ctx, c)
 	if err == nil || !errors.Is(err, blob.ErrNotFound) {
@@ -157,7 +158,7 @@ func (j *Job) block(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// borrow takes a holder of inner blocks, but none of those named.
+// borrow takes a holder that can be asked for inner blocks, but none of those in but.
 func (j *Job) borrow(but ...peer.ID) (b borrowed) {
 	answer := make(chan borrowed, 1)
 	if !j.send(borrow{but, answer}) {
@@ -170,8 +171,9 @@ func (j *Job) borrow(but ...peer.ID) (b borrowed) {
 	return b
 }
 
-// blockOfHolders asks a holder, and a further one whenever nothing has come for a moment,
-// because the leaves wait for this. When there was no holder to ask, none tells about that.
+// blockOfHolders asks a holder for an inner block, and another holder whenever nothing has come
+// for a moment, because all leaves wait for the block. When there was no holder to ask, none says
+// more about that.
 func (j *Job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *borrowed) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -209,7 +211,8 @@ func (j *Job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 	}
 }
 
-// settledBlock returns nil when the holder did not give the block.
+// settledBlock asks a holder for a block, and gives the holder back. It returns nil when the block
+// did not come.
 func (j *Job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 	b, err := j.blockFrom(ctx, id, c)
 	if ctx.Err() != nil {
@@ -237,8 +240,8 @@ func (j *Job) blockFrom(ctx context.Context, id peer.ID, c cid.Cid) ([]byte, err
 	return b, nil
 }
 
-// reuse copies leaves of this blob from other blobs here that have them. A leaf is fetched
-// only after reuse has looked for it.
+// reuse copies leaves from other blobs here that have them as well. A leaf is fetched only after
+// reuse has looked for it.
 func (j *Job) reuse() {
 	n := j.here.layout.Leaves()
 	var found, clear []int
@@ -253,7 +256,7 @@ func (j *Job) reuse() {
 		} else {
 			clear = append(clear, leaf)
 		}
-		if d&(d+1) == 0 || d%32 == 31 || d == n-1 { // at once at first, then by the dozen
+		if d&(d+1) == 0 || d%32 == 31 || d == n-1 { // the first ones at once, then 32 at a time
 			j.send(seen{clear})
 			clear = nil
 		}
@@ -275,5 +278,5 @@ func (j *Job) copyLeaf(leaf int) {
 	}
 }
 
-// spanOf is where a leaf lies in a blob, and how many bytes it has.
+// spanOf returns where a leaf begins in a blob, and how many bytes it has.
 func spanOf(ref dag.Ref, leaf int) (from, length int64) { return dag.Profile().Span(leaf, ref.Size) }

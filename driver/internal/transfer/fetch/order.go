@@ -13,33 +13,33 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// order is leaves that a worker is told to fetch from a holder.
+// order tells a worker which leaves to fetch from which holder.
 type order struct {
-	run      *schedule.Run // the coordinator's, as is relay
+	run      *schedule.Run // belongs to the coordinator, as does relay
 	relay    *relay        // nil: the holder is asked for its own copy
 	hold     hold
 	from     int
 	holder   peer.ID
 	terms    wire.Terms
-	pieces   bool          // one leaf, over as many connections as it has seats
-	patience time.Duration // the holder may send nothing for that long
+	pieces   bool          // one leaf, over as many connections as the order has seats
+	patience time.Duration // how long the holder may send nothing at first; 0: Timing.Silence
 	began    time.Time
 	ctx      context.Context
 	cut      context.CancelCauseFunc
 	flow     flow
 }
 
-// hold is what an order has of the crew.
+// hold is the part of the crew that an order has.
 type hold struct {
 	seats int
-	rests bool // they are given back while nothing comes
+	rests bool // the seats are given back while no bytes come
 }
 
-// flow is how far an order is to go, and what has come of it.
+// flow is how far an order is to go, and how much of it has come.
 type flow struct {
 	to   atomic.Int64 // the leaf before which to stop; the coordinator may lower it
 	got  atomic.Int64 // bytes
-	last atomic.Int64 // when the last came, nanoseconds since the order began
+	last atomic.Int64 // when the last byte came, in nanoseconds since the order began
 }
 
 // refresh tells the plan what has come.
@@ -48,7 +48,7 @@ func (o *order) refresh() {
 	o.run.Last = o.began.Add(time.Duration(o.flow.last.Load()))
 }
 
-// start has a worker carry out an order, of which its run says what and from whom.
+// start has a worker carry out an order. The order's run says which leaves to fetch, and from whom.
 func (c *coordinator) start(o *order) {
 	o.from, o.holder, o.patience, o.began = o.run.From, o.run.Holder, o.run.Patience, o.run.Began
 	if c.j.passage == nil && c.roster.Damaged(o.holder) {
@@ -64,10 +64,10 @@ func (c *coordinator) start(o *order) {
 	})
 }
 
-// finish takes in how an order ended. A holder that names relays is followed to these.
+// finish handles the end of an order. When the holder named relays, the order goes on with these.
 func (c *coordinator) finish(o *order, err error) {
 	delete(c.orders, o.run)
-	if !o.pieces || err == nil && o.patience == 0 { // else it may have waited
+	if !o.pieces || err == nil && o.patience == 0 { // else the holder may have waited for the leaf
 		c.roster.Measured(o.holder, o.flow.got.Load(), time.Since(o.began))
 	}
 	goesOn, err := c.follow(o, err)
@@ -83,18 +83,18 @@ func (c *coordinator) finish(o *order, err error) {
 	c.line.finished()
 }
 
-// relay is the way of a leaf whose holder named others to ask. They get it as well, and may
-// themselves still be waiting for it; when they fail, or have nothing for too long, it comes
-// from the holder after all. A slow member is overtaken as any holder is.
+// relay is the way of a leaf whose holder named others to ask. Those get the leaf as well, and may
+// still be waiting for it themselves. When they fail, or do not have it for too long, the holder is
+// asked after all. A slow relay is overtaken like any other holder.
 type relay struct {
-	holder peer.ID
-	ids    []peer.ID // to be asked, in this order
-	until  time.Time
-	over   bool // the holder is asked itself
+	holder peer.ID   // that named the others
+	ids    []peer.ID // the members to ask next, in this order
+	until  time.Time // then no further member is asked
+	over   bool      // the holder itself is being asked
 }
 
-// follow goes on with an order whose holder named others, or of which one of these failed;
-// false when the order is over, with what is to be said of its holder.
+// follow goes on with an order whose holder named others, or for which one of those failed. It
+// returns false when the order is over, with the error to hold against its holder, if any.
 func (c *coordinator) follow(o *order, err error) (bool, error) {
 	named := new(wire.RelayedError)
 	switch {
@@ -109,19 +109,20 @@ func (c *coordinator) follow(o *order, err error) (bool, error) {
 	}
 	switch {
 	case errors.Is(err, wire.ErrNotYet) && time.Since(o.began) > c.j.f.Timing.Ask/2:
-		o.relay.ids, err = append(o.relay.ids, o.holder), nil // it waited, and may have the leaf soon
+		// It waited for the leaf, and may have it soon.
+		o.relay.ids, err = append(o.relay.ids, o.holder), nil
 	case errors.Is(err, wire.ErrSilent):
 		o.relay.ids = nil
 	}
 	if err == nil && c.begun && !time.Now().Before(o.relay.until) {
-		return false, errOvertaken // the others will have the leaf: it is free again
+		return false, errOvertaken // the relays will have the leaf later: anybody may fetch it now
 	}
 	c.passOn(o, err)
 	return true, nil
 }
 
-// toRelays asks the members that a holder named. The first leaf of a blob waits longer for
-// them, because all wait for that at once.
+// toRelays asks the members that a holder named. For the first leaf of a blob it gives them
+// longer, because all registries wait for that leaf at once.
 func (c *coordinator) toRelays(o *order, ids []peer.ID) {
 	c.relayed = true
 	patience := c.j.f.Timing.Ask
@@ -132,7 +133,7 @@ func (c *coordinator) toRelays(o *order, ids []peer.ID) {
 	c.passOn(o, nil)
 }
 
-// passOn hands an order to the next member; err is how the one before failed, if it did.
+// passOn hands an order to the next member; err is how the previous one failed, if it did.
 func (c *coordinator) passOn(o *order, err error) {
 	if err == nil {
 		c.roster.Free(o.holder)
@@ -145,7 +146,7 @@ func (c *coordinator) passOn(o *order, err error) {
 		id, r.ids = r.ids[0], r.ids[1:]
 		c.roster.Meet(id)
 		patience = c.j.f.Timing.Ask
-		n.terms.Wait = c.j.f.Timing.Ask // as long as the run may wait for its first byte
+		n.terms.Wait = c.j.f.Timing.Ask // the run may wait that long for its first byte, too
 	}
 	r.over = patience == 0
 	c.roster.Take(id)
@@ -162,9 +163,9 @@ func (c *coordinator) needless(o *order, err error) bool {
 	return c.j.ctx.Err() != nil || errors.Is(err, errOvertaken) || absent != nil && !absent.Has(o.from)
 }
 
-// askable returns those of some members that can be asked for the leaf of an order:
-// connected ones that have not failed, have no bad copy, and are not being asked for that
-// leaf already.
+// askable returns those members among ids that can be asked for the leaf of an order: they are
+// connected, have not failed or sent wrong bytes of the blob, and are not being asked for that leaf
+// already.
 func (c *coordinator) askable(o *order, ids []peer.ID) []peer.ID {
 	connected := c.j.f.Holders.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {

@@ -10,27 +10,27 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
-// window is how many verified leaves wait for the reader of a stream. With the one that
+// window is how many verified leaves may wait for the reader of a stream. With the one that
 // is arriving and the one that is being read, a stream has four leaves in memory.
 const window = 2
 
-// passage is the way by which the leaves of a blob that cannot be kept go to its one reader.
+// passage carries the leaves of a blob that cannot be kept to its one reader.
 type passage struct {
 	leaves chan []byte  // verified; closed when the job has ended
 	passed atomic.Int64 // bytes of the leaves that were handed to the reader
 }
 
-// NewStream makes the transfer of a blob that cannot be kept: from a leaf on, its leaves
-// come one after the other, are verified and handed to the one reader of Leaves. Members are
-// not told of it, since it cannot feed others that fetch the blob.
+// NewStream makes the transfer of a blob that cannot be kept. Its leaves, from the given one on,
+// are fetched in order, verified, and handed to the one reader of Leaves. Members are not told
+// of the transfer, since it cannot pass leaves on to them.
 func (f *Fetcher) NewStream(ref dag.Ref, leaf int) *Job {
 	j := f.New(ref, Purpose{Leaf: leaf})
 	j.passage = &passage{leaves: make(chan []byte, window)}
 	return j
 }
 
-// Leaves gives the leaves of a stream, and is closed after the last, when the transfer has
-// ended. It is nil for other transfers.
+// Leaves returns the channel of a stream's leaves. It is closed when the transfer has ended. For
+// other transfers it is nil.
 func (j *Job) Leaves() <-chan []byte {
 	if j.passage == nil {
 		return nil
@@ -38,7 +38,7 @@ func (j *Job) Leaves() <-chan []byte {
 	return j.passage.leaves
 }
 
-// Passed is how many bytes of a stream were handed to its reader; false for other transfers.
+// Passed returns how many bytes of a stream were handed to its reader; false for other transfers.
 func (j *Job) Passed() (int64, bool) {
 	if j.passage == nil {
 		return 0, false
@@ -46,8 +46,8 @@ func (j *Job) Passed() (int64, bool) {
 	return j.passage.passed.Load(), true
 }
 
-// handOn gives the reader a leaf. Time spent waiting for the reader does not count
-// as waiting for members.
+// handOn gives the reader a leaf. The time that it waits for the reader does not count as time
+// without progress.
 func (j *Job) handOn(leaf []byte) error {
 	j.meter.held.Add(1)
 	defer j.meter.held.Add(-1)
@@ -61,17 +61,17 @@ func (j *Job) handOn(leaf []byte) error {
 	}
 }
 
-// line is the leaves of a blob that is handed on and not kept, one after the other.
+// line is how far a blob has come that is handed on and not kept.
 type line struct {
-	next int
-	most int // leaves of the next request: few until the reader shows that it goes on
+	next int // the first leaf that has not been handed on
+	most int // how many leaves to request next: few until the reader shows that it goes on
 }
 
 func (l *line) passed(leaf int) { l.next = leaf + 1 }
 
 func (l *line) finished() { l.most = min(2*l.most, schedule.MaxRun) }
 
-// absent is all that was not handed on.
+// absent returns the leaves that have not been handed on.
 func (l *line) absent(leaves int) bitset.Set {
 	s := bitset.New(leaves)
 	for i := l.next; i < leaves; i++ {

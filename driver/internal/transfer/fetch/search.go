@@ -13,18 +13,18 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// search is the asking of members which of them has the blob.
+// search is the state of asking the members which of them hold the blob.
 type search struct {
-	all     bool      // every member was asked at least once
-	under   bool      // a question is under way
-	looked  time.Time // when the members were last looked at
-	due     time.Time
-	pause   time.Duration
-	members []peer.ID // that were asked last, sorted
+	all     bool          // every member has been asked at least once
+	under   bool          // a question is under way
+	looked  time.Time     // when the coordinator last looked at which members are connected
+	due     time.Time     // when to ask the same members again
+	pause   time.Duration // how long to wait for that the next time
+	members []peer.ID     // that were asked last, sorted
 }
 
-// seek asks the members while holders are lacking, and at once when other members are
-// connected than before.
+// seek asks the members while holders are lacking, and asks at once when a different set of
+// members is connected. It returns how long to wait before seeking again.
 func (c *coordinator) seek(now time.Time) time.Duration {
 	s, t := &c.search, c.j.f.Timing
 	if left := max(t.Retry-now.Sub(s.looked), c.awaitsLikely(now)); left > 0 {
@@ -34,7 +34,7 @@ func (c *coordinator) seek(now time.Time) time.Duration {
 		return t.Retry
 	}
 	s.looked = now
-	c.unsaid = true // also a holder that rested can be asked again
+	c.unsaid = true // a holder that rested may be asked again, too
 	members := sorted(c.j.f.Holders.Connected())
 	switch {
 	case c.roster.Enough(now):
@@ -60,7 +60,7 @@ func (c *coordinator) awaitsLikely(now time.Time) time.Duration {
 	return c.j.f.Timing.Retry - now.Sub(c.j.meter.born)
 }
 
-// asked takes in what a question has shown.
+// asked applies what a question has shown.
 func (s *search) asked(c *coordinator, e asked) {
 	for _, id := range e.ids {
 		c.asked[id] = true
@@ -74,8 +74,8 @@ func (s *search) asked(c *coordinator, e asked) {
 	c.despair(e.silent)
 }
 
-// despair fails the job early when every member has said that it has nothing. A member that
-// failed or did not answer may come back: then the job waits its whole time.
+// despair fails the job early when every member has said that it has nothing. While a member has
+// failed or has not answered, the job waits until it stalls, because that member may come back.
 func (c *coordinator) despair(silent bool) {
 	m := &c.j.meter
 	if !silent && !c.hopesForSwap() && c.roster.Empty(c.absent()) && !c.hashing && m.held.Load() == 0 &&
@@ -84,10 +84,10 @@ func (c *coordinator) despair(silent bool) {
 	}
 }
 
-// ask asks every member, and tells them that the blob is being fetched here; holders can be
-// used as soon as they answer.
+// ask asks every member for the blob, and tells them that it is being fetched here. Each answer
+// is passed on as it comes, so that a holder can be used at once.
 func (j *Job) ask(again bool) {
-	age := holders.RememberFor // another caller may have asked just for this
+	age := holders.RememberFor // somebody else may have asked the same a moment ago
 	if again {
 		age = 0
 	}
@@ -101,7 +101,7 @@ func (j *Job) ask(again bool) {
 			j.hear(q)
 		}
 	}
-	if q != nil { // else the transfers are closing
+	if q != nil { // else this registry is stopping
 		_, _, silent := q.Answers()
 		j.send(asked{ids: q.Asked(), answers: true, silent: silent})
 	}
@@ -131,7 +131,8 @@ func (j *Job) hear(q *holders.Question) {
 	}
 }
 
-// note passes on the answers so far, each once: what a registry in mid-transfer has grows.
+// note passes on the answers so far, each only once: a registry in mid-transfer has more and more
+// leaves, and its old answer must not replace what it has said since.
 func (j *Job) note(q *holders.Question, noted map[peer.ID]bool) {
 	whole, some, _ := q.Answers()
 	for _, id := range whole {
@@ -151,18 +152,20 @@ func sorted(ids []peer.ID) []peer.ID {
 	return ids
 }
 
-// polls is the asking of other registries that fetch the blob which leaves they have by now.
+// polls is the state of asking other registries that fetch the blob which leaves they have by
+// now.
 type polls struct {
-	under bool
-	last  time.Time
-	pause time.Duration
+	under bool          // a poll is under way
+	last  time.Time     // when the last one ended
+	pause time.Duration // until the next one
 }
 
 func (p *polls) done(c *coordinator) {
 	p.under, p.last, p.pause = false, time.Now(), Jitter(c.j.f.Timing.Poll)
 }
 
-// poll asks them in turn, more often while a worker has nothing to do.
+// poll asks them again after a pause, which is shorter while a worker has nothing to do. It returns
+// how long to wait before looking again.
 func (c *coordinator) poll(now time.Time) time.Duration {
 	p := &c.polls
 	if p.last.IsZero() {

@@ -15,14 +15,14 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// ended is after what time, and by what cause, a context ended.
+// ended waits for a context to end, and returns how long that took and the cause.
 func ended(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	<-ctx.Done()
 	return time.Since(began), context.Cause(ctx)
 }
 
-// every calls f at the end of each period, so often, or until a context ends.
+// every calls f that many times, at the end of each period, or until ctx ends.
 func every(ctx context.Context, period time.Duration, times int, f func()) {
 	for range times {
 		select {
@@ -34,7 +34,7 @@ func every(ctx context.Context, period time.Duration, times int, f func()) {
 	}
 }
 
-// watch is a coordinator that does nothing but watch.
+// watch runs a coordinator that does nothing but watch.
 func watch(j *Job) {
 	c := newCoordinator(j)
 	for j.ctx.Err() == nil {
@@ -45,15 +45,15 @@ func watch(j *Job) {
 	}
 }
 
-// anOrder is one for the first leaf, which nobody carries out.
+// anOrder makes an order for the first leaf, which nobody carries out.
 func anOrder(j *Job, patience time.Duration) *order {
 	o := &order{run: &schedule.Run{To: 1, Holder: "holder", Began: time.Now()}, holder: "holder", began: time.Now(), patience: patience}
 	o.ctx, o.cut = context.WithCancelCause(j.ctx)
 	return o
 }
 
-// TestWhenATransferStalls: when no byte has come for a time, or no leaf for several times
-// that long, however many bytes come; hashing what is here is neither.
+// TestWhenATransferStalls shows that a transfer stalls when no byte has come for a time, or no leaf
+// for several times as long, however many bytes come. The time that a reader takes does not count.
 func TestWhenATransferStalls(t *testing.T) {
 	p := TimingFor(time.Minute)
 	for name, c := range map[string]struct {
@@ -88,7 +88,8 @@ func TestWhenATransferStalls(t *testing.T) {
 	}
 }
 
-// TestAStreamWaitsAsLongAsItTakes for its reader, and after that for members only so long.
+// TestAStreamWaitsAsLongAsItTakes shows that a stream waits for its reader without a limit, and
+// after that for members only until it stalls.
 func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
@@ -102,7 +103,8 @@ func TestAStreamWaitsAsLongAsItTakes(t *testing.T) {
 	})
 }
 
-// TestATransferWithoutReaders goes on for a time, and ends if none comes until then.
+// TestATransferWithoutReaders shows that a transfer without readers goes on for a time, and ends
+// when no reader comes until then.
 func TestATransferWithoutReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)
@@ -124,13 +126,14 @@ func TestATransferWithoutReaders(t *testing.T) {
 	})
 }
 
-// TestWhenAStreamIsCut: when its holder sends no byte for a time, however long those that
-// came take to be processed, and when a leaf takes long that another would send faster.
+// TestWhenAStreamIsCut shows that the stream of a holder is cut when it sends no byte for a time,
+// not counting the time that it takes to process bytes, and when a leaf takes long that another
+// holder would send faster.
 func TestWhenAStreamIsCut(t *testing.T) {
 	p := TimingFor(time.Minute)
 	for name, c := range map[string]struct {
-		patience, every, busy time.Duration // of the run; between two bytes; to process one
-		other                 float64       // bytes a second that another holder sends; 0: there is none
+		patience, every, busy time.Duration // of the run; between two bytes; to process a byte
+		other                 float64       // bytes per second that another holder sends; 0: there is none
 		want                  time.Duration
 		cause                 error
 	}{
@@ -189,7 +192,8 @@ func TestWhenAStreamIsCut(t *testing.T) {
 	}
 }
 
-// TestTheFirstByteMayTakeLonger: it may take half again as long as its holder may wait for the leaf.
+// TestTheFirstByteMayTakeLonger shows that the first byte may take half again as long as its holder
+// may wait for the leaf.
 func TestTheFirstByteMayTakeLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := idleJob(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// perform carries out an order. Each of its leaves enters by take.
+// perform carries out an order. Each leaf enters by take.
 func (j *Job) perform(o *order) error {
 	var buf []byte
 	if j.small() {
@@ -42,9 +42,9 @@ func (j *Job) perform(o *order) error {
 	}
 }
 
-// take is the way by which a leaf enters: it is verified, kept or handed on, and announced.
-// The order for which it came is nil when it came from no member. Wrong bytes are wire.ErrLied;
-// when this machine fails, for example on a full disk, the job ends.
+// take is the only way in for a leaf: it verifies the leaf, keeps it or hands it on, and announces
+// it. The order that brought it is nil when no member did. The error for wrong bytes is
+// wire.ErrLied. When this machine fails, for example because its disk is full, the job ends.
 func (j *Job) take(leaf int, b []byte, of *order) error {
 	var err error
 	switch {
@@ -53,7 +53,7 @@ func (j *Job) take(leaf int, b []byte, of *order) error {
 	case !j.here.layout.Matches(leaf, b):
 		err = blob.ErrBadLeaf
 	case j.small():
-		j.here.leaf.CompareAndSwap(nil, &b) // b is nobody else's
+		j.here.leaf.CompareAndSwap(nil, &b) // nobody else uses b
 	default:
 		err = j.handOn(slices.Clone(b))
 	}
@@ -97,10 +97,11 @@ func (j *Job) receive(o *order, buf []byte) error {
 			return wire.Because(o.ctx, o.holder, err)
 		}
 		if leaf == to-1 {
-			// Before it is announced: the transfer may end with it, and the connection.
+			// This comes before the leaf is announced: with it the transfer may end, and cut
+			// the connection.
 			tooMuch = drained(g)
 		}
-		g.stop() // what follows takes its own time
+		g.stop() // the holder is not to blame for how long take lasts
 		if err := j.take(leaf, part, o); err != nil {
 			return err
 		}
@@ -111,8 +112,8 @@ func (j *Job) receive(o *order, buf []byte) error {
 	return nil
 }
 
-// inPieces receives a leaf over several connections at once, which takes fewer round trips
-// than over one that has yet to find its speed. It verifies nothing. The error is a
+// inPieces receives a leaf over several connections at once. That takes fewer round trips than
+// one connection that has yet to find its speed. It verifies nothing. The error is a
 // wire.RelayedError when the holder names others.
 func (j *Job) inPieces(o *order, buf []byte) error {
 	begin, _ := spanOf(j.ref, o.from)
@@ -124,7 +125,7 @@ func (j *Job) inPieces(o *order, buf []byte) error {
 		g.Go(func() error {
 			err := j.piece(ctx, o, begin+int64(at), part)
 			if relayed := new(wire.RelayedError); errors.As(err, &relayed) || errors.Is(err, wire.ErrNotYet) {
-				refused.Store(&err) // the other connections are not cut for that
+				refused.Store(&err) // not returned, because that would cut the other connections
 				return nil
 			}
 			return err
@@ -139,7 +140,7 @@ func (j *Job) inPieces(o *order, buf []byte) error {
 	return nil
 }
 
-// piece receives a part of a leaf; when the part does not come, all of them are cut.
+// piece receives one part of a leaf. When that fails, the other parts are cut as well.
 func (j *Job) piece(ctx context.Context, o *order, from int64, part []byte) error {
 	guard := newGuard(j, o)
 	defer guard.stop()
@@ -155,8 +156,8 @@ func (j *Job) piece(ctx context.Context, o *order, from int64, part []byte) erro
 	return drained(guard)
 }
 
-// drained reads a body to its end, so that its connection can be used again. That its end
-// does not come is no error: what was asked for is here.
+// drained reads a body to its end, so that its connection can be used again. It is no error when
+// the end does not come, because all that was asked for is here.
 func drained(body io.Reader) error {
 	var b [1]byte
 	if n, _ := body.Read(b[:]); n > 0 {
@@ -165,8 +166,9 @@ func drained(body io.Reader) error {
 	return nil
 }
 
-// guard is the body of an answer to an order. The order is cut when no byte comes for a
-// while, and when a leaf takes long while another holder could send it.
+// guard is the body of an answer to an order. It cuts the order when no byte comes for a while,
+// and tells the coordinator when a leaf takes long, which cuts the order if another holder could
+// send the leaf faster.
 type guard struct {
 	j             *Job
 	o             *order
@@ -174,7 +176,8 @@ type guard struct {
 	silence, slow *time.Timer
 }
 
-// newGuard also guards the request that comes before the body.
+// newGuard makes a guard. It is made before the request is sent, so that it guards the wait for
+// the answer as well.
 func newGuard(j *Job, o *order) *guard {
 	silence := j.f.Timing.Silence
 	if o.patience > 0 {
@@ -190,8 +193,8 @@ func newGuard(j *Job, o *order) *guard {
 // begin notes that a leaf begins.
 func (g *guard) begin() { g.slow.Reset(g.j.f.Timing.Slow) }
 
-// Read implements io.Reader. Only waiting for bytes counts as silence, not the time in
-// which they are processed.
+// Read implements io.Reader. Only the wait for bytes counts as silence, not the time that it takes
+// to process them.
 func (g *guard) Read(b []byte) (int, error) {
 	g.silence.Reset(g.j.f.Timing.Silence)
 	n, err := g.body.Read(b)
@@ -219,16 +222,16 @@ type wrongLeaf struct {
 func (e *wrongLeaf) Error() string   { return fmt.Sprintf("%s: %s", wire.ErrLied, e.err) }
 func (e *wrongLeaf) Unwrap() []error { return []error{wire.ErrLied, e.err} }
 
-// meter counts what comes. It is safe for concurrent use.
+// meter measures what comes, and when. It is safe for concurrent use.
 type meter struct {
 	born   time.Time
 	got    atomic.Int64 // bytes received, useful or not
-	flowed atomic.Int64 // last byte, nanoseconds since born
-	moved  atomic.Int64 // last progress, likewise
+	flowed atomic.Int64 // when the last byte of a leaf came, in nanoseconds since born
+	moved  atomic.Int64 // when the last progress was made, likewise
 	held   atomic.Int32 // leaves that wait for a reader, not for a member
 }
 
-// received counts bytes that came from a member, or by bitswap.
+// received counts bytes that came from a member or by bitswap.
 func (j *Job) received(n int) {
 	j.meter.got.Add(int64(n))
 	j.f.in.Add(int64(n))
@@ -237,16 +240,16 @@ func (j *Job) received(n int) {
 // flows notes that bytes of an unfinished leaf are coming.
 func (m *meter) flows() { m.flowed.Store(int64(time.Since(m.born))) }
 
-// progress notes that something was verified.
+// progress notes that something was verified, hashed or handed on.
 func (m *meter) progress() { m.moved.Store(int64(time.Since(m.born))) }
 
-// still is for how long nothing was verified.
+// still returns how long no progress has been made.
 func (m *meter) still() time.Duration { return time.Since(m.born) - time.Duration(m.moved.Load()) }
 
-// flowing is for how long no byte has come of a leaf.
+// flowing returns how long no byte of a leaf has come.
 func (m *meter) flowing() time.Duration { return time.Since(m.born) - time.Duration(m.flowed.Load()) }
 
-// quiet is for how long no byte has come.
+// quiet returns how long no byte has come, and no progress has been made.
 func (m *meter) quiet() time.Duration {
 	return time.Since(m.born) - time.Duration(max(m.moved.Load(), m.flowed.Load()))
 }
