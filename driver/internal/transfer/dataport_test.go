@@ -30,6 +30,20 @@ type duo struct {
 
 func newDuo(t *testing.T, change func(a *peer.Config)) *duo {
 	t.Helper()
+	return newTimedDuo(t, timingFor(3*stall), change)
+}
+
+// newPatientDuo is newDuo with a b that gives a data port all the time it needs to answer, on
+// a machine that is busy, before it takes a stream instead.
+func newPatientDuo(t *testing.T, change func(a *peer.Config)) *duo {
+	t.Helper()
+	times := timingFor(3 * stall)
+	times.Ask = 2 * patient
+	return newTimedDuo(t, times, change)
+}
+
+func newTimedDuo(t *testing.T, times timing, change func(a *peer.Config)) *duo {
+	t.Helper()
 	data := func(c *peer.Config) {
 		c.DataListen = []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/0")}
 	}
@@ -37,7 +51,7 @@ func newDuo(t *testing.T, change func(a *peer.Config)) *duo {
 	p.a, p.holds, p.serve = newPeeredWith(t, func(c *peer.Config) { data(c); change(c) })
 	addrs, err := libpeer.AddrInfosFromP2pAddrs(p.a.Addrs()...)
 	require.NoError(t, err)
-	p.b, p.has, p.get = newPeeredWith(t, data, addrs...)
+	p.b, p.has, p.get = newTimed(t, times, data, addrs...)
 	eventually(t, func() bool { return p.b.HasData(p.a.ID()) && p.a.HasData(p.b.ID()) }, "they do not meet")
 	return &p
 }
@@ -56,7 +70,7 @@ func (p *duo) pull(t *testing.T, content []byte) {
 }
 
 func TestBytesGoByTheDataPort(t *testing.T) {
-	p := newDuo(t, func(*peer.Config) {})
+	p := newPatientDuo(t, func(*peer.Config) {})
 	p.pull(t, random(60, 24*mib+5))
 	require.GreaterOrEqual(t, p.get.DataIn(), int64(24*mib+5))
 }
@@ -114,7 +128,7 @@ func TestDataPortCutInMidTransfer(t *testing.T) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait) // when the registries are closed: they keep connections
 	// The link that b takes for a's data port breaks after 5 MiB, for good.
-	p := newDuo(t, func(c *peer.Config) {
+	p := newPatientDuo(t, func(c *peer.Config) {
 		announcing(t, l.Addr())(c)
 		c.DataListen = []multiaddr.Multiaddr{m}
 	})

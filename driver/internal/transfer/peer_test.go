@@ -26,6 +26,11 @@ func newPeered(t *testing.T, bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.S
 
 func newPeeredWith(t *testing.T, change func(*peer.Config), bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
 	t.Helper()
+	return newTimed(t, timingFor(3*stall), change, bootstrap...)
+}
+
+func newTimed(t *testing.T, times timing, change func(*peer.Config), bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
+	t.Helper()
 	dir := t.TempDir()
 	options := badger.DefaultOptions
 	db, err := badger.NewDatastore(t.TempDir(), &options)
@@ -46,7 +51,7 @@ func newPeeredWith(t *testing.T, change func(*peer.Config), bootstrap ...libpeer
 	p, err := peer.New(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	transfers, err := New(Config{Blobs: blobs, Swarm: p, Stall: 3 * stall, Log: log})
+	transfers, err := start(Config{Blobs: blobs, Swarm: p, Stall: 3 * stall, Log: log}, times)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, transfers.Close()) })
 	require.NoError(t, p.Start())

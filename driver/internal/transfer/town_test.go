@@ -8,7 +8,9 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -25,6 +27,7 @@ type town struct {
 	mu         sync.Mutex
 	houses     []*house
 	registries []*registry
+	slowPort   atomic.Bool // a data port was dialed for so long that a stream may have been taken instead
 }
 
 // house is one member. It is its Swarm.
@@ -202,6 +205,8 @@ func (h *house) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if h.real == nil || h.town.find(id).address() == "" {
 		return nil, errUnreachable
 	}
+	late := time.AfterFunc(stall/16, func() { h.town.slowPort.Store(true) })
+	defer late.Stop()
 	return h.note(h.real.DialData(ctx, id))
 }
 
