@@ -9,6 +9,9 @@
 //	o.Among(others)
 //	if o.Rank(7) == 0 { … } // this member is the first at place 7
 //
+// Members of different weights draw lots for a key instead (Draw), and come first at a share of
+// the keys that is their share of the weights.
+//
 // Limits: members that know different others disagree about where those few stand; nothing
 // keeps a member from choosing a name that comes first at a place. Memory grows with places
 // and members, and work with their product. The hash must be the same in all releases.
