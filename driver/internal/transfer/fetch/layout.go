@@ -130,7 +130,7 @@ func (j *Job) learn() (*dag.Layout, []blocks.Block, error) {
 		case err == nil:
 			return layout, inner, nil
 		case errors.Is(err, dag.ErrBadDAG):
-			return nil, nil, err // blocks are verified, so the reference is wrong: asking on is no use
+			return nil, nil, err // blocks are verified: the reference is wrong, whoever is asked
 		}
 		select {
 		case <-news:

@@ -15,57 +15,60 @@ import (
 )
 
 const (
-	// partialHeader marks the 404 for a blob of which leaves are here, and says why not all.
+	// partialHeader marks the 404 for a blob of which only some leaves are here, and says why.
 	partialHeader = "Blob-Partial"
-	arriving      = "true"    // it is being fetched: more leaves will be here
-	damaged       = "damaged" // it was set aside: only what is right of it is here
+	arriving      = "true"    // the blob is being fetched: more leaves will be here
+	damaged       = "damaged" // the blob was set aside: only its undamaged leaves are here
 
 	// relaysHeader is a list of peer IDs, in the order in which to ask them.
 	relaysHeader = "Blob-Relays"
-	// maxRelays is how many of them are read.
+	// maxRelays is how many of these IDs are read. It belongs together with schedule.MaxRelays,
+	// which is how many a holder names; neither package may import the other.
 	maxRelays = 8
 )
 
 // Part is what a member has of a blob that it does not hold whole.
 type Part struct {
 	Leaves  bitset.Set
-	Damaged bool // no more of it will come by itself
+	Damaged bool // the member's copy is damaged: it is not fetching the rest
 }
 
-// PartialError is the answer of a member that has leaves of a blob, and was asked for all of
-// it. It is an ErrGone.
+// PartialError is the answer of a member that has only some leaves of a blob, to a request for
+// all of it. It is an ErrGone.
 type PartialError struct {
-	Damaged bool // no more of it will come by itself
+	Damaged bool // the member's copy is damaged: it is not fetching the rest
 }
 
 // Error implements error.
-func (e *PartialError) Error() string { return "has a part of it" }
+func (e *PartialError) Error() string { return "has only a part of it" }
 
-// Unwrap gives ErrGone.
+// Unwrap returns ErrGone.
 func (e *PartialError) Unwrap() error { return ErrGone }
 
-// LackingError is the answer of a member that has leaves of a blob, but not the one in which
-// the range begins that it was asked for. It is an ErrNotYet.
+// LackingError is the answer of a member that has some leaves of a blob, but not the one in
+// which the requested range begins. It is an ErrNotYet.
 type LackingError struct {
-	Size    int64 // of the whole blob
-	Damaged bool  // no more of it will come by itself
+	Size    int64 // of the whole blob, in bytes
+	Damaged bool  // the member's copy is damaged: it is not fetching the rest
 }
 
 // Error implements error.
 func (e *LackingError) Error() string { return ErrNotYet.Error() }
 
-// Unwrap gives ErrNotYet.
+// Unwrap returns ErrNotYet.
 func (e *LackingError) Unwrap() error { return ErrNotYet }
 
-// RelayedError is the answer of a holder that names members which have a leaf earlier.
+// RelayedError is the answer of a holder that names other members, which have the leaf or get it
+// earlier.
 type RelayedError struct {
 	IDs []peer.ID // in the order in which to ask them
 }
 
 // Error implements error.
-func (e *RelayedError) Error() string { return fmt.Sprintf("names %d others to ask", len(e.IDs)) }
+func (e *RelayedError) Error() string { return fmt.Sprintf("named %d others to ask", len(e.IDs)) }
 
-// refuse answers with an error of Answers; false when it is none that members are told.
+// refuse answers with an error that Answers returned. It returns false, and does nothing, when the
+// error is not one that members are told.
 func refuse(w http.ResponseWriter, err error) bool {
 	var (
 		partial *PartialError
@@ -130,7 +133,7 @@ func names(ids []peer.ID) string {
 	return strings.Join(list, ",")
 }
 
-// readRelays reads what names wrote. A holder may name any members.
+// readRelays reads what names wrote. A holder may name any members, and as many as it likes.
 func readRelays(list string) (ids []peer.ID) {
 	names := strings.SplitN(list, ",", maxRelays+1)
 	for _, name := range names[:min(len(names), maxRelays)] {
@@ -144,11 +147,11 @@ func readRelays(list string) (ids []peer.ID) {
 // send answers with all of b.
 func send(w http.ResponseWriter, b []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-	_, _ = w.Write(b) // the asking registry has gone
+	_, _ = w.Write(b) // it fails only when the asking registry has gone
 }
 
-// sendBlob answers with a blob, or a range of it. Where the body lacks bytes the copying
-// fails, and the connection is cut, so that the other end sees that they are missing.
+// sendBlob answers with a blob, or a range of it. Where the body lacks bytes, the copying fails and
+// the connection is cut, so that the other end sees that they are missing.
 func sendBlob(w http.ResponseWriter, r *http.Request, body io.ReadSeekCloser) {
 	defer func() { _ = body.Close() }()
 	http.ServeContent(w, r, "", time.Time{}, body)

@@ -8,8 +8,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// MemberError is what a member did wrong, or what happened to a request to it. Its text
-// names the member once.
+// MemberError names the member to which an error belongs: it did something wrong, or a request
+// to it failed. The text names the member once.
 type MemberError struct {
 	ID  peer.ID
 	Err error
@@ -18,10 +18,11 @@ type MemberError struct {
 // Error implements error.
 func (e *MemberError) Error() string { return fmt.Sprintf("%s: %s", e.ID, e.Err) }
 
-// Unwrap gives what went wrong.
+// Unwrap returns what went wrong.
 func (e *MemberError) Unwrap() error { return e.Err }
 
-// Blame says to which member an error belongs, unless that is known already.
+// Blame returns err as a MemberError of a member. It returns err itself when that is one of this
+// member already.
 func Blame(id peer.ID, err error) error {
 	if known, ok := errors.AsType[*MemberError](err); ok && known.ID == id {
 		return err
@@ -29,8 +30,8 @@ func Blame(id peer.ID, err error) error {
 	return &MemberError{id, err}
 }
 
-// Because returns why a request to a member failed: the cause of ctx, if that was
-// canceled.
+// Because returns the MemberError of a request that failed with err. When ctx has ended, the cause
+// of ctx takes the place of err.
 func Because(ctx context.Context, id peer.ID, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -16,33 +16,33 @@ import (
 )
 
 const (
-	// maxBlock is more than any inner block has: 1024 links of some 50 bytes.
+	// maxBlock is more bytes than any inner block has: 1024 links of some 50 bytes each.
 	maxBlock = 128 << 10
-	// maxRefusal is more bytes than any refusal has.
+	// maxRefusal is more bytes than the body of any refusal has.
 	maxRefusal = 512
 )
 
-// Client asks members over HTTP, at their data ports and over streams. Its errors are
-// MemberErrors. It is safe for concurrent use.
+// Client asks members over HTTP, at their data ports or over streams. What goes wrong with a
+// member is a MemberError. A Client is safe for concurrent use.
 type Client struct{ transports *transports }
 
-// NewClient makes one. Dialing ends when alive is done, and takes at most patience; so many
-// connections to a member as warm says are kept for further requests.
+// NewClient makes a Client. Dialing ends when alive is done, and takes at most patience. Up to warm
+// idle connections to each member are kept for further requests.
 func NewClient(alive context.Context, s Swarm, patience time.Duration, warm int) *Client {
 	return &Client{newTransports(alive, s, patience, warm)}
 }
 
-// UsesData reports whether a member is asked at its data port now, and not over a stream
-// because it has none or it failed lately.
+// UsesData reports whether a request to a member goes to its data port now. Otherwise it goes over
+// a stream, because the member has no data port or the data port failed lately.
 func (c *Client) UsesData(id peer.ID) bool { return c.transports.usesData(id) }
 
-// DataIn is how many bytes of blobs were received at data ports.
+// DataIn returns how many bytes of blobs were received from data ports.
 func (c *Client) DataIn() int64 { return c.transports.in.Load() }
 
 // Close closes the connections that are kept for further requests.
 func (c *Client) Close() { c.transports.close() }
 
-// do sends one request; the caller closes the body.
+// do sends one request, and returns an answer with the status want. The caller closes the body.
 func (c *Client) do(ctx context.Context, method string, id peer.ID, path, ranges string, want int) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s/v1/%s", peer.ToCid(id), path), nil)
 	if err != nil {
@@ -58,12 +58,12 @@ func (c *Client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if resp.StatusCode == want {
 		return resp, nil
 	}
-	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal) // its end: the connection is used again
+	_, _ = io.CopyN(io.Discard, resp.Body, maxRefusal) // read to its end, the connection is reused
 	_ = resp.Body.Close()
 	return nil, Blame(id, refusal(resp))
 }
 
-// body is do for a short body that is read whole.
+// body sends a GET request, and returns the whole body of the answer, of at most most bytes.
 func (c *Client) body(ctx context.Context, id peer.ID, path string, most int64) ([]byte, error) {
 	resp, err := c.do(ctx, http.MethodGet, id, path, "", http.StatusOK)
 	if err != nil {
@@ -80,14 +80,14 @@ func (c *Client) body(ctx context.Context, id peer.ID, path string, most int64) 
 	return b, nil
 }
 
-// Block gets an inner block; its bytes are not verified.
+// Block gets an inner block. It does not verify the bytes.
 func (c *Client) Block(ctx context.Context, id peer.ID, block cid.Cid) ([]byte, error) {
 	return c.body(ctx, id, "blocks/"+block.String(), maxBlock)
 }
 
-// Span gets the bytes [from, to) of a blob. A copy that is too short for them is ErrLied; a
-// member that has not yet the leaf in which they begin, ErrNotYet; one that under terms that
-// allow it names others to ask, a RelayedError.
+// Span gets the bytes [from, to) of a blob. It does not verify them. The error is ErrLied when the
+// member's copy is too short, ErrNotYet when the member does not have the leaf in which the bytes
+// begin, and a RelayedError when the terms allow one and the member names others to ask.
 func (c *Client) Span(ctx context.Context, id peer.ID, root cid.Cid, from, to int64, how Terms) (io.ReadCloser, error) {
 	resp, err := c.do(ctx, http.MethodGet, id, "blobs/"+root.String()+how.query(),
 		fmt.Sprintf("bytes=%d-%d", from, to-1), http.StatusPartialContent)
@@ -101,10 +101,11 @@ func (c *Client) Span(ctx context.Context, id peer.ID, root cid.Cid, from, to in
 	return resp.Body, nil
 }
 
-// Holds asks what a member has of a blob: all, some leaves, or nothing. An error means that
-// there was no answer. With fetching the member learns that self is fetching the blob, and
-// is asked which leaves it has if it is fetching the blob, too, or its copy is damaged;
-// otherwise that set is empty. A nil Part is nothing.
+// Holds asks how much of a blob a member has: all of it, some leaves, or nothing. A nil Part means
+// that it has nothing, unless whole is true. An error means that there was no answer. With
+// fetching, the member learns that this registry is fetching the blob. A member that is fetching
+// it, too, or whose copy is damaged, is then asked which leaves it has. Without fetching,
+// Part.Leaves is empty.
 func (c *Client) Holds(ctx context.Context, id peer.ID, ref dag.Ref, fetching bool) (whole bool, some *Part, err error) {
 	path := "blobs/" + ref.CID.String()
 	if fetching {
@@ -127,19 +128,19 @@ func (c *Client) Holds(ctx context.Context, id peer.ID, ref dag.Ref, fetching bo
 	}
 	some.Leaves, err = c.Have(ctx, id, ref)
 	if errors.Is(err, ErrGone) {
-		err = nil // it has just begun, or just lost it
+		err = nil // it has no leaf yet, or has just lost the blob
 	}
 	return false, some, err
 }
 
-// Have asks which leaves of a blob a member has. The set has no leaves beyond the blob's
-// end.
+// Have asks which leaves of a blob a member has. The set is no longer than one of all the blob's
+// leaves.
 func (c *Client) Have(ctx context.Context, id peer.ID, ref dag.Ref) (bitset.Set, error) {
 	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(bitset.New(dag.LeavesOf(ref.Size)))))
 }
 
-// Doubt tells a holder that a leaf of its copy arrived damaged. A holder of an older
-// release does not know the request, and answers so.
+// Doubt tells a holder that a leaf of its copy arrived damaged. It fails with a holder of an older
+// release, which does not know this request.
 func (c *Client) Doubt(ctx context.Context, id peer.ID, root cid.Cid, leaf int) error {
 	path := fmt.Sprintf("blobs/%s/doubt?%s=%d", root, leafParam, leaf)
 	resp, err := c.do(ctx, http.MethodPost, id, path, "", http.StatusAccepted)

@@ -1,6 +1,6 @@
-// Package wire is how members ask each other for blobs: HTTP/1.1 over TLS to a member's data
-// port, and over streams where that cannot be reached. Both ends are here, so that what one
-// writes the other reads.
+// Package wire is how members ask each other for blobs: by HTTP/1.1, over TLS to a member's data
+// port, or over streams where the data port cannot be reached. Both ends are here, so that each
+// reads what the other writes.
 //
 //	c := wire.NewClient(alive, swarm, 2*time.Second, 8)
 //	whole, some, err := c.Holds(ctx, member, ref, false)
@@ -11,26 +11,26 @@
 //
 // These are the requests. None has a body.
 //
-//	GET, HEAD /v1/blobs/<cid>       a blob, or a range of it; 404 when it is not here,
-//	                                with a Blob-Partial header when some leaves are:
-//	                                then ranges that begin in such a leaf are answered,
-//	                                and with ?wait=<duration> those in a leaf that will be;
-//	                                with ?relay perhaps a 300 whose Blob-Relays header
-//	                                names who has the bytes earlier;
-//	                                with ?remains also what is right of a damaged blob,
-//	                                for which the header says so
-//	GET       /v1/blobs/<cid>/have  which leaves are here (bitset.Set)
-//	POST      /v1/blobs/<cid>/doubt?leaf=<n>
-//	                                who asks got other bytes than that leaf's; 202 when
-//	                                it will be looked at, 429 after too many
-//	GET       /v1/blocks/<cid>      an inner block; leaves are ranges of their blob
+//	GET, HEAD /v1/blobs/<cid>  A blob, or a range of it. The answer is 404 when the blob is not
+//	                           here whole, with a Blob-Partial header when some leaves are here.
+//	                           While the blob is being fetched here, a range that begins in
+//	                           such a leaf is answered all the same, and any other with 416.
+//	    ?fetching              With HEAD: the asking registry is fetching the blob itself.
+//	    ?wait=<duration>       Before the 416, wait that long for the leaf.
+//	    ?relay                 The answer may be a 300 with a Blob-Relays header, which names
+//	                           members that have the bytes earlier.
+//	    ?remains               Answer a range of a damaged blob, too, if all of its leaves are
+//	                           undamaged. For such a blob the Blob-Partial header is "damaged".
+//	GET  /v1/blobs/<cid>/have  Which leaves are here, as a bitset.Set.
+//	POST /v1/blobs/<cid>/doubt?leaf=<n>
+//	                           The asking registry got bytes that are not those of this leaf.
+//	                           202 when the leaf will be checked, 429 after too many doubts.
+//	GET  /v1/blocks/<cid>      An inner block. Leaves are ranges of their blob.
 //
-// HEAD with ?fetching tells that the asking registry is fetching the blob, too.
+// Registries of different releases share a swarm: new parameters and headers may be added, but
+// none may change its meaning.
 //
-// Registries of different releases share a swarm: parameters and headers are added, and none
-// changes its meaning.
-//
-// Limits: nothing is verified here, neither what a member sends nor whether a member may ask;
-// the client bounds how much it reads of an answer, and not how long that takes, which is up
-// to the context. A member is answered 256 requests at once, all members together 4096.
+// Limits: this package verifies no bytes, and which peers may ask is up to ServerConfig.Admits.
+// The client bounds how much it reads of an answer, but not how long that takes: that is up to
+// the context. One member is answered at most 256 requests at once, and all members 4096.
 package wire

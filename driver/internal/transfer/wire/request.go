@@ -27,16 +27,16 @@ type Terms struct {
 	// Relay means that the asking registry accepts the bytes from another registry that
 	// asked for them earlier: the answer may be a RelayedError.
 	Relay bool
-	// Wait is how long the asking registry would rather wait than be told that a leaf is
-	// not here yet; not at all unless it is positive.
+	// Wait is how long to wait for a leaf that is not here yet before saying so. If it is not
+	// positive, nobody waits.
 	Wait time.Duration
 	// Remains means that the asking registry knows that the copy is damaged. It may get
-	// leaves of it and then find nobody who has the rest, so that it must not have promised
-	// the blob to a client.
+	// some leaves and then find that nobody has the rest, so it must not promise the blob
+	// to a client yet.
 	Remains bool
 }
 
-// query is the terms as the end of a URL.
+// query returns the terms as the end of a URL.
 func (t Terms) query() string {
 	var params []string
 	if t.Relay {
@@ -54,18 +54,18 @@ func (t Terms) query() string {
 	return "?" + strings.Join(params, "&")
 }
 
-// termsOf reads what query wrote. A time that is none is not waited for.
+// termsOf reads what query wrote. A Wait that cannot be parsed is 0.
 func termsOf(query url.Values) Terms {
-	wait, _ := time.ParseDuration(query.Get(waitParam)) // 0 when it is none
+	wait, _ := time.ParseDuration(query.Get(waitParam)) // 0 when it cannot be parsed
 	return Terms{Relay: query.Has(relayParam), Wait: max(wait, 0), Remains: query.Has(remainsParam)}
 }
 
 // BlobRequest asks for a blob, or for a range of it.
 type BlobRequest struct {
 	CID      cid.Cid
-	Peer     peer.ID // who asks; empty when the connection does not tell
-	Fetching bool    // the blob, too
-	Ranged   bool    // From and To are given
+	Peer     peer.ID // the peer that asks; empty when the connection does not tell
+	Fetching bool    // that peer is fetching the blob, too
+	Ranged   bool    // the request is for the range from From to To
 	From, To int64   // the first byte and the last
 	Terms
 }
@@ -77,14 +77,14 @@ func blobRequest(r *http.Request, c cid.Cid) *BlobRequest {
 	return q
 }
 
-// asking is who sent a request: a remote address is a peer ID.
+// asking returns the peer that sent a request. Its ID is the remote address of the connection.
 func asking(r *http.Request) peer.ID {
 	id, _ := peer.Decode(r.RemoteAddr)
 	return id
 }
 
-// rangeOf returns the first and the last byte of a range; false when either is left open,
-// since members know how long a blob is.
+// rangeOf returns the first and the last byte of a range. It returns false when either is missing:
+// members give both, since they know how long a blob is.
 func rangeOf(r *http.Request) (from, to int64, ok bool) {
 	n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
 	return from, to, n == 2 && from >= 0 && to >= from

@@ -21,24 +21,24 @@ import (
 )
 
 // maxRequestsFrom and maxRequests are how many requests are answered at once, of one member
-// and in all. A registry asks each member for a few ranges a transfer, and once for each blob
+// and of all. A registry asks each member for a few ranges per transfer, and once for each blob
 // that it looks for.
 const (
 	maxRequestsFrom = 256
 	maxRequests     = 4096
 )
 
-// Answers are what members are answered with. An error may be ErrGone, of a blob also a
-// PartialError, LackingError or RelayedError, and of a doubt ErrNoLeaf or ErrTooMany. Others
-// are logged, and members are not told what they are. All are called concurrently.
+// Answers are the functions that answer members. Each may return ErrGone, Blob also a PartialError,
+// LackingError or RelayedError, and Doubt also ErrNoLeaf or ErrTooMany. Any other error is logged,
+// and the member is told only that the blob is unreadable. All are called concurrently.
 type Answers struct {
-	// Blob gives a blob, of which only the range that was asked for needs to be there.
+	// Blob opens a blob. Only the requested range of it needs to be there.
 	Blob func(context.Context, *BlobRequest) (io.ReadSeekCloser, error)
-	// Have gives the leaves of a blob that are here.
+	// Have returns the leaves of a blob that are here.
 	Have func(cid.Cid) (bitset.Set, error)
-	// Block gives an inner block.
+	// Block returns an inner block.
 	Block func(context.Context, cid.Cid) ([]byte, error)
-	// Doubt takes note that a member got other bytes than that leaf's.
+	// Doubt notes that a member received bytes that are not those of this leaf.
 	Doubt func(from peer.ID, root cid.Cid, leaf int) error
 }
 
@@ -46,30 +46,29 @@ type Answers struct {
 type ServerConfig struct {
 	Answers Answers
 	Admits  func(remote string) bool // whether requests from a remote address may be answered now
-	Send    time.Duration            // after which a member is left that takes none of the bytes sent to it
+	Send    time.Duration            // how long a member may take none of the bytes sent to it
 	Log     *logrus.Entry
 }
 
-// Server answers members. It does not depend on the listeners that it serves. It is safe for
-// concurrent use.
+// Server answers members, over whichever listeners it serves. It is safe for concurrent use.
 type Server struct {
 	*http.Server
 	cfg      ServerConfig
 	requests *limit.Limit[string] // being answered, by remote address, which is a peer ID
-	out      atomic.Int64
+	out      atomic.Int64         // bytes sent
 
 	mu       sync.Mutex
 	closed   bool
 	answered sync.WaitGroup
 }
 
-// NewServer makes one; Serve starts it.
+// NewServer makes a Server. It answers nobody before Serve.
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{cfg: cfg, requests: limit.New[string](maxRequestsFrom, maxRequests)}
 	s.Server = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
-		WriteTimeout:      cfg.Send, // counted puts it off
+		WriteTimeout:      cfg.Send, // counted extends it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    8 << 10,
 		ErrorLog:          log.New(debugWriter{cfg.Log}, "", 0),
@@ -77,7 +76,8 @@ func NewServer(cfg ServerConfig) *Server {
 	return s
 }
 
-// Serve answers at a listener until Close. An error says why it ended earlier.
+// Serve answers at a listener until Close or until the listener is closed. An error says why it
+// ended otherwise.
 func (s *Server) Serve(l net.Listener) error {
 	err := s.Server.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {
@@ -86,7 +86,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Out is how many bytes were sent.
+// Out returns how many bytes were sent.
 func (s *Server) Out() int64 { return s.out.Load() }
 
 // Close ends all requests that are being answered, and waits for them. It may be called
@@ -100,7 +100,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// hold makes Close wait until answered.Done; false when the server is closing already.
+// hold makes Close wait until answered.Done. It returns false when the server is closing already.
 func (s *Server) hold() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,8 +119,8 @@ func (s *Server) handler() http.Handler {
 	return bodiless(mux)
 }
 
-// bodiless refuses a request with a body before any of it is read, even by net/http, which
-// would wait for the rest.
+// bodiless refuses a request with a body before anybody reads from the body, even net/http, which
+// would wait for its rest.
 func bodiless(next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 {
@@ -133,10 +133,10 @@ func bodiless(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// answer handles one request, for which Close waits.
+// answer makes a handler of f. Close waits until its requests are answered.
 func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		// Connections outlive memberships: each request is admitted anew.
+		// A connection may outlive a membership, so each request is admitted by itself.
 		if !s.cfg.Admits(r.RemoteAddr) {
 			w.Header().Set("Connection", "close")
 			http.Error(w, "not a member", http.StatusForbidden)
@@ -205,7 +205,8 @@ func (s *Server) doubt(w http.ResponseWriter, r *http.Request, c cid.Cid) error 
 	return nil
 }
 
-// counted counts the bytes that are sent, and gives up on a member that takes none.
+// counted counts the bytes that are sent, and gives up on a member that takes none for
+// ServerConfig.Send.
 type counted struct {
 	http.ResponseWriter
 	s    *Server
@@ -216,7 +217,7 @@ type counted struct {
 func (c *counted) Write(b []byte) (int, error) {
 	if now := time.Now(); now.Sub(c.last) > c.s.cfg.Send/10 {
 		c.last = now
-		// A connection without deadlines of its own is bounded by its swarm.
+		// The error is ignored: a connection that has no deadlines is bounded by its swarm.
 		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.s.cfg.Send))
 	}
 	n, err := c.ResponseWriter.Write(b)
@@ -224,7 +225,7 @@ func (c *counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// debugWriter receives net/http's own log, which reports connections that others broke.
+// debugWriter receives net/http's own log, which reports connections that the other end broke.
 type debugWriter struct{ log *logrus.Entry }
 
 // Write implements io.Writer.

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	self   peer.ID = "\x00\x04self" // who asks
+	self   peer.ID = "\x00\x04self" // asks
 	member peer.ID = "\x00\x06member"
 )
 
@@ -30,7 +30,7 @@ var errRefused = errors.New("connection refused")
 // pipes is a Swarm of one member, which self reaches by pipes in memory.
 type pipes struct {
 	streams *pipeListener
-	data    func(context.Context) (net.Conn, error) // nil: it has no data port
+	data    func(context.Context) (net.Conn, error) // nil: the member has no data port
 }
 
 func newPipes() *pipes {
@@ -79,7 +79,7 @@ func (l *pipeListener) Close() error {
 
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// caller is a connection whose remote address is who dialed.
+// caller is a connection whose remote address is the peer ID of the member that dialed.
 type caller struct {
 	net.Conn
 	id peer.ID
@@ -121,7 +121,7 @@ func serve(t *testing.T, a Answers, change ...func(*ServerConfig)) *served {
 	return s
 }
 
-// body is a blob that is nowhere but in memory.
+// body is a blob in memory.
 type body struct{ io.ReadSeeker }
 
 func (body) Close() error { return nil }
@@ -133,7 +133,7 @@ func cidOf(t *testing.T, name string) cid.Cid {
 	return cid.NewCidV1(cid.Raw, mh)
 }
 
-// blobs answers with that for each blob.
+// blobs makes Answers that answer requests for blobs with f.
 func blobs(f func(context.Context, *BlobRequest) (io.ReadSeekCloser, error)) Answers {
 	return Answers{Blob: f}
 }

@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	avoidFirst = 2 * time.Second // a data port that failed, and the longest
-	avoidMost  = 2 * time.Minute
-	readBuffer = 64 << 10 // bytes a connection; leaves are read past it
+	avoidFirst = 2 * time.Second // for how long a data port is avoided when it has failed once
+	avoidMost  = 2 * time.Minute // for how long at most, when it keeps failing
+	readBuffer = 64 << 10        // bytes per connection; large reads bypass it
 )
 
-// transports are the two ways to a member: its data port, and streams when that cannot be
+// transports are the two ways to a member: its data port, and streams when the data port cannot be
 // reached.
 type transports struct {
 	swarm         Swarm
 	data, streams *http.Transport
-	patience      time.Duration // with dialing
+	patience      time.Duration // for dialing
 
-	in atomic.Int64 // bytes of blobs received at data ports
+	in atomic.Int64 // bytes of blobs received from data ports
 
 	mu    sync.Mutex
 	avoid map[peer.ID]*avoided
@@ -41,12 +41,12 @@ type avoided struct {
 	until   time.Time
 }
 
-// newTransports makes both.
+// newTransports makes both ways.
 func newTransports(alive context.Context, s Swarm, patience time.Duration, warm int) *transports {
 	road := func(dial func(context.Context, peer.ID) (net.Conn, error)) *http.Transport {
 		return &http.Transport{
 			DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-				// http.Transport goes on dialing after the request has ended.
+				// http.Transport goes on dialing after the request has ended: bound that.
 				ctx, cancel := context.WithTimeout(ctx, patience)
 				defer cancel()
 				defer context.AfterFunc(alive, cancel)()
@@ -64,7 +64,7 @@ func newTransports(alive context.Context, s Swarm, patience time.Duration, warm 
 	return &transports{swarm: s, data: road(s.DialData), streams: road(overStream), patience: patience, avoid: map[peer.ID]*avoided{}}
 }
 
-// dialHost dials the host of a URL, which is a peer ID, as a CID because URLs are
+// dialHost dials the host of a URL. That is a peer ID, written as a CID because hosts are
 // case-insensitive.
 func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.ID) (net.Conn, error)) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
@@ -78,8 +78,8 @@ func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.
 	return dial(ctx, id)
 }
 
-// send sends a request, which has no body, to a member: over a stream when its data
-// port is none or fails.
+// send sends a request, which has no body, to a member's data port. When the member has none, or
+// it fails, the request goes over a stream.
 func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error) {
 	if r.usesData(id) {
 		resp, err := r.byData(req, id)
@@ -97,9 +97,9 @@ func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error)
 	return r.streams.RoundTrip(req)
 }
 
-// byData sends a request to a member's data port. When no connection is made within half of
-// the patience, the other half is left for a stream, since a firewall may be dropping
-// packets to the port. Dialing goes on, for the next request.
+// byData sends a request to a member's data port. When there is no connection within half of the
+// patience, it gives up, so that the other half is left for a stream: a firewall may be dropping
+// the packets to the port. Dialing goes on, for the next request.
 func (r *transports) byData(req *http.Request, id peer.ID) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	late := time.AfterFunc(r.patience/2, func() { cancel(ErrSilent) })
@@ -124,7 +124,7 @@ func (r *transports) usesData(id peer.ID) bool {
 	return a == nil || time.Now().After(a.until)
 }
 
-// fell notes that a member's data port failed: it is avoided, longer each time.
+// fell notes that a member's data port failed. It is then avoided, longer each time.
 func (r *transports) fell(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,12 +135,12 @@ func (r *transports) fell(id peer.ID) {
 		a = &avoided{backoff: b}
 		r.avoid[id] = a
 	}
-	if time.Now().After(a.until) { // else one of several that broke at once
+	if time.Now().After(a.until) { // else this is one of several requests that broke at once
 		a.until = time.Now().Add(a.backoff.NextBackOff())
 	}
 }
 
-// held notes that a data port carried what was asked for.
+// held notes that a data port carried all that was requested: it is no longer avoided.
 func (r *transports) held(id peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -162,7 +162,7 @@ type carried struct {
 	blob       bool                    // its bytes are a blob's
 }
 
-// carriesBlob reports whether an answer has bytes of a blob: a range, or an inner block.
+// carriesBlob reports whether an answer carries bytes of a blob: a range, or an inner block.
 func carriesBlob(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusPartialContent ||
 		resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Request.URL.Path, "/v1/blocks/")

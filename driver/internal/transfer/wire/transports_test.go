@@ -13,15 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestADataPortThatFailedIsAvoided, longer each time up to a bound, until it carries
-// something.
+// TestADataPortThatFailedIsAvoided shows that it is avoided longer each time, up to a bound, until
+// it carries something.
 func TestADataPortThatFailedIsAvoided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		swarm := newPipes()
 		swarm.data = func(context.Context) (net.Conn, error) { return nil, errRefused }
 		r := &transports{swarm: swarm, avoid: map[peer.ID]*avoided{}}
 		fail := func() (avoided time.Duration) {
-			for range 3 { // requests at once
+			for range 3 { // requests that fail at once
 				r.fell(member)
 			}
 			for ; !r.usesData(member); avoided += time.Second {
@@ -29,7 +29,7 @@ func TestADataPortThatFailedIsAvoided(t *testing.T) {
 			}
 			return avoided
 		}
-		// The backoff takes or adds a half at random.
+		// The backoff is up to a half shorter or longer, at random.
 		require.True(t, r.usesData(member))
 		require.LessOrEqual(t, fail(), avoidFirst*3/2+time.Second)
 		var longest time.Duration
@@ -45,8 +45,8 @@ func TestADataPortThatFailedIsAvoided(t *testing.T) {
 	})
 }
 
-// TestWaysToAMember: its data port, and a stream when that is closed or mute, within the time
-// that a member has for an answer.
+// TestWaysToAMember shows that a member is asked at its data port, and over a stream when that is
+// closed or mute, within the time that a member has for an answer.
 func TestWaysToAMember(t *testing.T) {
 	for name, way := range map[string]struct {
 		data   func(*served) func(context.Context) (net.Conn, error)
@@ -84,7 +84,8 @@ func TestWaysToAMember(t *testing.T) {
 	}
 }
 
-// TestASilentDataPortIsAvoided: it takes a request, and nothing comes of it.
+// TestASilentDataPortIsAvoided shows that a data port is avoided when it accepts a request and never
+// answers.
 func TestASilentDataPortIsAvoided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, blobs(func(ctx context.Context, _ *BlobRequest) (io.ReadSeekCloser, error) {

@@ -22,7 +22,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// TestWhatIsAskedIsHeard: the server reads what the client wrote.
+// TestWhatIsAskedIsHeard shows that the server reads what the client wrote.
 func TestWhatIsAskedIsHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var heard *BlobRequest
@@ -55,7 +55,7 @@ func TestWhatIsAskedIsHeard(t *testing.T) {
 	})
 }
 
-// TestRequestsOfOthers are read as well as they can be.
+// TestRequestsOfOthers shows how requests that our client does not send are read.
 func TestRequestsOfOthers(t *testing.T) {
 	for query, want := range map[string]Terms{
 		"?wait": {}, "?wait=": {}, "?wait=soon": {}, "?wait=-1h": {}, "?wait=1h&later": {Wait: time.Hour},
@@ -74,7 +74,7 @@ func TestRequestsOfOthers(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreUnderstood: the client returns what the server was given.
+// TestRefusalsAreUnderstood shows that the client returns the error that the server was given.
 func TestRefusalsAreUnderstood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var refusal error
@@ -126,7 +126,7 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 	})
 }
 
-// TestAnswersAreBounded, whatever a member sends.
+// TestAnswersAreBounded shows that the client reads a bounded answer, whatever a member sends.
 func TestAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var have bitset.Set
@@ -138,7 +138,7 @@ func TestAnswersAreBounded(t *testing.T) {
 			},
 		})
 		ref := dag.Ref{CID: cidOf(t, "a"), Size: 100 * dag.LeafSize}
-		have = bitset.Full(104) // whole bytes
+		have = bitset.Full(104) // a set has whole bytes
 		got, err := s.client.Have(t.Context(), member, ref)
 		require.NoError(t, err)
 		require.Equal(t, have, got)
@@ -152,13 +152,13 @@ func TestAnswersAreBounded(t *testing.T) {
 	})
 }
 
-// A holder may name any members; only a few of them are asked.
+// A holder may name as many members as it likes: only a few of them are read.
 func TestRelaysAreBounded(t *testing.T) {
 	require.Len(t, readRelays(strings.Repeat(member.String()+",", 1000)), maxRelays)
 	require.Empty(t, readRelays("nobody,,"))
 }
 
-// by dials as another member does.
+// by dials the server as the member from.
 func (s *served) by(t *testing.T, from peer.ID) net.Conn {
 	t.Helper()
 	c, err := s.streams.dial(t.Context(), from)
@@ -167,7 +167,8 @@ func (s *served) by(t *testing.T, from peer.ID) net.Conn {
 	return c
 }
 
-// TestAMemberBeyondItsBound is told so, until there is room again; others are answered.
+// TestAMemberBeyondItsBound shows that a member with too many requests is told so until some of
+// them are done, while other members are answered.
 func TestAMemberBeyondItsBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
@@ -201,7 +202,8 @@ func TestAMemberBeyondItsBound(t *testing.T) {
 	})
 }
 
-// TestWhoIsNoMemberAnyMore is told so, and its connection is closed.
+// TestWhoIsNoMemberAnyMore shows that a peer that is no longer a member is told so, and that its
+// connection is closed.
 func TestWhoIsNoMemberAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, leaves(nil, nil), func(cfg *ServerConfig) {
@@ -219,7 +221,7 @@ func TestWhoIsNoMemberAnyMore(t *testing.T) {
 	})
 }
 
-// A body would be parsed as a form, partly on disk, or waited for.
+// A body would be parsed as a form, partly on disk, or the server would wait for it.
 func TestRequestsWithABodyAreRefused(t *testing.T) {
 	for name, rest := range map[string]string{
 		"multipart": "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n--x\r\nmore",
@@ -240,7 +242,7 @@ func TestRequestsWithABodyAreRefused(t *testing.T) {
 					_, err = io.Copy(io.Discard, resp.Body)
 					require.NoError(t, err)
 					_, err = answers.ReadByte()
-					require.ErrorIs(t, err, io.EOF, "the rest of the body is waited for")
+					require.ErrorIs(t, err, io.EOF, "the server waits for the rest of the body")
 					require.Less(t, time.Since(begin), time.Second)
 				})
 			})
@@ -248,14 +250,14 @@ func TestRequestsWithABodyAreRefused(t *testing.T) {
 	}
 }
 
-// Answers without a blob end, too, when they are not taken.
+// Answers without a blob end, too, when the member does not read them.
 func TestWhoTakesNoAnswersIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin, lasts := time.Now(), 100*time.Millisecond
 		s := serve(t, leaves(nil, ErrGone), func(cfg *ServerConfig) { cfg.Send = lasts })
 		c := s.by(t, self)
 		var err error
-		for err == nil { // until an answer is in the way of the next request
+		for err == nil { // until an unread answer blocks the next request
 			_, err = fmt.Fprintf(c, "GET /v1/blobs/%s/have HTTP/1.1\r\nHost: a\r\n\r\n", cidOf(t, "a"))
 		}
 		require.GreaterOrEqual(t, time.Since(begin), lasts)
@@ -263,7 +265,8 @@ func TestWhoTakesNoAnswersIsLeft(t *testing.T) {
 	})
 }
 
-// TestASlowReaderIsServed as long as it takes something now and then.
+// TestASlowReaderIsServed shows that a slow reader is served as long as it reads something now and
+// then.
 func TestASlowReaderIsServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 10 << 20
@@ -282,7 +285,7 @@ func TestASlowReaderIsServed(t *testing.T) {
 	})
 }
 
-// TestCloseWaitsForRequests that are being answered.
+// TestCloseWaitsForRequests shows that Close waits for requests that are being answered.
 func TestCloseWaitsForRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := false
@@ -300,7 +303,7 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	})
 }
 
-// TestAMemberIsBlamedOnce, however many functions its failure passed.
+// TestAMemberIsBlamedOnce shows that an error names a member once, however many functions blamed it.
 func TestAMemberIsBlamedOnce(t *testing.T) {
 	err := Blame(member, fmt.Errorf("leaf 3: %w", Blame(member, ErrGone)))
 	require.Equal(t, 1, strings.Count(err.Error(), member.String()), err)
