@@ -2,11 +2,11 @@ package schedule
 
 import "time"
 
-// urgent chooses a leaf that a reader waits for and that is not being fetched. When all
-// registries read from the start at once, one of them asks a member that has the whole
-// blob, and the others get the leaf from that one; a registry that is later in line waits a
-// little longer before it asks itself. The very first leaf of each registry does not wait
-// for the others.
+// urgent chooses a leaf that a reader waits for and that is not being fetched, or comes too slowly.
+// When all registries read from the start at once, one of them asks a member that has the whole
+// blob, and the others get the leaf from that one. The later in line a registry is, the longer it
+// waits before it asks such a member itself. The very first leaf of each registry does not wait for
+// the others.
 func (v *view) urgent() *choice {
 	for _, r := range v.read {
 		if r.since.IsZero() {
@@ -39,8 +39,8 @@ func (v *view) turn(r *Reader) bool {
 	return v.now.Sub(r.since) >= time.Duration(v.rank(r.leaf))*v.yield
 }
 
-// steady chooses a run from the best holder that has missing leaves: those that a reader
-// comes to first, but from a slow holder those that it comes to last.
+// steady chooses a run from the best holder that has missing leaves: the leaves that a reader
+// comes to first, or, from a slow holder, those that the reader comes to last.
 func (v *view) steady() *choice {
 	room := maxAhead - v.lent
 	if room <= 0 {
@@ -57,10 +57,10 @@ func (v *view) steady() *choice {
 	return nil
 }
 
-// most is how many leaves to ask of a holder at once.
+// most returns how many leaves to ask of a holder at once.
 func (v *view) most(o *offer) int {
 	if o.rate == 0 && v.others > 0 {
-		return 1 // its link is shared with the others
+		return 1 // the others share its link
 	}
 	return o.leaves()
 }
@@ -78,8 +78,8 @@ func (v *view) pick(o *offer) (leaf int, ok bool) {
 	return v.nearest(o.has)
 }
 
-// rarest chooses, among the leaves that registries in mid-transfer have, those that the
-// fewest have, and first those for which we are early in line. So not all registries ask
+// rarest chooses, among the missing leaves that a holder has, one that the fewest registries in
+// mid-transfer have, and of these one for which we are early in line. So registries do not all ask
 // for the same leaves, and they can pass them on to each other.
 func (v *view) rarest(o *offer) (leaf int, ok bool) {
 	least := 0
@@ -102,9 +102,9 @@ func (v *view) rarest(o *offer) (leaf int, ok bool) {
 	return leaf, ok
 }
 
-// pickSpared chooses leaves that only spared members have: first those for which we are
-// first in line; then, from the far end, those that the others should have fetched by now.
-// Those that the others have are left to them: who does not give them is overtaken.
+// pickSpared chooses a leaf to ask of a spared member: at first one for which we are first in line,
+// then, from the far end, one that the others should have fetched by now. Leaves that the others
+// have are left to them: a registry that does not send them is overtaken.
 func (v *view) pickSpared() (leaf int, ok bool) {
 	if leaf, ok := v.nearest(v.own); ok {
 		return leaf, true

@@ -10,7 +10,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
-// state is what a choice is made from.
+// state is everything from which a choice is made.
 type state struct {
 	now    Now
 	plan   *Plan
@@ -18,15 +18,15 @@ type state struct {
 	given  []*Run
 }
 
-// stateFrom reads, of a registry "self" and a blob of leaves=<n> (8):
+// stateFrom reads the state of a registry "self" and a blob of leaves=<n> (8 by default):
 //
 //	here <set>             the leaves that are not missing
-//	first                  nothing has come yet
+//	first                  no leaf has come yet
 //	unseen <set>           leaves not looked for yet in other blobs
 //	holder …               see holderFrom
 //	run …                  see runFrom
 //	reader <leaf> [waits=] where a reader is, and since when it waits
-//	unowned <ago>          since no leaf is left for which it is first in line
+//	unowned <ago>          since when no leaf has been left for which it is first in line
 func stateFrom(s *script) *state {
 	leaves := s.number("leaves", 8)
 	st := &state{
@@ -69,8 +69,8 @@ func (st *state) read(w words, leaves int) {
 	}
 }
 
-// choose prints the run that is chosen, and the others that change. With "urgent" only
-// leaves that readers wait for count; with times=<n> it chooses again and again.
+// choose prints the run that is chosen, and the other runs that change. With "urgent" only leaves
+// that readers wait for count. With times=<n> it chooses n times.
 func choose(s *script) string {
 	st := stateFrom(s)
 	var out strings.Builder
@@ -101,7 +101,8 @@ func choose(s *script) string {
 	return out.String()
 }
 
-// listOffers prints whom it would ask, best first, and who fetches the blob as well.
+// listOffers prints the holders that would be asked, best first, and the registries that fetch the
+// blob as well.
 func listOffers(s *script) string {
 	st := stateFrom(s)
 	var out strings.Builder
@@ -124,8 +125,8 @@ func listOffers(s *script) string {
 	return out.String()
 }
 
-// chooseFew prints how many of whole=<n> and some=<n> holders are considered, and which is
-// the last of each.
+// chooseFew prints how many of whole=<n> and some=<n> holders are considered, and which is the last
+// of each kind.
 func chooseFew(s *script) string {
 	r := NewRoster(usualTiming, dice())
 	for i := range s.number("whole", 0) {
@@ -142,9 +143,9 @@ func chooseFew(s *script) string {
 	return fmt.Sprintf("whole: %d, up to number %d\nsome: %d, up to number %d\n", count[true], last[true], count[false], last[false])
 }
 
-// ranks prints for each registry on the input line how many of the others come before it
-// in the line for each of leaves=<n>, as <times>x<rank>; those named by left=(…) were among
-// them before.
+// ranks prints for each registry on the input line how many of the others come before it in the
+// line for each of leaves=<n>, as <times>x<rank>. Registries named by left=(…) were among them
+// before.
 func ranks(s *script) string {
 	var out strings.Builder
 	ids := strings.Fields(s.d.Input)

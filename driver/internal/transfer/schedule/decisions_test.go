@@ -17,19 +17,19 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// usualTiming is that of a registry as it is configured by default.
+// usualTiming is the timing of a registry with the default configuration.
 var usualTiming = Timing{
 	Grace: 250 * time.Millisecond, Yield: 500 * time.Millisecond,
 	Retry: 250 * time.Millisecond, Backoff: 2 * time.Second, Stall: 30 * time.Second,
 }
 
-// epoch is the present of every test, until it says "later".
+// epoch is the present in every test, until the test says "later".
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestDecisions plays the files in testdata: a state or what happens, "----", and what is
-// chosen or answered. Sets of leaves are written 0-3,5; bytes as leaves, rates as leaves a
-// second, and points in time as how long ago they were. After a change that is meant,
-// go test -run TestDecisions -rewrite writes the new choices into the files: read each.
+// TestDecisions plays the files in testdata: a state or events, "----", and what is chosen or
+// answered. A set of leaves is written 0-3,5. Bytes are given in leaves, rates in leaves per
+// second, and a point in time as how long ago it was. After an intended change,
+// go test -run TestDecisions -rewrite writes the new choices into the files: read each of them.
 func TestDecisions(t *testing.T) {
 	commands := map[string]func(*script) string{
 		"choose": choose, "offers": listOffers, "few": chooseFew, "ranks": ranks, "roster": playRoster, "plan": playPlan,
@@ -44,7 +44,7 @@ func TestDecisions(t *testing.T) {
 	})
 }
 
-// script is the lines of one command.
+// script is the input of one command.
 type script struct {
 	t *testing.T
 	d *datadriven.TestData
@@ -58,8 +58,8 @@ func (s *script) number(key string, otherwise int) int {
 	return otherwise
 }
 
-// lines gives each line as words and its options, which are words of the form key=value or
-// a key alone.
+// lines returns each line as words and options. An option is a word of the form key=value, or a key
+// alone.
 func (s *script) lines(do func(w words)) {
 	for line := range strings.Lines(s.d.Input) {
 		if fields := strings.Fields(line); len(fields) > 0 {
@@ -98,10 +98,10 @@ func (w words) parseDuration(s string) time.Duration {
 	return d
 }
 
-// has reports whether a word is on the line.
+// has reports whether a key is on the line.
 func (w words) has(key string) bool { return slices.Contains(w.fields, key) }
 
-// option is the value of key=value; "" when it is not on the line.
+// option returns the value of key=value; "" when the key is not on the line.
 func (w words) option(key string) string {
 	for _, f := range w.fields {
 		if value, ok := strings.CutPrefix(f, key+"="); ok {
@@ -121,8 +121,8 @@ func (w words) number(key string, otherwise float64) float64 {
 	return n
 }
 
-// ago is the time that lies as long before the present as an option says; the zero time
-// when it is not on the line.
+// ago returns the time that was as long ago as an option says; the zero time when the option is not
+// on the line.
 func (w words) ago(now time.Time, key string) time.Time {
 	if value := w.option(key); value != "" {
 		return now.Add(-w.parseDuration(value))
@@ -130,7 +130,7 @@ func (w words) ago(now time.Time, key string) time.Time {
 	return time.Time{}
 }
 
-// span is first-last as [from, to).
+// span reads first-last as [from, to).
 func (w words) span(text string) (from, to int) {
 	first, last, more := strings.Cut(text, "-")
 	from, err := strconv.Atoi(first)

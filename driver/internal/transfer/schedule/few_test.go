@@ -11,8 +11,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
-// TestAChoiceIsMadeFromFew, however many hold the blob: a choice among a thousand makes no
-// more than one among fifty.
+// TestAChoiceIsMadeFromFew shows that a choice considers few holders, however many there are: among
+// a thousand it allocates no more than among fifty.
 func TestAChoiceIsMadeFromFew(t *testing.T) {
 	const leaves = 64
 	made := func(holders int) float64 {

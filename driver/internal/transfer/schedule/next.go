@@ -8,15 +8,15 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 )
 
-// maxAhead is how many leaves may have been asked for and not have arrived; leaves that
-// readers wait for come on top, two at a time. So no more than 64 MiB are on their way,
-// however large the windows.
+// maxAhead is how many leaves may have been requested without having arrived. Leaves that readers
+// wait for come on top, two at a time. So no more than 64 MiB are on their way, however large the
+// windows are.
 const maxAhead = 60
 
 // Now is the present, as far as a plan does not know it.
 type Now struct {
 	Time   time.Time
-	Absent bitset.Set // the leaves that are not here; Next changes it
+	Absent bitset.Set // the leaves that are not here; Next modifies the set
 	Begun  bool       // a leaf has come since the transfer began
 }
 
@@ -29,25 +29,25 @@ type view struct {
 	lent   int        // leaves that are on their way
 	runs   []*Run
 	read   []*Reader
-	start  int // where to begin when there is no reader
-	first  bool
+	start  int  // where to begin when there is no reader
+	first  bool // no leaf has come yet
 	offers []*offer
-	others int        // registries that fetch the blob as well
-	spread bitset.Set // what registries in mid-transfer have
-	rank   func(leaf int) int
-	idle   time.Duration // since no leaf is left for which we are first in line
-	yield  time.Duration // how long each in line before us has for a leaf
+	others int                // registries that fetch the blob as well
+	spread bitset.Set         // the leaves of registries that have a part of the blob
+	rank   func(leaf int) int // how many of the others come before us in the line for a leaf
+	idle   time.Duration      // for how long no leaf has been left for which we are first in line
+	yield  time.Duration      // how long each registry before us in line has for a leaf
 }
 
-// choice is leaves to fetch from a holder.
+// choice is a run of leaves to fetch from a holder.
 type choice struct {
 	of       *offer
 	from, to int
-	over     *Run // whose end it takes, or whose only leaf it fetches too
+	over     *Run // the run that gives up its end, or whose next leaf is fetched twice
 }
 
-// Next chooses a run, claims it, and takes its holder; nil when there is nothing to do now.
-// An urgent one is of leaves that a reader waits for.
+// Next chooses a run, claims it, and takes its holder. It returns nil when there is nothing to do
+// now. With urgent, it considers only leaves that a reader waits for.
 func (p *Plan) Next(now Now, r *Roster, urgent bool) *Run {
 	v := p.view(now, r)
 	c := v.urgent()
@@ -106,10 +106,10 @@ func (p *Plan) view(now Now, r *Roster) *view {
 	return v
 }
 
-// own chooses leaves for which this registry is first in line.
+// own reports whether this registry is first in line for a leaf that nobody in mid-transfer has.
 func (v *view) own(leaf int) bool { return !v.spread.Has(leaf) && v.rank(leaf) == 0 }
 
-// extend returns where a run ends that begins at from.
+// extend returns the end of a run that begins at from, and has at most most leaves.
 func (v *view) extend(from int, o *offer, most int) (to int) {
 	to = from + 1
 	for to < v.leaves && to-from < most && v.absent.Has(to) && o.has(to) && (!o.spared || v.own(to)) {
@@ -118,7 +118,8 @@ func (v *view) extend(from int, o *offer, most int) (to int) {
 	return to
 }
 
-// nearest is the first such leaf that is missing, counted from where readers are.
+// nearest returns, of the missing leaves for which is returns true, the one that a reader comes to
+// first.
 func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
 	ahead := v.leaves
 	for _, place := range v.places() {
@@ -132,7 +133,8 @@ func (v *view) nearest(is func(int) bool) (leaf int, ok bool) {
 	return leaf, ok
 }
 
-// farthest is the last such leaf before where a reader is.
+// farthest returns, of the missing leaves for which is returns true, the one that a reader comes to
+// last.
 func (v *view) farthest(is func(int) bool) (leaf int, ok bool) {
 	place := v.places()[0]
 	for d := range v.leaves {

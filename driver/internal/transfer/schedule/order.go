@@ -9,18 +9,18 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/rendezvous"
 )
 
-// maxGroup is how many leaves in a row one registry is first in line for.
+// maxGroup is the greatest number of leaves in a row for which one registry is first in line.
 const maxGroup = 16
 
-// Order is the order in which registries that fetch a blob at the same time fetch each leaf
-// from a member that has the whole blob; those later in line get it from those before them.
-// All registries that know of each other agree on it without a message. It is for one
-// goroutine at a time.
+// Order is the line, for each leaf, of the registries that fetch a blob at the same time. The first
+// in line fetches the leaf from a member that has the whole blob; those behind it get the leaf from
+// those before them. All registries that know of each other agree on the order without a message.
+// It is for one goroutine at a time.
 type Order struct {
 	self   peer.ID
 	leaves int
 	line   *rendezvous.Order[peer.ID] // for each group
-	who    uint64                     // the others of line
+	who    uint64                     // stands for the others in line
 }
 
 // NewOrder makes the order for one registry and a blob of that many leaves.
@@ -28,22 +28,22 @@ func NewOrder(self peer.ID, leaves int) *Order {
 	return NewOrderBy(self, leaves, rendezvous.Score[peer.ID])
 }
 
-// NewOrderBy is NewOrder with scores that are kept elsewhere.
+// NewOrderBy is NewOrder with scores that the caller computes, as rendezvous.Score does.
 func NewOrderBy(self peer.ID, leaves int, score func(id peer.ID, group int) uint64) *Order {
 	o := &Order{self: self, leaves: leaves}
 	o.line = rendezvous.NewOrderBy(self, (leaves+o.group()-1)/o.group(), score)
 	return o
 }
 
-// group is how many leaves in a row have the same order: few in a small blob, so that there
-// is a group for each registry.
+// group returns how many leaves in a row have the same line: few in a small blob, so that there
+// are enough groups for all registries.
 func (o *Order) group() int { return min(max(o.leaves/64, 1), maxGroup) }
 
-// rank is how many of the others come before us in the line for a leaf.
+// rank returns how many of the other registries come before us in the line for a leaf.
 func (o *Order) rank(leaf int) int { return o.line.Rank(leaf / o.group()) }
 
-// among sets the other registries. When who, which stands for them, is as it was, they are
-// not looked at.
+// among sets the other registries. It calls others only when who, which stands for them, has
+// changed.
 func (o *Order) among(who uint64, others func() []peer.ID) {
 	if who != o.who {
 		o.who = who
@@ -51,7 +51,7 @@ func (o *Order) among(who uint64, others func() []peer.ID) {
 	}
 }
 
-// start is the leaf at which a registry begins when no reader needs one.
+// start returns the leaf at which this registry begins when no reader needs one.
 func (o *Order) start() int {
 	sum := sha256.Sum256([]byte(o.self))
 	return int(binary.BigEndian.Uint32(sum[:])) % o.leaves

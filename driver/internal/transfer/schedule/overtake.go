@@ -2,7 +2,7 @@ package schedule
 
 import "time"
 
-// late chooses a leaf that a reader waits for, and that comes too slowly.
+// late chooses another holder for a leaf that a reader waits for and that comes too slowly.
 func (v *view) late(leaf int) *choice {
 	for _, r := range v.runs {
 		if r.From <= leaf && leaf < r.To && !r.twice {
@@ -12,9 +12,9 @@ func (v *view) late(leaf int) *choice {
 	return nil
 }
 
-// overtaking chooses, when nothing else is left to do, leaves that come so slowly that
-// another holder can bring them much earlier: the second half of a run, or a leaf that is
-// then fetched twice.
+// overtaking chooses, when nothing else is left to do, leaves that come so slowly that another
+// holder can bring them much earlier: the second half of a run, or its only leaf, which is then
+// fetched twice.
 func (v *view) overtaking() (best *choice) {
 	late := time.Duration(0)
 	for _, r := range v.runs {
@@ -29,7 +29,8 @@ func (v *view) overtaking() (best *choice) {
 	return best
 }
 
-// overtake moves a run, from leaf on, to a holder that can bring it long before eta.
+// overtake moves the rest of a run, from leaf on, to a holder that can bring it long before eta.
+// It returns nil when there is no such holder.
 func (v *view) overtake(r *Run, leaf int, eta time.Duration) *choice {
 	for _, o := range v.offers {
 		patience := 3*leafTime(o.rate, v.usual()) + v.grace
@@ -48,7 +49,7 @@ func (v *view) overtake(r *Run, leaf int, eta time.Duration) *choice {
 	return nil
 }
 
-// usual is how long a leaf takes from the holders whose timing is known.
+// usual returns how long a leaf takes from an average holder, of those whose rate is known.
 func (v *view) usual() time.Duration {
 	sum, n := 0.0, 0
 	for _, o := range v.offers {

@@ -10,12 +10,12 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// playPlan prints the answers of a plan to what happens, and what is then on its way. Runs
-// and readers have names:
+// playPlan prints how a plan answers to each event, and then the runs that are under way. Runs and
+// readers have names:
 //
 //	later <duration>
 //	claim <name> <holder> <leaves> …     see runFrom
-//	came <name> leaves=<n>                 bytes of it
+//	came <name> leaves=<n>                 so many bytes of the run came
 //	skip|release|shorten <name>
 //	hand <name> <new name> <holder> [patience=]
 //	asks <holder> <leaf>
@@ -117,11 +117,11 @@ func (p *planScript) reader(w words) string {
 	return ""
 }
 
-// playTrees prints whom those that ask for leaves are told to ask, in trees that last
-// lasts=<seconds> (10):
+// playTrees prints which members each registry is told to ask, in trees that last lasts=<seconds>
+// (10 by default):
 //
 //	later <duration>
-//	enter <id> <leaves> [relay]  relay: it would rather be relayed
+//	enter <id> <leaves> [relay]  relay: the registry would rather be relayed
 //	known                        how many trees are remembered
 func playTrees(s *script) string {
 	trees := NewTrees(time.Duration(s.number("lasts", 10)) * time.Second)

@@ -16,13 +16,13 @@ import (
 // AnyLeaf stands for the inner blocks, which every holder has.
 const AnyLeaf = -1
 
-// Timing is how long a schedule waits for what.
+// Timing is how long a schedule waits for each kind of event.
 type Timing struct {
 	Grace   time.Duration // for a leaf, while no holder's speed is known
-	Yield   time.Duration // for another registry to fetch what it is first in line for
-	Retry   time.Duration // a holder rests that failed once; twice as long each further time
+	Yield   time.Duration // for another registry to fetch a leaf for which it is first in line
+	Retry   time.Duration // before a holder that failed is asked again; it doubles each time
 	Backoff time.Duration // the longest such rest
-	Stall   time.Duration // a leaf that takes longer is hopeless
+	Stall   time.Duration // for a leaf, before it counts as hopeless
 }
 
 // Roster is the holders of the blob of one transfer. It is for one goroutine at a time.
@@ -30,25 +30,25 @@ type Roster struct {
 	timing Timing
 	dice   *rand.Rand
 	by     map[peer.ID]*holder
-	all    []*holder // in the order in which they came, as they lie in memory
-	dealt  []*holder // likewise, in the order in which the dice last fell
+	all    []*holder // in the order in which they were added
+	dealt  []*holder // the same holders, in the order in which the dice last put them
 }
 
 type holder struct {
 	id       peer.ID
 	hash     uint64 // of id
-	distance uint64 // drawn once: the nearest are asked what they have
+	distance uint64 // drawn once: the nearest holders are asked which leaves they have
 	whole    bool
-	guessed  bool       // it did not say that its copy is whole
-	proved   bool       // it brought a leaf
-	fed      bool       // it fetched the blob at the same time as this registry
-	some     bitset.Set // when not whole
-	any      bool       // something is in some
+	guessed  bool       // it has not said yet that its copy is whole
+	proved   bool       // it has brought a leaf
+	fed      bool       // it was fetching the blob at the same time as this registry
+	some     bitset.Set // the leaves that it has, when not whole
+	any      bool       // some is not empty
 	damaged  bool       // when not whole: it is not fetching the rest
 	busy     int        // streams in use
 	failures int        // since it last delivered
-	until    time.Time
-	rate     float64 // bytes a second of one stream; 0: unknown
+	until    time.Time  // when its rest after a failure ends
+	rate     float64    // bytes per second of one stream; 0: unknown
 }
 
 // NewRoster makes an empty roster. The dice spread requests over holders that are alike.
@@ -58,7 +58,7 @@ func NewRoster(t Timing, dice *rand.Rand) *Roster {
 
 func (h *holder) has(leaf int) bool { return h.whole || leaf == AnyLeaf && h.any || h.some.Has(leaf) }
 
-// part sets what a holder has of the blob, when not all of it.
+// part sets which leaves of the blob a holder has, when it does not have all of them.
 func (h *holder) part(some bitset.Set) { h.some, h.any = some, some.Count() > 0 }
 
 func (h *holder) rests(now time.Time) bool { return now.Before(h.until) }
@@ -69,12 +69,12 @@ func (h *holder) usable(now time.Time) bool { return !h.rests(now) && h.has(AnyL
 // Part is what a member has of a blob that it does not hold whole.
 type Part struct {
 	Leaves  bitset.Set
-	Damaged bool // no more of it will come by itself
+	Damaged bool // the member's copy is damaged: it is not fetching the rest
 }
 
-// Add notes what a member has just said it has: the whole blob when some is nil; it need not
-// rest any more. A member that has only some of it is fetching it, unless its copy is
-// damaged.
+// Add notes what a member has just said that it has: the whole blob when some is nil. A member that
+// rested after a failure can be asked again. A member that has only some of the blob is fetching
+// the rest, unless its copy is damaged.
 func (r *Roster) Add(id peer.ID, some *Part) {
 	h := r.holder(id)
 	h.part(nil)
@@ -87,7 +87,7 @@ func (r *Roster) Add(id peer.ID, some *Part) {
 	}
 }
 
-// holder is the entry of a member, a new one perhaps.
+// holder returns the entry of a member, and makes one if there is none.
 func (r *Roster) holder(id peer.ID) *holder {
 	h := r.by[id]
 	if h == nil {
@@ -110,7 +110,7 @@ func (r *Roster) drop(id peer.ID) {
 	}
 }
 
-// Meet notes a member that says it is fetching the blob, too.
+// Meet notes that a member is fetching the blob, too.
 func (r *Roster) Meet(id peer.ID) {
 	if h := r.holder(id); !h.whole || h.guessed {
 		h.whole, h.guessed, h.damaged, h.fed = false, false, false, true
@@ -124,16 +124,16 @@ func (r *Roster) Guess(id peer.ID) {
 	}
 }
 
-// Proved notes that a member brought a leaf, whether it has said yet that it holds the blob
-// or not.
+// Proved notes that a member has brought a leaf, even if it has not said yet that it holds the
+// blob.
 func (r *Roster) Proved(id peer.ID) {
 	if h := r.by[id]; h != nil {
 		h.proved = true
 	}
 }
 
-// Pick takes the holder of a leaf with the fewest streams in use, but none of those
-// named. Give it back with Done or Free.
+// Pick takes the best holder of a leaf that is none of those in but: the one with the fewest
+// failures, and then with the fewest streams in use. Give it back with Done or Free.
 func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok bool) {
 	var best *holder
 	for h := range r.drawn {
@@ -151,7 +151,7 @@ func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok b
 	return best.id, true
 }
 
-// Take is Pick for a holder that is known.
+// Take takes a holder that the caller has chosen, as Pick does.
 func (r *Roster) Take(id peer.ID) {
 	if h := r.by[id]; h != nil {
 		h.busy++
@@ -180,16 +180,16 @@ func (r *Roster) Holds(id peer.ID) bool {
 // Outcome is how a holder answered.
 type Outcome int
 
-// Outcomes.
+// These are the outcomes.
 const (
-	Delivered Outcome = iota // what was asked of it, or it was told to stop
-	Gone                     // it does not have it, or not yet
-	Lied                     // wrong bytes
+	Delivered Outcome = iota // it sent what was requested, or was told to stop
+	Gone                     // it does not have what was requested, or not yet
+	Lied                     // it sent wrong bytes
 	Broke                    // anything else: silence, slowness, a broken connection
 )
 
-// Done gives a holder back. One that broke rests, longer each time; one that no longer has
-// the blob, or lied, is dropped.
+// Done gives a holder back. A holder that broke rests, longer each time. A holder that no longer
+// has the blob, or lied, is dropped.
 func (r *Roster) Done(now time.Time, id peer.ID, how Outcome) {
 	h := r.by[id]
 	if h == nil {
@@ -200,7 +200,7 @@ func (r *Roster) Done(now time.Time, id peer.ID, how Outcome) {
 	case how == Delivered:
 		h.failures = 0
 	case how == Gone && !h.whole:
-		h.part(nil) // until it says again what it has
+		h.part(nil) // until it says again which leaves it has
 	case how == Gone, how == Lied:
 		r.drop(id)
 	default:
@@ -213,7 +213,8 @@ func (h *holder) fail(now time.Time, t Timing) {
 	h.until = now.Add(min(t.Retry<<min(h.failures-1, 8), t.Backoff))
 }
 
-// Measured notes what one stream of a holder carried.
+// Measured notes how many bytes one stream of a holder carried in a time. Less than a quarter of a
+// leaf says too little, and is ignored.
 func (r *Roster) Measured(id peer.ID, bytes int64, took time.Duration) {
 	h := r.by[id]
 	if h == nil || took <= 0 || bytes < dag.LeafSize/4 {
@@ -226,8 +227,8 @@ func (r *Roster) Measured(id peer.ID, bytes int64, took time.Duration) {
 	h.rate = rate
 }
 
-// Heard notes the answer of a registry in mid-transfer that was asked which leaves it has, of
-// as many as the blob has; have counts when it Delivered.
+// Heard notes the answer of a registry in mid-transfer that was asked which leaves it has. leaves
+// is how many the blob has. have is valid only when the answer was Delivered.
 func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, leaves int) {
 	h := r.by[id]
 	if h == nil {
@@ -245,8 +246,9 @@ func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, 
 	}
 }
 
-// Fetchers returns at most `most` registries in mid-transfer, and of many always the same
-// ones: better to know what a few have now than what a thousand had a while ago.
+// Fetchers returns at most most members that have a part of the blob and can be asked which leaves
+// they have by now. Of many it always returns the same ones: it is better to know what a few have
+// now than what a thousand had a while ago.
 func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
 	var nearest []*holder
 	for _, h := range r.all {
@@ -260,7 +262,7 @@ func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
 	return ids
 }
 
-// Streams is how many ranges to receive at once: some, or one a holder.
+// Streams returns how many ranges to receive at once: one from each holder, within bounds.
 func (r *Roster) Streams(now time.Time) int {
 	n := 0
 	for _, h := range r.all {
@@ -276,31 +278,30 @@ func (r *Roster) Enough(now time.Time) bool {
 	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests(now) })
 }
 
-// Empty reports whether no member is known that has any of the blob, or had some when it
-// was last reached. One that was only guessed counts once it brought a leaf. A damaged copy counts only when it has one of the absent leaves, which
-// are nil when they are not known yet.
+// Empty reports whether no known member has any of the blob, or had any when it was last reached.
+// A member that was only guessed counts once it has brought a leaf. A damaged copy counts only when
+// it has one of the absent leaves; absent is nil while they are not known.
 func (r *Roster) Empty(absent bitset.Set) bool {
 	return !r.any(func(h *holder) bool {
 		return h.has(AnyLeaf) && (!h.guessed || h.proved) && (!h.damaged || absent == nil || h.some.Meets(absent))
 	})
 }
 
-// Damaged reports whether a member has only what is right of a damaged copy.
+// Damaged reports whether a member has only the undamaged leaves of a damaged copy.
 func (r *Roster) Damaged(id peer.ID) bool {
 	h := r.by[id]
 	return h != nil && h.damaged
 }
 
-// Torn reports whether only damaged copies are known, of which it is not sure that they
-// make a whole one.
+// Torn reports whether only damaged copies are known, which may not add up to the whole blob.
 func (r *Roster) Torn() bool {
 	return r.any(func(h *holder) bool { return h.damaged }) &&
 		!r.any(func(h *holder) bool { return !h.damaged && h.has(AnyLeaf) })
 }
 
-// Faster reports whether another holder that could be asked for a leaf now sends twice as
-// many bytes a second, or, if the leaf would take longer than the whole transfer may stall,
-// is of unknown speed.
+// Faster reports whether another holder that can be asked for a leaf now sends more than twice as
+// many bytes per second. If the leaf would take longer than a transfer may stall, a holder of
+// unknown speed counts as well.
 func (r *Roster) Faster(now time.Time, than peer.ID, leaf int, rate float64) bool {
 	hopeless := rate*r.timing.Stall.Seconds() < dag.LeafSize
 	for _, h := range r.all {
@@ -316,8 +317,8 @@ func (r *Roster) Faster(now time.Time, than peer.ID, leaf int, rate float64) boo
 
 func (r *Roster) any(is func(*holder) bool) bool { return slices.ContainsFunc(r.all, is) }
 
-// drawn is all of them, in an order that the dice make as they are drawn. The order of a map
-// is none to rely on: it could not be repeated.
+// drawn iterates over all holders, in an order that the dice make on the way. The order of a map
+// would not do: a test could not repeat it.
 func (r *Roster) drawn(yield func(*holder) bool) {
 	for i := range r.dealt {
 		j := i + r.dice.IntN(len(r.dealt)-i)

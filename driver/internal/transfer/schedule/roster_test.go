@@ -15,7 +15,7 @@ import (
 
 var outcomes = map[string]Outcome{"delivered": Delivered, "gone": Gone, "lied": Lied, "broke": Broke}
 
-// playRoster prints the answers of a roster to what happens, and what it then knows:
+// playRoster prints how a roster answers to each event, and then what it knows:
 //
 //	holder …                        see holderFrom
 //	later <duration>
@@ -28,7 +28,7 @@ var outcomes = map[string]Outcome{"delivered": Delivered, "gone": Gone, "lied": 
 //	failed|holds|damaged <id>
 //	fetchers <most>; streams; enough; torn
 //	empty [<absent set>]
-//	faster <id> <leaf> at=<rate>     than that one, which sends so much
+//	faster <id> <leaf> at=<rate>     than <id>, which sends at that rate
 func playRoster(s *script) string {
 	p := &rosterScript{r: NewRoster(usualTiming, dice()), now: epoch, leaves: s.number("leaves", 8)}
 	s.lines(func(w words) {

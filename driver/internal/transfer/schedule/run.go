@@ -9,35 +9,35 @@ import (
 )
 
 const (
-	// streams is how many ranges of one blob are received at once from few holders,
-	// MaxStreams from many, one each. One more is for leaves that a reader waits for.
+	// streams is how many ranges of one blob are received at once from few holders. From many
+	// holders one range each is received, up to MaxStreams.
 	streams = 3
-	// MaxStreams is the greatest number of ranges of one blob that are received at once.
+	// MaxStreams is how many ranges of one blob are received at once at most, besides one for
+	// leaves that a reader waits for.
 	MaxStreams = 7
-	// firstRun and MaxRun are how many leaves are asked for in one request: few at first,
-	// so that a reader does not wait for leaves that it does not need yet, then as many as
-	// the holder sends in runTime.
+	// firstRun is how many leaves are requested at first: few, so that a reader does not wait
+	// for leaves that it does not need yet. Later it is as many as the holder sends in runTime.
 	firstRun = 2
 	runTime  = 500 * time.Millisecond
-	// MaxRun is the greatest number of leaves of one request.
+	// MaxRun is the greatest number of leaves in one request.
 	MaxRun = 32
 )
 
-// Run is the leaves [From, To) that are fetched from one holder. Its fields are the plan's,
-// but what has come, which whoever receives the run notes.
+// Run is the leaves [From, To) that are fetched from one holder. Its fields belong to the plan,
+// except for Got and Last, which the receiver of the run updates.
 type Run struct {
-	First    int // where it began
+	First    int // the leaf at which it began
 	From, To int
 	Holder   peer.ID
 	Relayed  bool // the holder may name others that have the leaves earlier
 	Began    time.Time
 	Got      int64         // bytes received
 	Last     time.Time     // when the last of them came
-	Patience time.Duration // no byte is expected for that long
-	twice    bool          // its next leaf is fetched by two
+	Patience time.Duration // how long to expect no byte at first
+	twice    bool          // another run fetches its next leaf, too
 }
 
-// Rate is what comes, in bytes a second.
+// Rate returns the rate at which the run has come so far, in bytes per second.
 func (r *Run) Rate(now time.Time) float64 {
 	took := now.Sub(r.Began).Seconds()
 	if took <= 0 {
@@ -46,14 +46,14 @@ func (r *Run) Rate(now time.Time) float64 {
 	return float64(r.Got) / took
 }
 
-// eta is when a leaf of a run will be here at its present rate. A holder that has sent
-// nothing for a while is expected to send nothing for three times as long.
+// eta estimates how long it takes until a leaf of a run is here. A holder that has sent nothing for
+// a while is expected to send nothing for three times as long.
 func (r *Run) eta(leaf int, now time.Time) time.Duration {
 	took := now.Sub(r.Began)
 	if r.Got == 0 {
 		return 3 * max(took-r.Patience, 0)
 	}
-	// Got counts bytes including whole leaves that are here: those before From.
+	// Got includes the leaves before From, which are here.
 	left := int64(leaf-r.First+1)*dag.LeafSize - r.Got
 	flowing := time.Duration(float64(took) * float64(max(left, 0)) / float64(r.Got))
 	return max(flowing, 3*now.Sub(r.Last))

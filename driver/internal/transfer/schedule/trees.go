@@ -10,19 +10,20 @@ import (
 )
 
 const (
-	// fanout is to how many registries a member that had the blob before sends a leaf; each
-	// of these sends it to as many others.
+	// fanout is how many registries get a leaf from a member that had the blob before. Each of
+	// these sends the leaf to as many others.
 	fanout = 2
-	// MaxRelays is how many relays a holder names, beside those above the asking registry,
-	// and how many are asked.
+	// MaxRelays is how many members a holder names to a registry that asks, unless more than
+	// that are above it in the tree. It belongs together with wire.maxRelays, which is how many
+	// of them the registry reads; neither package may import the other.
 	MaxRelays = 8
 )
 
-// Trees decides which registry passes a leaf on to which, when many ask for it at the same
-// time: they form a tree, in the order in which they asked. So what the member that they
-// asked has to send does not grow with their number. It is for one goroutine at a time.
+// Trees decides which registry passes a leaf on to which others, when many registries ask for it at
+// the same time. They form a tree, in the order in which they asked, so that the member that they
+// asked does not have to send more when there are more of them. It is for one goroutine at a time.
 type Trees struct {
-	lasts time.Duration // a tree
+	lasts time.Duration // for which a tree is used
 	trees map[place]*tree
 	swept time.Time
 }
@@ -38,14 +39,14 @@ type tree struct {
 	ids  []peer.ID // the parent of i is i/fanout-1; the first fanout have none
 }
 
-// NewTrees makes trees for those that ask for a leaf within that time of the first.
+// NewTrees makes trees for registries that ask for a leaf within that time of the first of them.
 func NewTrees(lasts time.Duration) *Trees {
 	return &Trees{lasts: lasts, trees: map[place]*tree{}}
 }
 
-// Enter gives id its place in the trees of leaves of a blob. When id would rather be
-// relayed, and others came before it, it gets a place for the first leaf only, and the
-// members that can give it that leaf.
+// Enter gives the registry id its place in the trees of the leaves from first to last. When it
+// would rather be relayed, and is not among the first in the tree of the first leaf, Enter returns
+// the members that can give it that leaf, and gives it no place for the others.
 func (r *Trees) Enter(now time.Time, root cid.Cid, first, last int, id peer.ID, rather bool) (above []peer.ID) {
 	if now.Sub(r.swept) > r.lasts/10 {
 		r.swept = now
@@ -60,7 +61,7 @@ func (r *Trees) Enter(now time.Time, root cid.Cid, first, last int, id peer.ID, 
 	return nil
 }
 
-// tree returns the tree of a leaf, a new one when the last is too old.
+// tree returns the tree of a leaf: a new one when there is none, or when the last is too old.
 func (r *Trees) tree(now time.Time, at place) *tree {
 	t := r.trees[at]
 	if t == nil || now.Sub(t.born) > r.lasts {
@@ -70,7 +71,8 @@ func (r *Trees) tree(now time.Time, at place) *tree {
 	return t
 }
 
-// enter returns the members above id, its parent first, and others at the same height.
+// enter gives id a place, and returns the members above it, its parent first, and then others that
+// are no deeper than its parent. It returns nil for the first members of the tree.
 func (t *tree) enter(id peer.ID) (above []peer.ID) {
 	i := slices.Index(t.ids, id)
 	if i < 0 {
