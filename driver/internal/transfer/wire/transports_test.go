@@ -84,8 +84,8 @@ func TestWaysToAMember(t *testing.T) {
 	}
 }
 
-// TestASilentDataPortIsAvoided shows that a data port is avoided when it accepts a request and never
-// answers.
+// TestASilentDataPortIsAvoided shows that a data port is avoided when it accepts a request and
+// never answers.
 func TestASilentDataPortIsAvoided(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, blobs(func(ctx context.Context, _ *BlobRequest) (io.ReadSeekCloser, error) {

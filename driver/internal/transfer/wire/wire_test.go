@@ -303,7 +303,8 @@ func TestCloseWaitsForRequests(t *testing.T) {
 	})
 }
 
-// TestAMemberIsBlamedOnce shows that an error names a member once, however many functions blamed it.
+// TestAMemberIsBlamedOnce shows that an error names a member once, however many functions blamed
+// it.
 func TestAMemberIsBlamedOnce(t *testing.T) {
 	err := Blame(member, fmt.Errorf("leaf 3: %w", Blame(member, ErrGone)))
 	require.Equal(t, 1, strings.Count(err.Error(), member.String()), err)
