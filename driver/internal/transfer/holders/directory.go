@@ -18,17 +18,18 @@ import (
 type Config struct {
 	Connected func() []peer.ID // the members connected now, without self
 	Client    *wire.Client
-	Ask       time.Duration // after which a member that does not answer is silent
-	Grace     time.Duration // for members that have not answered when one holds the blob
-	Grudge    time.Duration // for which a member is avoided that sent wrong bytes of a blob
+	Ask       time.Duration // for a member to answer, before it counts as silent
+	Grace     time.Duration // for the others to answer, once a member has said that it has the blob
+	Grudge    time.Duration // for which a member that sent wrong bytes of a blob is avoided
 }
 
-// Directory is what a registry knows of who holds which blob. It is safe for concurrent use.
+// Directory is what a registry knows about which members hold which blobs. It is safe for
+// concurrent use.
 type Directory struct {
 	cfg     Config
 	ctx     context.Context
 	cancel  context.CancelFunc
-	wg      sync.WaitGroup // questions
+	wg      sync.WaitGroup // questions under way
 	grudges *grudges
 	last    atomic.Value // peer.ID of the member that served last
 
@@ -36,14 +37,14 @@ type Directory struct {
 	known map[dag.Ref]*Question
 }
 
-// New makes a directory. It asks nobody any more when ctx ends.
+// New makes a Directory. It asks nobody once ctx has ended.
 func New(ctx context.Context, cfg Config) *Directory {
 	d := &Directory{cfg: cfg, grudges: newGrudges(cfg.Grudge), known: map[dag.Ref]*Question{}}
 	d.ctx, d.cancel = context.WithCancel(ctx)
 	return d
 }
 
-// Close ends all questions, and waits for that. It may be called again.
+// Close ends all questions, and waits until they have ended. It may be called again.
 func (d *Directory) Close() {
 	d.mu.Lock()
 	d.cancel()
@@ -56,30 +57,30 @@ func (d *Directory) Close() {
 	d.wg.Wait()
 }
 
-// Connected gives the members connected now, without self.
+// Connected returns the members connected now, without self.
 func (d *Directory) Connected() []peer.ID { return d.cfg.Connected() }
 
 // Blame notes that a member sent wrong bytes of a blob.
 func (d *Directory) Blame(id peer.ID, c cid.Cid) { d.grudges.add(id, c) }
 
-// Blames reports whether a member lately sent wrong bytes of a blob, and is avoided for it.
+// Blames reports whether a member lately sent wrong bytes of a blob, so that it is avoided for that
+// blob.
 func (d *Directory) Blames(id peer.ID, c cid.Cid) bool { return d.grudges.holds(id, c) }
 
-// Served notes that a member that holds a blob sent something of it.
+// Served notes that a member that holds a blob has sent something of it.
 func (d *Directory) Served(id peer.ID) { d.last.Store(id) }
 
-// Last is the member that served last, of whatever blob; empty: none has.
+// Last returns the member that served last, whichever blob that was of; empty: none has.
 func (d *Directory) Last() peer.ID {
 	id, _ := d.last.Load().(peer.ID)
 	return id
 }
 
-// Whole asks the connected members which of them hold a blob whole; self is not among
-// them, nor are members that lately sent wrong bytes of it, or that are gone by now.
-// Answers are remembered for RememberFor. It returns when all have answered, or a moment
-// after the first that holds it; members that do not answer are given Config.Ask. When the
-// error is that of ctx, there may be holders all the same; otherwise it is why the directory
-// ended.
+// Whole asks the connected members which of them hold the whole blob. The result contains neither
+// self nor members that lately sent wrong bytes of the blob or are no longer connected. Answers are
+// remembered for RememberFor. Whole returns when all members have answered or had Config.Ask to
+// answer, or Config.Grace after one has said that it holds the blob. When the error is that of ctx,
+// there may be other holders; any other error says why the directory was closed.
 func (d *Directory) Whole(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	q := d.Ask(ref, RememberFor, false)
 	if q == nil {
@@ -87,7 +88,7 @@ func (d *Directory) Whole(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	}
 	err := d.await(ctx, q)
 	whole, _, _ := q.Answers()
-	connected := d.cfg.Connected() // an answer is remembered for longer than its member may stay connected
+	connected := d.cfg.Connected() // a member may leave while its answer is remembered
 	return slices.DeleteFunc(whole, func(id peer.ID) bool {
 		return d.Blames(id, ref.CID) || !slices.Contains(connected, id)
 	}), err

@@ -1,15 +1,16 @@
-// Package holders knows which members hold a blob: it asks all that are connected, remembers
-// for a moment what they answered, and for longer who sent wrong bytes of it.
+// Package holders knows which members hold a blob. It asks all connected members, remembers for a
+// moment what they answered, and remembers for longer which of them sent wrong bytes of the blob.
 //
 //	d := holders.New(ctx, holders.Config{Connected: swarm.Connected, Client: client, …})
-//	ids, err := d.Whole(ctx, ref) // who has all of it
+//	ids, err := d.Whole(ctx, ref) // the members that have all of it
 //
 //	q := d.Ask(ref, holders.RememberFor, true) // or each answer as it comes
-//	for changed := q.Changed(); …; {
+//	for changed := q.Changed(); …; changed = q.Changed() {
 //		whole, some, silent := q.Answers()
 //		…
+//		<-changed // or <-q.Done()
 //	}
 //
-// Limits: only members that are connected when a question begins are asked. What was
-// answered is believed for two seconds, whether or not it is still so.
+// Limits: only members that are connected when a question begins are asked. An answer is believed
+// for two seconds after its question began, whether or not it is still true.
 package holders

@@ -12,7 +12,7 @@ import (
 // grudges remembers for a while which holder sent wrong bytes of which blob. The holder is
 // avoided for that blob only, since probably just one of its files is damaged.
 type grudges struct {
-	lasts time.Duration
+	lasts time.Duration // for which a grudge lasts
 	mu    sync.Mutex
 	since map[grudge]time.Time
 }

@@ -15,7 +15,7 @@ import (
 
 const grace = 250 * time.Millisecond
 
-// alone is a directory of a registry without members, for a bubble of testing/synctest.
+// alone makes the Directory of a registry without members, for a bubble of testing/synctest.
 func alone(t *testing.T) *Directory {
 	t.Helper()
 	x := New(t.Context(), Config{Connected: func() []peer.ID { return nil }, Ask: 2 * time.Second, Grace: grace, Grudge: time.Minute})
@@ -42,11 +42,12 @@ func TestAGrudgeEnds(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		require.False(t, g.holds("liar", cidOf(t, "a")))
 		g.add("liar", cidOf(t, "b"))
-		require.Len(t, g.since, 1, "one that ended is kept")
+		require.Len(t, g.since, 1, "a grudge that ended is kept")
 	})
 }
 
-// TestAnswersAreForgotten when they are too old; until then they are given to others.
+// TestAnswersAreForgotten shows that answers are forgotten when they are too old, and that others
+// who ask get them until then.
 func TestAnswersAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := alone(t)
@@ -71,16 +72,17 @@ func TestAnswersAreForgotten(t *testing.T) {
 		require.NotSame(t, q, x.Ask(ref, RememberFor, false))
 		q = x.Ask(ref, RememberFor, false)
 		synctest.Wait()
-		require.NotSame(t, q, x.Ask(ref, 0, false), "who wants to know now is given an old answer")
+		require.NotSame(t, q, x.Ask(ref, 0, false), "a caller that accepts no old answer got one")
 		time.Sleep(RememberFor)
 	})
 }
 
-// TestWhoWaitsForHolders waits for those that do not answer only a moment once one holds
-// the blob, and else until all have answered or had their time.
+// TestWhoWaitsForHolders shows how long a caller waits: only a moment for the other answers once a
+// member has said that it holds the blob, and otherwise until all members have answered or run out
+// of time.
 func TestWhoWaitsForHolders(t *testing.T) {
 	for name, c := range map[string]struct {
-		holds time.Duration // when one says so
+		holds time.Duration // when a member says that it holds the blob
 		want  time.Duration
 	}{
 		"one holds it":            {time.Second, time.Second + grace},

@@ -15,7 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// RememberFor is how long an answer is remembered.
+// RememberFor is how long a question, with its answers, is remembered after it began.
 const RememberFor = 2 * time.Second
 
 // maxAsking is how many members are asked at the same moment.
@@ -25,16 +25,16 @@ const maxAsking = 64
 // concurrent use.
 type Question struct {
 	at      time.Time
-	telling bool // that we fetch it
+	telling bool // members are told that we fetch the blob
 	asked   []peer.ID
-	changed *signal.Signal // an answer came
-	done    chan struct{}  // all have answered, or had their time
-	expiry  *time.Timer    // the directory's
+	changed *signal.Signal // an answer has come
+	done    chan struct{}  // closed when all have answered or had their time
+	expiry  *time.Timer    // guarded by the directory's mu
 
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
 	some   map[peer.ID]*wire.Part
-	silent bool // some did not answer
+	silent bool // a member has failed to answer
 }
 
 func newQuestion(asked []peer.ID, telling bool) *Question {
@@ -44,20 +44,20 @@ func newQuestion(asked []peer.ID, telling bool) *Question {
 	}
 }
 
-// Asked are the members that are asked. They are not to be changed.
+// Asked returns the members that are asked. The caller must not modify the slice.
 func (q *Question) Asked() []peer.ID { return q.asked }
 
 // Telling reports whether the members are told that the blob is being fetched here.
 func (q *Question) Telling() bool { return q.telling }
 
-// Changed is closed when another member has answered.
+// Changed returns a channel that is closed when another member has answered.
 func (q *Question) Changed() <-chan struct{} { return q.changed.Wait() }
 
-// Done is closed when all have answered, or had their time.
+// Done returns a channel that is closed when all members have answered or had their time.
 func (q *Question) Done() <-chan struct{} { return q.done }
 
-// Answers gives what is known so far: who has the whole blob, in the order of their answers,
-// who has what part of it, and whether somebody did not answer.
+// Answers returns what is known so far: the members that have the whole blob, in the order of their
+// answers; those that have a part of it; and whether a member has failed to answer.
 func (q *Question) Answers() (whole []peer.ID, some map[peer.ID]*wire.Part, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -78,10 +78,10 @@ func (q *Question) note(id peer.ID, whole bool, some *wire.Part, err error) {
 	q.changed.Raise()
 }
 
-// Ask joins the question about a blob that is under way, or one not older than age, or
-// starts one, so that callers that want to know at the same time ask only once. When the
-// blob is being fetched here, the question tells the members so, and only then learns which
-// leaves other registries that fetch it have. Nil when the directory is closing.
+// Ask returns the question about a blob that is under way, or the last one if it began less than
+// age ago, or else a new one. So callers that want to know at the same time ask only once. With
+// telling, a new question tells the members that the blob is being fetched here, and only then do
+// the answers say which leaves the others have. Ask returns nil when the directory is closing.
 func (d *Directory) Ask(ref dag.Ref, age time.Duration, telling bool) *Question {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,13 +120,13 @@ func (d *Directory) run(q *Question, ref dag.Ref) {
 			return nil
 		})
 	}
-	_ = g.Wait() // nothing in it fails
+	_ = g.Wait() // no function of it returns an error
 	close(q.done)
 	d.forgetLater(q, ref)
 }
 
-// forgetLater drops a question when it is too old to be an answer, because it may hold a set
-// of leaves for every member.
+// forgetLater drops a question once it is too old to be used, because it may hold a set of leaves
+// for every member.
 func (d *Directory) forgetLater(q *Question, ref dag.Ref) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
