@@ -6,56 +6,57 @@ import (
 	"time"
 )
 
-// Seats is how many orders all transfers of a registry carry out at once. Each has one
-// connection and a leaf of memory, and is bound by this machine rather than by a link: more
-// of them take turns on its processors, and break off connections to make new ones.
+// Seats is how many orders all transfers of a registry carry out at once. Each order has one
+// connection and a leaf of memory. It is limited by this machine rather than by a link: more orders
+// would only take turns on its processors, and close connections only to open new ones.
 const Seats = 12
 
-// patience is after what time a transfer that has no seat gets one even if it is not its
-// turn, or none is free: over slow links, they may be taken for minutes. Transfers that have
-// waited for so long get theirs one after the other, in such intervals.
+// patience is how long a transfer that has no seat waits until it gets one even if it is not its
+// turn, or if no seat is free: over slow links, seats may be taken for minutes. Transfers that have
+// waited for so long get their seats one at a time, at intervals of patience.
 const patience = 250 * time.Millisecond
 
-// Crew shares the workers of a registry among its transfers: whoever has the fewest comes
-// first, and of two that have as many the one whose reader waits. It is safe for concurrent
+// Crew shares the workers of a registry among its transfers. Transfers that somebody reads come
+// first, then those with the fewest seats, then those whose reader waits. It is safe for concurrent
 // use.
 type Crew struct {
 	mu      sync.Mutex
-	free    int       // negative when seats were taken that were not free
+	free    int       // negative when more seats are taken than there are
 	over    time.Time // when a seat was last taken out of turn
 	waiting []*Claim
 }
 
-// Claim is the part that one transfer has in a crew.
+// Claim is the share of one transfer in a crew.
 type Claim struct {
 	crew   *Crew
 	wake   chan struct{} // a seat may be free
-	taken  int
-	waits  bool
-	since  time.Time // when it began to wait without a seat; zero: it does not
-	urgent bool      // what it waits for
-	calm   bool      // nobody reads the blob
+	taken  int           // seats that it has
+	waits  bool          // it is in Crew.waiting
+	since  time.Time     // when it began to wait without any seat; zero: it does not
+	urgent bool          // a reader waits for what it would fetch
+	calm   bool          // nobody reads the blob
 }
 
-// New makes a crew with so many seats.
+// New makes a crew with that many seats.
 func New(seats int) *Crew { return &Crew{free: seats} }
 
-// Free is how many seats are free; negative when seats were taken that were not.
+// Free returns how many seats are free; negative when more are taken than there are.
 func (c *Crew) Free() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.free
 }
 
-// Join makes a claim of a transfer's, which is to be left in the end. It is for one goroutine.
+// Join makes the claim of a transfer, which must call Leave in the end. A claim is for one
+// goroutine.
 func (c *Crew) Join() *Claim { return &Claim{crew: c, wake: make(chan struct{}, 1)} }
 
-// Wake tells when to try again to take a seat.
+// Wake returns a channel that receives when it is time to try Take again.
 func (m *Claim) Wake() <-chan struct{} { return m.wake }
 
-// Take takes a seat, urgently when a reader waits for what is to be fetched, and calmly when
-// nobody reads the blob; false when none is free, or another transfer is to have it: then
-// Wake tells when to try again.
+// Take takes a seat. urgent means that a reader waits for what is to be fetched, and calm that
+// nobody reads the blob. It returns false when no seat is free, or when another transfer comes
+// first: then Wake says when to try again.
 func (m *Claim) Take(urgent, calm bool) bool {
 	c := m.crew
 	c.mu.Lock()
@@ -82,12 +83,13 @@ func (m *Claim) Take(urgent, calm bool) bool {
 	return false
 }
 
-// due reports whether a claim that has no seat has waited for one long enough; mu is held.
+// due reports whether a claim without a seat has waited long enough for one. mu is held.
 func (m *Claim) due() bool {
 	return m.taken == 0 && !m.since.IsZero() && min(time.Since(m.since), time.Since(m.crew.over)) >= patience
 }
 
-// More takes up to most further seats, leaves as many to others, and returns how many it took.
+// More takes up to most further seats, but at most half of the free ones, and returns how many it
+// took.
 func (m *Claim) More(most int) int {
 	c := m.crew
 	c.mu.Lock()
@@ -108,7 +110,7 @@ func (m *Claim) Give(n int) {
 	c.call()
 }
 
-// Again takes seats that were given back, whether they are free or not.
+// Again takes back seats that the claim gave back, whether or not they are free.
 func (m *Claim) Again(n int) {
 	c := m.crew
 	c.mu.Lock()
@@ -123,7 +125,7 @@ func (m *Claim) Leave() {
 	m.Pass()
 }
 
-// Pass says that a transfer has nothing to do for now, so that others need not wait for it.
+// Pass says that a transfer wants no seat for now, so that others need not wait for it.
 func (m *Claim) Pass() {
 	c := m.crew
 	c.mu.Lock()
@@ -141,7 +143,7 @@ func (c *Crew) stopWaiting(m *Claim) {
 	c.waiting = slices.DeleteFunc(c.waiting, func(o *Claim) bool { return o == m })
 }
 
-// call wakes who is to have the next free seat; mu is held.
+// call wakes the claim that is to have the next free seat. mu is held.
 func (c *Crew) call() {
 	if c.free <= 0 || len(c.waiting) == 0 {
 		return
@@ -149,11 +151,11 @@ func (c *Crew) call() {
 	first := slices.MinFunc(c.waiting, (*Claim).before)
 	select {
 	case first.wake <- struct{}{}:
-	default: // it is about to look
+	default: // it has been woken already
 	}
 }
 
-// before is negative when a claim comes before another.
+// before returns a negative number when a claim comes before another.
 func (m *Claim) before(than *Claim) int { return slices.Compare(m.rank(), than.rank()) }
 
 func (m *Claim) rank() []int {

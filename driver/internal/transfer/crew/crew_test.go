@@ -18,8 +18,8 @@ func (m *Claim) woken() bool {
 	}
 }
 
-// TestWhoHasFewestComesFirst: a transfer that has all seats gives the next to one that has
-// none, and those with a reader come before those that nobody waits for.
+// TestWhoHasFewestComesFirst shows that, after a transfer has had all seats, the next free one goes
+// to a transfer that has none, and that transfers with a reader come before those without.
 func TestWhoHasFewestComesFirst(t *testing.T) {
 	c := New(3)
 	a, b, reads, calm := c.Join(), c.Join(), c.Join(), c.Join()
@@ -49,7 +49,7 @@ func TestWhoHasFewestComesFirst(t *testing.T) {
 	require.True(t, calm.Take(false, true))
 }
 
-// TestSeatsComeBack, whoever takes them.
+// TestSeatsComeBack shows that seats become free again, whoever took them.
 func TestSeatsComeBack(t *testing.T) {
 	c := New(Seats)
 	a, b := c.Join(), c.Join()
@@ -66,8 +66,8 @@ func TestSeatsComeBack(t *testing.T) {
 	require.Empty(t, c.waiting)
 }
 
-// TestNobodyWaitsLongForItsFirstSeat, also if no other transfer gives one back, and nobody
-// reads what it fetches.
+// TestNobodyWaitsLongForItsFirstSeat shows that a transfer gets its first seat soon, even if no
+// other transfer gives one back and nobody reads what it fetches.
 func TestNobodyWaitsLongForItsFirstSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(2)
@@ -98,7 +98,8 @@ func TestNobodyWaitsLongForItsFirstSeat(t *testing.T) {
 	})
 }
 
-// TestWhoHasNothingToDoDoesNotWait: its time begins anew when it wants a seat again.
+// TestWhoHasNothingToDoDoesNotWait shows that the wait of a transfer begins anew when it wants a
+// seat again after it had nothing to do.
 func TestWhoHasNothingToDoDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(1)

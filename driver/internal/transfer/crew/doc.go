@@ -10,7 +10,7 @@
 //		<-mine.Wake() // then try again
 //	}
 //
-// Limits: it counts, and starts no goroutine. A seat that was taken is not taken away: a
-// transfer that has none gets one after a moment all the same, so that more may be taken
-// than there are, one for each transfer.
+// Limits: a crew only counts seats, and starts no goroutine. It takes no seat away. A transfer that
+// has none gets one after a moment even when none is free, so that more seats may be taken than
+// there are, by at most one for each transfer.
 package crew
