@@ -9,7 +9,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
-// TestAllWhoWaitAreWoken once, also by a change between their look and their wait.
+// TestAllWhoWaitAreWoken shows that each is woken once, even by a change between its look at the
+// condition and its wait.
 func TestAllWhoWaitAreWoken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := signal.New()
