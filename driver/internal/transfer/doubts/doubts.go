@@ -19,11 +19,11 @@ import (
 type Config struct {
 	Blobs    *blob.Store
 	Client   *wire.Client
-	Patience time.Duration // with a holder that is told of a doubt
+	Patience time.Duration // for a holder to answer that is told of a doubt
 	Log      *logrus.Entry
 }
 
-// Doubts takes those of members, and tells members ours. It is safe for concurrent use.
+// Doubts takes the doubts of members, and tells members ours. It is safe for concurrent use.
 type Doubts struct {
 	cfg    Config
 	ctx    context.Context
@@ -34,7 +34,7 @@ type Doubts struct {
 	mu sync.Mutex // held while wg grows
 }
 
-// New starts checking what members doubt, until ctx ends.
+// New starts to check the leaves that members doubt. It does so until ctx ends or Close.
 func New(ctx context.Context, cfg Config) *Doubts {
 	d := &Doubts{cfg: cfg, queue: newQueue()}
 	d.ctx, d.cancel = context.WithCancel(ctx)
@@ -42,7 +42,7 @@ func New(ctx context.Context, cfg Config) *Doubts {
 	return d
 }
 
-// Close ends what is under way, and waits for that. It may be called again.
+// Close ends what is under way, and waits until it has ended. It may be called again.
 func (d *Doubts) Close() {
 	d.mu.Lock()
 	d.cancel()
@@ -61,14 +61,14 @@ func (d *Doubts) Tell(id peer.ID, root cid.Cid, leaf int) {
 		ctx, cancel := context.WithTimeoutCause(d.ctx, d.cfg.Patience, wire.ErrSilent)
 		defer cancel()
 		if err := d.cfg.Client.Doubt(ctx, id, root, leaf); err != nil {
-			d.cfg.Log.WithError(err).WithField("cid", root).Debug("a holder does not take that its copy is damaged")
+			d.cfg.Log.WithError(err).WithField("cid", root).Debug("a holder could not be told that its copy may be damaged")
 		}
 	})
 }
 
-// Take notes that a member doubts a leaf of a blob here, without checking it yet. The error
-// is wire.ErrGone when the blob is not here, wire.ErrNoLeaf when it has no such leaf, and
-// wire.ErrTooMany when the member doubted too many.
+// Take notes that a member doubts a leaf of a blob here. The leaf is checked later. The error is
+// wire.ErrGone when the blob is not here, wire.ErrNoLeaf when it has no such leaf, and
+// wire.ErrTooMany when the member has had too many doubts, or too many doubts wait.
 func (d *Doubts) Take(from peer.ID, root cid.Cid, leaf int) error {
 	size, err := d.cfg.Blobs.Size(root)
 	if m, ok := d.cfg.Blobs.Remains(root); ok && err != nil {
@@ -87,9 +87,9 @@ func (d *Doubts) Take(from peer.ID, root cid.Cid, leaf int) error {
 	return nil
 }
 
-// weigh checks the leaves that members doubt. When a doubt is right, the blob is set aside,
-// all of it is hashed, and its damaged leaves are fetched anew. A leaf that has rotted since
-// is not offered any more.
+// weigh checks the leaves that members doubt. When a leaf is damaged, the store sets the blob
+// aside; then all of it is hashed, and its damaged leaves are fetched again. Of a blob that was set
+// aside before, a leaf that has become damaged since is no longer offered.
 func (d *Doubts) weigh() {
 	for {
 		select {
@@ -100,7 +100,7 @@ func (d *Doubts) weigh() {
 			case err == nil:
 				log.Debug("a member doubts a leaf that is right here")
 			case !errors.Is(err, blob.ErrRotten):
-				log.WithError(err).Debug("a leaf that a member doubts cannot be looked at")
+				log.WithError(err).Debug("a leaf that a member doubts cannot be checked")
 			}
 			d.queue.done(at)
 		case <-d.ctx.Done():

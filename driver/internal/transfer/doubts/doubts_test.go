@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDoubtsOfOneMemberAreFew: a burst, and then one every few seconds; others are heard.
+// TestDoubtsOfOneMemberAreFew shows that a member's doubts are taken in a burst, and then one every
+// few seconds, and that other members are still heard.
 func TestDoubtsOfOneMemberAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newQueue()

@@ -10,12 +10,13 @@ import (
 )
 
 const (
-	// every and Burst bound how many doubts of one member are checked. Each costs reading
-	// and hashing a leaf, so a member that lies costs at most one leaf in that time.
+	// every is the interval at which doubts of one member are taken, after the first Burst.
+	// Each costs reading and hashing a leaf, so in the long run a member that lies costs one
+	// leaf in that time.
 	every = 5 * time.Second
 	// Burst is how many doubts of one member are taken at once.
 	Burst = 16
-	// maxWaiting is how many doubts may wait to be checked; further ones are dropped, and
+	// maxWaiting is how many doubts may wait to be checked. Further ones are refused, and
 	// come again with the next transfer.
 	maxWaiting = 64
 	// maxDoubters is how many members are remembered, far more than a swarm has.
@@ -28,21 +29,22 @@ type suspect struct {
 	leaf int
 }
 
-// queue is leaves that members found wrong when this registry sent them. They are checked
-// one at a time, and each blob once, however many members doubt it.
+// queue holds leaves that members found wrong when this registry sent them. At most one leaf of
+// each blob is in it, however many members doubt the blob.
 type queue struct {
 	waiting chan suspect
 
 	mu    sync.Mutex
 	from  map[peer.ID]*rate.Limiter
-	blobs map[cid.Cid]bool // that wait
+	blobs map[cid.Cid]bool // of which a leaf waits or is being checked
 }
 
 func newQueue() *queue {
 	return &queue{waiting: make(chan suspect, maxWaiting), from: map[peer.ID]*rate.Limiter{}, blobs: map[cid.Cid]bool{}}
 }
 
-// take queues a doubt; false when its member had too many, or too many are queued.
+// take queues a doubt. It returns false when the member has had too many doubts, or when too many
+// are queued.
 func (q *queue) take(from peer.ID, at suspect) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
