@@ -10,8 +10,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// openLocal opens a blob that is here whole; nil without an error when it is not here, or
-// turns out to be damaged where reading begins.
+// openLocal opens a blob that is here whole. It returns neither a reader nor an error when the blob
+// is not here, or turns out to be damaged where reading begins.
 func (t *Transfers) openLocal(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	f, err := t.cfg.Blobs.Reader(ctx, ref, offset)
 	switch {
@@ -21,17 +21,17 @@ func (t *Transfers) openLocal(ctx context.Context, ref dag.Ref, offset int64) (i
 		return nil, err
 	}
 	if plain, ok := f.(*os.File); ok {
-		return plain, nil // verified: as fast as a file is
+		return plain, nil // verified before: it is read as fast as any file
 	}
 	return &localReader{ReadCloser: f, t: t, ctx: ctx, ref: ref, offset: offset}, nil
 }
 
-// localReader reads a blob that is here and was not verified yet. From a damaged leaf on it
-// reads what a transfer brings in its place. It is for one goroutine.
+// localReader reads a blob that is here and has not been verified yet. From a damaged leaf on, it
+// reads what a transfer brings instead. It is for one goroutine.
 type localReader struct {
 	io.ReadCloser
 	t      *Transfers
-	ctx    context.Context // of the reader
+	ctx    context.Context // of the client that reads
 	ref    dag.Ref
 	offset int64
 	mended bool

@@ -15,9 +15,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 )
 
-// Mend makes a blob whole that was set aside, or lost its file, from its undamaged leaves
-// here, and the others from members. bad is how many of its leaves were damaged. The error
-// is *Unavailable when no member gave them.
+// Mend makes a blob whole that was set aside or has lost its file. It keeps the undamaged leaves
+// that are here, and fetches the others from members. bad is how many leaves were damaged or lost.
+// The error is *Unavailable when no member gave them.
 func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
@@ -26,7 +26,7 @@ func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) 
 	if err != nil {
 		return 0, fmt.Errorf("mend: %w", err)
 	}
-	// Keep it open until the end, so that a transfer takes up what was hashed.
+	// Keep p open until the end, so that a transfer takes up what was hashed.
 	bad = bitset.Set(p.Absent()).Count()
 	if bad > 0 {
 		err = t.FetchFrom(ctx, ref, "")
@@ -34,26 +34,26 @@ func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) 
 	return bad, errors.Join(err, p.Close())
 }
 
-// awaitMending waits for all of a damaged blob, unless a member has it whole, or it cannot
-// be kept. While it is possible that no member has the rest, no byte is sent, so that an
-// error can still become a status.
+// awaitMending waits for all of a damaged blob, unless a member has it whole or it cannot be kept.
+// While it is possible that no member has the rest, no byte is sent to a client, so that an error
+// can still become a status.
 func (t *Transfers) awaitMending(ctx context.Context, ref dag.Ref) error {
 	holders, err := t.Holders(ctx, ref)
 	if err != nil || len(holders) > 0 {
 		return err
 	}
 	if err = t.Fetch(ctx, ref); mayStream(err) {
-		return nil // it is streamed, if a member has it after all
+		return nil // it is streamed if a member has it after all
 	}
 	return err
 }
 
-// mender mends blobs that were set aside, one at a time: each at once, and when no member
-// had the right bytes again soon, and then ever more rarely.
+// mender mends blobs that were set aside, one at a time. It tries each blob at once. When no member
+// had the right bytes, it tries again soon, and then less and less often.
 type mender struct {
 	t     *Transfers
 	wake  *signal.Signal // a blob was set aside
-	tried *cid.Set       // what is right of them here is not enough
+	tried *cid.Set       // blobs that were tried, and that this registry cannot mend alone
 }
 
 func newMender(t *Transfers) *mender { return &mender{t, signal.New(), cid.NewSet()} }
@@ -79,7 +79,8 @@ func (m *mender) run() {
 	}
 }
 
-// mend hashes what is here of a blob once, and again only when a member has more of it.
+// mend tries to mend a blob, which hashes what is here of it. It tries again only when a member has
+// leaves that are lacking here.
 func (m *mender) mend(ref dag.Ref) {
 	ctx := m.t.underway.ctx
 	if m.tried.Has(ref.CID) && !m.t.restElsewhere(ctx, ref) {

@@ -14,11 +14,11 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
-// Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched:
-// Open returns when the first byte wanted has arrived and is verified, and reads go on
-// while the rest arrives; ctx bounds them, too. A blob that cannot be kept, for example for
-// want of room, is streamed from the members, verified. The error, from Open or from a read,
-// is *Unavailable when no member gave the bytes for Config.Stall.
+// Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched: Open
+// returns when the byte at offset is here and verified, and reads go on while the rest arrives.
+// ctx bounds the reads, too. A blob that cannot be kept, for example for want of room, is verified
+// and streamed from the members. The error, from Open or from a read, is *Unavailable when no
+// member gave the bytes in time: within Config.Stall, or sooner when each said that it has none.
 func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
 	if offset < 0 {
 		return nil, fmt.Errorf("open %s at %d: negative offset", ref.CID, offset)
@@ -45,7 +45,8 @@ func (t *Transfers) Open(ctx context.Context, ref dag.Ref, offset int64) (io.Rea
 	return t.follow(ctx, ref, offset)
 }
 
-// AwaitKept waits while a blob that has come whole is being kept: for this machine's disk.
+// AwaitKept waits while a blob of which all leaves have come is being written to this machine's
+// disk. It returns at once when no such blob is on its way.
 func (t *Transfers) AwaitKept(ctx context.Context, c cid.Cid) {
 	j := t.underway.job(c)
 	if j == nil || !j.Landed() {
@@ -75,15 +76,15 @@ func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.R
 	return r, nil
 }
 
-// whole reports whether the blob is here with all its bytes. A file that lost some is
+// whole reports whether the blob is here with all its bytes. A file that has lost some of them is
 // fetched again.
 func (t *Transfers) whole(ref dag.Ref) bool {
 	size, err := t.cfg.Blobs.Size(ref.CID)
 	return err == nil && size == ref.Size
 }
 
-// inlined returns the content of a blob that is inside its CID; dag.ErrBadDAG when no such
-// blob can have the size that an entry gives for it, which may be any.
+// inlined returns the content of a blob that is inside its CID. The error is dag.ErrBadDAG when no
+// blob can have the size in ref, which comes from an entry that may say anything.
 func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
 	content, inline = dag.InlineBytes(ref.CID)
 	switch {
@@ -95,8 +96,8 @@ func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
 	return content, inline, err
 }
 
-// nothing is the layout of the empty blob; dag.ErrBadDAG when ref is another blob, for
-// which an entry gives the size 0.
+// nothing returns the layout of the empty blob. The error is dag.ErrBadDAG when ref is another
+// blob, for which an entry wrongly gives the size 0.
 func nothing(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
 	layout, _, err := dag.ReadLayout(ctx, ref.CID, ref.Size, nil)
 	if err != nil {
@@ -105,7 +106,7 @@ func nothing(ctx context.Context, ref dag.Ref) (*dag.Layout, error) {
 	return layout, nil
 }
 
-// keepNothing makes the empty blob, for which no member has to be asked.
+// keepNothing makes the empty blob, for which no member need be asked.
 func (t *Transfers) keepNothing(ctx context.Context, ref dag.Ref) error {
 	layout, err := nothing(ctx, ref)
 	if err != nil {
@@ -118,16 +119,15 @@ func (t *Transfers) keepNothing(ctx context.Context, ref dag.Ref) error {
 	return errors.Join(p.Finish(ctx), p.Close())
 }
 
-// Fetch brings a blob here whole and waits for it. Errors are those of Open, and ErrNotKept
-// where the blob cannot be kept, with a *room.Short when there is no room for it. When ctx
-// ends, the transfer goes on as if a reader had left.
+// Fetch brings the whole blob here, and waits for it. Errors are those of Open, and ErrNotKept when
+// the blob cannot be kept, with a *room.Short when there is no room for it. When ctx ends, the
+// transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref dag.Ref) error {
 	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1})
 }
 
-// FetchFrom is Fetch for a blob that no client waits for yet: a member that likely holds
-// the blob is asked before all others, and a failure is not logged as a warning. With an
-// empty ID no member is likely.
+// FetchFrom is Fetch for a blob that no client waits for yet. The member likely, which probably
+// holds the blob, is asked before all others; it may be empty. A failure is no warning in the log.
 func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID) error {
 	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true})
 }

@@ -16,29 +16,29 @@ import (
 // Result is how a transfer ended.
 type Result string
 
-// Results.
+// These are the results.
 const (
 	ResultWhole       Result = "whole"       // the blob is here
-	ResultStreamed    Result = "streamed"    // passed on to a client: there was no room to keep it
-	ResultUnavailable Result = "unavailable" // no reachable member gave its bytes
-	ResultFailed      Result = "failed"      // it could not be kept here, or its DAG is wrong
-	ResultAbandoned   Result = "abandoned"   // it has no reader any more, or this registry stops
+	ResultStreamed    Result = "streamed"    // a client got the blob, which could not be kept
+	ResultUnavailable Result = "unavailable" // no reachable member gave the blob's bytes
+	ResultFailed      Result = "failed"      // the blob could not be kept here, or its DAG is wrong
+	ResultAbandoned   Result = "abandoned"   // nobody reads it any more, or this registry stops
 )
 
-// Results are all of them.
+// Results are all results.
 var Results = []Result{ResultWhole, ResultStreamed, ResultUnavailable, ResultFailed, ResultAbandoned}
 
 const (
-	maxWarned  = 1024      // blobs whose failures are remembered
-	warnedTime = time.Hour // for which the same blob's failures are not warned of again
+	maxWarned  = 1024      // how many blobs whose failures were warned of are remembered
+	warnedTime = time.Hour // for how long further failures of the same blob are no warnings
 )
 
-// outcomes counts how transfers ended. A blob that cannot be fetched is asked for again and
-// again; that is logged in one warning.
+// outcomes counts how transfers ended. Clients ask for a blob that cannot be fetched again and
+// again, but only one warning an hour is logged for it.
 type outcomes struct {
 	mu     sync.Mutex
 	counts map[Result]int64
-	warned *lru.Cache[cid.Cid, time.Time]
+	warned *lru.Cache[cid.Cid, time.Time] // when a blob was last warned of
 }
 
 func newOutcomes() (*outcomes, error) {
@@ -49,8 +49,8 @@ func newOutcomes() (*outcomes, error) {
 	return &outcomes{counts: map[Result]int64{}, warned: warned}, nil
 }
 
-// note counts an end, and reports whether to log a warning: only for a transfer that a
-// request waited for.
+// note counts how a transfer ended, and reports whether to log a warning: only for a transfer that
+// a request waited for.
 func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -72,7 +72,7 @@ func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	return true
 }
 
-// Ended is how many transfers ended with each result since the start.
+// Ended returns how many transfers have ended with each result since the start.
 func (t *Transfers) Ended() map[Result]int64 {
 	t.outcomes.mu.Lock()
 	defer t.outcomes.mu.Unlock()
@@ -97,7 +97,7 @@ func resultOf(err error) Result {
 	return ResultFailed
 }
 
-// verdict makes the error that readers get.
+// verdict makes the error that readers get from the end of a transfer.
 func (t *Transfers) verdict(c cid.Cid, e fetch.End) error {
 	switch {
 	case e.Cause == nil:
@@ -113,7 +113,8 @@ func (t *Transfers) verdict(c cid.Cid, e fetch.End) error {
 	}
 }
 
-// report counts and logs how a transfer ended: a failure as a warning.
+// report counts how a transfer ended, and logs a failure: as a warning, or for debugging only (see
+// outcomes.note).
 func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) {
 	ref, result := j.Ref(), resultOf(err)
 	if _, streamed := j.Passed(); streamed && err == nil {
@@ -128,7 +129,7 @@ func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) {
 		"took": time.Since(j.Born()).Round(time.Millisecond).String(),
 	})
 	if warn {
-		log.Warn("a blob could not be fetched: it is tried again when it is asked for")
+		log.Warn("a blob could not be fetched: the next request for it will try again")
 	} else {
 		log.Debug("a transfer ended")
 	}

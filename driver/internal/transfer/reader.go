@@ -13,17 +13,16 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
-// reader reads a blob while it arrives. When the transfer fails, reading fails where bytes
-// are missing: it never ends early as if the blob were complete. Like a file it is for one
-// goroutine.
+// reader reads a blob while it arrives. When the transfer fails, reading fails where bytes are
+// missing: it never ends early as if the blob were complete. A reader is for one goroutine.
 type reader struct {
 	t      *Transfers
 	job    *fetch.Job
-	ctx    context.Context // of whoever reads
+	ctx    context.Context // of the client that reads
 	offset int64
 	place  *fetch.Place
-	leaf   int           // that the job knows of
-	sure   bool          // what it reads is followed by the rest, as far as can be known
+	leaf   int           // where the job knows the reader to be
+	sure   bool          // as far as can be known, the rest of the blob will come
 	rest   io.ReadCloser // streams what the transfer could not keep; nil: the transfer keeps it
 	once   sync.Once
 }
@@ -55,8 +54,8 @@ func (r *reader) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// divert goes on by streaming the rest when the transfer failed because the blob cannot be
-// kept, and leaves the transfer, so that its disk space is freed. Any other error stays.
+// divert streams the rest of the blob when the transfer failed because the blob cannot be kept. It
+// leaves the transfer, so that its disk space is freed. It returns any other error as it is.
 func (r *reader) divert(err error) error {
 	if !mayStream(err) {
 		return err
@@ -70,8 +69,7 @@ func (r *reader) divert(err error) error {
 	return nil
 }
 
-// readHere reads what has arrived; it returns nothing, and no error, when the next byte has
-// not.
+// readHere reads what has arrived. It returns 0 and no error when the next byte has not arrived.
 func (r *reader) readHere(b []byte) (int, error) {
 	p := r.job.Content()
 	if p == nil {
@@ -87,7 +85,7 @@ func (r *reader) readHere(b []byte) (int, error) {
 	case errors.Is(err, blob.ErrNotYet):
 		return 0, nil
 	case errors.Is(err, io.EOF):
-		err = io.ErrUnexpectedEOF // Read knows the end
+		err = io.ErrUnexpectedEOF // Read has checked that this is not the end
 	}
 	return 0, fmt.Errorf("read %s at %d: %w", r.job.Ref().CID, r.offset, err)
 }
@@ -100,8 +98,8 @@ func (r *reader) move() {
 	}
 }
 
-// await waits until the byte at the offset is here. While only damaged copies are known, the
-// first byte waits for all of the blob, so that an error can still become a status.
+// await waits until the byte at the offset is here. While only damaged copies are known, the first
+// byte is held back until the whole blob is here, so that an error can still become a status.
 func (r *reader) await() error {
 	leaf := dag.LeafAt(r.offset)
 	r.leaf = leaf

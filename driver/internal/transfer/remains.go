@@ -9,7 +9,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// serveRemains answers for a blob that was set aside with the leaves that are right.
+// serveRemains answers a request for a blob that was set aside, with its undamaged leaves.
 func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error) {
 	m, ok := t.cfg.Blobs.Remains(q.CID)
 	switch {
@@ -32,8 +32,8 @@ func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error)
 	return section{io.NewSectionReader(f, 0, m.Size), f.Close}, nil
 }
 
-// restElsewhere reports whether a member holds a damaged blob whole, or has a leaf of it
-// that is lacking here.
+// restElsewhere reports whether a member holds the whole of a blob that is damaged here, or has a
+// leaf of it that is lacking here.
 func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if holders, err := t.Holders(ctx, ref); err != nil || len(holders) > 0 {
 		return err == nil
@@ -60,7 +60,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	return false
 }
 
-// lacking are the leaves of a damaged blob that are not known to be right here.
+// lacking returns the leaves of a damaged blob that are not known to be undamaged here.
 func (t *Transfers) lacking(ref dag.Ref) bitset.Set {
 	lacking := bitset.Full(dag.LeavesOf(ref.Size))
 	if m, ok := t.cfg.Blobs.Remains(ref.CID); ok {

@@ -16,8 +16,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
-// underway is the transfers of a registry that are under way, and what ends them. It is safe
-// for concurrent use.
+// underway holds the transfers of a registry that are under way, and the context that ends them.
+// It is safe for concurrent use.
 type underway struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -35,7 +35,7 @@ func newUnderway() *underway {
 	return u
 }
 
-// close ends all transfers, of which none begins any more.
+// close ends all transfers, and lets no further one begin.
 func (u *underway) close() {
 	u.mu.Lock()
 	u.closed = true
@@ -43,14 +43,14 @@ func (u *underway) close() {
 	u.cancel(ErrClosing)
 }
 
-// job is the transfer of a blob; nil when there is none.
+// job returns the transfer of a blob; nil when there is none.
 func (u *underway) job(c cid.Cid) *fetch.Job {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.jobs[c]
 }
 
-// forget takes an ended transfer out, so that the next reader starts anew.
+// forget removes a transfer that has ended, so that the next reader starts a new one.
 func (u *underway) forget(j *fetch.Job) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -59,8 +59,8 @@ func (u *underway) forget(j *fetch.Job) {
 	}
 }
 
-// join enters the one transfer of a blob, starting it if there is none; ErrNotKept when
-// there is no room for it.
+// join enters the transfer of a blob, and starts one if there is none. The error is ErrNotKept when
+// there is no room for the blob.
 func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
 	u := t.underway
 	u.mu.Lock()
@@ -71,7 +71,7 @@ func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
 	if t.fetcher == nil {
 		return nil, &Unavailable{CID: ref.CID, Damaged: t.cfg.Blobs.IsRotten(ref.CID)}
 	}
-	// A job that does not let us in is ending; what it has is shared with the next.
+	// A job that does not let us in is ending. The next one goes on with what it has.
 	if j := u.jobs[ref.CID]; j != nil && j.Ref() == ref && j.Enter() {
 		if !why.Background {
 			j.Expect()
@@ -88,7 +88,7 @@ func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
 	return j, nil
 }
 
-// run is a transfer, until it has ended and is accounted for.
+// run carries out a transfer, and reports and forgets it when it has ended.
 func (t *Transfers) run(j *fetch.Job) {
 	j.Run(func(e fetch.End) error {
 		err := t.verdict(j.Ref().CID, e)
@@ -98,7 +98,7 @@ func (t *Transfers) run(j *fetch.Job) {
 	})
 }
 
-// Active is the number of transfers under way, streams among them.
+// Active returns the number of transfers under way, including streams.
 func (t *Transfers) Active() int {
 	u := t.underway
 	u.mu.Lock()
@@ -109,34 +109,34 @@ func (t *Transfers) Active() int {
 // Running is one transfer that is under way.
 type Running struct {
 	CID     cid.Cid
-	Size    int64 // bytes of the blob
-	Here    int64 // of these, verified by this transfer or found here
-	Since   time.Time
-	Waiting int // clients that read it, and others of this registry that wait for it
-	// Streamed says that there is no room for the blob: what is verified goes to its one
-	// reader, and is not kept.
+	Size    int64     // of the blob, in bytes
+	Here    int64     // how many of these bytes are here, verified; of a stream: were handed on
+	Since   time.Time // when it began
+	Waiting int       // clients that read the blob, and others of this registry that wait for it
+	// Streamed says that the blob cannot be kept, for example for want of room: verified bytes
+	// go to its one reader.
 	Streamed bool
 	Sources  []Source
 }
 
-// Road is the way by which bytes come from a member.
+// Road is the way by which bytes come from a peer.
 type Road string
 
-// Roads.
+// These are the roads.
 const (
 	RoadData    Road = "data port"
 	RoadStream  Road = "libp2p"
 	RoadBitswap Road = "bitswap"
 )
 
-// Source is a member from which bytes of a blob come at the moment.
+// Source is a peer from which bytes of a blob are coming at the moment.
 type Source struct {
-	Peer peer.ID // empty: any peer that answers by bitswap
+	Peer peer.ID // a member; empty: any peer that answers by bitswap
 	Road Road
-	Rate float64 // bytes a second, of all requests under way
+	Rate float64 // bytes per second, of all requests under way
 }
 
-// Running returns the transfers under way, streams among them, the oldest first.
+// Running returns the transfers under way, including streams, the oldest first.
 func (t *Transfers) Running() []Running {
 	u := t.underway
 	u.mu.Lock()

@@ -25,7 +25,7 @@ func (t *Transfers) newServer() *wire.Server {
 	})
 }
 
-// gone says in the words of wire that a blob is not here.
+// gone turns the error for a blob that is not here into that of package wire.
 func gone(err error) error {
 	if errors.Is(err, blob.ErrNotFound) {
 		return wire.ErrGone
@@ -58,7 +58,7 @@ func (t *Transfers) serveBlob(ctx context.Context, q *wire.BlobRequest) (io.Read
 	return f, nil
 }
 
-// section is a body that is part of something else.
+// section is the body of an answer that reads from something else, and gives that back on Close.
 type section struct {
 	*io.SectionReader
 	close func() error
@@ -67,8 +67,8 @@ type section struct {
 // Close implements io.Closer.
 func (s section) Close() error { return s.close() }
 
-// serveArrived answers for a blob on its way here with the leaves that have arrived, and gives back
-// what was lent for that.
+// serveArrived answers a request for a blob that is on its way here, with the leaves that have
+// arrived. It gives back the loan of the job.
 func serveArrived(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
 	if err := refuse(ctx, j, q); err != nil {
 		j.GiveBack()
@@ -77,7 +77,7 @@ func serveArrived(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) (io.Re
 	return section{io.NewSectionReader(j.Content(), 0, j.Ref().Size), func() error { j.GiveBack(); return nil }}, nil
 }
 
-// refuse says why a member does not get what it asks for.
+// refuse returns why a member does not get what it asks for; nil: it does. It may wait for a leaf.
 func refuse(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) error {
 	if q.Fetching {
 		j.Meet(q.Peer)
@@ -99,7 +99,7 @@ func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
 	if size, err := t.cfg.Blobs.Size(c); err == nil {
 		return bitset.Full(dag.LeavesOf(size)), nil
 	} else if j := t.underway.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {
-		return j.Verified(), nil // nil: of nothing yet
+		return j.Verified(), nil // nil: no leaf yet
 	}
 	if m, ok := t.cfg.Blobs.Remains(c); ok {
 		return m.Right, nil
@@ -112,7 +112,7 @@ func (t *Transfers) serveBlock(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return b, gone(err)
 }
 
-// relays is the trees by which leaves are passed on. It is safe for concurrent use.
+// relays holds the trees by which leaves are passed on. It is safe for concurrent use.
 type relays struct {
 	mu    sync.Mutex
 	trees *schedule.Trees
@@ -124,8 +124,8 @@ func (r *relays) enter(root cid.Cid, first, last int, id peer.ID, rather bool) (
 	return r.trees.Enter(time.Now(), root, first, last, id, rather)
 }
 
-// relayed notes which member gets which leaves of a blob. The error names those that have
-// the first of them earlier, if there are any and the asking member prefers to be relayed.
+// relayed notes which member gets which leaves of a blob. When the member would rather be relayed,
+// and others have the first leaf earlier, it returns the error that names them.
 func (t *Transfers) relayed(q *wire.BlobRequest, size int64) error {
 	if !q.Ranged || q.Peer == "" {
 		return nil

@@ -11,23 +11,24 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
-// maxStreamed is how many readers may be streamed to at once: 256 MiB.
+// maxStreamed is how many readers may be streamed to at once. Together they take up to 256 MiB of
+// memory.
 const maxStreamed = 64
 
-// stream reads a blob that cannot be kept: its leaves come one after the other from a
-// member, are verified, handed to the one reader, and not kept. Its job is not shared, since
-// it cannot feed others that fetch the blob. Like a file a stream is for one goroutine.
+// stream reads a blob that cannot be kept. Its leaves come one after the other, are verified, and
+// are handed to the one reader. Its job is not shared, since it keeps nothing that other readers
+// could read. A stream is for one goroutine.
 type stream struct {
 	job    *fetch.Job
-	ctx    context.Context // of whoever reads
+	ctx    context.Context // of the client that reads
 	offset int64
 	rest   []byte        // of the leaf that is being read
-	closed chan struct{} // when the job has ended, and is forgotten
+	closed chan struct{} // closed when the job has ended and is forgotten
 	once   sync.Once
 }
 
-// stream opens a stream, as Open does. why is why the blob cannot be kept, and is returned
-// when there are too many streams.
+// stream opens a stream, as Open does. The error why says why the blob cannot be kept. It is
+// returned when there are too many streams.
 func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why error) (io.ReadCloser, error) {
 	j := t.fetcher.NewStream(ref, dag.LeafAt(offset))
 	s := &stream{job: j, ctx: ctx, offset: offset, closed: make(chan struct{})}
@@ -42,8 +43,8 @@ func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why e
 	return s, nil
 }
 
-// admit counts the job of a stream until dismiss, and makes Close wait for it; the error is
-// why when there are too many.
+// admit counts the job of a stream until dismiss, and makes Close wait for it. When there are too
+// many streams, it returns the error why.
 func (u *underway) admit(j *fetch.Job, why error) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -65,7 +66,7 @@ func (u *underway) dismiss(j *fetch.Job) {
 	u.wg.Done()
 }
 
-// run is the job, which ends with its reader.
+// run carries out the job, which ends when its reader does.
 func (s *stream) run(t *Transfers) {
 	defer close(s.closed)
 	defer t.underway.dismiss(s.job)
@@ -107,7 +108,8 @@ func (s *stream) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Close ends the stream, and waits for that. One that was read to its end ends by itself.
+// Close ends the stream, and waits until it has ended. A stream that was read to its end ends by
+// itself.
 func (s *stream) Close() error {
 	s.once.Do(func() {
 		if s.offset < s.job.Ref().Size {

@@ -21,19 +21,21 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// Swarm is what transfers need of the network; a Peer fits.
+// Swarm is what transfers need of the network. The Peer of package driver/internal/peer implements
+// it.
 type Swarm interface {
 	wire.Swarm
 	// ID is this registry's peer ID.
 	ID() peer.ID
-	// Connected gives the members connected now, without self.
+	// Connected returns the members connected now, without self.
 	Connected() []peer.ID
 	// Listen accepts members' streams.
 	Listen(protocol.ID) (net.Listener, error)
-	// ListenData accepts members' connections at the data port; nil when there is none.
+	// ListenData accepts members' connections at the data port. It returns nil when there is
+	// no data port.
 	ListenData() net.Listener
-	// Admits reports whether requests from a remote address of Listen or ListenData may
-	// be answered now.
+	// Admits reports whether requests from a remote address may be answered now. The address
+	// is that of a connection of Listen or ListenData.
 	Admits(remote string) bool
 }
 
@@ -41,19 +43,19 @@ type Swarm interface {
 type Config struct {
 	Blobs *blob.Store
 	Swarm Swarm // nil: offline
-	// Bitswap gets a block from other peers, when no member has it. It must end with ctx.
-	// It may be nil.
+	// Bitswap gets a block from peers other than members, when no member has it. It must
+	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
-	Stall   time.Duration // without a verified leaf, after which a transfer fails
+	Stall   time.Duration // without a byte, until a transfer fails; it must be positive
 	Log     *logrus.Entry
 }
 
-// Transfers is all transfers of a registry, and the server of its blobs to members. It is
+// Transfers is all transfers of a registry, and the server that sends its blobs to members. It is
 // safe for concurrent use.
 type Transfers struct {
 	cfg      Config
 	timing   timing
-	client   *wire.Client       // nil: offline, as are those down to relays
+	client   *wire.Client       // nil when offline, like all fields down to relays
 	server   *wire.Server       // answers members
 	holders  *holders.Directory // of blobs
 	doubts   *doubts.Doubts
@@ -66,21 +68,21 @@ type Transfers struct {
 // timing is how long transfers wait for each kind of event.
 type timing struct {
 	fetch.Timing
-	grudge time.Duration // a holder that sent wrong bytes of a blob
-	mend   time.Duration // the longest between attempts to mend what no member had
-	send   time.Duration // a member that takes none of the bytes sent to it
+	grudge time.Duration // for which a holder that sent wrong bytes of a blob is avoided
+	mend   time.Duration // at most, between attempts to mend a blob
+	send   time.Duration // for which a member may take none of the bytes sent to it
 }
 
 func timingFor(stall time.Duration) timing {
 	return timing{Timing: fetch.TimingFor(stall), grudge: time.Minute, mend: 5 * time.Minute, send: time.Minute}
 }
 
-// New starts serving members.
+// New makes the Transfers of a registry, and starts to serve its blobs to members.
 func New(cfg Config) (*Transfers, error) { return start(cfg, timingFor(cfg.Stall)) }
 
 func start(cfg Config, p timing) (*Transfers, error) {
 	if cfg.Stall <= 0 {
-		return nil, fmt.Errorf("transfers: a stall time of %s is none", cfg.Stall)
+		return nil, fmt.Errorf("transfers: the stall time is %s, and must be positive", cfg.Stall)
 	}
 	ended, err := newOutcomes()
 	if err != nil {
@@ -99,7 +101,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	return t, nil
 }
 
-// goOnline begins to answer members, and to ask them.
+// goOnline begins to answer members, and makes all that is needed to ask them.
 func (t *Transfers) goOnline() error {
 	swarm, p, ctx := t.cfg.Swarm, t.timing, t.underway.ctx
 	l, err := swarm.Listen(wire.Protocol)
@@ -124,7 +126,7 @@ func (t *Transfers) goOnline() error {
 	return nil
 }
 
-// serve answers members at one of the listeners, until Close.
+// serve answers members at a listener, until Close.
 func (t *Transfers) serve(l net.Listener) {
 	t.underway.wg.Go(func() {
 		if err := t.server.Serve(l); err != nil {
@@ -133,11 +135,11 @@ func (t *Transfers) serve(l net.Listener) {
 	})
 }
 
-// Holders asks the connected members which of them hold a blob whole; self is not among
-// them, nor are members that lately sent wrong bytes of it, or that are gone by now.
-// Answers are remembered for two seconds. It returns when all have answered, or a moment
-// after the first that holds it; members that do not answer are given two seconds. When the
-// error is that of ctx, there may be holders all the same.
+// Holders asks the connected members which of them hold the whole blob. The result contains neither
+// self nor members that lately sent wrong bytes of the blob or are no longer connected. Answers are
+// remembered for two seconds. Holders returns when all members have answered or had two seconds to
+// answer, or a moment after one has said that it holds the blob. When the error is that of ctx,
+// there may be other holders.
 func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	if t.holders == nil {
 		return nil, nil
@@ -145,7 +147,8 @@ func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error)
 	return t.holders.Whole(ctx, ref)
 }
 
-// Totals are the bytes of blobs received from members and sent to them.
+// Totals returns how many bytes were received, from members or by bitswap, and how many were sent
+// to members since the start.
 func (t *Transfers) Totals() (in, out int64) {
 	if t.server != nil {
 		out = t.server.Out()
@@ -156,7 +159,7 @@ func (t *Transfers) Totals() (in, out int64) {
 	return in, out
 }
 
-// DataIn is how much of what was received came by data ports, in bytes.
+// DataIn returns how many of the bytes received came from data ports.
 func (t *Transfers) DataIn() int64 {
 	if t.client == nil {
 		return 0
@@ -164,15 +167,15 @@ func (t *Transfers) DataIn() int64 {
 	return t.client.DataIn()
 }
 
-// UsesDataPort reports whether a member is asked at its data port now, and not over a
-// stream because it has none or it failed lately.
+// UsesDataPort reports whether a request to a member goes to its data port now. Otherwise it goes
+// over a stream, because the member has no data port or the data port failed lately.
 func (t *Transfers) UsesDataPort(id peer.ID) bool {
 	return t.client != nil && t.client.UsesData(id)
 }
 
-// Close ends all transfers, keeping what has arrived, and all requests being served, and
-// waits for them. Readers that are still open fail where bytes are missing. It may be
-// called again.
+// Close ends all transfers and all requests that are being served, and waits for them. What has
+// arrived is kept. Readers that are still open fail where bytes are missing. It may be called
+// again.
 func (t *Transfers) Close() error {
 	t.underway.close()
 	if t.client == nil {

@@ -18,14 +18,14 @@ import (
 type Unavailable struct {
 	CID     cid.Cid
 	Asked   []peer.ID // the members asked, sorted
-	Cause   error     // how the last holder failed; nil when there was none
-	Damaged bool      // there is a copy here that is not right
+	Cause   error     // how a holder failed, or that nothing came in time; may be nil
+	Damaged bool      // there is a damaged copy here
 }
 
 // maxNamed is how many members an error names.
 const maxNamed = 5
 
-// Error implements error. A member is named once, together with how it failed.
+// Error implements error. It names the member that failed only once, together with the failure.
 func (e *Unavailable) Error() string {
 	failed, of := errors.AsType[*wire.MemberError](e.Cause)
 	of = of && slices.Contains(e.named(), failed.ID)
@@ -54,18 +54,19 @@ func (e *Unavailable) Error() string {
 	return msg
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Unavailable) Unwrap() error { return e.Cause }
 
 func (e *Unavailable) named() []peer.ID { return e.Asked[:min(len(e.Asked), maxNamed)] }
 
-// ErrClosing reports that the transfers are closing, and fetch nothing any more.
+// ErrClosing reports that the transfers are closing, so that nothing is fetched any more.
 var ErrClosing = errors.New("this registry is stopping")
 
-// ErrNotKept reports that the bytes of a blob cannot be kept here now, for example because
-// the disk is full, whatever members hold.
+// ErrNotKept reports that this registry cannot keep the bytes of a blob now, for example because
+// its disk is full. It says nothing about which members hold the blob.
 var ErrNotKept = fetch.ErrNotKept
 
-// mayStream reports whether a blob whose transfer failed can be passed on to a reader
-// without being kept. A stream takes more file descriptors than a refusal.
+// mayStream reports whether a blob whose transfer failed can be streamed to a reader without being
+// kept. It cannot when file descriptors are short, because a stream takes more of them than a
+// refusal.
 func mayStream(err error) bool { return errors.Is(err, ErrNotKept) && !room.IsCrowded(err) }
