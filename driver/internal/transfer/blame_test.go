@@ -13,7 +13,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// TestAMemberIsNamedOnce in a message, however many functions its failure passed.
+// TestAMemberIsNamedOnce shows that a message names a member once, however many functions blamed
+// it.
 func TestAMemberIsNamedOnce(t *testing.T) {
 	ids := []peer.ID{"member-a", "member-b", "member-c"}
 	err := wire.Blame(ids[1], fmt.Errorf("leaf 3: %w", wire.Blame(ids[1], wire.ErrGone)))

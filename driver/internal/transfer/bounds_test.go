@@ -14,7 +14,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// TestABusyHolder, which answers nothing now, is asked again.
+// TestABusyHolder shows that a holder that refuses requests for now is asked again.
 func TestABusyHolder(t *testing.T) {
 	t.Parallel()
 	var town town
@@ -39,7 +39,7 @@ func TestABusyHolder(t *testing.T) {
 	require.NoError(t, <-pulled)
 }
 
-// TestAReaderThatTakesNothing is cut off, on each way.
+// TestAReaderThatTakesNothing shows that a member that reads nothing is cut off, on each way.
 func TestAReaderThatTakesNothing(t *testing.T) {
 	for name, w := range map[string]way{"TCP": plainTCP, "streams": realStreams, "data port": realData} {
 		t.Run(name, func(t *testing.T) {
@@ -63,14 +63,14 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			_, err = fmt.Fprintf(c, "GET /v1/blobs/%s HTTP/1.1\r\nHost: a\r\n\r\n", ref.CID)
 			require.NoError(t, err)
 			eventually(t, func() bool { _, out := a.transfers.Totals(); return out > 0 }, "nothing is sent")
-			eventually(t, func() bool { return answered.Load() == 1 }, "it is waited for")
+			eventually(t, func() bool { return answered.Load() == 1 }, "the server still waits for the reader")
 			_, out := a.transfers.Totals()
-			require.Less(t, out, ref.Size, "all was taken: the test tests nothing")
+			require.Less(t, out, ref.Size, "everything was read, so that nothing was tested")
 		})
 	}
 }
 
-// TestASizeThatNoBlobHas: an entry that gives one costs nothing but an error.
+// TestASizeThatNoBlobHas shows that an entry with such a size costs nothing but an error.
 func TestASizeThatNoBlobHas(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)

@@ -23,9 +23,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
-// TestTheConversation is, byte for byte, what registries of other releases say and hear: what a
-// client asks, and what a registry answers that has a blob, fetches it, has what is right of
-// it, or has nothing.
+// TestTheConversation pins, byte for byte, what registries of different releases say to each other:
+// what a client asks, and what a registry answers that has a blob, is fetching it, has its undamaged
+// leaves, or has nothing.
 func TestTheConversation(t *testing.T) {
 	want, err := os.ReadFile("testdata/conversation.txt")
 	require.NoError(t, err)
@@ -76,11 +76,11 @@ func conversation(t *testing.T) string {
 	return s.text()
 }
 
-// spoken is what goes through the connections that one registry dials.
+// spoken records what goes through the connections that one registry dials.
 type spoken struct {
 	mu    sync.Mutex
 	said  []utterance
-	names []string // old and new, as strings.NewReplacer has them
+	names []string // old and new in turn, as strings.NewReplacer takes them
 }
 
 type utterance struct {
@@ -90,8 +90,8 @@ type utterance struct {
 
 func newSpoken() *spoken { return &spoken{} }
 
-// cast is who plays: registries that have a blob, fetch it, and have what is right of it,
-// and one that asks them.
+// cast makes the registries that take part: one that has a blob, one that is fetching it, one that
+// has its undamaged leaves, and one that asks them.
 func (s *spoken) cast(t *testing.T) (holder, fetcher, torn, asker *registry, ref dag.Ref) {
 	var town town
 	content := bytes.Repeat([]byte("0123456789abcdef"), (2*mib+16)/16)
@@ -130,7 +130,7 @@ func (s *spoken) scene(title string, play func()) {
 	play()
 }
 
-// byHand sends a request that no client sends.
+// byHand sends a request that no client of ours sends.
 func (s *spoken) byHand(t *testing.T, asker, holder *registry, request string) {
 	c := asker.ask(holder)
 	tap := &tap{c, s}
@@ -157,7 +157,7 @@ func (s *spoken) note(who string, b []byte) {
 
 var date = regexp.MustCompile(`\nDate: .*\n`)
 
-// text has a line for each header, and the body quoted.
+// text returns a line for each header, and the body in quotes.
 func (s *spoken) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +184,7 @@ type hermit struct{ *house }
 
 func (hermit) Connected() []peer.ID { return nil }
 
-// tapped is a Swarm whose connections are written down.
+// tapped is a Swarm that records what goes through its connections.
 type tapped struct {
 	*house
 	spoken *spoken

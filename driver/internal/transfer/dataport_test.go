@@ -23,8 +23,8 @@ import (
 // duo is two registries on real peers, both with a data port.
 type duo struct {
 	a, b       *peer.Peer
-	holds      *blob.Store // a's
-	has        *blob.Store // b's
+	holds      *blob.Store // of a
+	has        *blob.Store // of b
 	serve, get *Transfers
 }
 
@@ -33,8 +33,8 @@ func newDuo(t *testing.T, change func(a *peer.Config)) *duo {
 	return newTimedDuo(t, timingFor(3*stall), change)
 }
 
-// newPatientDuo is newDuo with a b that gives a data port all the time it needs to answer, on
-// a machine that is busy, before it takes a stream instead.
+// newPatientDuo is newDuo with a b that waits for a data port as long as a busy machine needs,
+// before it takes a stream instead.
 func newPatientDuo(t *testing.T, change func(a *peer.Config)) *duo {
 	t.Helper()
 	times := timingFor(3 * stall)
@@ -56,7 +56,7 @@ func newTimedDuo(t *testing.T, times timing, change func(a *peer.Config)) *duo {
 	return &p
 }
 
-// pull fetches content that a holds to b.
+// pull has b fetch content that a holds.
 func (p *duo) pull(t *testing.T, content []byte) {
 	t.Helper()
 	ref, err := p.holds.Put(t.Context(), content)
@@ -90,8 +90,8 @@ func TestClosedDataPort(t *testing.T) {
 	}
 }
 
-// TestMuteDataPortsOfMany: packets to them are dropped, and there are three members, so
-// that none can be guessed to be the holder.
+// TestMuteDataPortsOfMany shows that a blob comes over streams when packets to the data ports are
+// dropped. There are three members, so that no holder can be guessed.
 func TestMuteDataPortsOfMany(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts there
 	require.NoError(t, err)
@@ -126,8 +126,8 @@ func TestDataPortCutInMidTransfer(t *testing.T) {
 	m, err := manet.FromNetAddr(free.Addr())
 	require.NoError(t, err)
 	var wg sync.WaitGroup
-	t.Cleanup(wg.Wait) // when the registries are closed: they keep connections
-	// The link that b takes for a's data port breaks after 5 MiB, for good.
+	t.Cleanup(wg.Wait) // after the registries are closed, because they keep connections
+	// What b takes for a's data port is a link that breaks after 5 MiB, for good.
 	p := newPatientDuo(t, func(c *peer.Config) {
 		announcing(t, l.Addr())(c)
 		c.DataListen = []multiaddr.Multiaddr{m}
@@ -141,7 +141,7 @@ func TestDataPortCutInMidTransfer(t *testing.T) {
 	require.Less(t, in, int64(40*mib), "what had come was fetched again")
 }
 
-// forward lets most bytes through in all, then nothing.
+// forward lets most bytes through in all, and then nothing.
 func forward(l net.Listener, to string, most int64, wg *sync.WaitGroup) {
 	var mu sync.Mutex
 	for {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestAnAnswerThatDoesNotEnd, though all that was asked for has come, holds up nobody.
+// TestAnAnswerThatDoesNotEnd shows that an answer that does not end, though all that was requested
+// has come, holds up nobody.
 func TestAnAnswerThatDoesNotEnd(t *testing.T) {
 	for name, size := range map[string]int{"at once": 1000, "in pieces": mib / 2, "leaf by leaf": 3 * mib} {
 		t.Run(name, func(t *testing.T) {
@@ -29,7 +30,7 @@ func TestAnAnswerThatDoesNotEnd(t *testing.T) {
 	}
 }
 
-// endless is an answer of which nobody knows how long it is.
+// endless is an answer that does not say how long it is.
 type endless struct{ http.ResponseWriter }
 
 func (e endless) WriteHeader(status int) {

@@ -21,7 +21,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// pair is two holders of one blob and one registry without it.
+// pair makes two holders of one blob, and one registry that lacks it.
 func pair(t *testing.T, content []byte) (a, b, c *registry, ref dag.Ref) {
 	return (&town{}).pair(t, content)
 }
@@ -38,7 +38,7 @@ func TestHolderDies(t *testing.T) { eachWay(t, holderDies) }
 func holderDies(t *testing.T, town *town) {
 	content := random(20, 20*mib)
 	a, b, c, ref := town.pair(t, content)
-	for _, h := range []*registry{a, b} { // whoever is first dies
+	for _, h := range []*registry{a, b} { // the one that is asked first dies
 		h.guard(func(sent int64) {
 			if sent > 4*mib && len(c.Connected()) == 2 {
 				h.kill()
@@ -58,7 +58,7 @@ func holderStalls(t *testing.T, town *town) {
 	a.holdBack(4 * mib)
 	body := c.open(ref, 0)
 	readExactly(t, body, content[:mib])
-	b := town.registry(t) // only now: the stream is a's
+	b := town.registry(t) // only now, so that the stream comes from a
 	b.push(content)
 	readExactly(t, body, content[mib:])
 	_, sent := b.transfers.Totals()
@@ -104,7 +104,7 @@ func onlyHolderLies(t *testing.T, town *town) {
 	require.NotEmpty(t, warnings(b))
 	holders, err := b.transfers.Holders(t.Context(), ref)
 	require.NoError(t, err)
-	require.Empty(t, holders, "a blob nobody has right can be pushed again")
+	require.Empty(t, holders, "a member that sent wrong bytes still counts as a holder")
 }
 
 func TestHolderComesBack(t *testing.T) { eachWay(t, holderComesBack) }
@@ -125,8 +125,8 @@ func holderComesBack(t *testing.T, town *town) {
 	readExactly(t, body, content[mib:])
 }
 
-// TestAHolderThatIsOnlyPresumedComesBack: it has not said yet that it has the blob, and has
-// brought some of it.
+// TestAHolderThatIsOnlyPresumedComesBack shows that a transfer waits for a holder that has brought
+// some of the blob, even though it has not said yet that it has the blob.
 func TestAHolderThatIsOnlyPresumedComesBack(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
@@ -148,7 +148,7 @@ func TestAHolderThatIsOnlyPresumedComesBack(t *testing.T) {
 	body := b.open(ref, 0)
 	eventually(t, func() bool { return len(b.Connected()) == 0 }, "the holder lives")
 	readExactly(t, body, content[:mib])
-	time.AfterFunc(stall/2, a.revive) // later than it takes to give up where nobody has anything
+	time.AfterFunc(stall/2, a.revive) // after a transfer fails when nobody has anything
 	readExactly(t, body, content[mib:])
 }
 
@@ -164,13 +164,13 @@ func holderDiesForGood(t *testing.T, town *town) {
 		}
 	})
 	body := b.open(ref, 0)
-	got, err := io.ReadAll(body) // nil would be a short body that ends cleanly
+	got, err := io.ReadAll(body) // a nil error would mean that a short body ends cleanly
 	requireUnavailable(t, err, a.id)
 	require.True(t, bytes.Equal(content[:len(got)], got))
 
 	before := b.received()
 	a.revive()
-	b.requirePull(ref, content) // anew, with what had come
+	b.requirePull(ref, content) // a new transfer, which goes on with what had come
 	require.Less(t, b.received()-before, int64(14*mib))
 }
 
@@ -223,7 +223,7 @@ func TestWrongReference(t *testing.T) {
 	_, err := b.pull(ref, 0)
 	require.ErrorIs(t, err, dag.ErrBadDAG)
 	require.Len(t, warnings(b), 1)
-	require.NotContains(t, warnings(b)[0].Data, "peer", "no member is to blame")
+	require.NotContains(t, warnings(b)[0].Data, "peer", "a member is blamed")
 }
 
 func TestFileThatLostBytesIsFetchedAgain(t *testing.T) {
@@ -282,7 +282,7 @@ func TestPartialFeedsOthers(t *testing.T) {
 	a.kill()
 	holders, err := c.transfers.Holders(t.Context(), ref)
 	require.NoError(t, err)
-	require.Empty(t, holders, "who has some leaves is no holder")
+	require.Empty(t, holders, "a registry that has only some leaves counts as a holder")
 	fed := c.open(ref, 0)
 	readExactly(t, fed, content[:2*mib])
 	a.revive()
@@ -321,11 +321,11 @@ func TestCloseWaitsForAll(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
 	ref := a.push(random(35, 30*mib))
-	a.guard(func(sent int64) { time.Sleep(time.Millisecond) }) // so that it lasts
+	a.guard(func(sent int64) { time.Sleep(time.Millisecond) }) // so that it takes a while
 	body := b.open(ref, 0)
 	waiting := make(chan error, 1)
 	go func() { waiting <- b.transfers.Fetch(context.Background(), ref) }()
-	require.NoError(t, a.transfers.Close()) // in the midst of serving
+	require.NoError(t, a.transfers.Close()) // while it serves
 	require.NoError(t, b.transfers.Close())
 	require.Zero(t, b.transfers.Active())
 	require.Error(t, <-waiting)
@@ -362,7 +362,7 @@ func warnings(r *registry) (found []*logrus.Entry) {
 	return found
 }
 
-// rawCID is the CID of a blob that no registry has.
+// rawCID returns the CID of a blob that no registry has.
 func rawCID(t *testing.T) cid.Cid {
 	t.Helper()
 	mh, err := multihash.Sum([]byte(t.Name()), multihash.SHA2_256, -1)

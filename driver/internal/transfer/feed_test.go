@@ -15,7 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
-// uplink makes a registry send no faster than that many bytes a second in all.
+// uplink makes a registry send at most that many bytes per second in all.
 func (h *house) uplink(bytes int) {
 	limit := rate.NewLimiter(rate.Limit(bytes), 64<<10)
 	last := int64(0)
@@ -33,7 +33,7 @@ func (h *house) uplink(bytes int) {
 	})
 }
 
-// calm is the timing of a registry as it is configured by default.
+// calm gives a registry the timing of the default configuration.
 func calm(r *registry) { r.timing = timingFor(30 * time.Second) }
 
 // unhurried is calm, for a machine that may be busy with something else: no registry loses
@@ -43,8 +43,8 @@ func unhurried(r *registry) {
 	r.timing.Ask, r.timing.Relay, r.timing.Slow, r.timing.Silence = patient/2, patient/2, never, never
 }
 
-// pullAtOnce has many registries pull a new blob at the same moment, on links of that
-// many bytes a second, and gives what the one that was pushed to sent meanwhile.
+// pullAtOnce has many registries pull a new blob at the same moment, on links of that many bytes
+// per second. It returns how many bytes the registry that had the blob first sent meanwhile.
 func pullAtOnce(t *testing.T, size, pulls, link int, timing func(*registry)) (sent int64) {
 	t.Helper()
 	var town town
@@ -72,7 +72,7 @@ func pullAtOnce(t *testing.T, size, pulls, link int, timing func(*registry)) (se
 
 func TestTenFeedEachOther(t *testing.T) {
 	const size = 32 * mib
-	require.Less(t, pullAtOnce(t, size, 10, 16*mib, calm), int64(size)*5/2, "what the first sends grows with those that pull")
+	require.Less(t, pullAtOnce(t, size, 10, 16*mib, calm), int64(size)*5/2, "the first sends more when more registries pull")
 }
 
 func TestSlowHolderAtTheEnd(t *testing.T) {
@@ -84,7 +84,7 @@ func TestSlowHolderAtTheEnd(t *testing.T) {
 	c.requirePull(ref, content)
 	t.Logf("it took %s", time.Since(begin))
 	_, sent := b.transfers.Totals()
-	require.Greater(t, sent, int64(19*mib), "the slow one was waited for")
+	require.Greater(t, sent, int64(19*mib), "the pull waited for the slow holder")
 	require.Less(t, c.received(), int64(32*mib), "too much was fetched twice")
 }
 
@@ -98,7 +98,7 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method + " " + r.Header.Get("Range")
 		if r.Method == http.MethodHead || strings.HasPrefix(r.URL.Path, "/v1/blocks/") {
-			<-r.Context().Done() // neither who holds it nor its DAG is needed to ask
+			<-r.Context().Done() // the first leaf is requested without the holders or the DAG
 			return
 		}
 		blobs.ServeHTTP(w, r)
@@ -114,7 +114,7 @@ func TestFirstLeafIsAskedForAtOnce(t *testing.T) {
 		default:
 		}
 		return len(ranges) == fetch.Pieces
-	}, "the first leaf is not asked for")
+	}, "the first leaf is not requested")
 	for _, q := range ranges {
 		var from, to int
 		_, err := fmt.Sscanf(q, "GET bytes=%d-%d", &from, &to)
@@ -135,7 +135,8 @@ func TestStalledStreamIsOvertaken(t *testing.T) {
 
 func TestBlobsNobodyHasWhole(t *testing.T) {
 	var town town
-	endless := func(r *registry) { r.timing.Stall, r.timing.Trickle = never, never } // were they to wait
+	// A registry that waits for the other as for a holder would not end.
+	endless := func(r *registry) { r.timing.Stall, r.timing.Trickle = never, never }
 	a, b, c := town.registry(t), town.registry(t, endless), town.registry(t, endless)
 	content := random(44, 8*mib)
 	ref := a.push(content)

@@ -44,8 +44,8 @@ func TestStreamsWhileItArrives(t *testing.T) {
 	require.Equal(t, io.EOF, err)
 }
 
-// TestWhatAClientHasReadIsKept, as soon as somebody waits for that: a registry that has given
-// a client all of a blob must not tell it that it has none.
+// TestWhatAClientHasReadIsKept shows that a blob is here as soon as AwaitKept returns: a registry
+// that has given a client all of a blob must not tell the client that it has none.
 func TestWhatAClientHasReadIsKept(t *testing.T) {
 	for _, size := range []int{500, mib, 3 * mib} {
 		var town town
@@ -60,8 +60,8 @@ func TestWhatAClientHasReadIsKept(t *testing.T) {
 	}
 }
 
-// TestABlobOfOneLeafComesOnce, however many readers come while it is fetched and kept, and
-// those that come when its transfer has ended.
+// TestABlobOfOneLeafComesOnce shows that a blob of one leaf is fetched once, however many readers
+// come while it is fetched and kept, or after its transfer has ended.
 func TestABlobOfOneLeafComesOnce(t *testing.T) {
 	for _, size := range []int{500, mib} {
 		var town town
@@ -197,7 +197,8 @@ func TestNothingToFetch(t *testing.T) {
 	require.NoError(t, alone.transfers.Fetch(t.Context(), empty))
 }
 
-// An entry may lie about its size: that is no reason for an empty answer.
+// TestSizeZeroIsChecked shows that an entry that gives a wrong size of 0 does not get an empty
+// answer.
 func TestSizeZeroIsChecked(t *testing.T) {
 	alone := (&town{}).registry(t, func(r *registry) { r.config.Swarm = nil })
 	for _, size := range []int{100, 3 * mib} {
@@ -226,7 +227,7 @@ func TestSharedLeaves(t *testing.T) {
 	before := b.received()
 	b.requirePull(second, content)
 	b.fetch(second)
-	// The first leaf is asked for before anybody knows what it is.
+	// The first leaf is requested before its CID is known.
 	require.Less(t, b.received()-before, int64(6*mib), "leaves that are here were fetched")
 	require.NoError(t, b.blobs.Delete(t.Context(), first.CID))
 	b.requirePull(second, content)

@@ -14,8 +14,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// A transfer that fails is one warning, however often the blob is asked for, until it
-// came after all.
+// TestFailedTransferIsAWarning shows that transfers of a blob that fail are one warning, however
+// often somebody asks for the blob, until it has come after all.
 func TestFailedTransferIsAWarning(t *testing.T) {
 	content := random(90, 3*mib)
 	var town town
@@ -45,10 +45,11 @@ func TestFailedTransferIsAWarning(t *testing.T) {
 	c.kill()
 	_, err := b.pull(ref, 0)
 	requireUnavailable(t, err)
-	require.Len(t, failures(b), 2, "a blob that was here and is gone is news")
+	require.Len(t, failures(b), 2, "no warning about a blob that was here and is gone")
 }
 
-// Failures of this registry are told apart from blobs that no member has.
+// TestWrongDAGIsAFailure shows that failures of this registry are told apart from blobs that no
+// member has.
 func TestWrongDAGIsAFailure(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
@@ -85,7 +86,7 @@ func TestRunningTransfers(t *testing.T) {
 	eventually(t, func() bool { return len(b.transfers.Running()) == 0 }, "it never ends")
 }
 
-// failures are the warnings of transfers that failed.
+// failures returns the warnings about transfers that failed.
 func failures(r *registry) (found []*logrus.Entry) {
 	for _, e := range warnings(r) {
 		if _, ok := e.Data["took"]; ok {
@@ -95,7 +96,8 @@ func failures(r *registry) (found []*logrus.Entry) {
 	return found
 }
 
-// TestABlobIsWarnedOfOnceAnHour, and anew when it was here in between.
+// TestABlobIsWarnedOfOnceAnHour shows that there is one warning an hour for a blob, and another one
+// when it was here in between.
 func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, err := newOutcomes()

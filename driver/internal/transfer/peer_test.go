@@ -18,7 +18,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
-// newPeered is a registry on a real libp2p peer of a private network.
+// newPeered makes a registry on a real libp2p peer of a private network.
 func newPeered(t *testing.T, bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
 	t.Helper()
 	return newPeeredWith(t, func(*peer.Config) {}, bootstrap...)

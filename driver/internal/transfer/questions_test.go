@@ -12,7 +12,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// boastful says that it has that many leaves of every blob.
+// boastful has a registry say that it has that many leaves of every blob, and counts how often it
+// is asked.
 func (r *registry) boastful(leaves int) (asked *atomic.Int64) {
 	asked = new(atomic.Int64)
 	r.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {

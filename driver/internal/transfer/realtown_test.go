@@ -23,17 +23,18 @@ import (
 type way int
 
 const (
-	plainTCP    way = iota // in place of streams
-	realStreams            // libp2p's, of real peers without a data port
-	realData               // the data port of real peers, with streams beside
+	plainTCP    way = iota // plain TCP in place of streams
+	realStreams            // libp2p's streams, between real peers without a data port
+	realData               // the data port of real peers, with streams besides
 )
 
-// realPeer is a house's, named so that its methods do not become the house's.
+// realPeer is the real peer of a house. It is a type of its own so that a house does not get its
+// methods.
 type realPeer struct{ *peer.Peer }
 
-// eachWay runs a test over every way that bytes can take, each with the better
-// ones closed, and sees that they took it. On a machine that is too busy for a handshake in time,
-// transfers rightly go over streams instead of the data port.
+// eachWay runs a test over every way that bytes can take, each time with the better ways closed,
+// and checks that they took it. On a machine that is too busy for a handshake in time, transfers
+// rightly go over streams instead of the data port.
 func eachWay(t *testing.T, f func(t *testing.T, town *town)) {
 	t.Helper()
 	for name, w := range map[string]way{"TCP": plainTCP, "streams": realStreams, "data port": realData} {
@@ -52,7 +53,7 @@ func eachWay(t *testing.T, f func(t *testing.T, town *town)) {
 	}
 }
 
-// newReal is a peer of a private network that has the others for bootstrappers.
+// newReal makes a peer of a private network, which has the other peers as bootstrappers.
 func (town *town) newReal(t *testing.T, key crypto.PrivKey) *realPeer {
 	t.Helper()
 	options := badger.DefaultOptions
@@ -102,7 +103,7 @@ func (h *house) knows(other *house) bool {
 	return h.real.IsMember(other.id) && (h.town.way != realData || h.real.HasData(other.id))
 }
 
-// sever ends a connection of a member that dies: a stream says no goodbye.
+// sever breaks a connection of a member that dies. A stream is reset, as if the peer were gone.
 func sever(c net.Conn) {
 	if s, ok := c.(network.Stream); ok {
 		_ = s.Reset()
@@ -111,7 +112,7 @@ func sever(c net.Conn) {
 	_ = c.Close()
 }
 
-// gatedListener gives a real peer's connections, which pass its house's gate.
+// gatedListener accepts a real peer's connections, and has them pass the gate of its house.
 type gatedListener struct {
 	net.Listener
 	h *house

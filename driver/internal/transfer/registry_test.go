@@ -22,8 +22,8 @@ import (
 const (
 	mib     = 1 << 20
 	stall   = 3 * time.Second
-	patient = 3 * time.Minute // for what comes soon, also on a machine that is busy
-	never   = time.Hour       // for what a test must not wait for: it would run out of patience
+	patient = 3 * time.Minute // for what comes soon, even on a busy machine
+	never   = time.Hour       // for what must not happen: a test runs out of patience before
 )
 
 // registry is a member with blobs on a disk of its own.
@@ -56,7 +56,7 @@ func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
 func (r *registry) start() {
 	r.t.Helper()
 	options := badger.DefaultOptions
-	options.SyncWrites = false // a test kills no machine
+	options.SyncWrites = false // no machine crashes during a test
 	dir := filepath.Join(r.dir, "badger")
 	require.NoError(r.t, os.MkdirAll(dir, 0o700))
 	var err error
@@ -79,7 +79,7 @@ func (r *registry) stop() {
 	require.NoError(r.t, r.badger.Close())
 }
 
-// retimed starts it again with another timing.
+// retimed restarts the registry with another timing.
 func (r *registry) retimed(change func(*timing)) {
 	r.t.Helper()
 	r.stop()
@@ -87,7 +87,7 @@ func (r *registry) retimed(change func(*timing)) {
 	r.start()
 }
 
-// push makes a blob here.
+// push stores a blob on the registry.
 func (r *registry) push(content []byte) dag.Ref {
 	r.t.Helper()
 	ref, err := r.blobs.Put(context.Background(), content)
@@ -132,13 +132,13 @@ func (r *registry) fetch(ref dag.Ref) {
 	require.True(r.t, r.blobs.Has(ref.CID))
 }
 
-// received is what came from others since the registry started.
+// received returns how many bytes have come from others since the registry started.
 func (r *registry) received() int64 {
 	in, _ := r.transfers.Totals()
 	return in
 }
 
-// damage overwrites a leaf of a blob that is here.
+// damage overwrites a leaf of a blob that the registry has.
 func (r *registry) damage(ref dag.Ref, leaf int) {
 	r.t.Helper()
 	overwrite(r.t, filepath.Join(r.dir, "blobs", ref.CID.String()), leaf)
@@ -166,7 +166,7 @@ func eventually(t *testing.T, is func() bool, what string) {
 	require.Eventually(t, is, patient, 5*time.Millisecond, what)
 }
 
-// random is size bytes that are the same for the same seed.
+// random returns size random bytes, the same for the same seed.
 func random(seed int64, size int) []byte {
 	b := make([]byte, size)
 	rand.New(rand.NewSource(seed)).Read(b)

@@ -20,13 +20,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// The bytes that the source sends do not grow with the number of registries that pull,
-// however small the blob.
+// TestManyPullASmallBlob shows that the source does not send more bytes when more registries pull,
+// however small the blob is.
 func TestManyPullASmallBlob(t *testing.T) {
 	for _, size := range []int{mib, 5 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
 			t.Parallel()
-			require.Less(t, pullAtOnce(t, size, 20, 16*mib, unhurried), int64(3*size+mib), "what the first sends grows with those that pull")
+			require.Less(t, pullAtOnce(t, size, 20, 16*mib, unhurried), int64(3*size+mib), "the first sends more when more registries pull")
 		})
 	}
 }
@@ -52,10 +52,11 @@ func firstLeafIsRelayed(t *testing.T, town *town) {
 		_, sent := b.transfers.Totals()
 		relayed += sent
 	}
-	require.GreaterOrEqual(t, relayed, int64(mib), "nobody gave the leaf on")
+	require.GreaterOrEqual(t, relayed, int64(mib), "nobody passed the leaf on")
 }
 
-// A relay that fails costs a moment: the leaf comes from the member that was asked first.
+// TestRelayThatFails shows that a relay that fails costs only a moment, because the leaf then comes
+// from the member that was asked first.
 func TestRelayThatFails(t *testing.T) {
 	for name, relay := range map[string]func(town *town, r *registry, ref dag.Ref){
 		"gone":     func(_ *town, r *registry, _ dag.Ref) { r.kill() },
@@ -74,19 +75,20 @@ func TestRelayThatFails(t *testing.T) {
 			b := town.registry(t, func(r *registry) { r.timing.Stall, r.timing.Trickle, r.timing.Silence = never, never, never })
 			a.transfers.relays.trees = schedule.NewTrees(time.Hour)
 			a.transfers.relays.enter(ref.CID, 0, 2, c.id, false)
-			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // no member at all
+			a.transfers.relays.enter(ref.CID, 0, 2, c.id+"x", false) // not a member
 			a.transfers.relays.enter(ref.CID, 0, 2, b.id, false)
 			b.transfers.holders.Served(a.id) // so that it is asked first
 			b.requirePull(ref, content)
 			for _, warned := range warnings(b) {
-				require.Equal(t, c.id, warned.Data["peer"], "another than the liar is blamed")
+				require.Equal(t, c.id, warned.Data["peer"], "somebody other than the liar is blamed")
 			}
 			require.Equal(t, name == "damaged", len(warnings(b)) > 0)
 		})
 	}
 }
 
-// A relay that sends little is overtaken, also where there is nothing else to fetch.
+// TestSlowRelay shows that a relay that sends little is overtaken, even when there is nothing else
+// to fetch.
 func TestSlowRelay(t *testing.T) {
 	for _, size := range []int{mib, 3 * mib} {
 		t.Run(fmt.Sprintf("%d MiB", size/mib), func(t *testing.T) {
@@ -96,7 +98,7 @@ func TestSlowRelay(t *testing.T) {
 			content := random(84, size)
 			ref := a.push(content)
 			c.push(content)
-			c.uplink(8 << 10) // two minutes a leaf: it must not be waited for
+			c.uplink(8 << 10) // two minutes per leaf: nobody must wait for it
 			b := town.registry(t, calm)
 			a.transfers.relays.trees = schedule.NewTrees(time.Hour)
 			for _, id := range []peer.ID{c.id, c.id + "x", b.id} {
@@ -108,8 +110,8 @@ func TestSlowRelay(t *testing.T) {
 	}
 }
 
-// waiting is two registries, of which the second fetches 5 MiB and lacks a leaf, and a
-// third's way to ask it for that.
+// waiting makes two registries, of which the second fetches 5 MiB and lacks a leaf, and a function
+// by which a third asks it for that leaf.
 func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []byte, request func(wire.Terms) ([]byte, error)) {
 	var town town
 	a, c := town.registry(t), town.registry(t)
@@ -120,7 +122,7 @@ func waiting(t *testing.T, ask time.Duration) (b *registry, open func(), want []
 	body := b.open(ref, 0)
 	readExactly(t, body, content[:mib])
 	lacks := -1
-	eventually(t, func() bool { // only 3 MiB of it got out
+	eventually(t, func() bool { // only 3 MiB of the blob got out
 		here := b.transfers.underway.job(ref.CID).Verified()
 		lacks = slices.IndexFunc([]int{4, 3, 2, 1}, func(i int) bool { return !here.Has(i) })
 		return here.Count() >= 2
@@ -154,7 +156,7 @@ func TestWhoWaitsGetsALeafWhenItComes(t *testing.T) {
 	require.GreaterOrEqual(t, time.Since(begin), b.timing.Ask, "it did not wait")
 	time.AfterFunc(b.timing.Ask/4, open)
 	got, err := ask(wire.Terms{Wait: time.Hour})
-	for errors.Is(err, wire.ErrNotYet) { // on a machine that is busy
+	for errors.Is(err, wire.ErrNotYet) { // on a busy machine
 		got, err = ask(wire.Terms{Wait: time.Hour})
 	}
 	require.NoError(t, err)
@@ -178,12 +180,13 @@ func TestCloseEndsWaiting(t *testing.T) {
 	case err := <-closed:
 		require.NoError(t, err)
 	case <-time.After(patient):
-		require.Fail(t, "it is waited for")
+		require.Fail(t, "the request still waits")
 	}
 	require.Error(t, <-asked)
 }
 
-// The blob that a member is being sent stays open, though the transfer ends.
+// TestLoansOutliveTheTransfer shows that a blob stays open while it is being sent to a member, even
+// when its transfer ends.
 func TestLoansOutliveTheTransfer(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)

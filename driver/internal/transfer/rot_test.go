@@ -15,7 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// mendsSoon soon tries again to mend what no member had.
+// mendsSoon makes a registry soon try again to mend a blob that no member had.
 func mendsSoon(r *registry) { r.timing.mend = 100 * time.Millisecond }
 
 func (r *registry) file(ref dag.Ref) string { return filepath.Join(r.dir, "blobs", ref.CID.String()) }
@@ -29,7 +29,7 @@ func (r *registry) requireSound(ref dag.Ref, content []byte) {
 	r.requirePull(ref, content)
 }
 
-// flip changes a leaf as a disk does: the file looks as it did.
+// flip changes a leaf as a failing disk does: the file looks the same.
 func (r *registry) flip(ref dag.Ref, leaf int) {
 	r.t.Helper()
 	info, err := os.Stat(r.file(ref))
@@ -55,7 +55,7 @@ func wrongLeafMended(t *testing.T, town *town) {
 	require.ErrorContains(t, err, "damaged")
 	holders, err := b.transfers.Holders(t.Context(), ref)
 	require.NoError(t, err)
-	require.Empty(t, holders, "what is damaged is offered")
+	require.Empty(t, holders, "a damaged blob is offered")
 
 	c := town.registry(t)
 	c.push(content)
@@ -116,8 +116,8 @@ func TestARestartMendsWhatWasSetAside(t *testing.T) {
 	a.requireSound(ref, content)
 }
 
-// torn are registries whose copies of one blob were set aside, each with its own wrong
-// leaves, while none could reach another. What is right of them is known.
+// torn makes registries whose copies of one blob were set aside, each with its own damaged leaves,
+// while none could reach another. Each knows its undamaged leaves.
 func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...func(*registry)) (rs []*registry, ref dag.Ref) {
 	t.Helper()
 	for range wrong {
@@ -137,7 +137,7 @@ func (town *town) torn(t *testing.T, content []byte, wrong [][]int, change ...fu
 	return rs, ref
 }
 
-// neverMends leaves it to readers, after one attempt, to have a damaged blob mended.
+// neverMends makes a registry try only once to mend a damaged blob, unless somebody reads it.
 func neverMends(r *registry) { r.timing.mend = 64 * never }
 
 func TestDamagedCopiesCompleteEachOther(t *testing.T) {
@@ -153,8 +153,8 @@ func TestDamagedCopiesCompleteEachOther(t *testing.T) {
 	}
 }
 
-// TestAReadOfDamagedCopies is served by what is right of them, also to a registry that has
-// none itself.
+// TestAReadOfDamagedCopies shows that the undamaged leaves of several copies serve a read, even on
+// a registry that has no copy itself.
 func TestAReadOfDamagedCopies(t *testing.T) {
 	var town town
 	content := random(57, 5*mib+5)
@@ -172,8 +172,8 @@ func TestAReadOfDamagedCopies(t *testing.T) {
 	}
 }
 
-// TestCopiesThatAreDamagedInOnePlace: no client gets the beginning of what has no end, and
-// none waits for it.
+// TestCopiesThatAreDamagedInOnePlace shows that no client gets the beginning of a blob that nobody
+// has whole, and that none waits for it.
 func TestCopiesThatAreDamagedInOnePlace(t *testing.T) {
 	var town town
 	patience := func(r *registry) {
@@ -192,14 +192,15 @@ func TestCopiesThatAreDamagedInOnePlace(t *testing.T) {
 	}
 	held, ok := rs[1].blobs.Remains(ref.CID)
 	require.True(t, ok)
-	require.True(t, held.Has(1), "what can be mended is not")
+	require.True(t, held.Has(1), "a leaf that can be mended is not")
 	c.push(content)
 	for _, r := range rs {
 		r.requirePull(ref, content)
 	}
 }
 
-// TestRemainsThatRot are not offered any more once a member has found that out.
+// TestRemainsThatRot shows that a leaf of a damaged copy that becomes damaged, too, is not offered
+// any more once a member has found out.
 func TestRemainsThatRot(t *testing.T) {
 	var town town
 	content := random(59, 5*mib)
@@ -212,7 +213,7 @@ func TestRemainsThatRot(t *testing.T) {
 	eventually(t, func() bool {
 		m, ok := a.blobs.Remains(ref.CID)
 		return ok && !m.Has(1) && m.Has(0) && !m.Has(3)
-	}, "what rotted is offered")
+	}, "a damaged leaf is offered")
 	require.ErrorIs(t, a.blobs.CheckLeaf(t.Context(), ref.CID, 1), blob.ErrNotFound)
 	_, err = c.transfers.client.Span(t.Context(), a.id, ref.CID, 0, 2*mib, wire.Terms{Remains: true})
 	require.ErrorIs(t, err, wire.ErrNotYet)
@@ -224,8 +225,8 @@ func TestRemainsThatRot(t *testing.T) {
 	require.NoError(t, body.Close())
 }
 
-// TestALiarCostsLittle: a member that doubts leaves that are right has some of them
-// hashed, and nothing is fetched.
+// TestALiarCostsLittle shows that a member that doubts undamaged leaves causes some of them to be
+// hashed, and nothing to be fetched.
 func TestALiarCostsLittle(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t)
@@ -249,7 +250,7 @@ func TestALiarCostsLittle(t *testing.T) {
 			}
 		}
 		return looked == len(refs)-refused
-	}, "doubts are never looked into")
+	}, "doubts are never checked")
 	for _, ref := range refs {
 		require.True(t, a.blobs.Has(ref.CID))
 	}
@@ -259,7 +260,8 @@ func TestALiarCostsLittle(t *testing.T) {
 	require.ErrorIs(t, b.transfers.client.Doubt(t.Context(), a.id, absent.CID, 0), wire.ErrGone)
 }
 
-// TestAnOlderHolderIsLeftAlone: it does not know what a doubt is.
+// TestAnOlderHolderIsLeftAlone shows that a holder of an older release, which knows no doubts, does
+// no harm.
 func TestAnOlderHolderIsLeftAlone(t *testing.T) {
 	content := random(55, 4*mib)
 	a, _, c, ref := pair(t, content)
@@ -269,7 +271,7 @@ func TestAnOlderHolderIsLeftAlone(t *testing.T) {
 	handler := a.transfers.server.Handler
 	asked := make(chan struct{}, 100)
 	a.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost { // as the mux answers that has only GET there
+		if r.Method == http.MethodPost { // as an older mux, which has only GET there, answers
 			asked <- struct{}{}
 			http.Error(w, "Method Not Allowed", http.StatusMethodNotAllowed)
 			return
@@ -280,7 +282,7 @@ func TestAnOlderHolderIsLeftAlone(t *testing.T) {
 	require.True(t, a.blobs.Has(ref.CID))
 }
 
-// TestADamagedBlobOfOneLeaf is mended, and nothing is left of the damaged one.
+// TestADamagedBlobOfOneLeaf shows that it is mended, and that nothing is left of the damaged file.
 func TestADamagedBlobOfOneLeaf(t *testing.T) {
 	var town town
 	a := town.registry(t, mendsSoon)
@@ -293,7 +295,7 @@ func TestADamagedBlobOfOneLeaf(t *testing.T) {
 	b := town.registry(t)
 	b.push(content)
 	a.requireSound(ref, content)
-	eventually(t, func() bool { return len(a.stagedFiles()) == 0 }, "the damaged file is left")
+	eventually(t, func() bool { return len(a.stagedFiles()) == 0 }, "the damaged file is still there")
 	blobs, bytes := a.blobs.Usage()
 	require.EqualValues(t, 1, blobs)
 	require.Equal(t, ref.Size, bytes)

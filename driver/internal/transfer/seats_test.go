@@ -10,8 +10,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 )
 
-// TestASilentHolderHoldsUpNobodyElse: a pull from another member goes on, however many
-// transfers wait for one that sends nothing.
+// TestASilentHolderHoldsUpNobodyElse shows that a pull from another member goes on, however many
+// transfers wait for a member that sends nothing.
 func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	var town town
@@ -42,12 +42,12 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	b.requirePull(c.push(content), content)
 	eventually(t, func() bool {
 		return b.transfers.fetcher.Crew.Free() == crew.Seats
-	}, "who waits for a silent member keeps its seat")
+	}, "a transfer that waits for a silent member keeps its seat")
 	require.GreaterOrEqual(t, b.transfers.Active(), crew.Seats)
 }
 
-// TestReadersThatTakeTheirTimeHoldUpNobodyElse: a stream that waits for its reader has no
-// seat.
+// TestReadersThatTakeTheirTimeHoldUpNobodyElse shows that a stream has no seat while it waits for
+// its reader.
 func TestReadersThatTakeTheirTimeHoldUpNobodyElse(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))

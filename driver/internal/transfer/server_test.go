@@ -17,7 +17,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// midTransfer is a registry that has the first leaves of a blob, and one that asks.
+// midTransfer makes a registry that has the first leaves of a blob, and one that asks it.
 func midTransfer(t *testing.T) (b, asks *registry, ref dag.Ref) {
 	t.Helper()
 	var town town
@@ -29,7 +29,7 @@ func midTransfer(t *testing.T) (b, asks *registry, ref dag.Ref) {
 	return b, town.registry(t), ref
 }
 
-// ask connects one member to another as HTTP does.
+// ask connects one member to another, for requests over HTTP.
 func (r *registry) ask(to *registry) net.Conn {
 	r.t.Helper()
 	c, err := r.Dial(r.t.Context(), to.id, wire.Protocol)
@@ -52,7 +52,7 @@ func (r *registry) head(of *registry, ref dag.Ref, query string) *http.Response 
 	return resp
 }
 
-// polled is how often a registry was asked which leaves it has. It has none.
+// polled counts how often a registry is asked which leaves it has. The registry has none.
 func (r *registry) polled() (asked *atomic.Int64) {
 	asked = new(atomic.Int64)
 	serve := r.transfers.server.Handler
@@ -67,7 +67,8 @@ func (r *registry) polled() (asked *atomic.Int64) {
 	return asked
 }
 
-// TestNobodyTellsThatAnotherFetches: only who asks is met, and from then on asked what it has.
+// TestNobodyTellsThatAnotherFetches shows that only the registry that asks is met, and that it is
+// asked from then on which leaves it has.
 func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	b, asks, ref := midTransfer(t)
 	another := asks.town.registry(t)
@@ -79,8 +80,8 @@ func TestNobodyTellsThatAnotherFetches(t *testing.T) {
 	resp := asks.head(b, ref, "?fetching="+another.id.String()+"&fetcher="+another.id.String())
 	require.Equal(t, http.StatusNotFound, resp.StatusCode)
 	require.NotEmpty(t, resp.Header.Get("Blob-Partial"))
-	until := ofAsks.Load() + 2 // all that are met are asked at once, and then again
-	eventually(t, func() bool { return ofAsks.Load() >= until }, "it is asked no more")
+	until := ofAsks.Load() + 2 // all that were met are asked at the same time, and then again
+	eventually(t, func() bool { return ofAsks.Load() >= until }, "it is not asked again")
 	require.Zero(t, ofAnother.Load())
 }
 

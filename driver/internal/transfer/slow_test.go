@@ -10,7 +10,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// TestTheLikeliestHolderStallsAtOnce, before a single inner block: another is asked.
+// TestTheLikeliestHolderStallsAtOnce shows that another holder is asked when the likeliest one
+// stalls before it has sent a single inner block.
 func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
 	content := random(70, 5*mib)
 	a, _, c, ref := pair(t, content)
@@ -20,8 +21,8 @@ func TestTheLikeliestHolderStallsAtOnce(t *testing.T) {
 	readExactly(t, c.open(ref, 0), content)
 }
 
-// TestASlowLinkIsNotAStall: a leaf takes as long as a transfer may stall, or longer,
-// and bytes come all the time.
+// TestASlowLinkIsNotAStall shows that a transfer goes on when a leaf takes as long as a transfer
+// may stall, or longer, but bytes come all the time.
 func TestASlowLinkIsNotAStall(t *testing.T) {
 	for name, holders := range map[string]int{"one holder": 1, "two": 2} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +41,8 @@ func TestASlowLinkIsNotAStall(t *testing.T) {
 	}
 }
 
-// TestATrickleIsAStall: bytes come, and so few that no leaf is ever whole.
+// TestATrickleIsAStall shows that a transfer fails when bytes come, but so few that no leaf is ever
+// whole.
 func TestATrickleIsAStall(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, func(r *registry) { r.timing = timingFor(300 * time.Millisecond) })

@@ -18,7 +18,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
-// onSmallDisk has a registry's data on a disk that has room for so many bytes.
+// onSmallDisk puts a registry's data on a disk that has room for that many bytes.
 func onSmallDisk(size int64) func(*registry) {
 	return func(r *registry) {
 		smalldisk.Mount(r.t, r.dir, "size=400m")
@@ -26,7 +26,7 @@ func onSmallDisk(size int64) func(*registry) {
 	}
 }
 
-// stagedFiles are those of blobs on their way here.
+// stagedFiles lists the files of blobs that are on their way here.
 func (r *registry) stagedFiles() []os.DirEntry {
 	r.t.Helper()
 	files, err := os.ReadDir(filepath.Join(r.dir, "staging"))
@@ -34,7 +34,7 @@ func (r *registry) stagedFiles() []os.DirEntry {
 	return files
 }
 
-// requireNothingKept asks that a registry has nothing of a blob, whole or in part.
+// requireNothingKept requires that a registry has nothing of a blob, neither the whole nor a part.
 func (r *registry) requireNothingKept() {
 	r.t.Helper()
 	blobs, _ := r.blobs.Usage()
@@ -42,7 +42,8 @@ func (r *registry) requireNothingKept() {
 	require.Empty(r.t, r.stagedFiles())
 }
 
-// TestStreamsWhatDoesNotFit, whole and from any offset, to several readers at once.
+// TestStreamsWhatDoesNotFit shows that a blob that does not fit is streamed, whole and from any
+// offset, to several readers at once.
 func TestStreamsWhatDoesNotFit(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
@@ -60,12 +61,13 @@ func TestStreamsWhatDoesNotFit(t *testing.T) {
 	}
 	wg.Wait()
 	b.requireNothingKept()
-	eventually(t, func() bool { return b.transfers.Ended()[ResultStreamed] == 6 }, "their ends are counted")
+	eventually(t, func() bool { return b.transfers.Ended()[ResultStreamed] == 6 }, "their ends are not counted")
 	small := random(62, 3*mib)
 	b.requirePull(a.push(small), small)
 }
 
-// TestAStreamIsVerified leaf by leaf, and goes on with another holder.
+// TestAStreamIsVerified shows that a stream is verified leaf by leaf, and goes on with another
+// holder after a wrong leaf.
 func TestAStreamIsVerified(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
@@ -82,7 +84,8 @@ func TestAStreamIsVerified(t *testing.T) {
 	b.requireNothingKept()
 }
 
-// TestAStreamWaitsForItsReader with a window of leaves in memory.
+// TestAStreamWaitsForItsReader shows that a stream waits for its reader, with a window of leaves in
+// memory.
 func TestAStreamWaitsForItsReader(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(6*mib))
@@ -91,8 +94,8 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	body := b.open(ref, 0)
 	readExactly(t, body, content[:mib/2])
 	s := body.(*stream)
-	const window = 2 // beside the leaf that is being read, and one that waits for room
-	eventually(t, func() bool { return len(s.job.Leaves()) == window && b.received() >= (window+2)*mib }, "the window fills")
+	const window = 2 // besides the leaf that is being read and one that waits for room
+	eventually(t, func() bool { return len(s.job.Leaves()) == window && b.received() >= (window+2)*mib }, "the window does not fill")
 	require.Less(t, b.received(), int64((window+3)*mib), "it does not wait")
 	readExactly(t, body, content[mib/2:])
 	_, err := body.Read(make([]byte, 1))
@@ -105,7 +108,7 @@ func TestAStreamWaitsForItsReader(t *testing.T) {
 	require.Zero(t, b.transfers.Active())
 }
 
-// TestRunningStreams: streams are listed like other transfers, each by itself. Here they
+// TestRunningStreams shows that streams are listed like other transfers, each by itself. Here they
 // wait for their readers.
 func TestRunningStreams(t *testing.T) {
 	var town town
@@ -133,7 +136,7 @@ func TestRunningStreams(t *testing.T) {
 	require.Empty(t, b.transfers.Running())
 }
 
-// TestATransferThatFillsTheDisk goes on as a stream, and gives the room back.
+// TestATransferThatFillsTheDisk shows that it goes on as a stream, and gives the room back.
 func TestATransferThatFillsTheDisk(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(60*mib))
@@ -148,14 +151,14 @@ func TestATransferThatFillsTheDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(content[mib:], rest))
 	require.NoError(t, body.Close())
-	eventually(t, func() bool { return len(b.stagedFiles()) == 0 }, "what came is removed")
+	eventually(t, func() bool { return len(b.stagedFiles()) == 0 }, "what came is not removed")
 	free()
 	b.requirePull(ref, content)
 	b.fetch(ref)
 }
 
-// TestABlobOfOneLeafThatCannotBeKept goes to its readers, and is an error to others that
-// wait for it.
+// TestABlobOfOneLeafThatCannotBeKept shows that such a blob goes to its readers, and that others
+// that wait for it get an error.
 func TestABlobOfOneLeafThatCannotBeKept(t *testing.T) {
 	var town town
 	a, b := town.registry(t), town.registry(t, onSmallDisk(60*mib))

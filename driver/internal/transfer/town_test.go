@@ -20,17 +20,17 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
-// town is a Swarm of TCP connections on loopback, of which a test can cut, hold
-// back and restore each member's. With real peers, the connections are theirs.
+// town is a swarm of members that are connected by TCP on loopback, or by real peers. A test can
+// cut, hold back and restore the connections of each member.
 type town struct {
 	way        way
 	mu         sync.Mutex
 	houses     []*house
 	registries []*registry
-	slowPort   atomic.Bool // a data port was dialed for so long that a stream may have been taken instead
+	slowPort   atomic.Bool // dialing a data port took so long that a stream may have replaced it
 }
 
-// house is one member. It is its Swarm.
+// house is one member of a town. It is the Swarm of that member.
 type house struct {
 	t    *testing.T
 	town *town
@@ -71,7 +71,7 @@ func (town *town) find(id peer.ID) *house {
 	return town.houses[i]
 }
 
-// revive makes it reachable.
+// revive makes the member reachable again.
 func (h *house) revive() {
 	h.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,7 +103,7 @@ func (h *house) receive(c net.Conn) {
 	}
 }
 
-// kill cuts all its connections and makes it unreachable.
+// kill cuts all connections of the member, and makes it unreachable.
 func (h *house) kill() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -117,15 +117,15 @@ func (h *house) kill() {
 	clear(h.conns)
 }
 
-// guard calls f before each write of this member to another, with the bytes it has
-// sent since; f may wait.
+// guard has f called before each write of this member to another, with the bytes that the member
+// has sent since guard was called. f may wait.
 func (h *house) guard(f func(sent int64)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gate, h.sent = f, 0
 }
 
-// holdBack lets that many bytes out, and the others when open is called.
+// holdBack lets that many bytes out at once, and the others when open is called.
 func (h *house) holdBack(bytes int64) (open func()) {
 	ch := make(chan struct{})
 	h.guard(func(sent int64) {
@@ -179,7 +179,7 @@ func (h *house) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, 
 
 var errUnreachable = errors.New("unreachable")
 
-// note keeps a connection, to cut it with the others.
+// note remembers a connection, so that kill can cut it.
 func (h *house) note(c net.Conn, err error) (net.Conn, error) {
 	if err == nil {
 		h.mu.Lock()
@@ -189,7 +189,7 @@ func (h *house) note(c net.Conn, err error) (net.Conn, error) {
 	return c, err
 }
 
-// ListenData and those below: with plain TCP there are only streams.
+// ListenData and the methods below serve the data port. With plain TCP there are only streams.
 func (h *house) ListenData() net.Listener {
 	if h.real == nil {
 		return nil
@@ -258,7 +258,7 @@ func (l *listener) Close() error {
 
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// gated is a connection to a member; its writes pass the member's gate.
+// gated is a connection to a member. Its writes pass the member's gate.
 type gated struct {
 	net.Conn
 	h    *house
