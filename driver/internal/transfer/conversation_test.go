@@ -24,8 +24,8 @@ import (
 )
 
 // TestTheConversation pins, byte for byte, what registries of different releases say to each other:
-// what a client asks, and what a registry answers that has a blob, is fetching it, has its undamaged
-// leaves, or has nothing.
+// what a client asks, and what a registry answers that has a blob, is fetching it, has only its
+// undamaged leaves, or has nothing.
 func TestTheConversation(t *testing.T) {
 	want, err := os.ReadFile("testdata/conversation.txt")
 	require.NoError(t, err)

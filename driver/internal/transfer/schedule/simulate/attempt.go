@@ -8,7 +8,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
-// The times for which a transfer waits, with a Config.Stall of 30 s.
+// These are the times for which a transfer waits when it stalls after 30 s (see fetch.TimingFor).
 const (
 	silenceTime = 10 * time.Second
 	slowTime    = 15 * time.Second
@@ -24,12 +24,12 @@ const (
 type kind int
 
 const (
-	brought   kind = iota // what was asked of it
-	named                 // others to ask
+	brought   kind = iota // it sent what was requested
+	named                 // it named others to ask
 	notYet                // it will have the leaf
-	gone                  // it has nothing of it
-	lied                  // wrong bytes
-	broke                 // anything else
+	gone                  // it has nothing of the blob
+	lied                  // it sent wrong bytes
+	broke                 // anything else went wrong
 	overtaken             // it need not go on
 )
 
@@ -71,7 +71,7 @@ type attempt struct {
 	slow    *event
 	began   time.Duration
 	ended   bool
-	sent    bool // by a holder that counts to how many it sends
+	sent    bool // it takes one of the holder's slots (see Habits.Slots)
 	then    func(answer)
 }
 
@@ -93,7 +93,7 @@ func (f *fetch) ask(how terms, one bool, then func(answer)) {
 	})
 }
 
-// guard gives up when a leaf takes long and another could send it.
+// guard gives up when a leaf takes long and another holder could send it faster.
 func (a *attempt) guard() {
 	s := a.f.p.m.swarm
 	s.cancel(a.slow)
@@ -105,12 +105,12 @@ func (a *attempt) guard() {
 	})
 }
 
-// answer is on its way back.
+// answer sends an answer back.
 func (a *attempt) answer(how answer) {
 	a.f.p.m.swarm.after(a.f.p.m.oneWay(a.holder), func() { a.finish(how) })
 }
 
-// stream is on its way back.
+// stream starts to send the leaves back.
 func (a *attempt) stream() {
 	s := a.f.p.m.swarm
 	s.after(a.f.p.m.oneWay(a.holder), func() {
@@ -125,7 +125,7 @@ func (a *attempt) stream() {
 	})
 }
 
-// leafCame looks at a leaf, and goes on with the next one.
+// leafCame checks a leaf that has come, and goes on with the next one.
 func (a *attempt) leafCame() {
 	run := a.f.run
 	if a.holder.rotten.Has(run.From) {
@@ -158,7 +158,7 @@ func (a *attempt) finish(how answer) {
 	a.then(how)
 }
 
-// stop ends the attempt without a word.
+// stop ends the attempt without an answer.
 func (a *attempt) stop() {
 	s := a.f.p.m.swarm
 	a.ended = true

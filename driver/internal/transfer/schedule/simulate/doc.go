@@ -1,7 +1,7 @@
-// Package simulate plays a swarm of registries that pull one blob, each with a real schedule
-// (a Plan, a Roster, an Order and Trees), over links of given speeds, in virtual time: what
-// it measures depends on the seed alone. It is for tests of package schedule, and runs in a
-// bubble of testing/synctest, whose clock it moves on:
+// Package simulate plays a swarm of registries that pull one blob over links of given speeds. Each
+// registry has a real schedule (a Plan, a Roster, an Order and Trees). Time is virtual: what the
+// simulation measures depends on the seed alone. It is for tests of package schedule, and runs in
+// a bubble of testing/synctest, whose clock it advances:
 //
 //	synctest.Test(t, func(t *testing.T) {
 //		s := simulate.New(seed, leaves)
@@ -13,12 +13,12 @@
 //		result := s.Run(time.Minute)
 //	})
 //
-// It plays what a transfer does around its schedule: it asks all members who has the blob,
-// fetches the first leaf before anything else, follows the members that a holder names,
-// waits for a leaf at one that will have it, polls those that fetch the blob as well, and
-// gives up a holder that is silent, slow, or lies.
+// It plays what a transfer does around its schedule: it asks all members which of them has the
+// blob, fetches the first leaf before anything else, asks the members that a holder names, waits
+// for a leaf at a member that will have it, polls the registries that fetch the blob as well, and
+// gives up a holder that is silent, slow or lies.
 //
-// Limits: the streams of a link share it equally, from their first byte on; requests and
-// answers take time but no bandwidth; inner blocks come in one round trip; hashing and disks
-// take no time. Whoever lied does not mend its copy.
+// Limits: the streams of a link share it fairly from their first byte on. Requests and answers take
+// time but no bandwidth. Inner blocks come in one round trip. Hashing and disks take no time. A
+// member that sent wrong bytes does not mend its copy.
 package simulate

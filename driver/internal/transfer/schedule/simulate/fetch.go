@@ -8,7 +8,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
 )
 
-// worker is what fetches a run.
+// worker is the kind of worker that fetches a run.
 type worker int
 
 const (
@@ -26,7 +26,7 @@ type fetch struct {
 	a   *attempt
 }
 
-// fetch brings the leaves of a run.
+// fetch starts to fetch a run.
 func (p *pull) fetch(run *schedule.Run, by worker) {
 	f := &fetch{p: p, run: run, by: by}
 	p.fetches = append(p.fetches, f)
@@ -42,7 +42,7 @@ func (p *pull) fetch(run *schedule.Run, by worker) {
 	f.ask(terms, false, func(how answer) { f.relay(how, p.m.swarm.now+askTime) })
 }
 
-// keep has the next leaf of a run.
+// keep notes that the next leaf of a run is here.
 func (p *pull) keep(f *fetch) {
 	leaf := f.run.From
 	for _, needless := range p.plan.Skip(f.run) {
@@ -68,7 +68,7 @@ func (f *fetch) end(how answer) {
 	p.wake()
 }
 
-// settled notes what a holder did.
+// settled notes how a holder answered.
 func (p *pull) settled(f *fetch, how answer) {
 	s := p.m.swarm
 	if how.kind == lied {
@@ -79,7 +79,7 @@ func (p *pull) settled(f *fetch, how answer) {
 	p.roster.Done(s.clock(), f.run.Holder, how.outcome())
 }
 
-// relay follows the members that a holder names, or ends the run.
+// relay asks the members that a holder named, or ends the run when it named none.
 func (f *fetch) relay(how answer, until timeout) {
 	if how.kind != named {
 		f.end(how)
@@ -98,7 +98,7 @@ func (f *fetch) relay(how answer, until timeout) {
 	f.fromRelays(f.run.Holder, ids, until, answer{kind: brought})
 }
 
-// fromRelays asks one after the other, and at last the holder that named them.
+// fromRelays asks one member after the other, and at last the holder that named them.
 func (f *fetch) fromRelays(holder peer.ID, ids []peer.ID, until timeout, last answer) {
 	p, s := f.p, f.p.m.swarm
 	if !s.Habits.Insisting && s.now >= until && last.kind == brought && p.begun {

@@ -10,14 +10,14 @@ import (
 // stream carries leaf after leaf from one member to another.
 type stream struct {
 	from, to *Member
-	left     float64 // bytes of the leaf that it carries
-	rate     float64 // bytes a second
+	left     float64 // bytes of the current leaf that have not come yet
+	rate     float64 // bytes per second
 	since    time.Duration
-	leaf     *event // the leaf is there
+	leaf     *event // the leaf has arrived
 	a        *attempt
 }
 
-// open starts a stream with a leaf.
+// open starts a stream, with the first leaf of an attempt.
 func (s *Swarm) open(a *attempt) *stream {
 	st := &stream{from: a.holder, to: a.f.p.m, since: s.now, left: dag.LeafSize, a: a}
 	st.from.out, st.to.in = append(st.from.out, st), append(st.to.in, st)
@@ -39,13 +39,13 @@ func without(all []*stream, st *stream) []*stream {
 	return slices.Delete(all, i, i+1)
 }
 
-// next goes on with the leaf that follows.
+// next goes on with the next leaf.
 func (st *stream) next() {
 	st.left = dag.LeafSize
 	st.due()
 }
 
-// settle counts what came since it was last looked at.
+// settle counts what has come since the stream was last settled.
 func (st *stream) settle() {
 	s := st.from.swarm
 	n := min(st.rate*(s.now-st.since).Seconds(), st.left)
@@ -66,7 +66,7 @@ func (m *Member) settle() {
 	}
 }
 
-// due foresees when the leaf is there.
+// due schedules the arrival of the leaf, at the present rate.
 func (st *stream) due() {
 	s := st.from.swarm
 	s.cancel(st.leaf)
@@ -78,7 +78,7 @@ func (st *stream) due() {
 
 func (st *stream) arrived() {
 	st.settle()
-	st.a.f.run.Got += int64(st.left) // the rest of rounding
+	st.a.f.run.Got += int64(st.left) // what rounding left
 	st.left = 0
 	st.a.leafCame()
 }
@@ -105,8 +105,8 @@ func (s *Swarm) share() {
 	}
 }
 
-// fair is how many bytes a second a stream may have at most at this end, so that those get
-// more which are not held up at their other ends.
+// fair is how many bytes per second a stream may have at most at this end. What streams cannot use,
+// because they are held up at their other ends, goes to the others.
 type fair struct {
 	round    int
 	up, down float64
@@ -132,7 +132,8 @@ func (m *Member) fair() *fair {
 	return f
 }
 
-// level shares a link: none of its streams gets more than the level, nor than its cap.
+// level shares a link among streams with these caps. It returns the rate that no stream exceeds;
+// a stream whose cap is lower gets only its cap.
 func level(link float64, caps []float64) float64 {
 	slices.Sort(caps)
 	for i, c := range caps {

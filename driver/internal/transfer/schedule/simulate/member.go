@@ -16,21 +16,21 @@ type Member struct {
 	swarm     *Swarm
 	id        peer.ID
 	link      Link
-	here      bitset.Set // leaves that are right, or believed to be so
-	rotten    bitset.Set // of these, leaves that are not
+	here      bitset.Set // leaves that are undamaged, as far as the member knows
+	rotten    bitset.Set // those of them that are damaged
 	whole     bool
-	damaged   bool // it knows that some are not
+	damaged   bool // it knows that its copy is damaged
 	started   bool
 	dead      bool
 	mute      bool
 	trees     *schedule.Trees
 	waiters   []*waiter
-	sending   int        // of its slots
-	queue     []*attempt // for one
+	sending   int        // slots in use
+	queue     []*attempt // that wait for a slot
 	out, in   []*stream
 	level     fair
 	sent, got float64 // bytes
-	pull      *pull   // nil: it had the blob before
+	pull      *pull   // nil: it had the blob from the start
 }
 
 // waiter is a request for a leaf that will come.
@@ -40,7 +40,7 @@ type waiter struct {
 	late *event
 }
 
-// Die breaks all connections of the member, which is then gone.
+// Die breaks all connections of the member, which is gone from then on.
 func (m *Member) Die() {
 	m.dead = true
 	if m.pull != nil && !m.whole {
@@ -52,7 +52,7 @@ func (m *Member) Die() {
 	}
 }
 
-// Fall makes the member mute: connections stay, and nothing comes through them any more.
+// Fall makes the member mute: its connections stay, but nothing comes through them any more.
 func (m *Member) Fall() {
 	m.mute = true
 	for _, st := range m.out {
@@ -61,20 +61,20 @@ func (m *Member) Fall() {
 	m.swarm.shared = append(m.swarm.shared, m)
 }
 
-// Slow gives the member another link.
+// Slow gives the member another link, for example a slower one.
 func (m *Member) Slow(l Link) {
 	m.link = l
 	m.swarm.shared = append(m.swarm.shared, m)
 }
 
-// Rot damages leaves of the member's copy, of which it does not know.
+// Rot damages leaves of the member's copy. The member does not know of that.
 func (m *Member) Rot(leaves ...int) {
 	for _, i := range leaves {
 		m.rotten.Add(i)
 	}
 }
 
-// oneWay is how long a byte takes to another member.
+// oneWay returns how long a byte takes to another member.
 func (m *Member) oneWay(to *Member) time.Duration { return m.link.Latency + to.link.Latency }
 
 // serve answers a request for leaves.
@@ -111,7 +111,7 @@ func (m *Member) serve(a *attempt) {
 	}
 }
 
-// send begins to send, or has the request wait until another is done.
+// send begins to send, or has the request wait for a slot.
 func (m *Member) send(a *attempt) {
 	if slots := m.swarm.Habits.Slots; slots > 0 {
 		if m.sending == slots {
@@ -124,7 +124,7 @@ func (m *Member) send(a *attempt) {
 	a.stream()
 }
 
-// sentTo notes that a request is done.
+// sentTo notes that a request is done, and gives its slot to the next one.
 func (m *Member) sentTo() {
 	m.sending--
 	for len(m.queue) > 0 {
@@ -137,7 +137,7 @@ func (m *Member) sentTo() {
 	}
 }
 
-// landed answers those that wait for a leaf.
+// landed answers the requests that wait for a leaf.
 func (m *Member) landed(leaf int) {
 	m.waiters = slices.DeleteFunc(m.waiters, func(w *waiter) bool {
 		if w.leaf == leaf {
@@ -148,8 +148,8 @@ func (m *Member) landed(leaf int) {
 	})
 }
 
-// doubt tells the member that a leaf of its copy is wrong: it looks at all of them, and
-// keeps those that are right.
+// doubt tells the member that a leaf of its copy is wrong. The member checks all of its leaves, and
+// keeps those that are undamaged.
 func (m *Member) doubt(leaf int) {
 	if !m.rotten.Has(leaf) || m.dead || m.mute {
 		return

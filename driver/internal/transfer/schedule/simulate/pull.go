@@ -25,11 +25,11 @@ type pull struct {
 	roster  *schedule.Roster
 	dice    *rand.Rand
 	reader  *schedule.Reader
-	at      int // leaf at which the reader is
+	at      int // the leaf at which the reader is
 	absent  bitset.Set
 	fetches []*fetch
 	busy    [workers]int
-	hired   int // steady workers
+	hired   int // how many steady workers there are
 	urgent  bool
 	laidOut bool
 	begun   bool // a leaf is here
@@ -39,7 +39,7 @@ type pull struct {
 	grudges map[*Member]bool
 
 	bornAt, firstAt, doneAt time.Duration
-	pause, due              time.Duration // of questions to all
+	pause, due              time.Duration // of the next question to all members
 }
 
 func newPull(m *Member) *pull {
@@ -57,7 +57,7 @@ func newPull(m *Member) *pull {
 
 func (p *pull) over() bool { return p.m.whole || p.m.dead }
 
-// start asks all members, and, as soon as somebody has the blob, for the first leaf.
+// start asks all members for the blob, and then a holder for the first leaf.
 func (p *pull) start() {
 	s := p.m.swarm
 	p.m.started, p.bornAt = true, s.now
@@ -132,8 +132,7 @@ func (p *pull) first() {
 	p.fetch(run, firstLeaf)
 }
 
-// employ starts a worker, and the others when the first leaf is here, or as soon as it
-// does not come.
+// employ starts a worker. The others start when the first leaf is here, or when it does not come.
 func (p *pull) employ() {
 	if p.hired == 0 {
 		p.hired = 1
@@ -156,7 +155,8 @@ func (p *pull) awaitFirst() {
 	}
 }
 
-// poll asks others that fetch the blob what they have by now, more often when idle.
+// poll asks others that fetch the blob which leaves they have by now, more often while a worker has
+// nothing to do.
 func (p *pull) poll() {
 	s := p.m.swarm
 	pause := pollTime
@@ -188,7 +188,7 @@ func (p *pull) poll() {
 	})
 }
 
-// wake has the workers choose anew.
+// wake has the workers choose again.
 func (p *pull) wake() {
 	if !p.awake {
 		p.awake = true
@@ -196,7 +196,7 @@ func (p *pull) wake() {
 	}
 }
 
-// choose gives runs to workers that have none.
+// choose gives runs to the workers that have none.
 func (p *pull) choose() {
 	s := p.m.swarm
 	if p.over() || !p.laidOut {
@@ -224,14 +224,14 @@ func (p *pull) next(by worker) bool {
 	return run != nil
 }
 
-// rest chooses again when it is time to do what others were expected to do.
+// rest has the workers choose again when others have had time to do what was expected of them.
 func (p *pull) rest() {
 	if p.resting == nil || p.resting.index < 0 {
 		p.resting = p.m.swarm.after(timing.Yield, p.wake)
 	}
 }
 
-// landed moves the reader on.
+// landed notes that a leaf is here, and moves the reader on.
 func (p *pull) landed(leaf int) {
 	s := p.m.swarm
 	p.m.here.Add(leaf)

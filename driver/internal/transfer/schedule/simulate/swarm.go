@@ -18,14 +18,14 @@ import (
 // startWithin is the time within which all pullers begin.
 const startWithin = 20 * time.Millisecond
 
-// Habits are what transfers do beside their schedule; the zero value is what they do.
+// Habits are what transfers do besides their schedule. The zero value is what real transfers do.
 type Habits struct {
-	SteadyPoll bool // no faster poll of those that have nothing to do
-	AllAtOnce  bool // no wait for the first leaf
+	SteadyPoll bool // registries that have nothing to do poll no more often than others
+	AllAtOnce  bool // other leaves do not wait for the first one
 	NeverSlow  bool // no holder is given up because another is faster
-	NoTrees    bool // holders send to whoever asks, and name nobody
-	Slots      int  // to how many at once a member that has the blob sends; 0: to all
-	Insisting  bool // a leaf that others do not have in time is asked of the source once more
+	NoTrees    bool // holders send to every registry that asks, and name nobody
+	Slots      int  // how many requests a member that has the blob answers at once; 0: all
+	Insisting  bool // a leaf that the relays do not have in time is asked of the source again
 }
 
 // Swarm is registries that know each other, and one blob.
@@ -39,12 +39,12 @@ type Swarm struct {
 	seq     int
 	members []*Member
 	byID    map[peer.ID]*Member
-	scores  map[peer.ID][]uint64 // in the order of all, for all
+	scores  map[peer.ID][]uint64 // by group, for the orders of all members
 	pulling int                  // pullers that are not done
-	round   int                  // of sharing links
-	caps    []float64            // for the moment
-	shared  []*Member            // whose link has other streams than before
-	awake   []*Member            // who choose anew
+	round   int                  // how often links have been shared out
+	caps    []float64            // scratch space of fair
+	shared  []*Member            // members whose links are to be shared out again
+	awake   []*Member            // members that are to choose again
 }
 
 // New makes a swarm without members, and a blob of that many leaves.
@@ -54,8 +54,8 @@ func New(seed uint64, leaves int) *Swarm {
 	}
 }
 
-// score remembers what all orders ask for: a thousand members would compute it a thousand
-// times each.
+// score remembers the scores that all orders ask for. Otherwise each of a thousand members would
+// compute them all.
 func (s *Swarm) score(id peer.ID, group int) uint64 {
 	known := s.scores[id]
 	for len(known) <= group {
@@ -65,11 +65,10 @@ func (s *Swarm) score(id peer.ID, group int) uint64 {
 	return known[group]
 }
 
-// Link is how a member is connected: bytes a second, and how long a byte takes to the middle
-// of the network.
+// Link is how a member is connected.
 type Link struct {
-	Up, Down float64
-	Latency  time.Duration
+	Up, Down float64       // bytes per second
+	Latency  time.Duration // how long a byte takes to the middle of the network
 }
 
 // Holder adds a member that has the whole blob.
@@ -98,15 +97,15 @@ func (s *Swarm) member(l Link) *Member {
 	return m
 }
 
-// At has something happen at a time after the start.
+// At has do called at that time after the start.
 func (s *Swarm) At(d time.Duration, do func()) { s.after(d-s.now, do) }
 
 // Result is what a run of the swarm showed.
 type Result struct {
-	First, FirstOfLast time.Duration // until the first leaf was there: the median, and everywhere
-	Half, Last         time.Duration // until the blob was there: the median, and everywhere
+	First, FirstOfLast time.Duration // until a puller had the first leaf: the median, and the last
+	Half, Last         time.Duration // until a puller had the blob: the median, and the last
 	Sent               float64       // what holders sent, in blobs
-	Wasted             float64       // what pullers received beyond the blob, in blobs a puller
+	Wasted             float64       // what a puller received beyond its blob, in blobs, on average
 	Unfinished         int           // pullers without the blob at the end
 }
 
@@ -115,7 +114,7 @@ func (r Result) String() string {
 		r.First.Seconds(), r.FirstOfLast.Seconds(), r.Half.Seconds(), r.Last.Seconds(), r.Sent, r.Wasted, r.Unfinished)
 }
 
-// Run plays until all have the blob, or the limit.
+// Run plays until all pullers have the blob, or until the limit.
 func (s *Swarm) Run(limit time.Duration) Result {
 	for s.pulling > 0 && len(s.events) > 0 && s.events[0].at <= limit {
 		e := heap.Pop(&s.events).(*event)
@@ -129,7 +128,7 @@ func (s *Swarm) Run(limit time.Duration) Result {
 	return s.result()
 }
 
-// settle shares the links among their streams, and has those choose anew who have a reason.
+// settle shares the links out among their streams, and has members choose again that have a reason.
 func (s *Swarm) settle() {
 	for len(s.shared)+len(s.awake) > 0 {
 		awake := s.awake
@@ -171,11 +170,11 @@ func (s *Swarm) result() (r Result) {
 
 func (s *Swarm) clock() time.Time { return s.begin.Add(s.now) }
 
-// event is something that happens later. Events of the same time keep their order.
+// event is something that happens later. Events at the same time keep their order.
 type event struct {
 	at    time.Duration
 	seq   int
-	index int // in the queue; negative: it is not in there
+	index int // in the queue; negative: it is not in the queue
 	do    func()
 }
 
@@ -186,7 +185,7 @@ func (s *Swarm) after(d time.Duration, do func()) *event {
 	return e
 }
 
-// cancel takes an event back that has perhaps happened; it may be nil.
+// cancel removes an event from the queue. The event may have happened already, or be nil.
 func (s *Swarm) cancel(e *event) {
 	if e != nil && e.index >= 0 {
 		heap.Remove(&s.events, e.index)

@@ -19,12 +19,12 @@ const (
 var (
 	even = simulate.Link{Up: 16 * mib, Down: 16 * mib, Latency: 500 * time.Microsecond}
 	slow = simulate.Link{Up: mib, Down: mib, Latency: 10 * time.Millisecond}
-	// mean takes like others and gives next to nothing.
+	// mean receives as fast as the others, and sends next to nothing.
 	mean = simulate.Link{Up: 16 << 10, Down: 16 * mib, Latency: 10 * time.Millisecond}
 )
 
-// play has registries on even links pull a blob of that many leaves at once, twice unless
-// there is little time, and gives the means. Others are added by prepare.
+// play has registries on even links pull a blob of that many leaves at once, twice unless there is
+// little time, and returns the mean results. prepare adds other members.
 func play(t *testing.T, leaves, pullers int, prepare func(s *simulate.Swarm)) (mean simulate.Result) {
 	t.Helper()
 	times := 2
@@ -52,11 +52,11 @@ func play(t *testing.T, leaves, pullers int, prepare func(s *simulate.Swarm)) (m
 	return mean
 }
 
-// one has the blob.
+// one adds one member that has the blob.
 func one(s *simulate.Swarm) { s.Holder(even) }
 
-// atMost checks for how long the last one waits, as a multiple of the time in which one link
-// carries the blob; how often the holders send the blob; and how much of it comes twice.
+// atMost bounds how long the last puller waits, as a multiple of the time in which one link carries
+// the blob; how often the holders send the blob; and how much of it comes twice.
 func atMost(t *testing.T, r simulate.Result, leaves int, times, sent, wasted float64) {
 	t.Helper()
 	link := float64(leaves*dag.LeafSize) / even.Up
@@ -66,14 +66,14 @@ func atMost(t *testing.T, r simulate.Result, leaves int, times, sent, wasted flo
 	require.LessOrEqual(t, r.Wasted, wasted+1e-9, "much comes twice")
 }
 
-// TestAThousandPullALeaf, for example the configuration of an image: a tree of ten levels
-// brings it to all.
+// TestAThousandPullALeaf shows that a tree of ten levels brings a leaf to all, for example the
+// configuration of an image.
 func TestAThousandPullALeaf(t *testing.T) {
 	atMost(t, play(t, 1, 1000, one), 1, 20, 2, 0)
 }
 
-// TestManyPull: what the source sends hardly grows with those that pull. Without the order
-// in which they stand in line for each leaf it sends twice as much.
+// TestManyPull shows that the source sends hardly more when more registries pull. Without the order
+// in which they stand in line for each leaf it would send twice as much.
 func TestManyPull(t *testing.T) {
 	for _, c := range []struct {
 		pullers, leaves     int
@@ -86,8 +86,8 @@ func TestManyPull(t *testing.T) {
 	}
 }
 
-// TestHundredsPull: so many leaves leave the source at once that each takes long. It would take
-// longer if those who lose patience with whom they were named asked the source all the same.
+// TestHundredsPull has so many leaves leave the source at once that each takes long. It would take
+// longer if registries that lose patience with their relays asked the source again.
 func TestHundredsPull(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes as long as all others together")
@@ -100,7 +100,7 @@ func TestHundredsPull(t *testing.T) {
 	require.Greater(t, insisting.Sent, 2*r.Sent)
 }
 
-// TestFirstLeafComesFirst, whatever else is there to be fetched.
+// TestFirstLeafComesFirst shows that the first leaf comes first, whatever else there is to fetch.
 func TestFirstLeafComesFirst(t *testing.T) {
 	r := play(t, 64, 30, one)
 	require.Less(t, r.FirstOfLast, time.Second)
@@ -110,7 +110,8 @@ func TestFirstLeafComesFirst(t *testing.T) {
 	require.Greater(t, alone.First, 3*r.First, "why pass it on?")
 }
 
-// TestAHolderThatDies, or is mute, leaves another with the whole blob, while that is pulled.
+// TestAHolderThatDies shows what a pull costs when one of two holders dies, or falls mute, while it
+// goes on.
 func TestAHolderThatDies(t *testing.T) {
 	for name, end := range map[string]func(*simulate.Member){"dies": (*simulate.Member).Die, "is mute": (*simulate.Member).Fall} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestAHolderThatDies(t *testing.T) {
 	}
 }
 
-// TestPullersThatDie do not keep the others from the blob.
+// TestPullersThatDie shows that they do not keep the others from getting the blob.
 func TestPullersThatDie(t *testing.T) {
 	r := play(t, 64, 20, func(s *simulate.Swarm) {
 		one(s)
@@ -140,13 +141,14 @@ func TestPullersThatDie(t *testing.T) {
 	atMost(t, r, 64, 2.3, 1.8, 0.2)
 }
 
-// TestSlowHolder: beside a fast one it brings what a reader needs last, and is not waited for.
+// TestSlowHolder shows that a slow holder beside a fast one brings what a reader needs last, and
+// that nobody waits for it.
 func TestSlowHolder(t *testing.T) {
 	atMost(t, play(t, 64, 1, func(s *simulate.Swarm) { s.Holder(slow); s.Holder(even) }), 64, 1.5, 1.05, 0.05)
 	atMost(t, play(t, 64, 1, func(s *simulate.Swarm) { s.Holder(mean); s.Holder(even) }), 64, 1.1, 1.05, 0.05)
 }
 
-// TestManySlowHolders carry together what none could.
+// TestManySlowHolders shows that slow holders carry together what none could carry alone.
 func TestManySlowHolders(t *testing.T) {
 	r := play(t, 64, 1, func(s *simulate.Swarm) {
 		for range 40 {
@@ -156,8 +158,8 @@ func TestManySlowHolders(t *testing.T) {
 	atMost(t, r, 64, 3, 1.05, 0.05)
 }
 
-// TestUnequalLinks: slow pullers do not hold up fast ones, and get the blob as fast as their
-// links carry it. Rare leaves first: else the source sends a third more.
+// TestUnequalLinks shows that slow pullers do not hold up fast ones, and get the blob as fast as
+// their links carry it. If rare leaves did not come first, the source would send a third more.
 func TestUnequalLinks(t *testing.T) {
 	r := play(t, 64, 0, func(s *simulate.Swarm) {
 		one(s)
@@ -169,7 +171,7 @@ func TestUnequalLinks(t *testing.T) {
 	atMost(t, r, 64, 18, 1.7, 0.05)
 }
 
-// TestMeanPullers have leaves, and give them so slowly that these must be had from others.
+// TestMeanPullers has pullers that send their leaves so slowly that these must come from others.
 func TestMeanPullers(t *testing.T) {
 	r := play(t, 64, 30, func(s *simulate.Swarm) {
 		one(s)
@@ -179,8 +181,8 @@ func TestMeanPullers(t *testing.T) {
 	atMost(t, r, 64, 4, 1.6, 0.03)
 }
 
-// TestMeanPullersBefore: those that come later find nearly all leaves at some that hardly give
-// any. They get the blob from each other because they give these up.
+// TestMeanPullersBefore has mean pullers begin first, so that later ones find nearly all leaves at
+// members that hardly send any. They get the blob from each other because they give those up.
 func TestMeanPullersBefore(t *testing.T) {
 	pull := func(habits simulate.Habits) simulate.Result {
 		return play(t, 64, 0, func(s *simulate.Swarm) {
@@ -200,7 +202,7 @@ func TestMeanPullersBefore(t *testing.T) {
 	require.NotZero(t, pull(simulate.Habits{NeverSlow: true}).Unfinished, "why give up one that is slow?")
 }
 
-// TestRot: three holders of which each has other leaves that are wrong make a whole blob.
+// TestRot shows that three holders make a whole blob when each has different damaged leaves.
 func TestRot(t *testing.T) {
 	for _, leaves := range []int{5, 64} {
 		r := play(t, leaves, 30, func(s *simulate.Swarm) {
@@ -215,7 +217,7 @@ func TestRot(t *testing.T) {
 	}
 }
 
-// TestAFarPlace: each byte is 50 ms on its way.
+// TestAFarPlace has each byte take 50 ms.
 func TestAFarPlace(t *testing.T) {
 	r := play(t, 64, 0, func(s *simulate.Swarm) {
 		far := even
