@@ -58,7 +58,11 @@ func (m *Map) ticker() {
 			return
 		}
 		m.checkTwin()
-		for _, id := range m.comparer.pick(append(m.trusted(), m.unheard()...)) {
+		ids := append(m.trusted(), m.unheard()...)
+		for _, x := range m.kept.only(ids) {
+			m.run(x.close) // it waits for a member that takes nothing
+		}
+		for _, id := range m.comparer.pick(ids) {
 			m.run(func() {
 				defer m.comparer.done(id)
 				m.compare(id)
@@ -78,15 +82,11 @@ func (m *Map) unheard() []peer.ID {
 func (m *Map) compare(id peer.ID) {
 	ctx, cancel := context.WithTimeout(m.ctx, stallLimit)
 	defer cancel()
-	x, err := m.dial(ctx, id)
+	x, heads, err := m.askForHeads(ctx, id)
 	if err != nil {
 		return // it is asked again: when it is a member, or in another round
 	}
-	defer x.close()
-	heads, err := x.heads()
-	if err != nil {
-		return
-	}
+	defer m.lay(x)
 	unknown, err := m.unknownHeads(heads)
 	if err != nil {
 		m.noteSync(id, err)

@@ -59,3 +59,32 @@ func TestASilentMemberIsAskedOnceAtATime(t *testing.T) {
 		t.Errorf("%v are asked after %s answered", again, mute[3])
 	}
 }
+
+// TestConnectionsThatAreKept: one to each member that is asked in every round, and none in a
+// swarm that is larger than that.
+func TestConnectionsThatAreKept(t *testing.T) {
+	var ids []peer.ID
+	for i := range askAtOnce + 1 {
+		ids = append(ids, peer.ID(fmt.Sprint(i)))
+	}
+	var k kept
+	put := func(id peer.ID) bool { return k.put(&exchange{id: id}) }
+	if put(ids[0]) {
+		t.Error("one is kept before it is known whose to keep")
+	}
+	k.only(ids[:askAtOnce])
+	for i, id := range ids {
+		if put(id) != (i < askAtOnce) || put(id) {
+			t.Errorf("to %s, number %d", id, i+1)
+		}
+	}
+	if k.take(ids[0]) == nil || k.take(ids[0]) != nil {
+		t.Error("one is used by two")
+	}
+	if over := k.only(ids[2:]); len(over) != 1 || over[0].id != ids[1] {
+		t.Errorf("%d are closed when one member has gone", len(over))
+	}
+	if over := k.only(ids); len(over) != askAtOnce-2 || put(ids[5]) {
+		t.Errorf("%d are closed when the swarm grows", len(over))
+	}
+}

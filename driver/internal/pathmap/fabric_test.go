@@ -47,6 +47,8 @@ type fabric struct {
 	lines       map[peer.ID]*line
 	tables      int64        // size of badger's; 0: as in earnest
 	deltas      atomic.Int64 // frames with a delta that were read
+
+	wrap func(peer.ID, net.Conn) net.Conn // what a dialed connection becomes; nil: itself
 }
 
 // seat is one member's place in the fabric; it is that member's Swarm.
@@ -246,7 +248,11 @@ func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, e
 	if n := s.f.cutAfter.Load(); n > 0 {
 		conn = &cutConn{Conn: conn, left: n}
 	}
-	return &tapConn{Conn: conn, f: s.f}, nil
+	conn = &tapConn{Conn: conn, f: s.f}
+	if s.f.wrap != nil {
+		conn = s.f.wrap(id, conn)
+	}
+	return conn, nil
 }
 
 // askMuted counts a connection to a muted member until it is closed.

@@ -98,6 +98,7 @@ type Map struct {
 	rounds      rounds
 	inbox       inbox
 	comparer    comparer
+	kept        kept
 	last        lastDeltas
 	firstHeads  *firstHeads
 	newcomer    bool        // nothing was here when it was opened
