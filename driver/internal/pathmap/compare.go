@@ -7,10 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// askAtOnce is how many members are asked for their heads in one round, which is a second.
+// askAtOnce is how many members are asked for their heads in one round, once a second.
 // A swarm that is no larger hears of a push in the next round. In a larger one members also
 // learn of it from members that learned of it before: of a thousand, some 16 have it after
 // one round, a quarter after two, all but a hundredth after three, and all after four. So
@@ -47,10 +48,43 @@ func (c *comparer) done(id peer.ID) {
 	delete(c.asking, id)
 }
 
+// While nothing changes and all members are asked in every round, rounds are further apart. A
+// push whose announcement is lost is heard of in the next round all the same, within 2 s.
+const (
+	calmAfter = 10 // rounds without a change
+	calmPause = 2  // intervals between two rounds from then on
+)
+
+// calm counts the rounds in which heads and members stayed the same.
+type calm struct {
+	heads *[]cid.Cid
+	ids   []peer.ID
+	n     int
+}
+
+// pause returns how many intervals pass until the round after one in which these are asked.
+func (c *calm) pause(heads *[]cid.Cid, ids []peer.ID, anxious bool) time.Duration {
+	ids = slices.Sorted(slices.Values(ids))
+	if anxious || heads != c.heads || !slices.Equal(ids, c.ids) {
+		*c = calm{heads: heads, ids: ids}
+	}
+	if c.n++; c.n <= calmAfter || len(ids) > askAtOnce {
+		return 1
+	}
+	return calmPause
+}
+
+// anxious reports whether this map waits for what others say.
+func (m *Map) anxious() bool {
+	_, twin := m.Twin()
+	return twin || m.behind()
+}
+
 // ticker compares heads with members, because announcements can be lost.
 func (m *Map) ticker() {
-	tick := time.NewTicker(m.cfg.ExchangeInterval)
+	tick := time.NewTimer(m.cfg.ExchangeInterval)
 	defer tick.Stop()
+	var calm calm
 	for {
 		select {
 		case <-tick.C:
@@ -59,6 +93,7 @@ func (m *Map) ticker() {
 		}
 		m.checkTwin()
 		ids := append(m.trusted(), m.unheard()...)
+		tick.Reset(calm.pause(m.heads.Load(), ids, m.anxious()) * m.cfg.ExchangeInterval)
 		for _, x := range m.kept.only(ids) {
 			m.run(x.close) // it waits for a member that takes nothing
 		}

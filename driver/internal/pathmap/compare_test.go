@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -86,5 +87,44 @@ func TestConnectionsThatAreKept(t *testing.T) {
 	}
 	if over := k.only(ids); len(over) != askAtOnce-2 || put(ids[5]) {
 		t.Errorf("%d are closed when the swarm grows", len(over))
+	}
+}
+
+// TestRoundsWhileNothingChanges: they are further apart after a while, until something changes,
+// and never in a swarm that is too large to ask everyone.
+func TestRoundsWhileNothingChanges(t *testing.T) {
+	var ids []peer.ID
+	for i := range askAtOnce + 1 {
+		ids = append(ids, peer.ID(fmt.Sprint(i)))
+	}
+	heads, others := new([]cid.Cid), new([]cid.Cid)
+	var c calm
+	untilCalm := func(heads *[]cid.Cid, ids []peer.ID) (n int) {
+		for c.pause(heads, ids, false) == 1 && n < 100 {
+			n++
+		}
+		return n
+	}
+	for _, s := range []struct {
+		what  string
+		heads *[]cid.Cid
+		ids   []peer.ID
+		want  int
+	}{
+		{"at first", heads, ids[:2], calmAfter},
+		{"in another order", heads, []peer.ID{ids[1], ids[0]}, 0},
+		{"a push", others, ids[:2], calmAfter},
+		{"a member comes", others, ids[:3], calmAfter},
+		{"one replaces another", others, ids[1:4], calmAfter},
+		{"many come", others, ids, 100},
+		{"all but a few go", others, ids[:2], calmAfter},
+		{"they stay", others, ids[:2], 0},
+	} {
+		if n := untilCalm(s.heads, s.ids); n != s.want {
+			t.Errorf("%s: %d rounds follow each other closely, want %d", s.what, n, s.want)
+		}
+	}
+	if c.pause(others, ids[:2], true) != 1 || untilCalm(others, ids[:2]) != calmAfter-1 {
+		t.Error("it is calm though this registry waits for what others say")
 	}
 }

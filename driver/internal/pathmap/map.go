@@ -64,8 +64,8 @@ type Config struct {
 	// these are on disk. It runs under the map's lock, like OnSetting, and must not block.
 	OnAdded func(paths []string)
 
-	// ExchangeInterval is how often heads are compared with members, in case
-	// announcements were lost. Default 1 s.
+	// ExchangeInterval is how often heads are compared with members, in case announcements
+	// were lost; half as often while nothing changes. Default 1 s.
 	ExchangeInterval time.Duration
 
 	// NewIncarnation makes the incarnation of a writer. Default: 40 random bits.
