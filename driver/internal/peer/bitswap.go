@@ -45,7 +45,11 @@ func (p *Peer) Block(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 func (p *Peer) want(ctx context.Context, c cid.Cid) ([]byte, error) {
-	b, err := p.lite.Exchange().GetBlock(ctx, c)
+	l, err := p.bitswap()
+	if err != nil {
+		return nil, err
+	}
+	b, err := l.Exchange().GetBlock(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("bitswap: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	ipfslite "github.com/hsanjuan/ipfs-lite"
+	"github.com/ipfs/boxo/blockstore"
 	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/libp2p/go-libp2p"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -18,6 +19,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // stranger is a peer of the private network that is no registry and speaks bitswap.
@@ -115,5 +118,45 @@ func TestBitswapAsksAgainOnANewConnection(t *testing.T) {
 	defer s.mu.Unlock()
 	if s.ignored == 0 || time.Since(began) < patience {
 		t.Errorf("it came after %s, %d streams of the first connection were ignored", time.Since(began), s.ignored)
+	}
+}
+
+// TestBitswapStartsWhenItIsUsed: by a stranger, which has been connected for long, or by this
+// peer, which asks a stranger that has; members do not use it.
+func TestBitswapStartsWhenItIsUsed(t *testing.T) {
+	t.Parallel()
+	a, b := newStation(t), newStation(t)
+	a.start(t, nil)
+	b.start(t, func(c *peer.Config) { c.Bootstrappers = []libpeer.AddrInfo{a.info(t, stripped(t, a)...)} })
+	eventually(t, "they are members", func() bool { return a.IsMember(b.id(t)) && b.IsMember(a.id(t)) })
+	s := newStranger(t, a)
+	theirs := merkledag.NewRawNode([]byte("what only the stranger has"))
+	if err := s.Add(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if a.SpeaksBitswap() || b.SpeaksBitswap() {
+		t.Error("bitswap has started though nobody has used it")
+	}
+	if got, err := a.Block(ctx, theirs.Cid()); err != nil || !bytes.Equal(got, theirs.RawData()) {
+		t.Fatalf("%q, %v", got, err)
+	}
+	ours := merkledag.NewRawNode([]byte("what only a registry has"))
+	if err := blockstore.NewBlockstore(b.store).Put(ctx, ours); err != nil {
+		t.Fatal(err)
+	}
+	other := newStranger(t, b)
+	if got, err := other.Get(ctx, ours.Cid()); err != nil || !bytes.Equal(got.RawData(), ours.RawData()) {
+		t.Fatalf("%v, %v", got, err)
+	}
+	if !b.SpeaksBitswap() {
+		t.Error("it answers without bitswap")
+	}
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.Block(ctx, theirs.Cid()); err == nil {
+		t.Error("a closed peer gets blocks")
 	}
 }

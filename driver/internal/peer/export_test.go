@@ -21,3 +21,10 @@ func (p *Peer) KeepsMember(id peer.ID) bool { return p.host.ConnManager().IsProt
 
 // ReadCapabilities is what is taken of a list that a peer said.
 var ReadCapabilities = readCapabilities
+
+// SpeaksBitswap reports whether bitswap has started.
+func (p *Peer) SpeaksBitswap() bool {
+	p.lite.mu.Lock()
+	defer p.lite.mu.Unlock()
+	return p.lite.running != nil
+}

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	ipfslite "github.com/hsanjuan/ipfs-lite"
-	ipld "github.com/ipfs/go-ipld-format"
 	dualdht "github.com/libp2p/go-libp2p-kad-dht/dual"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -35,7 +33,7 @@ type Peer struct {
 	host   host.Host
 	swarm  *swarm.Swarm
 	routes *dualdht.DHT
-	lite   *ipfslite.Peer
+	lite   lite
 	topic  *topic
 	data   *dataport.Port // nil: none
 	roster *roster
@@ -47,10 +45,9 @@ type Peer struct {
 	onMessage func(from peer.ID, data []byte)
 	onMember  func(id peer.ID)
 
-	ctx      context.Context // of the goroutines below; ends first
-	cancel   context.CancelFunc
-	own      sync.WaitGroup // our goroutines
-	liteStop context.CancelFunc
+	ctx    context.Context // of the goroutines below; ends first
+	cancel context.CancelFunc
+	own    sync.WaitGroup // our goroutines
 
 	blocks   atomic.Int64 // got by bitswap
 	renewals renewals
@@ -99,20 +96,12 @@ func (p *Peer) open() error {
 	if p.swarm, ok = p.host.Network().(*swarm.Swarm); !ok {
 		return fmt.Errorf("host's network is a %T", p.host.Network())
 	}
-	// Bitswap and pubsub never notice peers that were connected before them, so they start
-	// before the first address is listened on.
-	ctx, stop := context.WithCancel(context.Background())
-	p.liteStop = stop
-	p.lite, err = ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, p.host, p.routes, &ipfslite.Config{
-		UncachedBlockstore: true, // the blockstore changes without a cache's knowledge
-		ReprovideInterval:  -1,   // bitswap asks only connected peers for blocks
-	})
-	if err != nil {
-		return fmt.Errorf("start ipfs-lite: %w", err)
-	}
+	// Pubsub never notices peers that were connected before it, so it starts before the first
+	// address is listened on.
 	if p.topic, err = p.join(); err != nil {
 		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
 	}
+	p.offerBitswap()
 	p.Handle(helloProtocol, p.answerHello)
 	if err := p.openDataPort(); err != nil {
 		return err
@@ -179,10 +168,6 @@ func (p *Peer) ID() peer.ID { return p.roster.self }
 // to any other.
 func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id] }
 
-// DAG fetches blocks that the blockstore lacks from connected peers by bitswap, and adds to
-// the blockstore.
-func (p *Peer) DAG() ipld.DAGService { return p.lite }
-
 // OnMessage sets the function that is called with the messages of trusted members, one at a
 // time, in a goroutine of the peer. While the function blocks, messages wait; when too many
 // do, further ones are lost.
@@ -212,12 +197,7 @@ func (p *Peer) close() error {
 	if p.topic != nil {
 		p.topic.leave()
 	}
-	if p.lite != nil {
-		errs = append(errs, p.lite.BlockService().Close())
-	}
-	if p.liteStop != nil {
-		p.liteStop()
-	}
+	errs = append(errs, p.lite.close())
 	if p.routes != nil {
 		errs = append(errs, p.routes.Close())
 	}
