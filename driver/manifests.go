@@ -32,6 +32,7 @@ type manifestFetcher struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	wake   chan struct{} // there is something new
+	lacks  chan struct{} // there is something to try again
 
 	retries retries
 
@@ -44,7 +45,7 @@ type manifestFetcher struct {
 
 func newManifestFetcher() *manifestFetcher {
 	f := &manifestFetcher{
-		wake: make(chan struct{}, 1), retries: newRetries(manifestRetryMin, manifestRetryMost),
+		wake: make(chan struct{}, 1), lacks: make(chan struct{}, 1), retries: newRetries(manifestRetryMin, manifestRetryMost),
 		failed: map[string]bool{}, all: true, // entries that came before this start
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -74,6 +75,7 @@ func (f *manifestFetcher) added(paths []string) {
 		}
 		if len(f.fresh) == maxManifests {
 			f.all = true
+			poke(f.lacks)
 			break
 		}
 		f.fresh = append(f.fresh, p)
@@ -146,6 +148,7 @@ func (f *manifestFetcher) try(link string) {
 	default:
 		f.failed[link] = true
 	}
+	poke(f.lacks)
 	f.s.log.WithError(err).WithField("path", link).Debug("a manifest is not here yet: it is fetched later")
 }
 
@@ -160,9 +163,28 @@ func (f *manifestFetcher) retry() {
 		return
 	}
 	f.retries.run(f.ctx, func() (lacking bool) {
+		f.awaitLacking()
 		f.again()
 		return f.complain()
 	})
+}
+
+// awaitLacking waits until there is something to try again, and a little longer.
+func (f *manifestFetcher) awaitLacking() {
+	for f.ctx.Err() == nil {
+		f.mu.Lock()
+		lacking := f.all || len(f.failed) > 0
+		f.warned = f.warned && lacking
+		f.mu.Unlock()
+		if lacking {
+			return
+		}
+		select {
+		case <-f.lacks:
+			f.retries.settle(f.ctx)
+		case <-f.ctx.Done():
+		}
+	}
 }
 
 func (f *manifestFetcher) again() {

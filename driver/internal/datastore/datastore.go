@@ -25,8 +25,9 @@ type Datastore struct {
 	dir     string
 	log     *logrus.Entry
 	reserve *reserve
-	owed    atomic.Int64 // bytes that badger flushes when it is closed, at most
-	since   atomic.Int64 // unix nanoseconds when the owner's present work began; 0: it has none
+	owed    atomic.Int64  // bytes that badger flushes when it is closed, at most
+	begun   chan struct{} // buffered: the owner has begun something
+	since   atomic.Int64  // unix nanoseconds when the owner's present work began; 0: it has none
 
 	mu      sync.Mutex
 	current *engine       // nil while badger is closed
@@ -61,7 +62,7 @@ func Open(dir string, log *logrus.Entry) (*Datastore, error) {
 	}
 	d := &Datastore{
 		dir: dir, log: log, reserve: &reserve{dir: dir},
-		changed: make(chan struct{}), commits: make(chan *commit), failures: make(chan struct{}, 1), closing: make(chan struct{}),
+		begun: make(chan struct{}, 1), changed: make(chan struct{}), commits: make(chan *commit), failures: make(chan struct{}, 1), closing: make(chan struct{}),
 		closeWait: closeWait,
 		health:    &health{failed: make(chan struct{})},
 	}

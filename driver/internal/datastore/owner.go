@@ -152,6 +152,10 @@ func (d *Datastore) writeOnce(group []*commit) error {
 // busy notes that the owner has begun something.
 func (d *Datastore) busy() (end func()) {
 	d.since.Store(time.Now().UnixNano())
+	select {
+	case d.begun <- struct{}{}:
+	default:
+	}
 	return func() { d.since.Store(0) }
 }
 

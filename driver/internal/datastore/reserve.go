@@ -27,6 +27,7 @@ const (
 	trialRoom   = 16 << 20          // bytes more that have to be free before writes are tried again
 	stuckTime   = 2 * time.Second   // after which what the owner does may wait for room
 	tendEvery   = time.Second
+	tendRest    = 5 * time.Second // while nothing is written and the reserve is whole
 )
 
 // reserve is the file that keeps room for badger.
@@ -126,7 +127,7 @@ func (d *Datastore) roomToFlush() bool {
 }
 
 // tend keeps the reserve: it is freed when the owner waits for room, and made again when
-// there is enough.
+// there is enough. While nothing is written it looks seldom.
 func (d *Datastore) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
@@ -140,7 +141,17 @@ func (d *Datastore) tend() {
 			d.unstick()
 			continue
 		}
-		d.keep()
+		if d.keep(); d.since.Load() != 0 || d.reserve.size() < ReserveSize {
+			continue
+		}
+		tick.Reset(tendRest)
+		select {
+		case <-d.begun:
+		case <-tick.C:
+		case <-d.closing:
+			return
+		}
+		tick.Reset(tendEvery)
 	}
 }
 

@@ -54,11 +54,12 @@ func (e *entry) bootstrapper() Bootstrapper {
 	return b
 }
 
-// keepWarning logs which bootstrappers are not met, at the times of warnAfter.
+// keepWarning logs which bootstrappers are not met, at the times of warnAfter, until there is
+// none to warn of any more.
 func (p *Peer) keepWarning() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for {
+	for !p.roster.warnedOfAll() {
 		select {
 		case now := <-tick.C:
 			for _, b := range p.roster.unmet(now) {
@@ -97,7 +98,7 @@ func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
 		return nil
 	}
 	for _, e := range r.records {
-		if !e.bootstraps || e.met || r.met && e.warned > 0 || now.Sub(r.started) < warnTime(e.warned) {
+		if r.quiet(e) || now.Sub(r.started) < warnTime(e.warned) {
 			continue
 		}
 		for now.Sub(r.started) >= warnTime(e.warned) {
@@ -106,6 +107,21 @@ func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
 		due = append(due, e.bootstrapper())
 	}
 	return due
+}
+
+// quiet reports whether nothing will be said of a peer. r.mu is held.
+func (r *roster) quiet(e *entry) bool { return !e.bootstraps || e.met || r.met && e.warned > 0 }
+
+// warnedOfAll reports whether that holds of all.
+func (r *roster) warnedOfAll() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.records {
+		if !r.quiet(e) {
+			return false
+		}
+	}
+	return true
 }
 
 // warnTime is the time since Start at which warning number n, counted from 0, is due.
