@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -94,50 +93,6 @@ func (s *Store) PutAs(ctx context.Context, content []byte, function dag.Function
 		}
 	}
 	return dag.Ref{}, noPin, fmt.Errorf("put: %w", errors.Join(err, removeFiles(f.Name())))
-}
-
-// PutLeaf makes a blob of one leaf, whose CID is c, of its content, and pins it until Unpin;
-// ErrBadLeaf when content is not that leaf's. A blob for which there is no room, apart from
-// the reserve and the room claimed already, is refused with a *room.Short.
-func (s *Store) PutLeaf(ctx context.Context, c cid.Cid, content []byte) (Unpin, error) {
-	layout, inner, err := dag.ReadLayout(ctx, c, int64(len(content)), nil)
-	if err == nil && (layout.Leaves() != 1 || !layout.Matches(0, content)) {
-		err = ErrBadLeaf
-	}
-	if err != nil {
-		return noPin, fmt.Errorf("put %s: %w", c, err)
-	}
-	claim, err := s.room.Take(int64(len(content)))
-	if err != nil {
-		return noPin, fmt.Errorf("put %s: %w", c, err)
-	}
-	defer claim.Release()
-	file, err := s.stage(content)
-	if err != nil {
-		return noPin, fmt.Errorf("put %s: %w", c, err)
-	}
-	defer s.Lock(c)()
-	unpin, err := s.install(ctx, file, hashed{Layout: layout, inner: inner, now: true})
-	if err != nil {
-		return noPin, fmt.Errorf("put %s: %w", c, errors.Join(err, removeFiles(file)))
-	}
-	return unpin, nil
-}
-
-// stage writes content to a new file, and syncs it. On an error there is none.
-func (s *Store) stage(content []byte) (string, error) {
-	f, err := os.CreateTemp(s.staging, putPattern)
-	if err != nil {
-		return "", err
-	}
-	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return "", errors.Join(err, removeFiles(f.Name()))
-	}
-	return f.Name(), nil
 }
 
 // known reports whether content of one leaf is already a blob here, with exactly these

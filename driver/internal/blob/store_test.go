@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore/query"
@@ -137,13 +138,20 @@ func TestPutLeaf(t *testing.T) {
 	content := []byte(`{"schemaVersion":2}`)
 	c := dag.SHA2.LeafCID(dagtest.Sums(uint64(dag.SHA2), dag.LeafSize, content))
 	ref := dag.Ref{CID: c, Size: int64(len(content))}
+	layout, _, err := dag.ReadLayout(t.Context(), c, ref.Size, nil)
+	require.NoError(t, err)
 	for _, wrong := range [][]byte{nil, content[1:], append(bytes.Clone(content), 0), make([]byte, len(content)), make([]byte, dag.LeafSize+1)} {
-		_, err := d.store.PutLeaf(t.Context(), c, wrong)
-		require.Error(t, err)
+		_, err := NewLeaf(layout, wrong)
+		require.ErrorIs(t, err, ErrBadLeaf)
 	}
+	leaf, err := NewLeaf(layout, content)
+	require.NoError(t, err)
+	require.NoError(t, iotest.TestReader(io.NewSectionReader(leaf, 0, ref.Size), content))
+	_, err = leaf.ReadAt(nil, -1)
+	require.Error(t, err)
 	require.False(t, d.store.Has(c))
 	for range 2 {
-		unpin, err := d.store.PutLeaf(t.Context(), c, content)
+		unpin, err := d.store.PutLeaf(t.Context(), leaf)
 		require.NoError(t, err)
 		require.True(t, d.store.Verified(ref))
 		d.requireContent(ref, content)

@@ -217,7 +217,7 @@ func (j *Job) keep() (err error) {
 	switch leaf := j.here.leaf.Load(); {
 	case leaf != nil && j.f.Blobs.Verified(j.ref):
 	case leaf != nil:
-		if j.here.unpin, err = j.f.Blobs.PutLeaf(ctx, j.ref.CID, *leaf); err != nil {
+		if j.here.unpin, err = j.f.Blobs.PutLeaf(ctx, leaf); err != nil {
 			err = NotKept(err)
 		}
 	case j.partial() != nil:

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type here struct {
 	partial *blob.Partial // nil: nothing is kept, or the blob has one leaf
 	// leaf is the whole content of a blob that has one leaf. Readers get it from memory, even
 	// before it is kept.
-	leaf  atomic.Pointer[[]byte]
+	leaf  atomic.Pointer[blob.Leaf]
 	unpin blob.Unpin  // of a blob of one leaf; nil: the transfer has not kept it
 	torn  atomic.Bool // perhaps nobody has the rest; only the coordinator sets it
 }
@@ -61,7 +60,7 @@ func (j *Job) small() bool { return j.passage == nil && dag.LeavesOf(j.ref.Size)
 // until something can be read.
 func (j *Job) Content() io.ReaderAt {
 	if leaf := j.here.leaf.Load(); leaf != nil {
-		return bytes.NewReader(*leaf)
+		return leaf
 	}
 	if p := j.partial(); p != nil {
 		return p
@@ -104,8 +103,10 @@ func (j *Job) open() {
 		return
 	}
 	if j.small() && j.whole() { // it came after the reader looked for it
-		if leaf, err := j.f.Blobs.Block(j.ctx, j.ref.CID); err == nil {
-			j.here.leaf.Store(&leaf)
+		if b, err := j.f.Blobs.Block(j.ctx, j.ref.CID); err == nil {
+			if leaf, err := blob.NewLeaf(layout, b); err == nil {
+				j.here.leaf.Store(leaf)
+			}
 		}
 	}
 	j.here.layout = layout

@@ -48,12 +48,12 @@ func (j *Job) perform(o *order) error {
 func (j *Job) take(leaf int, b []byte, of *order) error {
 	var err error
 	switch {
-	case j.passage == nil && !j.small():
+	case j.small():
+		err = j.hold(b)
+	case j.passage == nil:
 		err = j.here.partial.Put(leaf, b)
 	case !j.here.layout.Matches(leaf, b):
 		err = blob.ErrBadLeaf
-	case j.small():
-		j.here.leaf.CompareAndSwap(nil, &b) // nobody else uses b
 	default:
 		err = j.handOn(slices.Clone(b))
 	}
@@ -70,6 +70,15 @@ func (j *Job) take(leaf int, b []byte, of *order) error {
 	}
 	j.send(landed{leaf, of})
 	return nil
+}
+
+// hold takes the only leaf of a blob into memory, until it is kept; b is nobody else's.
+func (j *Job) hold(b []byte) error {
+	leaf, err := blob.NewLeaf(j.here.layout, b)
+	if err == nil {
+		j.here.leaf.CompareAndSwap(nil, leaf)
+	}
+	return err
 }
 
 // receive streams the leaves of an order from its holder.
