@@ -21,6 +21,7 @@ const patience = 250 * time.Millisecond
 // use.
 type Crew struct {
 	mu      sync.Mutex
+	seats   int
 	free    int       // negative when more seats are taken than there are
 	over    time.Time // when a seat was last taken out of turn
 	waiting []*Claim
@@ -38,7 +39,7 @@ type Claim struct {
 }
 
 // New makes a crew with that many seats.
-func New(seats int) *Crew { return &Crew{free: seats} }
+func New(seats int) *Crew { return &Crew{seats: seats, free: seats} }
 
 // Free returns how many seats are free; negative when more are taken than there are.
 func (c *Crew) Free() int {
@@ -86,6 +87,14 @@ func (m *Claim) Take(urgent, calm bool) bool {
 // due reports whether a claim without a seat has waited long enough for one. mu is held.
 func (m *Claim) due() bool {
 	return m.taken == 0 && !m.since.IsZero() && min(time.Since(m.since), time.Since(m.crew.over)) >= patience
+}
+
+// Alone reports whether no other transfer has a seat.
+func (m *Claim) Alone() bool {
+	c := m.crew
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.free+m.taken == c.seats
 }
 
 // More takes up to most further seats, but at most half of the free ones, and returns how many it

@@ -53,7 +53,10 @@ func TestWhoHasFewestComesFirst(t *testing.T) {
 func TestSeatsComeBack(t *testing.T) {
 	c := New(Seats)
 	a, b := c.Join(), c.Join()
+	require.True(t, a.Alone())
 	require.True(t, a.Take(true, false))
+	require.True(t, a.Alone())
+	require.False(t, b.Alone())
 	n := 1 + a.More(5)
 	require.Equal(t, 6, n, "a transfer that is alone gets all connections")
 	require.True(t, b.Take(true, false))

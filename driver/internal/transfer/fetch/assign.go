@@ -95,9 +95,22 @@ func (c *coordinator) startRun(r *schedule.Run) {
 	if _, length := spanOf(c.j.ref, r.From); !c.begun && length > minPiece {
 		c.plan.Shorten(r)
 		o.pieces, o.terms.Relay = true, true
-		o.hold.seats += c.claim.More(Pieces - 1)
+		o.hold.seats += c.claim.More(c.pieces() - 1)
 	}
 	c.start(o)
+}
+
+// pieces is in how many parts the first leaf is asked for. A small blob takes one connection
+// while others are at work, because these bring as much at once; and when it is alone it leaves
+// a seat to each of seven that begin with it.
+func (c *coordinator) pieces() int {
+	switch {
+	case !c.j.small():
+		return Pieces
+	case c.claim.Alone():
+		return Pieces - 1
+	}
+	return 1
 }
 
 // hash has what an earlier run left hashed, which may take seconds.

@@ -33,6 +33,8 @@ type coordinator struct {
 	claim  *crew.Claim // to workers
 	wg     sync.WaitGroup
 
+	presumed peer.ID // to hold the blob when the transfer began; empty: nobody
+
 	begun   bool // a leaf has come since the transfer began
 	relayed bool // a holder named others to ask
 	hashing bool // what an earlier run left is being hashed
@@ -180,6 +182,7 @@ func (c *coordinator) presume() {
 	}
 	if slices.Contains(members, id) && !f.Holders.Blames(id, c.j.ref.CID) {
 		c.roster.Guess(id)
+		c.presumed = id
 	}
 }
 

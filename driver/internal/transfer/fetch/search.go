@@ -49,12 +49,20 @@ func (c *coordinator) seek(now time.Time) time.Duration {
 	return t.Retry
 }
 
-// awaitsLikely is how long the likeliest holder still has before other members are asked, in
-// a transfer that no reader waits for. A manifest is fetched by every registry at once: if
-// each asked all the others, the cost of a push would grow with the square of their number.
+// awaitsLikely is how long the likeliest holder still has before other members are asked: in a
+// transfer that no reader waits for, and for a blob of one leaf, of which the likeliest holder is
+// asked for the bytes at once. A manifest is fetched by every registry at once: if each asked
+// all the others, the cost of a push would grow with the square of their number. In a pull of
+// many small layers, questions would take as many connections as the bytes do.
 func (c *coordinator) awaitsLikely(now time.Time) time.Duration {
 	likely := c.j.why.Likely
-	if !c.j.use.background.Load() || !c.roster.Holds(likely) || c.roster.Failed(likely) {
+	switch {
+	case c.j.small():
+		likely = c.presumed
+	case !c.j.use.background.Load():
+		return 0
+	}
+	if !c.roster.Holds(likely) || c.roster.Failed(likely) {
 		return 0
 	}
 	return c.j.f.Timing.Retry - now.Sub(c.j.meter.born)
