@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/catalog"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/download"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -181,6 +182,7 @@ func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Paramet
 func adapt(config *configuration.Configuration, d *driver.Driver) error {
 	config.Storage[driver.Name] = configuration.Parameters{driver.OpenedKey: d}
 	catalog.Install(config, d)
+	download.Install(config, d)
 	if config.HTTP.Secret == "" {
 		secret, err := d.Secret("http.secret")
 		if err != nil {
