@@ -45,6 +45,15 @@ type Config struct {
 	Name         string   // what operators call this registry, a ValidName; may be empty
 	Capabilities []string // what this release understands, at most 64 of 64 bytes
 
+	// What heartbeats say beside that. Changing gives what changes while the registry runs; it
+	// must not block, and when something has changed that is not to wait for seconds, call
+	// Changed. Without Changing no heartbeats are sent: to others this is a registry of an
+	// earlier release, of unknown capacity.
+	Version  string // of the build, and
+	Zone     string // its zone: each a ValidName
+	Capacity int64  // bytes it keeps for others; 0: it is a cache only
+	Changing func() Changing
+
 	Store  datastore.Batching // keys below /peer are this package's
 	Blocks blockstore.Blockstore
 	Log    *logrus.Entry
@@ -64,6 +73,8 @@ func (c Config) check() error {
 		return errors.New("a data address is not a host and a TCP port")
 	case !ValidName(c.Name):
 		return fmt.Errorf("name %q is not up to %d bytes of printable text", c.Name, MaxName)
+	case !ValidName(c.Version) || !ValidName(c.Zone) || c.Capacity < 0:
+		return fmt.Errorf("version %q or zone %q is not up to %d bytes of printable text, or capacity %d is negative", c.Version, c.Zone, MaxName, c.Capacity)
 	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
 		return errors.New("too many capabilities, or one is too long or listed twice")
 	case c.PSK != nil && len(c.PSK) != 32:

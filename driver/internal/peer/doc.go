@@ -11,6 +11,11 @@
 //	p.OnMember(func(id libpeer.ID) { … })                 // id has just become reachable
 //	err = p.Start()                                       // subscribes, then dials
 //
+// With Config.Changing, members also tell each other in heartbeats what they have room for, and
+// whether they are to be switched off: Members has what was last heard, also of those that are
+// away, and over restarts. A heartbeat comes from its author to each member directly, so that a
+// member that is not connected is not heard.
+//
 // Limits: buffers and bounds are sized for a swarm of a thousand members. A message has at
 // most MaxMessage bytes and may be lost. On the public network every peer that subscribes to
 // the topic is a member: Trusts reports whose messages count.

@@ -3,6 +3,7 @@ package peer
 import (
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/discovery"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -28,3 +29,11 @@ func (p *Peer) SpeaksBitswap() bool {
 	defer p.lite.mu.Unlock()
 	return p.lite.running != nil
 }
+
+// DiscoverMembers finds peers by the topic of the registries alone.
+func DiscoverMembers(d discovery.Discovery, topic string) discovery.Discovery {
+	return discoverMembers{d, topic + heartbeats}
+}
+
+// PublishHeartbeat sends members anything in place of a heartbeat.
+func (p *Peer) PublishHeartbeat(data []byte) error { return p.topic.beats.Publish(p.ctx, data) }

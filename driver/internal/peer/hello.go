@@ -89,7 +89,7 @@ func (p *Peer) helloFor(c network.Conn, want, withMembers bool) hello {
 	g := hello{
 		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
 		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
-		Name: p.cfg.Name, Caps: p.cfg.Capabilities,
+		Name: p.cfg.Name, Caps: p.cfg.Capabilities, Beat: p.heartbeat(),
 	}
 	if !withMembers {
 		return g
@@ -116,7 +116,7 @@ func (p *Peer) learn(c network.Conn, g hello) {
 	}
 	changed, differs := p.roster.said(id, words{
 		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust,
-		name: readName(g.Name), capabilities: readCapabilities(g.Caps),
+		name: readName(g.Name), capabilities: readCapabilities(g.Caps), beat: p.firstHand(id, g.Beat),
 	}, p.trust)
 	if differs {
 		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; " +

@@ -31,14 +31,15 @@ const (
 // sends its hello and closes its side, and the other answers with its own. Unknown
 // fields are ignored, since releases differ within a swarm.
 type hello struct {
-	Version int           `json:"version"`
-	Trust   string        `json:"trust"`             // digest of the sender's list of trusted peers
-	Self    []string      `json:"self"`              // where the sender can be reached
-	Data    []string      `json:"data,omitempty"`    // where its data port is, the likeliest first
-	Name    string        `json:"name,omitempty"`    // what the sender's operator calls it
-	Caps    []string      `json:"caps,omitempty"`    // capabilities of the sender
-	Want    bool          `json:"want,omitempty"`    // Members are asked for
-	Members []helloMember `json:"members,omitempty"` // members with which the sender is connected
+	Version int             `json:"version"`
+	Trust   string          `json:"trust"`             // digest of the sender's list of trusted peers
+	Self    []string        `json:"self"`              // where the sender can be reached
+	Data    []string        `json:"data,omitempty"`    // where its data port is, the likeliest first
+	Name    string          `json:"name,omitempty"`    // what the sender's operator calls it
+	Caps    []string        `json:"caps,omitempty"`    // capabilities of the sender
+	Beat    json.RawMessage `json:"beat,omitempty"`    // a heartbeat of the sender
+	Want    bool            `json:"want,omitempty"`    // Members are asked for
+	Members []helloMember   `json:"members,omitempty"` // members with which the sender is connected
 }
 
 type helloMember struct {

@@ -16,9 +16,11 @@ type Member struct {
 	Name         string                // as the member says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
-	Since        time.Time // when it was connected, or lost
-	TrustDiffers bool      // its list of trusted peers differs from ours
-	Capabilities []string  // what it last said it understands
+	Since        time.Time     // when it was connected, or lost
+	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
+	TrustDiffers bool          // its list of trusted peers differs from ours
+	Capabilities []string      // what it last said it understands
+	Heartbeat    *Heartbeat    // its last; nil: it sends none, as earlier releases, or is not trusted
 }
 
 // Members returns all peers that were members once and are not forgotten, sorted by ID,

@@ -51,6 +51,7 @@ type Peer struct {
 
 	blocks   atomic.Int64 // got by bitswap
 	renewals renewals
+	beats    beats
 
 	streams   streams
 	startOnce sync.Once
@@ -78,6 +79,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		roster:  newRoster(self),
 		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
 		wake:    make(chan struct{}, 1),
+		beats:   beats{soon: make(chan struct{}, 1)},
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {
@@ -124,6 +126,9 @@ func (p *Peer) start() error {
 	if err := p.recall(); err != nil {
 		return fmt.Errorf("peer: remembered members: %w", err)
 	}
+	if err := p.beginRun(); err != nil {
+		return fmt.Errorf("peer: number of this run: %w", err)
+	}
 	for _, b := range p.cfg.Bootstrappers {
 		p.keep(b, true)
 	}
@@ -144,6 +149,9 @@ func (p *Peer) start() error {
 	p.run(p.keepDialing)
 	p.run(p.keepHello)
 	p.run(p.keepWarning)
+	if p.cfg.Changing != nil {
+		p.run(p.keepBeating)
+	}
 	if err := p.routes.Bootstrap(p.ctx); err != nil {
 		return fmt.Errorf("peer: start routing: %w", err)
 	}

@@ -36,6 +36,8 @@ type remembered struct {
 
 	Name string   `json:"name,omitempty"`
 	Caps []string `json:"caps,omitempty"` // what it said that it understands
+
+	Beat json.RawMessage `json:"beat,omitempty"` // its last heartbeat, as it was received
 }
 
 func memberKey(id peer.ID) datastore.Key { return membersKey.ChildString(id.String()) }
@@ -114,7 +116,7 @@ func updated(old []byte, m remembered) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range []string{"connected", "away", "uptime", "name", "caps"} { // those that may be left out
+	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "beat"} { // those that may be left out
 		delete(fields, known)
 	}
 	if err := json.Unmarshal(fresh, &fields); err != nil {
@@ -225,7 +227,10 @@ func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	if !m.Connected {
 		m.Seen, m.Away = e.since.UTC(), now.Sub(e.lost)
 	}
-	e.saved, e.savedConnected = now, m.Connected
+	if e.beat != nil {
+		m.Beat = e.beat.raw
+	}
+	e.saved, e.savedConnected, e.unsaved = now, m.Connected, false
 	return m, true
 }
 
@@ -241,13 +246,13 @@ func (r *roster) uptime(now time.Time) time.Duration {
 	return now.Sub(r.started)
 }
 
-// stale returns the members that came or went since they were written down, or that were
-// written down in an earlier run or long ago.
+// stale returns the members that came or went since they were written down, or said something
+// new in a heartbeat, or that were written down in an earlier run or long ago.
 func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		if e.confirmed && (e.saved.IsZero() || e.savedConnected != e.member() || e.member() && now.Sub(e.saved) > rememberEvery) {
+		if e.confirmed && (e.unsaved || e.saved.IsZero() || e.savedConnected != e.member() || e.member() && now.Sub(e.saved) > rememberEvery) {
 			ids = append(ids, id)
 		}
 	}

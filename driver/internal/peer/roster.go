@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -67,6 +68,11 @@ type entry struct {
 	name         string // as it said itself; "" unknown
 	capabilities []string
 
+	beat    *heartbeatMsg // its last; nil: it has sent none
+	heard   time.Time     // when; zero: before Start
+	unsaved bool          // it says something new
+	pace    *rate.Limiter // of its heartbeats; nil: it has sent none in this run
+
 	backoff *backoff.ExponentialBackOff
 	due     time.Time
 	dialing bool
@@ -120,6 +126,9 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 		e.since = now // the clock was set back
 	}
 	e.name, e.capabilities = readName(m.Name), readCapabilities(m.Caps)
+	if len(m.Beat) > 0 {
+		e.beat, _ = readHeartbeat(m.Beat) // what cannot be read is as if it had not been heard
+	}
 }
 
 func (r *roster) confirmedCount() (n int) {
@@ -237,14 +246,25 @@ func (r *roster) members() []Member {
 	var all []Member
 	for _, e := range r.records {
 		if e.confirmed {
-			all = append(all, Member{
-				ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since,
-				TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
-			})
+			all = append(all, e.public(time.Now()))
 		}
 	}
 	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return all
+}
+
+func (e *entry) public(now time.Time) Member {
+	m := Member{
+		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since,
+		TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
+	}
+	if !m.Connected {
+		m.Away = max(1, now.Sub(e.lost))
+	}
+	if e.beat != nil {
+		m.Heartbeat = e.beat.public(e.heard)
+	}
+	return m
 }
 
 func (r *roster) connectedIDs() []peer.ID {

@@ -3,8 +3,11 @@ package peer
 import (
 	"context"
 	"fmt"
+	"strings"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/discovery"
 	"github.com/libp2p/go-libp2p/core/peer"
 	drouting "github.com/libp2p/go-libp2p/p2p/discovery/routing"
 	"github.com/sirupsen/logrus"
@@ -19,12 +22,17 @@ const (
 	peerQueue    = 256  // messages that wait for one slow peer
 )
 
-// topic is the one pubsub topic of the registries.
+// heartbeats is the name of the topic of heartbeats, behind that of the registries' own.
+const heartbeats = "/heartbeats"
+
+// topic is the pubsub topic of the registries, and that of their heartbeats.
 type topic struct {
 	stop   context.CancelFunc
 	topic  *pubsub.Topic
 	events *pubsub.TopicEventHandler
 	sub    *pubsub.Subscription // set by subscribe
+	beats  *pubsub.Topic
+	unbeat pubsub.RelayCancelFunc // set by subscribe
 }
 
 // join starts pubsub, which checks signatures and passes a message on to other peers only if
@@ -38,7 +46,7 @@ func (p *Peer) join() (*topic, error) {
 		pubsub.WithValidateQueueSize(peerQueue),
 	}
 	if !p.cfg.private() {
-		opts = append(opts, pubsub.WithDiscovery(drouting.NewRoutingDiscovery(p.routes)))
+		opts = append(opts, pubsub.WithDiscovery(discoverMembers{drouting.NewRoutingDiscovery(p.routes), p.cfg.Topic + heartbeats}))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &topic{stop: stop}
@@ -47,7 +55,13 @@ func (p *Peer) join() (*topic, error) {
 		err = ps.RegisterTopicValidator(p.cfg.Topic, p.validate, pubsub.WithValidatorInline(true))
 	}
 	if err == nil {
+		err = ps.RegisterTopicValidator(p.cfg.Topic+heartbeats, p.validateBeat, pubsub.WithValidatorInline(true))
+	}
+	if err == nil {
 		t.topic, err = ps.Join(p.cfg.Topic)
+	}
+	if err == nil {
+		t.beats, err = ps.Join(p.cfg.Topic + heartbeats)
 	}
 	if err == nil {
 		t.events, err = t.topic.EventHandler()
@@ -60,7 +74,10 @@ func (p *Peer) join() (*topic, error) {
 }
 
 func (t *topic) subscribe() (err error) {
-	t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(messageQueue))
+	if t.sub, err = t.topic.Subscribe(pubsub.WithBufferSize(messageQueue)); err != nil {
+		return err
+	}
+	t.unbeat, err = t.beats.Relay() // validateBeat takes heartbeats: there is nothing to read
 	return err
 }
 
@@ -68,6 +85,9 @@ func (t *topic) subscribe() (err error) {
 func (t *topic) leave() {
 	if t.sub != nil {
 		t.sub.Cancel()
+	}
+	if t.unbeat != nil {
+		t.unbeat()
 	}
 	t.events.Cancel()
 	t.stop()
@@ -107,6 +127,29 @@ func (p *Peer) Publish(ctx context.Context, data []byte) error {
 		return fmt.Errorf("publish %d bytes: %w", len(data), err)
 	}
 	return nil
+}
+
+// discoverMembers finds peers by the registries' own topic only: those of the heartbeats' are
+// the same.
+type discoverMembers struct {
+	discovery.Discovery
+	heartbeats string
+}
+
+func (d discoverMembers) Advertise(ctx context.Context, ns string, opts ...discovery.Option) (time.Duration, error) {
+	if strings.HasSuffix(ns, d.heartbeats) {
+		return 24 * time.Hour, nil
+	}
+	return d.Discovery.Advertise(ctx, ns, opts...)
+}
+
+func (d discoverMembers) FindPeers(ctx context.Context, ns string, opts ...discovery.Option) (<-chan peer.AddrInfo, error) {
+	if strings.HasSuffix(ns, d.heartbeats) {
+		none := make(chan peer.AddrInfo)
+		close(none)
+		return none, nil
+	}
+	return d.Discovery.FindPeers(ctx, ns, opts...)
 }
 
 func (p *Peer) about(id peer.ID) *logrus.Entry { return p.log.WithField("peer", id) }

@@ -14,6 +14,7 @@ type words struct {
 	trust        string                // digest of its list of trusted peers
 	name         string
 	capabilities []string
+	beat         *heartbeatMsg // nil: none
 }
 
 // said notes what a connected member says about itself. changed reports whether the
@@ -32,6 +33,7 @@ func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) 
 	if e.name != w.name || !slices.Equal(e.capabilities, w.capabilities) {
 		e.name, e.capabilities, changed = w.name, w.capabilities, true
 	}
+	e.saidBeat(w.beat, time.Now())
 	differs = w.trust != ours && w.trust != e.trust
 	e.trust, e.differs, e.data = w.trust, w.trust != ours, w.data
 	return changed, differs
