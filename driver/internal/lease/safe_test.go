@@ -1,0 +1,69 @@
+package lease_test
+
+import (
+	"os"
+	"strconv"
+	"testing"
+)
+
+// stepsOf is how long the model of one seed is played: some 230 days.
+const stepsOf = 1_000_000
+
+// TestNothingThatIsReferredToGoes plays the model by the rules. Two seeds take seconds;
+//
+//	LEASE_SEEDS=1000 go test -run NothingThat -timeout 2h ./driver/internal/lease
+//
+// plays more of them. A seed always plays the same.
+func TestNothingThatIsReferredToGoes(t *testing.T) {
+	seeds, steps := 2, stepsOf
+	if n, err := strconv.Atoi(os.Getenv("LEASE_SEEDS")); err == nil {
+		seeds = n
+	} else if testing.Short() {
+		steps /= 5
+	}
+	for seed := range seeds {
+		s := newSim(uint64(seed), 3+seed%4, broken{})
+		s.run(steps)
+		if s.found != "" {
+			t.Errorf("seed %d, %d registries: %s", seed, len(s.regs), s.found)
+		}
+		t.Logf("seed %d, %d registries: %+v", seed, len(s.regs), s.seen)
+		if seeds == 2 && (s.seen.deleted < 100 || s.seen.dropped < 10 || s.seen.relied < 1000 || s.seen.forgot == 0) {
+			t.Errorf("seed %d: too little happened: %+v", seed, s.seen)
+		}
+	}
+}
+
+// TestEachRuleIsNeeded breaks the rules one by one: the model finds what goes wrong, within
+// 40 seeds. It begins with one that shows it, as long as the model stays as it is.
+func TestEachRuleIsNeeded(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		from int
+		broken
+	}{
+		{"1, nothing is renewed", 0, broken{neverRenew: true}},
+		{"1, nothing lapses", 1, broken{neverLapse: true}},
+		{"2, one mark", 0, broken{markOnce: true}},
+		{"3, nobody is heard", 0, broken{hearNobody: true}},
+		{"3, reliances under way are not awaited", 2, broken{hearOnlyCome: true}},
+		{"4, bytes go at once", 10, broken{bytesAtOnce: true}},
+		{"4, bytes go unheard", 13, broken{bytesUnheard: true}},
+		{"4, a manifest asks for no bytes", 17, broken{dontAsk: true}},
+		{"5, nothing returns", 1, broken{noReturn: true}},
+		{"1 and 3, by the clocks alone", 4, broken{clocks: true}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range 40 {
+				seed := (c.from + i) % 40
+				s := newSim(uint64(seed), 3+seed%4, c.broken)
+				s.run(stepsOf)
+				if s.found != "" {
+					t.Logf("seed %d, %d registries: %s", seed, len(s.regs), s.found)
+					return
+				}
+			}
+			t.Error("it does no harm in 40 seeds")
+		})
+	}
+}
