@@ -3,7 +3,7 @@
 // are passed in, and nothing in it waits, locks or sends.
 //
 // An entry is a lease: a delete names the versions of an entry, so a version that the
-// collector has not seen survives it. Five rules follow (docs/decisions/0017-garbage.md says
+// collector has not seen survives it. Five rules follow (docs/decisions/0019-garbage.md says
 // why they hold; the model in this package's tests plays them):
 //
 //  1. Renew. A request that lets a client rely on an entry is a reliance from before it looks

@@ -118,9 +118,7 @@ func newSim(seed uint64, n int, b broken) *sim {
 	s.differ, s.deaf, s.forgets = s.chance(2), s.chance(2), s.chance(2)
 	s.rare = (1 + s.some(24*hour))
 	for i := range s.images {
-		for _, blob := range s.rng.Perm(blobs)[:1+s.rng.IntN(3)] {
-			s.images[i] = append(s.images[i], blob)
-		}
+		s.images[i] = s.rng.Perm(blobs)[:1+s.rng.IntN(3)]
 	}
 	s.all = &registry{s: s, name: "all"}
 	grace := s.grace()
@@ -140,7 +138,7 @@ func newSim(seed uint64, n int, b broken) *sim {
 			}
 		}
 		for range 3 {
-			s.regs[r.id].jobs = append(s.regs[r.id].jobs, &job{})
+			r.jobs = append(r.jobs, &job{})
 		}
 	}
 	return s
