@@ -155,7 +155,7 @@ func TestAHolderThatIsOnlyPresumedComesBack(t *testing.T) {
 func TestHolderDiesForGood(t *testing.T) { eachWay(t, holderDiesForGood) }
 
 func holderDiesForGood(t *testing.T, town *town) {
-	a, b := town.registry(t), town.registry(t)
+	a, b := town.registry(t), town.registry(t, stalls)
 	content := random(25, 16*mib)
 	ref := a.push(content)
 	a.guard(func(sent int64) {
@@ -201,7 +201,7 @@ func TestUnavailable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var town town
-			b := town.registry(t, func(r *registry) {
+			b := town.registry(t, stalls, func(r *registry) {
 				if name == "offline" {
 					r.config.Swarm = nil
 				}

@@ -19,7 +19,7 @@ import (
 func TestFailedTransferIsAWarning(t *testing.T) {
 	content := random(90, 3*mib)
 	var town town
-	a, b := town.registry(t), town.registry(t)
+	a, b := town.registry(t), town.registry(t, stalls)
 	ref := a.push(content)
 	a.damage(ref, 0)
 	for range 2 {

@@ -31,6 +31,7 @@ func newPeeredWith(t *testing.T, change func(*peer.Config), bootstrap ...libpeer
 
 func newTimed(t *testing.T, times timing, change func(*peer.Config), bootstrap ...libpeer.AddrInfo) (*peer.Peer, *blob.Store, *Transfers) {
 	t.Helper()
+	times.Stall, times.Trickle = patient, patient
 	dir := t.TempDir()
 	options := badger.DefaultOptions
 	db, err := badger.NewDatastore(t.TempDir(), &options)

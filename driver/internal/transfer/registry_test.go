@@ -42,6 +42,7 @@ type registry struct {
 func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
 	t.Helper()
 	r := &registry{t: t, dir: t.TempDir(), timing: timingFor(stall), house: town.build(t)}
+	r.timing.Stall, r.timing.Trickle = patient, patient
 	r.config = Config{Swarm: r.house, Stall: stall}
 	for _, f := range change {
 		f(r)
@@ -78,6 +79,10 @@ func (r *registry) stop() {
 	require.NoError(r.t, r.transfers.Close())
 	require.NoError(r.t, r.badger.Close())
 }
+
+// stalls makes a registry's transfers fail soon when nothing comes, which others do not do: on
+// a machine that is busy, nothing may come for seconds.
+func stalls(r *registry) { r.timing = timingFor(stall) }
 
 // retimed restarts the registry with another timing.
 func (r *registry) retimed(change func(*timing)) {
