@@ -71,16 +71,22 @@ func (x *exchange) close() {
 
 // heads asks the member for its heads.
 func (x *exchange) heads() ([]cid.Cid, error) {
+	a, err := x.ask(request{Op: opHeads, Run: x.m.nonce})
+	return a.Heads, err
+}
+
+// ask asks for heads, and takes what comes with them.
+func (x *exchange) ask(req request) (answer, error) {
 	alive(x.conn)
-	if err := writeJSON(x.conn, request{Op: opHeads, Run: x.m.nonce}); err != nil {
-		return nil, fmt.Errorf("ask %s for its heads: %w", x.id, err)
+	if err := writeJSON(x.conn, req); err != nil {
+		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, err)
 	}
 	a, err := readAnswer(x.r)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for its heads: %w", x.id, err)
+		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, err)
 	}
 	if len(a.Heads) > maxHeads {
-		return nil, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
+		return answer{}, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
 	}
 	x.m.firstHeads.named.Store(true)
 	x.behind = a.Behind
@@ -96,7 +102,7 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 	if a.Twin {
 		x.m.SawTwin()
 	}
-	return a.Heads, nil
+	return a, nil
 }
 
 // follow reads what is missing of the heads' ancestry and merges it. What arrived is kept,

@@ -110,7 +110,8 @@ type Map struct {
 	twin        twin
 	stuck       atomic.Bool // merging fails here, and that was logged
 	refused     refusals
-	ages        ages
+	own         own
+	reliances   reliances
 	listener    net.Listener
 
 	ctx     context.Context

@@ -2,6 +2,7 @@ package pathmap
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,12 @@ type View struct{ s *snapshot }
 
 // View returns the map as it is now.
 func (m *Map) View() View { return View{m.current.Load()} }
+
+// Cut returns the map as it is now, with a counter that none of its versions exceeds.
+func (m *Map) Cut() (View, uint64) {
+	view := m.View() // first: the counter is stored before the view that it goes with
+	return view, m.merged.Load()
+}
 
 // Get returns the winning entry of a path, ErrNotFound, or ErrNewerEntry.
 func (v View) Get(path string) (Entry, error) {
@@ -30,13 +37,20 @@ func (v View) Get(path string) (Entry, error) {
 // Writer is the peer ID of the registry that wrote what Get returns; empty when there
 // is nothing.
 func (v View) Writer(path string) string {
+	id, _ := v.Newest(path)
+	return id
+}
+
+// Newest is the peer ID of the registry that wrote what Get returns, and the counter of that
+// version; empty when there is nothing.
+func (v View) Newest(path string) (writer string, counter uint64) {
 	key := sortKey(path)
 	p, ok := v.s.paths.Get(key)
 	if !ok {
-		return ""
+		return "", 0
 	}
-	id, _, _ := strings.Cut(v.s.winner(key, p).writer, ".") // an incarnation may follow
-	return id
+	w := v.s.winner(key, p)
+	return peerOf(w.writer), w.counter
 }
 
 func (v View) has(path string, of version) bool {
@@ -46,6 +60,15 @@ func (v View) has(path string, of version) bool {
 // Versions counts the live versions of a path. More than one means that registries wrote it
 // at the same time, and that it has not been written since.
 func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }
+
+// VersionsOf names the live versions of a path, in no order: nothing else ever has the name
+// of one, and it stays the same over restarts and on all registries.
+func (v View) VersionsOf(path string) (names []string) {
+	for _, st := range v.s.versionsOf(path) {
+		names = append(names, fmt.Sprintf("%016x-%s", st.counter, st.writer))
+	}
+	return names
+}
 
 // IsDir reports whether something lies below a path.
 func (v View) IsDir(path string) bool {

@@ -3,56 +3,40 @@ package pathmap
 import (
 	"sync"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 )
 
-const (
-	sampleEvery = 5 * time.Minute
-	maxSamples  = 1 << 10 // some three days of them
-)
-
-// ages tells how long ago in this run this registry wrote a version, without keeping a time
-// for each: its own counters grow with time, so it is enough to know the counter at some
-// moments.
-type ages struct {
-	mu      sync.Mutex
-	samples []sample // the oldest first
-}
-
-type sample struct {
-	at      time.Time
-	counter uint64 // every version of this registry beyond it was written since
+// own is on which of its own versions this registry may rely.
+type own struct {
+	mu sync.Mutex
+	lease.Own
 }
 
 // note takes the greatest counter before a write.
-func (a *ages) note(now time.Time, counter uint64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if n := len(a.samples); n > 0 && now.Sub(a.samples[n-1].at) < sampleEvery {
-		return
-	}
-	a.samples = append(a.samples, sample{now, counter})
-	if n := len(a.samples); n > maxSamples {
-		a.samples = append(a.samples[:0], a.samples[n-maxSamples:]...)
-	}
+func (o *own) note(now time.Time, counter uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.Note(now, counter)
 }
 
-// since gives a counter beyond which every version of this registry was written in this run,
-// at the given moment or later; false when there is none.
-func (a *ages) since(moment time.Time) (counter uint64, ok bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, s := range a.samples {
-		if !s.at.Before(moment) {
-			return s.counter, true
-		}
-	}
-	return 0, false
+func (o *own) lapse(counter uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.Lapse(counter)
 }
 
-// Wrote reports whether a version of a path is alive that this registry wrote in this run
-// and within the last d of its running time, give or take five minutes.
+func (o *own) since(moment time.Time) (counter uint64, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.Since(moment)
+}
+
+// Wrote reports whether a version of a path is alive that this registry wrote in this run,
+// within the last d of its running time, give or take five minutes, and that it was not asked
+// to let lapse since. Who relies on the answer asks between Rely and its end.
 func (m *Map) Wrote(path string, d time.Duration) bool {
-	floor, ok := m.ages.since(time.Now().Add(-d))
+	floor, ok := m.own.since(time.Now().Add(-d))
 	if !ok {
 		return false
 	}

@@ -55,7 +55,7 @@ func (m *Map) serve(a *answering) {
 		var err error
 		switch req.Op {
 		case opHeads:
-			err = writeJSON(a, m.headsAnswer(m.cfg.Swarm.Remote(a.Conn), req.Run))
+			err = m.answerHeads(a, req)
 		case opDeltas:
 			walk = m.newAncestry(req.Want, req.Have)
 			err = sendPage(a, walk, req.Page)
@@ -73,6 +73,21 @@ func (m *Map) serve(a *answering) {
 			return
 		}
 	}
+}
+
+// answerHeads answers opHeads. A member that has to let versions lapse names its heads after
+// that.
+func (m *Map) answerHeads(a *answering, req request) error {
+	id := m.cfg.Swarm.Remote(a.Conn)
+	var lapsed *bool
+	if req.Lapse != nil && m.cfg.Swarm.Trusts(id) {
+		done := m.lapsed(*req.Lapse)
+		lapsed = &done
+		alive(a)
+	}
+	heads := m.headsAnswer(id, req.Run)
+	heads.Lapsed = lapsed
+	return writeJSON(a, heads)
 }
 
 // headsAnswer is the answer to a member that asks for heads in one of its runs.

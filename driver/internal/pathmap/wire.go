@@ -49,6 +49,10 @@ type request struct {
 	Page int       `json:"page,omitempty"` // deltas in the answer, at most
 	Run  string    `json:"run,omitempty"`  // of opHeads: a random text that names the asker's run
 
+	// Of opHeads: the member is to rely on no version of its own up to this counter any more,
+	// and to name its heads when the requests have ended that it is answering.
+	Lapse *uint64 `json:"lapse,omitempty"`
+
 	Priority uint64 `json:"priority,omitempty"` // where a list begins
 	After    names  `json:"after,omitempty"`    // the delta of that priority after which it does
 	Get      names  `json:"get,omitempty"`
@@ -60,6 +64,7 @@ type answer struct {
 	Written *uint64   `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
 	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
 	Behind  bool      `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
+	Lapsed  *bool     `json:"lapsed,omitempty"`  // with Heads, to a request with Lapse: done; false: requests did not end in time
 	More    bool      `json:"more,omitempty"`    // there are further deltas
 	List    names     `json:"list,omitempty"`
 	Last    uint64    `json:"last,omitempty"` // priority of the last in List

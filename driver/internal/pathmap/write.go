@@ -171,7 +171,7 @@ func (m *Map) commit(group []*writeRequest) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
-	m.ages.note(time.Now(), m.counter)
+	m.own.note(time.Now(), m.counter)
 	snap := m.current.Load().clone()
 	writer, err := m.writerName(group)
 	if err == nil {

@@ -4,11 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
 	ds "github.com/ipfs/go-datastore"
-	"github.com/ipfs/go-datastore/query"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -33,20 +31,18 @@ func (w *written) open(m *Map) error {
 	if err != nil && !errors.Is(err, ds.ErrNotFound) {
 		return fmt.Errorf("load path map: %w", err)
 	}
-	w.of, w.earlier, w.stored = map[string]uint64{}, m.counter, err == nil
+	w.earlier, w.stored = m.counter, err == nil
 	if w.stored {
 		w.earlier, _ = binary.Uvarint(b)
 	}
-	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: writtenKey.String()})
-	if err != nil {
-		return fmt.Errorf("load path map: %w", err)
+	if w.of, err = m.counters(writtenKey); err != nil || w.stored || len(m.Heads()) == 0 {
+		return err
 	}
-	entries, err := res.Rest()
-	if err != nil {
-		return fmt.Errorf("load path map: %w", err)
+	if err = w.fromHistory(m); err != nil {
+		return err
 	}
-	for _, e := range entries {
-		w.of[strings.TrimPrefix(e.Key, writtenKey.String()+"/")], _ = binary.Uvarint(e.Value)
+	if w.stored = w.store(m) == nil; !w.stored { // the disk is full: the history is read again
+		m.log.Debug("the writers of the history are not written down")
 	}
 	return nil
 }
@@ -62,6 +58,11 @@ func (w *written) note(m *Map, deltas []*delta) error {
 		for _, c := range d.changes {
 			id := peerOf(c.writer)
 			w.of[id] = max(w.of[id], c.counter)
+			touched[id] = true
+		}
+	}
+	if !w.stored { // all that open found in the history
+		for id := range w.of {
 			touched[id] = true
 		}
 	}
