@@ -63,8 +63,9 @@ func (p *Peer) heartbeat() json.RawMessage {
 	return b
 }
 
-// beginRun gives this run a number that is greater than those of all runs before, also when the
-// clock was set back, or an old copy of the datastore was put in place.
+// beginRun gives this run a number that is greater than those of all runs before: also when the
+// clock was set back, or an old copy of the datastore was put in place, or the number cannot be
+// written down, as on a full disk.
 func (p *Peer) beginRun() error {
 	last, err := p.cfg.Store.Get(p.ctx, runKey)
 	if err != nil && !errors.Is(err, datastore.ErrNotFound) {
@@ -72,7 +73,7 @@ func (p *Peer) beginRun() error {
 	}
 	run := nextRun(string(last), time.Now())
 	if err := p.cfg.Store.Put(p.ctx, runKey, []byte(strconv.FormatInt(run, 10))); err != nil {
-		return fmt.Errorf("write datastore: %w", err)
+		p.log.WithError(err).Debug("number of this run not written down")
 	}
 	p.beats.mu.Lock()
 	defer p.beats.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/discovery"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
@@ -139,9 +140,20 @@ func TestHeartbeatsOfTheUntrusted(t *testing.T) {
 	b.start(t, both(boot, beats("", 2, always(0, false))))
 	c.start(t, both(boot, trusting, beats("", 3, always(0, false))))
 	meet(t, a, b, c)
-	if err := b.PublishHeartbeat([]byte(`{"format":1,"run":1,"seq":1,"capacity":4,"free":0}`)); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "what the untrusted one publishes reaches a", func() bool {
+		if _, h := a.saysOf(t, b); h.Capacity != -1 {
+			t.Fatalf("the untrusted one has a capacity of %d", h.Capacity)
+		}
+		for range 5 {
+			if err := b.PublishHeartbeat([]byte(`{"format":1,"run":1,"seq":1,"capacity":4,"free":0}`)); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := b.Publish(t.Context(), []byte("as a sign")); err != nil {
+			t.Error(err)
+		}
+		return strings.Contains(strings.Join(a.logged(logrus.InfoLevel), "\n"), "changes published by this peer are ignored")
+	})
 	eventually(t, "those that are trusted are heard by all", func() bool {
 		_, aOfC := a.saysOf(t, c)
 		_, bOfC := b.saysOf(t, c)

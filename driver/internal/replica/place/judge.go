@@ -47,7 +47,6 @@ type Verdict struct {
 func Judge(self Member, others []Member, delay time.Duration) Verdict {
 	var v Verdict
 	var gone, counted []Member
-	self.Away = 0
 	for _, m := range append([]Member{self}, others...) {
 		if m.Draining || m.Capacity == 0 {
 			if m.Away <= delay {

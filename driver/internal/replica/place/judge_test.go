@@ -126,7 +126,7 @@ func TestSilentMembers(t *testing.T) {
 // whatever order it knows the others.
 func TestJudgesAgree(t *testing.T) {
 	all := swarm(12, 3)
-	all[1].Away, all[2].Away, all[3].Capacity, all[4].Draining = 2*delay, delay/2, 0, true
+	all[1].Away, all[2].Away, all[3].Capacity, all[4].Draining, all[5].Away = 2*delay, delay/2, 0, true, 3*delay
 	var want string
 	for i, m := range all {
 		if m.Away > 0 {
