@@ -148,7 +148,7 @@ func (q *request) next(j *job) (over bool) {
 	r, s := q.r, q.r.s
 	q.part++
 	if s.chance(200) { // the disk is slow, or this machine, or the network
-		j.pause = s.now + s.some(r.grace)
+		j.pause = s.now + s.some(r.grace+hour)
 	}
 	switch {
 	case q.kind == upload:

@@ -132,9 +132,11 @@ func newSim(seed uint64, n int, b broken) *sim {
 		s.regs = append(s.regs, r)
 	}
 	for _, r := range s.regs {
-		for _, o := range s.regs {
-			if o != r {
-				r.members[o.name] = true
+		r.joined = r.id < 2 || !s.chance(4)
+		for _, o := range s.regs[:r.id] {
+			if r.joined && o.joined {
+				r.meet(o)
+				o.meet(r)
 			}
 		}
 		for range 3 {
@@ -146,7 +148,16 @@ func newSim(seed uint64, n int, b broken) *sim {
 
 func (s *sim) chance(oneIn int) bool { return s.rng.IntN(oneIn) == 0 }
 
-func (s *sim) grace() time.Duration { return time.Duration(1+s.rng.IntN(16)) * hour / 2 }
+// grace is that of a registry, or of one that is asked to collect with another one.
+func (s *sim) grace() time.Duration {
+	switch s.rng.IntN(6) {
+	case 0:
+		return 0
+	case 1:
+		return 20 * time.Minute
+	}
+	return time.Duration(1+s.rng.IntN(16)) * hour / 2
+}
 
 // inFashion gives an image of those that clients push at this time; the others are deleted,
 // and fall out of use.
@@ -165,7 +176,7 @@ func (s *sim) some(most time.Duration) time.Duration {
 func (s *sim) connected(a, b int) bool { return s.cut[a] == s.cut[b] }
 
 // awake reports whether a registry does anything now.
-func (s *sim) awake(r *registry) bool { return s.now >= r.asleep }
+func (s *sim) awake(r *registry) bool { return r.joined && s.now >= r.asleep }
 
 func (s *sim) fail(format string, args ...any) {
 	if s.found == "" {
@@ -211,13 +222,16 @@ func (s *sim) step() {
 	if s.chance(100) && s.awake(r) && r.id != s.exile {
 		r.deleteSome()
 	}
+	if s.chance(50_000) {
+		r.joined = true // with nothing on its disk, and nobody knows it
+	}
 	if s.chance(400) {
 		s.fault(s.regs[s.rng.IntN(len(s.regs))])
 	}
 }
 
 func (s *sim) fault(r *registry) {
-	long := s.some(2 * r.grace)
+	long := s.some(2*r.grace + hour)
 	if s.chance(2) {
 		long = s.some(10 * time.Minute)
 	}
@@ -256,7 +270,7 @@ func (s *sim) fault(r *registry) {
 func (s *sim) banish(r *registry) {
 	switch {
 	case s.exile < 0:
-		s.exile, s.until = r.id, s.now+s.some(8*r.grace)
+		s.exile, s.until = r.id, s.now+s.some(8*r.grace+hour)
 	case s.now > s.until:
 		s.calm()
 	default:
@@ -316,6 +330,7 @@ func (s *sim) deliver() {
 // missing.
 func (s *sim) calm() {
 	s.cut, s.net, s.exile = [maxRegs]int{}, nil, -1
+	whole := !slices.ContainsFunc(s.regs, func(r *registry) bool { return !r.joined })
 	for _, r := range s.regs {
 		r.asleep = 0
 		for _, j := range r.jobs {
@@ -329,26 +344,38 @@ func (s *sim) calm() {
 		s.mergeAll()
 		if !s.broken.noReturn {
 			for _, r := range s.regs {
-				r.comeBack()
+				if r.joined {
+					r.comeBack()
+				}
 			}
 		}
 	}
 	s.mergeAll()
 	for _, r := range s.regs {
+		if !r.joined {
+			continue
+		}
 		r.checkAll()
 		for p, vs := range r.alive {
 			if len(vs) != len(s.all.alive[p]) {
 				s.fail("the map of %d lacks or keeps %s", r.id, names[p])
 			}
 		}
-		r.merged = vector{}
+		if whole {
+			r.merged = vector{}
+		}
 	}
-	s.log = [maxRegs][]*delta{}
+	if whole {
+		s.log = [maxRegs][]*delta{}
+	}
 }
 
 func (s *sim) mergeAll() {
 	for _, r := range s.regs {
 		for _, o := range s.regs {
+			if !r.joined || !o.joined {
+				continue
+			}
 			r.meet(o)
 			r.merge(o.merged, never)
 		}

@@ -17,6 +17,7 @@ type registry struct {
 	id     int
 	name   string
 	grace  time.Duration
+	joined bool
 	lazy   bool          // it does not collect, and seldom hears anybody
 	asleep time.Duration // until then: suspended, or stopped
 	stood  time.Duration // for which its monotonic clock has stood still

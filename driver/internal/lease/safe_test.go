@@ -35,7 +35,7 @@ func TestNothingThatIsReferredToGoes(t *testing.T) {
 }
 
 // TestEachRuleIsNeeded breaks the rules one by one: the model finds what goes wrong, within
-// 40 seeds. It begins with one that shows it, as long as the model stays as it is.
+// 20 seeds. It begins with one that shows it, as long as the model stays as it is.
 func TestEachRuleIsNeeded(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -43,19 +43,19 @@ func TestEachRuleIsNeeded(t *testing.T) {
 		broken
 	}{
 		{"1, nothing is renewed", 0, broken{neverRenew: true}},
-		{"1, nothing lapses", 1, broken{neverLapse: true}},
+		{"1, nothing lapses", 0, broken{neverLapse: true}},
 		{"2, one mark", 0, broken{markOnce: true}},
 		{"3, nobody is heard", 0, broken{hearNobody: true}},
-		{"3, reliances under way are not awaited", 2, broken{hearOnlyCome: true}},
-		{"4, bytes go at once", 10, broken{bytesAtOnce: true}},
-		{"4, bytes go unheard", 13, broken{bytesUnheard: true}},
-		{"4, a manifest asks for no bytes", 17, broken{dontAsk: true}},
+		{"3, reliances under way are not awaited", 1, broken{hearOnlyCome: true}},
+		{"4, bytes go at once", 2, broken{bytesAtOnce: true}},
+		{"4, bytes go unheard", 0, broken{bytesUnheard: true}},
+		{"4, a manifest asks for no bytes", 9, broken{dontAsk: true}},
 		{"5, nothing returns", 1, broken{noReturn: true}},
-		{"1 and 3, by the clocks alone", 4, broken{clocks: true}},
+		{"1 and 3, by the clocks alone", 0, broken{clocks: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for i := range 40 {
-				seed := (c.from + i) % 40
+			for i := range 20 {
+				seed := (c.from + i) % 20
 				s := newSim(uint64(seed), 3+seed%4, c.broken)
 				s.run(stepsOf)
 				if s.found != "" {
@@ -63,7 +63,7 @@ func TestEachRuleIsNeeded(t *testing.T) {
 					return
 				}
 			}
-			t.Error("it does no harm in 40 seeds")
+			t.Error("it does no harm in 20 seeds")
 		})
 	}
 }
