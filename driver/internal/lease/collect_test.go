@@ -19,21 +19,27 @@ func (r *registry) collect() {
 			r.mark = lease.NewMark(r.ran, r.counter, r.unused())
 		}
 	case r.due():
-		mark := r.mark
-		if s.broken.markOnce {
-			mark = lease.NewMark(r.ran, r.counter, r.unused())
-		}
-		r.doomed = []dot{}
-		for path, versions := range mark.Expired(r.unused()) {
-			p := slices.Index(names, path)
-			for _, v := range r.alive[p] {
-				if slices.Contains(versions, v.String()) {
-					r.doomed = append(r.doomed, dot{p, v})
-				}
+		r.secondView()
+	}
+}
+
+// secondView chooses what goes.
+func (r *registry) secondView() {
+	r.unheard = lease.Unheard(r.known(), r.written())
+	mark := r.mark
+	if r.s.broken.markOnce {
+		mark = lease.NewMark(r.ran, r.counter, r.unused())
+	}
+	r.doomed = []dot{}
+	for path, versions := range mark.Expired(r.unused()) {
+		p := slices.Index(names, path)
+		for _, v := range r.alive[p] {
+			if slices.Contains(versions, v.String()) {
+				r.doomed = append(r.doomed, dot{p, v})
 			}
 		}
-		r.mark = nil
 	}
+	r.mark = nil
 }
 
 // due reports whether the second mark may be taken.
@@ -70,10 +76,13 @@ func (r *registry) deleteDoomed() {
 	if len(d.dels) == 0 {
 		return
 	}
-	known := r.known()
+	if r.s.broken.recordLate {
+		r.unheard = lease.Unheard(r.known(), r.written())
+	}
 	for id := range r.s.regs {
-		seen, record := r.writers[id], oblivio+id
-		if slices.Contains(known, strconv.Itoa(id)) {
+		seen, ok := r.unheard[strconv.Itoa(id)]
+		record := oblivio + id
+		if !ok {
 			continue
 		}
 		for _, v := range r.alive[record] {

@@ -37,8 +37,11 @@
 //     if lease.BytesMayGo(last, now, grace, known, heard) { … }
 //
 //  5. Return from oblivion. A delete that did not wait for a writer says so beside it, in
-//     the map. Where a live manifest of that writer is newer than what the collector had
-//     seen, what it refers to and is missing is written anew, where its bytes are.
+//     the map, with what had been merged of it before the second view. Where a live manifest
+//     of that writer is newer, what it refers to and is missing is written anew, where its
+//     bytes are.
+//
+//     unheard := lease.Unheard(known, merged) // before the second view
 //
 //     for path := range lease.Missing(forgotten, manifests) { … }
 //
@@ -47,5 +50,6 @@
 // with another grace on another registry, or with clocks that stand still or jump.
 //
 // Limits: members must run a release that answers a hearing; others hold a collection up.
-// What a client deletes on purpose is not protected.
+// What a client deletes on purpose is not protected. Who holds bytes has to be asked within
+// the reliance: an answer that was remembered from before it says nothing.
 package lease

@@ -48,3 +48,15 @@ func BytesMayGo(last, now Moment, grace time.Duration, known iter.Seq[string], h
 	}
 	return true
 }
+
+// Unheard gives the writers that a collection does not wait for, each with how much of it had
+// been merged. The collection records them beside its deletes (rule 5), so it calls this, with
+// the same known, before it takes its second view: what a writer hands on after that, the
+// collection has not seen. Here merged must not be ahead of that view.
+func Unheard(known []string, merged map[string]uint64) map[string]uint64 {
+	unheard := maps.Clone(merged)
+	for _, id := range known {
+		delete(unheard, id)
+	}
+	return unheard
+}

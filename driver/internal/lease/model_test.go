@@ -51,6 +51,7 @@ type broken struct {
 	bytesUnheard bool // 4: as soon as nothing has named them or asked for them for a quarter grace
 	dontAsk      bool // 4: a manifest relies on bytes elsewhere without asking who has them
 	noReturn     bool // 5
+	recordLate   bool // 5: whom a collection did not wait for is looked up when it deletes
 
 	// As the rules were first written: by the clocks alone. Nothing lapses but by age, a
 	// member is heard when it was asked a quarter grace after the first mark.

@@ -41,6 +41,7 @@ type registry struct {
 	heard      map[string]lease.Hearing
 	pending    []waiting
 	doomed     []dot
+	unheard    map[string]uint64
 	last       [blobs]lease.Moment
 	pins       [blobs]int
 	returning  bool
@@ -164,13 +165,17 @@ func (r *registry) hearOne() {
 }
 
 func (r *registry) known() []string {
-	writers := map[string]uint64{}
+	return lease.Known(r.name, slices.Collect(maps.Keys(r.members)), r.written(), r.forgotten)
+}
+
+func (r *registry) written() map[string]uint64 {
+	all := map[string]uint64{}
 	for id, counter := range r.writers {
 		if counter > 0 {
-			writers[strconv.Itoa(id)] = counter
+			all[strconv.Itoa(id)] = counter
 		}
 	}
-	return lease.Known(r.name, slices.Collect(maps.Keys(r.members)), writers, r.forgotten)
+	return all
 }
 
 // merge takes what another registry had merged, but not more than a number of deltas.

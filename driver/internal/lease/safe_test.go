@@ -4,6 +4,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 )
 
 // stepsOf is how long the model of one seed is played: some 230 days.
@@ -65,5 +67,34 @@ func TestEachRuleIsNeeded(t *testing.T) {
 			}
 			t.Error("it does no harm in 20 seeds")
 		})
+	}
+}
+
+// TestAWriterReturnsBetweenViewAndDelete: a collection forgot a writer, takes its second view,
+// and merges what the writer had pushed meanwhile before it deletes. What this refers to comes
+// back.
+func TestAWriterReturnsBetweenViewAndDelete(t *testing.T) {
+	for _, b := range []broken{{}, {recordLate: true}} {
+		s := newSim(0, 2, b)
+		collector, writer := s.regs[0], s.regs[1]
+		blob, link, rev := dataOf(s.images[0][0]), linkOf(0, s.images[0][0]), revOf(0, 0)
+		s.images[0] = s.images[0][:1]
+		writer.has[blob] = true
+		write := func(paths ...int) {
+			(&request{r: writer, writes: paths}).write()
+		}
+		write(blob, link)
+		collector.merge(writer.merged, never)
+		write(rev) // relies on what the writer has just written
+		collector.forget(writer)
+		collector.mark = lease.NewMark(collector.ran, collector.counter, collector.unused())
+		collector.secondView()
+		collector.meet(writer)
+		collector.merge(writer.merged, never)
+		collector.deleteDoomed()
+		s.calm()
+		if missing := len(writer.alive[blob]) == 0; missing != b.recordLate {
+			t.Errorf("%+v: missing is %v: %s", b, missing, s.found)
+		}
 	}
 }

@@ -100,8 +100,8 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.fail(err)
 	}
-	m.written.committed()
 	m.publish(snap)
+	m.written.published(group[:n])
 	if m.cfg.OnAdded != nil && len(added) > 0 {
 		m.cfg.OnAdded(added)
 	}

@@ -41,8 +41,9 @@ func (v View) Unheard() map[string]uint64 {
 }
 
 // RecordUnheard is the op that records, in place of the records in v, that the deletes in the
-// same call of Write did not wait for a writer, of which a counter had been merged. The record
-// comes first among the ops, so that no registry sees the deletes without it.
+// same call of Write did not wait for a writer, of which a counter had been merged before the
+// view was taken that the deletes come from: Merged gave it. The record comes first among the
+// ops, so that no registry sees the deletes without it.
 func (v View) RecordUnheard(writer string, counter uint64) (Op, error) {
 	if least, ok := v.Unheard()[writer]; ok {
 		counter = min(counter, least)

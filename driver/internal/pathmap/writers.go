@@ -8,8 +8,6 @@ import (
 	"maps"
 	"strings"
 
-	blocks "github.com/ipfs/go-block-format"
-	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 )
@@ -25,6 +23,15 @@ func (m *Map) Writers() map[string]uint64 {
 	m.written.mu.Lock()
 	defer m.written.mu.Unlock()
 	all := maps.Clone(m.written.of)
+	delete(all, m.cfg.Self)
+	return all
+}
+
+// Merged gives what Writers does, but never more than what a View has that is taken afterwards.
+func (m *Map) Merged() map[string]uint64 {
+	m.written.mu.Lock()
+	defer m.written.mu.Unlock()
+	all := maps.Clone(m.written.merged)
 	delete(all, m.cfg.Self)
 	return all
 }
@@ -78,9 +85,15 @@ func (w *written) fromHistory(m *Map) error {
 		if r.Error != nil {
 			return fmt.Errorf("load path map: %w", errors.Join(r.Error, m.ctx.Err()))
 		}
-		block, err := blocks.NewBlockWithCid(r.Value, cid.Undef)
+		block, err := blockOf(r.Value)
 		if err != nil {
 			return fmt.Errorf("load path map: %w", err)
+		}
+		if _, merged, err := m.known(block.Cid()); err != nil || !merged {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		d, err := parseDelta(block)
 		if err != nil {

@@ -46,8 +46,8 @@ func TestWritersAreRemembered(t *testing.T) {
 	c.stop()
 	c.start()
 	check("after they were read from the history")
-	if got := c.m.Writers()["a"]; got < counter {
-		t.Errorf("a's counter is %d, it was %d", got, counter)
+	if got, merged := c.m.Writers()["a"], c.m.Merged()["a"]; got < counter || merged != counter {
+		t.Errorf("a's counter is %d, and merged up to %d: it was %d", got, merged, counter)
 	}
 }
 

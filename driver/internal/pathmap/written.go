@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 
 	ds "github.com/ipfs/go-datastore"
@@ -24,6 +25,8 @@ type written struct {
 	of      map[string]uint64
 	earlier uint64 // versions up to it may be any peer's: an older release did not count
 	stored  bool   // earlier is on disk
+
+	merged map[string]uint64 // the same, but never ahead of what readers see
 }
 
 func (w *written) open(m *Map) error {
@@ -35,10 +38,17 @@ func (w *written) open(m *Map) error {
 	if w.stored {
 		w.earlier, _ = binary.Uvarint(b)
 	}
-	if w.of, err = m.counters(writtenKey); err != nil || w.stored || len(m.Heads()) == 0 {
-		return err
+	w.of, err = m.counters(writtenKey)
+	if err == nil && !w.stored && len(m.Heads()) > 0 {
+		err = w.catchUp(m)
 	}
-	if err = w.fromHistory(m); err != nil {
+	w.merged = maps.Clone(w.of)
+	return err
+}
+
+// catchUp takes what an older release did not count.
+func (w *written) catchUp(m *Map) error {
+	if err := w.fromHistory(m); err != nil {
 		return err
 	}
 	if w.stored = w.store(m) == nil; !w.stored { // the disk is full: the history is read again
@@ -47,28 +57,23 @@ func (w *written) open(m *Map) error {
 	return nil
 }
 
-// note takes the versions that deltas name, including those that they delete, and stores
-// the result in their transaction. It is an upper bound: it may be ahead of the disk, but
-// never behind it.
+// note takes the versions that deltas name, including those that they delete, and stores in
+// their transaction what is merged with them. In memory it is an upper bound: it may be ahead
+// of the disk, but never behind it.
 func (w *written) note(m *Map, deltas []*delta) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	touched := map[string]bool{}
-	for _, d := range deltas {
-		for _, c := range d.changes {
-			id := peerOf(c.writer)
-			w.of[id] = max(w.of[id], c.counter)
-			touched[id] = true
-		}
-	}
+	store := map[string]uint64{}
 	if !w.stored { // all that open found in the history
-		for id := range w.of {
-			touched[id] = true
-		}
+		maps.Copy(store, w.merged)
 	}
-	for id := range touched {
+	for id, counter := range greatest(deltas) {
+		w.of[id] = max(w.of[id], counter)
+		store[id] = max(w.merged[id], counter)
+	}
+	for id, counter := range store {
 		key := ds.RawKey(writtenKey.String() + "/" + id)
-		if err := m.ledger.Put(m.ctx, key, binary.AppendUvarint(nil, w.of[id])); err != nil {
+		if err := m.ledger.Put(m.ctx, key, binary.AppendUvarint(nil, counter)); err != nil {
 			return err
 		}
 	}
@@ -78,11 +83,26 @@ func (w *written) note(m *Map, deltas []*delta) error {
 	return m.ledger.Put(m.ctx, earlierKey, binary.AppendUvarint(nil, w.earlier))
 }
 
-// committed notes that what note stored is on disk.
-func (w *written) committed() {
+// greatest is the greatest counter of each peer's versions that deltas name.
+func greatest(deltas []*delta) map[string]uint64 {
+	of := map[string]uint64{}
+	for _, d := range deltas {
+		for _, c := range d.changes {
+			id := peerOf(c.writer)
+			of[id] = max(of[id], c.counter)
+		}
+	}
+	return of
+}
+
+// published notes that what note stored is on disk, and that readers see it.
+func (w *written) published(deltas []*delta) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stored = true
+	for id, counter := range greatest(deltas) {
+		w.merged[id] = max(w.merged[id], counter)
+	}
 }
 
 // by returns no less than the greatest counter of a peer's versions that were merged here.
