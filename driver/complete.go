@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -96,22 +96,11 @@ type references struct {
 	absent []pathmap.Entry
 }
 
-// descriptors are what a manifest or an index of OCI or docker refers to.
-type descriptors struct {
-	Config    descriptor   `json:"config"`
-	Layers    []descriptor `json:"layers"`
-	Manifests []descriptor `json:"manifests"`
-}
-
-type descriptor struct {
-	Digest digest.Digest `json:"digest"`
-}
-
 // collect reads a manifest, and those below an index. A descriptor without an entry belongs
 // to another registry: a layer that is fetched from a URL.
 func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) error {
-	var all descriptors
-	if err := r.s.readManifest(ctx, e, &all); err != nil {
+	all, err := r.s.readManifest(ctx, e)
+	if err != nil {
 		return err
 	}
 	view := r.s.paths.View()
@@ -140,27 +129,24 @@ func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) er
 }
 
 // entry finds what a descriptor refers to, for the first maxDescriptors of an image.
-func (r *references) entry(view pathmap.View, d descriptor) (pathmap.Entry, error) {
-	if r.seen++; r.seen > maxDescriptors || d.Digest.Validate() != nil {
+func (r *references) entry(view pathmap.View, d digest.Digest) (pathmap.Entry, error) {
+	if r.seen++; r.seen > maxDescriptors || d.Validate() != nil {
 		return pathmap.Entry{}, pathmap.ErrNotFound
 	}
-	return view.Get(ocipath.BlobData(r.root, d.Digest))
+	return view.Get(ocipath.BlobData(r.root, d))
 }
 
-// readManifest decodes a manifest's JSON; anything else leaves m as it is.
-func (s *store) readManifest(ctx context.Context, e pathmap.Entry, m any) error {
+// readManifest reads what a manifest names; anything else names nothing.
+func (s *store) readManifest(ctx context.Context, e pathmap.Entry) (manifest.Manifest, error) {
 	body, err := s.transfers.Open(ctx, refOf(e), 0)
 	if err != nil {
-		return err
+		return manifest.Manifest{}, err
 	}
 	defer func() { _ = body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(body, smallBlob))
 	if err != nil {
-		return fmt.Errorf("read manifest %s: %w", e.CID, err)
+		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", e.CID, err)
 	}
-	if !json.Valid(content) {
-		return nil
-	}
-	_ = json.Unmarshal(content, m) // a field of another type is ignored
-	return nil
+	m, _ := manifest.Parse(content)
+	return m, nil
 }

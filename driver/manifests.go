@@ -260,11 +260,11 @@ func (f *manifestFetcher) bring(ctx context.Context, root string, d digest.Diges
 // configOf reads the digest of an image's config out of its manifest; none when that is an
 // index, or names no config.
 func (f *manifestFetcher) configOf(ctx context.Context, e pathmap.Entry) (digest.Digest, error) {
-	var m descriptors
-	if err := f.s.readManifest(ctx, e, &m); err != nil || m.Config.Digest.Validate() != nil {
+	m, err := f.s.readManifest(ctx, e)
+	if err != nil || m.Config.Validate() != nil {
 		return "", err
 	}
-	return m.Config.Digest, nil
+	return m.Config, nil
 }
 
 // isRevision reports whether a path is the link of a manifest, with a digest that is one.

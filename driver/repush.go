@@ -7,14 +7,14 @@ import (
 	"net/http"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
-// smallBlob is the size in bytes up to which a blob counts as a manifest: the
-// registry takes none that is larger.
-const smallBlob = 4 << 20
+// smallBlob is the size in bytes up to which a blob counts as a manifest.
+const smallBlob = manifest.MaxSize
 
 // repush makes a path whose bytes are not on this registry look missing in those requests in
 // which that makes a client push them again. In all others a Stat is answered from the map

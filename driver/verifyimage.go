@@ -78,8 +78,8 @@ func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int)
 	if e.Size > smallBlob {
 		return fmt.Errorf("%s: is not a manifest: it has %d bytes", d, e.Size)
 	}
-	var all descriptors
-	if err := v.readManifest(ctx, e, &all); err != nil {
+	all, err := v.readManifest(ctx, e)
+	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -89,15 +89,15 @@ func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int)
 		if depth == maxIndexDepth {
 			return fmt.Errorf("%s: indexes are nested more than %d deep", d, maxIndexDepth)
 		}
-		if err := v.manifest(ctx, child.Digest, depth+1); err != nil {
+		if err := v.manifest(ctx, child, depth+1); err != nil {
 			return err
 		}
 	}
 	for _, part := range append(all.Layers, all.Config) {
-		if part.Digest == "" {
+		if part == "" {
 			continue // an index has no config
 		}
-		if _, _, err := v.reference(ctx, part.Digest); err != nil {
+		if _, _, err := v.reference(ctx, part); err != nil {
 			return err
 		}
 	}
