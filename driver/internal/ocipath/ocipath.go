@@ -70,7 +70,7 @@ func Parse(p string) Path {
 	}
 	out := Path{Root: p[:i]}
 	parts := strings.Split(p[i+len("/blobs/"):], "/")
-	if len(parts) == 4 && parts[3] == "data" {
+	if len(parts) == 4 && parts[3] == "data" && len(parts[1]) == 2 && strings.HasPrefix(parts[2], parts[1]) {
 		if d := digestOf(parts[0], parts[2]); d != "" {
 			out.Kind, out.Digest = Blob, d
 		}
@@ -111,16 +111,29 @@ func inRepository(root, rest string) Path {
 func (p Path) IsLink() bool { return p.Kind >= Layer && p.Kind <= TagIndex }
 
 func digestOf(algorithm, hex string) digest.Digest {
-	d := digest.NewDigestFromEncoded(digest.Algorithm(algorithm), hex)
-	if d.Validate() != nil {
-		return ""
+	d := digest.Digest(algorithm + ":" + hex)
+	if isSHA256(algorithm, hex) || d.Validate() == nil {
+		return d
 	}
-	return d
+	return ""
+}
+
+// isSHA256 spares most digests a regular expression, which took half of the time of Parse.
+func isSHA256(algorithm, hex string) bool {
+	if algorithm != string(digest.SHA256) || len(hex) != 64 {
+		return false
+	}
+	for i := range len(hex) {
+		if c := hex[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // BlobData is where the bytes of a digest lie below a root. The digest must be valid.
 func BlobData(root string, d digest.Digest) string {
-	return path.Join(root, "blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
+	return path.Join(root+"/blobs", d.Algorithm().String(), d.Encoded()[:2], d.Encoded(), "data")
 }
 
 // Repository is the directory of a repository by its name.
@@ -132,10 +145,22 @@ func RevisionLink(repository string, d digest.Digest) string {
 	return path.Join(repository, "_manifests/revisions", d.Algorithm().String(), d.Encoded(), "link")
 }
 
+// LayerLink is the link of a blob to a repository, given its directory. The digest must be
+// valid.
+func LayerLink(repository string, d digest.Digest) string {
+	return path.Join(repository, "_layers", d.Algorithm().String(), d.Encoded(), "link")
+}
+
 // Tags is the directory of a repository's tags, given its directory.
 func Tags(repository string) string { return repository + "/_manifests/tags" }
 
 // CurrentLink is the link of a tag to its manifest, given the directory of its repository.
 func CurrentLink(repository, tag string) string {
 	return path.Join(Tags(repository), tag, "current/link")
+}
+
+// IndexLink is the link of a tag to a manifest that it once named, given the directory of
+// its repository. The digest must be valid.
+func IndexLink(repository, tag string, d digest.Digest) string {
+	return path.Join(Tags(repository), tag, "index", d.Algorithm().String(), d.Encoded(), "link")
 }

@@ -20,6 +20,8 @@ func TestParse(t *testing.T) {
 		"/blobs/sha512/" + big.Encoded()[:2] + "/" + big.Encoded() + "/data": {Kind: ocipath.Blob, Digest: big},
 		root + "/blobs/sha256/" + hex[:2] + "/" + hex:                        {Root: root},
 		root + "/blobs/sha256/ab/abcd/data":                                  {Root: root},
+		root + "/blobs/sha256/xy/" + hex + "/data":                           {Root: root},
+		root + "/blobs/sha256/" + hex[:3] + "/" + hex + "/data":              {Root: root},
 		repo + "/_layers/sha256/" + hex + "/link":                            {Kind: ocipath.Layer, Root: root, Repository: repo, Digest: d},
 		repo + "/_layers/sha256/7/link":                                      {Kind: ocipath.Layer, Root: root, Repository: repo},
 		repo + "/_layers/sha256/" + hex:                                      {Root: root, Repository: repo},
@@ -45,10 +47,18 @@ func TestParse(t *testing.T) {
 // TestBuiltPathsParse: each path that this package builds is parsed to its parts.
 func TestBuiltPathsParse(t *testing.T) {
 	repo, d := ocipath.Repository("a/b"), digest.FromString("x")
-	if p := ocipath.Parse(ocipath.BlobData(ocipath.Root, d)); p.Kind != ocipath.Blob || p.Digest != d || p.Root != ocipath.Root {
-		t.Errorf("%+v", p)
+	for _, root := range []string{ocipath.Root, ""} {
+		if p := ocipath.Parse(ocipath.BlobData(root, d)); p.Kind != ocipath.Blob || p.Digest != d || p.Root != root {
+			t.Errorf("%q: %+v", root, p)
+		}
 	}
 	if p := ocipath.Parse(ocipath.RevisionLink(repo, d)); p.Kind != ocipath.Revision || p.Digest != d || p.Repository != repo {
+		t.Errorf("%+v", p)
+	}
+	if p := ocipath.Parse(ocipath.LayerLink(repo, d)); p.Kind != ocipath.Layer || p.Digest != d || p.Repository != repo {
+		t.Errorf("%+v", p)
+	}
+	if p := ocipath.Parse(ocipath.IndexLink(repo, "1", d)); p.Kind != ocipath.TagIndex || p.Tag != "1" || p.Digest != d || p.Repository != repo {
 		t.Errorf("%+v", p)
 	}
 	if p := ocipath.Parse(ocipath.CurrentLink(repo, "1")); p.Kind != ocipath.TagCurrent || p.Tag != "1" || p.Repository != repo {
@@ -69,4 +79,12 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q: %+v", path, p)
 		}
 	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	path := ocipath.LayerLink(ocipath.Repository("library/nginx"), digest.FromString("x"))
+	b.ReportAllocs()
+	for b.Loop() {
+		ocipath.Parse(path)
+	}
 }
