@@ -151,6 +151,23 @@ func (v View) Under(path string, f func(path string, e Entry) bool) {
 	})
 }
 
+// Each calls f for every path at or below a path, in order, until f returns false: with the
+// entries of all its live versions, the greatest first. err is ErrNewerEntry when there is
+// one that this release cannot read, which is then not among them. The slice is f's only
+// until f returns.
+func (v View) Each(path string, f func(path string, live []Entry, err error) bool) {
+	var live []Entry
+	root := sortKey(strings.TrimSuffix(path, "/"))
+	v.s.paths.Ascend(root, func(key string, p packed) bool {
+		if key != root && !strings.HasPrefix(key, root+"\x00") {
+			return false
+		}
+		var err error
+		live, err = v.s.entries(live[:0], key, p)
+		return f(pathOf(key), live, err)
+	})
+}
+
 // Len counts the paths.
 func (v View) Len() int { return v.s.paths.Len() }
 

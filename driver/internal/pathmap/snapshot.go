@@ -143,3 +143,21 @@ func (s *snapshot) winner(key string, p packed) stored {
 	}
 	return best
 }
+
+// entries appends those of a path's versions that can be read, the greatest first.
+func (s *snapshot) entries(to []Entry, key string, p packed) (_ []Entry, err error) {
+	var best version
+	for len(p) > 0 {
+		var st stored
+		if st, p = s.writers.unpack(key, p); st.err != nil {
+			err = st.err
+			continue
+		}
+		to = append(to, st.entry)
+		if last := len(to) - 1; last == 0 || best.less(st.version) {
+			best = st.version
+			to[0], to[last] = to[last], to[0]
+		}
+	}
+	return to, err
+}
