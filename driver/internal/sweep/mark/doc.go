@@ -1,18 +1,21 @@
 // Package mark finds what nothing live refers to, in the path map as it is at one moment.
 //
-//	result, err := mark.Mark(ctx, paths.View(), mark.Options{
+//	view, counter := paths.Cut()
+//	result, err := mark.Mark(ctx, view, mark.Options{
 //		Read:     func(ctx context.Context, e pathmap.Entry) ([]byte, error) { … }, // of this disk
 //		Untagged: gcuntagged,
 //		Cache:    mark.NewCache(64 << 20),
 //	})
-//	for path := range result.Paths() { … }
+//	for path := range result.Paths() {
+//		versions := view.VersionsOf(path) // for lease.NewMark, or Expired
+//	}
 //
 // Live is, in each repository by itself, a manifest (the link of a revision) to which a tag
-// leads, or a live manifest that names it, or that has a live subject; unless Untagged, all
-// are. A repository's link to a blob is live when a live manifest of it names the blob. The
-// bytes of a blob are live when a live manifest of any repository is the blob, or names it.
-// What a manifest names is what package manifest finds in it; it does not need its subject.
-// When a path has several versions, all of them count.
+// leads, which a live manifest names, or which has a live subject; unless Untagged, all are.
+// A repository's link to a blob is live when a live manifest of it names the blob. The bytes
+// of a blob are live when a live manifest of any repository is the blob, or names it. What a
+// manifest names is what package manifest finds in it; it does not need its subject. When a
+// path has several versions, all of them count.
 //
 // Tags are never touched. Links to what a tag once named go when the manifest is not live:
 // upstream's collector removes them with a manifest that it removes, and leaves those of
@@ -26,8 +29,8 @@
 // is never touched; when a later release wrote it outside a repository, nothing goes.
 //
 // Limits: it decides on one moment. A client between its layers and their manifest has
-// links that nothing names: who deletes what this finds has to find it twice, some time
-// apart, and to delete only the versions that it found. What a later release keeps beside
-// the paths is not seen. For 100,000 images of ten layers it takes some 40 MB beside the
-// map, and up to 140 MB when all are in one repository (BenchmarkMemory).
+// links that nothing names: who deletes what this finds follows the rules of package lease.
+// What a later release keeps beside the paths is not seen. For 100,000 images of ten layers
+// it takes some 40 MB beside the map, and up to 140 MB when all are in one repository
+// (BenchmarkMemory).
 package mark
