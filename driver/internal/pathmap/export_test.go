@@ -108,3 +108,8 @@ func (m *Map) CountOrdered() (n int, err error) {
 	}
 	return n, err
 }
+
+// Lapsed answers a hearing, with the ticket of an answer before.
+func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
+	return m.lapsed(counter, ticket)
+}

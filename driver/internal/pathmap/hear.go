@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -21,8 +22,8 @@ var (
 // merged by then is merged here. A member of another run, later, relies on none of them
 // either. The error is ErrBusy or ErrCannotLapse, of the network, or of merging.
 //
-// A counter of 0 lets nothing lapse. One exchange takes 10 s at most, a long history longer;
-// it ends with ctx.
+// A counter of 0 lets nothing lapse. It waits for requests under way until ctx ends, but no
+// longer than a minute; merging a long history may take longer.
 func (m *Map) Hear(ctx context.Context, id peer.ID, counter uint64) error {
 	if m.cfg.Swarm == nil || !m.cfg.Swarm.Trusts(id) {
 		return fmt.Errorf("hear %s: it is not trusted", id)
@@ -32,22 +33,33 @@ func (m *Map) Hear(ctx context.Context, id peer.ID, counter uint64) error {
 		return err
 	}
 	defer x.close()
-	a, err := x.ask(request{Op: opHeads, Run: m.nonce, Lapse: &counter})
-	if err != nil {
-		return err
-	}
-	switch {
-	case a.Lapsed == nil:
-		err = ErrCannotLapse
-	case !*a.Lapsed:
-		err = ErrBusy
-	default:
+	a, err := x.lapse(ctx, counter)
+	if err == nil {
 		err = m.mergeHeads(ctx, x, a)
 	}
 	if err != nil {
 		return fmt.Errorf("hear %s: %w", id, err)
 	}
 	return nil
+}
+
+// lapse asks until the requests have ended that the member was answering at first.
+func (x *exchange) lapse(ctx context.Context, counter uint64) (answer, error) {
+	began := time.Now()
+	for req := (request{Op: opHeads, Run: x.m.nonce, Lapse: &counter}); ; {
+		a, err := x.ask(req)
+		switch {
+		case err != nil:
+			return a, err
+		case a.Lapsed == nil:
+			return a, ErrCannotLapse
+		case *a.Lapsed:
+			return a, nil
+		case ctx.Err() != nil || time.Since(began) > hearTime:
+			return a, ErrBusy
+		}
+		req.Ticket = a.Ticket
+	}
 }
 
 func (m *Map) mergeHeads(ctx context.Context, x *exchange, a answer) error {

@@ -53,16 +53,36 @@ func TestHearingWaitsForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// TestAMemberThatStaysBusyIsNotHeard: it says so, in time.
-func TestAMemberThatStaysBusyIsNotHeard(t *testing.T) {
+// TestABusyMemberIsHeard, though requests always overlap: only those are waited for that it
+// was answering when it was first asked, however long they take.
+func TestABusyMemberIsHeard(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it waits for seconds")
 	}
 	f := quietFabric(t)
+	b := f.add("b")
+	end := b.m.Rely()
+	done, ticket := b.m.Lapsed(1, "")
+	if done {
+		t.Fatal("done while a request is under way")
+	}
+	later := b.m.Rely()
+	defer later()
+	end()
+	if done, _ := b.m.Lapsed(1, ticket); !done {
+		t.Error("a request is waited for that began later")
+	}
+}
+
+// TestAMemberThatIsBusyForTooLong is not heard, and that is in time.
+func TestAMemberThatIsBusyForTooLong(t *testing.T) {
+	f := quietFabric(t)
 	a, b := f.add("a"), f.add("b")
 	end := b.m.Rely()
-	if err := a.m.Hear(t.Context(), b.id, 1); !errors.Is(err, pathmap.ErrBusy) {
-		t.Errorf("heard: %v", err)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := a.m.Hear(ctx, b.id, 1); err == nil {
+		t.Error("heard while a request is under way")
 	}
 	end()
 	hear(t, a, b, 1)

@@ -79,14 +79,13 @@ func (m *Map) serve(a *answering) {
 // that.
 func (m *Map) answerHeads(a *answering, req request) error {
 	id := m.cfg.Swarm.Remote(a.Conn)
-	var lapsed *bool
-	if req.Lapse != nil && m.cfg.Swarm.Trusts(id) {
-		done := m.lapsed(*req.Lapse)
-		lapsed = &done
-		alive(a)
+	if req.Lapse == nil || !m.cfg.Swarm.Trusts(id) {
+		return writeJSON(a, m.headsAnswer(id, req.Run))
 	}
+	lapsed, ticket := m.lapsed(*req.Lapse, req.Ticket)
+	alive(a)
 	heads := m.headsAnswer(id, req.Run)
-	heads.Lapsed = lapsed
+	heads.Lapsed, heads.Ticket = &lapsed, ticket
 	return writeJSON(a, heads)
 }
 

@@ -51,7 +51,8 @@ type request struct {
 
 	// Of opHeads: the member is to rely on no version of its own up to this counter any more,
 	// and to name its heads when the requests have ended that it is answering.
-	Lapse *uint64 `json:"lapse,omitempty"`
+	Lapse  *uint64 `json:"lapse,omitempty"`
+	Ticket string  `json:"ticket,omitempty"` // of an answer that these had not ended: those begun later are not waited for
 
 	Priority uint64 `json:"priority,omitempty"` // where a list begins
 	After    names  `json:"after,omitempty"`    // the delta of that priority after which it does
@@ -65,6 +66,7 @@ type answer struct {
 	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
 	Behind  bool      `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
 	Lapsed  *bool     `json:"lapsed,omitempty"`  // with Heads, to a request with Lapse: done; false: requests did not end in time
+	Ticket  string    `json:"ticket,omitempty"`  // then: for asking again
 	More    bool      `json:"more,omitempty"`    // there are further deltas
 	List    names     `json:"list,omitempty"`
 	Last    uint64    `json:"last,omitempty"` // priority of the last in List
