@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/distribution/distribution/v3"
@@ -120,10 +121,9 @@ func (a *answer) body(src io.Reader) (io.ReadCloser, error) {
 	if !ok {
 		return whole, nil
 	}
-	blob, ok := part.R.(io.Seeker)
-	// distribution names the blob that it sends, under whatever digest it was asked for.
-	d, err := digest.Parse(a.Header().Get("Docker-Content-Digest"))
-	if !ok || err != nil {
+	blob, seeks := part.R.(io.Seeker)
+	d, stored := a.stored()
+	if !seeks || !stored {
 		return whole, nil
 	}
 	from, err := blob.Seek(0, io.SeekCurrent)
@@ -135,6 +135,16 @@ func (a *answer) body(src io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return body{io.LimitReader(file, part.N), file}, nil
+}
+
+// stored is the digest of the blob that distribution sends from the storage, under whatever
+// digest it was asked for; false when the bytes come from elsewhere. A pull-through cache that
+// passes on what the other registry sends, while another request stores it, gives no ETag as
+// HTTP has it: not in quotation marks.
+func (a *answer) stored() (digest.Digest, bool) {
+	tag := a.Header().Get("ETag")
+	d := digest.Digest(strings.Trim(tag, `"`))
+	return d, d.Validate() == nil && tag == `"`+d.String()+`"`
 }
 
 type body struct {

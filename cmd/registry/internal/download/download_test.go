@@ -6,10 +6,13 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
@@ -89,7 +92,10 @@ func TestAnswersAreThoseOfDistribution(t *testing.T) {
 	blob := push(t, ours, content)
 	for _, header := range [][]string{
 		nil, {"Range", "bytes=0-0"}, {"Range", "bytes=5-"}, {"Range", "bytes=-7"}, {"Range", "bytes=1048570-2097160"},
-		{"Range", "bytes=0-1,1048575-1048577"}, {"Range", "bytes=9999999-"}, {"If-None-Match", `"` + digest.FromBytes(content).String() + `"`},
+		{"Range", "bytes=0-1,1048575-1048577"}, {"Range", "bytes=9999999-"},
+		{"Range", "bytes=-0"}, {"Range", "bytes=-9999999"}, {"Range", "bytes=7-5"}, {"Range", "items=0-1"}, {"Range", "bytes=0-9999999"},
+		{"Range", "bytes=5-9", "If-Range", `"` + digest.FromBytes(content).String() + `"`}, {"Range", "bytes=5-9", "If-Range", `"x"`},
+		{"If-None-Match", `"` + digest.FromBytes(content).String() + `"`},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			want, wantBody := do(t, method, theirs+blob, nil, header...)
@@ -139,4 +145,41 @@ func TestItCannotBeConfiguredByHand(t *testing.T) {
 	})
 	resp, _ := do(t, http.MethodGet, address+"/v2/a/blobs/"+digest.FromString("x").String(), nil)
 	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+}
+
+// TestAPullThroughCachePassesOnWhatIsNotHereYet: while one client's request brings a blob from
+// the registry that is cached, distribution answers others from there, not from the driver.
+func TestAPullThroughCachePassesOnWhatIsNotHereYet(t *testing.T) {
+	cached := served(t, opened(t))
+	content := random(3<<20 + 5)
+	blob := push(t, cached, content)
+	hold := make(chan struct{})
+	defer close(hold) // before the servers wait for it
+	held := make(chan struct{}, 1)
+	to, err := url.Parse(cached)
+	require.NoError(t, err)
+	pass := httputil.NewSingleHostReverseProxy(to)
+	var gets atomic.Int32
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Path == blob && gets.Add(1) == 1 {
+			held <- struct{}{}
+			<-hold
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(between.Close)
+	ours := served(t, opened(t), func(c *configuration.Configuration, d *driver.Driver) {
+		forever := time.Duration(0)
+		c.Proxy = configuration.Proxy{RemoteURL: between.URL, TTL: &forever}
+		download.Install(c, d)
+	})
+	go func() {
+		if resp, err := http.Get(ours + blob); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	<-held
+	resp, got := do(t, http.MethodGet, ours+blob, nil)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.True(t, bytes.Equal(content, got))
 }
