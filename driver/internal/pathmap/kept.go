@@ -10,6 +10,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
+// keptPatience is how long a connection that is kept may say nothing. Nothing tells that it is
+// dead when its member has another address by now; on another connection the member may answer.
+const keptPatience = stallLimit / 5
+
 // kept are the connections on which members are asked for their heads, from one round to the
 // next: a new stream to each member every second was more than half of what an idle registry
 // cost. They are kept only while all members are asked in every round, so there are askAtOnce
@@ -72,10 +76,8 @@ func (k *kept) only(ids []peer.ID) (over []*exchange) {
 // none, or that one fails in time for another attempt, it dials. The exchange is the caller's.
 func (m *Map) askForHeads(ctx context.Context, id peer.ID) (*exchange, []cid.Cid, error) {
 	if x := m.kept.take(id); x != nil {
-		if x.continueUntil(ctx) {
-			if heads, err := x.heads(); err == nil {
-				return x, heads, nil
-			}
+		if heads, ok := x.headsSoon(ctx); ok {
+			return x, heads, nil
 		}
 		x.close()
 	}
@@ -89,6 +91,17 @@ func (m *Map) askForHeads(ctx context.Context, id peer.ID) (*exchange, []cid.Cid
 		return nil, nil, err
 	}
 	return x, heads, nil
+}
+
+// headsSoon asks for heads, and gives up after keptPatience.
+func (x *exchange) headsSoon(ctx context.Context) ([]cid.Cid, bool) {
+	soon, cancel := context.WithTimeout(ctx, keptPatience)
+	defer cancel()
+	if !x.continueUntil(soon) {
+		return nil, false
+	}
+	heads, err := x.heads()
+	return heads, err == nil && x.continueUntil(ctx)
 }
 
 // lay keeps an exchange for the next round, or closes it. A member that has said more than it
