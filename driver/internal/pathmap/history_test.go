@@ -47,9 +47,7 @@ func heldBack(t *testing.T, rate int) {
 	for _, l := range lines {
 		t.Logf("%d bytes came over a slow line", l.read.Load())
 	}
-	f.mu.Lock()
-	clear(f.lines)
-	f.mu.Unlock()
+	f.noneSlow()
 }
 
 // TestTricklingMembersHoldUpNobody: the history is half a MB, which no slow line carries
@@ -77,9 +75,7 @@ func TestATricklingMemberHoldsUpNoPush(t *testing.T) {
 	if b.m.View().Len() > 300*10 {
 		t.Error("the slow history had arrived: nothing was tested")
 	}
-	f.mu.Lock()
-	clear(f.lines)
-	f.mu.Unlock()
+	f.noneSlow()
 	agree(t, a, b, drip)
 }
 
