@@ -187,3 +187,82 @@ func TestWhatNobodyWantsGoes(t *testing.T) {
 		}
 	}
 }
+
+// comeBack writes anew, by rule 5, what the manifest lacks.
+func (c *collector) comeBack(s *seat) {
+	c.t.Helper()
+	view := s.m.View()
+	if err := s.m.Lapse(c.t.Context(), 0); err != nil {
+		c.t.Fatal(err)
+	}
+	writer, counter := view.Newest(c.manifest)
+	manifests := slices.Values([]lease.Manifest{{Writer: writer, Counter: counter, Refs: []lease.Ref{
+		{Path: c.blob, Alive: s.m.View().Versions(c.blob) > 0, Here: true},
+	}}})
+	e := entryOf(c.t, "content")
+	var ops []pathmap.Op
+	for path := range lease.Missing(view.Unheard(), manifests) {
+		ops = append(ops, pathmap.Op{Path: path, Entry: &e})
+	}
+	if err := s.m.Write(c.t.Context(), append(ops, view.DropUnheard(string(s.id)))...); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// TestAForgottenWriterReturns: what it pushed meanwhile, relying on what went, is whole again,
+// even when it returned just before the deletes.
+func TestAForgottenWriterReturns(t *testing.T) {
+	for _, returns := range []string{"later", "between the second view and the deletes"} {
+		t.Run(returns, func(t *testing.T) {
+			c, a, b := newCollector(t)
+			if err := c.s.m.DoNotWait(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			mark := c.mark()
+			a.f.isolate("a", true)
+			c.push(a)
+			if missing := c.hearAll(mark); !slices.Equal(missing, []string{"a"}) {
+				t.Fatalf("%q hold it up", missing)
+			}
+			notWaited, err := c.s.m.NotWaited()
+			if err != nil {
+				t.Fatal(err)
+			}
+			known := lease.Known("c", []string{"b"}, c.s.m.Writers(), notWaited)
+			unheard := lease.Unheard(known, c.s.m.Merged())
+			view := c.s.m.View()
+			if returns != "later" {
+				a.f.isolate("a", false)
+				hear(t, c.s, a, 0)
+			}
+			for id, counter := range unheard {
+				record, err := view.RecordUnheard(id, counter)
+				if err == nil {
+					err = c.s.m.Write(t.Context(), record)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := c.collect(mark, view); n != 1 {
+				t.Fatalf("%d entries go", n)
+			}
+			a.f.isolate("a", false)
+			hear(t, a, c.s, 0)
+			if view := a.m.View(); view.Versions(c.blob) > 0 || view.Versions(c.manifest) == 0 {
+				t.Fatal("nothing that a relied on went")
+			}
+			c.comeBack(a)
+			for _, s := range []*seat{b, c.s} {
+				hear(t, s, a, 0)
+			}
+			for _, s := range []*seat{a, b, c.s} {
+				view := s.m.View()
+				if view.Versions(c.blob) == 0 || view.Versions(c.manifest) == 0 || len(view.Unheard()) > 0 {
+					t.Errorf("on %s: %d of the manifest, %d of what it refers to, records %v",
+						s.id, view.Versions(c.manifest), view.Versions(c.blob), view.Unheard())
+				}
+			}
+		})
+	}
+}
