@@ -104,3 +104,19 @@ func TestSmallBlobsThatAreFetchedAtOnceAreNotDivided(t *testing.T) {
 		require.Equal(t, []string{"bytes=0-1048575"}, got.of(ref))
 	}
 }
+
+// TestASmallBlobComesFromAnother when whoever likely has it takes the request and says nothing.
+func TestASmallBlobComesFromAnother(t *testing.T) {
+	for _, size := range []int{200, 65_536, 65_537} {
+		var town town
+		a, b, c := town.registry(t), town.registry(t), town.registry(t, func(r *registry) { r.timing.Silence, r.timing.Slow = never, never })
+		content := random(230, 50_000)
+		c.requirePull(a.push(content), content)
+		require.Equal(t, a.id, c.transfers.holders.Last())
+		content = random(231, size)
+		ref := a.push(content)
+		require.Equal(t, ref, b.push(content))
+		a.holdBack(0)
+		c.requirePull(ref, content)
+	}
+}

@@ -187,14 +187,26 @@ func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 	switch phase := f.phase(c, now); {
 	case phase == noWorker:
 		return 0, 0
-	case phase == oneWorker || c.j.ref.Size <= minPiece:
+	case phase == oneWorker:
 		return 1, 0
+	case c.j.ref.Size <= minPiece && !c.silent():
+		return 1, 0 // another holder would hardly be faster
 	}
 	leaves := dag.LeavesOf(c.j.ref.Size)
 	if leaves == 1 {
 		return 1, 1
 	}
 	return min(c.roster.Streams(now), leaves), 1
+}
+
+// silent reports whether no bytes come for an order that is under way.
+func (c *coordinator) silent() bool {
+	for _, o := range c.orders {
+		if o.hold.rests {
+			return true
+		}
+	}
+	return false
 }
 
 // phase says how many workers a transfer may have.
