@@ -199,3 +199,18 @@ func (s *Store) Blobs(ctx context.Context) ([]dag.Ref, error) {
 	}
 	return refs, nil
 }
+
+// Arriving returns the blobs of which a part has arrived and is kept, whether a Partial is
+// open for them or not.
+func (s *Store) Arriving(ctx context.Context) (refs []dag.Ref, err error) {
+	for ref, err := range s.index.refs(ctx, partialPrefix) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list arriving blobs: %w", err)
+		}
+		refs = append(refs, ref)
+	}
+	return refs, nil
+}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	badger "github.com/ipfs/go-ds-badger"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -33,8 +34,9 @@ type fabric struct {
 	mu          sync.Mutex
 	members     map[peer.ID]*seat
 	incarnation func() string // nil: random
-	known       []peer.ID     // all that ever joined
-	dialed      sync.Map      // address of a dialed connection → who dialed
+	named       func([]cid.Cid)
+	known       []peer.ID // all that ever joined
+	dialed      sync.Map  // address of a dialed connection → who dialed
 	isolated    map[peer.ID]bool
 	untrusted   map[peer.ID]bool
 	interval    time.Duration
@@ -114,7 +116,7 @@ func (s *seat) start() {
 	s.disk.TxnDatastore = s.db
 	log := quiet()
 	s.logs = logtest.NewLocal(log.Logger)
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}

@@ -64,6 +64,11 @@ type Config struct {
 	// these are on disk. It runs under the map's lock, like OnSetting, and must not block.
 	OnAdded func(paths []string)
 
+	// OnNamed is called with the CIDs of the entries that a change adds, whoever made it,
+	// before any reader of the map can see them. It runs under the map's lock, like
+	// OnSetting, and must not block.
+	OnNamed func(cids []cid.Cid)
+
 	// ExchangeInterval is how often heads are compared with members, in case announcements
 	// were lost; half as often while nothing changes. Default 1 s.
 	ExchangeInterval time.Duration

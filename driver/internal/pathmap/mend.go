@@ -45,15 +45,20 @@ func (m *Map) mend() error {
 		return fmt.Errorf("the path map waits for its datastore: %w", err)
 	}
 	snap := m.current.Load().clone()
+	var paths []string
 	for _, key := range m.broken.keys {
 		if err := m.reread(snap, key); err != nil {
 			return fmt.Errorf("read what a failed write left: %w", err)
+		}
+		if path, _, ok := liveVersion(key); ok {
+			paths = append(paths, path)
 		}
 	}
 	if err := m.openCRDT(); err != nil {
 		return err
 	}
 	m.broken = nil
+	m.tellNamed(snap, paths)
 	m.publish(snap)
 	return nil
 }

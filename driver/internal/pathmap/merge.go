@@ -100,6 +100,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.fail(err)
 	}
+	m.tellNamed(snap, added)
 	m.publish(snap)
 	m.written.published(group[:n])
 	if m.cfg.OnAdded != nil && len(added) > 0 {

@@ -184,8 +184,21 @@ func (m *Map) commit(group []*writeRequest) error {
 		return m.fail(err)
 	}
 	m.incarnation.wrote(writer, m.counter) // before others can know
+	m.tellNamed(snap, entered(group))
 	m.publish(snap)
 	return nil
+}
+
+// entered are the paths that requests give an entry.
+func entered(group []*writeRequest) (paths []string) {
+	for _, req := range group {
+		for _, op := range req.ops {
+			if op.Entry != nil && !isSetting(op.Path) {
+				paths = append(paths, op.Path)
+			}
+		}
+	}
+	return paths
 }
 
 // commitDelta makes one delta of the group's ops inside the transaction.
