@@ -41,6 +41,10 @@ type Parameters struct {
 	AloneTimeout      time.Duration `mapstructure:"alonetimeout"`
 	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
 	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
+	GC                bool          `mapstructure:"gc"`
+	GCInterval        time.Duration `mapstructure:"gcinterval"`
+	GCGrace           time.Duration `mapstructure:"gcgrace"`
+	GCUntagged        bool          `mapstructure:"gcuntagged"`
 }
 
 // defaultDataAddr is where members fetch blobs. Only this default may give way to another
@@ -61,6 +65,9 @@ func DefaultParameters() Parameters {
 		SyncTimeout:   2 * time.Second,
 		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
+		GC:            true,
+		GCInterval:    6 * time.Hour,
+		GCGrace:       24 * time.Hour,
 	}
 }
 
@@ -184,6 +191,7 @@ func (p Parameters) config() engine.Config {
 		DataAnyPort:   slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
 		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
+		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
 	}
 }
 
@@ -252,6 +260,12 @@ func (p Parameters) checkValues() error {
 	}
 	if p.AloneTimeout < 0 {
 		return errors.New("alonetimeout: is negative; 0 waits for nobody")
+	}
+	if p.GCInterval < time.Minute {
+		return errors.New("gcinterval: is less than 1m; write it with its unit, such as 6h, or set gc: false")
+	}
+	if p.GCGrace < 0 {
+		return errors.New("gcgrace: is negative; 0 gives no client time between its layers and their manifest")
 	}
 	if p.FetchTimeout <= 0 {
 		return errors.New("fetchtimeout: must be more than 0, such as 30s")

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -28,13 +29,16 @@ type Source struct {
 	// Verify reads the registry's blobs, or those of an image, and mends damaged ones. It
 	// ends with its context, and calls progress from one goroutine at a time.
 	Verify func(ctx context.Context, image string, progress func(any)) (any, error)
+	// Collect collects garbage, as the options say, which are as Client.Collect was given
+	// them, in JSON. It is like Verify otherwise.
+	Collect func(ctx context.Context, options []byte, progress func(any)) (any, error)
 }
 
 // Server answers on one socket until it is closed.
 type Server struct {
-	http      *http.Server
-	wg        sync.WaitGroup
-	verifying sync.Mutex
+	http  *http.Server
+	wg    sync.WaitGroup
+	tasks []*task
 }
 
 // Serve listens on a unix socket of mode 0600, replacing one that a killed process left
@@ -62,10 +66,21 @@ func Serve(path string, src Source) (*Server, error) {
 		}
 		reply(w, m)
 	})
-	mux.HandleFunc("POST /v1/verify", s.verify(src))
+	s.task(mux, "POST /v1/verify", func(ctx context.Context, q url.Values, progress func(any)) (any, error) {
+		return src.Verify(ctx, q.Get("image"), progress)
+	})
+	s.task(mux, "POST /v1/collect", func(ctx context.Context, q url.Values, progress func(any)) (any, error) {
+		return src.Collect(ctx, []byte(q.Get("options")), progress)
+	})
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	s.wg.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
+}
+
+func (s *Server) task(mux *http.ServeMux, pattern string, run func(context.Context, url.Values, func(any)) (any, error)) {
+	t := &task{run: run}
+	s.tasks = append(s.tasks, t)
+	mux.Handle(pattern, t)
 }
 
 func reply(w http.ResponseWriter, v any) {
@@ -73,11 +88,13 @@ func reply(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// Close stops answering, removes the socket and waits for requests to end, including a
-// verification.
+// Close stops answering, removes the socket and waits for requests to end, including those
+// that take long.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.wg.Wait()
-	s.verifying.Lock() // for good: a request may have arrived just now
+	for _, t := range s.tasks {
+		t.end() // a request may have arrived just now
+	}
 	return err
 }

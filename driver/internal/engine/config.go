@@ -33,6 +33,11 @@ type Config struct {
 	AloneTimeout time.Duration // how long no member may answer before this registry serves what it has
 	FetchTimeout time.Duration // how long a transfer may go without a byte before it fails
 
+	GC         bool          // garbage is collected without being asked
+	GCInterval time.Duration // between two collections
+	GCGrace    time.Duration // from the mark of what is garbage to its deletion
+	GCUntagged bool          // manifests without a tag are garbage
+
 	// OnAdded is called with paths that gained an entry by a change of another registry,
 	// OnMember when a member becomes connected. Both may be called before Open returns, must
 	// not block, and may be nil.

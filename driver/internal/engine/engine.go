@@ -32,6 +32,8 @@ type Engine struct {
 	Blobs     *blob.Store
 	Transfers *transfer.Transfers
 	Uploads   *sweep.Uploads
+	Bytes     *sweep.Bytes
+	Garbage   *sweep.Collector
 	Log       *logrus.Entry
 
 	// driver uses these only through the methods below; its tests reach in.
@@ -75,7 +77,7 @@ func newEngine(cfg Config) *Engine {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
-		e.openDisk, e.openPeer, e.openMap, e.openTransfers,
+		e.openDisk, e.openPeer, e.openMap, e.openTransfers, e.openGarbage,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, e.Close())
@@ -103,6 +105,7 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 // returns before any of them has answered. After an error only Close may be called.
 func (e *Engine) Start(answers admin.Source) error {
 	e.Uploads.Start()
+	e.Garbage.Start()
 	e.startJoining()
 	if err := e.openAdmin(answers); err != nil {
 		return err
@@ -152,6 +155,9 @@ func (e *Engine) closeAll() error {
 		if err := f(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
 		}
+	}
+	if e.Garbage != nil {
+		e.Garbage.Close()
 	}
 	if e.Uploads != nil {
 		e.Uploads.Close()

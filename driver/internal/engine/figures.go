@@ -124,13 +124,21 @@ func (e *Engine) Connected(id string) bool {
 
 // Called gives a registry's peer ID, preceded by its name if that is known.
 func (e *Engine) Called(id string) string {
-	if e.Peer == nil {
-		return id
-	}
-	for _, m := range e.Peer.Members() {
-		if m.ID.String() == id && m.Name != "" {
-			return fmt.Sprintf("%q (%s)", m.Name, id)
-		}
+	if name := e.NameOf(id); name != "" {
+		return fmt.Sprintf("%q (%s)", name, id)
 	}
 	return id
+}
+
+// NameOf is the name of a member; "" when it has none, or is not known.
+func (e *Engine) NameOf(id string) string {
+	if e.Peer == nil {
+		return ""
+	}
+	for _, m := range e.Peer.Members() {
+		if m.ID.String() == id {
+			return m.Name
+		}
+	}
+	return ""
 }

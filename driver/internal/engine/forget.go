@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -15,9 +17,13 @@ const minShortID = 4
 
 // Forget drops a member that is away from those that this registry remembers and dials. The
 // member is named by its peer ID, by the end of its peer ID, or by its name. A member that
-// comes back is simply a member again.
+// comes back is simply a member again. A registry that once wrote, and that this one has never
+// met, is named by its peer ID: collections of garbage wait for it no longer.
 func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	m, err := memberNamed(e.Members(), name)
+	if id, ok := e.writerNamed(name); err != nil && ok {
+		return e.forgetWriter(ctx, id)
+	}
 	if err != nil {
 		return m, err
 	}
@@ -53,4 +59,37 @@ func memberNamed(members []Member, name string) (Member, error) {
 
 func describe(m Member) string {
 	return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.ID.String())
+}
+
+// stopWaiting has collections of garbage not wait for a registry that was forgotten.
+func (e *Engine) stopWaiting(id libpeer.ID) {
+	if err := e.Paths.DoNotWait(context.Background(), id.String()); err != nil {
+		e.Log.WithField("peer", id.String()).WithError(err).Warn("collections of garbage still wait for a registry that was forgotten: forget it again")
+	}
+}
+
+// writerNamed finds a registry that once wrote, and is not a member that this one remembers, by
+// its peer ID or the end of that.
+func (e *Engine) writerNamed(name string) (id libpeer.ID, ok bool) {
+	for writer := range e.Paths.Writers() {
+		if len(name) < minShortID || !strings.HasSuffix(writer, name) {
+			continue
+		}
+		if ok { // several
+			return "", false
+		}
+		of, err := libpeer.Decode(writer)
+		id, ok = of, err == nil
+	}
+	return id, ok
+}
+
+// forgetWriter has collections of garbage not wait for a registry that was never met.
+func (e *Engine) forgetWriter(ctx context.Context, id libpeer.ID) (Member, error) {
+	m := Member{Member: peer.Member{ID: id}}
+	if err := e.Paths.DoNotWait(ctx, id.String()); err != nil {
+		return m, err
+	}
+	e.Log.WithField("peer", id.String()).Info("registry forgotten, as the operator asked: it once wrote, and was never met")
+	return m, nil
 }

@@ -44,6 +44,7 @@ func (e *Engine) openDisk(ctx context.Context) error {
 	e.Blobs.SetFunction(e.cfg.function())
 	e.Blobs.Room().Keep(db.Headroom)
 	e.Uploads = sweep.NewUploads(e.LocalDir(), e.WritersDir(), e.Blobs, e.Log)
+	e.Bytes = sweep.NewBytes(e.Blobs)
 	return nil
 }
 
@@ -95,7 +96,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 }
 
 func (e *Engine) openMap(ctx context.Context) error {
-	cfg := pathmap.Config{Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash}
+	cfg := pathmap.Config{Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.OnAdded = e.Peer, e.cfg.OnAdded
 	}
@@ -105,6 +106,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 	}
 	if e.Peer != nil {
 		e.Peer.OnMessage(e.Paths.Announced)
+		e.Peer.OnForgotten(e.stopWaiting)
 		e.Peer.OnMember(func(id libpeer.ID) {
 			e.Paths.Joined(id)
 			if e.cfg.OnMember != nil {
@@ -116,7 +118,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 }
 
 func (e *Engine) openTransfers(context.Context) error {
-	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Log: e.Log}
+	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Log: e.Log}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Bitswap = e.Peer, e.Peer.Block
 	}

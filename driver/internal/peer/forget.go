@@ -27,6 +27,9 @@ func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
 	if err := p.mayDelete(ctx, id); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}
+	if p.onForgotten != nil {
+		p.onForgotten(id)
+	}
 	if err := p.cfg.Store.Delete(ctx, memberKey(id)); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}

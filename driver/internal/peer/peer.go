@@ -23,7 +23,7 @@ import (
 const closeTimeout = 10 * time.Second
 
 // Peer is a registry's peer. All methods are safe for concurrent use, except OnMessage,
-// OnMember and Start, which have to be called before the others.
+// OnMember, OnForgotten and Start, which have to be called before the others.
 type Peer struct {
 	cfg     Config
 	log     *logrus.Entry
@@ -42,8 +42,9 @@ type Peer struct {
 	pulls  *rate.Limiter // of lists of members, when many appear at once
 	wake   chan struct{} // the dialler
 
-	onMessage func(from peer.ID, data []byte)
-	onMember  func(id peer.ID)
+	onMessage   func(from peer.ID, data []byte)
+	onMember    func(id peer.ID)
+	onForgotten func(id peer.ID)
 
 	ctx    context.Context // of the goroutines below; ends first
 	cancel context.CancelFunc
@@ -184,6 +185,10 @@ func (p *Peer) OnMessage(f func(from peer.ID, data []byte)) { p.onMessage = f }
 // OnMember sets the function that is called when a member becomes connected, every time,
 // and occasionally twice. The function must not block.
 func (p *Peer) OnMember(f func(id peer.ID)) { p.onMember = f }
+
+// OnForgotten sets the function that is called with each member before it is forgotten, by
+// Forget or because it was away for too long.
+func (p *Peer) OnForgotten(f func(id peer.ID)) { p.onForgotten = f }
 
 // Close leaves the swarm, stops everything in reverse order and waits for it, some seconds
 // at most: an error means that a stream's handler did not return. Datastore and blockstore

@@ -47,7 +47,10 @@ type Config struct {
 	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
 	Stall   time.Duration // without a byte, until a transfer fails; it must be positive
-	Log     *logrus.Entry
+	// Asked is called with each blob that a member asks about or reads, before it is
+	// answered. It must not block, and may be nil.
+	Asked func(cid.Cid)
+	Log   *logrus.Entry
 }
 
 // Transfers is all transfers of a registry, and the server that sends its blobs to members. It is

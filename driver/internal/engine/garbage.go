@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/rendezvous"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
+)
+
+// marksFile is where a collector keeps its marks, below Config.Path.
+const marksFile = "garbage.json"
+
+// openGarbage makes the collector of garbage.
+func (e *Engine) openGarbage(ctx context.Context) error {
+	clock, err := sweep.OpenClock(ctx, e.Store)
+	if err != nil {
+		return err
+	}
+	interval := e.cfg.GCInterval
+	if !e.cfg.GC {
+		interval = 0
+	}
+	e.Garbage = sweep.NewCollector(sweep.Config{
+		Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
+		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
+		Read:     e.readManifest, MayWrite: e.mayCollect, First: e.collectsFirst,
+		File:     filepath.Join(e.cfg.Path, marksFile),
+		Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,
+	})
+	return nil
+}
+
+// trustedMembers are those, connected or not, whose changes count.
+func (e *Engine) trustedMembers() (ids []string) {
+	if e.Peer == nil {
+		return nil
+	}
+	for _, id := range e.Peer.Known() {
+		if e.Peer.Trusts(id) {
+			ids = append(ids, id.String())
+		}
+	}
+	return ids
+}
+
+// hearMember hears one to the end.
+func (e *Engine) hearMember(ctx context.Context, id string, counter uint64) error {
+	member, err := libpeer.Decode(id)
+	if err != nil {
+		return fmt.Errorf("hear %q: %w", id, err)
+	}
+	return e.Paths.Hear(ctx, member, counter)
+}
+
+// mayCollect reports whether this registry may delete.
+func (e *Engine) mayCollect() bool { return !e.ReadOnly() && e.Twinned() == "" && !e.Joining() }
+
+// collectsFirst reports whether this registry comes first among those that are connected now.
+// Two that both think so do the same work twice.
+func (e *Engine) collectsFirst() bool {
+	if e.Peer == nil {
+		return true
+	}
+	own := rendezvous.Score(e.self, 0)
+	for _, id := range e.Peer.Connected() {
+		if e.Peer.Trusts(id) && rendezvous.Score(id, 0) > own {
+			return false
+		}
+	}
+	return true
+}
+
+// readManifest reads a manifest of this disk.
+func (e *Engine) readManifest(ctx context.Context, of pathmap.Entry) (content []byte, err error) {
+	r, err := e.Blobs.Reader(ctx, dag.Ref{CID: of.CID, Size: of.Size}, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return io.ReadAll(io.LimitReader(r, manifest.MaxSize+1))
+}

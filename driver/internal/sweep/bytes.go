@@ -1,0 +1,165 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// Bytes removes blobs, and what has arrived of blobs, that no entry names. It looks through
+// the map once for all of them; Named and Asked tell it what changes meanwhile, so that it
+// never removes what an entry names. It is safe for concurrent use.
+type Bytes struct {
+	blobs *blob.Store
+
+	sweeping sync.Mutex // one sweep at a time
+
+	mu    sync.Mutex
+	last  map[cid.Cid]lease.Moment // blobs that nothing names → when that began, or they were asked for
+	named map[cid.Cid]bool         // since a sweep began to look through the map; nil: none does
+	now   lease.Moment             // as the last sweep was told
+}
+
+// NewBytes makes a sweeper of a store.
+func NewBytes(blobs *blob.Store) *Bytes {
+	return &Bytes{blobs: blobs, last: map[cid.Cid]lease.Moment{}}
+}
+
+// Named takes the CIDs that a change of the map names, before anybody can read the change.
+func (b *Bytes) Named(cids []cid.Cid) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range cids {
+		delete(b.last, c)
+		if b.named != nil {
+			b.named[c] = true
+		}
+	}
+}
+
+// Asked notes that a member reads a blob, or asks whether it is here: it may have an entry
+// that has not arrived.
+func (b *Bytes) Asked(c cid.Cid) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.last[c]; ok {
+		b.last[c] = b.now
+	}
+}
+
+// Unnamed counts the blobs that no entry named when the last sweep looked.
+func (b *Bytes) Unnamed() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.last)
+}
+
+// Removed is what a sweep removed.
+type Removed struct {
+	Blobs int
+	Bytes int64
+}
+
+// Sweep removes the blobs that no entry names in a view, which is the present one, and of
+// which may reports that they may go, given the moment when something last named or asked for
+// them. It does nothing when entries of a later release name blobs that this release cannot
+// know: the error is pathmap.ErrNewerEntry. What a transfer or a push is about to name is
+// pinned, and stays.
+func (b *Bytes) Sweep(ctx context.Context, view func() pathmap.View, now lease.Moment, may func(last lease.Moment) bool) (r Removed, err error) {
+	b.sweeping.Lock()
+	defer b.sweeping.Unlock()
+	here, err := b.here(ctx)
+	if err != nil {
+		return r, err
+	}
+	if err := b.look(here, view, now); err != nil {
+		return r, err
+	}
+	for c, last := range b.expired(may) {
+		wanted := func(cid.Cid) bool { return !b.isStill(c, last) }
+		switch err := b.blobs.DeleteUnused(ctx, c, wanted); {
+		case errors.Is(err, blob.ErrPinned), errors.Is(err, blob.ErrUsed):
+			continue
+		case err != nil:
+			return r, fmt.Errorf("remove what nothing names: %w", err)
+		}
+		b.forget(c)
+		r.Blobs++
+		r.Bytes += here[c]
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
+	}
+	return r, nil
+}
+
+// here gives the blobs on this disk, whole or in part, with what they take of it at most.
+func (b *Bytes) here(ctx context.Context) (map[cid.Cid]int64, error) {
+	here := map[cid.Cid]int64{}
+	for _, list := range []func(context.Context) ([]dag.Ref, error){b.blobs.Arriving, b.blobs.Blobs} {
+		refs, err := list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			here[ref.CID] = ref.Size
+		}
+	}
+	return here, nil
+}
+
+// look finds what nothing names.
+func (b *Bytes) look(here map[cid.Cid]int64, view func() pathmap.View, now lease.Moment) error {
+	b.mu.Lock()
+	b.named, b.now = map[cid.Cid]bool{}, now
+	b.mu.Unlock()
+	unnamed := maps.Clone(here)
+	all := view().CIDs(func(c cid.Cid) bool { delete(unnamed, c); return true })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	named := b.named
+	b.named = nil
+	if !all {
+		return fmt.Errorf("blobs that nothing names are kept: %w", pathmap.ErrNewerEntry)
+	}
+	maps.DeleteFunc(b.last, func(c cid.Cid, _ lease.Moment) bool { _, still := unnamed[c]; return !still })
+	for c := range unnamed {
+		if _, known := b.last[c]; !known && !named[c] {
+			b.last[c] = now
+		}
+	}
+	return nil
+}
+
+// expired are the blobs that may go.
+func (b *Bytes) expired(may func(lease.Moment) bool) map[cid.Cid]lease.Moment {
+	b.mu.Lock()
+	all := maps.Clone(b.last)
+	b.mu.Unlock()
+	maps.DeleteFunc(all, func(_ cid.Cid, last lease.Moment) bool { return !may(last) })
+	return all
+}
+
+// isStill reports whether a blob has been neither named nor asked for since a moment. It is
+// called with the blob's lock held, so that a push is either seen or comes after the removal.
+func (b *Bytes) isStill(c cid.Cid, since lease.Moment) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last, unnamed := b.last[c]
+	return unnamed && last == since
+}
+
+func (b *Bytes) forget(c cid.Cid) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.last, c)
+}

@@ -1,0 +1,414 @@
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/mark"
+)
+
+// MaxWait is the longest grace for which Collect itself waits.
+const MaxWait = time.Minute
+
+const (
+	markCache   = 64 << 20        // bytes of what manifests name, from one marking to the next
+	hearAgain   = time.Second     // between two hearings of those who were busy
+	firstSweep  = 5 * time.Minute // after the start, at most
+	hearingTime = 30 * time.Second
+)
+
+// Config is what a collector is made of.
+type Config struct {
+	Paths    *pathmap.Map
+	Bytes    *Bytes
+	Hearings *Hearings
+	Clock    *Clock
+	// Read gives the bytes of a manifest of this disk, verified.
+	Read func(ctx context.Context, e pathmap.Entry) ([]byte, error)
+	// MayWrite reports whether this registry's deletes count.
+	MayWrite func() bool
+	// First reports whether this registry is the one that collects by itself: one of those
+	// that are connected is enough.
+	First func() bool
+	File  string // where marks are kept
+
+	Interval time.Duration // between two collections by itself; 0: none
+	Grace    time.Duration
+	Untagged bool // manifests without a tag are garbage
+	Log      *logrus.Entry
+}
+
+// Collector removes from the map what nothing live refers to, by the rules of package lease,
+// and from this disk what no entry names.
+//
+//	c, err := sweep.NewCollector(sweep.Config{…})
+//	c.Start()
+//	defer c.Close()
+//	report, err := c.Collect(ctx, sweep.Options{Grace: time.Minute}, progress)
+//
+// It is safe for concurrent use; one collection runs at a time.
+type Collector struct {
+	cfg    Config
+	cache  *mark.Cache
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	collecting sync.Mutex
+	marks      []*lease.Mark // the oldest first
+
+	mu    sync.Mutex
+	state State
+}
+
+// NewCollector makes a collector, which goes on with the marks of an earlier run. It does
+// nothing by itself before Start.
+func NewCollector(cfg Config) *Collector {
+	c := &Collector{cfg: cfg, cache: mark.NewCache(markCache)}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	var err error
+	if c.marks, err = readMarks(cfg.File); err != nil {
+		cfg.Log.WithError(err).Debug("the marks of garbage are made anew")
+	}
+	c.state.Marked = c.marked()
+	return c
+}
+
+// marked counts the paths that wait for their second mark.
+func (c *Collector) marked() (n int) {
+	for _, m := range c.marks {
+		n += len(m.Unused)
+	}
+	return n
+}
+
+// Start counts running time, and collects each Interval until Close.
+func (c *Collector) Start() {
+	c.wg.Go(func() { c.cfg.Clock.run(c.ctx) })
+	if c.cfg.Interval > 0 {
+		c.wg.Go(c.run)
+	}
+}
+
+// Close ends a running collection, and waits for it. It may be called again, and without
+// Start.
+func (c *Collector) Close() {
+	c.cancel()
+	c.wg.Wait()
+	c.collecting.Lock() // one that the operator asked for
+	defer c.collecting.Unlock()
+}
+
+func (c *Collector) run() {
+	next := time.NewTimer(min(firstSweep, c.cfg.Interval))
+	defer next.Stop()
+	for {
+		select {
+		case <-next.C:
+		case <-c.ctx.Done():
+			return
+		}
+		next.Reset(c.cfg.Interval)
+		if err := c.turn(); err != nil && c.ctx.Err() == nil {
+			c.cfg.Log.WithError(err).Warn("garbage was not collected: it is tried again")
+		}
+	}
+}
+
+// turn is a collection by itself. Those that do not come first only sweep their disk.
+func (c *Collector) turn() error {
+	c.collecting.Lock()
+	defer c.collecting.Unlock()
+	r := newRun(c, Options{Grace: c.cfg.Grace, Untagged: c.cfg.Untagged}, nil)
+	if c.cfg.MayWrite() && c.cfg.First() {
+		if err := r.entries(c.ctx); err != nil {
+			return err
+		}
+		if err := r.remember(c.ctx); err != nil {
+			return err
+		}
+	}
+	err := r.bytes(c.ctx)
+	c.tell(r.report)
+	return err
+}
+
+// Collect collects at once, as an operator asks. With a grace of up to MaxWait it finishes;
+// with a longer one the report says when what is garbage now may go. When ctx ends it ends,
+// and what it has deleted stays deleted.
+func (c *Collector) Collect(ctx context.Context, o Options, progress func(Progress)) (Report, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
+	c.collecting.Lock()
+	defer c.collecting.Unlock()
+	r := newRun(c, o, progress)
+	if o.DryRun {
+		_, err := r.look(ctx, c.cfg.Paths.View())
+		return r.report, err
+	}
+	if !c.cfg.MayWrite() {
+		return r.report, ErrReadOnly
+	}
+	err := r.all(ctx)
+	c.tell(r.report)
+	return r.report, err
+}
+
+// ErrReadOnly reports that the registry's deletes do not count, or that it must not write.
+var ErrReadOnly = errors.New("this registry takes no writes: collect on one that does")
+
+// tell notes and logs what a collection did.
+func (c *Collector) tell(r Report) {
+	c.mu.Lock()
+	c.state.Marked = c.marked()
+	c.state.WaitsFor = r.WaitsFor
+	c.state.Deleted += r.Deleted.Manifests + r.Deleted.Layers + r.Deleted.Blobs
+	c.state.Removed.Blobs += r.Removed.Blobs
+	c.state.Removed.Bytes += r.Removed.Bytes
+	c.mu.Unlock()
+	fields := logrus.Fields{
+		"manifests": r.Deleted.Manifests, "links": r.Deleted.Layers, "blobs": r.Deleted.Blobs,
+		"removed": r.Removed.Blobs, "bytes": r.Removed.Bytes,
+	}
+	if r.Deleted != (mark.Sums{}) || r.Removed.Blobs > 0 {
+		c.cfg.Log.WithFields(fields).Info("garbage collected")
+	}
+}
+
+// State is what there is to know of collections between two of them.
+func (c *Collector) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.state
+	s.Unnamed = c.cfg.Bytes.Unnamed()
+	return s
+}
+
+// run is one collection. The collector's lock is held.
+type run struct {
+	*Collector
+	Options
+	progress func(Progress)
+	report   Report
+	known    []string
+	unheard  []string
+}
+
+func newRun(c *Collector, o Options, progress func(Progress)) *run {
+	if progress == nil {
+		progress = func(Progress) {}
+	}
+	return &run{Collector: c, Options: o, progress: progress, report: Report{Grace: o.Grace, DryRun: o.DryRun}}
+}
+
+// all deletes what is due, marks what is garbage now, and, when the grace is short, waits and
+// deletes that as well, with its bytes.
+func (r *run) all(ctx context.Context) error {
+	if err := r.entries(ctx); err != nil {
+		return err
+	}
+	if err := r.remember(ctx); err != nil {
+		return err
+	}
+	if r.Grace > MaxWait {
+		return r.bytes(ctx)
+	}
+	if len(r.marks) > 0 {
+		if err := r.wait(ctx, r.marks[len(r.marks)-1].At.Add(r.Grace)); err != nil {
+			return err
+		}
+		if err := r.entries(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.bytes(ctx); err != nil || r.cfg.Bytes.Unnamed() == 0 {
+		return err
+	}
+	if err := r.wait(ctx, r.cfg.Clock.Now().Add(r.Grace/4)); err != nil {
+		return err
+	}
+	return r.bytes(ctx)
+}
+
+// wait waits until a moment.
+func (r *run) wait(ctx context.Context, until lease.Moment) error {
+	for {
+		left := until.Sub(r.cfg.Clock.Now())
+		if left <= 0 {
+			return ctx.Err()
+		}
+		r.progress(Progress{Phase: Waiting, Left: left})
+		select {
+		case <-time.After(min(left+time.Millisecond, time.Second)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// hear hears all known members once more, and those again that are busy.
+func (r *run) hear(ctx context.Context, counter uint64) (err error) {
+	if r.known, r.unheard, err = r.cfg.Hearings.Known(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, hearingTime)
+	defer cancel()
+	r.progress(Progress{Phase: Hearing})
+	for busy := r.known; ; {
+		r.cfg.Hearings.Hear(ctx, busy, counter)
+		busy = slices.DeleteFunc(slices.Clone(busy), func(id string) bool {
+			return !errors.Is(r.cfg.Hearings.Why(id), pathmap.ErrBusy)
+		})
+		if len(busy) == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(hearAgain):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// entries deletes what marks that are due have in common with the present.
+func (r *run) entries(ctx context.Context) error {
+	due := slices.DeleteFunc(slices.Clone(r.marks), func(m *lease.Mark) bool {
+		return m.At.Add(r.Grace) > r.cfg.Clock.Now()
+	})
+	if len(due) == 0 {
+		return nil
+	}
+	if err := r.hear(ctx, due[len(due)-1].Counter); err != nil {
+		return err
+	}
+	heard := r.cfg.Hearings.Heard()
+	for _, m := range due {
+		if _, missing := m.Waits(r.cfg.Clock.Now(), r.Grace, slices.Values(r.known), heard); len(missing) > 0 {
+			r.report.wait(missing, r.cfg.Hearings.Why)
+			return nil // later marks wait for them, too
+		}
+	}
+	merged := r.cfg.Paths.Merged() // before the view, which has no less
+	view := r.cfg.Paths.View()
+	found, err := r.look(ctx, view)
+	if err != nil {
+		return err
+	}
+	return r.delete(ctx, due, found, view, merged)
+}
+
+// look finds what nothing live refers to in a view.
+func (r *run) look(ctx context.Context, view pathmap.View) (*mark.Result, error) {
+	found, err := mark.Mark(ctx, view, mark.Options{
+		Read: r.cfg.Read, Untagged: r.Untagged, Cache: r.cache,
+		Progress: func(p mark.Progress) {
+			r.progress(Progress{Phase: Marking, Paths: p.Paths, Of: p.Of, Manifests: p.Manifests})
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r.report.All == (mark.Sums{}) { // as it was before anything was deleted
+		r.report.All, r.report.Unused = found.All, found.Unused
+	}
+	r.report.Unreadable, r.report.UnreadableCount = found.Unreadable, found.UnreadableCount
+	return found, nil
+}
+
+// remember makes a first mark of what is garbage now, if there is more than in earlier ones.
+func (r *run) remember(ctx context.Context) error {
+	if len(r.marks) >= maxMarks {
+		return nil
+	}
+	view, counter := r.cfg.Paths.Cut()
+	at := r.cfg.Clock.Now() // no sooner: who is asked later was asked after the view was taken
+	found, err := r.look(ctx, view)
+	if err != nil {
+		return err
+	}
+	m := lease.NewMark(at, counter, fresh(versions(view, found), r.marks))
+	if len(m.Unused) > 0 {
+		r.marks = append(r.marks, m)
+	}
+	if len(r.marks) > 0 {
+		r.report.Left = max(0, r.marks[len(r.marks)-1].At.Add(r.Grace).Sub(r.cfg.Clock.Now()))
+	}
+	return writeMarks(r.cfg.File, r.marks)
+}
+
+// delete deletes what the marks have, and forgets them.
+func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result, view pathmap.View, merged map[string]uint64) error {
+	var ops []pathmap.Op
+	for path, versions := range versions(view, found) {
+		if marked(due, path, versions) {
+			ops = append(ops, pathmap.Op{Path: path, Seen: &view})
+			r.report.deleted(path, view)
+		}
+	}
+	if len(ops) > 0 {
+		records, err := r.records(view, merged)
+		if err != nil {
+			return err
+		}
+		if err := r.cfg.Paths.Write(context.WithoutCancel(ctx), append(records, ops...)...); err != nil {
+			return fmt.Errorf("delete garbage: %w", err)
+		}
+	}
+	r.marks = slices.DeleteFunc(r.marks, func(m *lease.Mark) bool { return slices.Contains(due, m) })
+	return writeMarks(r.cfg.File, r.marks)
+}
+
+// records say beside the deletes which writers were not waited for.
+func (r *run) records(view pathmap.View, merged map[string]uint64) (ops []pathmap.Op, err error) {
+	for _, id := range r.unheard {
+		op, err := view.RecordUnheard(id, merged[id])
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, op)
+	}
+	return ops, nil
+}
+
+// bytes removes from the disk what no entry names.
+func (r *run) bytes(ctx context.Context) error {
+	if err := r.hear(ctx, 0); err != nil {
+		return err
+	}
+	now, heard := r.cfg.Clock.Now(), r.cfg.Hearings.Heard()
+	r.progress(Progress{Phase: Removing})
+	removed, err := r.cfg.Bytes.Sweep(ctx, r.cfg.Paths.View, now, func(last lease.Moment) bool {
+		return lease.BytesMayGo(last, r.cfg.Clock.Now(), r.Grace, slices.Values(r.known), heard)
+	})
+	r.report.Removed.Blobs += removed.Blobs
+	r.report.Removed.Bytes += removed.Bytes
+	if r.cfg.Bytes.Unnamed() > 0 {
+		r.report.wait(r.cfg.Hearings.missing(r.known), r.cfg.Hearings.Why)
+	}
+	return err
+}
+
+// deleted counts a path that goes.
+func (r *Report) deleted(path string, view pathmap.View) {
+	switch p := ocipath.Parse(path); p.Kind {
+	case ocipath.Revision:
+		r.Deleted.Manifests++
+	case ocipath.Layer:
+		r.Deleted.Layers++
+	case ocipath.Blob:
+		r.Deleted.Blobs++
+		if e, err := view.Get(path); err == nil {
+			r.Deleted.Bytes += e.Size
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package sweep
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// heardAtOnce bounds the members that are asked at the same time.
+const heardAtOnce = 16
+
+// Hearings hears the members to the end, and remembers in this run what it heard. It is safe
+// for concurrent use.
+type Hearings struct {
+	paths   *pathmap.Map
+	self    string
+	members func() []string // trusted, connected or not, and not forgotten
+	ask     func(ctx context.Context, member string, counter uint64) error
+	clock   *Clock
+
+	mu     sync.Mutex
+	heard  map[string]lease.Hearing
+	failed map[string]error // the last time
+}
+
+// NewHearings makes one for the registry with that peer ID. members gives the peer IDs of the
+// trusted members, connected or not; ask is the map's Hear.
+func NewHearings(paths *pathmap.Map, self string, members func() []string, ask func(ctx context.Context, member string, counter uint64) error, clock *Clock) *Hearings {
+	return &Hearings{
+		paths: paths, self: self, members: members, ask: ask, clock: clock,
+		heard: map[string]lease.Hearing{}, failed: map[string]error{},
+	}
+}
+
+// Known gives the peer IDs of all whom a collection has to hear, this registry among them,
+// and of those that once wrote to the map and are not waited for.
+func (h *Hearings) Known() (known, unheard []string, err error) {
+	forgotten, err := h.paths.NotWaited()
+	if err != nil {
+		return nil, nil, err
+	}
+	writers := h.paths.Writers()
+	known = lease.Known(h.self, h.members(), writers, forgotten)
+	for id := range writers {
+		if !slices.Contains(known, id) {
+			unheard = append(unheard, id)
+		}
+	}
+	return known, unheard, nil
+}
+
+// Hear asks all of known to let their versions up to a counter lapse, and merges what they
+// name. Those that cannot be heard now are left out; Why says why.
+func (h *Hearings) Hear(ctx context.Context, known []string, counter uint64) {
+	var g errgroup.Group
+	g.SetLimit(heardAtOnce)
+	for _, id := range known {
+		g.Go(func() error {
+			asked := h.clock.Now()
+			h.note(id, lease.Hearing{Asked: asked, Counter: counter}, h.hear(ctx, id, counter))
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+func (h *Hearings) hear(ctx context.Context, id string, counter uint64) error {
+	if id == h.self {
+		return h.paths.Lapse(ctx, counter)
+	}
+	return h.ask(ctx, id, counter)
+}
+
+// note keeps what was heard. What lapsed once has lapsed for the rest of the member's run, but
+// a later moment with a smaller counter would hide that.
+func (h *Hearings) note(id string, heard lease.Hearing, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		h.failed[id] = err
+		return
+	}
+	delete(h.failed, id)
+	heard.Counter = max(heard.Counter, h.heard[id].Counter)
+	h.heard[id] = heard
+}
+
+// Heard gives what was heard of each in this run.
+func (h *Hearings) Heard() map[string]lease.Hearing {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.heard)
+}
+
+// missing are those that could not be heard the last time.
+func (h *Hearings) missing(known []string) (ids []string) {
+	for _, id := range known {
+		if h.Why(id) != nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Why is the reason for which one was not heard the last time; nil when it was.
+func (h *Hearings) Why(id string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed[id]
+}

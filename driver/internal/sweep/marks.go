@@ -1,0 +1,95 @@
+package sweep
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/mark"
+)
+
+// marksFormat is that of the file of marks. A file of another format is not read, and the
+// marks in it are made anew.
+const marksFormat = 1
+
+// maxMarks bounds the first marks that wait for their second. What becomes garbage after the
+// last one waits for the next.
+const maxMarks = 8
+
+// marks are first marks, the oldest first, as they lie on disk.
+type marks struct {
+	Format int           `json:"format"`
+	Marks  []*lease.Mark `json:"marks"`
+}
+
+// readMarks reads what an earlier run wrote; nothing when that cannot be read, which costs
+// time and no more.
+func readMarks(file string) (all []*lease.Mark, err error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var m marks
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err == nil && m.Format != marksFormat {
+		err = fmt.Errorf("format %d", m.Format)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return m.Marks, nil
+}
+
+// writeMarks replaces the file at once. It is not synced: losing it costs time and no more.
+func writeMarks(file string, all []*lease.Mark) error {
+	b, err := json.Marshal(marks{marksFormat, all})
+	if err != nil {
+		return err
+	}
+	fresh := file + ".new"
+	if err := os.WriteFile(fresh, b, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(file), err), os.Remove(fresh))
+	}
+	return os.Rename(fresh, file)
+}
+
+// versions gives each path that a marking found with its versions in the view.
+func versions(view pathmap.View, found *mark.Result) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for path := range found.Paths() {
+			if !yield(path, view.VersionsOf(path)) {
+				return
+			}
+		}
+	}
+}
+
+// fresh leaves out what an earlier mark has with all of its versions: that one comes due
+// sooner.
+func fresh(unused iter.Seq2[string, []string], earlier []*lease.Mark) iter.Seq2[string, []string] {
+	return func(yield func(string, []string) bool) {
+		for path, versions := range unused {
+			if !marked(earlier, path, versions) && !yield(path, versions) {
+				return
+			}
+		}
+	}
+}
+
+func marked(earlier []*lease.Mark, path string, versions []string) bool {
+	one := func(yield func(string, []string) bool) { yield(path, versions) }
+	for _, m := range earlier {
+		for range m.Expired(one) {
+			return true
+		}
+	}
+	return false
+}
