@@ -39,6 +39,9 @@ type store struct {
 
 	manifests   *manifestFetcher
 	syncTimeout time.Duration // how long a request waits for members, at most
+	gcGrace     time.Duration
+	gcUntagged  bool
+	renewAfter  time.Duration // the age at which this registry's version of an entry is renewed
 	waits       waitBudget
 	requests    requests
 	missing     missingBlobs
@@ -79,6 +82,9 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 		if err := s.awaitJoined(ctx); err != nil {
 			return pathmap.Entry{}, err
 		}
+	}
+	if r.mayRely() {
+		s.requests.underway(ctx) // a reliance begins before the entry is looked up
 	}
 	e, err := s.paths.View().Get(path)
 	if !errors.Is(err, pathmap.ErrNotFound) {

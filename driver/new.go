@@ -9,6 +9,7 @@ import (
 	"github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 )
 
 // New opens the storage and joins the swarm. It returns before any other registry has
@@ -45,6 +46,7 @@ func newStore(e *engine.Engine, p Parameters) *store {
 	root := e.LocalDir()
 	return &store{
 		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,
+		gcGrace: p.GCGrace, gcUntagged: p.GCUntagged, renewAfter: lease.RenewAfter(p.GCGrace), requests: requests{rely: e.Paths.Rely},
 		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
 	}
 }

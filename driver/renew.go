@@ -5,21 +5,21 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // An entry is a lease: a delete names the versions that it has seen, and a garbage
-// collection will name those that it has seen unused for long enough. Before an answer lets
-// a client rely on an entry, instead of pushing its content, the entry gets a new version
-// of this registry's own, unless it has a recent one. No client relies on the answer to a
-// GET in this way.
-const (
-	garbageGrace = 24 * time.Hour   // from one search for unused entries to the next
-	renewAfter   = garbageGrace / 4 // of running time; a version is renewed when it is older
-)
+// collection those that it has seen unused for long enough. Before an answer lets a client
+// rely on an entry, instead of pushing its content, the entry gets a new version of this
+// registry's own, unless it has a recent one (package lease, rule 1). No client relies on the
+// answer to a GET in this way.
+
+// mayRely reports whether the answer to a request may let its client rely on an entry.
+func (r request) mayRely() bool {
+	return r.blob && r.method == http.MethodHead || r.manifest && r.method == http.MethodPut || r.mount || r.bringsBytes()
+}
 
 // relies gives the paths on which the answer to a request lets the client rely: those of
 // the blob that it asked for, mounts, or refers to in a manifest.
@@ -52,7 +52,8 @@ func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
 		return nil
 	}
 	if ops := s.renewals(u.take(), func(string) bool { return false }); len(ops) > 0 {
-		return s.write(ctx, ops...)
+		defer u.write()()
+		return s.write(context.WithoutCancel(ctx), ops...)
 	}
 	return nil
 }
@@ -65,7 +66,7 @@ func (s *store) renewals(relied []reliance, cameIn func(path string) bool) []pat
 	var ops []pathmap.Op
 	view := s.paths.View()
 	for _, r := range relied {
-		if s.paths.Wrote(r.path, renewAfter) && !cameIn(r.path) {
+		if s.paths.Wrote(r.path, s.renewAfter) && !cameIn(r.path) {
 			continue
 		}
 		e, err := view.Get(r.path)

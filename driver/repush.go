@@ -44,7 +44,7 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 		return nil
 	}
 	switch {
-	case r.blob && r.method == http.MethodHead, r.mount:
+	case r.blob && r.method == http.MethodHead, r.mount, r.manifest && r.method == http.MethodPut && e.Size > smallBlob:
 		holders, err := s.transfers.Holders(ctx, refOf(e))
 		if err != nil || len(holders) == 0 {
 			return notFound(path)

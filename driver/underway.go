@@ -20,6 +20,9 @@ type underway struct {
 	held   []change   // that are written with the last one of the request
 	lost   bool       // some that were held are given up
 	over   bool       // nothing can be held: the request has ended, or its end would not be noticed
+
+	reliance func() // ends it, when the request has ended and nothing is being written; nil: there is none
+	writing  int
 }
 
 // reliance is an entry on which an answer lets a client rely, as the request saw it.
@@ -89,10 +92,29 @@ func (u *underway) end() {
 	u.over = true
 	u.mu.Unlock()
 	u.giveUp()
+	u.write()()
+}
+
+// write begins to write something that relies on what the request saw. When that is written,
+// which may be after the client has hung up, the function returned is called.
+func (u *underway) write() (written func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.writing++
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.writing--
+		if u.over && u.writing == 0 && u.reliance != nil {
+			u.reliance()
+		}
+	}
 }
 
 // requests are those under way.
 type requests struct {
+	rely func() (end func()) // begins a reliance
+
 	mu sync.Mutex
 	of map[requestKey]*underway
 }
@@ -100,7 +122,7 @@ type requests struct {
 // underway returns what is remembered of ctx's request. Outside a request, in one whose end
 // would not be noticed, and in one that has ended, nothing is remembered between two calls.
 func (q *requests) underway(ctx context.Context) *underway {
-	key := requestKeyOf(ctx)
+	key, r := requestKeyOf(ctx), requestOf(ctx)
 	ctx = lifetime(ctx)
 	if key == (requestKey{}) || ctx.Done() == nil {
 		return &underway{over: true}
@@ -117,6 +139,9 @@ func (q *requests) underway(ctx context.Context) *underway {
 		q.of = map[requestKey]*underway{}
 	}
 	u := &underway{}
+	if r.mayRely() {
+		u.reliance = q.rely()
+	}
 	q.of[key] = u
 	context.AfterFunc(ctx, func() {
 		q.mu.Lock()

@@ -70,6 +70,7 @@ func (s *store) put(ctx context.Context, c change) error {
 // putAll writes changes, or undoes all of them. A client that hangs up while they are being
 // written does not stop that, because a write whose outcome is not known could not be undone.
 func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
+	defer u.write()()
 	r := requestOf(ctx)
 	ops := s.besides(r, u.take(), changes)
 	hear := false
@@ -103,7 +104,7 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 // came in, as when the blob is mounted. A push has to win over a delete that is still on its
 // way.
 func (s *store) stands(r request, c change) bool {
-	if ocipath.Parse(c.path).Kind != ocipath.Layer || r.bringsBytes() || !s.paths.Wrote(c.path, renewAfter) {
+	if ocipath.Parse(c.path).Kind != ocipath.Layer || r.bringsBytes() || !s.paths.Wrote(c.path, s.renewAfter) {
 		return false
 	}
 	old, err := s.paths.View().Get(c.path)
