@@ -37,19 +37,30 @@ func client(p Parameters) *admin.Client {
 // AskVerify has the registry that runs on these parameters verify its blobs, or those of
 // an image, as Verify does.
 func AskVerify(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (v Verification, err error) {
-	err = client(p).Verify(ctx, image, func(line json.RawMessage) error {
-		var so VerifyProgress
+	err = client(p).Verify(ctx, image, read(progress), &v)
+	return v, err
+}
+
+// AskCollect has the registry that runs on these parameters collect garbage, as Collect does.
+func AskCollect(ctx context.Context, p Parameters, o CollectOptions, progress func(CollectProgress)) (c Collection, err error) {
+	err = client(p).Collect(ctx, o, read(progress), &c)
+	return c, err
+}
+
+// read decodes each line of progress.
+func read[T any](progress func(T)) func(json.RawMessage) error {
+	return func(line json.RawMessage) error {
+		var so T
 		if err := json.Unmarshal(line, &so); err != nil {
 			return fmt.Errorf("read the registry's progress: %w", err)
 		}
 		progress(so)
 		return nil
-	}, &v)
-	return v, err
+	}
 }
 
-// ErrVerifying reports that a verification is already running.
-var ErrVerifying = admin.ErrBusy
+// ErrBusy reports that a verification, or a collection, is already running.
+var ErrBusy = admin.ErrBusy
 
 // answers is what the admin socket reports about this registry.
 func (s *store) answers() admin.Source {
@@ -60,5 +71,6 @@ func (s *store) answers() admin.Source {
 		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
 			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
 		},
+		Collect: s.collectAsAsked,
 	}
 }

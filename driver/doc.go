@@ -21,6 +21,6 @@
 // registry. Every other path gains an entry in the path map, and its bytes become a blob
 // that the other registries can fetch.
 //
-// Limits: one process opens a datastore at a time; disk use only grows until
-// garbage collection comes.
+// Limits: one process opens a datastore at a time; what is deleted leaves the disk when its
+// garbage is collected, which waits for members that are away.
 package driver

@@ -144,9 +144,9 @@ func (d *Driver) PutForged(content []byte, inner ...blocks.Block) error {
 	return os.WriteFile(filepath.Join(d.store.engine.DataPath(), "blobs", root.String()), content, 0o600)
 }
 
-// Collect deletes the bytes of a path unless an entry leads to them, as a collector does.
+// DeleteUnused deletes the bytes of a path unless an entry leads to them, as a collector does.
 // It reports whether they went.
-func (d *Driver) Collect(c cid.Cid) (bool, error) {
+func (d *Driver) DeleteUnused(c cid.Cid) (bool, error) {
 	err := d.store.blobs.DeleteUnused(context.Background(), c, d.store.names)
 	if errors.Is(err, blob.ErrPinned) || errors.Is(err, blob.ErrUsed) {
 		return false, nil

@@ -32,6 +32,7 @@ type Status struct {
 	Blobs         BlobStatus     `json:"blobs"`
 	Disk          DiskStatus     `json:"disk"`
 	Uploads       UploadStatus   `json:"uploads"`
+	Garbage       GarbageStatus  `json:"garbage"`
 	Transfers     Transfers      `json:"transfers"`
 	Capabilities  []string       `json:"capabilities"` // what this release understands
 }
@@ -79,6 +80,7 @@ func (s *store) status() Status {
 		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
 		Blobs:         BlobStatus{Here: here, Missing: s.countMissing(view), Bytes: bytes, Damaged: s.damaged()},
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
+		Garbage: s.garbageStatus(),
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	return st

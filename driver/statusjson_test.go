@@ -18,6 +18,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 		{driver.Status{
 			Bootstrappers: []driver.Bootstrapper{{}}, Members: []driver.Member{{LastDelta: &at, NotFollowed: &driver.NotFollowed{}}, {}},
 			Transfers: driver.Transfers{Running: []driver.Transfer{{Sources: []driver.TransferSource{{}}}}},
+			Garbage:   driver.GarbageStatus{WaitsFor: []driver.Unheard{{}}},
 		}, `{"version":"","commit":"","build_date":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
 			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
@@ -26,12 +27,18 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
 			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
+			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
 			`"capabilities":null}`},
 		{driver.Identity{}, `{"peer_id":"","addresses":null}`},
 		{driver.Verification{Findings: []driver.Finding{{}}}, `{"running":false,"image":"","blobs":0,"bytes":0,"elsewhere":0,` +
 			`"findings":[{"cid":"","digest":"","size":0,"fault":"","bad_leaves":0,"leaves":0,"mended":false,"done":""}]}`},
+		{driver.Collection{Unread: []driver.Unread{{}}}, `{"dry_run":false,"grace":0,` +
+			`"looked":{"repositories":0,"manifests":0,"layers":0,"blobs":0,"bytes":0},"garbage":{"repositories":0,"manifests":0,"layers":0,"blobs":0,"bytes":0},` +
+			`"deleted":{"repositories":0,"manifests":0,"layers":0,"blobs":0,"bytes":0},"removed":{"blobs":0,"bytes":0},` +
+			`"unread":[{"path":"","reason":""}],"unreads":0,"left":0,"waits_for":null}`},
+		{driver.CollectProgress{}, `{"phase":"","paths":0,"of":0,"manifests":0,"left":0}`},
 		{driver.VerifyProgress{}, `{"blobs":0,"of":0,"bytes":0,"faults":0}`},
 	} {
 		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {

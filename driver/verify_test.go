@@ -120,7 +120,7 @@ func TestVerifyOverTheSocket(t *testing.T) {
 				switch _, err := driver.AskVerify(t.Context(), a.Params, "", silent); {
 				case err == nil:
 					done.Add(1)
-				case errors.Is(err, driver.ErrVerifying):
+				case errors.Is(err, driver.ErrBusy):
 					busy.Add(1)
 				default:
 					t.Error(err)
@@ -163,7 +163,7 @@ func TestCollectionSparesAPush(t *testing.T) {
 		must(t, err)
 		collector.Go(func() {
 			for ctx.Err() == nil {
-				went, err := a.Collect(c)
+				went, err := a.DeleteUnused(c)
 				if err != nil {
 					t.Error(err)
 					return

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 
-	"github.com/distribution/distribution/v3/registry"
 	upstream "github.com/distribution/distribution/v3/version"
 	"github.com/spf13/cobra"
 
@@ -36,26 +35,6 @@ func serveCommand() *cobra.Command {
 			return serve(cmd.Context(), config)
 		},
 	}
-}
-
-// collectCommand refuses upstream's garbage-collect, which runs as another process: on a
-// shared storage it would delete, for every registry, what one of them is pushing.
-func collectCommand() *cobra.Command {
-	collect := registry.GCCmd
-	run := collect.Run
-	collect.Run = nil
-	collect.RunE = func(cmd *cobra.Command, args []string) error {
-		config, err := readConfig(args)
-		if err != nil {
-			return err
-		}
-		if config.Storage.Type() == driver.Name {
-			return fmt.Errorf("garbage-collect: collection of shared storage comes with a later release; nothing was deleted")
-		}
-		run(cmd, args)
-		return nil
-	}
-	return collect
 }
 
 func versionCommand() *cobra.Command {

@@ -7,8 +7,7 @@
 //
 // The configuration is distribution's, with a block `storage: ipfs:` (docs/configuration.md).
 //
-// Limits: garbage-collect is refused on shared storage, and so is a proxy whose content
-// expires. Only the datastore's owner, or root, can ask the running registry.
+// Limits: a proxy whose content expires is refused on shared storage. Only the datastore's owner, or root, can ask the running registry.
 package main
 
 import "os"

@@ -63,10 +63,6 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 			t.Errorf("proxy%s: said %q", ttl, said)
 		}
 	}
-	out, err := running.command("garbage-collect").CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "later release") {
-		t.Errorf("garbage-collect: %s %v", out, err)
-	}
 }
 
 // appendConfig adds top-level keys to a configuration.

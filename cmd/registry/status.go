@@ -105,6 +105,14 @@ func storageSection(s driver.Status) section {
 	if u := s.Uploads; u.Oldest != nil {
 		sec.field("uploads", "%d unfinished (%s), the oldest began %s", u.Count, humanize.IBytes(uint64(u.Bytes)), humanize.Time(*u.Oldest))
 	}
+	if g := s.Garbage; g.Marked+g.Unnamed+g.Deleted+g.Removed.Blobs > 0 {
+		sec.field("garbage", "%d entries wait for their grace, %d blobs here have no entry; since the start %d entries deleted, %s removed here",
+			g.Marked, g.Unnamed, g.Deleted, humanize.IBytes(uint64(g.Removed.Bytes)))
+	}
+	for _, u := range s.Garbage.WaitsFor {
+		sec.field("garbage waits", "for %s: %s; if it is gone for good: `registry ipfs forget <config> %s`",
+			cmp.Or(u.Name, shortID(u.PeerID)), u.Reason, u.PeerID)
+	}
 	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)

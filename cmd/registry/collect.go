@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/distribution/distribution/v3/registry"
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// maxUnread is how many manifests that could not be read garbage-collect names.
+const maxUnread = 5
+
+// collectCommand is upstream's garbage-collect, which runs as another process, for all
+// storages but ours: on a shared one it would delete, for every registry, what one of them
+// is pushing. There the running registry is asked.
+func collectCommand() *cobra.Command {
+	var asJSON bool
+	var grace time.Duration
+	collect := registry.GCCmd
+	upstream := collect.Run
+	collect.Run = nil
+	collect.Short = "Delete blobs and manifests to which nothing refers"
+	collect.Long = "Delete blobs and manifests to which nothing refers. The running registry does the work, and asks the\n" +
+		"members before it deletes: a grace goes by between finding garbage and deleting it, so that no push loses\n" +
+		"what it relies on. With a grace of up to a minute the command waits for that."
+	collect.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	collect.Flags().DurationVar(&grace, "grace", 0, "instead of gcgrace, how long garbage is left before it is deleted, such as 10s")
+	collect.RunE = func(cmd *cobra.Command, args []string) error {
+		config, err := readConfig(args)
+		if err != nil {
+			return err
+		}
+		if config.Storage.Type() != driver.Name {
+			upstream(cmd, args)
+			return nil
+		}
+		p, err := readParameters(args)
+		if err != nil {
+			return err
+		}
+		o := driver.CollectOptions{DryRun: flag(cmd, "dry-run"), Untagged: flag(cmd, "delete-untagged")}
+		if cmd.Flags().Changed("grace") {
+			o.Grace = &grace
+		}
+		result, err := askToCollect(cmd, p, o)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			enc := json.NewEncoder(cmd.OutOrStdout())
+			enc.SetIndent("", "  ")
+			return enc.Encode(result)
+		}
+		if flag(cmd, "quiet") {
+			return nil
+		}
+		return printCollection(cmd.OutOrStdout(), result)
+	}
+	return collect
+}
+
+func flag(cmd *cobra.Command, name string) bool {
+	v, _ := cmd.Flags().GetBool(name)
+	return v
+}
+
+func askToCollect(cmd *cobra.Command, p driver.Parameters, o driver.CollectOptions) (driver.Collection, error) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return askRunning(ctx, cmd, p, func() (driver.Collection, error) {
+		return driver.AskCollect(ctx, p, o, collectProgress(ctx, cmd))
+	})
+}
+
+// collectProgress prints what a collection is doing: each phase once, and every few seconds
+// how far it is.
+func collectProgress(_ context.Context, cmd *cobra.Command) func(driver.CollectProgress) {
+	log, quiet := cmd.ErrOrStderr(), flag(cmd, "quiet")
+	phase, last := "", time.Time{}
+	return func(at driver.CollectProgress) {
+		if quiet || at.Phase == phase && time.Since(last) < 5*time.Second {
+			return
+		}
+		phase, last = at.Phase, time.Now()
+		switch {
+		case at.Of > 0:
+			_, _ = fmt.Fprintf(log, "%s: %d of %d entries, %d manifests\n", phase, at.Paths, at.Of, at.Manifests)
+		case at.Left > 0:
+			_, _ = fmt.Fprintf(log, "%s: %s left of the grace\n", phase, at.Left.Round(time.Second))
+		default:
+			_, _ = fmt.Fprintln(log, phase)
+		}
+	}
+}
+
+func printCollection(out io.Writer, c driver.Collection) error {
+	sec := section{title: "GARBAGE"}
+	sec.field("looked at", "%s", countText(c.Looked))
+	sec.field("unused", "%s", countText(c.Garbage))
+	if c.DryRun {
+		sec.field("deleted", "nothing: this was a dry run")
+	} else {
+		sec.field("deleted", "%s", countText(c.Deleted))
+		sec.field("disk", "%d blobs (%s) removed from this registry; the others remove theirs by themselves",
+			c.Removed.Blobs, humanize.IBytes(uint64(c.Removed.Bytes)))
+	}
+	for i, u := range c.Unread {
+		if i == maxUnread {
+			sec.field("unread", "and %d more", c.Unreads-maxUnread)
+			break
+		}
+		sec.field("unread", "%s: %s; what its repository refers to is kept", u.Path, u.Reason)
+	}
+	for _, u := range c.WaitsFor {
+		who := cmp.Or(u.Name, shortID(u.PeerID))
+		sec.field("waits for", "%s: %s; if it is gone for good: `registry ipfs forget <config> %s`", who, u.Reason, u.PeerID)
+	}
+	if c.Left > 0 {
+		sec.field("later", "the rest may go in %s (gcgrace is %s)", c.Left.Round(time.Second), c.Grace)
+	}
+	return printSections(out, []section{sec})
+}
+
+func countText(c driver.GarbageCount) string {
+	parts := []string{
+		fmt.Sprintf("%d manifests", c.Manifests), fmt.Sprintf("%d layer links", c.Layers),
+		fmt.Sprintf("%d blobs (%s)", c.Blobs, humanize.IBytes(uint64(c.Bytes))),
+	}
+	return strings.Join(parts, ", ") + fmt.Sprintf(", in %d repositories", c.Repositories)
+}
