@@ -187,7 +187,7 @@ func (r *registry) manifests() iter.Seq[lease.Manifest] {
 				continue
 			}
 			v := newest(r.alive[rev])
-			m := lease.Manifest{Writer: strconv.Itoa(v.writer), Counter: v.counter}
+			m := lease.Manifest{Writer: strconv.Itoa(peerOf(v.writer)), Counter: v.counter}
 			for _, p := range r.s.refs(rev) {
 				blob := (p - links) % blobs
 				if p < links {

@@ -222,7 +222,7 @@ func (q *request) write() {
 // recent is rule 1.
 func (r *registry) recent(path int) bool {
 	since, ok := r.own.Since(r.mono().Add(-lease.RenewAfter(r.grace)))
-	return ok && slices.ContainsFunc(r.alive[path], func(v version) bool { return v.writer == r.id && v.counter > since })
+	return ok && slices.ContainsFunc(r.alive[path], func(v version) bool { return v.writer == r.log && v.counter > since })
 }
 
 // found looks a path up, and for bytes that are not here asks who holds them.

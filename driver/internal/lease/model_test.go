@@ -24,6 +24,7 @@ const (
 	oblivio = revs + repos*images // of the first record of a forgotten writer
 	paths   = oblivio + maxRegs   //
 	maxRegs = 6                   //
+	maxLogs = 4 * maxRegs         // of all incarnations: peerOf says whose
 	stepFor = 40 * time.Second    // at most, between two steps
 	hour    = time.Hour           //
 	never   = ^uint64(0)          //
@@ -81,42 +82,47 @@ type delta struct {
 	adds, dels []dot
 }
 
-type vector [maxRegs]int
+type vector [maxLogs]int
+
+// peerOf is the registry whose incarnation has a log, and writes with its number.
+func peerOf(log int) int { return log % maxRegs }
 
 // window is the writes of a registry that another one, which has forgotten it, may not have
 // heard of: what they refer to may go, and comes back as far as their writer has the bytes.
 type window struct{ by, from, to uint64 }
 
 type sim struct {
-	rng     *rand.Rand
-	broken  broken
-	regs    []*registry
-	all     *registry     // what one would have that had merged everything
-	images  [images][]int // blobs of each
-	log     [maxRegs][]*delta
-	number  int
-	now     time.Duration
-	net     []message
-	cut     [maxRegs]int // the part of the swarm that each is in
-	windows [maxRegs][]window
-	seen    counts
-	found   string        // the first violation
-	differ  bool          // each registry has a grace of its own
-	deaf    bool          // deltas are exchanged seldom, and not all collect
-	rare    time.Duration // pushes of one client are so far apart, at most
-	forgets bool          // now and then one is cut off for long, and forgotten
-	exile   int           // that one; -1: none
-	until   time.Duration
+	rng      *rand.Rand
+	broken   broken
+	regs     []*registry
+	all      *registry     // what one would have that had merged everything
+	images   [images][]int // blobs of each
+	log      [maxLogs][]*delta
+	base     [paths][]version // what was alive when all logs were empty
+	number   int
+	now      time.Duration
+	net      []message
+	cut      [maxRegs]int // the part of the swarm that each is in
+	windows  [maxRegs][]window
+	seen     counts
+	found    string        // the first violation
+	differ   bool          // each registry has a grace of its own
+	deaf     bool          // deltas are exchanged seldom, and not all collect
+	rare     time.Duration // pushes of one client are so far apart, at most
+	forgets  bool          // now and then one is cut off for long, and forgotten
+	restores bool          // now and then one is started from a backup
+	exile    int           // that one; -1: none
+	until    time.Duration
 }
 
 // counts are what happened, so that a model that does nothing is noticed.
 type counts struct {
-	pushes, refused, relied, renewed, collections, deleted, dropped, heard, forgot, returned, suspended, restarts int
+	pushes, refused, relied, renewed, collections, deleted, dropped, heard, forgot, returned, suspended, restarts, restored int
 }
 
 func newSim(seed uint64, n int, b broken) *sim {
 	s := &sim{rng: rand.New(rand.NewPCG(seed, 1)), broken: b, exile: -1}
-	s.differ, s.deaf, s.forgets = s.chance(2), s.chance(2), s.chance(2)
+	s.differ, s.deaf, s.forgets, s.restores = s.chance(2), s.chance(2), s.chance(2), s.chance(3)
 	s.rare = (1 + s.some(24*hour))
 	for i := range s.images {
 		s.images[i] = s.rng.Perm(blobs)[:1+s.rng.IntN(3)]
@@ -124,7 +130,7 @@ func newSim(seed uint64, n int, b broken) *sim {
 	s.all = &registry{s: s, name: "all"}
 	grace := s.grace()
 	for id := range n {
-		r := &registry{s: s, id: id, name: strconv.Itoa(id), members: map[string]bool{}, forgotten: map[string]uint64{}, grace: grace}
+		r := &registry{s: s, id: id, log: id, name: strconv.Itoa(id), members: map[string]bool{}, forgotten: map[string]uint64{}, grace: grace}
 		if s.differ {
 			r.grace = s.grace()
 		}
@@ -188,7 +194,7 @@ func (s *sim) fail(format string, args ...any) {
 // excused reports whether a manifest may lack something, because it was pushed to a registry
 // that somebody had forgotten.
 func (s *sim) excused(v version) bool {
-	return slices.ContainsFunc(s.windows[v.writer], func(w window) bool { return v.counter > w.from && v.counter <= w.to })
+	return slices.ContainsFunc(s.windows[peerOf(v.writer)], func(w window) bool { return v.counter > w.from && v.counter <= w.to })
 }
 
 // run plays a number of steps, and lets all heal now and then. It ends with the first
@@ -225,6 +231,12 @@ func (s *sim) step() {
 	}
 	if s.chance(50_000) {
 		r.joined = true // with nothing on its disk, and nobody knows it
+	}
+	if s.restores && s.chance(20_000) && r.joined {
+		r.backUp()
+	}
+	if s.restores && s.chance(50_000) {
+		r.restore()
 	}
 	if s.chance(400) {
 		s.fault(s.regs[s.rng.IntN(len(s.regs))])
@@ -363,11 +375,11 @@ func (s *sim) calm() {
 			}
 		}
 		if whole {
-			r.merged = vector{}
+			r.merged, r.backup = vector{}, nil
 		}
 	}
 	if whole {
-		s.log = [maxRegs][]*delta{}
+		s.log, s.base = [maxLogs][]*delta{}, s.all.alive
 	}
 }
 

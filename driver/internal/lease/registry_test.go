@@ -18,6 +18,7 @@ type registry struct {
 	name   string
 	grace  time.Duration
 	joined bool
+	log    int           // in which it writes
 	lazy   bool          // it does not collect, and seldom hears anybody
 	asleep time.Duration // until then: suspended, or stopped
 	stood  time.Duration // for which its monotonic clock has stood still
@@ -32,6 +33,9 @@ type registry struct {
 	mark      *lease.Mark
 	members   map[string]bool
 	forgotten map[string]uint64
+	backup    *registry // of all this; nil: none
+
+	top uint64 // the greatest counter that it ever used
 
 	// of a run
 	run        int
@@ -47,7 +51,8 @@ type registry struct {
 	returning  bool
 	returnUpTo uint64
 
-	jobs []*job
+	jobs  []*job
+	quiet bool // nothing is checked
 }
 
 // waiting is an answer that waits for reliances to end.
@@ -148,7 +153,7 @@ func (r *registry) answered(m message) {
 	r.s.seen.heard++
 	for i, w := range r.s.windows[m.from] {
 		if w.by == uint64(r.id) && w.to == never {
-			r.s.windows[m.from][i].to = r.s.regs[m.from].counter
+			r.s.windows[m.from][i].to = r.s.regs[m.from].top
 		}
 	}
 }
@@ -203,10 +208,14 @@ func (r *registry) apply(d *delta) {
 	for _, x := range d.adds {
 		r.alive[x.path] = append(slices.Clip(r.alive[x.path]), x.version)
 		r.counter = max(r.counter, x.counter)
-		r.writers[x.writer] = max(r.writers[x.writer], x.counter)
+		peer := peerOf(x.writer)
+		r.writers[peer] = max(r.writers[peer], x.counter)
 		if x.path < links {
 			r.last[x.path] = r.ran
 		}
+	}
+	if r.quiet {
+		return
 	}
 	for _, x := range d.dels {
 		if x.path < revs && len(r.alive[x.path]) == 0 {
@@ -226,7 +235,8 @@ func (r *registry) put(d *delta, path int, value uint64) {
 		d.dels = append(d.dels, dot{path, v})
 	}
 	r.counter++
-	d.adds = append(d.adds, dot{path, version{r.counter, r.id, value}})
+	r.top = max(r.top, r.counter)
+	d.adds = append(d.adds, dot{path, version{r.counter, r.log, value}})
 }
 
 func (r *registry) commit(d *delta) {
@@ -234,9 +244,9 @@ func (r *registry) commit(d *delta) {
 	if len(d.adds)+len(d.dels) == 0 {
 		return
 	}
-	d.number, d.writer = s.number, r.id
+	d.number, d.writer = s.number, r.log
 	s.number++
-	s.log[r.id] = append(s.log[r.id], d)
+	s.log[r.log] = append(s.log[r.log], d)
 	s.all.apply(d)
 	r.apply(d)
 }
@@ -298,7 +308,7 @@ func (r *registry) checkAll() {
 			if p < links {
 				blob = p
 			}
-			if len(r.alive[p]) == 0 && r.s.regs[newest(r.alive[rev]).writer].has[blob] {
+			if len(r.alive[p]) == 0 && r.s.regs[peerOf(newest(r.alive[rev]).writer)].has[blob] {
 				r.s.fail("manifest %s %v refers to %s, which is gone for good", names[rev], r.alive[rev], names[p])
 			}
 		}
