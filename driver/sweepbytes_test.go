@@ -59,6 +59,28 @@ func TestBytesWithoutANameAreSwept(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// TestBytesThatAreAskedForAfterAHearing stay until the next one: who asks may rely on them, and
+// say so in an answer that was not among those heard.
+func TestBytesThatAreAskedForAfterAHearing(t *testing.T) {
+	d := newOffline(t)
+	b := d.store.engine.Bytes
+	path, c := putBlob(t, d, []byte("asked for"))
+	require.NoError(t, d.Delete(t.Context(), path))
+	var heard lease.Moment
+	sweepAt := func(now lease.Moment) int {
+		r, err := b.Sweep(t.Context(), d.store.paths.View, now, func(last lease.Moment) bool { return last < heard })
+		require.NoError(t, err)
+		return r.Blobs
+	}
+	require.Zero(t, sweepAt(at(time.Hour)))
+	heard = at(2 * time.Hour)
+	b.Asked(c)
+	require.Zero(t, sweepAt(at(3*time.Hour)))
+	require.True(t, d.store.blobs.Has(c))
+	heard = at(4 * time.Hour)
+	require.Equal(t, 1, sweepAt(at(5*time.Hour)))
+}
+
 // TestBytesThatGetANameStay, also while a sweep looks through the map, and right before it
 // removes them.
 func TestBytesThatGetANameStay(t *testing.T) {

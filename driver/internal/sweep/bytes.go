@@ -24,9 +24,8 @@ type Bytes struct {
 	sweeping sync.Mutex // one sweep at a time
 
 	mu    sync.Mutex
-	last  map[cid.Cid]lease.Moment // blobs that nothing names → when that began, or they were asked for
+	last  map[cid.Cid]lease.Moment // blobs that nothing names or asks for → when that was first seen
 	named map[cid.Cid]bool         // since a sweep began to look through the map; nil: none does
-	now   lease.Moment             // as the last sweep was told
 }
 
 // NewBytes makes a sweeper of a store.
@@ -47,14 +46,9 @@ func (b *Bytes) Named(cids []cid.Cid) {
 }
 
 // Asked notes that a member reads a blob, or asks whether it is here: it may have an entry
-// that has not arrived.
-func (b *Bytes) Asked(c cid.Cid) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.last[c]; ok {
-		b.last[c] = b.now
-	}
-}
+// that has not arrived. Like one that gets a name the blob counts from the next look on, which
+// is later than this, as are the hearings that it then needs.
+func (b *Bytes) Asked(c cid.Cid) { b.Named([]cid.Cid{c}) }
 
 // Unnamed counts the blobs that no entry named when the last sweep looked.
 func (b *Bytes) Unnamed() int {
@@ -120,7 +114,7 @@ func (b *Bytes) here(ctx context.Context) (map[cid.Cid]int64, error) {
 // look finds what nothing names.
 func (b *Bytes) look(here map[cid.Cid]int64, view func() pathmap.View, now lease.Moment) error {
 	b.mu.Lock()
-	b.named, b.now = map[cid.Cid]bool{}, now
+	b.named = map[cid.Cid]bool{}
 	b.mu.Unlock()
 	unnamed := maps.Clone(here)
 	all := view().CIDs(func(c cid.Cid) bool { delete(unnamed, c); return true })
