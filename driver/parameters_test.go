@@ -96,6 +96,8 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, synctimeout: -1s}`:                    "synctimeout",
 		`{offline: true, alonetimeout: -1s}`:                   "alonetimeout",
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
+		`{offline: true, gcinterval: 1s}`:                      "gcinterval: is less than 1m",
+		`{offline: true, gcgrace: -1s}`:                        "gcgrace",
 		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout: 30 is not a duration: write it with its unit",
 		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is not a list: write",
 		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is not a list: write",
@@ -130,6 +132,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
+		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")
