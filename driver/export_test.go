@@ -154,6 +154,12 @@ func (d *Driver) DeleteUnused(c cid.Cid) (bool, error) {
 	return err == nil, err
 }
 
+// Return writes anew what a forgotten registry relies on, as it does by itself each minute.
+func (d *Driver) Return(ctx context.Context) error { return d.store.engine.Garbage.Return(ctx) }
+
+// Unheard are the records of registries that were not waited for.
+func (d *Driver) Unheard() map[string]uint64 { return d.store.paths.View().Unheard() }
+
 // Pin keeps the bytes of c as a push does.
 func (d *Driver) Pin(c cid.Cid) (unpin func()) { return d.store.blobs.Pin(c) }
 

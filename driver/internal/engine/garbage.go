@@ -30,7 +30,7 @@ func (e *Engine) openGarbage(ctx context.Context) error {
 		interval = 0
 	}
 	e.Garbage = sweep.NewCollector(sweep.Config{
-		Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
+		Self: e.self.String(), Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
 		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
 		Read:     e.readManifest, MayWrite: e.mayCollect, First: e.collectsFirst,
 		File:     filepath.Join(e.cfg.Path, marksFile),

@@ -28,6 +28,7 @@ const (
 
 // Config is what a collector is made of.
 type Config struct {
+	Self     string // peer ID
 	Paths    *pathmap.Map
 	Bytes    *Bytes
 	Hearings *Hearings
@@ -94,6 +95,7 @@ func (c *Collector) marked() (n int) {
 // Start counts running time, and collects each Interval until Close.
 func (c *Collector) Start() {
 	c.wg.Go(func() { c.cfg.Clock.run(c.ctx) })
+	c.wg.Go(c.returning)
 	if c.cfg.Interval > 0 {
 		c.wg.Go(c.run)
 	}
@@ -201,7 +203,6 @@ type run struct {
 	progress func(Progress)
 	report   Report
 	known    []string
-	unheard  []string
 }
 
 func newRun(c *Collector, o Options, progress func(Progress)) *run {
@@ -258,7 +259,7 @@ func (r *run) wait(ctx context.Context, until lease.Moment) error {
 
 // hear hears all known members once more, and those again that are busy.
 func (r *run) hear(ctx context.Context, counter uint64) (err error) {
-	if r.known, r.unheard, err = r.cfg.Hearings.Known(); err != nil {
+	if r.known, err = r.cfg.Hearings.Known(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, hearingTime)
@@ -298,13 +299,13 @@ func (r *run) entries(ctx context.Context) error {
 			return nil // later marks wait for them, too
 		}
 	}
-	merged := r.cfg.Paths.Merged() // before the view, which has no less
+	unheard := lease.Unheard(r.known, r.cfg.Paths.Merged())
 	view := r.cfg.Paths.View()
 	found, err := r.look(ctx, view)
 	if err != nil {
 		return err
 	}
-	return r.delete(ctx, due, found, view, merged)
+	return r.delete(ctx, due, found, view, unheard)
 }
 
 // look finds what nothing live refers to in a view.
@@ -347,7 +348,7 @@ func (r *run) remember(ctx context.Context) error {
 }
 
 // delete deletes what the marks have, and forgets them.
-func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result, view pathmap.View, merged map[string]uint64) error {
+func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result, view pathmap.View, unheard map[string]uint64) error {
 	var ops []pathmap.Op
 	for path, versions := range versions(view, found) {
 		if marked(due, path, versions) {
@@ -356,7 +357,7 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 		}
 	}
 	if len(ops) > 0 {
-		records, err := r.records(view, merged)
+		records, err := records(view, unheard)
 		if err != nil {
 			return err
 		}
@@ -369,9 +370,9 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 }
 
 // records say beside the deletes which writers were not waited for.
-func (r *run) records(view pathmap.View, merged map[string]uint64) (ops []pathmap.Op, err error) {
-	for _, id := range r.unheard {
-		op, err := view.RecordUnheard(id, merged[id])
+func records(view pathmap.View, unheard map[string]uint64) (ops []pathmap.Op, err error) {
+	for id, counter := range unheard {
+		op, err := view.RecordUnheard(id, counter)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package sweep
 import (
 	"context"
 	"maps"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -38,21 +37,13 @@ func NewHearings(paths *pathmap.Map, self string, members func() []string, ask f
 	}
 }
 
-// Known gives the peer IDs of all whom a collection has to hear, this registry among them,
-// and of those that once wrote to the map and are not waited for.
-func (h *Hearings) Known() (known, unheard []string, err error) {
+// Known gives the peer IDs of all whom a collection has to hear, this registry among them.
+func (h *Hearings) Known() ([]string, error) {
 	forgotten, err := h.paths.NotWaited()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	writers := h.paths.Writers()
-	known = lease.Known(h.self, h.members(), writers, forgotten)
-	for id := range writers {
-		if !slices.Contains(known, id) {
-			unheard = append(unheard, id)
-		}
-	}
-	return known, unheard, nil
+	return lease.Known(h.self, h.members(), h.paths.Writers(), forgotten), nil
 }
 
 // Hear asks all of known to let their versions up to a counter lapse, and merges what they
