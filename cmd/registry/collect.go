@@ -138,5 +138,8 @@ func countText(c driver.GarbageCount) string {
 		fmt.Sprintf("%d manifests", c.Manifests), fmt.Sprintf("%d layer links", c.Layers),
 		fmt.Sprintf("%d blobs (%s)", c.Blobs, humanize.IBytes(uint64(c.Bytes))),
 	}
-	return strings.Join(parts, ", ") + fmt.Sprintf(", in %d repositories", c.Repositories)
+	if c.Repositories > 0 {
+		parts = append(parts, fmt.Sprintf("in %d repositories", c.Repositories))
+	}
+	return strings.Join(parts, ", ")
 }

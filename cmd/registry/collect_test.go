@@ -82,8 +82,8 @@ func TestADeletedImageGivesItsDiskBack(t *testing.T) {
 	if g := dry.Garbage; g.Manifests != 0 || g.Layers != 2 || g.Blobs != 3 || dry.Deleted.Blobs != 0 {
 		t.Errorf("a dry run: %+v", dry) // the manifest's bytes, its config and its own layer
 	}
-	c := mustCollect(t, ps[0], "--grace", "0s")
-	if c.Deleted.Blobs != 3 || c.Deleted.Layers != 2 || len(c.WaitsFor) > 0 || c.Removed.Blobs != 3 || c.Removed.Bytes < 5<<20 {
+	c := mustCollect(t, ps[0], "--grace", "1s")
+	if c.Deleted.Blobs != 3 || c.Deleted.Layers != 2 || c.Left != 0 || len(c.WaitsFor) > 0 || c.Removed.Blobs != 3 || c.Removed.Bytes < 5<<20 {
 		t.Errorf("collected: %+v", c)
 	}
 	for _, p := range ps[1:] {

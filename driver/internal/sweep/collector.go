@@ -341,10 +341,16 @@ func (r *run) remember(ctx context.Context) error {
 	if len(m.Unused) > 0 {
 		r.marks = append(r.marks, m)
 	}
-	if len(r.marks) > 0 {
-		r.report.Left = max(0, r.marks[len(r.marks)-1].At.Add(r.Grace).Sub(r.cfg.Clock.Now()))
-	}
+	r.report.Left = r.left()
 	return writeMarks(r.cfg.File, r.marks)
+}
+
+// left is the time until all that is marked may be deleted.
+func (r *run) left() time.Duration {
+	if len(r.marks) == 0 {
+		return 0
+	}
+	return max(0, r.marks[len(r.marks)-1].At.Add(r.Grace).Sub(r.cfg.Clock.Now()))
 }
 
 // delete deletes what the marks have, and forgets them.
@@ -366,6 +372,7 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 		}
 	}
 	r.marks = slices.DeleteFunc(r.marks, func(m *lease.Mark) bool { return slices.Contains(due, m) })
+	r.report.Left = r.left()
 	return writeMarks(r.cfg.File, r.marks)
 }
 
