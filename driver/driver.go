@@ -167,6 +167,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err := s.engine.SettleHash(ctx); err != nil {
 		return err
 	}
+	s.relyOnAll(ctx, path, content)
 	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
 	if err != nil {
 		return err

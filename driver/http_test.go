@@ -24,13 +24,16 @@ import (
 )
 
 // served is the host and port of a registry on a member's driver.
-func served(t *testing.T, m *drivertest.Member) string {
+func served(t *testing.T, m *drivertest.Member, change ...func(configuration.Storage)) string {
 	t.Helper()
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		driver.Name:   {driver.OpenedKey: m.Driver},
 		"delete":      {"enabled": true},
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
+	for _, f := range change {
+		f(config.Storage)
+	}
 	config.HTTP.Secret = "of this test"
 	logrus.SetLevel(logrus.PanicLevel) // distribution logs each request
 	server := httptest.NewServer(handlers.NewApp(t.Context(), config))

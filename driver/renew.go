@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -56,6 +57,32 @@ func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
 		return s.write(context.WithoutCancel(ctx), ops...)
 	}
 	return nil
+}
+
+// relyOnAll notes that a manifest that is pushed relies on all that it names: distribution
+// does not look all of it up, for example what its cache of descriptors has.
+func (s *store) relyOnAll(ctx context.Context, path string, content []byte) {
+	r, p := requestOf(ctx), ocipath.Parse(path)
+	if !r.manifest || r.method != http.MethodPut || p.Kind != ocipath.Blob {
+		return
+	}
+	m, err := manifest.Parse(content)
+	name, _ := ctx.Value("vars.name").(string)
+	if err != nil || name == "" {
+		return
+	}
+	u, view := s.requests.underway(ctx), s.paths.View()
+	for d := range m.Names() {
+		if d.Validate() != nil {
+			continue
+		}
+		repository := ocipath.Repository(name)
+		for _, path := range []string{ocipath.BlobData(p.Root, d), ocipath.LayerLink(repository, d), ocipath.RevisionLink(repository, d)} {
+			if e, err := view.Get(path); err == nil {
+				u.add(reliance{path, e})
+			}
+		}
+	}
 }
 
 // renewals gives the ops that write anew those entries that have no recent version of this

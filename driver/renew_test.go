@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/distribution/distribution/v3/configuration"
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -255,6 +256,35 @@ func TestEntriesAreRenewedOnce(t *testing.T) {
 	for _, path := range []string{repositoryA + "/_layers/sha256/" + p.layer.Encoded() + "/link", blobPath(p.layer), blobPath(p.manifest)} {
 		if w := c[1].WriterOf(path); w != c[1].Identity().PeerID {
 			t.Errorf("the newest version of %s is of %s", path, w)
+		}
+	}
+}
+
+// TestAManifestReliesOnAllThatItNames, also when distribution does not look it up because it
+// remembers it.
+func TestAManifestReliesOnAllThatItNames(t *testing.T) {
+	t.Parallel()
+	c := drivertest.Cluster(t, 2)
+	a := served(t, c[0])
+	b := served(t, c[1], func(s configuration.Storage) { s["cache"] = configuration.Parameters{"blobdescriptor": "inmemory"} })
+	img, _ := image(t)
+	p := newPushed(t, img)
+	must(t, crane.Push(img, a+"/a:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, c...)
+	must(t, crane.Push(p.other(t).Image, b+"/a:2", crane.Insecure)) // it remembers the layers
+	drivertest.AwaitAgreement(t, c...)
+	mustAsk(t, http.StatusOK, http.MethodHead, a, "/v2/a/blobs/"+p.layer.String())
+	drivertest.AwaitAgreement(t, c...)
+	data := blobPath(p.layer)
+	if w := c[1].WriterOf(data); w != c[0].Identity().PeerID {
+		t.Fatalf("the newest version is of %s: nothing is tested", w)
+	}
+	other, err := mutate.Config(img, v1.Config{Cmd: []string{"another"}})
+	must(t, err)
+	must(t, crane.Push(other, b+"/a:3", crane.Insecure))
+	for _, path := range []string{data, repositoryA + "/_layers/sha256/" + p.layer.Encoded() + "/link"} {
+		if w := c[1].WriterOf(path); w != c[1].Identity().PeerID {
+			t.Errorf("%s was not renewed", path)
 		}
 	}
 }

@@ -390,6 +390,9 @@ func records(view pathmap.View, unheard map[string]uint64) (ops []pathmap.Op, er
 
 // bytes removes from the disk what no entry names.
 func (r *run) bytes(ctx context.Context) error {
+	if err := r.writeAnew(ctx); err != nil { // before the bytes go that it needs
+		return err
+	}
 	if err := r.hear(ctx, 0); err != nil {
 		return err
 	}

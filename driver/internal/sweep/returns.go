@@ -43,12 +43,20 @@ func (c *Collector) returning() {
 // manifests of that writer rely, where the bytes are on this disk: rule 5 of package lease.
 // Collectors that are started do this by themselves.
 func (c *Collector) Return(ctx context.Context) error {
-	if len(c.cfg.Paths.View().Unheard()) == 0 || !c.cfg.MayWrite() {
+	if len(c.cfg.Paths.View().Unheard()) == 0 {
 		return nil
 	}
 	c.collecting.Lock()
 	defer c.collecting.Unlock()
+	return c.writeAnew(ctx)
+}
+
+// writeAnew is Return; the collector's lock is held.
+func (c *Collector) writeAnew(ctx context.Context) error {
 	view := c.cfg.Paths.View()
+	if len(view.Unheard()) == 0 || !c.cfg.MayWrite() {
+		return nil
+	}
 	if err := c.cfg.Paths.Lapse(ctx, 0); err != nil { // reliances from before the deletes were merged
 		return err
 	}
