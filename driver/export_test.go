@@ -20,6 +20,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -156,6 +157,11 @@ func (d *Driver) DeleteUnused(c cid.Cid) (bool, error) {
 
 // Return writes anew what a forgotten registry relies on, as it does by itself each minute.
 func (d *Driver) Return(ctx context.Context) error { return d.store.engine.Garbage.Return(ctx) }
+
+// ExpireStrangers forgets writers that were not met, at a moment of running time.
+func (d *Driver) ExpireStrangers(ctx context.Context, ran time.Duration) error {
+	return d.store.engine.Garbage.ExpireStrangers(ctx, lease.Moment(0).Add(ran))
+}
 
 // Unheard are the records of registries that were not waited for.
 func (d *Driver) Unheard() map[string]uint64 { return d.store.paths.View().Unheard() }

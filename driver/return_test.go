@@ -53,3 +53,40 @@ func TestWhatAForgottenRegistryPushedIsMended(t *testing.T) {
 		t.Errorf("records are left: %v", left)
 	}
 }
+
+// TestAWriterThatIsNeverMetExpires as a member does that is away.
+func TestAWriterThatIsNeverMetExpires(t *testing.T) {
+	c := drivertest.Cluster(t, 2)
+	img, _ := image(t)
+	p := newPushed(t, img)
+	must(t, crane.Push(img, served(t, c[0])+"/x:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, c...)
+	writer := c[0].Identity().PeerID
+	c[0].Stop()
+	drivertest.Await(t, "it is away", func() bool { return !c[1].Status(t.Context()).Members[0].Connected })
+	_, err := c[1].Forget(t.Context(), writer)
+	must(t, err)
+	late := drivertest.Parameters(t, c[1].Params.ProtectorKey)
+	late.Bootstrappers = c[1].Addresses()
+	m := drivertest.Start(t, late)
+	drivertest.AwaitAgreement(t, c[1], m)
+	send(t, 202, "DELETE", "http://"+served(t, m)+"/v2/x/manifests/"+p.manifest.String(), "", nil)
+	grace := time.Duration(0)
+	collect := func() driver.Collection {
+		t.Helper()
+		got, err := m.Collect(t.Context(), driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
+		must(t, err)
+		return got
+	}
+	expiry := m.Params.MemberExpiry
+	for _, ran := range []time.Duration{time.Hour, time.Hour + expiry - time.Minute} {
+		must(t, m.ExpireStrangers(t.Context(), ran))
+		if got := collect(); len(got.WaitsFor) != 1 || got.WaitsFor[0].PeerID != writer || got.Deleted.Blobs > 0 {
+			t.Errorf("after %s: %+v", ran, got)
+		}
+	}
+	must(t, m.ExpireStrangers(t.Context(), time.Hour+expiry))
+	if got := collect(); len(got.WaitsFor) != 0 || got.Deleted.Blobs == 0 {
+		t.Errorf("once it has expired: %+v", got)
+	}
+}

@@ -33,8 +33,8 @@ func (e *Engine) openGarbage(ctx context.Context) error {
 		Self: e.self.String(), Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
 		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
 		Read:     e.readManifest, MayWrite: e.mayCollect, First: e.collectsFirst,
-		File:     filepath.Join(e.cfg.Path, marksFile),
-		Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,
+		File:   filepath.Join(e.cfg.Path, marksFile),
+		Expiry: e.cfg.MemberExpiry, Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,
 	})
 	return nil
 }

@@ -42,6 +42,7 @@ type Config struct {
 	First func() bool
 	File  string // where marks are kept
 
+	Expiry   time.Duration // for which somebody who is not met is waited for
 	Interval time.Duration // between two collections by itself; 0: none
 	Grace    time.Duration
 	Untagged bool // manifests without a tag are garbage
@@ -66,6 +67,7 @@ type Collector struct {
 
 	collecting sync.Mutex
 	marks      []*lease.Mark // the oldest first
+	strangers  map[string]lease.Moment
 
 	mu    sync.Mutex
 	state State
@@ -76,12 +78,17 @@ type Collector struct {
 func NewCollector(cfg Config) *Collector {
 	c := &Collector{cfg: cfg, cache: mark.NewCache(markCache)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	var err error
-	if c.marks, err = readMarks(cfg.File); err != nil {
+	m, err := readMarks(cfg.File)
+	if err != nil {
 		cfg.Log.WithError(err).Debug("the marks of garbage are made anew")
 	}
+	c.marks, c.strangers = m.Marks, m.Strangers
 	c.state.Marked = c.marked()
 	return c
+}
+
+func (c *Collector) save() error {
+	return writeMarks(c.cfg.File, marks{Marks: c.marks, Strangers: c.strangers})
 }
 
 // marked counts the paths that wait for their second mark.
@@ -131,6 +138,9 @@ func (c *Collector) turn() error {
 	c.collecting.Lock()
 	defer c.collecting.Unlock()
 	r := newRun(c, Options{Grace: c.cfg.Grace, Untagged: c.cfg.Untagged}, nil)
+	if err := c.ExpireStrangers(c.ctx, c.cfg.Clock.Now()); err != nil {
+		return err
+	}
 	if c.cfg.MayWrite() && c.cfg.First() {
 		if err := r.entries(c.ctx); err != nil {
 			return err
@@ -342,7 +352,7 @@ func (r *run) remember(ctx context.Context) error {
 		r.marks = append(r.marks, m)
 	}
 	r.report.Left = r.left()
-	return writeMarks(r.cfg.File, r.marks)
+	return r.save()
 }
 
 // left is the time until all that is marked may be deleted.
@@ -373,7 +383,7 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 	}
 	r.marks = slices.DeleteFunc(r.marks, func(m *lease.Mark) bool { return slices.Contains(due, m) })
 	r.report.Left = r.left()
-	return writeMarks(r.cfg.File, r.marks)
+	return r.save()
 }
 
 // records say beside the deletes which writers were not waited for.

@@ -3,6 +3,7 @@ package sweep
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +45,16 @@ func (h *Hearings) Known() ([]string, error) {
 		return nil, err
 	}
 	return lease.Known(h.self, h.members(), h.paths.Writers(), forgotten), nil
+}
+
+// strangers are those of known that are no members.
+func (h *Hearings) strangers() (ids []string, err error) {
+	known, err := h.Known()
+	if err != nil {
+		return nil, err
+	}
+	members := append(h.members(), h.self)
+	return slices.DeleteFunc(known, func(id string) bool { return slices.Contains(members, id) }), nil
 }
 
 // Hear asks all of known to let their versions up to a counter lapse, and merges what they

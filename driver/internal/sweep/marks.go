@@ -24,18 +24,18 @@ const maxMarks = 8
 
 // marks are first marks, the oldest first, as they lie on disk.
 type marks struct {
-	Format int           `json:"format"`
-	Marks  []*lease.Mark `json:"marks"`
+	Format    int                     `json:"format"`
+	Marks     []*lease.Mark           `json:"marks"`
+	Strangers map[string]lease.Moment `json:"strangers,omitempty"` // since when they have been
 }
 
 // readMarks reads what an earlier run wrote; nothing when that cannot be read, which costs
 // time and no more.
-func readMarks(file string) (all []*lease.Mark, err error) {
+func readMarks(file string) (m marks, err error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return m, nil
 	}
-	var m marks
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
@@ -43,14 +43,15 @@ func readMarks(file string) (all []*lease.Mark, err error) {
 		err = fmt.Errorf("format %d", m.Format)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
+		return marks{}, fmt.Errorf("read %s: %w", file, err)
 	}
-	return m.Marks, nil
+	return m, nil
 }
 
 // writeMarks replaces the file at once. It is not synced: losing it costs time and no more.
-func writeMarks(file string, all []*lease.Mark) error {
-	b, err := json.Marshal(marks{marksFormat, all})
+func writeMarks(file string, m marks) error {
+	m.Format = marksFormat
+	b, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
