@@ -94,16 +94,23 @@ type references struct {
 	root   string // of the registry's paths
 	seen   int
 	absent []pathmap.Entry
+
+	found      func(path string, e pathmap.Entry) // is told of each, and of its links; may be nil
+	repository string                             // of these links
 }
 
 // collect reads a manifest, and those below an index. A descriptor without an entry belongs
 // to another registry: a layer that is fetched from a URL.
 func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) error {
+	return r.collectIn(ctx, r.s.paths.View(), e, depth)
+}
+
+// collectIn is collect with the entries of a view.
+func (r *references) collectIn(ctx context.Context, view pathmap.View, e pathmap.Entry, depth int) error {
 	all, err := r.s.readManifest(ctx, e)
 	if err != nil {
 		return err
 	}
-	view := r.s.paths.View()
 	for _, d := range append(all.Layers, all.Config) {
 		blob, err := r.entry(view, d)
 		if err != nil {
@@ -121,7 +128,7 @@ func (r *references) collect(ctx context.Context, e pathmap.Entry, depth int) er
 		if err := r.s.fetchSoon(ctx, child); err != nil {
 			return err
 		}
-		if err := r.collect(ctx, child, depth+1); err != nil {
+		if err := r.collectIn(ctx, view, child, depth+1); err != nil {
 			return err
 		}
 	}
@@ -133,7 +140,22 @@ func (r *references) entry(view pathmap.View, d digest.Digest) (pathmap.Entry, e
 	if r.seen++; r.seen > maxDescriptors || d.Validate() != nil {
 		return pathmap.Entry{}, pathmap.ErrNotFound
 	}
-	return view.Get(ocipath.BlobData(r.root, d))
+	path := ocipath.BlobData(r.root, d)
+	e, err := view.Get(path)
+	if err == nil && r.found != nil {
+		r.found(path, e)
+		r.links(view, d)
+	}
+	return e, err
+}
+
+// links tells of the links of a repository to a digest.
+func (r *references) links(view pathmap.View, d digest.Digest) {
+	for _, path := range []string{ocipath.LayerLink(r.repository, d), ocipath.RevisionLink(r.repository, d)} {
+		if e, err := view.Get(path); err == nil {
+			r.found(path, e)
+		}
+	}
 }
 
 // readManifest reads what a manifest names; anything else names nothing.

@@ -201,6 +201,9 @@ func (s *store) Stat(ctx context.Context, path string) (storagedriver.FileInfo, 
 		if err := s.repush(ctx, path, e); err != nil {
 			return nil, err
 		}
+		if err := s.relyOnChild(ctx, path, e); err != nil {
+			return nil, err
+		}
 		s.rely(ctx, path, e)
 		return fileInfo(path, e), nil
 	}

@@ -171,7 +171,7 @@ func TestAPushSurvivesADeleteThatNeverSawIt(t *testing.T) {
 		},
 		"index": func(t *testing.T, host string, p pushed) []string {
 			putManifest(t, host, "index", mutate.AppendManifests(empty.Index, mutate.IndexAddendum{Add: p.Image}))
-			return []string{"a/manifests/index", "a/manifests/" + p.manifest.String()}
+			return []string{"a/manifests/index", "a/manifests/" + p.manifest.String(), "a/blobs/" + p.layer.String()}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -44,8 +44,13 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 		return nil
 	}
 	switch {
-	case r.blob && r.method == http.MethodHead, r.mount, r.manifest && r.method == http.MethodPut && e.Size > smallBlob:
+	case r.blob && r.method == http.MethodHead, r.mount:
 		holders, err := s.transfers.Holders(ctx, refOf(e))
+		if err != nil || len(holders) == 0 {
+			return notFound(path)
+		}
+	case r.manifest && r.method == http.MethodPut && e.Size > smallBlob:
+		holders, err := s.transfers.HoldersNow(ctx, refOf(e))
 		if err != nil || len(holders) == 0 {
 			return notFound(path)
 		}

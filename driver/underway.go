@@ -6,6 +6,10 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -37,6 +41,22 @@ func (u *underway) add(r reliance) {
 	if !slices.ContainsFunc(u.relied, func(o reliance) bool { return o.path == r.path }) {
 		u.relied = append(u.relied, r)
 	}
+}
+
+// revision is the link of a manifest with that digest that was relied on; false when there is
+// none.
+func (u *underway) revision(d digest.Digest) (link string, ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, r := range u.relied {
+		if ocipath.Parse(r.path).Kind != ocipath.Revision {
+			continue
+		}
+		if target, _ := dag.InlineBytes(r.entry.CID); string(target) == string(d) {
+			return r.path, true
+		}
+	}
+	return "", false
 }
 
 // take returns what was relied on since the last call.

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 		err = s.catchUpFirst(ctx)
 	}
 	if err == nil {
-		err = ctx.Err()
+		err = cmp.Or(ctx.Err(), lifetime(ctx).Err()) // the reliance may have ended with the request
 	}
 	if err == nil {
 		err = s.write(context.WithoutCancel(ctx), ops...)

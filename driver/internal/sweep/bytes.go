@@ -26,6 +26,7 @@ type Bytes struct {
 	mu    sync.Mutex
 	last  map[cid.Cid]lease.Moment // blobs that nothing names or asks for → when that was first seen
 	named map[cid.Cid]bool         // since a sweep began to look through the map; nil: none does
+	going cid.Cid                  // is being removed
 }
 
 // NewBytes makes a sweeper of a store.
@@ -38,17 +39,30 @@ func (b *Bytes) Named(cids []cid.Cid) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range cids {
-		delete(b.last, c)
-		if b.named != nil {
-			b.named[c] = true
-		}
+		b.note(c)
+	}
+}
+
+func (b *Bytes) note(c cid.Cid) {
+	delete(b.last, c)
+	if b.named != nil {
+		b.named[c] = true
 	}
 }
 
 // Asked notes that a member reads a blob, or asks whether it is here: it may have an entry
 // that has not arrived. Like one that gets a name the blob counts from the next look on, which
-// is later than this, as are the hearings that it then needs.
-func (b *Bytes) Asked(c cid.Cid) { b.Named([]cid.Cid{c}) }
+// is later than this, as are the hearings that it then needs. It is false when the blob is
+// being removed: whoever is told that it is here would rely on what is gone a moment later.
+func (b *Bytes) Asked(c cid.Cid) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.going.Equals(c) {
+		return false
+	}
+	b.note(c)
+	return true
+}
 
 // Unnamed counts the blobs that no entry named when the last sweep looked.
 func (b *Bytes) Unnamed() int {
@@ -79,14 +93,15 @@ func (b *Bytes) Sweep(ctx context.Context, view func() pathmap.View, now lease.M
 		return r, err
 	}
 	for c, last := range b.expired(may) {
-		wanted := func(cid.Cid) bool { return !b.isStill(c, last) }
-		switch err := b.blobs.DeleteUnused(ctx, c, wanted); {
+		wanted := func(cid.Cid) bool { return !b.goes(c, last) }
+		err := b.blobs.DeleteUnused(ctx, c, wanted)
+		b.gone(c, err == nil)
+		switch {
 		case errors.Is(err, blob.ErrPinned), errors.Is(err, blob.ErrUsed):
 			continue
 		case err != nil:
 			return r, fmt.Errorf("remove what nothing names: %w", err)
 		}
-		b.forget(c)
 		r.Blobs++
 		r.Bytes += here[c]
 		if ctx.Err() != nil {
@@ -143,17 +158,26 @@ func (b *Bytes) expired(may func(lease.Moment) bool) map[cid.Cid]lease.Moment {
 	return all
 }
 
-// isStill reports whether a blob has been neither named nor asked for since a moment. It is
-// called with the blob's lock held, so that a push is either seen or comes after the removal.
-func (b *Bytes) isStill(c cid.Cid, since lease.Moment) bool {
+// goes reports whether a blob has been neither named nor asked for since a moment, and is
+// removed now. It is called with the blob's lock held, so that a push is either seen or comes
+// after the removal.
+func (b *Bytes) goes(c cid.Cid, since lease.Moment) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	last, unnamed := b.last[c]
-	return unnamed && last == since
+	if !unnamed || last != since {
+		return false
+	}
+	b.going = c
+	return true
 }
 
-func (b *Bytes) forget(c cid.Cid) {
+// gone notes that a blob has been removed, or stays after all.
+func (b *Bytes) gone(c cid.Cid, removed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.last, c)
+	b.going = cid.Undef
+	if removed {
+		delete(b.last, c)
+	}
 }

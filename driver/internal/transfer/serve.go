@@ -34,7 +34,9 @@ func gone(err error) error {
 }
 
 func (t *Transfers) serveBlob(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
-	t.asked(q.CID)
+	if !t.asked(q.CID) {
+		return nil, wire.ErrGone
+	}
 	f, err := t.cfg.Blobs.Open(q.CID)
 	if errors.Is(err, blob.ErrNotFound) {
 		if j := t.underway.job(q.CID); j != nil && j.Lend() {
@@ -96,14 +98,12 @@ func refuse(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) error {
 	return nil
 }
 
-func (t *Transfers) asked(c cid.Cid) {
-	if t.cfg.Asked != nil {
-		t.cfg.Asked(c)
-	}
-}
+func (t *Transfers) asked(c cid.Cid) bool { return t.cfg.Asked == nil || t.cfg.Asked(c) }
 
 func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
-	t.asked(c)
+	if !t.asked(c) {
+		return nil, wire.ErrGone
+	}
 	if size, err := t.cfg.Blobs.Size(c); err == nil {
 		return bitset.Full(dag.LeavesOf(size)), nil
 	} else if j := t.underway.job(c); j != nil && errors.Is(err, blob.ErrNotFound) {

@@ -48,8 +48,9 @@ type Config struct {
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
 	Stall   time.Duration // without a byte, until a transfer fails; it must be positive
 	// Asked is called with each blob that a member asks about or reads, before it is
-	// answered. It must not block, and may be nil.
-	Asked func(cid.Cid)
+	// answered. When it is false the blob is not here for that member. It must not block, and
+	// may be nil.
+	Asked func(cid.Cid) bool
 	Log   *logrus.Entry
 }
 
@@ -148,6 +149,15 @@ func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error)
 		return nil, nil
 	}
 	return t.holders.Whole(ctx, ref)
+}
+
+// HoldersNow is Holders, and believes no answer to a question that was asked before the call:
+// who relies on a copy has to ask for it within the reliance (package lease).
+func (t *Transfers) HoldersNow(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
+	if t.holders == nil {
+		return nil, nil
+	}
+	return t.holders.WholeNow(ctx, ref)
 }
 
 // Totals returns how many bytes were received, from members or by bitswap, and how many were sent

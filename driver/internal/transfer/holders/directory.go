@@ -82,7 +82,15 @@ func (d *Directory) Last() peer.ID {
 // answer, or Config.Grace after one has said that it holds the blob. When the error is that of ctx,
 // there may be other holders; any other error says why the directory was closed.
 func (d *Directory) Whole(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
-	q := d.Ask(ref, RememberFor, false)
+	return d.whole(ctx, ref, d.Ask(ref, RememberFor, false))
+}
+
+// WholeNow is Whole with answers to a question that begins after the call.
+func (d *Directory) WholeNow(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
+	return d.whole(ctx, ref, d.askAnew(ref))
+}
+
+func (d *Directory) whole(ctx context.Context, ref dag.Ref, q *Question) ([]peer.ID, error) {
 	if q == nil {
 		return nil, context.Cause(d.ctx)
 	}

@@ -11,6 +11,6 @@
 //		<-changed // or <-q.Done()
 //	}
 //
-// Limits: only members that are connected when a question begins are asked. An answer is believed
-// for two seconds after its question began, whether or not it is still true.
+// Limits: only members that are connected when a question begins are asked. But for WholeNow an
+// answer is believed for two seconds after its question began, whether or not it is still true.
 package holders

@@ -73,6 +73,8 @@ func TestAnswersAreForgotten(t *testing.T) {
 		q = x.Ask(ref, RememberFor, false)
 		synctest.Wait()
 		require.NotSame(t, q, x.Ask(ref, 0, false), "a caller that accepts no old answer got one")
+		q = x.Ask(ref, 0, false)
+		require.NotSame(t, q, x.askAnew(ref), "a question that had begun")
 		time.Sleep(RememberFor)
 	})
 }

@@ -96,10 +96,22 @@ func (d *Directory) Ask(ref dag.Ref, age time.Duration, telling bool) *Question 
 			return last
 		}
 	}
+	return d.begin(ref, telling)
+}
+
+// askAnew is Ask for a caller to whom no question that has begun is recent enough.
+func (d *Directory) askAnew(ref dag.Ref) *Question {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.begin(ref, false)
+}
+
+// begin begins a question. The lock is held.
+func (d *Directory) begin(ref dag.Ref, telling bool) *Question {
 	if d.ctx.Err() != nil {
 		return nil
 	}
-	if last != nil && last.expiry != nil {
+	if last := d.known[ref]; last != nil && last.expiry != nil {
 		last.expiry.Stop()
 	}
 	q := newQuestion(d.cfg.Connected(), telling)

@@ -1,0 +1,34 @@
+package sweep
+
+import (
+	"testing"
+
+	"github.com/ipfs/go-cid"
+	"github.com/multiformats/go-multihash"
+	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+)
+
+// TestWhatIsBeingRemovedIsNotHere for a member that asks: it would rely on it. Once it is
+// gone, it may come back.
+func TestWhatIsBeingRemovedIsNotHere(t *testing.T) {
+	mh, err := multihash.Sum([]byte("a"), multihash.SHA2_256, -1)
+	require.NoError(t, err)
+	c := cid.NewCidV1(cid.Raw, mh)
+	b := NewBytes(nil)
+	require.True(t, b.Asked(c))
+	b.last[c] = lease.Moment(1)
+	require.False(t, b.goes(c, lease.Moment(0)), "it was seen later")
+	require.True(t, b.goes(c, lease.Moment(1)))
+	require.False(t, b.Asked(c), "it is being removed")
+	b.gone(c, false)
+	require.Equal(t, 1, b.Unnamed(), "it could not be removed")
+	require.True(t, b.Asked(c))
+	require.Zero(t, b.Unnamed())
+	b.last[c] = lease.Moment(2)
+	require.True(t, b.goes(c, lease.Moment(2)))
+	b.gone(c, true)
+	require.Zero(t, b.Unnamed())
+	require.True(t, b.Asked(c))
+}
