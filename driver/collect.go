@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/mark"
 )
@@ -92,8 +93,12 @@ func (s *store) collect(ctx context.Context, o CollectOptions, progress func(Col
 		func(p sweep.Progress) {
 			progress(CollectProgress{Phase: string(p.Phase), Paths: p.Paths, Of: p.Of, Manifests: p.Manifests, Left: p.Left})
 		})
-	if errors.Is(err, sweep.ErrReadOnly) && s.engine.Twinned() != "" {
+	switch {
+	case !errors.Is(err, sweep.ErrReadOnly):
+	case s.engine.Twinned() != "":
 		err = errors.New(s.engine.Twinned())
+	case s.engine.Joining():
+		err = engine.ErrJoining
 	}
 	return s.collection(report), err
 }

@@ -65,3 +65,31 @@ func TestGarbageIsLeftForItsGrace(t *testing.T) {
 	require.Equal(t, 1, collectFor(t, d, CollectOptions{}, 0).Deleted.Blobs)
 	require.NoError(t, d.Close())
 }
+
+// TestMarksThatCannotBeWritten hold nothing up: least of all on a full disk.
+func TestMarksThatCannotBeWritten(t *testing.T) {
+	d := newOffline(t)
+	putUnused(t, d, "a")
+	require.NoError(t, os.Mkdir(filepath.Join(d.store.engine.DataPath(), "garbage.json.new"), 0o700))
+	c := collectFor(t, d, CollectOptions{}, time.Millisecond)
+	require.Equal(t, 1, c.Deleted.Blobs)
+	require.Equal(t, 1, c.Removed.Blobs)
+	require.Zero(t, c.Left, "nothing is left")
+}
+
+// TestMarksOfAnotherClock are due: the datastore that counted the running time was lost, or
+// the file is damaged.
+func TestMarksOfAnotherClock(t *testing.T) {
+	p := DefaultParameters()
+	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
+	file := filepath.Join(p.DatastorePath, "garbage.json")
+	for _, content := range []string{`{"format":1,"marks":[null]}`, `{"format":1,"marks":[{"at":4611686018427387904,"counter":9,"unused":{"/x":["y"]}}]}`} {
+		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+		d, err := New(t.Context(), p)
+		require.NoError(t, err)
+		putUnused(t, d, content)
+		require.Equal(t, 1, collectFor(t, d, CollectOptions{}, 0).Deleted.Blobs)
+		require.Zero(t, d.Status(t.Context()).Garbage.Marked)
+		require.NoError(t, d.Close())
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -85,6 +86,21 @@ func openWith(ctx context.Context, p Parameters, step func(*store)) (*Driver, er
 		return nil, fmt.Errorf("ipfs: %w", err)
 	}
 	return s.driver(), nil
+}
+
+// Collecting opens a driver that collects garbage more often than may be configured.
+func Collecting(every time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return func(ctx context.Context, p Parameters) (*Driver, error) {
+		cfg, manifests := p.config(), newManifestFetcher()
+		cfg.GCInterval = every
+		e, err := engine.Open(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		s := newStore(e, p)
+		s.manifests = manifests
+		return s.driver(), s.start()
+	}
 }
 
 // HashSetting is the hash function in the map; empty: none.

@@ -32,7 +32,7 @@ func (e *Engine) openGarbage(ctx context.Context) error {
 	e.Garbage = sweep.NewCollector(sweep.Config{
 		Self: e.self.String(), Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
 		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
-		Read:     e.readManifest, MayWrite: e.mayCollect, First: e.collectsFirst,
+		Read:     e.readManifest, MayWrite: e.mayCollect, Before: e.collectBefore, Complete: e.namesAll,
 		File:   filepath.Join(e.cfg.Path, marksFile),
 		Expiry: e.cfg.MemberExpiry, Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,
 	})
@@ -64,20 +64,25 @@ func (e *Engine) hearMember(ctx context.Context, id string, counter uint64) erro
 // mayCollect reports whether this registry may delete.
 func (e *Engine) mayCollect() bool { return !e.ReadOnly() && e.Twinned() == "" && !e.Joining() }
 
-// collectsFirst reports whether this registry comes first among those that are connected now.
-// Two that both think so do the same work twice.
-func (e *Engine) collectsFirst() bool {
+// collectBefore counts the members connected now that come before this registry in an order on
+// which all agree. Two that both think that none does do the same work twice.
+func (e *Engine) collectBefore() (n int) {
 	if e.Peer == nil {
-		return true
+		return 0
 	}
 	own := rendezvous.Score(e.self, 0)
 	for _, id := range e.Peer.Connected() {
 		if e.Peer.Trusts(id) && rendezvous.Score(id, 0) > own {
-			return false
+			n++
 		}
 	}
-	return true
+	return n
 }
+
+// namesAll reports whether the map is one that names what is to be kept on this disk. The map
+// of a registry whose datastore was lost, and whose blobs were not, names nothing until the
+// registry has caught up with the others.
+func (e *Engine) namesAll() bool { return !e.Paths.BeganEmpty() || e.phase() == joined }
 
 // readManifest reads a manifest of this disk.
 func (e *Engine) readManifest(ctx context.Context, of pathmap.Entry) (content []byte, err error) {

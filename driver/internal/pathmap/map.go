@@ -218,6 +218,9 @@ func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) er
 	return nil
 }
 
+// BeganEmpty reports whether nothing was here when the map was opened.
+func (m *Map) BeganEmpty() bool { return m.newcomer }
+
 // Heads returns the deltas that no other delta follows yet. All of them are on disk: a head
 // that is still being written is not among them.
 func (m *Map) Heads() []cid.Cid { return *m.heads.Load() }

@@ -1,6 +1,7 @@
 package sweep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,23 +93,25 @@ func (b *Bytes) Sweep(ctx context.Context, view func() pathmap.View, now lease.M
 	if err := b.look(here, view, now); err != nil {
 		return r, err
 	}
+	var failed error
 	for c, last := range b.expired(may) {
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
 		wanted := func(cid.Cid) bool { return !b.goes(c, last) }
 		err := b.blobs.DeleteUnused(ctx, c, wanted)
 		b.gone(c, err == nil)
 		switch {
 		case errors.Is(err, blob.ErrPinned), errors.Is(err, blob.ErrUsed):
 			continue
-		case err != nil:
-			return r, fmt.Errorf("remove what nothing names: %w", err)
+		case err != nil: // on a full disk the file may be gone, and its record not yet: others may be, too
+			failed = cmp.Or(failed, fmt.Errorf("remove what nothing names: %w", err))
+			continue
 		}
 		r.Blobs++
 		r.Bytes += here[c]
-		if ctx.Err() != nil {
-			return r, ctx.Err()
-		}
 	}
-	return r, nil
+	return r, failed
 }
 
 // here gives the blobs on this disk, whole or in part, with what they take of it at most.

@@ -37,10 +37,13 @@ type Config struct {
 	Read func(ctx context.Context, e pathmap.Entry) ([]byte, error)
 	// MayWrite reports whether this registry's deletes count.
 	MayWrite func() bool
-	// First reports whether this registry is the one that collects by itself: one of those
-	// that are connected is enough.
-	First func() bool
-	File  string // where marks are kept
+	// Before counts the registries that are connected and ought to collect by themselves
+	// before this one does: one is enough, but it may be configured not to.
+	Before func() int
+	// Complete reports whether the map names all that is to be kept on this disk, as far as
+	// this registry can know.
+	Complete func() bool
+	File     string // where marks are kept
 
 	Expiry   time.Duration // for which somebody who is not met is waited for
 	Interval time.Duration // between two collections by itself; 0: none
@@ -78,7 +81,7 @@ type Collector struct {
 func NewCollector(cfg Config) *Collector {
 	c := &Collector{cfg: cfg, cache: mark.NewCache(markCache)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	m, err := readMarks(cfg.File)
+	m, err := readMarks(cfg.File, cfg.Clock.Now())
 	if err != nil {
 		cfg.Log.WithError(err).Debug("the marks of garbage are made anew")
 	}
@@ -133,23 +136,18 @@ func (c *Collector) run() {
 	}
 }
 
-// turn is a collection by itself. Those that do not come first only sweep their disk.
+// turn is a collection by itself. Each registry marks; those that do not come first find
+// nothing left to delete, unless the first ones have not done so for an interval each.
 func (c *Collector) turn() error {
 	c.collecting.Lock()
 	defer c.collecting.Unlock()
 	r := newRun(c, Options{Grace: c.cfg.Grace, Untagged: c.cfg.Untagged}, nil)
-	if err := c.ExpireStrangers(c.ctx, c.cfg.Clock.Now()); err != nil {
-		return err
+	r.late = time.Duration(c.cfg.Before()) * c.cfg.Interval
+	err := c.ExpireStrangers(c.ctx, c.cfg.Clock.Now())
+	if err == nil && c.cfg.MayWrite() {
+		err = r.paths(c.ctx)
 	}
-	if c.cfg.MayWrite() && c.cfg.First() {
-		if err := r.entries(c.ctx); err != nil {
-			return err
-		}
-		if err := r.remember(c.ctx); err != nil {
-			return err
-		}
-	}
-	err := r.bytes(c.ctx)
+	err = errors.Join(err, r.bytes(c.ctx)) // also where a full disk takes no deletes
 	c.tell(r.report)
 	return err
 }
@@ -212,6 +210,7 @@ type run struct {
 	Options
 	progress func(Progress)
 	report   Report
+	late     time.Duration // for which a mark waits beyond its grace
 	known    []string
 }
 
@@ -225,30 +224,32 @@ func newRun(c *Collector, o Options, progress func(Progress)) *run {
 // all deletes what is due, marks what is garbage now, and, when the grace is short, waits and
 // deletes that as well, with its bytes.
 func (r *run) all(ctx context.Context) error {
-	if err := r.entries(ctx); err != nil {
-		return err
-	}
-	if err := r.remember(ctx); err != nil {
-		return err
-	}
-	if r.Grace > MaxWait {
-		return r.bytes(ctx)
-	}
-	if len(r.marks) > 0 {
-		if err := r.wait(ctx, r.marks[len(r.marks)-1].At.Add(r.Grace)); err != nil {
-			return err
-		}
-		if err := r.entries(ctx); err != nil {
-			return err
+	err := r.paths(ctx)
+	if err == nil && r.Grace <= MaxWait && len(r.marks) > 0 {
+		if err = r.wait(ctx, r.marks[len(r.marks)-1].At.Add(r.Grace)); err == nil {
+			err = r.entries(ctx)
 		}
 	}
-	if err := r.bytes(ctx); err != nil || r.cfg.Bytes.Unnamed() == 0 {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	err = errors.Join(err, r.bytes(ctx))
+	if r.Grace > MaxWait || r.cfg.Bytes.Unnamed() == 0 {
 		return err
 	}
-	if err := r.wait(ctx, r.cfg.Clock.Now().Add(r.Grace/4)); err != nil {
-		return err
+	if werr := r.wait(ctx, r.cfg.Clock.Now().Add(r.Grace/4)); werr != nil {
+		return errors.Join(err, werr)
 	}
-	return r.bytes(ctx)
+	return errors.Join(err, r.bytes(ctx))
+}
+
+// paths deletes what is due, and marks what is garbage now.
+func (r *run) paths(ctx context.Context) error {
+	err := r.entries(ctx)
+	if err == nil {
+		err = r.remember(ctx)
+	}
+	return err
 }
 
 // wait waits until a moment.
@@ -294,7 +295,7 @@ func (r *run) hear(ctx context.Context, counter uint64) (err error) {
 // entries deletes what marks that are due have in common with the present.
 func (r *run) entries(ctx context.Context) error {
 	due := slices.DeleteFunc(slices.Clone(r.marks), func(m *lease.Mark) bool {
-		return m.At.Add(r.Grace) > r.cfg.Clock.Now()
+		return m.At.Add(r.Grace+r.late) > r.cfg.Clock.Now()
 	})
 	if len(due) == 0 {
 		return nil
@@ -351,8 +352,17 @@ func (r *run) remember(ctx context.Context) error {
 	if len(m.Unused) > 0 {
 		r.marks = append(r.marks, m)
 	}
+	r.keep()
+	return nil
+}
+
+// keep writes the marks down, and reports when the last of them is due. A disk that is full
+// holds nothing up.
+func (r *run) keep() {
 	r.report.Left = r.left()
-	return r.save()
+	if err := r.save(); err != nil {
+		r.cfg.Log.WithError(err).Debug("the marks of garbage are not on disk: after a restart they are made anew")
+	}
 }
 
 // left is the time until all that is marked may be deleted.
@@ -369,7 +379,6 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 	for path, versions := range versions(view, found) {
 		if marked(due, path, versions) {
 			ops = append(ops, pathmap.Op{Path: path, Seen: &view})
-			r.report.deleted(path, view)
 		}
 	}
 	if len(ops) > 0 {
@@ -380,10 +389,13 @@ func (r *run) delete(ctx context.Context, due []*lease.Mark, found *mark.Result,
 		if err := r.cfg.Paths.Write(context.WithoutCancel(ctx), append(records, ops...)...); err != nil {
 			return fmt.Errorf("delete garbage: %w", err)
 		}
+		for _, op := range ops {
+			r.report.deleted(op.Path, view)
+		}
 	}
 	r.marks = slices.DeleteFunc(r.marks, func(m *lease.Mark) bool { return slices.Contains(due, m) })
-	r.report.Left = r.left()
-	return r.save()
+	r.keep()
+	return nil
 }
 
 // records say beside the deletes which writers were not waited for.
@@ -400,6 +412,9 @@ func records(view pathmap.View, unheard map[string]uint64) (ops []pathmap.Op, er
 
 // bytes removes from the disk what no entry names.
 func (r *run) bytes(ctx context.Context) error {
+	if !r.cfg.Complete() {
+		return nil
+	}
 	if err := r.writeAnew(ctx); err != nil { // before the bytes go that it needs
 		return err
 	}

@@ -30,8 +30,9 @@ type marks struct {
 }
 
 // readMarks reads what an earlier run wrote; nothing when that cannot be read, which costs
-// time and no more.
-func readMarks(file string) (m marks, err error) {
+// time and no more. Nothing in it is later than now, though the clock may have lost something
+// since, or have begun anew in a new datastore.
+func readMarks(file string, now lease.Moment) (m marks, err error) {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -44,6 +45,15 @@ func readMarks(file string) (m marks, err error) {
 	}
 	if err != nil {
 		return marks{}, fmt.Errorf("read %s: %w", file, err)
+	}
+	for _, mark := range m.Marks {
+		if mark == nil {
+			return marks{}, fmt.Errorf("read %s: it is damaged", file)
+		}
+		mark.At = min(mark.At, now)
+	}
+	for id, since := range m.Strangers {
+		m.Strangers[id] = min(since, now)
 	}
 	return m, nil
 }
