@@ -43,6 +43,9 @@ func collectCommand() *cobra.Command {
 			return err
 		}
 		if config.Storage.Type() != driver.Name {
+			if asJSON || cmd.Flags().Changed("grace") {
+				return fmt.Errorf("garbage-collect: --json and --grace are for the ipfs storage, not for %s", config.Storage.Type())
+			}
 			upstream(cmd, args)
 			return nil
 		}

@@ -94,7 +94,11 @@ func (c *Client) task(ctx context.Context, path string, q url.Values, progress f
 	}
 	for lines := json.NewDecoder(resp.Body); ; {
 		var line taskLine[json.RawMessage]
-		if err := lines.Decode(&line); err != nil {
+		err := lines.Decode(&line)
+		if err != nil && ctx.Err() != nil {
+			return fmt.Errorf("ended before it was done: %w", context.Cause(ctx))
+		}
+		if err != nil {
 			return fmt.Errorf("the registry stopped before it was done: %w", err)
 		}
 		switch {
