@@ -77,6 +77,7 @@ func TestADeletedImageGivesItsDiskBack(t *testing.T) {
 	}
 	before := ps[0].status().Blobs
 	deleteImage(t, ps[2], "a", gone)
+	await(t, "the delete arrives", func() bool { return ps[0].status().Map.Digest == ps[2].status().Map.Digest })
 
 	dry := mustCollect(t, ps[0], "--dry-run", "--grace", "0s")
 	if g := dry.Garbage; g.Manifests != 0 || g.Layers != 2 || g.Blobs != 3 || dry.Deleted.Blobs != 0 {
