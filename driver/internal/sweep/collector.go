@@ -142,7 +142,9 @@ func (c *Collector) turn() error {
 	c.collecting.Lock()
 	defer c.collecting.Unlock()
 	r := newRun(c, Options{Grace: c.cfg.Grace, Untagged: c.cfg.Untagged}, nil)
-	r.late = time.Duration(c.cfg.Before()) * c.cfg.Interval
+	if r.late = time.Duration(c.cfg.Before()) * c.cfg.Interval; r.late > 0 {
+		defer func() { c.cache = mark.NewCache(markCache) }() // reading again costs less than memory
+	}
 	err := c.ExpireStrangers(c.ctx, c.cfg.Clock.Now())
 	if err == nil && c.cfg.MayWrite() {
 		err = r.paths(c.ctx)
@@ -171,8 +173,13 @@ func (c *Collector) Collect(ctx context.Context, o Options, progress func(Progre
 	}
 	err := r.all(ctx)
 	c.tell(r.report)
+	if err != nil && c.ctx.Err() != nil {
+		err = errClosing
+	}
 	return r.report, err
 }
+
+var errClosing = errors.New("the registry is stopping")
 
 // ErrReadOnly reports that the registry's deletes do not count, or that it must not write.
 var ErrReadOnly = errors.New("this registry takes no writes: collect on one that does")
