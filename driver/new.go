@@ -32,7 +32,7 @@ func open(ctx context.Context, p Parameters) (*store, error) {
 		return nil, err
 	}
 	cfg, manifests := p.config(), newManifestFetcher()
-	cfg.OnAdded, cfg.OnMember = manifests.added, manifests.joined
+	cfg.OnAdded, cfg.OnMember = manifests.added, manifests.Hurry
 	e, err := engine.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -69,6 +69,6 @@ func (s *store) driver() *Driver { return &Driver{base.Base{StorageDriver: roomy
 func (d *Driver) Close() error { return d.store.close() }
 
 func (s *store) close() error {
-	s.manifests.stop()
+	s.manifests.Stop()
 	return s.engine.Close()
 }

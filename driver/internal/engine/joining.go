@@ -143,3 +143,14 @@ func (e *Engine) unjoined() string {
 	}
 	return ""
 }
+
+// AwaitCaughtUp waits until the map is as other registries know it, or ctx ends.
+func (e *Engine) AwaitCaughtUp(ctx context.Context) {
+	if !e.Joins() {
+		return
+	}
+	select {
+	case <-e.Paths.CaughtUp():
+	case <-ctx.Done():
+	}
+}
