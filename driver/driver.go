@@ -44,7 +44,7 @@ type store struct {
 	renewAfter  time.Duration // the age at which this registry's version of an entry is renewed
 	waits       waitBudget
 	requests    requests
-	missing     missingBlobs
+	counted     counted
 	completes   completes
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 )
 
 // Ear stands between a registry's pubsub and its path map. It loses what others
@@ -209,3 +210,18 @@ func (d *Driver) Deltas() int {
 
 // WriterOf is the writer of the newest version of a path.
 func (d *Driver) WriterOf(path string) string { return d.store.paths.View().Writer(path) }
+
+// Blob is the CID at a path, and whether its bytes are here.
+func (d *Driver) Blob(path string) (c cid.Cid, here bool) {
+	e, err := d.store.paths.View().Get(path)
+	return e.CID, err == nil && d.store.blobs.Has(e.CID)
+}
+
+// Keepers is among how many registries blobs are placed, when nothing holds that up.
+func (d *Driver) Keepers() int {
+	k := d.store.engine.Copies.State()
+	if k.Hold != place.NoHold {
+		return 0
+	}
+	return k.Known
+}

@@ -20,6 +20,9 @@ type Member struct {
 	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers is another one
 	NotFollowed  *NotFollowed `json:"not_followed"`  // nil: its changes are taken
 	Capabilities []string     `json:"capabilities"`  // what it last said it understands
+	Zone         string       `json:"zone"`          // as it says
+	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
+	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
 }
 
 // NotFollowed is why a member's changes are not taken: none that it wrote since are.
@@ -49,6 +52,9 @@ func memberStatus(m engine.Member) Member {
 		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
 		Connected: m.Connected, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
+	}
+	if beat := m.Heartbeat; beat != nil {
+		of.Zone, of.Capacity, of.FreeBytes = beat.Zone, &beat.Capacity, &beat.Free
 	}
 	if m.Refused != nil {
 		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}

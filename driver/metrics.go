@@ -29,9 +29,14 @@ var (
 	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, and with it all that they wrote since.")
 	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id", "name")
 	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id", "name")
+	memberCapDesc   = desc("member_capacity_bytes", "What a member says that it keeps for others; absent while it has not said it.", "peer_id", "name")
+	memberFreeDesc  = desc("member_free_bytes", "Bytes free on a member's disk, as it said last; absent while it has not said it.", "peer_id", "name")
 	memberLastDesc  = desc("member_last_change_timestamp_seconds", "When the last change of a member arrived; absent when none did in this run.", "peer_id", "name")
 	blobsDesc       = desc("blobs", "Blobs whose bytes are here whole.")
 	missingDesc     = desc("blobs_missing", "Blobs that have a path and whose bytes are not here.")
+	copiesDesc      = desc("copies", "Blobs that this registry is to keep for the swarm: kept, pending (not here yet), and failed (of these, not fetched when last tried).", "state")
+	copyBytesDesc   = desc("copy_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
+	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
 	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, and which nobody could mend yet.")
 	blobBytesDesc   = desc("blob_bytes", "Bytes of the blobs that are here.")
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
@@ -69,7 +74,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(blobsDesc, float64(here))
 	gauge(blobBytesDesc, float64(bytes))
 	gauge(damagedDesc, float64(len(c.blobs.Rotten())))
-	gauge(missingDesc, float64(c.missing.recent(c.blobState(view), func() int { return c.countMissing(view) })))
+	counts := c.counted.recent(c.blobState(view), func() blobCounts { return c.countBlobs(view) })
+	gauge(missingDesc, float64(counts.missing))
+	copies := c.copiesStatus(counts)
+	gauge(copiesDesc, float64(copies.Kept), "kept")
+	gauge(copiesDesc, float64(copies.Pending), "pending")
+	gauge(copiesDesc, float64(copies.Failed), "failed")
+	gauge(copyBytesDesc, float64(copies.KeptBytes))
+	gauge(copiesHeldDesc, oneIf(copies.Hold != ""))
 	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
@@ -114,6 +126,10 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 		}
 		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID, m.Name)
 		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID, m.Name)
+		if m.Capacity != nil {
+			gauge(memberCapDesc, float64(*m.Capacity), m.PeerID, m.Name)
+			gauge(memberFreeDesc, float64(*m.FreeBytes), m.PeerID, m.Name)
+		}
 		if m.LastDelta != nil {
 			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID, m.Name)
 		}

@@ -41,6 +41,10 @@ type Parameters struct {
 	AloneTimeout      time.Duration `mapstructure:"alonetimeout"`
 	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
 	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
+	Replicas          Copies        `mapstructure:"replicas"`
+	Zone              string        `mapstructure:"zone"`
+	Capacity          Bytes         `mapstructure:"capacity"`
+	RepairDelay       time.Duration `mapstructure:"repairdelay"`
 	GC                bool          `mapstructure:"gc"`
 	GCInterval        time.Duration `mapstructure:"gcinterval"`
 	GCGrace           time.Duration `mapstructure:"gcgrace"`
@@ -65,6 +69,8 @@ func DefaultParameters() Parameters {
 		SyncTimeout:   2 * time.Second,
 		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
+		Capacity:      DiskSize,
+		RepairDelay:   time.Hour,
 		GC:            true,
 		GCInterval:    6 * time.Hour,
 		GCGrace:       24 * time.Hour,
@@ -72,7 +78,7 @@ func DefaultParameters() Parameters {
 }
 
 // ParseParameters reads the `ipfs:` block as distribution hands it over: lists
-// are YAML lists or comma-separated, durations are written "2s". The error names
+// are YAML lists or comma-separated, durations are written "2s", sizes "500GiB". The error names
 // the key and what to do.
 func ParseParameters(m map[string]any) (Parameters, error) {
 	p := DefaultParameters()
@@ -99,7 +105,7 @@ func (p *Parameters) set(key string, value any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: p,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			onlyText, mapstructure.StringToTimeDurationHookFunc(), commaList,
+			onlyText, amounts, mapstructure.StringToTimeDurationHookFunc(), commaList,
 		),
 	})
 	if err != nil {
@@ -127,6 +133,10 @@ func wrongType(key string, value any) error {
 		return fmt.Errorf("%v is not a duration: write it with its unit, such as 30s", value)
 	case reflect.TypeFor[[]string]():
 		return errors.New("is not a list: write [a, b], or text with commas")
+	case reflect.TypeFor[Copies]():
+		return fmt.Errorf("%v is neither a number of copies nor all", value)
+	case reflect.TypeFor[Bytes]():
+		return fmt.Errorf("%v is not a size: write it with its unit, such as 500GiB; 0 for a cache", value)
 	}
 	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
 }
@@ -191,13 +201,14 @@ func (p Parameters) config() engine.Config {
 		DataAnyPort:   slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
 		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
+		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
 		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
 	}
 }
 
 // check holds every rule that needs no file and no network.
 func (p Parameters) check() error {
-	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues} {
+	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies} {
 		if err := rule(); err != nil {
 			return err
 		}

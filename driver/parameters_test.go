@@ -41,8 +41,15 @@ func TestGoodParameters(t *testing.T) {
 		"durations": {`{offline: true, synctimeout: 500ms, fetchtimeout: 1m}`, func(p *driver.Parameters) {
 			p.Offline, p.SyncTimeout, p.FetchTimeout = true, time.Second/2, time.Minute
 		}},
-		"hash":         {`{offline: true, hash: blake3}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "blake3" }},
-		"default hash": {`{offline: true, hash: sha2-256}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "sha2-256" }},
+		"copies": {`{offline: true, replicas: 3, capacity: 500GiB, repairdelay: 2s, zone: cellar}`, func(p *driver.Parameters) {
+			p.Offline, p.Replicas, p.Capacity, p.RepairDelay, p.Zone = true, 3, 500<<30, 2*time.Second, "cellar"
+		}},
+		"copies everywhere": {`{offline: true, replicas: all, capacity: 0}`, func(p *driver.Parameters) {
+			p.Offline, p.Replicas, p.Capacity = true, driver.Everywhere, 0
+		}},
+		"copies in quotes": {`{offline: true, replicas: "2", capacity: "1.5 TB"}`, func(p *driver.Parameters) { p.Offline, p.Replicas, p.Capacity = true, 2, 15e11 }},
+		"hash":             {`{offline: true, hash: blake3}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "blake3" }},
+		"default hash":     {`{offline: true, hash: sha2-256}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "sha2-256" }},
 		"data port": {`{offline: true, dataaddrs: "/ip4/127.0.0.1/tcp/1,/ip6/::1/tcp/1", dataannounceaddrs: [/dns4/a.example.org/tcp/1]}`, func(p *driver.Parameters) {
 			p.Offline, p.DataAddrs = true, []string{"/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"}
 			p.DataAnnounceAddrs = []string{"/dns4/a.example.org/tcp/1"}
@@ -102,6 +109,16 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is not a list: write",
 		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is not a list: write",
 		`{offline: true, datastorepath: ""}`:                   "datastorepath",
+		`{offline: true, replicas: some}`:                      "replicas: some is neither a number of copies nor all",
+		`{offline: true, replicas: -1}`:                        "replicas: -1 is neither",
+		`{offline: true, replicas: 1.5}`:                       "replicas: 1.5 is neither",
+		`{offline: true, replicas: true}`:                      "replicas: true is neither",
+		`{offline: true, zone: "a\nb"}`:                        "zone: is more than 64 bytes, or not printable",
+		`{offline: true, zone: 3}`:                             "zone: is read as a number, a boolean or a block, not as text: put it in quotes",
+		`{offline: true, capacity: much}`:                      "capacity: much is not a size: write it with its unit, such as 500GiB",
+		`{offline: true, capacity: -5}`:                        "capacity: -5 is not a size",
+		`{offline: true, capacity: 17EB}`:                      "capacity: 17EB is not a size",
+		`{offline: true, repairdelay: 10ms}`:                   "repairdelay: is less than 1s",
 		`{offline: perhaps}`:                                   "offline: perhaps is neither true nor false",
 	} {
 		t.Run(yaml, func(t *testing.T) {
@@ -132,6 +149,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
+		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {

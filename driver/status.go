@@ -30,6 +30,7 @@ type Status struct {
 	Bootstrappers []Bootstrapper `json:"bootstrappers"` // of the configuration, without this registry, by peer ID
 	Members       []Member       `json:"members"`       // connected or remembered, without this registry, by peer ID
 	Blobs         BlobStatus     `json:"blobs"`
+	Copies        CopiesStatus   `json:"copies"`
 	Disk          DiskStatus     `json:"disk"`
 	Uploads       UploadStatus   `json:"uploads"`
 	Garbage       GarbageStatus  `json:"garbage"`
@@ -72,13 +73,15 @@ func (d *Driver) Status(context.Context) Status { return d.store.status() }
 func (s *store) status() Status {
 	e, view, built := s.engine, s.paths.View(), build.Read()
 	here, bytes := s.blobs.Usage()
+	counts := s.countBlobs(view)
 	st := Status{
 		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: e.Ready(), Started: e.Started(),
 		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
 		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
 		Hash:          s.blobs.Function().String(),
 		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
-		Blobs:         BlobStatus{Here: here, Missing: s.countMissing(view), Bytes: bytes, Damaged: s.damaged()},
+		Blobs:         BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged()},
+		Copies:        s.copiesStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
 		Garbage: s.garbageStatus(),
 	}

@@ -23,10 +23,11 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null},` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null}],` +
-			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null}],` +
+			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null},` +
+			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":""},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
 			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +

@@ -94,14 +94,14 @@ func TestACompleteImageIsLookedAtAgain(t *testing.T) {
 func TestCountingTakesATenthOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takes = 3 * time.Second // to count
-		var m missingBlobs
+		var m counted
 		var n, counts int
 		ask := func() int {
-			return m.recent(blobState{here: n}, func() int {
+			return m.recent(blobState{here: n}, func() blobCounts {
 				counts++
 				time.Sleep(takes)
-				return n
-			})
+				return blobCounts{missing: n}
+			}).missing
 		}
 		began := time.Now()
 		for time.Since(began) < 100*takes {

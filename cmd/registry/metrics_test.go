@@ -51,7 +51,7 @@ func TestMetricsTellTheSameStoryAsStatus(t *testing.T) {
 	want := expected(s)
 	for series, value := range want {
 		got, ok := page[series]
-		if near := strings.HasPrefix(series, "registry_ipfs_disk_"); !ok || !near && math.Abs(got-value) > 0.002 || near && math.Abs(got-value) > value/10 {
+		if near := strings.HasPrefix(series, "registry_ipfs_disk_") || strings.Contains(series, "_member_free_"); !ok || !near && math.Abs(got-value) > 0.002 || near && math.Abs(got-value) > value/10 {
 			t.Errorf("%s is %v (%v), and status says %v", series, got, ok, value)
 		}
 	}
@@ -83,6 +83,11 @@ func expected(s driver.Status) map[string]float64 {
 		`members{state="lost"}`:                         0,
 		"members_trust_differs":                         0,
 		"members_not_followed":                          0,
+		`copies{state="kept"}`:                          float64(s.Copies.Kept),
+		`copies{state="pending"}`:                       float64(s.Copies.Pending),
+		`copies{state="failed"}`:                        float64(s.Copies.Failed),
+		"copy_bytes":                                    float64(s.Copies.KeptBytes),
+		"copies_held":                                   one[s.Copies.Hold != ""],
 		"blobs_damaged":                                 float64(len(s.Blobs.Damaged)),
 		`bootstrappers{state="met"}`:                    0,
 		`bootstrappers{state="not_met"}`:                0,
@@ -101,6 +106,10 @@ func expected(s driver.Status) map[string]float64 {
 		want["members_not_followed"] += one[m.NotFollowed != nil]
 		want[fmt.Sprintf(`member_connected{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = one[m.Connected]
 		want[fmt.Sprintf(`member_data_port{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = one[m.DataPort]
+		if m.Capacity != nil {
+			want[fmt.Sprintf(`member_capacity_bytes{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = float64(*m.Capacity)
+			want[fmt.Sprintf(`member_free_bytes{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = float64(*m.FreeBytes)
+		}
 		if m.LastDelta != nil {
 			want[fmt.Sprintf(`member_last_change_timestamp_seconds{name=%q,peer_id=%q}`, m.Name, m.PeerID)] = float64(m.LastDelta.UnixMilli()) / 1000
 		}

@@ -117,11 +117,28 @@ func storageSection(s driver.Status) section {
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
+	copiesFields(&sec, s.Copies)
 	if n := len(s.Blobs.Damaged); n > 0 {
 		sec.field("damaged", "%d of those not here have a damaged file that no member could mend; push them again: %s",
 			n, strings.Join(s.Blobs.Damaged[:min(n, maxDamaged)], ", "))
 	}
 	return sec
+}
+
+func copiesFields(sec *section, c driver.CopiesStatus) {
+	if c.Replicas == "0" {
+		return
+	}
+	sec.field("copies", "%s of each blob; kept here: %d blobs (%s), %d more are to come", c.Replicas, c.Kept, humanize.IBytes(uint64(c.KeptBytes)), c.Pending)
+	switch {
+	case c.Full:
+		sec.field("warning", "no room for copies: %d blobs could not be kept", c.Failed)
+	case c.Failed > 0:
+		sec.field("warning", "%d blobs that are to be kept here could not be fetched", c.Failed)
+	}
+	if c.Hold != "" {
+		sec.field("copies wait", "blobs get no new keepers: %s", c.Hold)
+	}
 }
 
 func transferSection(t driver.Transfers, id func(string) string) section {
@@ -169,6 +186,9 @@ func memberSection(members []driver.Member, id func(string) string, wide bool) s
 	for _, m := range members {
 		sec.row(memberRow(m, id)...)
 		if wide {
+			if m.Capacity != nil {
+				sec.row("", "", "", "keeps", keepsText(m))
+			}
 			for _, a := range m.Addresses {
 				sec.row("", "", "", "known at", a)
 			}
@@ -191,6 +211,18 @@ func memberRow(m driver.Member, id func(string) string) []string {
 	return []string{
 		orDash(m.Name), id(m.PeerID), state, humanize.Time(m.Since), orDash(m.Address), road, last, strings.Join(memberNotes(m), ", "),
 	}
+}
+
+// keepsText is how much a member keeps for others.
+func keepsText(m driver.Member) string {
+	text := "nothing for others"
+	if *m.Capacity > 0 {
+		text = humanize.IBytes(uint64(*m.Capacity)) + " for others"
+	}
+	if m.Zone != "" {
+		text += ", zone " + m.Zone
+	}
+	return fmt.Sprintf("%s, %s free", text, humanize.IBytes(uint64(*m.FreeBytes)))
 }
 
 // memberNotes are what an operator should know about a member, if anything.

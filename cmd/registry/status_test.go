@@ -9,7 +9,7 @@ import (
 // titles, members by name and short peer ID, at the address in use.
 func TestStatusIsAligned(t *testing.T) {
 	key := keygen(t)
-	a := newProcess(t, key, "name: Büro 3")
+	a := newProcess(t, key, "name: Büro 3", "zone: attic")
 	b := newProcess(t, key, a.bootstrap(), "name: cellar")
 	a.start()
 	b.start()
@@ -35,7 +35,7 @@ func TestStatusIsAligned(t *testing.T) {
 	if strings.Contains(row, peerA) {
 		t.Errorf("the whole peer ID: %s", row)
 	}
-	if wide := strings.Join(b.statusLines(t, "--wide"), "\n"); !strings.Contains(wide, peerA) || !strings.Contains(wide, "known at") {
+	if wide := strings.Join(b.statusLines(t, "--wide"), "\n"); !strings.Contains(wide, peerA) || !strings.Contains(wide, "known at") || !strings.Contains(wide, "nothing for others, zone attic, ") {
 		t.Errorf("not wide:\n%s", wide)
 	}
 }

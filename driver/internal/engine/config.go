@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 )
 
 // Config is what an engine is made of. Errors name a value by its key in the `ipfs:` block.
@@ -33,6 +34,11 @@ type Config struct {
 	AloneTimeout time.Duration // how long no member may answer before this registry serves what it has
 	FetchTimeout time.Duration // how long a transfer may go without a byte before it fails
 
+	Copies      int           // replicas: of each blob, by itself; 0: none, AllCopies: on every registry
+	Zone        string        // members with the same one may fail together
+	Capacity    int64         // bytes kept for others, to compare members by; 0: none, DiskSize: the disk's
+	RepairDelay time.Duration // how long a member may be away before its blobs get other keepers
+
 	GC         bool          // garbage is collected without being asked
 	GCInterval time.Duration // between two collections
 	GCGrace    time.Duration // from the mark of what is garbage to its deletion
@@ -47,6 +53,12 @@ type Config struct {
 
 // Private reports whether a protector key shuts strangers out.
 func (c Config) Private() bool { return c.ProtectorKey != "" || c.ProtectorKeyFile != "" }
+
+// Values of Copies and Capacity.
+const (
+	AllCopies = place.All
+	DiskSize  = -1
+)
 
 // DefaultMemberExpiry is how long a member that is away is remembered and dialed.
 const DefaultMemberExpiry = peer.DefaultMemberExpiry

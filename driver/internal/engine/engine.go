@@ -20,6 +20,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -31,6 +32,7 @@ type Engine struct {
 	Paths     *pathmap.Map
 	Blobs     *blob.Store
 	Transfers *transfer.Transfers
+	Copies    *replica.Keeper
 	Uploads   *sweep.Uploads
 	Bytes     *sweep.Bytes
 	Garbage   *sweep.Collector
@@ -77,7 +79,7 @@ func newEngine(cfg Config) *Engine {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
-		e.openDisk, e.openPeer, e.openMap, e.openTransfers, e.openGarbage,
+		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openGarbage,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, e.Close())
@@ -107,6 +109,7 @@ func (e *Engine) Start(answers admin.Source) error {
 	e.Uploads.Start()
 	e.Garbage.Start()
 	e.startJoining()
+	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
 	if err := e.openAdmin(answers); err != nil {
 		return err
 	}
@@ -155,6 +158,9 @@ func (e *Engine) closeAll() error {
 		if err := f(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
 		}
+	}
+	if e.Copies != nil {
+		e.Copies.Stop()
 	}
 	if e.Garbage != nil {
 		e.Garbage.Close()

@@ -81,6 +81,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.sayHowMuch(&cfg)
 	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = e.key, e.psk, e.Store, e.Blobs.Blockstore(), e.Log
 	e.Peer, err = peer.New(ctx, cfg)
 	var listen *peer.ListenError
@@ -98,7 +99,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 func (e *Engine) openMap(ctx context.Context) error {
 	cfg := pathmap.Config{Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named}
 	if e.Peer != nil {
-		cfg.Swarm, cfg.OnAdded = e.Peer, e.cfg.OnAdded
+		cfg.Swarm, cfg.OnAdded = e.Peer, e.added
 	}
 	var err error
 	if e.Paths, err = pathmap.Open(ctx, cfg); err != nil {
@@ -109,6 +110,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 		e.Peer.OnForgotten(e.stopWaiting)
 		e.Peer.OnMember(func(id libpeer.ID) {
 			e.Paths.Joined(id)
+			e.Copies.Appeared()
 			if e.cfg.OnMember != nil {
 				e.cfg.OnMember()
 			}

@@ -18,6 +18,9 @@ func (c Config) Check() error {
 	if !peer.ValidName(c.Name) {
 		return fmt.Errorf("name: is more than %d bytes, or not printable", peer.MaxName)
 	}
+	if !peer.ValidName(c.Zone) {
+		return fmt.Errorf("zone: is more than %d bytes, or not printable", peer.MaxName)
+	}
 	_, err := c.peerConfig()
 	return err
 }

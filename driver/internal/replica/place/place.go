@@ -94,6 +94,11 @@ func NewView(members []Member) *View {
 // members of capacity 0.
 func (v *View) Everybody() []peer.ID { return slices.Clone(v.everybody) }
 
+// Equal reports whether another view places all blobs alike.
+func (v *View) Equal(o *View) bool {
+	return slices.Equal(v.keepers, o.keepers) && slices.Equal(v.everybody, o.everybody)
+}
+
 // Keepers appends the first n keepers of a blob, in their order, or as many as there are. More
 // of them begin with the same ones, so that those after the first n can stand in for members
 // that are away. The blob must not be one that lies in its CID (an identity CID).

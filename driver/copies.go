@@ -1,0 +1,101 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+)
+
+// Copies is a number of registries that keep a blob.
+type Copies int
+
+// Everywhere are as many copies as there are registries, written "all".
+const Everywhere Copies = engine.AllCopies
+
+// String implements fmt.Stringer.
+func (c Copies) String() string {
+	if c == Everywhere {
+		return "all"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// Bytes is a size, written with or without a unit: 500GiB.
+type Bytes int64
+
+// DiskSize is, as a capacity, the size of the disk that datastorepath lies on.
+const DiskSize Bytes = engine.DiskSize
+
+// amounts decodes Copies and Bytes from text, and from whole numbers that are not negative.
+func amounts(from, to reflect.Type, v any) (any, error) {
+	copies := to == reflect.TypeFor[Copies]()
+	if !copies && to != reflect.TypeFor[Bytes]() || from == to {
+		return v, nil
+	}
+	text := fmt.Sprint(v)
+	switch {
+	case from.Kind() != reflect.String && !reflect.ValueOf(v).CanInt() && !reflect.ValueOf(v).CanUint():
+		return nil, errors.New("not a whole number")
+	case copies && text == "all":
+		return Everywhere, nil
+	case copies:
+		n, err := strconv.ParseUint(text, 10, 31)
+		return Copies(n), err
+	}
+	n, err := humanize.ParseBytes(text)
+	if err == nil && n > math.MaxInt64 {
+		err = errors.New("too much")
+	}
+	return Bytes(n), err
+}
+
+func (p Parameters) checkCopies() error {
+	if p.Replicas < 0 {
+		return errors.New("replicas: is negative; 0 keeps a blob where it was pushed or pulled")
+	}
+	if p.Capacity < 0 && p.Capacity != DiskSize {
+		return errors.New("capacity: is negative; 0 keeps nothing for others, as a cache")
+	}
+	if p.RepairDelay < time.Second {
+		return errors.New("repairdelay: is less than 1s, in which a member may just be dialed again; write it with its unit, such as 1h")
+	}
+	return nil
+}
+
+// CopiesStatus is what this registry keeps for the swarm.
+type CopiesStatus struct {
+	Replicas  string `json:"replicas"`   // of each blob, by this registry's configuration: a number, or all
+	Kept      int    `json:"kept"`       // blobs that this registry is a keeper of, and has
+	KeptBytes int64  `json:"kept_bytes"` // of these
+	Pending   int    `json:"pending"`    // blobs that it is a keeper of, and has not yet
+	Failed    int    `json:"failed"`     // of these, those that could not be fetched when they were last tried
+	Full      bool   `json:"full"`       // for want of room
+	Hold      string `json:"hold"`       // why blobs get no new keepers now; "": they do
+}
+
+func (s *store) copiesStatus(n blobCounts) CopiesStatus {
+	k := s.engine.Copies.State()
+	return CopiesStatus{
+		Replicas: Copies(k.Copies).String(), Kept: n.kept, KeptBytes: n.keptBytes, Pending: n.pending,
+		Failed: k.Failed, Full: k.Full, Hold: s.whyHeld(k),
+	}
+}
+
+func (s *store) whyHeld(k replica.State) string {
+	switch k.Hold {
+	case place.ManyAway:
+		return fmt.Sprintf("%d of %d registries that keep blobs are away, more than a third", k.Away, k.Known)
+	case place.Silent:
+		return fmt.Sprintf("%s has not said how much it keeps, as earlier releases do not", s.engine.Called(k.Silent[0].String()))
+	}
+	return ""
+}

@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+)
+
+// sayHowMuch makes heartbeats of what this registry says about itself.
+func (e *Engine) sayHowMuch(cfg *peer.Config) {
+	if version := build.Read().Version; peer.ValidName(version) {
+		cfg.Version = version
+	}
+	cfg.Zone, cfg.Capacity = e.cfg.Zone, e.capacity()
+	cfg.Changing = func() peer.Changing {
+		free, _ := e.DiskSpace()
+		return peer.Changing{Free: int64(free)}
+	}
+}
+
+// capacity is how many bytes this registry keeps for others: none without copies.
+func (e *Engine) capacity() int64 {
+	if e.cfg.Copies == 0 {
+		return 0
+	}
+	if e.cfg.Capacity != DiskSize {
+		return e.cfg.Capacity
+	}
+	_, total := e.DiskSpace()
+	return int64(total)
+}
+
+// openCopies makes the keeper of copies, before it can be told of anything.
+func (e *Engine) openCopies(context.Context) error {
+	var cfg replica.Config
+	if e.Peer != nil && e.cfg.Copies > 0 {
+		self := place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
+		if e.ReadOnly() {
+			self.Capacity = 0 // others do not count on it
+		}
+		cfg = replica.Config{
+			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Ready: e.AwaitCaughtUp, Log: e.Log,
+			Members: func() (place.Member, []place.Member) { return self, e.keepers() },
+		}
+	}
+	e.Copies = replica.New(cfg)
+	return nil
+}
+
+// keepers are the trusted members, with what is known of how much they keep.
+func (e *Engine) keepers() (all []place.Member) {
+	for _, m := range e.Peer.Members() {
+		if !e.Peer.Trusts(m.ID) {
+			continue
+		}
+		of := place.Member{ID: m.ID, Capacity: place.Unknown, Away: m.Away}
+		if beat := m.Heartbeat; beat != nil {
+			of.Zone, of.Capacity, of.Draining = beat.Zone, beat.Capacity, beat.Draining
+		}
+		all = append(all, of)
+	}
+	return all
+}
+
+// added passes on paths that gained an entry by a change of another registry.
+func (e *Engine) added(paths []string) {
+	e.Copies.Added(paths)
+	if e.cfg.OnAdded != nil {
+		e.cfg.OnAdded(paths)
+	}
+}

@@ -1,0 +1,17 @@
+// Package replica keeps copies of blobs: a registry that is among the keepers of a blob (package
+// place) fetches it in the background, without being asked.
+//
+//	k := replica.New(replica.Config{Self: id, Copies: 2, Delay: time.Hour, Members: members, Ready: caughtUp, Log: log})
+//	k.Start(paths, blobs, transfers)
+//	defer k.Stop()  // before the transfers are closed
+//	k.Added(paths)  // entries have come from other registries; also before Start
+//	k.Appeared()    // a member has been connected; likewise
+//
+// Blobs are fetched when their entries arrive. When the members among which blobs are placed
+// have changed, and at the start, the map is looked through for what is to be kept here now:
+// that is repair. Each registry does so alone.
+//
+// Limits: what a registry keeps no longer stays on its disk as a copy like any other. Repair
+// goes in the order of the map, not by how few copies there are, and does not ask whether the
+// other keepers have theirs. Memory does not grow with the map.
+package replica

@@ -1,0 +1,198 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/backlog"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+const (
+	atOnce    = 2 // blobs fetched at the same time, and as many again in repair
+	retryMin  = time.Second
+	retryMost = 10 * time.Minute
+	// Members are judged every now and then, and blobs are moved once they have stayed the
+	// same for as long: a registry that has just come hears of one member after the other.
+	mostPace = 5 * time.Second
+)
+
+// Config is what a keeper is made of. With 0 Copies it keeps nothing, and needs nothing else.
+type Config struct {
+	Self    peer.ID
+	Copies  int           // of each blob; place.All: one on every registry
+	Delay   time.Duration // for which a member may be away before its blobs get other keepers
+	Members func() (self place.Member, others []place.Member)
+	Ready   func(context.Context) // waits until the map is as other registries know it
+	Log     *logrus.Entry
+}
+
+// Keeper keeps this registry's copies. It is safe for concurrent use.
+type Keeper struct {
+	cfg Config
+
+	paths     *pathmap.Map // from Start on, like the next two
+	blobs     *blob.Store
+	transfers *transfer.Transfers
+
+	backlog *backlog.Backlog
+	verdict atomic.Pointer[judgment]
+	soon    chan struct{} // members may have changed
+	settled atomic.Bool   // who the members are is known well enough for new blobs
+	full    atomic.Bool   // it was said that there is no room
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+}
+
+// judgment is which members count, as of late.
+type judgment struct {
+	place.Verdict
+	number int // of the view: another one after each change
+	missed int // members that have been away for longer than the delay
+}
+
+// New makes a keeper, which may be told of entries and members from now on.
+func New(cfg Config) *Keeper {
+	k := &Keeper{cfg: cfg, soon: make(chan struct{}, 1)}
+	k.verdict.Store(&judgment{Verdict: place.Verdict{View: place.NewView(nil)}})
+	k.ctx, k.cancel = context.WithCancel(context.Background())
+	k.backlog = backlog.New(backlog.Config{
+		AtOnce: atOnce, Least: retryMin, Most: retryMost,
+		Try: k.fetch, Walk: k.walk, Ready: cfg.Ready, Fails: k.complain,
+	})
+	return k
+}
+
+// Start begins to keep what is in a map on a disk.
+func (k *Keeper) Start(paths *pathmap.Map, blobs *blob.Store, transfers *transfer.Transfers) {
+	if k.cfg.Copies == 0 {
+		return
+	}
+	k.paths, k.blobs, k.transfers = paths, blobs, transfers
+	k.wg.Go(func() {
+		k.cfg.Ready(k.ctx)
+		if k.ctx.Err() != nil {
+			return
+		}
+		k.judge()
+		k.backlog.Start()
+		k.watch()
+	})
+}
+
+// Stop ends what is under way and waits for it.
+func (k *Keeper) Stop() {
+	k.cancel()
+	k.wg.Wait()
+	k.backlog.Stop()
+}
+
+// Added takes paths that gained an entry by a change of another registry. It never blocks. What
+// comes before the members are known is found when the map is looked through.
+func (k *Keeper) Added(paths []string) {
+	if !k.settled.Load() {
+		return
+	}
+	view := k.paths.View()
+	k.backlog.Add(slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
+		e, err := view.Get(p)
+		return err != nil || !k.Keeps(e.CID)
+	}))
+}
+
+// Appeared says that a member has been connected. It never blocks.
+func (k *Keeper) Appeared() {
+	k.backlog.Hurry()
+	select {
+	case k.soon <- struct{}{}:
+	default:
+	}
+}
+
+// Keeps reports whether this registry is to keep a blob.
+func (k *Keeper) Keeps(c cid.Cid) bool {
+	if k.cfg.Copies == 0 {
+		return false
+	}
+	if _, inline := dag.InlineBytes(c); inline {
+		return false
+	}
+	var few [8]peer.ID
+	return slices.Contains(k.verdict.Load().View.Keepers(few[:0], c, k.cfg.Copies), k.cfg.Self)
+}
+
+// lacks reports whether the blob of an entry is to be kept here, and is not here.
+func (k *Keeper) lacks(e pathmap.Entry) bool {
+	if !k.Keeps(e.CID) {
+		return false
+	}
+	size, err := k.blobs.Size(e.CID)
+	return err != nil || size != e.Size
+}
+
+// fetch brings the blob of a path here, if it is to be kept and is not here, and waits for it.
+// Who wrote the entry is asked first: that registry had the blob.
+func (k *Keeper) fetch(ctx context.Context, path string) error {
+	view := k.paths.View()
+	e, err := view.Get(path)
+	if err != nil || !k.lacks(e) {
+		return nil // there is no entry, no longer, or it is of a later release
+	}
+	writer, _ := peer.Decode(view.Writer(path))
+	err = k.transfers.FetchFrom(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer)
+	switch {
+	case err == nil:
+		if k.backlog.Failed() == 0 {
+			k.full.Store(false)
+		}
+	case ctx.Err() != nil:
+	case room.IsFull(err) && k.full.CompareAndSwap(false, true):
+		k.cfg.Log.WithError(err).Warn("no room for copies: this registry keeps no more blobs for others until there is room; clients' pulls go on")
+	default:
+		k.cfg.Log.WithError(err).WithField("cid", e.CID).Debug("a blob is not kept here yet: it is fetched later")
+	}
+	return err
+}
+
+// complain logs once that blobs cannot be fetched, until all are here.
+func (k *Keeper) complain(failed int) {
+	if !k.full.Load() {
+		k.cfg.Log.WithField("blobs", failed).Warn(
+			"blobs that this registry is to keep cannot be fetched now: they are tried again, less and less often, and when a member appears")
+	}
+}
+
+// State is what a keeper tells an operator.
+type State struct {
+	Copies int
+	Failed int  // paths of blobs that could not be fetched when they were last tried
+	Full   bool // for want of room
+	Hold   place.Hold
+	Away   int // of the Known members that keep blobs for others
+	Known  int
+	Silent []peer.ID
+	View   int // another number after each change of the members
+}
+
+// State is the state of now. A hold because of members that are away shows only once it
+// matters: when one of them has been away for longer than the delay.
+func (k *Keeper) State() State {
+	v, failed := k.verdict.Load(), k.backlog.Failed()
+	return State{
+		Copies: k.cfg.Copies, Failed: failed, Full: failed > 0 && k.full.Load(), Hold: v.hold(),
+		Away: v.Away, Known: v.Known, Silent: v.Silent, View: v.number,
+	}
+}

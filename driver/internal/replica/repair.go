@@ -1,0 +1,155 @@
+package replica
+
+import (
+	"context"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+)
+
+const (
+	page = 1000 // paths looked at in one go
+	// Looking through the map takes at most one part of the time in so many.
+	share = 5
+)
+
+// pace is how often members are judged, and for how long they have to stay the same before
+// blobs move.
+func (k *Keeper) pace() time.Duration { return min(mostPace, k.cfg.Delay/4) }
+
+// watch judges the members, and has the map looked through when other members count than when
+// that was done last.
+func (k *Keeper) watch() {
+	var w watching
+	for k.ctx.Err() == nil {
+		now := k.judge()
+		if w.stays(now, time.Now(), k.pace()) {
+			k.settled.Store(true)
+			if w.moves(now) {
+				k.backlog.All()
+			}
+		}
+		k.say(&w, now)
+		select {
+		case <-time.After(k.pace()):
+		case <-k.soon:
+		case <-k.ctx.Done():
+		}
+	}
+}
+
+// watching is what watch has seen.
+type watching struct {
+	number  int
+	since   time.Time   // it has had this number
+	repairs *place.View // among which blobs were placed when the map was last looked through
+	held    bool
+	said    place.Hold
+}
+
+// stays reports whether the members have not changed for a while.
+func (w *watching) stays(now *judgment, at time.Time, while time.Duration) bool {
+	if now.number != w.number || w.since.IsZero() {
+		w.number, w.since = now.number, at
+	}
+	return at.Sub(w.since) >= while
+}
+
+// moves reports whether the map is to be looked through: nothing speaks against it, and other
+// members count than when that was done last, or nothing could be moved meanwhile.
+func (w *watching) moves(now *judgment) bool {
+	held := w.held
+	w.held = now.Hold != place.NoHold
+	if w.held || !held && w.repairs != nil && w.repairs.Equal(now.View) {
+		return false
+	}
+	w.repairs = now.View
+	return true
+}
+
+// judge decides anew which members count.
+func (k *Keeper) judge() *judgment {
+	self, others := k.cfg.Members()
+	last := k.verdict.Load()
+	next := &judgment{Verdict: place.Judge(self, others, k.cfg.Delay), number: last.number}
+	for _, m := range others {
+		if m.Away > k.cfg.Delay {
+			next.missed++
+		}
+	}
+	if !next.View.Equal(last.View) {
+		next.number++
+	}
+	k.verdict.Store(next)
+	return next
+}
+
+// hold is the reason for which nothing moves that would move otherwise.
+func (j *judgment) hold() place.Hold {
+	if j.Hold == place.ManyAway && j.missed == 0 {
+		return place.NoHold
+	}
+	return j.Hold
+}
+
+// say logs once when blobs get no new keepers, and when they do again.
+func (k *Keeper) say(w *watching, now *judgment) {
+	hold := now.hold()
+	if hold == w.said || hold == place.Silent && time.Since(w.since) < k.pace() {
+		return
+	}
+	log := k.cfg.Log.WithFields(logrus.Fields{"away": now.Away, "known": now.Known})
+	switch hold {
+	case place.ManyAway:
+		log.Warn("more than a third of the members are away: their blobs get no new keepers until some are back or forgotten (`registry ipfs status`)")
+	case place.Silent:
+		log.WithField("silent", now.Silent).Warn("a member has not said how much it keeps, as earlier releases do not: no blobs are moved until it does")
+	case place.NoHold:
+		log.Info("blobs get new keepers again when members are away for long")
+	}
+	w.said = hold
+}
+
+// walk has all blobs fetched that are to be kept here and are not, unless there is a hold.
+func (k *Keeper) walk(ctx context.Context, try func(path string) bool) (done bool) {
+	for last := ""; k.verdict.Load().Hold == place.NoHold; {
+		began := time.Now()
+		paths, next, more := lacking(k.paths.View(), last, page, k.lacks)
+		busy := time.Since(began)
+		for _, p := range paths {
+			if !try(p) {
+				return false
+			}
+		}
+		if !more {
+			return true
+		}
+		last = next
+		select {
+		case <-time.After((share - 1) * busy):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return false
+}
+
+// lacking gives those of the n paths after a path ("": of all) the blobs of which are lacking, the
+// last path that was looked at, and whether there may be more.
+func lacking(view pathmap.View, after string, n int, lacks func(pathmap.Entry) bool) (paths []string, last string, more bool) {
+	last = after
+	for range n {
+		path, ok := view.Next(last, true)
+		if !ok {
+			return paths, last, false
+		}
+		if e, err := view.Get(path); err == nil && lacks(e) {
+			paths = append(paths, path)
+		}
+		last = path
+	}
+	return paths, last, true
+}
