@@ -42,6 +42,7 @@ func sections() []section {
 		{"tree", false, (*bench).tree},
 		{"entries", false, (*bench).entries},
 		{"history", false, (*bench).history},
+		{"marking", false, (*bench).marking},
 	}
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {
 		s = append(s, section{fmt.Sprintf("transfer-%dms", rtt.Milliseconds()), rtt > 0,

@@ -79,11 +79,10 @@ func fill(ctx context.Context, n int, drivers ...storagedriver.StorageDriver) er
 }
 
 func fillWith(ctx context.Context, n int, file func(int) (path, content string), drivers ...storagedriver.StorageDriver) error {
-	const workers = 64
-	errs := make(chan error, workers)
-	for w := range workers {
+	errs := make(chan error, fillWorkers)
+	for w := range fillWorkers {
 		go func() {
-			for i := w; i < n; i += workers {
+			for i := w; i < n; i += fillWorkers {
 				path, content := file(i)
 				for _, d := range drivers {
 					if err := d.PutContent(ctx, path, []byte(content)); err != nil {
@@ -96,7 +95,7 @@ func fillWith(ctx context.Context, n int, file func(int) (path, content string),
 		}()
 	}
 	var err error
-	for range workers {
+	for range fillWorkers {
 		err = errors.Join(err, <-errs)
 	}
 	return err
