@@ -82,6 +82,7 @@ test-disk: build ## kill a registry and fill its disk, 100 rounds on a tmpfs and
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench
 	bin/bench -registry $(BIN) -out docs/benchmarks.md
+	$(GO) test -run '^$$' -bench Heartbeats ./driver/internal/peer
 
 .PHONY: conformance
 conformance: build ## OCI conformance beside the filesystem driver; needs python3 and curl, and git if DISTRIBUTION_SPEC=<checkout> is not given

@@ -45,7 +45,7 @@ func always(free int64, draining bool) func() peer.Changing {
 }
 
 // run is the number of a station's run.
-func (s *station) run(t *testing.T) string {
+func (s *station) run(t testing.TB) string {
 	t.Helper()
 	b, err := s.store.Get(t.Context(), datastore.NewKey("/peer/run"))
 	if err != nil {

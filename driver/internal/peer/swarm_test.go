@@ -46,7 +46,7 @@ type station struct {
 	joined   []libpeer.ID
 }
 
-func newStation(t *testing.T) *station {
+func newStation(t testing.TB) *station {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -61,7 +61,7 @@ func newStation(t *testing.T) *station {
 	return &station{key: key, store: db}
 }
 
-func (s *station) id(t *testing.T) libpeer.ID {
+func (s *station) id(t testing.TB) libpeer.ID {
 	t.Helper()
 	id, err := libpeer.IDFromPrivateKey(s.key)
 	if err != nil {
@@ -75,7 +75,7 @@ func loopback(port int) multiaddr.Multiaddr {
 }
 
 // make builds the peer without starting it.
-func (s *station) make(t *testing.T, change func(*peer.Config)) error {
+func (s *station) make(t testing.TB, change func(*peer.Config)) error {
 	t.Helper()
 	logger, hook := test.NewNullLogger()
 	logger.SetLevel(logrus.DebugLevel)
@@ -107,7 +107,7 @@ func (s *station) make(t *testing.T, change func(*peer.Config)) error {
 	return nil
 }
 
-func (s *station) start(t *testing.T, change func(*peer.Config)) {
+func (s *station) start(t testing.TB, change func(*peer.Config)) {
 	t.Helper()
 	if err := s.make(t, change); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func (s *station) failedDials() (n int) {
 	return n
 }
 
-func (s *station) info(t *testing.T, addrs ...multiaddr.Multiaddr) libpeer.AddrInfo {
+func (s *station) info(t testing.TB, addrs ...multiaddr.Multiaddr) libpeer.AddrInfo {
 	t.Helper()
 	return libpeer.AddrInfo{ID: s.id(t), Addrs: addrs}
 }
@@ -159,7 +159,7 @@ func via(b ...libpeer.AddrInfo) func(*peer.Config) {
 	return func(c *peer.Config) { c.Bootstrappers = b }
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(within)
 	for !ok() {
@@ -170,7 +170,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func meet(t *testing.T, all ...*station) {
+func meet(t testing.TB, all ...*station) {
 	t.Helper()
 	for _, a := range all {
 		for _, b := range all {
@@ -251,7 +251,7 @@ func TestRestartWithNewAddressRejoins(t *testing.T) {
 	meet(t, a, b)
 }
 
-func stripped(t *testing.T, s *station) (addrs []multiaddr.Multiaddr) {
+func stripped(t testing.TB, s *station) (addrs []multiaddr.Multiaddr) {
 	t.Helper()
 	infos, err := libpeer.AddrInfosFromP2pAddrs(s.Addrs()...)
 	if err != nil || len(infos) != 1 {
