@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 const pullers = 8

@@ -11,8 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // firstByte measures how soon a client of B has the first byte of a blob that is

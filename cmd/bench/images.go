@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 const (

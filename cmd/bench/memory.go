@@ -8,8 +8,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // maxExtra is how many MiB of anonymous memory a registry may take beyond what it

@@ -11,8 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // route is the link between two spaces, and what goes over it.

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // trio is upstream's filesystem driver, and two registries that share their

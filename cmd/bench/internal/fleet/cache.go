@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )

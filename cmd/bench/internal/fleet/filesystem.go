@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )

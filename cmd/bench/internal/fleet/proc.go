@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // Proc is the ID of a process that the bench has started.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 

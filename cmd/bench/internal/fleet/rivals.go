@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // side is a process of a rival: it takes lines and answers each by one.

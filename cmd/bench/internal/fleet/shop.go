@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
 // Shop is the server of the rival http, with files of one size.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/lab"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )

@@ -1,4 +1,4 @@
-// Package lab makes networks for measurements: network namespaces on this machine, joined
+// Package lab makes networks for measurements and tests: network namespaces on this machine, joined
 // by a link with a given round trip, or by links of a given bandwidth.
 //
 //	l, err := lab.Open()                        // needs root, and the commands ip and tc
