@@ -125,6 +125,26 @@ func dropPackets(t *testing.T, over func(*drivertest.Member) bool) {
 	}
 }
 
+// TestAPushIsSeenSoonAfterACut: however often a link that is cut was tried in vain, it is tried
+// again so soon that ten times take seconds.
+func TestAPushIsSeenSoonAfterACut(t *testing.T) {
+	t.Parallel()
+	a, b, linkA, linkB := linkedPair(t, time.Second)
+	for _, l := range []*drivertest.Link{linkA, linkB} {
+		l.Cut(true)
+	}
+	put(t, a, "/x/a", "of a")
+	put(t, b, "/x/b", "of b")
+	drivertest.Await(t, "the link is tried again and again", func() bool { return linkA.Refused() >= 10 && linkB.Refused() >= 10 })
+	for _, l := range []*drivertest.Link{linkA, linkB} {
+		l.Cut(false)
+	}
+	drivertest.AwaitAgreement(t, a, b)
+	if string(get(t, a, "/x/b")) != "of b" || string(get(t, b, "/x/a")) != "of a" {
+		t.Error("a push is not seen")
+	}
+}
+
 // missInTime asks for manifests that are nowhere: each is a miss, and not waited for
 // longer than a test waits for anything.
 func missInTime(t *testing.T, m *drivertest.Member) {

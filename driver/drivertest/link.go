@@ -23,6 +23,7 @@ type Link struct {
 	cut    bool
 	left   int64         // bytes until the link cuts itself; negative: it does not
 	passed int64         // bytes that went through
+	turned int           // connections that were refused
 	delay  time.Duration // of everything that is read from now on
 	rate   int64         // bytes per second of one direction of a connection; 0: no limit
 	flow   chan struct{} // closed while bytes pass
@@ -101,6 +102,13 @@ func (l *Link) Passed() int64 {
 	return l.passed
 }
 
+// Refused is how many connections were refused because the link was cut.
+func (l *Link) Refused() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.turned
+}
+
 // Blackhole lets nothing through and breaks nothing: connections stay open and silent, and
 // new ones hang. Bytes that were sent meanwhile arrive when it ends, as TCP retransmits
 // what a network dropped.
@@ -163,6 +171,7 @@ func (l *Link) add(c *conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cut || l.closed {
+		l.turned++
 		return false
 	}
 	l.conns[c] = struct{}{}

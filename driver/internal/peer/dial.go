@@ -8,6 +8,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
 )
 
 // dialTimeout bounds one attempt: every address, and the DHT when all fail.
@@ -42,24 +43,39 @@ func (p *Peer) wakeDialler() {
 	}
 }
 
-func (p *Peer) dial(t peer.AddrInfo) {
+// call is a peer to be dialed.
+type call struct {
+	peer.AddrInfo
+	search bool // ask the others for its addresses, too, if it does not answer at those known
+}
+
+func (p *Peer) dial(t call) {
 	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
 	// The roster decides when to dial, because libp2p's own backoff knows less.
 	p.swarm.Backoff().Clear(t.ID)
-	err := p.host.Connect(network.WithDialPeerTimeout(ctx, dialTimeout), t)
+	err := p.connect(network.WithDialPeerTimeout(ctx, dialTimeout), t)
 	if p.ctx.Err() != nil {
 		return
 	}
 	rebuffs := p.roster.dialed(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
 	if err != nil {
-		p.explain(ctx, t, err, rebuffs)
+		p.explain(ctx, t.AddrInfo, err, rebuffs)
 	}
+}
+
+func (p *Peer) connect(ctx context.Context, t call) error {
+	if t.search {
+		return p.host.Connect(ctx, t.AddrInfo)
+	}
+	p.host.Peerstore().AddAddrs(t.ID, t.Addrs, peerstore.TempAddrTTL)
+	_, err := p.swarm.DialPeer(ctx, t.ID)
+	return err
 }
 
 // due picks the peers to dial now, so that at most maxDialsAtOnce dials are under way, and
 // returns when to ask again.
-func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
+func (r *roster) due(now time.Time) (dial []call, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next = time.Minute
@@ -80,10 +96,19 @@ func (r *roster) due(now time.Time) (dial []peer.AddrInfo, next time.Duration) {
 		}
 		e.dialing = true
 		r.dialing++
-		dial = append(dial, peer.AddrInfo{ID: e.id, Addrs: addrs})
+		search := !e.leftLately(now) || now.Sub(e.sought) >= redialShort
+		if search {
+			e.sought = now
+		}
+		dial = append(dial, call{peer.AddrInfo{ID: e.id, Addrs: addrs}, search})
 	}
 	return dial, next
 }
+
+// leftLately reports whether a peer was a member until some minutes ago. It is dialed every two
+// seconds or sooner, because most cuts of a network are short, and others are to see what is
+// pushed soon after the end of one.
+func (e *entry) leftLately(now time.Time) bool { return e.confirmed && now.Sub(e.lost) < lately }
 
 // dialed notes how a dial ended, and when the next one is due if one is needed. It returns
 // how many handshakes have failed in a row.
@@ -97,8 +122,12 @@ func (r *roster) dialed(id peer.ID, connected, rebuffed bool) (rebuffs int) {
 	}
 	e.dialing = false
 	now := time.Now()
-	e.backoff.MaxInterval = redialShort
-	if !e.keep && now.Sub(e.lost) > longAway {
+	switch {
+	case e.leftLately(now):
+		e.backoff.MaxInterval = redialLately
+	case e.keep || now.Sub(e.lost) <= longAway:
+		e.backoff.MaxInterval = redialShort
+	default:
 		e.backoff.MaxInterval = redialLong
 	}
 	e.due = now.Add(e.backoff.NextBackOff())

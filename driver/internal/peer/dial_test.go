@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 )
 
 // dialInVain dials what is due, without success, until a time is over. It returns the times
-// between the dials of one peer.
-func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration) {
+// between the dials of one peer, and how often the others were asked for its addresses.
+func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration, searches int) {
 	last := time.Now()
 	for end := last.Add(d); time.Now().Before(end); {
 		due, next := r.due(time.Now())
@@ -18,16 +19,20 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration)
 			r.dialed(t.ID, false, false)
 			if t.ID == id {
 				pauses, last = append(pauses, time.Since(last)), time.Now()
+				if t.search {
+					searches++
+				}
 			}
 		}
 		if len(due) == 0 {
 			time.Sleep(next)
 		}
 	}
-	return pauses
+	return pauses, searches
 }
 
-// TestRedialIntervals: a member is dialed often at first, seldom when it has been away for an
+// TestRedialIntervals: a member is dialed very often for minutes, though without asking the
+// others each time, often for an hour, seldom when it has been away for an
 // hour, and soon when another member comes back. A peer of the configuration is always dialed
 // often.
 func TestRedialIntervals(t *testing.T) {
@@ -41,16 +46,25 @@ func TestRedialIntervals(t *testing.T) {
 					r.keep(peer.AddrInfo{ID: "away"}, true)
 				}
 				r.keep(peer.AddrInfo{ID: "other"}, false)
-				pauses := dialInVain(r, "away", longAway)
+				pauses, searches := dialInVain(r, "away", lately)
+				for i, pause := range pauses {
+					if pause > 2*time.Second {
+						t.Errorf("dial %d of the first minutes came after %s", i, pause)
+					}
+				}
+				if most := int(lately/redialShort) + 1; pauses[0] > 0 || searches > most || searches < most/2 {
+					t.Errorf("the first dial came after %s, the others were asked %d times", pauses[0], searches)
+				}
+				pauses, _ = dialInVain(r, "away", longAway-lately)
 				for i, pause := range pauses {
 					if pause > most(redialShort) {
 						t.Errorf("dial %d of the first hour came after %s", i, pause)
 					}
 				}
-				if pauses[0] > 0 || len(pauses) < int(longAway/most(redialShort)) {
-					t.Errorf("%d dials in the first hour, the first after %s", len(pauses), pauses[0])
+				if n := time.Duration(len(pauses)); n < (longAway-lately)/most(redialShort) || n > (longAway-lately)/redialShort*2 {
+					t.Errorf("%d dials in the rest of the first hour", n)
 				}
-				pauses = dialInVain(r, "away", 10*time.Hour)
+				pauses, _ = dialInVain(r, "away", 10*time.Hour)
 				if seldom := len(pauses) < int(10*time.Hour/most(redialShort))/2; seldom == configured {
 					t.Errorf("%d dials in ten hours", len(pauses))
 				}
@@ -61,10 +75,28 @@ func TestRedialIntervals(t *testing.T) {
 				}
 				r.connected("other", true)
 				r.subscribed("other", true, true)
-				if len(dialInVain(r, "away", 2*redialSoon)) == 0 {
+				if pauses, _ = dialInVain(r, "away", 2*redialSoon); len(pauses) == 0 {
 					t.Error("not dialed when another member came back")
 				}
 			})
 		})
 	}
+}
+
+// TestALostMemberIsDialedAtItsAddresses first: the others, who may have lost it, too, are asked
+// later.
+func TestALostMemberIsDialedAtItsAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoster("self")
+		r.heard("member", []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}, nil)
+		r.subscribed("member", true, true)
+		time.Sleep(time.Hour)
+		r.connected("member", false)
+		if pauses, searches := dialInVain(r, "member", redialShort-2*time.Second); len(pauses) < 6 || searches > 0 {
+			t.Errorf("%d dials, and the others were asked %d times", len(pauses), searches)
+		}
+		if _, searches := dialInVain(r, "member", 4*time.Second); searches != 1 {
+			t.Errorf("the others were asked %d times", searches)
+		}
+	})
 }

@@ -14,12 +14,14 @@ import (
 )
 
 const (
-	maxCandidates    = 4096             // peers that were named and never met
-	maxAddrs         = 16               // kept of one peer
-	candidateTime    = 10 * time.Minute // a peer that was named has to become a member
-	longAway         = time.Hour        // a member away for longer is dialed less often
-	redialShort      = 15 * time.Second // at most this between two dials
-	redialLong       = 5 * time.Minute  // of one that is away for long
+	maxCandidates    = 4096                // peers that were named and never met
+	maxAddrs         = 16                  // kept of one peer
+	candidateTime    = 10 * time.Minute    // a peer that was named has to become a member
+	lately           = 5 * time.Minute     // a member away for less is dialed more often
+	longAway         = time.Hour           // a member away for longer is dialed less often
+	redialLately     = 4 * time.Second / 3 // which the backoff makes half as much again, at most
+	redialShort      = 15 * time.Second    // at most this between two dials
+	redialLong       = 5 * time.Minute     // of one that is away for long
 	redialSoon       = time.Second
 	maxDialsAtOnce   = 32
 	pokeAllEvery     = 10 * time.Second // at most, when a member comes back
@@ -75,6 +77,7 @@ type entry struct {
 
 	backoff *backoff.ExponentialBackOff
 	due     time.Time
+	sought  time.Time // when others were last asked for its addresses, or its connection was lost
 	dialing bool
 	rebuffs int // handshakes that failed since it was last connected
 }
@@ -171,7 +174,8 @@ func (r *roster) connected(id peer.ID, yes bool) (joined, left bool) {
 	if yes {
 		e.rebuffs = 0
 	} else {
-		e.due = time.Now().Add(jitter(redialSoon))
+		e.sought = time.Now()
+		e.due = e.sought.Add(jitter(redialSoon))
 	}
 	return r.update(e, was)
 }
