@@ -21,17 +21,17 @@ func (l *Lab) Delayed(roundTrip time.Duration) (a, b *Space, err error) {
 	if b, err = l.space("10.77.1.2"); err != nil {
 		return nil, nil, err
 	}
-	left, err := a.tun()
+	left, err := a.tun(bundles)
 	if err != nil {
 		return nil, nil, err
 	}
-	right, err := b.tun()
+	right, err := b.tun(bundles)
 	if err != nil {
 		return nil, nil, errors.Join(err, left.Close())
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.links = append(l.links, startLink(left, right, roundTrip/2))
+	l.links = append(l.links, startLink(left, right, roundTrip/2).close)
 	return a, b, nil
 }
 

@@ -1,5 +1,6 @@
-// Package lab makes networks for measurements and tests: network namespaces on this machine, joined
-// by a link with a given round trip, or by links of a given bandwidth.
+// Package lab makes networks for measurements and tests: network namespaces on this machine,
+// joined by a link with a given round trip, by links of a given bandwidth, or by a mesh that
+// loses packets.
 //
 //	l, err := lab.Open()                        // needs root, and the commands ip and tc
 //	defer l.Close()                             // removes all of it
@@ -20,6 +21,12 @@
 //
 // Each namespace of a star has a veth to one bridge, with `tc tbf` at both ends:
 // what it sends and what it receives are capped alike.
+//
+// # Faults
+//
+// Each namespace of a mesh has a TUN device, too, and the forwarder loses the packets that it
+// is told to: those between two sides, those of one direction, or a share of all, with
+// bursts. It handles each packet by itself, so a mesh is slower than a link: some 100 MB/s.
 //
 // # Limits
 //

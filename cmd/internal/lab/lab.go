@@ -26,7 +26,7 @@ type Lab struct {
 	mu     sync.Mutex
 	serial int
 	spaces []*Space
-	links  []*link
+	links  []func() error // which close them
 }
 
 // Open removes what earlier labs left and starts a new one. Its error is ErrUnable without
@@ -62,8 +62,8 @@ func (l *Lab) Close() error {
 	l.links, l.spaces = nil, nil
 	l.mu.Unlock()
 	var errs []error
-	for _, k := range links {
-		errs = append(errs, k.close())
+	for _, end := range links {
+		errs = append(errs, end())
 	}
 	for _, s := range spaces {
 		errs = append(errs, run("ip", "netns", "del", s.name))

@@ -19,10 +19,16 @@ const (
 	Device = "eth0"
 )
 
+// What one read of a TUN device gives, and one write takes.
+const (
+	single  = unix.IFF_TUN | unix.IFF_NO_PI // a packet
+	bundles = single | unix.IFF_VNET_HDR    // a bundle of segments
+)
+
 // tun makes a TUN device in the space and brings it up.
-func (s *Space) tun() (f *os.File, err error) {
+func (s *Space) tun(kind uint16) (f *os.File, err error) {
 	err = s.within(func() error {
-		f, err = openTun()
+		f, err = openTun(kind)
 		return err
 	})
 	if err != nil {
@@ -43,17 +49,17 @@ func (s *Space) tun() (f *os.File, err error) {
 
 // openTun makes the device in the namespace of the calling thread. Reads of it
 // end when it is closed.
-func openTun() (*os.File, error) {
+func openTun(kind uint16) (*os.File, error) {
 	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	req, err := unix.NewIfreq(Device)
 	if err == nil {
-		req.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
+		req.SetUint16(kind)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
 	}
-	if err == nil {
+	if err == nil && kind == bundles {
 		err = unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, unix.TUN_F_CSUM|unix.TUN_F_TSO4|unix.TUN_F_TSO6)
 	}
 	if err != nil {
