@@ -52,12 +52,12 @@ func killDay(ctx context.Context, t *trial) error {
 }
 
 func fillDay(ctx context.Context, t *trial) error {
-	return t.full(ctx, func(p *pushes) error { return t.disk.fill() })
+	return t.full(ctx, func(p *pushes) error { return t.disk.Fill() })
 }
 
 func breatheDay(ctx context.Context, t *trial) error {
 	return t.full(ctx, func(p *pushes) error {
-		return t.disk.breathe(t.random, time.Second+time.Duration(t.random.Int64N(int64(2*time.Second))))
+		return t.disk.Breathe(t.random, time.Second+time.Duration(t.random.Int64N(int64(2*time.Second))))
 	})
 }
 
@@ -72,7 +72,7 @@ func (t *trial) full(ctx context.Context, fill func(*pushes) error) error {
 	}
 	pause(t.random, 200*time.Millisecond, 1500*time.Millisecond)
 	t.lies = append(t.lies, t.book.glance(ctx, t.registry, 5)...)
-	t.disk.empty()
+	t.disk.Empty()
 	if err := t.heals(ctx); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (t *trial) heals(ctx context.Context) error {
 			return ctx.Err()
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%d MiB are free again, but pushes are not acknowledged: %s", t.disk.free()>>20, tally(t.book.refusals))
+			return fmt.Errorf("%d MiB are free again, but pushes are not acknowledged: %s", t.disk.Free()>>20, tally(t.book.refusals))
 		}
 	}
 	return nil
@@ -118,12 +118,12 @@ func (t *trial) endFull(ctx context.Context, end func()) error {
 	p := push(ctx, t.registry, t.book, t.random, false)
 	defer p.stop()
 	pause(t.random, 100*time.Millisecond, time.Second)
-	if err := t.disk.fill(); err != nil {
+	if err := t.disk.Fill(); err != nil {
 		return err
 	}
 	pause(t.random, 0, 2*time.Second)
 	end()
-	t.disk.empty()
+	t.disk.Empty()
 	return nil
 }
 
@@ -133,10 +133,10 @@ func startFullDay(ctx context.Context, t *trial) error {
 	if err := killFullDay(ctx, t); err != nil {
 		return err
 	}
-	if err := t.disk.fill(); err != nil {
+	if err := t.disk.Fill(); err != nil {
 		return err
 	}
-	defer t.disk.empty()
+	defer t.disk.Empty()
 	if err := t.registry.Start(ctx); err != nil {
 		t.unstarted++
 		t.registry.Kill()
@@ -145,7 +145,7 @@ func startFullDay(ctx context.Context, t *trial) error {
 	p := push(ctx, t.registry, t.book, t.random, false)
 	defer p.stop()
 	t.lies = append(t.lies, t.book.glance(ctx, t.registry, 10)...)
-	t.disk.empty()
+	t.disk.Empty()
 	if err := t.heals(ctx); err != nil {
 		return err
 	}
@@ -157,11 +157,11 @@ func startFullDay(ctx context.Context, t *trial) error {
 func pushFullDay(ctx context.Context, t *trial) error {
 	p := push(ctx, t.registry, t.book, t.random, true)
 	defer p.stop()
-	low := t.disk.free()
+	low := t.disk.Free()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
 		before := t.book.acknowledged()
 		pause(t.random, time.Second, 1500*time.Millisecond)
-		if low = min(low, t.disk.free()); t.book.acknowledged() == before {
+		if low = min(low, t.disk.Free()); t.book.acknowledged() == before {
 			break // pushes are refused
 		}
 	}

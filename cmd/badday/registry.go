@@ -8,13 +8,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/disk"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
 // newRegistry configures a registry whose data lies on a disk, and its log elsewhere.
-func newRegistry(o options, dir string, d *disk) (*process.Registry, error) {
+func newRegistry(o options, dir string, d *disk.Disk) (*process.Registry, error) {
 	r := &process.Registry{
-		Name: "on " + d.kind, Binary: o.registry, Dir: filepath.Join(dir, d.kind+"-registry"), Data: filepath.Join(d.path, "data"),
+		Name: "on " + d.Kind, Binary: o.registry, Dir: filepath.Join(dir, d.Kind+"-registry"), Data: filepath.Join(d.Path, "data"),
 		Env: []string{"REGISTRY_LOG_LEVEL=warn"}, Exec: ofItsOwn,
 	}
 	return r, r.Configure("protectorkeyfile: " + filepath.Join(dir, "swarm.key"))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/disk"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/process"
 )
 
@@ -26,7 +27,7 @@ type trial struct {
 	options  options
 	dir      string
 	random   *rand.Rand
-	disk     *disk
+	disk     *disk.Disk
 	registry *process.Registry
 	book     *book
 	worn     bool // the disk has to be replaced
@@ -101,14 +102,14 @@ func (s sum) print(took time.Duration, seed uint64) {
 
 // begin makes a new disk and a registry on it.
 func begin(o options, dir, kind string, round int) (*trial, error) {
-	d, err := mount(kind, dir, o.size)
+	d, err := disk.Mount(kind, dir, o.size)
 	if err != nil {
 		return nil, err
 	}
 	t := &trial{options: o, dir: dir, random: rand.New(rand.NewPCG(o.seed, uint64(round))), disk: d, book: newBook()}
 	t.registry, err = newRegistry(o, dir, d)
 	if err != nil {
-		return nil, errors.Join(err, d.unmount())
+		return nil, errors.Join(err, d.Unmount())
 	}
 	return t, nil
 }
@@ -118,7 +119,7 @@ func (t *trial) end() error {
 		return nil
 	}
 	t.registry.Kill()
-	return t.disk.unmount()
+	return t.disk.Unmount()
 }
 
 // round has one bad day, starts the registry again and looks.
@@ -134,7 +135,7 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 		return fmt.Errorf("%s: %w", d.name, err)
 	}
 	t.registry.Kill()
-	t.disk.empty()
+	t.disk.Empty()
 	if err := t.registry.Start(ctx); err != nil {
 		return fmt.Errorf("after %s: %w", d.name, err)
 	}
@@ -149,9 +150,9 @@ func (t *trial) round(ctx context.Context, n int, total *sum) error {
 	}
 	acks = t.book.acks - acks
 	fmt.Printf("round %d %s %-10s %6.1fs  %4d acknowledged, %5d looked for, %d lost, %d wrong answers\n",
-		n, t.disk.kind, d.name, time.Since(began).Seconds(), acks, t.book.acks, len(lost), len(t.lies))
+		n, t.disk.Kind, d.name, time.Since(began).Seconds(), acks, t.book.acks, len(lost), len(t.lies))
 	t.add(total, acks, len(lost))
-	t.worn = t.worn || len(lost) > 0 || t.disk.free() < leastFree // lost is counted once
+	t.worn = t.worn || len(lost) > 0 || t.disk.Free() < leastFree // lost is counted once
 	return nil
 }
 
@@ -163,4 +164,8 @@ func (t *trial) add(total *sum, acks, lost int) {
 		total.refusals[k] += n
 	}
 	t.lies, t.unstarted, t.book.refusals = nil, 0, map[string]int{}
+}
+
+func pause(random *rand.Rand, least, most time.Duration) {
+	time.Sleep(least + time.Duration(random.Int64N(int64(most-least)+1)))
 }

@@ -1,15 +1,13 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/skewed"
 )
 
 // TestClocksThatDisagree joins registries whose clocks are off by days, years and decades,
@@ -19,7 +17,7 @@ func TestClocksThatDisagree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds all of the registry once more, with a clock that can be set")
 	}
-	skewed := buildSkewed(t)
+	late := buildSkewed(t)
 	const day = 24 * time.Hour
 	key := keygen(t)
 	ps := []*process{newProcess(t, key)}
@@ -35,8 +33,8 @@ func TestClocksThatDisagree(t *testing.T) {
 		if skew.more != "" {
 			p.replaceLine(t, "dataaddrs:", skew.more)
 		}
-		p.Binary = skewed
-		p.Env = []string{fmt.Sprintf("%s=%d", skewVariable, int64(skew.by/time.Second))}
+		p.Binary = late
+		p.Env = []string{skewed.Env(skew.by)}
 		ps = append(ps, p)
 	}
 	for _, p := range ps {
@@ -64,67 +62,11 @@ func TestClocksThatDisagree(t *testing.T) {
 	}
 }
 
-// skewVariable has a binary of buildSkewed believe that it is so many seconds later.
-const skewVariable = "REGISTRY_TEST_SKEW"
-
-// buildSkewed builds the registry with another clock: a time.Now of its own, because
-// Go asks the kernel past libraries like libfaketime.
 func buildSkewed(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	out, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
+	binary := filepath.Join(t.TempDir(), "registry")
+	if err := skewed.Build(t.Context(), ".", binary); err != nil {
 		t.Fatal(err)
-	}
-	std := filepath.Join(strings.TrimSpace(string(out)), "src", "time")
-	source, err := os.ReadFile(filepath.Join(std, "time.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const reads = "\tsec, nsec, mono := runtimeNow()\n"
-	if strings.Count(string(source), reads) == 0 {
-		t.Fatal("time.Now reads the clock in another way than this test knows")
-	}
-	overlay := map[string]map[string]string{"Replace": {
-		filepath.Join(std, "time.go"): write(t, dir, "time.go", strings.ReplaceAll(string(source), reads, reads+"\tsec += skew\n")),
-		filepath.Join(std, "skew.go"): write(t, dir, "skew.go", skewSource),
-	}}
-	text, err := json.Marshal(overlay)
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "registry")
-	if out, err := exec.Command("go", "build", "-overlay", write(t, dir, "overlay.json", string(text)), "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
 	}
 	return binary
-}
-
-const skewSource = `package time
-
-import "syscall"
-
-var skew = readSkew()
-
-func readSkew() (seconds int64) {
-	text, _ := syscall.Getenv("` + skewVariable + `")
-	for _, c := range text {
-		if c != '-' {
-			seconds = 10*seconds + int64(c-'0')
-		}
-	}
-	if len(text) > 0 && text[0] == '-' {
-		return -seconds
-	}
-	return seconds
-}
-`
-
-func write(t *testing.T, dir, name, content string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

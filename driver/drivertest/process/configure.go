@@ -25,7 +25,7 @@ http:
 
 // Configure writes a configuration of the ipfs driver on free ports of loopback. Lines are
 // more of its ipfs: block. Of the registry's fields it sets those that are empty: Config,
-// Data and Log to what lies in Dir, and HTTP.
+// Data and Log to what lies in Dir, HTTP and Listen.
 func (r *Registry) Configure(lines ...string) error {
 	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
 		return fmt.Errorf("configure %s: %w", r.Name, err)
@@ -35,15 +35,24 @@ func (r *Registry) Configure(lines ...string) error {
 			*field = filepath.Join(r.Dir, name)
 		}
 	}
-	swarm, err := loopback.FreeAddr()
-	if err == nil && r.HTTP == "" {
-		r.HTTP, err = loopback.FreeAddr()
+	for _, addr := range []*string{&r.Listen, &r.HTTP} {
+		if *addr != "" {
+			continue
+		}
+		free, err := loopback.FreeAddr()
+		if err != nil {
+			return fmt.Errorf("configure %s: %w", r.Name, err)
+		}
+		*addr = free
 	}
+	host, port, err := net.SplitHostPort(r.Listen)
 	if err != nil {
 		return fmt.Errorf("configure %s: %w", r.Name, err)
 	}
-	_, port, _ := net.SplitHostPort(swarm)
-	block := append([]string{"datastorepath: " + r.Data, "listenaddrs: /ip4/127.0.0.1/tcp/" + port, "dataaddrs: /ip4/127.0.0.1/tcp/0"}, lines...)
+	block := append([]string{
+		"datastorepath: " + r.Data,
+		fmt.Sprintf("listenaddrs: /ip4/%s/tcp/%s", host, port), fmt.Sprintf("dataaddrs: /ip4/%s/tcp/0", host),
+	}, lines...)
 	text := fmt.Sprintf(configuration, strings.Join(block, "\n    "), r.HTTP)
 	if err := os.WriteFile(r.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("configure %s: %w", r.Name, err)

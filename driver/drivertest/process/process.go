@@ -47,6 +47,7 @@ type Registry struct {
 	Data   string   // datastorepath, if Configure writes the configuration
 	Log    string   // file that it appends to; "": this process's stderr
 	HTTP   string   // host:port on which it serves
+	Listen string   // host:port at which members reach it, if Configure writes the configuration
 	Env    []string // in addition to this process's own
 
 	// Exec makes the command that runs it, such as one in another network namespace. Nil:
