@@ -23,6 +23,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 )
 
@@ -224,4 +225,20 @@ func (d *Driver) Keepers() int {
 		return 0
 	}
 	return k.Known
+}
+
+// CopiesAt is what a registry says it has of the blobs at some paths; of this one, if it is its own.
+func (d *Driver) CopiesAt(ctx context.Context, peerID string, paths ...string) ([]replica.Copy, error) {
+	cids := make([]cid.Cid, len(paths))
+	for i, path := range paths {
+		cids[i], _ = d.Blob(path)
+	}
+	id, err := libpeer.Decode(peerID)
+	switch {
+	case err != nil:
+		return nil, err
+	case peerID == d.store.engine.Self():
+		return d.store.engine.Copies.Have(cids)
+	}
+	return d.store.engine.Copies.Ask(ctx, id, cids)
 }

@@ -36,3 +36,10 @@ func (l *locks) lock(c cid.Cid) (unlock func()) {
 		}
 	})
 }
+
+// busy reports whether somebody holds, or waits for, the lock of c.
+func (l *locks) busy(c cid.Cid) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[c] != nil
+}

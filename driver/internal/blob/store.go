@@ -142,6 +142,14 @@ func (s *Store) Size(c cid.Cid) (int64, error) {
 	return info.Size(), nil
 }
 
+// Safe reports whether the whole blob is here, synced, with nothing under way that may change
+// that: no installation, deletion or setting aside. It is false now and then for one that is
+// safe, and true for none that is not.
+func (s *Store) Safe(c cid.Cid) bool {
+	// In this order: who puts a file in its place holds the lock until it is synced.
+	return s.Has(c) && !s.locks.busy(c)
+}
+
 // isWhole returns ErrNotFound for a blob whose file is not all of it. A file that this
 // process has verified is whole: its record was written before it, and need not be read at
 // each request.

@@ -120,7 +120,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 }
 
 func (e *Engine) openTransfers(context.Context) error {
-	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Log: e.Log}
+	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Kept: e.Copies.Kept, Log: e.Log}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Bitswap = e.Peer, e.Peer.Block
 	}

@@ -6,6 +6,7 @@
 //	defer k.Stop()  // before the transfers are closed
 //	k.Added(paths)  // entries have come from other registries; also before Start
 //	k.Appeared()    // a member has been connected; likewise
+//	copies, err := k.Ask(ctx, member, cids) // what the member has of them, and whether it keeps it
 //
 // Blobs are fetched when their entries arrive. When the members among which blobs are placed
 // have changed, and at the start, the map is looked through for what is to be kept here now:

@@ -29,7 +29,7 @@ const (
 	mostPace = 5 * time.Second
 )
 
-// Config is what a keeper is made of. With 0 Copies it keeps nothing, and needs nothing else.
+// Config is what a keeper is made of. With 0 Copies it fetches nothing, and needs nothing else.
 type Config struct {
 	Self    peer.ID
 	Copies  int           // of each blob; place.All: one on every registry
@@ -47,6 +47,7 @@ type Keeper struct {
 	blobs     *blob.Store
 	transfers *transfer.Transfers
 
+	started atomic.Bool // these are set
 	backlog *backlog.Backlog
 	verdict atomic.Pointer[judgment]
 	soon    chan struct{} // members may have changed
@@ -78,10 +79,11 @@ func New(cfg Config) *Keeper {
 
 // Start begins to keep what is in a map on a disk.
 func (k *Keeper) Start(paths *pathmap.Map, blobs *blob.Store, transfers *transfer.Transfers) {
+	k.paths, k.blobs, k.transfers = paths, blobs, transfers
+	k.started.Store(true)
 	if k.cfg.Copies == 0 {
 		return
 	}
-	k.paths, k.blobs, k.transfers = paths, blobs, transfers
 	k.wg.Go(func() {
 		k.cfg.Ready(k.ctx)
 		if k.ctx.Err() != nil {

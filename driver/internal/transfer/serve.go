@@ -20,7 +20,7 @@ import (
 
 func (t *Transfers) newServer() *wire.Server {
 	return wire.NewServer(wire.ServerConfig{
-		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take},
+		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take, Copies: t.serveCopies},
 		Admits:  t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
 	})
 }

@@ -27,6 +27,7 @@ type town struct {
 	mu         sync.Mutex
 	houses     []*house
 	registries []*registry
+	untrusted  peer.ID     // by all; empty: nobody
 	slowPort   atomic.Bool // dialing a data port took so long that a stream may have replaced it
 }
 
@@ -211,6 +212,8 @@ func (h *house) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 }
 
 func (h *house) HasData(id peer.ID) bool { return h.real != nil && h.real.HasData(id) }
+
+func (h *house) Trusts(id peer.ID) bool { return id != h.town.untrusted }
 
 func (h *house) Admits(remote string) bool { return h.real == nil || h.real.Admits(remote) }
 

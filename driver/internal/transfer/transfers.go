@@ -37,6 +37,8 @@ type Swarm interface {
 	// Admits reports whether requests from a remote address may be answered now. The address
 	// is that of a connection of Listen or ListenData.
 	Admits(remote string) bool
+	// Trusts reports whether a peer's word counts.
+	Trusts(peer.ID) bool
 }
 
 // Config is what transfers are made of.
@@ -51,7 +53,10 @@ type Config struct {
 	// answered. When it is false the blob is not here for that member. It must not block, and
 	// may be nil.
 	Asked func(cid.Cid) bool
-	Log   *logrus.Entry
+	// Kept reports whether a blob is here, safe on the disk, and to be kept here (package
+	// replica). It must not block for long, and may be nil: then none is.
+	Kept func(cid.Cid) bool
+	Log  *logrus.Entry
 }
 
 // Transfers is all transfers of a registry, and the server that sends its blobs to members. It is

@@ -91,6 +91,8 @@ func refuse(w http.ResponseWriter, err error) bool {
 		http.Error(w, "others have it earlier", http.StatusMultipleChoices)
 	case errors.Is(err, ErrGone):
 		http.Error(w, "not here", http.StatusNotFound)
+	case errors.Is(err, ErrStranger):
+		http.Error(w, "trusted members only", http.StatusForbidden)
 	case errors.Is(err, ErrNoLeaf):
 		http.Error(w, "there is no such leaf", http.StatusBadRequest)
 	case errors.Is(err, ErrTooMany):

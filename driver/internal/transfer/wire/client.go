@@ -51,6 +51,11 @@ func (c *Client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
+	return c.exchange(req, id, want)
+}
+
+// exchange sends a request, and returns an answer with the status want.
+func (c *Client) exchange(req *http.Request, id peer.ID, want int) (*http.Response, error) {
 	resp, err := c.transports.send(req, id)
 	if err != nil {
 		return nil, Blame(id, err)
@@ -69,6 +74,11 @@ func (c *Client) body(ctx context.Context, id peer.ID, path string, most int64) 
 	if err != nil {
 		return nil, err
 	}
+	return wholeBody(id, resp, most)
+}
+
+// wholeBody reads and closes the body of an answer, of at most most bytes.
+func wholeBody(id peer.ID, resp *http.Response, most int64) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
 	if err != nil {

@@ -9,7 +9,7 @@
 //	s := wire.NewServer(wire.ServerConfig{Answers: wire.Answers{Blob: open, …}, Admits: swarm.Admits, …})
 //	err := s.Serve(listener)
 //
-// These are the requests. None has a body.
+// These are the requests. Only the last has a body.
 //
 //	GET, HEAD /v1/blobs/<cid>  A blob, or a range of it. The answer is 404 when the blob is not
 //	                           here whole, with a Blob-Partial header when some leaves are here.
@@ -26,6 +26,11 @@
 //	                           The asking registry got bytes that are not those of this leaf.
 //	                           202 when the leaf will be checked, 429 after too many doubts.
 //	GET  /v1/blocks/<cid>      An inner block. Leaves are ranges of their blob.
+//	POST /v1/copies            How much of each of up to 1000 blobs is on the disk, and whether
+//	                           it is kept: trusted members tell trusted members. Question and
+//	                           answer are JSON: {"cids":["bafk…"],"relies":true} →
+//	                           {"copies":[{"whole":true,"kept":true,"leaves":3,"of":3}]}, in
+//	                           the same order. 503 when too many are asked at once.
 //
 // Registries of different releases share a swarm: new parameters and headers may be added, but
 // none may change its meaning.

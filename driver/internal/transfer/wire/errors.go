@@ -17,6 +17,8 @@ var (
 	ErrNoLeaf = errors.New("there is no such leaf")
 	// ErrTooMany is the answer to a doubt of a member that had too many of them.
 	ErrTooMany = errors.New("too many doubts")
+	// ErrStranger is the answer to a question that only trusted members answer each other.
+	ErrStranger = errors.New("answers trusted members only")
 	// ErrLied reports an answer that cannot be right.
 	ErrLied = errors.New("sent wrong bytes")
 )

@@ -29,8 +29,9 @@ const (
 )
 
 // Answers are the functions that answer members. Each may return ErrGone, Blob also a PartialError,
-// LackingError or RelayedError, and Doubt also ErrNoLeaf or ErrTooMany. Any other error is logged,
-// and the member is told only that the blob is unreadable. All are called concurrently.
+// LackingError or RelayedError, Doubt also ErrNoLeaf or ErrTooMany, and Copies also ErrStranger. Any
+// other error is logged, and the member is told only that the blob is unreadable. All are called
+// concurrently.
 type Answers struct {
 	// Blob opens a blob. Only the requested range of it needs to be there.
 	Blob func(context.Context, *BlobRequest) (io.ReadSeekCloser, error)
@@ -40,6 +41,8 @@ type Answers struct {
 	Block func(context.Context, cid.Cid) ([]byte, error)
 	// Doubt notes that a member received bytes that are not those of this leaf.
 	Doubt func(from peer.ID, root cid.Cid, leaf int) error
+	// Copies says what is here of each of some blobs, in their order. ctx bounds it.
+	Copies func(ctx context.Context, from peer.ID, q CopiesQuestion) ([]Copy, error)
 }
 
 // ServerConfig is what a Server is made of.
@@ -55,6 +58,7 @@ type Server struct {
 	*http.Server
 	cfg      ServerConfig
 	requests *limit.Limit[string] // being answered, by remote address, which is a peer ID
+	copies   *limit.Limit[string] // likewise, of these the questions about copies
 	out      atomic.Int64         // bytes sent
 
 	mu       sync.Mutex
@@ -64,7 +68,10 @@ type Server struct {
 
 // NewServer makes a Server. It answers nobody before Serve.
 func NewServer(cfg ServerConfig) *Server {
-	s := &Server{cfg: cfg, requests: limit.New[string](maxRequestsFrom, maxRequests)}
+	s := &Server{
+		cfg: cfg, requests: limit.New[string](maxRequestsFrom, maxRequests),
+		copies: limit.New[string](maxCopiesFrom, maxCopiesAtOnce),
+	}
 	s.Server = &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -116,25 +123,31 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /v1/blobs/{cid}/have", s.answer(s.have))
 	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", s.answer(s.doubt))
 	mux.HandleFunc("GET /v1/blocks/{cid}", s.answer(s.block))
-	return bodiless(mux)
+	mux.HandleFunc("POST "+copiesPath, s.admitted(s.answerCopies))
+	return bounded(mux)
 }
 
-// bodiless refuses a request with a body before anybody reads from the body, even net/http, which
-// would wait for its rest.
-func bodiless(next http.Handler) http.HandlerFunc {
+// bounded refuses a request with a body before anybody reads from the body, even net/http, which
+// would wait for its rest. Only questions about copies have one, which has to come soon.
+func bounded(next http.Handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
-			next.ServeHTTP(w, r)
+		switch n := r.ContentLength; {
+		case n == 0:
+		case n > 0 && n <= maxQuestion && r.Method == http.MethodPost && r.URL.Path == copiesPath:
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(questionTime))
+		default:
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+			w.Header().Set("Connection", "close")
+			http.Error(w, "such a request has no body here", http.StatusBadRequest)
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
-		w.Header().Set("Connection", "close")
-		http.Error(w, "requests have no body here", http.StatusBadRequest)
+		next.ServeHTTP(w, r)
 	}
 }
 
-// answer makes a handler of f. Close waits until its requests are answered.
-func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
+// admitted is f for members, of whom none asks for too much at once. Close waits until its requests
+// are answered.
+func (s *Server) admitted(f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		// A connection may outlive a membership, so each request is admitted by itself.
 		if !s.cfg.Admits(r.RemoteAddr) {
@@ -152,6 +165,13 @@ func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) erro
 			return
 		}
 		defer s.answered.Done()
+		f(w, r)
+	}
+}
+
+// answer makes a handler of f.
+func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
+	return s.admitted(func(w http.ResponseWriter, r *http.Request) {
 		c, err := cid.Decode(r.PathValue("cid"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -162,7 +182,7 @@ func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) erro
 			s.cfg.Log.WithError(err).Warn("cannot read a blob for a member")
 			http.Error(w, "unreadable here", http.StatusInternalServerError)
 		}
-	}
+	})
 }
 
 func (s *Server) blob(w http.ResponseWriter, r *http.Request, c cid.Cid) error {

@@ -78,8 +78,8 @@ func dialHost(ctx context.Context, addr string, dial func(context.Context, peer.
 	return dial(ctx, id)
 }
 
-// send sends a request, which has no body, to a member's data port. When the member has none, or
-// it fails, the request goes over a stream.
+// send sends a request to a member's data port. When the member has none, or it fails, the request
+// goes over a stream.
 func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error) {
 	if r.usesData(id) {
 		resp, err := r.byData(req, id)
@@ -92,6 +92,11 @@ func (r *transports) send(req *http.Request, id peer.ID) (*http.Response, error)
 		}
 		if over {
 			return nil, err
+		}
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return r.streams.RoundTrip(req)

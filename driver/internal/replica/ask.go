@@ -1,0 +1,71 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+// askTime is how long one question to a member may take.
+const askTime = 10 * time.Second
+
+var errNotStarted = errors.New("this registry is starting")
+
+// Copy is what a registry has of a blob.
+type Copy = transfer.Copy
+
+// Kept reports whether a blob is here, synced, and kept: this registry is one of its keepers, as
+// far as it knows. A registry with 0 copies has no keepers to compare itself with: it keeps all
+// that is here, until another one keeps it as well.
+func (k *Keeper) Kept(c cid.Cid) bool {
+	if !k.started.Load() || k.cfg.Copies > 0 && (!k.settled.Load() || !k.Keeps(c)) {
+		return false
+	}
+	return k.blobs.Safe(c)
+}
+
+// Ask asks a trusted member what it has of each of some blobs, and returns as many answers in
+// their order. After an error nothing is known, which never counts as a copy: the member is
+// away, busy, or of an earlier release. The answers are of a moment after the call, and only to
+// be shown or to be fetched from: nothing may be removed because of them.
+func (k *Keeper) Ask(ctx context.Context, member peer.ID, blobs []cid.Cid) ([]Copy, error) {
+	return k.ask(ctx, member, blobs, false)
+}
+
+func (k *Keeper) ask(ctx context.Context, member peer.ID, blobs []cid.Cid, relies bool) (all []Copy, err error) {
+	if !k.started.Load() {
+		return nil, errNotStarted
+	}
+	for some := range slices.Chunk(blobs, transfer.MaxCopies) {
+		copies, err := k.askOnce(ctx, member, some, relies)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, copies...)
+	}
+	return all, nil
+}
+
+func (k *Keeper) askOnce(ctx context.Context, member peer.ID, blobs []cid.Cid, relies bool) ([]Copy, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return k.transfers.Copies(ctx, member, blobs, relies)
+}
+
+// Have is what Ask asks, of this registry itself.
+func (k *Keeper) Have(blobs []cid.Cid) ([]Copy, error) {
+	if !k.started.Load() {
+		return nil, errNotStarted
+	}
+	all := make([]Copy, len(blobs))
+	for i, c := range blobs {
+		all[i] = k.transfers.Copy(c, false)
+	}
+	return all, nil
+}
