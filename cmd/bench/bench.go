@@ -43,6 +43,7 @@ func sections() []section {
 		{"entries", false, (*bench).entries},
 		{"history", false, (*bench).history},
 		{"marking", false, (*bench).marking},
+		{"repair", false, (*bench).repair},
 	}
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {
 		s = append(s, section{fmt.Sprintf("transfer-%dms", rtt.Milliseconds()), rtt > 0,

@@ -12,6 +12,7 @@ type Kind struct {
 	Name     string
 	dataPort bool   // bytes travel by TLS on a port of their own, else by libp2p streams
 	hash     string // none: the default
+	copies   int    // of each blob
 }
 
 // The kinds that are compared.
@@ -19,6 +20,7 @@ var (
 	ByStreams  = Kind{Name: "libp2p streams"}
 	ByDataPort = Kind{Name: "data port", dataPort: true}
 	ByBlake3   = Kind{Name: "data port, blake3", dataPort: true, hash: "blake3"}
+	Keeping    = Kind{Name: "two copies", dataPort: true, copies: 2}
 )
 
 // Known reports whether the driver with which the bench is built supports a kind.
@@ -72,6 +74,9 @@ storage:
 	}
 	if k.hash != "" {
 		text += fmt.Sprintf("    hash: %s\n", k.hash)
+	}
+	if hasKey("replicas", "0") {
+		text += fmt.Sprintf("    replicas: %d\n    repairdelay: 1s\n", k.copies)
 	}
 	return text, nil
 }
