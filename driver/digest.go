@@ -3,6 +3,7 @@ package driver
 import (
 	"crypto/sha256"
 	"encoding"
+	"hash"
 	"os"
 	"path"
 	"strconv"
@@ -18,13 +19,19 @@ func (s *store) registryDigest(upload string) (none blob.Seen) {
 	if err != nil {
 		return none
 	}
-	state, err := os.ReadFile(s.localFile(path.Join(path.Dir(upload), "hashstates", "sha256", strconv.FormatInt(info.Size(), 10))))
+	h, err := readState(s.localFile(path.Join(path.Dir(upload), "hashstates", "sha256", strconv.FormatInt(info.Size(), 10))))
 	if err != nil {
 		return none
 	}
-	h := sha256.New()
-	if err := h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
-		return none
-	}
 	return blob.Seen{Sum: h, Size: info.Size()}
+}
+
+// readState reads a state of distribution's digest.
+func readState(file string) (hash.Hash, error) {
+	state, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	h := sha256.New()
+	return h, h.(encoding.BinaryUnmarshaler).UnmarshalBinary(state)
 }

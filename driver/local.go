@@ -29,14 +29,37 @@ func (l local) file(p string) string { return filepath.Join(l.root, p) }
 // is room.
 func (l local) PutContent(ctx context.Context, p string, content []byte) error {
 	if isHint(p) {
-		return l.putHint(ctx, p, content)
+		return l.putHint(p, content)
 	}
 	if isBeginning(p) {
 		if err := l.blobs.Room().Begin(); err != nil {
 			return err
 		}
+		return l.write(p, content)
 	}
 	return making(func() error { return l.StorageDriver.PutContent(ctx, p, content) })
+}
+
+// write writes a file without syncing it: what a crash takes of it costs a client nothing
+// that was acknowledged.
+func (l local) write(p string, content []byte) error {
+	file := l.file(p)
+	return making(func() error {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return err
+		}
+		return os.WriteFile(file, content, 0o600)
+	})
+}
+
+// GetContent implements storagedriver.StorageDriver. An upload whose beginning a crash has
+// taken never began: no byte of it was acknowledged.
+func (l local) GetContent(ctx context.Context, p string) ([]byte, error) {
+	content, err := l.StorageDriver.GetContent(ctx, p)
+	if err == nil && len(content) == 0 && isBeginning(p) {
+		err = notFound(p)
+	}
+	return content, err
 }
 
 // Move implements storagedriver.StorageDriver.
@@ -47,7 +70,17 @@ func (l local) Move(ctx context.Context, source, dest string) error {
 // List implements storagedriver.StorageDriver.
 func (l local) List(ctx context.Context, dir string) ([]string, error) {
 	paths, err := l.StorageDriver.List(ctx, dir)
-	return slices.DeleteFunc(paths, blob.IsUploadNote), err
+	return slices.DeleteFunc(paths, func(p string) bool { return blob.IsUploadNote(p) || l.isTornHint(p) }), err
+}
+
+// isTornHint reports whether a path is that of a hash state of which a crash has taken some:
+// distribution would refuse to go on with the upload.
+func (l local) isTornHint(p string) bool {
+	if path.Base(path.Dir(p)) != "sha256" || !isHint(p) {
+		return false
+	}
+	_, err := readState(l.file(p))
+	return err != nil
 }
 
 // Walk implements storagedriver.StorageDriver.

@@ -81,12 +81,16 @@ func (s *store) mayPut(ctx context.Context) error {
 }
 
 // putHint writes a hash state of distribution's, which only saves reading the upload again:
-// when there is no room, the upload goes on without it. An older state, of bytes that have
-// been taken back, must not stay in its place.
-func (l local) putHint(ctx context.Context, p string, content []byte) error {
+// it is not synced, and when there is no room, the upload goes on without it. An older state,
+// of bytes that have been taken back, must not stay in its place. The state of no bytes saves
+// nothing.
+func (l local) putHint(p string, content []byte) error {
+	if path.Base(p) == "0" {
+		return nil
+	}
 	err := l.blobs.Room().End()
 	if err == nil {
-		err = making(func() error { return l.StorageDriver.PutContent(ctx, p, content) })
+		err = l.write(p, content)
 	}
 	if err == nil {
 		return nil
@@ -102,5 +106,7 @@ func isHint(p string) bool {
 	return ocipath.Parse(p).Kind == ocipath.Upload && strings.Contains(p, "/hashstates/")
 }
 
-// isBeginning reports whether a path is the first that distribution writes of an upload.
-func isBeginning(p string) bool { return path.Base(p) == "startedat" }
+// beginning is the name of the first file that distribution writes of an upload.
+const beginning = "startedat"
+
+func isBeginning(p string) bool { return path.Base(p) == beginning }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	pathpkg "path"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
@@ -55,6 +56,7 @@ func (s *store) localWriter(ctx context.Context, path string, appending bool) (s
 	if err != nil {
 		return nil, err
 	}
+	u.Begun(s.localFile(pathpkg.Join(pathpkg.Dir(path), beginning)))
 	if n := requestOf(ctx).length; n > 0 && appending {
 		if err := u.Expect(n); err != nil {
 			return nil, errors.Join(err, u.Close())

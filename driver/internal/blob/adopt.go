@@ -53,13 +53,16 @@ func (s *Store) adoptUpload(ctx context.Context, file string, want digest.Digest
 	if err := h.checkDigest(want); err != nil {
 		return dag.Ref{}, nil, err
 	}
+	if err := h.syncLarge(file); err != nil {
+		return dag.Ref{}, nil, err
+	}
 	defer s.Lock(h.Root)()
 	unpin, err := s.install(ctx, file, h)
 	if err != nil {
 		return dag.Ref{}, nil, err
 	}
 	// The name of a file that GiveBack made is still there.
-	if err := removeFiles(file, UploadNote(file)); err != nil {
+	if err := errors.Join(removeFiles(file), s.unnote(file)); err != nil {
 		unpin()
 		return dag.Ref{}, nil, err
 	}

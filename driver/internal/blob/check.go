@@ -76,6 +76,9 @@ func (s *Store) Check(ctx context.Context, ref dag.Ref, progress func(bytes int6
 
 func (s *Store) check(ctx context.Context, ref dag.Ref, progress func(int64)) (Fault, int, error) {
 	f, err := os.Open(s.path(ref.CID))
+	if err == nil && s.hidden.has(ref.CID) {
+		return Absent, 0, f.Close()
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		fault, err := s.checkAbsent(ctx, ref)
 		return fault, 0, err

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // syncDir makes the names in a directory durable.
@@ -27,6 +29,25 @@ func renameDurably(from, to string) error {
 		return err
 	}
 	return syncDir(filepath.Dir(to))
+}
+
+// syncFile makes the bytes of a file durable.
+func syncFile(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// together runs functions at the same time: what they wait for is mostly the disk, which
+// syncs many things as fast as one.
+func together(fs ...func() error) error {
+	var g errgroup.Group
+	for _, f := range fs {
+		g.Go(f)
+	}
+	return g.Wait()
 }
 
 // removeDurably removes a file, if it is there, for good.

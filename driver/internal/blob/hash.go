@@ -15,15 +15,26 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// hashed is a synced file of which every leaf was hashed.
+// hashed is a file of which every leaf was hashed.
 type hashed struct {
 	*dag.Layout
 	inner  []blocks.Block
 	digest digest.Digest // of the whole, when one was to be checked
 	now    bool          // by this run of the store
+	synced bool          // its bytes are safe on disk
 }
 
 func (h hashed) ref() dag.Ref { return dag.Ref{CID: h.Root, Size: h.Size} }
+
+// syncLarge makes the bytes of a file of several leaves safe on disk, which takes long, so it
+// comes before the blob is locked and the file gets its name.
+func (h *hashed) syncLarge(file string) error {
+	if h.synced || h.Leaves() == 1 {
+		return nil
+	}
+	h.synced = true
+	return syncFile(file)
+}
 
 // Seen is the sha2-256 of the first Size bytes of an upload, computed outside this package as
 // they arrived; a nil Sum means that there is none.
@@ -43,14 +54,14 @@ func (s *Store) hashUpload(ctx context.Context, file string, want digest.Digest,
 	return h, err
 }
 
-// recall takes the sums from the note beside an upload; errUnknown when the note and what was
+// recall takes the sums from the note on an upload; errUnknown when the note and what was
 // seen are not enough, or do not describe the file as it is now.
 func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Function) (h hashed, err error) {
 	info, err := os.Lstat(file)
 	if err != nil {
 		return h, err
 	}
-	k, err := readKnown(file)
+	k, err := s.readKnown(file)
 	if err != nil || !info.Mode().IsRegular() || !k.describes(info) || f != 0 && f != k.function() {
 		return h, errUnknown
 	}
@@ -64,13 +75,13 @@ func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Functio
 		}
 		whole = seen.Sum
 	}
-	h.now, h.digest = k.Run == s.run, digestOf(want, whole, k.Sums)
+	h.now, h.synced, h.digest = k.Run == s.run, !k.unsynced, digestOf(want, whole, k.Sums)
 	h.Layout, h.inner, err = dag.Profile().Build(k.function(), k.Sums, k.Size)
 	return h, err
 }
 
 // hashFile is the first step for any other staged file: it is read once, and synced
-// meanwhile. The result has the digest to compare with want.
+// meanwhile, unless it is small: then it is synced with its name. The result has the digest to compare with want.
 func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function) (h hashed, err error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
@@ -94,7 +105,9 @@ func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, f
 	}
 	var sums []byte
 	g, hashing := errgroup.WithContext(ctx)
-	g.Go(f.Sync)
+	if h.synced = size > dag.LeafSize; h.synced {
+		g.Go(f.Sync)
+	}
 	g.Go(func() (err error) {
 		sums, err = s.hash.file(hashing, f, size, function, whole)
 		return err

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ipfs/go-datastore"
 	"github.com/opencontainers/go-digest"
@@ -59,12 +60,12 @@ var cuts = map[string]func(*testing.T, *disk) (undo func(), why error){
 		d.store.index.store = fullIndex{store}
 		return func() { d.store.index.store = store }, unix.ENOSPC
 	},
-	"behind the record": func(t *testing.T, d *disk) (func(), error) {
+	"before the name": func(t *testing.T, d *disk) (func(), error) {
 		away := d.store.blobs + "-away"
 		require.NoError(t, os.Rename(d.store.blobs, away))
 		return func() {
 			require.NoError(t, os.Rename(away, d.store.blobs))
-			require.Len(t, d.keys(rootPrefix), 1)
+			require.Empty(t, d.keys(rootPrefix))
 		}, os.ErrNotExist
 	},
 }
@@ -103,6 +104,41 @@ func TestAnInstallationThatIsCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// slowIndex is a datastore that takes its time for each batch.
+type slowIndex struct {
+	datastore.Batching
+	asked, may chan struct{}
+}
+
+func (s slowIndex) Batch(ctx context.Context) (datastore.Batch, error) {
+	s.asked <- struct{}{}
+	<-s.may
+	return s.Batching.Batch(ctx)
+}
+
+// TestABlobIsNotHereBeforeItIsSafe though its file has its name already.
+func TestABlobIsNotHereBeforeItIsSafe(t *testing.T) {
+	d := newDisk(t)
+	a := newArriving(t, 5000)
+	slow := slowIndex{d.store.index.store, make(chan struct{}), make(chan struct{})}
+	d.store.index.store = slow
+	done := make(chan error, 1)
+	go func() { _, err := d.store.Put(context.Background(), a.content); done <- err }()
+	<-slow.asked
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(d.store.path(a.layout.Root))
+		return err == nil
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, (index{slow.Batching}).addBlob(t.Context(), a.layout, nil, false), "the record may come first")
+	require.False(t, d.store.Has(a.layout.Root))
+	_, err := d.store.Open(a.layout.Root)
+	require.ErrorIs(t, err, ErrNotFound)
+	close(slow.may)
+	require.NoError(t, <-done)
+	d.requireContent(a.ref(), a.content)
+	d.requireUsage(1, a.layout.Size)
 }
 
 // TestOneBlobByAllWays at the same time, while it is deleted, looked at, and read.

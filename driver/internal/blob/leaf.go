@@ -60,16 +60,13 @@ func (s *Store) PutLeaf(ctx context.Context, l *Leaf) (Unpin, error) {
 	return unpin, nil
 }
 
-// stage writes content to a new file, and syncs it. On an error there is none.
+// stage writes content to a new file. On an error there is none.
 func (s *Store) stage(content []byte) (string, error) {
 	f, err := os.CreateTemp(s.staging, putPattern)
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(content)
-	if err == nil {
-		err = f.Sync()
-	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return "", errors.Join(err, removeFiles(f.Name()))
 	}

@@ -32,10 +32,11 @@ func (p *Partial) finish(ctx context.Context) error {
 	if left > 0 {
 		return fmt.Errorf("%d leaves of %d missing: %w", left, p.layout.Leaves(), errors.Join(ErrNotYet, ctx.Err()))
 	}
-	if err := p.file.Sync(); err != nil {
+	s, root := p.store, p.layout.Root
+	h := hashed{Layout: p.layout, inner: p.inner, now: true}
+	if err := h.syncLarge(s.partialPath(root)); err != nil {
 		return err
 	}
-	s, root := p.store, p.layout.Root
 	defer s.Lock(root)()
 	p.mu.Lock()
 	done = p.done
@@ -43,7 +44,7 @@ func (p *Partial) finish(ctx context.Context) error {
 	if done {
 		return nil // another user was faster
 	}
-	unpin, err := s.install(ctx, s.partialPath(root), hashed{Layout: p.layout, inner: p.inner, now: true})
+	unpin, err := s.install(ctx, s.partialPath(root), h)
 	if err != nil {
 		return err
 	}

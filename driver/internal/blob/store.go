@@ -31,6 +31,7 @@ type Store struct {
 	pins           pins
 	proofs         proofs
 	rot            rot
+	hidden         hidden
 	run            string // names this run of the store, to tell what it wrote itself
 	uploads        uploads
 	room           *room.Disk
@@ -156,6 +157,9 @@ func (s *Store) Safe(c cid.Cid) bool {
 func (s *Store) isWhole(c cid.Cid, info fs.FileInfo) error {
 	if s.rot.has(c) {
 		return fmt.Errorf("%w: %w", ErrNotFound, ErrRotten)
+	}
+	if s.hidden.has(c) {
+		return ErrNotFound
 	}
 	if s.proofs.whole(c, stampOf(info)) {
 		return nil

@@ -85,6 +85,8 @@ type known struct {
 	Reread   bool   `json:"reread,omitempty"`
 	Run      string `json:"run,omitempty"` // of the store that hashed all of it
 	Check    []byte `json:"check"`         // sha2-256 of the same JSON without this
+
+	unsynced bool // the disk may lose the file's bytes: kept in memory only
 }
 
 // encode gives the JSON, with its check.

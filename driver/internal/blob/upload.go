@@ -22,6 +22,7 @@ import (
 type Upload struct {
 	store *Store
 	file  *os.File
+	with  string // a file that has to be as safe as the first bytes; "": none
 
 	mu    sync.Mutex
 	from  int64       // its size when it was opened
@@ -99,8 +100,8 @@ func (u *Upload) begin() error {
 	if isShared(info) {
 		return ErrUploadOver
 	}
-	k, errKnown := readKnown(u.file.Name())
-	if err := removeFiles(UploadNote(u.file.Name())); err != nil { // it is about to be wrong
+	k, errKnown := u.store.readKnown(u.file.Name())
+	if err := u.store.unnote(u.file.Name()); err != nil { // it is about to be wrong
 		return err
 	}
 	if info.Size() < u.size {
@@ -139,6 +140,10 @@ func (u *Upload) named() (os.FileInfo, error) {
 	}
 	return info, err
 }
+
+// Begun names a file that was written, and not synced, when the upload began: it is synced
+// with the first bytes that Close keeps.
+func (u *Upload) Begun(file string) { u.with = file }
 
 // Expect claims room for n bytes that are to be written; a *room.Short when there is none,
 // and then nothing should be written. Room for bytes that were not announced is claimed as

@@ -40,7 +40,6 @@ func (d *disk) upload(name string, content []byte, most, reopen int, rng *rand.R
 			since = 0
 		}
 	}
-	require.NoError(d.t, u.Commit())
 	require.NoError(d.t, u.Close())
 	return file
 }
@@ -121,6 +120,64 @@ func TestUploadResumesAfterARestart(t *testing.T) {
 	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	require.Equal(t, dagtest.Root(t, uint64(dag.SHA2), dagtest.Profile(), bytes.NewReader(content)), ref.CID)
+}
+
+// TestACommittedUpload is not synced until it becomes a blob, so what is known of it must not
+// outlive the run.
+func TestACommittedUpload(t *testing.T) {
+	content := random(1, 3*dag.LeafSize+5)
+	commit := func(d *disk) string {
+		file := filepath.Join(d.dir, "staging", "u", "data")
+		u, err := d.store.Upload(file, true)
+		require.NoError(t, err)
+		_, err = u.Write(content)
+		require.NoError(t, err)
+		require.NoError(t, u.Commit())
+		require.NoError(t, u.Close())
+		require.NoFileExists(t, UploadNote(file))
+		spoil(t, file, dag.LeafSize+9)
+		return file
+	}
+	for name, after := range map[string]func(*disk, string){
+		"a restart": func(d *disk, _ string) { d.restart() },
+		"a request that adds nothing, and a restart": func(d *disk, file string) {
+			u, err := d.store.Upload(file, true)
+			require.NoError(t, err)
+			require.NoError(t, u.Close())
+			d.restart()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			file := commit(d)
+			after(d, file)
+			_, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
+			require.ErrorIs(t, err, ErrDigestMismatch, "the file was not read")
+		})
+	}
+	t.Run("nothing", func(t *testing.T) {
+		d := newDisk(t)
+		_, err := d.adoptUpload(t.Context(), commit(d), digest.FromBytes(content), seen(content), 0)
+		require.NoError(t, err, "the file was read")
+		require.Empty(t, d.store.uploads.known)
+	})
+	for name, end := range map[string]func(*disk, string){
+		"deleted": func(d *disk, file string) { d.store.EndUploads(filepath.Dir(file)) },
+		"swept": func(d *disk, file string) {
+			require.NoError(t, d.store.RemoveIdle(file, func() bool { return true }, func() error { return os.Remove(file) }))
+		},
+		"written again": func(d *disk, file string) {
+			u, err := d.store.Upload(file, false)
+			require.NoError(t, err)
+			require.NoError(t, u.Close())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDisk(t)
+			end(d, commit(d))
+			require.Empty(t, d.store.uploads.known)
+		})
+	}
 }
 
 // TestUploadAfterACrash: nothing is believed that was not noted after the file was

@@ -4,16 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 )
 
-// Commit makes the bytes safe on disk; after it nothing can be written.
+// Commit writes all bytes to the file; after it nothing can be written. They become safe on
+// disk when the file is made a blob.
 func (u *Upload) Commit() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.state != uploadOpen {
 		return ErrUploadOver
 	}
-	if err := u.settle(); err != nil {
+	if err := u.finish(); err != nil {
 		return fmt.Errorf("commit upload: %w", err)
 	}
 	u.state = uploadCommitted
@@ -63,7 +65,7 @@ func (u *Upload) Cancel() error {
 	file := u.file.Name()
 	err := os.Remove(file)
 	u.store.EndUploads(file)
-	if err = errors.Join(err, removeFiles(UploadNote(file))); err != nil {
+	if err = errors.Join(err, u.store.unnote(file)); err != nil {
 		return fmt.Errorf("cancel upload: %w", err)
 	}
 	return nil
@@ -122,7 +124,7 @@ func (u *Upload) Revert() error {
 		err = ErrUploadOver
 	}
 	if err == nil && info.Size() > u.from {
-		err = errors.Join(removeFiles(UploadNote(name)), u.cut(f))
+		err = errors.Join(u.store.unnote(name), u.cut(f))
 	}
 	if err != nil {
 		return fmt.Errorf("revert upload: %w", err)
@@ -178,14 +180,14 @@ func (u *Upload) settle() error {
 		return u.fault // without a tally this upload wrote nothing, and the one that did has settled it
 	}
 	err := u.drain()
-	if err == nil {
-		err = u.file.Sync()
+	if err == nil && u.size > 0 {
+		err = u.sync()
 	}
 	if err != nil {
 		return u.fail(err)
 	}
 	info, err := u.file.Stat()
-	if err != nil {
+	if err != nil || u.size == 0 {
 		return err
 	}
 	// The bytes are safe: when the note cannot be written, they are read again.
@@ -193,6 +195,38 @@ func (u *Upload) settle() error {
 		u.store.log.WithError(err).Debug("an upload has to be read again when it ends")
 	}
 	return nil
+}
+
+// finish writes what is left, and notes what is known of the file, which is not synced.
+func (u *Upload) finish() error {
+	if u.tally == nil || u.fault != nil {
+		return u.fault
+	}
+	if err := u.drain(); err != nil {
+		return u.fail(err)
+	}
+	info, err := u.file.Stat()
+	if err == nil {
+		u.store.uploads.note(u.file.Name(), u.tally.know(info))
+	}
+	return err
+}
+
+// sync makes the file safe on disk, and with its first bytes its name, and the file that
+// marks its beginning.
+func (u *Upload) sync() error {
+	if u.from > 0 {
+		return u.file.Sync()
+	}
+	there := func(err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // the upload is being canceled, or began in another way
+		}
+		return err
+	}
+	return together(u.file.Sync,
+		func() error { return there(syncDir(filepath.Dir(u.file.Name()))) },
+		func() error { return there(syncFile(u.with)) })
 }
 
 // drain waits until everything is written and hashed.

@@ -18,7 +18,8 @@ import (
 type uploads struct {
 	mu      sync.Mutex
 	by      map[string]*Upload
-	adopted map[string]int // how many callers are making a blob of the file
+	known   map[string]*known // of files that are committed and not synced
+	adopted map[string]int    // how many callers are making a blob of the file
 	closed  bool
 }
 
@@ -29,6 +30,7 @@ func (s *Store) EndUploads(path string) {
 	for _, u := range s.uploads.at(path) {
 		u.drop()
 	}
+	s.uploads.forget(path)
 }
 
 // GiveBack makes the file of an upload again from the blob that AdoptUpload made of it,
@@ -55,7 +57,9 @@ func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) e
 	if live || !idle() {
 		return nil // an upload began just now
 	}
-	return remove()
+	err := remove()
+	s.uploads.forget(file)
+	return err
 }
 
 // seize is adopt for a caller that need not know whether the last bytes were kept: the
@@ -80,11 +84,16 @@ func (w *uploads) at(path string) []*Upload {
 	defer w.mu.Unlock()
 	var us []*Upload
 	for file, u := range w.by {
-		if file == path || strings.HasPrefix(file, path+string(filepath.Separator)) {
+		if isAt(file, path) {
 			us = append(us, u)
 		}
 	}
 	return us
+}
+
+// isAt reports whether a file is at path or below it.
+func isAt(file, path string) bool {
+	return file == path || strings.HasPrefix(file, path+string(filepath.Separator))
 }
 
 // close ends all uploads; what they wrote is on disk, or the error says why not. No new
