@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"math"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -22,11 +23,12 @@ const (
 
 // Disk is the room on the file system of a directory. It is safe for concurrent use.
 type Disk struct {
-	dir      string
-	headroom func() (int64, error) // nil: what is free without the Reserve
+	dir string
 
 	mu       sync.Mutex
-	promised int64 // bytes of all claims that are not on the disk yet
+	headroom func() (int64, error) // nil: what is free without the Reserve
+	relieve  Relieve               // nil: nobody makes room
+	promised int64                 // bytes of all claims that are not on the disk yet
 }
 
 // On is the room on the file system that dir lies on.
@@ -78,25 +80,38 @@ func (d *Disk) mayBegin(n int64) error {
 	return err
 }
 
+// left is what there is; mu is held.
+func (d *Disk) left() (Left, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(d.dir, &fs); err != nil {
+		return Left{}, fmt.Errorf("look at the disk: %w", err)
+	}
+	l := Left{
+		Free: int64(fs.Bavail) * int64(fs.Bsize), Kept: Reserve, Promised: d.promised,
+		Inodes: math.MaxInt64, KeptInodes: inodes,
+	}
+	if fs.Files > 0 { // some file systems do not count them
+		l.Inodes = int64(fs.Ffree)
+	}
+	if d.headroom == nil {
+		return l, nil
+	}
+	left, err := d.headroom()
+	l.Kept = l.Free - left
+	return l, err
+}
+
 // look returns how many bytes are free, and how many may still be taken, unless inodes or
 // file descriptors are short; mu is held.
 func (d *Disk) look(inodes, descriptors int64) (free, left int64, err error) {
 	if err := descriptorsLeft(d.dir, descriptors); err != nil {
 		return 0, 0, err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(d.dir, &fs); err != nil {
-		return 0, 0, fmt.Errorf("look at the disk: %w", err)
+	l, err := d.left()
+	if err == nil && l.Inodes < inodes {
+		err = &Short{Of: Inodes, Free: l.Inodes, Kept: inodes}
 	}
-	if fs.Files > 0 && int64(fs.Ffree) < inodes { // some file systems do not count them
-		return 0, 0, &Short{Of: Inodes, Free: int64(fs.Ffree), Kept: inodes}
-	}
-	free = int64(fs.Bavail) * int64(fs.Bsize)
-	if d.headroom == nil {
-		return free, free - Reserve, nil
-	}
-	left, err = d.headroom()
-	return free, left, err
+	return l.Free, l.Free - l.Kept, err
 }
 
 // Claim is room for bytes that are to come, made by Take. It is safe for concurrent use. A
