@@ -32,7 +32,7 @@ const (
 // is no longer one of its Remains. The error is ErrNotFound when the blob is not here, or has
 // no such leaf.
 func (s *Store) CheckLeaf(ctx context.Context, c cid.Cid, i int) error {
-	f, err := s.Open(c)
+	f, err := s.openWhole(c)
 	if errors.Is(err, ErrNotFound) {
 		err = s.checkRemains(ctx, c, i)
 	}
@@ -75,7 +75,7 @@ func (s *Store) Check(ctx context.Context, ref dag.Ref, progress func(bytes int6
 }
 
 func (s *Store) check(ctx context.Context, ref dag.Ref, progress func(int64)) (Fault, int, error) {
-	f, err := os.Open(s.path(ref.CID))
+	f, err := openQuietly(s.path(ref.CID))
 	if err == nil && s.hidden.has(ref.CID) {
 		return Absent, 0, f.Close()
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
-// Reader reads a whole blob from offset, in bytes, to its end; the caller closes it. It is
-// an *os.File when this process has already verified every leaf, because it wrote or read
+// Reader reads a whole blob from offset, in bytes, to its end; the caller closes it. The blob is
+// in use until then. It is
+// a *File when this process has already verified every leaf, because it wrote or read
 // the file, and the file is still the same. Otherwise each leaf is hashed before a byte of
 // it is read, several ahead in parallel, and the first one before Reader returns.
 //
@@ -50,7 +51,7 @@ func (s *Store) Reader(ctx context.Context, ref dag.Ref, offset int64) (io.ReadC
 }
 
 // open opens the file of a blob that is here with all its bytes and its record.
-func (s *Store) open(ctx context.Context, ref dag.Ref) (*os.File, os.FileInfo, error) {
+func (s *Store) open(ctx context.Context, ref dag.Ref) (*File, os.FileInfo, error) {
 	f, err := s.Open(ref.CID)
 	if err != nil {
 		return nil, nil, err
@@ -77,7 +78,7 @@ type checked struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	ref    dag.Ref
-	file   *os.File
+	file   *File
 	layout *dag.Layout
 	proof  *proof
 	offset int64
@@ -134,7 +135,7 @@ func (r *checked) verify(i int) error {
 
 // hash verifies a leaf that was claimed.
 func (r *checked) hash(i int) error {
-	err := r.store.examine(r.ctx, r.file, r.layout, i)
+	err := r.store.examine(r.ctx, r.file.File, r.layout, i)
 	if errors.Is(err, ErrRotten) {
 		r.store.condemn(r.ref, r.proof.stamp, err)
 	}

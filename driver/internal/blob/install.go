@@ -22,6 +22,7 @@ func (s *Store) install(ctx context.Context, file string, h hashed) (Unpin, erro
 	if err != nil {
 		return noPin, err
 	}
+	s.noteUse(h.Root) // its bytes may have been long in coming
 	return s.pins.add(h.Root), nil
 }
 

@@ -135,7 +135,7 @@ func (p *Partial) openWhole() (err error) {
 		p.have.Add(i)
 	}
 	p.left, p.done = 0, true
-	p.file, err = p.store.Open(p.layout.Root)
+	p.file, err = p.store.openWhole(p.layout.Root)
 	return err
 }
 

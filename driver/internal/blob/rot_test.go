@@ -34,7 +34,7 @@ func (d *disk) isChecked(ref dag.Ref) bool {
 	r, err := d.store.Reader(context.Background(), ref, 0)
 	require.NoError(d.t, err)
 	defer r.Close()
-	_, plain := r.(*os.File)
+	_, plain := r.(*File)
 	return !plain
 }
 

@@ -29,6 +29,7 @@ type Store struct {
 	log            *logrus.Entry
 	locks          locks
 	pins           pins
+	uses           uses
 	proofs         proofs
 	rot            rot
 	hidden         hidden
@@ -93,9 +94,10 @@ func (s *Store) Function() dag.Function { return dag.Function(s.function.Load())
 
 // Open opens a whole blob for reading, without verifying it, for a receiver that verifies
 // the bytes; the caller closes it. The file stays readable when the blob is deleted
-// meanwhile. The error is ErrNotFound when the blob is not here, as for Size.
-func (s *Store) Open(c cid.Cid) (*os.File, error) {
-	f, err := s.openWhole(c)
+// meanwhile. That is a use of the blob. The error is ErrNotFound when the blob is not here, as
+// for Size.
+func (s *Store) Open(c cid.Cid) (*File, error) {
+	f, err := s.openUsed(c)
 	if err != nil {
 		return nil, fmt.Errorf("open blob %s: %w", c, err)
 	}
@@ -103,7 +105,7 @@ func (s *Store) Open(c cid.Cid) (*os.File, error) {
 }
 
 func (s *Store) openWhole(c cid.Cid) (*os.File, error) {
-	f, err := os.Open(s.path(c))
+	f, err := openQuietly(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotFound
 	}

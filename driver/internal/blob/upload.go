@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -225,7 +226,12 @@ func (u *Upload) reserve(n int) error {
 	if u.size+int64(n) <= u.from+u.may {
 		return nil
 	}
-	return u.expect(dag.LeafSize)
+	err := u.expect(dag.LeafSize)
+	if room.IsFull(err) {
+		u.store.room.Await(context.Background(), dag.LeafSize)
+		err = u.expect(dag.LeafSize)
+	}
+	return err
 }
 
 // send hands the piece to the goroutines that write and hash it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -20,7 +19,7 @@ func (t *Transfers) openLocal(ctx context.Context, ref dag.Ref, offset int64) (i
 	case err != nil:
 		return nil, err
 	}
-	if plain, ok := f.(*os.File); ok {
+	if plain, ok := f.(*blob.File); ok {
 		return plain, nil // verified before: it is read as fast as any file
 	}
 	return &localReader{ReadCloser: f, t: t, ctx: ctx, ref: ref, offset: offset}, nil
