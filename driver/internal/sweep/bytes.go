@@ -27,12 +27,13 @@ type Bytes struct {
 	mu    sync.Mutex
 	last  map[cid.Cid]lease.Moment // blobs that nothing names or asks for → when that was first seen
 	named map[cid.Cid]bool         // since a sweep began to look through the map; nil: none does
-	going cid.Cid                  // is being removed
+	going map[cid.Cid]int          // are being removed, by how many
+	given map[cid.Cid]bool         // are being given up → asked for meanwhile
 }
 
 // NewBytes makes a sweeper of a store.
 func NewBytes(blobs *blob.Store) *Bytes {
-	return &Bytes{blobs: blobs, last: map[cid.Cid]lease.Moment{}}
+	return &Bytes{blobs: blobs, last: map[cid.Cid]lease.Moment{}, going: map[cid.Cid]int{}, given: map[cid.Cid]bool{}}
 }
 
 // Named takes the CIDs that a change of the map names, before anybody can read the change.
@@ -49,16 +50,19 @@ func (b *Bytes) note(c cid.Cid) {
 	if b.named != nil {
 		b.named[c] = true
 	}
+	if _, given := b.given[c]; given {
+		b.given[c] = true
+	}
 }
 
-// Asked notes that a member reads a blob, or asks whether it is here: it may have an entry
-// that has not arrived. Like one that gets a name the blob counts from the next look on, which
+// Asked notes that a member reads a blob, or that somebody is about to rely on the copy that is
+// here: a member that asks whether it is, or a request. It may have an entry that has not arrived. Like one that gets a name the blob counts from the next look on, which
 // is later than this, as are the hearings that it then needs. It is false when the blob is
 // being removed: whoever is told that it is here would rely on what is gone a moment later.
 func (b *Bytes) Asked(c cid.Cid) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.going.Equals(c) {
+	if b.going[c] > 0 {
 		return false
 	}
 	b.note(c)
@@ -98,9 +102,11 @@ func (b *Bytes) Sweep(ctx context.Context, view func() pathmap.View, now lease.M
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
-		wanted := func(cid.Cid) bool { return !b.goes(c, last) }
-		err := b.blobs.DeleteUnused(ctx, c, wanted)
-		b.gone(c, err == nil)
+		going := false
+		err := b.blobs.DeleteUnused(ctx, c, func(cid.Cid) bool { going = b.goes(c, last); return !going })
+		if going {
+			b.gone(c, err == nil)
+		}
 		switch {
 		case errors.Is(err, blob.ErrPinned), errors.Is(err, blob.ErrUsed):
 			continue
@@ -171,15 +177,17 @@ func (b *Bytes) goes(c cid.Cid, since lease.Moment) bool {
 	if !unnamed || last != since {
 		return false
 	}
-	b.going = c
+	b.going[c]++
 	return true
 }
 
-// gone notes that a blob has been removed, or stays after all.
+// gone notes that a blob that was going has been removed, or stays after all.
 func (b *Bytes) gone(c cid.Cid, removed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.going = cid.Undef
+	if b.going[c]--; b.going[c] == 0 {
+		delete(b.going, c)
+	}
 	if removed {
 		delete(b.last, c)
 	}

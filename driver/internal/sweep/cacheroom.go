@@ -1,0 +1,95 @@
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+)
+
+const (
+	settleTime = 2 * time.Second // for which a file system may take to count what was removed as free
+	settleLook = 20 * time.Millisecond
+)
+
+// waiter is somebody who waits for room.
+type waiter struct {
+	bytes  int64
+	enough func() bool
+	done   chan struct{}
+}
+
+// MakeRoom is a room.Relieve: it has blobs leave the cache, beyond what its limits ask for, so
+// that n bytes more may come.
+func (c *Cache) MakeRoom(ctx context.Context, n int64, enough func() bool) {
+	w := &waiter{bytes: n, enough: enough, done: make(chan struct{})}
+	c.mu.Lock()
+	c.waiting[w] = struct{}{}
+	c.mu.Unlock()
+	c.hurry()
+	select {
+	case <-w.done:
+	case <-ctx.Done():
+	case <-c.ctx.Done():
+	}
+	c.mu.Lock()
+	delete(c.waiting, w)
+	c.mu.Unlock()
+	for until := time.Now().Add(settleTime); !enough() && c.Stuck() == "" && time.Now().Before(until); {
+		select {
+		case <-time.After(settleLook):
+		case <-ctx.Done():
+			return
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// RoomForCopy has room made for a copy of n bytes that this registry is to keep and nobody waits
+// for, and waits for that: such copies, unlike what clients push and pull, leave MinFree bytes
+// free. The error is a *room.Short.
+func (c *Cache) RoomForCopy(ctx context.Context, n int64) error {
+	err := c.leaves(n)
+	if room.IsFull(err) {
+		c.MakeRoom(ctx, n, func() bool { return c.leaves(n) == nil })
+		err = c.leaves(n)
+	}
+	return err
+}
+
+// leaves refuses n bytes that do not leave enough free.
+func (c *Cache) leaves(n int64) error {
+	l, err := c.cfg.Blobs.Room().Look()
+	if err != nil {
+		return fmt.Errorf("room for a copy: %w", err)
+	}
+	if kept := max(c.cfg.MinFree(), l.Kept); l.Free-l.Promised-n < kept {
+		return &room.Short{Of: room.Bytes, Wanted: n, Promised: l.Promised, Free: l.Free, Kept: kept}
+	}
+	return nil
+}
+
+// waiters are those that wait now, and how many bytes for.
+func (c *Cache) waiters() (all []*waiter, bytes int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.waiting {
+		all = append(all, w)
+		bytes += w.bytes
+	}
+	return all, bytes
+}
+
+// release ends the waiting of those for whom there is room, and of all when no more is made.
+func (c *Cache) release(all []*waiter, over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range all {
+		if _, still := c.waiting[w]; still && (over || w.enough()) {
+			delete(c.waiting, w)
+			close(w.done)
+		}
+	}
+}

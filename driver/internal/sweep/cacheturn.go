@@ -1,0 +1,187 @@
+package sweep
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/evict"
+)
+
+// turn looks at the disk, and has blobs go if that is called for.
+func (c *Cache) turn() {
+	waiting, wanted := c.waiters()
+	defer c.release(waiting, true)
+	goal, err := c.goal(wanted)
+	switch {
+	case err != nil:
+		c.cfg.Log.WithError(err).Debug("cannot tell whether the cache has to make room")
+	case goal == evict.Amount{}:
+		c.able()
+	case c.rests(len(waiting) > 0):
+	default:
+		c.evict(goal, waiting)
+	}
+}
+
+// rests reports whether nothing could go a short while ago.
+func (c *Cache) rests(asked bool) bool {
+	pause := c.again
+	if asked {
+		pause = min(pause, againAsked)
+	}
+	return !c.passed.IsZero() && time.Since(c.passed) < pause
+}
+
+// goal is how much has to go now.
+func (c *Cache) goal(wanted int64) (evict.Amount, error) {
+	left, err := c.cfg.Blobs.Room().Look()
+	if err != nil {
+		return evict.Amount{}, err
+	}
+	cached, err := c.cached()
+	if err != nil {
+		return evict.Amount{}, err
+	}
+	return evict.Goal(
+		evict.State{Cache: cached, Free: left.Free, Promised: left.Promised, Wanted: wanted, Inodes: left.Inodes},
+		evict.Limits{Cache: c.cfg.Limit, Free: max(c.cfg.MinFree(), left.Kept+cacheMargin), Inodes: left.KeptInodes},
+	), nil
+}
+
+// cached is how large the cache is, if it may be too large. All that is here is looked at only
+// then, and for no more than a tenth of the time.
+func (c *Cache) cached() (int64, error) {
+	if c.cfg.Limit == evict.NoLimit {
+		return 0, nil
+	}
+	if members := c.cfg.Members(); members != c.members {
+		c.members, c.kept = members, 0
+	}
+	_, all := c.cfg.Blobs.Usage()
+	switch {
+	case all-c.kept <= c.cfg.Limit:
+	case time.Since(c.looked) < 9*c.took:
+		return c.cfg.Limit, nil // some of it may be kept by now
+	default:
+		if err := c.look(); err != nil {
+			return 0, err
+		}
+		_, all = c.cfg.Blobs.Usage()
+	}
+	return all - c.kept, nil
+}
+
+// look makes the order of what goes next.
+func (c *Cache) look() error {
+	began := time.Now()
+	c.members = c.cfg.Members()
+	manifests, kept := Manifests(c.cfg.Map()), int64(0)
+	oldest := evict.NewOldest(orderMost, c.last)
+	for h, err := range c.cfg.Blobs.All(c.ctx) {
+		if err == nil {
+			err = c.ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		if !h.Remnant && (c.cfg.Keeps(h.CID) || manifests.Has(h.CID)) {
+			kept += h.Size
+			continue
+		}
+		oldest.Offer(evict.Candidate{Blob: h.CID, Size: h.Size, Used: h.Used, Remnant: h.Remnant})
+	}
+	c.order, c.kept, c.looked, c.took = oldest.Sorted(), kept, time.Now(), time.Since(began)
+	return nil
+}
+
+// evict has as much go as the goal says, if that can go.
+func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
+	var gone evict.Amount
+	defer func() { c.note(gone) }()
+	again := c.last.Blob.Defined() // of what was passed over before, some may go now
+	for !goal.Reached(gone) && c.ctx.Err() == nil {
+		if len(c.order) == 0 || time.Since(c.looked) > orderAge {
+			if err := c.look(); err != nil {
+				c.cfg.Log.WithError(err).Debug("cannot tell what may leave the cache")
+				return
+			}
+		}
+		if len(c.order) == 0 {
+			c.last = evict.Candidate{}
+			if !again {
+				break
+			}
+			again, c.refuse = false, refusals{}
+			continue
+		}
+		var next []evict.Candidate
+		next, c.order = evict.Next(c.order, goal.Less(gone), askedMost)
+		c.last = next[len(next)-1]
+		went := c.ask(next)
+		gone.Bytes, gone.Files = gone.Bytes+went.Bytes, gone.Files+went.Files
+		c.release(waiting, false)
+	}
+	if goal.Reached(gone) || c.ctx.Err() != nil {
+		c.able()
+		return
+	}
+	c.unable(goal.Less(gone))
+}
+
+// ask gives up what may be given up of some candidates.
+func (c *Cache) ask(some []evict.Candidate) (gone evict.Amount) {
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(askedAtOnce)
+	for _, one := range some {
+		g.Go(func() error {
+			err := c.giveUp(one)
+			mu.Lock()
+			defer mu.Unlock()
+			if c.refuse.add(one, err); err == nil {
+				gone.Bytes, gone.Files = gone.Bytes+one.Size, gone.Files+1
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing in it fails
+	return gone
+}
+
+// giveUp gives up one candidate, unless it has been used since the order was made, or is kept by now.
+func (c *Cache) giveUp(one evict.Candidate) error {
+	if one.Remnant {
+		return c.cfg.Blobs.DeleteRemnant(c.ctx, one.Blob)
+	}
+	used, err := c.cfg.Blobs.LastUse(one.Blob)
+	switch {
+	case err != nil:
+		return err
+	case used.After(one.Used), c.cfg.Keeps(one.Blob):
+		return blob.ErrUsed
+	}
+	return c.cfg.Bytes.GiveUp(c.ctx, one.Blob, func(remove func() error) error {
+		return c.cfg.GiveUp(c.ctx, one.Blob, remove)
+	})
+}
+
+// refusals are what could not go in a pass, and why.
+type refusals struct {
+	last, used Removed // copies that others do not keep; in use, or going already
+}
+
+func (r *refusals) add(one evict.Candidate, err error) {
+	of := &r.last
+	switch {
+	case err == nil, errors.Is(err, blob.ErrNotFound):
+		return
+	case errors.Is(err, blob.ErrUsed), errors.Is(err, blob.ErrPinned):
+		of = &r.used
+	}
+	of.Blobs++
+	of.Bytes += one.Size
+}
