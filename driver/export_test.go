@@ -242,3 +242,15 @@ func (d *Driver) CopiesAt(ctx context.Context, peerID string, paths ...string) (
 	}
 	return d.store.engine.Copies.Ask(ctx, id, cids)
 }
+
+// GiveUp gives up the copy of a path's blob, if others keep it.
+func (d *Driver) GiveUp(ctx context.Context, path string) error {
+	c, _ := d.Blob(path)
+	return d.store.engine.Copies.GiveUp(ctx, c, func() error { return d.store.blobs.Delete(ctx, c) })
+}
+
+// Errors of GiveUp.
+var (
+	ErrKeeper    = replica.ErrKeeper
+	ErrFewCopies = replica.ErrFewCopies
+)

@@ -36,7 +36,7 @@ func (e *Engine) capacity() int64 {
 // openCopies makes the keeper of copies, before it can be told of anything.
 func (e *Engine) openCopies(context.Context) error {
 	var cfg replica.Config
-	if e.Peer != nil && e.cfg.Copies > 0 {
+	if e.Peer != nil {
 		self := place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
 		if e.ReadOnly() {
 			self.Capacity = 0 // others do not count on it

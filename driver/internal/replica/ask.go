@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
@@ -20,20 +21,23 @@ var errNotStarted = errors.New("this registry is starting")
 // Copy is what a registry has of a blob.
 type Copy = transfer.Copy
 
-// Kept reports whether a blob is here, synced, and kept: this registry is one of its keepers, as
-// far as it knows. A registry with 0 copies has no keepers to compare itself with: it keeps all
-// that is here, until another one keeps it as well.
+// Kept reports whether a blob is here, synced, not being given up, and kept: this registry is one
+// of its keepers, as far as it knows. A registry with 0 copies has no keepers to compare itself
+// with: it keeps all that is here, until it gives it up because another one keeps it as well.
 func (k *Keeper) Kept(c cid.Cid) bool {
-	if !k.started.Load() || k.cfg.Copies > 0 && (!k.settled.Load() || !k.Keeps(c)) {
+	if !k.started.Load() {
 		return false
 	}
-	return k.blobs.Safe(c)
+	h := place.Held{Leaving: k.leaving.has(c)}
+	h.Keeper = k.cfg.Copies == 0 || k.settled.Load() && k.Keeps(c)
+	h.Safe = h.Keeper && k.blobs.Safe(c)
+	return h.Kept()
 }
 
 // Ask asks a trusted member what it has of each of some blobs, and returns as many answers in
 // their order. After an error nothing is known, which never counts as a copy: the member is
 // away, busy, or of an earlier release. The answers are of a moment after the call, and only to
-// be shown or to be fetched from: nothing may be removed because of them.
+// be shown or to be fetched from: to give a copy up, see GiveUp.
 func (k *Keeper) Ask(ctx context.Context, member peer.ID, blobs []cid.Cid) ([]Copy, error) {
 	return k.ask(ctx, member, blobs, false)
 }

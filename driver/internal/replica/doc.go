@@ -12,7 +12,12 @@
 // have changed, and at the start, the map is looked through for what is to be kept here now:
 // that is repair. Each registry does so alone.
 //
-// Limits: what a registry keeps no longer stays on its disk as a copy like any other. Repair
+// A copy is given up only when others keep the blob: they are asked just before, and whoever
+// gives a copy up is not counted by others meanwhile.
+//
+//	err := k.GiveUp(ctx, c, remove) // calls remove if enough others keep c
+//
+// Limits: what a registry keeps no longer stays on its disk until somebody gives it up. Repair
 // goes in the order of the map, not by how few copies there are, and does not ask whether the
 // other keepers have theirs. Memory does not grow with the map.
 package replica

@@ -29,7 +29,8 @@ const (
 	mostPace = 5 * time.Second
 )
 
-// Config is what a keeper is made of. With 0 Copies it fetches nothing, and needs nothing else.
+// Config is what a keeper is made of. With 0 Copies it fetches nothing. Without Members it is
+// alone, and needs nothing else.
 type Config struct {
 	Self    peer.ID
 	Copies  int           // of each blob; place.All: one on every registry
@@ -48,6 +49,7 @@ type Keeper struct {
 	transfers *transfer.Transfers
 
 	started atomic.Bool // these are set
+	leaving leaving
 	backlog *backlog.Backlog
 	verdict atomic.Pointer[judgment]
 	soon    chan struct{} // members may have changed
@@ -81,7 +83,7 @@ func New(cfg Config) *Keeper {
 func (k *Keeper) Start(paths *pathmap.Map, blobs *blob.Store, transfers *transfer.Transfers) {
 	k.paths, k.blobs, k.transfers = paths, blobs, transfers
 	k.started.Store(true)
-	if k.cfg.Copies == 0 {
+	if k.cfg.Copies == 0 || k.cfg.Members == nil {
 		return
 	}
 	k.wg.Go(func() {
@@ -126,7 +128,7 @@ func (k *Keeper) Appeared() {
 
 // Keeps reports whether this registry is to keep a blob.
 func (k *Keeper) Keeps(c cid.Cid) bool {
-	if k.cfg.Copies == 0 {
+	if k.cfg.Copies == 0 || k.cfg.Members == nil {
 		return false
 	}
 	if _, inline := dag.InlineBytes(c); inline {

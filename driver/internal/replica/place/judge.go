@@ -9,8 +9,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// Hold is a reason for which blobs get no new keepers because of members that are away, and no
-// copy becomes surplus.
+// Hold is a reason for which blobs get no new keepers because of members that are away. Copies
+// that enough others keep may be given up all the same.
 type Hold int
 
 // Reasons, from none to the weightiest.
