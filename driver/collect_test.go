@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -84,6 +86,7 @@ func TestMarksOfAnotherClock(t *testing.T) {
 	p.Offline, p.DatastorePath, p.LogLevel = true, t.TempDir(), "error"
 	file := filepath.Join(p.DatastorePath, "garbage.json")
 	for _, content := range []string{`{"format":1,"marks":[null]}`, `{"format":1,"marks":[{"at":4611686018427387904,"counter":9,"unused":{"/x":["y"]}}]}`} {
+		content = fmt.Sprintf("%x\n%s", sha256.Sum256([]byte(content)), content)
 		require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
 		d, err := New(t.Context(), p)
 		require.NoError(t, err)

@@ -80,7 +80,7 @@ func NewCollector(cfg Config) *Collector {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	m, err := readMarks(cfg.File, cfg.Clock.Now())
 	if err != nil {
-		cfg.Log.WithError(err).Debug("the marks of garbage are made anew")
+		cfg.Log.WithError(err).Warn("what was found unused before this start is not known any more: it is deleted later, and nobody needs to do anything")
 	}
 	c.marks, c.strangers = m.Marks, m.Strangers
 	c.state.Marked = c.marked()

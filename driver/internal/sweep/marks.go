@@ -1,13 +1,11 @@
 package sweep
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -17,6 +15,10 @@ import (
 // marksFormat is that of the file of marks. A file of another format is not read, and the
 // marks in it are made anew.
 const marksFormat = 1
+
+// maxMarksFile bounds, in bytes, what is read into memory: the marks of two million paths. What
+// is greater is damaged, or made anew after a start.
+const maxMarksFile = 512 << 20
 
 // maxMarks bounds the first marks that wait for their second. What becomes garbage after the
 // last one waits for the next.
@@ -33,23 +35,20 @@ type marks struct {
 // time and no more. Nothing in it is later than now, though the clock may have lost something
 // since, or have begun anew in a new datastore.
 func readMarks(file string, now lease.Moment) (m marks, err error) {
-	b, err := os.ReadFile(file)
+	err = readSummed(file, maxMarksFile, &m)
 	if errors.Is(err, fs.ErrNotExist) {
-		return m, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(b, &m)
+		return marks{}, nil
 	}
 	if err == nil && m.Format != marksFormat {
 		err = fmt.Errorf("format %d", m.Format)
+	}
+	if err == nil && slices.Contains(m.Marks, nil) {
+		err = errDamaged
 	}
 	if err != nil {
 		return marks{}, fmt.Errorf("read %s: %w", file, err)
 	}
 	for _, mark := range m.Marks {
-		if mark == nil {
-			return marks{}, fmt.Errorf("read %s: it is damaged", file)
-		}
 		mark.At = min(mark.At, now)
 	}
 	for id, since := range m.Strangers {
@@ -61,15 +60,7 @@ func readMarks(file string, now lease.Moment) (m marks, err error) {
 // writeMarks replaces the file at once. It is not synced: losing it costs time and no more.
 func writeMarks(file string, m marks) error {
 	m.Format = marksFormat
-	b, err := json.Marshal(m)
-	if err != nil {
-		return err
-	}
-	fresh := file + ".new"
-	if err := os.WriteFile(fresh, b, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(file), err), os.Remove(fresh))
-	}
-	return os.Rename(fresh, file)
+	return replaceSummed(file, m)
 }
 
 // versions gives each path that a marking found with its versions in the view.
