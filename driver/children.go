@@ -14,7 +14,7 @@ import (
 // index names it, the index relies on all that it needs, about which distribution does not
 // ask: a manifest without a tag may be garbage elsewhere, and everything in it, each part by
 // versions of its own. The manifest looks missing when something that it needs has an entry,
-// and its bytes are on no reachable registry.
+// and all members say that they do not have its bytes.
 func (s *store) relyOnChild(ctx context.Context, path string, e pathmap.Entry) error {
 	r := requestOf(ctx)
 	if !r.manifest || r.method != http.MethodPut || e.Size > smallBlob || !isBlobData(path) {
@@ -22,7 +22,7 @@ func (s *store) relyOnChild(ctx context.Context, path string, e pathmap.Entry) e
 	}
 	u := s.requests.underway(ctx)
 	d, _ := digestOf(path)
-	link, ok := u.revision(d)
+	link, ok := u.link(d, ocipath.Revision)
 	if !ok {
 		return nil
 	}
@@ -39,12 +39,7 @@ func (s *store) relyOnChild(ctx context.Context, path string, e pathmap.Entry) e
 	var g errgroup.Group
 	g.SetLimit(questionsAtOnce)
 	for _, blob := range refs.absent {
-		g.Go(func() error {
-			if holders, err := s.transfers.HoldersNow(ctx, refOf(blob)); err != nil || len(holders) == 0 {
-				return notFound(path)
-			}
-			return nil
-		})
+		g.Go(func() error { return s.heldNow(ctx, path, blob) })
 	}
 	return g.Wait()
 }

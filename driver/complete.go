@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -71,21 +72,19 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 		g.Go(func() error { return s.held(ctx, blob) })
 	}
 	if err := g.Wait(); err != nil {
-		return s.unreachable(ctx, path, err)
+		return s.unreachable(client, path, err)
 	}
-	if ctx.Err() == nil { // else not all have said whether they hold it
-		s.completes.add(e.CID)
-	}
+	s.completes.add(e.CID)
 	return nil
 }
 
-// held returns an error when no reachable member holds a blob.
+// held returns an error unless a member says in time that it holds a blob.
 func (s *store) held(ctx context.Context, e pathmap.Entry) error {
 	holders, err := s.transfers.Holders(ctx, refOf(e))
-	if err == nil && len(holders) == 0 {
-		return &transfer.Unavailable{CID: e.CID}
+	if _, unheard := errors.AsType[*transfer.Unavailable](err); unheard || err == nil && len(holders) > 0 {
+		return err
 	}
-	return nil
+	return &transfer.Unavailable{CID: e.CID, Cause: err}
 }
 
 // references gathers the blobs of an image that are not here.

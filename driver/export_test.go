@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/libp2p/go-libp2p/core/network"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
@@ -25,6 +27,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // Ear stands between a registry's pubsub and its path map. It loses what others
@@ -68,6 +71,19 @@ func (e *Ear) Heard(peerID string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.heard[peerID]
+}
+
+// Mute opens a driver that never answers what members ask about blobs while On is set when it
+// opens. Paths are told as ever.
+type Mute struct{ On atomic.Bool }
+
+// Open is New but for that.
+func (m *Mute) Open(ctx context.Context, p Parameters) (*Driver, error) {
+	return openWith(ctx, p, func(s *store) {
+		if m.On.Load() {
+			s.engine.Peer.Handle(wire.Protocol, func(asked network.Stream) { _, _ = io.Copy(io.Discard, asked) })
+		}
+	})
 }
 
 // Logged opens a driver that also tells a hook what it logs from its start on.

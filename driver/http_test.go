@@ -36,9 +36,30 @@ func served(t *testing.T, m *drivertest.Member, change ...func(configuration.Sto
 	}
 	config.HTTP.Secret = "of this test"
 	logrus.SetLevel(logrus.PanicLevel) // distribution logs each request
-	server := httptest.NewServer(handlers.NewApp(t.Context(), config))
+	server := httptest.NewServer(withRefusals(handlers.NewApp(t.Context(), config)))
 	t.Cleanup(server.Close)
 	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// withRefusals answers with the status of the driver's refusal in place of distribution's error, as
+// the registry does.
+func withRefusals(app http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, refusals := driver.WithRefusals(r.Context())
+		app.ServeHTTP(&refusing{w, refusals}, r.WithContext(ctx))
+	})
+}
+
+type refusing struct {
+	http.ResponseWriter
+	refusals *driver.Refusals
+}
+
+func (w *refusing) WriteHeader(status int) {
+	if r := w.refusals.Last(); r != nil && status >= http.StatusBadRequest {
+		status = r.Status
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // deaf are two registries, served, that hear nothing of what the other announces.

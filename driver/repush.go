@@ -8,6 +8,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -47,13 +48,10 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 	case r.blob && r.method == http.MethodHead, r.mount:
 		holders, err := s.transfers.Holders(ctx, refOf(e))
 		if err != nil || len(holders) == 0 {
-			return notFound(path)
+			return notFound(path) // also when one that may have it is silent: the client can push it now
 		}
 	case r.manifest && r.method == http.MethodPut && e.Size > smallBlob:
-		holders, err := s.transfers.HoldersNow(ctx, refOf(e))
-		if err != nil || len(holders) == 0 {
-			return notFound(path)
-		}
+		return s.heldNow(ctx, path, e)
 	case r.manifest && (r.method == http.MethodPut || r.method == http.MethodHead) && e.Size <= smallBlob:
 		err := s.fetchSoon(ctx, e)
 		switch {
@@ -61,8 +59,13 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 			return s.findHolder(ctx, path, e) // GET would stream the blob
 		case room.Is(err):
 			return err
+		case err != nil && r.method == http.MethodPut && s.isReference(ctx, path):
+			if gone := s.heldNow(ctx, path, e); gone != nil {
+				return gone
+			}
+			return s.unreachable(ctx, path, &transfer.Unavailable{CID: e.CID, Cause: err})
 		case err != nil && r.method == http.MethodPut:
-			return notFound(path) // the bytes are at hand, or a client can push them
+			return notFound(path) // the bytes are at hand
 		}
 		if err == nil && r.method == http.MethodHead {
 			return s.complete(ctx, path, e)
@@ -85,6 +88,29 @@ func (s *store) proves(ctx context.Context, e pathmap.Entry) bool {
 		err = errors.Join(err, body.Close())
 	}
 	return !errors.Is(err, blob.ErrRotten) && !errors.Is(err, blob.ErrNotFound)
+}
+
+// isReference reports whether a blob's path was looked up because the manifest that is pushed
+// refers to it, and not because it is the manifest: then its link was read before.
+func (s *store) isReference(ctx context.Context, path string) bool {
+	d, _ := digestOf(path)
+	_, ok := s.requests.underway(ctx).link(d, ocipath.Layer, ocipath.Revision)
+	return ok
+}
+
+// heldNow returns an error unless a connected member has said, since the call, that it holds a
+// blob to which a manifest refers that is being pushed. The error is not-found only when all have
+// said that they do not: the client then gives up, or pushes the blob again, which it need not
+// when a member has just been silent.
+func (s *store) heldNow(ctx context.Context, path string, e pathmap.Entry) error {
+	holders, err := s.transfers.HoldersNow(ctx, refOf(e))
+	switch {
+	case err != nil:
+		return s.unreachable(ctx, path, err)
+	case len(holders) == 0:
+		return notFound(path)
+	}
+	return nil
 }
 
 // findHolder returns an error when no connected member holds a blob.

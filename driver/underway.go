@@ -43,13 +43,13 @@ func (u *underway) add(r reliance) {
 	}
 }
 
-// revision is the link of a manifest with that digest that was relied on; false when there is
+// link is a link of one of those kinds to that digest that was relied on; false when there is
 // none.
-func (u *underway) revision(d digest.Digest) (link string, ok bool) {
+func (u *underway) link(d digest.Digest, kinds ...ocipath.Kind) (link string, ok bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, r := range u.relied {
-		if ocipath.Parse(r.path).Kind != ocipath.Revision {
+		if !slices.Contains(kinds, ocipath.Parse(r.path).Kind) {
 			continue
 		}
 		if target, _ := dag.InlineBytes(r.entry.CID); string(target) == string(d) {

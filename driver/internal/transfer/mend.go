@@ -39,7 +39,7 @@ func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) 
 // can still become a status.
 func (t *Transfers) awaitMending(ctx context.Context, ref dag.Ref) error {
 	holders, err := t.Holders(ctx, ref)
-	if err != nil || len(holders) > 0 {
+	if _, unheard := errors.AsType[*Unavailable](err); !unheard && (err != nil || len(holders) > 0) {
 		return err
 	}
 	if err = t.Fetch(ctx, ref); mayStream(err) {

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
@@ -35,7 +36,8 @@ func (t *Transfers) serveRemains(q *wire.BlobRequest) (io.ReadSeekCloser, error)
 // restElsewhere reports whether a member holds the whole of a blob that is damaged here, or has a
 // leaf of it that is lacking here.
 func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
-	if holders, err := t.Holders(ctx, ref); err != nil || len(holders) > 0 {
+	holders, err := t.Holders(ctx, ref)
+	if _, unheard := errors.AsType[*Unavailable](err); !unheard && (err != nil || len(holders) > 0) {
 		return err == nil
 	}
 	if t.holders == nil || dag.LeavesOf(ref.Size) == 1 {

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -147,13 +148,15 @@ func (t *Transfers) serve(l net.Listener) {
 // Holders asks the connected members which of them hold the whole blob. The result contains neither
 // self nor members that lately sent wrong bytes of the blob or are no longer connected. Answers are
 // remembered for two seconds. Holders returns when all members have answered or had two seconds to
-// answer, or a moment after one has said that it holds the blob. When the error is that of ctx,
-// there may be other holders.
+// answer, or a moment after one has said that it holds the blob. When nobody has said so, and a
+// connected member did not answer, the error is *Unavailable. When the error is that of ctx, there
+// may be other holders.
 func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	if t.holders == nil {
 		return nil, nil
 	}
-	return t.holders.Whole(ctx, ref)
+	ids, err := t.holders.Whole(ctx, ref)
+	return ids, unheard(ref, err)
 }
 
 // HoldersNow is Holders, and believes no answer to a question that was asked before the call:
@@ -162,7 +165,16 @@ func (t *Transfers) HoldersNow(ctx context.Context, ref dag.Ref) ([]peer.ID, err
 	if t.holders == nil {
 		return nil, nil
 	}
-	return t.holders.WholeNow(ctx, ref)
+	ids, err := t.holders.WholeNow(ctx, ref)
+	return ids, unheard(ref, err)
+}
+
+// unheard makes the error of those who asked of the error of the question.
+func unheard(ref dag.Ref, err error) error {
+	if silent, ok := errors.AsType[*holders.SilentError](err); ok {
+		return &Unavailable{CID: ref.CID, Asked: silent.IDs, Cause: silent}
+	}
+	return err
 }
 
 // Totals returns how many bytes were received, from members or by bitswap, and how many were sent

@@ -79,8 +79,9 @@ func (d *Directory) Last() peer.ID {
 // Whole asks the connected members which of them hold the whole blob. The result contains neither
 // self nor members that lately sent wrong bytes of the blob or are no longer connected. Answers are
 // remembered for RememberFor. Whole returns when all members have answered or had Config.Ask to
-// answer, or Config.Grace after one has said that it holds the blob. When the error is that of ctx,
-// there may be other holders; any other error says why the directory was closed.
+// answer, or Config.Grace after one has said that it holds the blob. When nobody has said so, and a
+// member that is still connected did not answer, the error is *SilentError. When the error is that
+// of ctx, there may be other holders; any other error says why the directory was closed.
 func (d *Directory) Whole(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
 	return d.whole(ctx, ref, d.Ask(ref, RememberFor, false))
 }
@@ -96,10 +97,17 @@ func (d *Directory) whole(ctx context.Context, ref dag.Ref, q *Question) ([]peer
 	}
 	err := d.await(ctx, q)
 	whole, _, _ := q.Answers()
-	connected := d.cfg.Connected() // a member may leave while its answer is remembered
-	return slices.DeleteFunc(whole, func(id peer.ID) bool {
+	silent := q.Silent()
+	connected := d.cfg.Connected() // a member may leave while its answer is remembered, or awaited
+	whole = slices.DeleteFunc(whole, func(id peer.ID) bool {
 		return d.Blames(id, ref.CID) || !slices.Contains(connected, id)
-	}), err
+	})
+	silent = slices.DeleteFunc(silent, func(id peer.ID) bool { return !slices.Contains(connected, id) })
+	if err == nil && len(whole) == 0 && len(silent) > 0 {
+		slices.Sort(silent)
+		err = &SilentError{silent}
+	}
+	return whole, err
 }
 
 func (d *Directory) await(ctx context.Context, q *Question) error {

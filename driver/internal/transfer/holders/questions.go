@@ -34,7 +34,7 @@ type Question struct {
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
 	some   map[peer.ID]*wire.Part
-	silent bool // a member has failed to answer
+	silent []peer.ID // that have failed to answer
 }
 
 func newQuestion(asked []peer.ID, telling bool) *Question {
@@ -61,7 +61,14 @@ func (q *Question) Done() <-chan struct{} { return q.done }
 func (q *Question) Answers() (whole []peer.ID, some map[peer.ID]*wire.Part, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Clone(q.whole), maps.Clone(q.some), q.silent
+	return slices.Clone(q.whole), maps.Clone(q.some), len(q.silent) > 0
+}
+
+// Silent returns the members that have failed to answer so far.
+func (q *Question) Silent() []peer.ID {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Clone(q.silent)
 }
 
 func (q *Question) note(id peer.ID, whole bool, some *wire.Part, err error) {
@@ -69,7 +76,7 @@ func (q *Question) note(id peer.ID, whole bool, some *wire.Part, err error) {
 	defer q.mu.Unlock()
 	switch {
 	case err != nil:
-		q.silent = true
+		q.silent = append(q.silent, id)
 	case whole:
 		q.whole = append(q.whole, id)
 	case some != nil:
