@@ -16,6 +16,7 @@ pids=()
 export IPFS_PATH=$work/repo LIBP2P_FORCE_PNET=1
 
 finish() {
+	[ $? = 0 ] || tail -n 20 "$work"/*.log >&2 || true
 	for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
 	wait
 	rm -rf "$work"
@@ -101,7 +102,7 @@ serve() {
 until_true() {
 	local what=$1
 	shift
-	for _ in $(seq 300); do
+	for _ in $(seq 1200); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.1
 	done
