@@ -106,6 +106,30 @@ func TestALinkAfterItsClientHungUp(t *testing.T) {
 	}
 }
 
+// TestAClientThatHangsUpWhileItsTagWaits, because a member may have a newer one, was told nothing:
+// what its manifest relied on may be deleted from then on, so the tag is not written.
+func TestAClientThatHangsUpWhileItsTagWaits(t *testing.T) {
+	t.Parallel()
+	a, b, linkA, linkB := linkedPair(t, time.Minute)
+	for _, l := range []*drivertest.Link{linkA, linkB} {
+		l.Blackhole(true)
+	}
+	b.Compare(a.Identity().PeerID)
+	ctx, hangUp := context.WithCancel(asRequest(t, http.MethodPut, "vars.reference"))
+	defer hangUp()
+	push := requestContext{ctx, map[string]any{"http.request.id": t.Name(), "http.request.startedat": time.Now()}}
+	pushed := make(chan error, 1)
+	go func() { pushed <- b.PutContent(push, tagLink("a", "t"), []byte("sha256:x")) }()
+	drivertest.Await(t, "the push waits", func() bool { return b.WaitingRequests() == 1 })
+	hangUp()
+	if err := <-pushed; err == nil {
+		t.Error("the push succeeded")
+	}
+	if !missing(b, tagLink("a", "t")) {
+		t.Error("the tag is written")
+	}
+}
+
 // TestAContextOfPartOfARequest ends before the request does; nothing is forgotten.
 func TestAContextOfPartOfARequest(t *testing.T) {
 	t.Parallel()
