@@ -35,6 +35,10 @@ type Bytes int64
 // DiskSize is, as a capacity, the size of the disk that datastorepath lies on.
 const DiskSize Bytes = engine.DiskSize
 
+// leastRepairRate lets each of the connections that share it bring a leaf within the time for which
+// a member waits.
+const leastRepairRate Bytes = 1 << 20
+
 // amounts decodes Copies and Bytes from text, and from whole numbers that are not negative.
 func amounts(from, to reflect.Type, v any) (any, error) {
 	copies := to == reflect.TypeFor[Copies]()
@@ -67,6 +71,9 @@ func (p Parameters) checkCopies() error {
 	}
 	if p.RepairDelay < time.Second {
 		return errors.New("repairdelay: is less than 1s, in which a member may just be dialed again; write it with its unit, such as 1h")
+	}
+	if p.RepairRate != 0 && p.RepairRate < leastRepairRate {
+		return errors.New("repairrate: is less than 1MiB a second, at which a large blob is never done; 0 does not bound it")
 	}
 	return nil
 }

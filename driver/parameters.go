@@ -45,6 +45,7 @@ type Parameters struct {
 	Zone              string        `mapstructure:"zone"`
 	Capacity          Bytes         `mapstructure:"capacity"`
 	RepairDelay       time.Duration `mapstructure:"repairdelay"`
+	RepairRate        Bytes         `mapstructure:"repairrate"` // a second; 0: unbounded
 	GC                bool          `mapstructure:"gc"`
 	GCInterval        time.Duration `mapstructure:"gcinterval"`
 	GCGrace           time.Duration `mapstructure:"gcgrace"`
@@ -71,6 +72,7 @@ func DefaultParameters() Parameters {
 		FetchTimeout:  30 * time.Second,
 		Capacity:      DiskSize,
 		RepairDelay:   time.Hour,
+		RepairRate:    64 << 20,
 		GC:            true,
 		GCInterval:    6 * time.Hour,
 		GCGrace:       24 * time.Hour,
@@ -202,7 +204,8 @@ func (p Parameters) config() engine.Config {
 		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
-		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
+		RepairRate: int64(p.RepairRate),
+		GC:         p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
 	}
 }
 

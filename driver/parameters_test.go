@@ -41,8 +41,8 @@ func TestGoodParameters(t *testing.T) {
 		"durations": {`{offline: true, synctimeout: 500ms, fetchtimeout: 1m}`, func(p *driver.Parameters) {
 			p.Offline, p.SyncTimeout, p.FetchTimeout = true, time.Second/2, time.Minute
 		}},
-		"copies": {`{offline: true, replicas: 3, capacity: 500GiB, repairdelay: 2s, zone: cellar}`, func(p *driver.Parameters) {
-			p.Offline, p.Replicas, p.Capacity, p.RepairDelay, p.Zone = true, 3, 500<<30, 2*time.Second, "cellar"
+		"copies": {`{offline: true, replicas: 3, capacity: 500GiB, repairdelay: 2s, repairrate: 10MiB, zone: cellar}`, func(p *driver.Parameters) {
+			p.Offline, p.Replicas, p.Capacity, p.RepairDelay, p.RepairRate, p.Zone = true, 3, 500<<30, 2*time.Second, 10<<20, "cellar"
 		}},
 		"copies everywhere": {`{offline: true, replicas: all, capacity: 0}`, func(p *driver.Parameters) {
 			p.Offline, p.Replicas, p.Capacity = true, driver.Everywhere, 0
@@ -119,6 +119,7 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, capacity: -5}`:                        "capacity: -5 is not a size",
 		`{offline: true, capacity: 17EB}`:                      "capacity: 17EB is not a size",
 		`{offline: true, repairdelay: 10ms}`:                   "repairdelay: is less than 1s",
+		`{offline: true, repairrate: 100k}`:                    "repairrate: is less than 1MiB",
 		`{offline: perhaps}`:                                   "offline: perhaps is neither true nor false",
 	} {
 		t.Run(yaml, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
-		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s",
+		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s", "repairrate": "104857600",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {

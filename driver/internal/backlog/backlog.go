@@ -31,6 +31,8 @@ type Config struct {
 
 	// Try does what is to be done for a path; nil: nothing is left to do for it.
 	Try func(ctx context.Context, path string) error
+	// Again is Try for what failed before, and for what Walk finds; nil: Try.
+	Again func(ctx context.Context, path string) error
 	// Walk calls try for all paths, until try is false. It reports whether that could be done
 	// now; if not, it is called again later.
 	Walk func(ctx context.Context, try func(path string) bool) (done bool)
@@ -63,6 +65,9 @@ type Backlog struct {
 
 // New makes a backlog, which may be told of paths from now on.
 func New(cfg Config) *Backlog {
+	if cfg.Again == nil {
+		cfg.Again = cfg.Try
+	}
 	b := &Backlog{
 		cfg: cfg, wake: make(chan struct{}, 1), lacks: make(chan struct{}, 1),
 		retries: newRetries(cfg.Least, cfg.Most), failed: map[string]bool{},
@@ -143,7 +148,7 @@ func (b *Backlog) work() {
 				return
 			}
 		}
-		b.try(path)
+		b.try(path, b.cfg.Try)
 	}
 }
 
@@ -161,8 +166,8 @@ func (b *Backlog) next() (path string, ok bool) {
 }
 
 // try tries one path, and remembers when that failed.
-func (b *Backlog) try(path string) {
-	err := b.cfg.Try(b.ctx, path)
+func (b *Backlog) try(path string, do func(context.Context, string) error) {
+	err := do(b.ctx, path)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.failed, path)
@@ -215,7 +220,7 @@ func (b *Backlog) again() {
 	var g errgroup.Group
 	g.SetLimit(b.cfg.AtOnce)
 	try := func(path string) bool {
-		g.Go(func() error { b.try(path); return nil })
+		g.Go(func() error { b.try(path, b.cfg.Again); return nil })
 		return b.ctx.Err() == nil
 	}
 	for path := range failed {

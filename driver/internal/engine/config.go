@@ -38,6 +38,7 @@ type Config struct {
 	Zone        string        // members with the same one may fail together
 	Capacity    int64         // bytes kept for others, to compare members by; 0: none, DiskSize: the disk's
 	RepairDelay time.Duration // how long a member may be away before its blobs get other keepers
+	RepairRate  int64         // bytes a second of blobs that are fetched then; 0: as many as can be
 
 	GC         bool          // garbage is collected without being asked
 	GCInterval time.Duration // between two collections

@@ -42,7 +42,7 @@ func (e *Engine) openCopies(context.Context) error {
 			self.Capacity = 0 // others do not count on it
 		}
 		cfg = replica.Config{
-			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Ready: e.AwaitCaughtUp, Log: e.Log,
+			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Rate: e.cfg.RepairRate, Ready: e.AwaitCaughtUp, Log: e.Log,
 			Members: func() (place.Member, []place.Member) { return self, e.keepers() },
 		}
 	}

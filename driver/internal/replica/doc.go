@@ -10,7 +10,8 @@
 //
 // Blobs are fetched when their entries arrive. When the members among which blobs are placed
 // have changed, and at the start, the map is looked through for what is to be kept here now:
-// that is repair. Each registry does so alone.
+// that is repair. Each registry does so alone, asks the members for their copies, and fetches
+// those blobs first of which there are the fewest, at no more than Config.Rate.
 //
 // A copy is given up only when others keep the blob: they are asked just before, and whoever
 // gives a copy up is not counted by others meanwhile.
@@ -18,6 +19,7 @@
 //	err := k.GiveUp(ctx, c, remove) // calls remove if enough others keep c
 //
 // Limits: what a registry keeps no longer stays on its disk until somebody gives it up. Repair
-// goes in the order of the map, not by how few copies there are, and does not ask whether the
-// other keepers have theirs. Memory does not grow with the map.
+// looks through the map once for each number of copies that there is, up to four, and once more;
+// a map of a million blobs takes some minutes each time, at a fifth of a processor. Memory does
+// not grow with the map.
 package replica

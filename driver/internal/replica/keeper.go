@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/backlog"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
@@ -36,6 +37,7 @@ type Config struct {
 	Copies  int           // of each blob; place.All: one on every registry
 	Delay   time.Duration // for which a member may be away before its blobs get other keepers
 	Members func() (self place.Member, others []place.Member)
+	Rate    int64                 // bytes a second that are fetched in repair; 0: as many as can be
 	Ready   func(context.Context) // waits until the map is as other registries know it
 	Log     *logrus.Entry
 }
@@ -51,6 +53,7 @@ type Keeper struct {
 	started atomic.Bool // these are set
 	leaving leaving
 	backlog *backlog.Backlog
+	slow    *rate.Limiter // of repair; nil: none
 	verdict atomic.Pointer[judgment]
 	soon    chan struct{} // members may have changed
 	settled atomic.Bool   // who the members are is known well enough for new blobs
@@ -70,11 +73,14 @@ type judgment struct {
 // New makes a keeper, which may be told of entries and members from now on.
 func New(cfg Config) *Keeper {
 	k := &Keeper{cfg: cfg, soon: make(chan struct{}, 1)}
+	if cfg.Rate > 0 {
+		k.slow = rate.NewLimiter(rate.Limit(cfg.Rate), max(dag.LeafSize, int(cfg.Rate/10)))
+	}
 	k.verdict.Store(&judgment{Verdict: place.Verdict{View: place.NewView(nil)}})
 	k.ctx, k.cancel = context.WithCancel(context.Background())
 	k.backlog = backlog.New(backlog.Config{
 		AtOnce: atOnce, Least: retryMin, Most: retryMost,
-		Try: k.fetch, Walk: k.walk, Ready: cfg.Ready, Fails: k.complain,
+		Try: k.fetchNew, Again: k.repair, Walk: k.walk, Ready: cfg.Ready, Fails: k.complain,
 	})
 	return k
 }
@@ -147,16 +153,29 @@ func (k *Keeper) lacks(e pathmap.Entry) bool {
 	return err != nil || size != e.Size
 }
 
+// fetchNew brings the blob of a path here that has just got its entry.
+func (k *Keeper) fetchNew(ctx context.Context, path string) error { return k.fetch(ctx, path, nil) }
+
+// repair does so for a blob that has been there for longer, at no more than the rate of repair.
+func (k *Keeper) repair(ctx context.Context, path string) error {
+	if k.slow != nil {
+		if err := k.slow.Wait(ctx); err != nil { // until what was fetched before is made up for
+			return err
+		}
+	}
+	return k.fetch(ctx, path, k.slow)
+}
+
 // fetch brings the blob of a path here, if it is to be kept and is not here, and waits for it.
 // Who wrote the entry is asked first: that registry had the blob.
-func (k *Keeper) fetch(ctx context.Context, path string) error {
+func (k *Keeper) fetch(ctx context.Context, path string, pace *rate.Limiter) error {
 	view := k.paths.View()
 	e, err := view.Get(path)
 	if err != nil || !k.lacks(e) {
 		return nil // there is no entry, no longer, or it is of a later release
 	}
 	writer, _ := peer.Decode(view.Writer(path))
-	err = k.transfers.FetchFrom(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer)
+	err = k.transfers.FetchPaced(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer, pace)
 	switch {
 	case err == nil:
 		if k.backlog.Failed() == 0 {

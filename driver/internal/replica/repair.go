@@ -1,19 +1,11 @@
 package replica
 
 import (
-	"context"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
-)
-
-const (
-	page = 1000 // paths looked at in one go
-	// Looking through the map takes at most one part of the time in so many.
-	share = 5
 )
 
 // pace is how often members are judged, and for how long they have to stay the same before
@@ -111,45 +103,4 @@ func (k *Keeper) say(w *watching, now *judgment) {
 		log.Info("blobs get new keepers again when members are away for long")
 	}
 	w.said = hold
-}
-
-// walk has all blobs fetched that are to be kept here and are not, unless there is a hold.
-func (k *Keeper) walk(ctx context.Context, try func(path string) bool) (done bool) {
-	for last := ""; k.verdict.Load().Hold == place.NoHold; {
-		began := time.Now()
-		paths, next, more := lacking(k.paths.View(), last, page, k.lacks)
-		busy := time.Since(began)
-		for _, p := range paths {
-			if !try(p) {
-				return false
-			}
-		}
-		if !more {
-			return true
-		}
-		last = next
-		select {
-		case <-time.After((share - 1) * busy):
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return false
-}
-
-// lacking gives those of the n paths after a path ("": of all) the blobs of which are lacking, the
-// last path that was looked at, and whether there may be more.
-func lacking(view pathmap.View, after string, n int, lacks func(pathmap.Entry) bool) (paths []string, last string, more bool) {
-	last = after
-	for range n {
-		path, ok := view.Next(last, true)
-		if !ok {
-			return paths, last, false
-		}
-		if e, err := view.Get(path); err == nil && lacks(e) {
-			paths = append(paths, path)
-		}
-		last = path
-	}
-	return paths, last, true
 }

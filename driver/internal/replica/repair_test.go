@@ -78,8 +78,13 @@ func keeperAmong(n, copies int, log *logrus.Entry) (*Keeper, *[]place.Member) {
 func pages(view pathmap.View, n int, lacks func(pathmap.Entry) bool) iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for last, more := "", true; more; {
-			var found []string
-			if found, last, more = lacking(view, last, n, lacks); !yield(found) {
+			var found []missing
+			found, last, more = lacking(view, last, n, lacks)
+			var paths []string
+			for _, m := range found {
+				paths = append(paths, m.path)
+			}
+			if !yield(paths) {
 				return
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
@@ -130,6 +131,13 @@ func (t *Transfers) Fetch(ctx context.Context, ref dag.Ref) error {
 // holds the blob, is asked before all others; it may be empty. A failure is no warning in the log.
 func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID) error {
 	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true})
+}
+
+// FetchPaced is FetchFrom at no more bytes a second than pace allows, whose burst is at least
+// dag.LeafSize. Nil: as fast as it can. Where a client comes to read the blob, it comes as fast as
+// it can from then on.
+func (t *Transfers) FetchPaced(ctx context.Context, ref dag.Ref, likely peer.ID, pace *rate.Limiter) error {
+	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true, Pace: pace})
 }
 
 func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why fetch.Purpose) error {

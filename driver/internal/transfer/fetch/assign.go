@@ -196,6 +196,9 @@ func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 	if leaves == 1 {
 		return 1, 1
 	}
+	if c.j.paced() {
+		return min(c.roster.Streams(now), leaves, pacedOrders), 1
+	}
 	return min(c.roster.Streams(now), leaves), 1
 }
 

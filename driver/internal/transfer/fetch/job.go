@@ -9,6 +9,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
@@ -66,6 +67,9 @@ type Purpose struct {
 	Leaf       int     // the leaf that a reader waits for; negative: there is none
 	Likely     peer.ID // the member that is asked before the others; empty: there is none
 	Background bool    // no reader waits for the blob
+	// Pace bounds how fast the leaves come, as long as no reader waits; nil: nothing does. Its
+	// burst is at least dag.LeafSize.
+	Pace *rate.Limiter
 }
 
 // end is how a job ended.

@@ -34,9 +34,12 @@ func (j *Job) perform(o *order) error {
 	if err := j.inPieces(o, part); err != nil {
 		return err
 	}
+	wait := j.charge(len(part))
 	select {
 	case <-j.here.laidOut:
-		return j.take(o.from, part, o)
+		err := j.take(o.from, part, o)
+		j.breathe(wait)
+		return err
 	case <-j.ctx.Done():
 		return context.Cause(j.ctx)
 	}
@@ -111,9 +114,11 @@ func (j *Job) receive(o *order, buf []byte) error {
 			tooMuch = drained(g)
 		}
 		g.stop() // the holder is not to blame for how long take lasts
+		wait := j.charge(len(part))
 		if err := j.take(leaf, part, o); err != nil {
 			return err
 		}
+		j.breathe(wait)
 	}
 	if tooMuch != nil {
 		return wire.Blame(o.holder, tooMuch)
