@@ -78,6 +78,11 @@ test-disk: build ## kill a registry and fill its disk, 100 rounds on a tmpfs and
 	$(GO) build -o bin/badday ./cmd/badday
 	bin/badday -registry $(BIN) $(BADDAY)
 
+.PHONY: faults
+faults: build ## five registries, clients, and what happens to machines, for an hour; Linux, root and iproute2 for all of it; FAULTS="-for 10m -seed 7" for another run
+	$(GO) build -o bin/faults ./cmd/faults
+	bin/faults -registry $(BIN) $(FAULTS)
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// collections has registries collect garbage, one after the other, whatever else happens.
+type collections struct{ done atomic.Int64 }
+
+const collectTimeout = 20 * time.Second
+
+func (c *collections) start(ctx context.Context, t *trial) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	random := rand.New(rand.NewPCG(t.o.seed, t.random.Uint64()))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			m := t.swarm.Members[random.IntN(members)]
+			short, cancel := context.WithTimeout(ctx, collectTimeout)
+			result, err := m.Collect(short, time.Duration(random.Int64N(int64(grace))))
+			cancel()
+			if err == nil {
+				c.done.Add(1)
+				t.journal.Note("collect", "%s: deleted %+v, removed %+v, waits for %v", m.Name, result.Deleted, result.Removed, result.WaitsFor)
+				err = t.forgetGone(ctx, m, result.WaitsFor)
+			}
+			if err != nil {
+				t.journal.Note("collect", "%s: %v", m.Name, err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Duration(random.Int64N(int64(4 * time.Second)))):
+			}
+		}
+	})
+	return func() { cancel(); wg.Wait() }
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/swarm"
+)
+
+// full fills a disk, or leaves it some room now and then, and kills the registry meanwhile
+// every third time.
+func (t *trial) full(ctx context.Context) error {
+	m := t.any()
+	t.count("full", "%s, %d MiB free", m.Name, m.Disk.Free()>>20)
+	defer m.Disk.Empty()
+	if t.random.IntN(2) == 0 {
+		if err := m.Disk.Breathe(t.random, 2*time.Second); err != nil {
+			return err
+		}
+	} else if err := m.Disk.Fill(); err != nil {
+		return err
+	}
+	if err := t.pause(ctx, time.Second, 3*time.Second); err != nil {
+		return err
+	}
+	if t.random.IntN(3) > 0 {
+		return nil
+	}
+	t.count("kill", "%s, on a full disk", m.Name)
+	m.Kill()
+	m.Disk.Empty()
+	return m.Start(ctx)
+}
+
+// without keeps clients away from a registry, and waits until its disk may be lost.
+func (t *trial) without(ctx context.Context, m *swarm.Member, lose func() error) error {
+	err := m.Shun(ctx, true)
+	if err == nil {
+		t.journal.Note("wait", "until %s may be lost", m.Name)
+		err = t.await(ctx, func() (string, error) { return t.onlyOn(m) })
+	}
+	if err == nil {
+		err = lose()
+	}
+	if err == nil {
+		err = m.Shun(ctx, false)
+	}
+	return err
+}
+
+// onlyOn says what would be lost with a disk: what images need, and what clients share and
+// might find there.
+func (t *trial) onlyOn(m *swarm.Member) (string, error) {
+	stocks, err := t.stocks()
+	if err != nil {
+		return "", err
+	}
+	elsewhere := map[string]bool{}
+	for _, other := range t.swarm.Members {
+		if other != m {
+			for digest := range stocks[other.Index] {
+				elsewhere[digest] = true
+			}
+		}
+	}
+	must, _ := t.load.Need()
+	shared, err := t.load.Shared()
+	if err != nil {
+		return "", err
+	}
+	for digest := range shared {
+		if stocks[m.Index][digest] != "" {
+			must[digest] = "others"
+		}
+	}
+	for digest, why := range must {
+		if !elsewhere[digest] {
+			return fmt.Sprintf("the blob %s of %s is on no other disk than that of %s", digest, why, m.Name), nil
+		}
+	}
+	return "", nil
+}
+
+func (t *trial) stocks() ([]swarm.Stock, error) {
+	all := make([]swarm.Stock, members)
+	for i, m := range t.swarm.Members {
+		var err error
+		if all[i], err = m.Stock(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// flip damages blobs of which there are other copies, and has the registry mend them: when
+// clients read them after a start, and when it is asked to look.
+func (t *trial) flip(ctx context.Context) error {
+	m := t.any()
+	return t.without(ctx, m, func() error {
+		stock, err := m.Stock()
+		if err != nil {
+			return err
+		}
+		must, _ := t.load.Need()
+		all := slices.Sorted(maps.Keys(stock))
+		t.random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		flipped := 0
+		for _, digest := range all {
+			if flipped == 8 || must[digest] == "" {
+				continue
+			}
+			if err := swarm.Flip(stock[digest], t.random.Int64()); err != nil {
+				t.journal.Note("fault", "no bit of %s at %s: %v", digest, m.Name, err)
+				continue // it was removed just now
+			}
+			flipped++
+			t.count("flip", "%s of %s at %s", digest, must[digest], m.Name)
+		}
+		if t.random.IntN(2) == 0 {
+			if err := t.readFlipped(ctx, m); err != nil {
+				return err
+			}
+		}
+		return t.verify(ctx, m)
+	})
+}
+
+// readFlipped starts the registry anew, so that it verifies what it reads, and lets clients in.
+func (t *trial) readFlipped(ctx context.Context, m *swarm.Member) error {
+	if err := t.restart(ctx, m); err != nil {
+		return err
+	}
+	if err := m.Shun(ctx, false); err != nil {
+		return err
+	}
+	return t.pause(ctx, time.Second, 3*time.Second)
+}
+
+// verify has a registry look through its disk until nothing is wrong.
+func (t *trial) verify(ctx context.Context, m *swarm.Member) error {
+	return t.await(ctx, func() (string, error) {
+		result, err := m.Verify(ctx)
+		switch {
+		case err != nil:
+			return fmt.Sprintf("verify %s: %v", m.Name, err), nil
+		case result.Unmended() > 0:
+			return fmt.Sprintf("%s cannot mend: %+v", m.Name, result.Findings), nil
+		}
+		return "", nil
+	})
+}
+
+func (t *trial) wipe(ctx context.Context) error {
+	m := t.any()
+	return t.without(ctx, m, func() error {
+		t.count("wipe", "%s", m.Name)
+		m.Kill()
+		if _, err := m.Wipe(ctx, true); err != nil {
+			return err
+		}
+		return m.Start(ctx)
+	})
+}
+
+func (t *trial) backup(ctx context.Context) error {
+	m := t.any()
+	t.count("term", "%s, to back it up", m.Name)
+	t.stop(m)
+	if err := m.BackUp(); err != nil {
+		return err
+	}
+	return m.Start(ctx)
+}
+
+// restore replaces a disk by an older copy, if there is one.
+func (t *trial) restore(ctx context.Context) error {
+	var with []*swarm.Member
+	for _, m := range t.swarm.Members {
+		if m.HasBackup() {
+			with = append(with, m)
+		}
+	}
+	if len(with) == 0 {
+		return t.backup(ctx)
+	}
+	m := pick(t.random, with)
+	return t.without(ctx, m, func() error {
+		t.count("restore", "%s", m.Name)
+		m.Kill()
+		if err := m.Restore(); err != nil {
+			return err
+		}
+		return m.Start(ctx)
+	})
+}

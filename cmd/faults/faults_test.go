@@ -1,0 +1,37 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestAMinuteOfFaults is a short run: kills, a partition, lost packets, a full disk, and disks
+// that are wiped, damaged and restored, in the order of this seed. Anything may take as long as
+// it likes.
+func TestAMinuteOfFaults(t *testing.T) {
+	bin := t.TempDir()
+	o := options{
+		registry: filepath.Join(bin, "registry"), duration: 10 * time.Minute, most: 10, seed: 135149,
+		clients: 4, replicas: 2, disk: 768, patience: 5 * time.Minute,
+	}
+	if out, err := exec.Command("go", "build", "-o", o.registry, "../registry").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s, err := run(t.Context(), o, testWriter{t})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.broken > 0 || s.pushed == 0 || s.pulled == 0 || s.faults == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// testWriter shows what a run says when the test has failed.
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Logf("%s", p)
+	return len(p), nil
+}
