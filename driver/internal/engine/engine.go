@@ -106,6 +106,7 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 // Start answers the operator, and joins the swarm: it dials the other registries last, and
 // returns before any of them has answered. After an error only Close may be called.
 func (e *Engine) Start(answers admin.Source) error {
+	e.warnOfKeys()
 	e.Uploads.Start()
 	e.Garbage.Start()
 	e.startJoining()
