@@ -75,6 +75,8 @@ func TestQueries(t *testing.T) {
 		{d, query.Query{Prefix: "/a", Limit: 1, Offset: 1, KeysOnly: true}, []string{"/a/2"}},
 		{d, query.Query{Prefix: "/a", Limit: 2, Orders: []query.Order{query.OrderByKeyDescending{}}}, []string{"/a/3", "/a/2"}},
 		{d, query.Query{Prefix: "/a/", Filters: []query.Filter{query.FilterKeyCompare{Op: query.GreaterThan, Key: "/a/1"}}, Limit: 1}, []string{"/a/2"}},
+		{d, query.Query{Prefix: "/a", Filters: []query.Filter{query.FilterKeyCompare{Op: query.GreaterThan, Key: "/"}}}, []string{"/a/1", "/a/2", "/a/3"}},
+		{d, query.Query{Prefix: "/a", Filters: []query.Filter{query.FilterKeyCompare{Op: query.GreaterThan, Key: "/ab"}}}, nil},
 		{txn, query.Query{Prefix: "/a"}, []string{"/a/1", "/a/3", "/a/4"}},
 		{txn, query.Query{Prefix: "/a", Limit: 1}, []string{"/a/1"}},
 	} {

@@ -96,7 +96,7 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 	if err != nil {
 		return nil, err
 	}
-	rest, limit := narrow(q)
+	rest, from, limit := narrow(q)
 	res := query.ResultsWithContext(q, func(ctx context.Context, out chan<- query.Result) {
 		send := func(r query.Result) error {
 			select {
@@ -108,7 +108,7 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 				return ctx.Err()
 			}
 		}
-		err := e.db.View(func(txn *badger.Txn) error { return iterate(txn, q, limit, send) })
+		err := e.db.View(func(txn *badger.Txn) error { return iterate(txn, q, from, limit, send) })
 		e.done() // first: the caller may never read the error
 		if err != nil {
 			select {
@@ -120,24 +120,30 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 	return query.NaiveQueryApply(rest, res), nil
 }
 
-// narrow returns what is left of a query when the entries below its prefix come in the
-// order of their keys, and how many of these entries are needed; 0: all.
-func narrow(q query.Query) (rest query.Query, limit int) {
+// narrow returns what is left of a query when the entries below its prefix come in the order
+// of their keys from the first one needed on, that one, and how many are needed; 0: all.
+func narrow(q query.Query) (rest query.Query, from string, limit int) {
 	rest = q
 	rest.Prefix = ""
+	if len(q.Filters) == 1 {
+		if f, ok := q.Filters[0].(query.FilterKeyCompare); ok && f.Op == query.GreaterThan {
+			rest.Filters, from = nil, f.Key+"\x00" // the first key that is greater
+		}
+	}
 	if len(q.Orders) > 0 {
 		if _, byKey := q.Orders[0].(query.OrderByKey); byKey {
 			rest.Orders = nil
 		}
 	}
-	if len(q.Filters) == 0 && len(rest.Orders) == 0 && q.Limit > 0 {
+	if len(rest.Filters) == 0 && len(rest.Orders) == 0 && q.Limit > 0 {
 		limit = q.Offset + q.Limit
 	}
-	return rest, limit
+	return rest, from, limit
 }
 
-// iterate sends the entries below a query's prefix, at most limit unless that is 0.
-func iterate(txn *badger.Txn, q query.Query, limit int, send func(query.Result) error) error {
+// iterate sends the entries below a query's prefix, those from a key on, at most limit unless
+// that is 0.
+func iterate(txn *badger.Txn, q query.Query, from string, limit int, send func(query.Result) error) error {
 	opt := badger.DefaultIteratorOptions
 	opt.PrefetchValues = !q.KeysOnly
 	if limit > 0 {
@@ -149,7 +155,7 @@ func iterate(txn *badger.Txn, q query.Query, limit int, send func(query.Result) 
 	it := txn.NewIterator(opt)
 	defer it.Close()
 	n := 0
-	for it.Rewind(); it.Valid() && (limit == 0 || n < limit); it.Next() {
+	for it.Seek([]byte(max(from, string(opt.Prefix)))); it.Valid() && (limit == 0 || n < limit); it.Next() {
 		n++
 		if err := send(resultOf(it.Item(), q.KeysOnly)); err != nil {
 			return err

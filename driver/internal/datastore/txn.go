@@ -153,7 +153,7 @@ func (t *txn) GetSize(_ context.Context, k ds.Key) (n int, err error) {
 func (t *txn) Query(_ context.Context, q query.Query) (query.Results, error) {
 	all := map[string]query.Entry{}
 	err := t.read(func(txn *badger.Txn) error {
-		return iterate(txn, q, 0, func(r query.Result) error {
+		return iterate(txn, q, "", 0, func(r query.Result) error {
 			all[r.Key] = r.Entry
 			return r.Error
 		})
