@@ -45,6 +45,7 @@ type store struct {
 	waits       waitBudget
 	requests    requests
 	counted     counted
+	damages     damages
 	completes   completes
 }
 

@@ -108,9 +108,18 @@ func openWith(ctx context.Context, p Parameters, step func(*store)) (*Driver, er
 
 // Collecting opens a driver that collects garbage more often than may be configured.
 func Collecting(every time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.GCInterval = every })
+}
+
+// Scrubbing opens a driver that reads all its blobs more often than may be configured.
+func Scrubbing(interval time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.ScrubInterval = interval })
+}
+
+func configured(change func(*engine.Config)) func(context.Context, Parameters) (*Driver, error) {
 	return func(ctx context.Context, p Parameters) (*Driver, error) {
 		cfg, manifests := p.config(), newManifestFetcher()
-		cfg.GCInterval = every
+		change(&cfg)
 		e, err := engine.Open(ctx, cfg)
 		if err != nil {
 			return nil, err

@@ -37,7 +37,14 @@ var (
 	copiesDesc      = desc("copies", "Blobs that this registry is to keep for the swarm: kept, pending (not here yet), and failed (of these, not fetched when last tried).", "state")
 	copyBytesDesc   = desc("copy_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
 	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
-	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, and which nobody could mend yet.")
+	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, or lost, and which nobody could mend yet.")
+	mendedDesc      = desc("blobs_mended_total", "Damaged blobs that became whole again.")
+	scrubBytesDesc  = desc("scrub_bytes_total", "Bytes of blobs that the scrub read.")
+	scrubShareDesc  = desc("scrub_done_ratio", "How much of its present round the scrub has done, from 0 to 1.")
+	scrubFaultDesc  = desc("scrub_faults_total", "Blobs with which the scrub found something wrong: damaged, lost (their file), unrecorded (whole, without a record), unreadable.", "fault")
+	scrubStrayDesc  = desc("scrub_stray_files", "Files among the blobs that are none, as the scrub found last.")
+	scrubTableDesc  = desc("scrub_damaged_tables", "Damaged files of metadata, as the scrub found last.")
+	scrubEndedDesc  = desc("scrub_last_round_timestamp_seconds", "When the scrub had last read all blobs; absent when it never has.")
 	blobBytesDesc   = desc("blob_bytes", "Bytes of the blobs that are here.")
 	diskFreeDesc    = desc("disk_free_bytes", "Bytes free for this registry's data.")
 	diskTotalDesc   = desc("disk_total_bytes", "Size of the disk with this registry's data.")
@@ -74,6 +81,8 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(blobsDesc, float64(here))
 	gauge(blobBytesDesc, float64(bytes))
 	gauge(damagedDesc, float64(len(c.blobs.Rotten())))
+	ch <- prometheus.MustNewConstMetric(mendedDesc, prometheus.CounterValue, float64(c.blobs.Mended()))
+	c.collectScrub(ch)
 	counts := c.counted.recent(c.blobState(view), func() blobCounts { return c.countBlobs(view) })
 	gauge(missingDesc, float64(counts.missing))
 	copies := c.copiesStatus(counts)
@@ -108,6 +117,26 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+}
+
+func (c collector) collectScrub(ch chan<- prometheus.Metric) {
+	now := c.engine.Scrub.State()
+	if now.Interval == 0 {
+		return
+	}
+	count := func(d *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, n, labels...)
+	}
+	count(scrubBytesDesc, float64(now.Bytes))
+	for fault, n := range scrubFaults(now) {
+		count(scrubFaultDesc, float64(n), fault)
+	}
+	ch <- prometheus.MustNewConstMetric(scrubShareDesc, prometheus.GaugeValue, now.Share)
+	ch <- prometheus.MustNewConstMetric(scrubStrayDesc, prometheus.GaugeValue, float64(now.Strays))
+	ch <- prometheus.MustNewConstMetric(scrubTableDesc, prometheus.GaugeValue, float64(len(now.Tables)))
+	if now.Ended != nil {
+		ch <- prometheus.MustNewConstMetric(scrubEndedDesc, prometheus.GaugeValue, float64(now.Ended.UnixMilli())/1000)
+	}
 }
 
 func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labels ...string)) {

@@ -50,6 +50,7 @@ type Parameters struct {
 	GCInterval        time.Duration `mapstructure:"gcinterval"`
 	GCGrace           time.Duration `mapstructure:"gcgrace"`
 	GCUntagged        bool          `mapstructure:"gcuntagged"`
+	ScrubInterval     time.Duration `mapstructure:"scrubinterval"`
 }
 
 // defaultDataAddr is where members fetch blobs. Only this default may give way to another
@@ -76,6 +77,7 @@ func DefaultParameters() Parameters {
 		GC:            true,
 		GCInterval:    6 * time.Hour,
 		GCGrace:       24 * time.Hour,
+		ScrubInterval: 30 * 24 * time.Hour,
 	}
 }
 
@@ -144,6 +146,9 @@ func wrongType(key string, value any) error {
 }
 
 func onlyText(from, to reflect.Type, v any) (any, error) {
+	if to == reflect.TypeFor[time.Duration]() && v == 0 {
+		return time.Duration(0), nil // no time needs no unit
+	}
 	text := to.Kind() == reflect.String || to == reflect.TypeFor[time.Duration]()
 	if text && from.Kind() != reflect.String && from != to {
 		return nil, errors.New("not text")
@@ -206,6 +211,7 @@ func (p Parameters) config() engine.Config {
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
 		RepairRate: int64(p.RepairRate),
 		GC:         p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
+		ScrubInterval: p.ScrubInterval,
 	}
 }
 
@@ -280,6 +286,9 @@ func (p Parameters) checkValues() error {
 	}
 	if p.GCGrace < 0 {
 		return errors.New("gcgrace: is negative; 0 gives no client time between its layers and their manifest")
+	}
+	if p.ScrubInterval != 0 && p.ScrubInterval < time.Minute {
+		return errors.New("scrubinterval: is less than 1m; write it with its unit, such as 720h, or 0 for no scrub")
 	}
 	if p.FetchTimeout <= 0 {
 		return errors.New("fetchtimeout: must be more than 0, such as 30s")

@@ -105,6 +105,8 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, fetchtimeout: 0s}`:                    "fetchtimeout",
 		`{offline: true, gcinterval: 1s}`:                      "gcinterval: is less than 1m",
 		`{offline: true, gcgrace: -1s}`:                        "gcgrace",
+		`{offline: true, scrubinterval: 1s}`:                   "scrubinterval: is less than 1m",
+		`{offline: true, scrubinterval: -1h}`:                  "scrubinterval: is less than 1m",
 		`{offline: true, fetchtimeout: 30}`:                    "fetchtimeout: 30 is not a duration: write it with its unit",
 		`{offline: true, bootstrappers: {a: b}}`:               "bootstrappers: is not a list: write",
 		`{offline: true, trustedpeers: [1]}`:                   "trustedpeers: is not a list: write",
@@ -151,7 +153,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
 		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s", "repairrate": "104857600",
-		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true",
+		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")

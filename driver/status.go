@@ -34,6 +34,7 @@ type Status struct {
 	Disk          DiskStatus     `json:"disk"`
 	Uploads       UploadStatus   `json:"uploads"`
 	Garbage       GarbageStatus  `json:"garbage"`
+	Scrub         ScrubStatus    `json:"scrub"`
 	Transfers     Transfers      `json:"transfers"`
 	Capabilities  []string       `json:"capabilities"` // what this release understands
 }
@@ -50,7 +51,9 @@ type BlobStatus struct {
 	Here    int      `json:"here"`    // blobs, whole
 	Missing int      `json:"missing"` // blobs that have a path, and whose bytes are not here
 	Bytes   int64    `json:"bytes"`   // of the blobs that are here
-	Damaged []string `json:"damaged"` // CIDs of damaged blobs, set aside, which could not be mended yet
+	Damaged []string `json:"damaged"` // CIDs of blobs whose file is damaged, or lost, and which could not be mended yet
+	Damage  []Damage `json:"damage"`  // the first hundred of these, with the images that need them
+	Mended  int64    `json:"mended"`  // damaged blobs that became whole again since the start
 }
 
 // UploadStatus counts the uploads of clients that have not ended.
@@ -80,10 +83,10 @@ func (s *store) status() Status {
 		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
 		Hash:          s.blobs.Function().String(),
 		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
-		Blobs:         BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged()},
+		Blobs:         BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended()},
 		Copies:        s.copiesStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
-		Garbage: s.garbageStatus(),
+		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(),
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	return st

@@ -118,11 +118,50 @@ func storageSection(s driver.Status) section {
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
 	copiesFields(&sec, s.Copies)
-	if n := len(s.Blobs.Damaged); n > 0 {
-		sec.field("damaged", "%d of those not here have a damaged file that no member could mend; push them again: %s",
-			n, strings.Join(s.Blobs.Damaged[:min(n, maxDamaged)], ", "))
-	}
+	scrubFields(&sec, s.Scrub)
+	damageFields(&sec, s.Blobs)
 	return sec
+}
+
+// scrubFields say how far the scrub is, and what it found.
+func scrubFields(sec *section, s driver.ScrubStatus) {
+	if s.Interval == 0 {
+		return
+	}
+	last := "never read to their end"
+	if s.Ended != nil {
+		last = "last all read " + humanize.Time(*s.Ended)
+	}
+	text := fmt.Sprintf("%.0f%% of the blobs read since %s, %s", 100*s.Share, s.Began.Format(time.RFC3339), last)
+	if n := s.Damaged + s.Lost; n > 0 {
+		text += fmt.Sprintf("; since the start %d damaged and %d lost were found", s.Damaged, s.Lost)
+	}
+	sec.field("scrub", "%s", text)
+	if len(s.Tables) > 0 {
+		sec.field("warning", "metadata is damaged (%s): this registry will not start again", strings.Join(s.Tables, ", "))
+	}
+	if s.Strays > 0 {
+		sec.field("warning", "%d files in blobs/ are no blobs; the log names one", s.Strays)
+	}
+}
+
+// damageFields name damaged blobs, with the images that need them.
+func damageFields(sec *section, b driver.BlobStatus) {
+	n := len(b.Damaged)
+	if n == 0 {
+		return
+	}
+	sec.field("damaged", "%d of those not here have a damaged or lost file that no member could mend; push them again:", n)
+	for _, d := range b.Damage[:min(len(b.Damage), maxDamaged)] {
+		images := strings.Join(d.Images, ", ")
+		if d.More {
+			images = strings.TrimPrefix(images+", and perhaps others", ", ")
+		}
+		sec.field("", "%s (%s), needed by %s", cmp.Or(d.Digest, d.CID), humanize.IBytes(uint64(d.Size)), cmp.Or(images, "no image"))
+	}
+	if n > maxDamaged {
+		sec.field("", "and %d more", n-maxDamaged)
+	}
 }
 
 func copiesFields(sec *section, c driver.CopiesStatus) {

@@ -75,39 +75,63 @@ func (s *Store) Check(ctx context.Context, ref dag.Ref, progress func(bytes int6
 }
 
 func (s *Store) check(ctx context.Context, ref dag.Ref, progress func(int64)) (Fault, int, error) {
-	f, err := openQuietly(s.path(ref.CID))
+	f, l, fault, err := s.openToCheck(ctx, ref, progress)
+	if f == nil {
+		return fault, 0, err
+	}
+	defer f.Close()
+	return s.checkLeaves(ctx, f, l, progress)
+}
+
+// checkedFile is the file of a blob, as it was when it was opened.
+type checkedFile struct {
+	*os.File
+	stamp stamp
+}
+
+// openToCheck opens the file of a blob to look at its leaves. There is none when something is
+// wrong with the whole of it, which is dealt with and returned, or an error.
+func (s *Store) openToCheck(ctx context.Context, ref dag.Ref, progress func(int64)) (*checkedFile, *dag.Layout, Fault, error) {
+	file, err := openQuietly(s.path(ref.CID))
 	if err == nil && s.hidden.has(ref.CID) {
-		return Absent, 0, f.Close()
+		return nil, nil, Absent, file.Close()
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		fault, err := s.checkAbsent(ctx, ref)
-		return fault, 0, err
+		return nil, nil, fault, err
 	}
 	if err != nil {
-		return Sound, 0, err
+		return nil, nil, Sound, err
 	}
-	defer f.Close()
+	l, of, fault, err := s.checkWhole(ctx, file, ref, progress)
+	if l == nil || err != nil {
+		return nil, nil, fault, errors.Join(err, file.Close())
+	}
+	return &checkedFile{file, of}, l, Sound, nil
+}
+
+// checkWhole checks what can be known without reading a file's leaves: it returns their layout,
+// or the fault for which there is none.
+func (s *Store) checkWhole(ctx context.Context, f *os.File, ref dag.Ref, progress func(int64)) (*dag.Layout, stamp, Fault, error) {
 	info, err := f.Stat()
 	if err != nil {
-		return Sound, 0, err
+		return nil, stamp{}, Sound, err
 	}
+	of := stampOf(info)
 	size, recorded, err := s.index.size(ctx, ref.CID)
 	if err != nil {
-		return Sound, 0, err
+		return nil, of, Sound, err
 	}
-	if info.Size() != ref.Size || recorded && size != ref.Size {
-		s.condemn(ref, stampOf(info), fmt.Errorf("%d bytes instead of %d: %w", info.Size(), ref.Size, ErrRotten))
-		return WrongSize, 0, nil
+	if of.size != ref.Size || recorded && size != ref.Size {
+		s.condemn(ref, of, fmt.Errorf("%d bytes instead of %d: %w", of.size, ref.Size, ErrRotten))
+		return nil, of, WrongSize, nil
 	}
 	l, err := s.layout(ctx, ref)
-	if errors.Is(err, ErrNotFound) || err == nil && !recorded {
-		fault, err := s.recordAgain(ctx, ref, stampOf(info), progress)
-		return fault, 0, err
+	if errors.Is(err, ErrNotFound) || errors.Is(err, dag.ErrBadDAG) || err == nil && !recorded {
+		fault, err := s.recordAgain(ctx, ref, of, progress)
+		return nil, of, fault, err
 	}
-	if err != nil {
-		return Sound, 0, err
-	}
-	return s.checkLeaves(ctx, f, info, l, progress)
+	return l, of, Sound, err
 }
 
 // checkAbsent looks at a blob without a file. The record of a blob whose file is lost is
@@ -157,14 +181,14 @@ func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress
 	return LostRecord, err
 }
 
-func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l *dag.Layout, progress func(int64)) (Fault, int, error) {
+func (s *Store) checkLeaves(ctx context.Context, f *checkedFile, l *dag.Layout, progress func(int64)) (Fault, int, error) {
 	ref := dag.Ref{CID: l.Root, Size: l.Size}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(max(1, s.hash.workers/2)) // clients come first
 	var wrong atomic.Int64
 	for i := range l.Leaves() {
 		g.Go(func() error {
-			err := s.examine(ctx, f, l, i)
+			err := s.examine(ctx, f.File, l, i)
 			if errors.Is(err, ErrRotten) {
 				wrong.Add(1)
 				err = nil
@@ -178,11 +202,11 @@ func (s *Store) checkLeaves(ctx context.Context, f *os.File, info os.FileInfo, l
 		return Sound, 0, err
 	}
 	if bad := int(wrong.Load()); bad > 0 {
-		s.condemn(ref, stampOf(info), fmt.Errorf("%d of %d leaves: %w", bad, l.Leaves(), ErrRotten))
+		s.condemn(ref, f.stamp, fmt.Errorf("%d of %d leaves: %w", bad, l.Leaves(), ErrRotten))
 		return Damaged, bad, nil
 	}
-	if again, err := f.Stat(); err == nil && stampOf(again) == stampOf(info) {
-		s.proofs.note(ref.CID, stampOf(info))
+	if again, err := f.Stat(); err == nil && stampOf(again) == f.stamp {
+		s.proofs.note(ref.CID, f.stamp)
 	}
 	return Sound, 0, nil
 }

@@ -236,8 +236,21 @@ func (x index) entries(ctx context.Context, q query.Query) iter.Seq2[query.Entry
 
 // refs yields the roots and sizes recorded under a prefix, and ends with the first error.
 func (x index) refs(ctx context.Context, prefix string) iter.Seq2[dag.Ref, error] {
+	return x.found(ctx, query.Query{Prefix: prefix})
+}
+
+// rootsAfter yields the blobs whose keys come after that of a root; cid.Undef: all of them.
+func (x index) rootsAfter(ctx context.Context, after cid.Cid) iter.Seq2[dag.Ref, error] {
+	q := query.Query{Prefix: rootPrefix}
+	if after.Defined() {
+		q.Filters = []query.Filter{query.FilterKeyCompare{Op: query.GreaterThan, Key: rootKey(after).String()}}
+	}
+	return x.found(ctx, q)
+}
+
+func (x index) found(ctx context.Context, q query.Query) iter.Seq2[dag.Ref, error] {
 	return func(yield func(dag.Ref, error) bool) {
-		for e, err := range x.entries(ctx, query.Query{Prefix: prefix}) {
+		for e, err := range x.entries(ctx, q) {
 			var ref dag.Ref
 			if err == nil {
 				ref.CID, err = keyRoot(e.Key)

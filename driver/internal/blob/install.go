@@ -48,7 +48,7 @@ func (s *Store) replace(ctx context.Context, file string, h hashed) error {
 	if !recorded && !taken {
 		s.account(1, h.Size)
 	}
-	s.rot.drop(h.Root)
+	s.rot.heal(h.Root)
 	if info, err := os.Stat(to); err == nil && h.now {
 		s.proofs.note(h.Root, stampOf(info))
 	}

@@ -15,3 +15,15 @@ func openQuietly(file string) (*os.File, error) {
 	}
 	return f, err
 }
+
+// uncache makes the system forget the copy in memory of a part of a file. What is not on disk
+// yet stays; so does what the system wants to keep, which is no error.
+func uncache(f *os.File, offset, length int64) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.Fadvise(int(fd), offset, length, unix.FADV_DONTNEED)
+	})
+}

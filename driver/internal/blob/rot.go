@@ -20,9 +20,10 @@ import (
 // rot is the set of blobs whose file turned out to have other bytes than were written,
 // until they are whole again. The index holds the same set for the next start.
 type rot struct {
-	mu    sync.Mutex
-	of    map[cid.Cid]Remains
-	found func(dag.Ref)
+	mu     sync.Mutex
+	of     map[cid.Cid]Remains
+	mended int64
+	found  func(dag.Ref)
 }
 
 func (r *rot) add(ref dag.Ref) {
@@ -37,6 +38,16 @@ func (r *rot) add(ref dag.Ref) {
 func (r *rot) drop(c cid.Cid) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.of, c)
+}
+
+// heal is drop for a blob that is whole again.
+func (r *rot) heal(c cid.Cid) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.of[c]; ok {
+		r.mended++
+	}
 	delete(r.of, c)
 }
 
@@ -63,6 +74,13 @@ func (s *Store) Rotten() []dag.Ref {
 
 // IsRotten reports whether c is one of Rotten.
 func (s *Store) IsRotten(c cid.Cid) bool { return s.rot.has(c) }
+
+// Mended counts the blobs that were Rotten and became whole again, since Open.
+func (s *Store) Mended() int64 {
+	s.rot.mu.Lock()
+	defer s.rot.mu.Unlock()
+	return s.rot.mended
+}
 
 // OnRotten makes f be called for each blob that is set aside from now on. f must not wait.
 func (s *Store) OnRotten(f func(dag.Ref)) {

@@ -45,6 +45,8 @@ type Config struct {
 	GCGrace    time.Duration // from the mark of what is garbage to its deletion
 	GCUntagged bool          // manifests without a tag are garbage
 
+	ScrubInterval time.Duration // in which each blob on the disk is read once; 0: never
+
 	// OnAdded is called with paths that gained an entry by a change of another registry,
 	// OnMember when a member becomes connected. Both may be called before Open returns, must
 	// not block, and may be nil.

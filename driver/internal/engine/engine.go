@@ -36,6 +36,7 @@ type Engine struct {
 	Uploads   *sweep.Uploads
 	Bytes     *sweep.Bytes
 	Garbage   *sweep.Collector
+	Scrub     *sweep.Scrub
 	Log       *logrus.Entry
 
 	// driver uses these only through the methods below; its tests reach in.
@@ -79,7 +80,7 @@ func newEngine(cfg Config) *Engine {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
-		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openGarbage,
+		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openGarbage, e.openScrub,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, e.Close())
@@ -109,6 +110,7 @@ func (e *Engine) Start(answers admin.Source) error {
 	e.warnOfKeys()
 	e.Uploads.Start()
 	e.Garbage.Start()
+	e.Scrub.Start()
 	e.startJoining()
 	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
 	if err := e.openAdmin(answers); err != nil {
@@ -162,6 +164,9 @@ func (e *Engine) closeAll() error {
 	}
 	if e.Copies != nil {
 		e.Copies.Stop()
+	}
+	if e.Scrub != nil {
+		e.Scrub.Close()
 	}
 	if e.Garbage != nil {
 		e.Garbage.Close()
