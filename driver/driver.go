@@ -250,9 +250,12 @@ func (s *store) look(e pathmap.Entry) (here bool, err error) {
 	return size == e.Size, err
 }
 
-// keeps is look, and counts as here what a transfer has brought whole and is about to keep:
-// a client may have read it already.
+// keeps is look for a request that relies on what is here. It counts as here what a transfer has
+// brought whole and is about to keep: a client may have read it already.
 func (s *store) keeps(ctx context.Context, e pathmap.Entry) (here bool, err error) {
+	if !s.engine.Bytes.Asked(e.CID) {
+		return false, nil // it is being given up
+	}
 	if here, err = s.look(e); here || err != nil {
 		return here, err
 	}

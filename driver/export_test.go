@@ -279,3 +279,15 @@ var (
 	ErrKeeper    = replica.ErrKeeper
 	ErrFewCopies = replica.ErrFewCopies
 )
+
+// Evict has all leave the cache that may.
+func (d *Driver) Evict(ctx context.Context) {
+	d.store.engine.Cache.MakeRoom(ctx, 1<<60, func() bool { return false })
+}
+
+// GiveUpAfter gives up the copy of a blob, as if others had answered that they keep it, once f
+// has returned.
+func (d *Driver) GiveUpAfter(ctx context.Context, path string, f func()) error {
+	c, _ := d.Blob(path)
+	return d.store.engine.Bytes.GiveUp(ctx, c, func(remove func() error) error { f(); return remove() })
+}

@@ -37,6 +37,11 @@ var (
 	copiesDesc      = desc("copies", "Blobs that this registry is to keep for the swarm: kept, pending (not here yet), and failed (of these, not fetched when last tried).", "state")
 	copyBytesDesc   = desc("copy_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
 	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
+	cacheDesc       = desc("cache_blobs", "Blobs here that this registry is not to keep for the swarm.")
+	cacheBytesDesc  = desc("cache_bytes", "Bytes of the blobs here that this registry is not to keep for the swarm.")
+	evictedDesc     = desc("cache_evicted_total", "Blobs that left the cache to make room.")
+	evictBytesDesc  = desc("cache_evicted_bytes_total", "Bytes of the blobs that left the cache to make room.")
+	cacheStuckDesc  = desc("cache_stuck", "1 while room is called for and nothing that is here can go.")
 	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, or lost, and which nobody could mend yet.")
 	mendedDesc      = desc("blobs_mended_total", "Damaged blobs that became whole again.")
 	scrubBytesDesc  = desc("scrub_bytes_total", "Bytes of blobs that the scrub read.")
@@ -91,6 +96,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(copiesDesc, float64(copies.Failed), "failed")
 	gauge(copyBytesDesc, float64(copies.KeptBytes))
 	gauge(copiesHeldDesc, oneIf(copies.Hold != ""))
+	c.collectCache(ch, c.cacheStatus(counts))
 	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
@@ -137,6 +143,14 @@ func (c collector) collectScrub(ch chan<- prometheus.Metric) {
 	if now.Ended != nil {
 		ch <- prometheus.MustNewConstMetric(scrubEndedDesc, prometheus.GaugeValue, float64(now.Ended.UnixMilli())/1000)
 	}
+}
+
+func (c collector) collectCache(ch chan<- prometheus.Metric, s CacheStatus) {
+	for d, v := range map[*prometheus.Desc]float64{cacheDesc: float64(s.Blobs), cacheBytesDesc: float64(s.Bytes), cacheStuckDesc: oneIf(s.Stuck != "")} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	ch <- prometheus.MustNewConstMetric(evictedDesc, prometheus.CounterValue, float64(s.EvictedBlobs))
+	ch <- prometheus.MustNewConstMetric(evictBytesDesc, prometheus.CounterValue, float64(s.EvictedBytes))
 }
 
 func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labels ...string)) {

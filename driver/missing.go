@@ -7,6 +7,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 )
 
 // blobCounts are of the blobs that have a path.
@@ -15,11 +16,14 @@ type blobCounts struct {
 	pending   int   // of these, those that this registry is to keep
 	kept      int   // that this registry is to keep, and has
 	keptBytes int64 // of these
+
+	cached      int   // that it is not to keep, and has; no manifests, which all keep
+	cachedBytes int64 // of these
 }
 
 // countBlobs counts the blobs that have a path. Its cost grows with the number of paths.
 func (s *store) countBlobs(view pathmap.View) (n blobCounts) {
-	seen := cid.NewSet()
+	seen, manifests := cid.NewSet(), sweep.Manifests(view)
 	view.Under("/", func(path string, e pathmap.Entry) bool {
 		if !isBlobData(path) || !seen.Visit(e.CID) {
 			return true
@@ -31,6 +35,9 @@ func (s *store) countBlobs(view pathmap.View) (n blobCounts) {
 			n.keptBytes += e.Size
 		case keeps:
 			n.pending++
+		case here && !manifests.Has(e.CID):
+			n.cached++
+			n.cachedBytes += e.Size
 		}
 		if !here {
 			n.missing++

@@ -46,6 +46,8 @@ type Parameters struct {
 	Capacity          Bytes         `mapstructure:"capacity"`
 	RepairDelay       time.Duration `mapstructure:"repairdelay"`
 	RepairRate        Bytes         `mapstructure:"repairrate"` // a second; 0: unbounded
+	CacheSize         Bytes         `mapstructure:"cachesize"`
+	MinFree           Share         `mapstructure:"minfree"`
 	GC                bool          `mapstructure:"gc"`
 	GCInterval        time.Duration `mapstructure:"gcinterval"`
 	GCGrace           time.Duration `mapstructure:"gcgrace"`
@@ -74,6 +76,8 @@ func DefaultParameters() Parameters {
 		Capacity:      DiskSize,
 		RepairDelay:   time.Hour,
 		RepairRate:    64 << 20,
+		CacheSize:     NoLimit,
+		MinFree:       Share{Percent: 10},
 		GC:            true,
 		GCInterval:    6 * time.Hour,
 		GCGrace:       24 * time.Hour,
@@ -109,7 +113,7 @@ func (p *Parameters) set(key string, value any) error {
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: p,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			onlyText, amounts, mapstructure.StringToTimeDurationHookFunc(), commaList,
+			onlyText, amounts, shares, mapstructure.StringToTimeDurationHookFunc(), commaList,
 		),
 	})
 	if err != nil {
@@ -140,7 +144,9 @@ func wrongType(key string, value any) error {
 	case reflect.TypeFor[Copies]():
 		return fmt.Errorf("%v is neither a number of copies nor all", value)
 	case reflect.TypeFor[Bytes]():
-		return fmt.Errorf("%v is not a size: write it with its unit, such as 500GiB; 0 for a cache", value)
+		return fmt.Errorf("%v is not a size: write it with its unit, such as 500GiB", value)
+	case reflect.TypeFor[Share]():
+		return fmt.Errorf("%v is neither a part of the disk, such as 10%%, nor a size, such as 50GiB", value)
 	}
 	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
 }
@@ -210,14 +216,15 @@ func (p Parameters) config() engine.Config {
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
 		RepairRate: int64(p.RepairRate),
-		GC:         p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
+		CacheSize:  int64(p.CacheSize), MinFree: engine.MinFree{Bytes: int64(p.MinFree.Bytes), Percent: p.MinFree.Percent},
+		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
 		ScrubInterval: p.ScrubInterval,
 	}
 }
 
 // check holds every rule that needs no file and no network.
 func (p Parameters) check() error {
-	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies} {
+	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies, p.checkCache} {
 		if err := rule(); err != nil {
 			return err
 		}

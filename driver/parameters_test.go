@@ -44,6 +44,15 @@ func TestGoodParameters(t *testing.T) {
 		"copies": {`{offline: true, replicas: 3, capacity: 500GiB, repairdelay: 2s, repairrate: 10MiB, zone: cellar}`, func(p *driver.Parameters) {
 			p.Offline, p.Replicas, p.Capacity, p.RepairDelay, p.RepairRate, p.Zone = true, 3, 500<<30, 2*time.Second, 10<<20, "cellar"
 		}},
+		"cache": {`{offline: true, cachesize: 1TiB, minfree: "7.5 %"}`, func(p *driver.Parameters) {
+			p.Offline, p.CacheSize, p.MinFree = true, 1<<40, driver.Share{Percent: 7.5}
+		}},
+		"no cache": {`{offline: true, cachesize: 0, minfree: 50GiB}`, func(p *driver.Parameters) {
+			p.Offline, p.CacheSize, p.MinFree = true, 0, driver.Share{Bytes: 50 << 30}
+		}},
+		"nothing free": {`{offline: true, minfree: 0}`, func(p *driver.Parameters) {
+			p.Offline, p.MinFree = true, driver.Share{}
+		}},
 		"copies everywhere": {`{offline: true, replicas: all, capacity: 0}`, func(p *driver.Parameters) {
 			p.Offline, p.Replicas, p.Capacity = true, driver.Everywhere, 0
 		}},
@@ -120,6 +129,14 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, capacity: much}`:                      "capacity: much is not a size: write it with its unit, such as 500GiB",
 		`{offline: true, capacity: -5}`:                        "capacity: -5 is not a size",
 		`{offline: true, capacity: 17EB}`:                      "capacity: 17EB is not a size",
+		`{offline: true, cachesize: much}`:                     "cachesize: much is not a size: write it with its unit, such as 500GiB",
+		`{offline: true, cachesize: -5}`:                       "cachesize: -5 is not a size",
+		`{offline: true, minfree: some}`:                       "minfree: some is neither a part of the disk, such as 10%, nor a size",
+		`{offline: true, minfree: 10 percent}`:                 "minfree: 10 percent is neither",
+		`{offline: true, minfree: -1%}`:                        "minfree: -1% of a disk cannot stay free",
+		`{offline: true, minfree: 80%}`:                        "minfree: 80% of a disk cannot stay free; write up to 50%",
+		`{offline: true, minfree: NaN%}`:                       "minfree",
+		`{offline: true, minfree: true}`:                       "minfree: true is neither",
 		`{offline: true, repairdelay: 10ms}`:                   "repairdelay: is less than 1s",
 		`{offline: true, repairrate: 100k}`:                    "repairrate: is less than 1MiB",
 		`{offline: perhaps}`:                                   "offline: perhaps is neither true nor false",
@@ -153,6 +170,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
 		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s", "repairrate": "104857600",
+		"cachesize": "5000", "minfree": "12.5%",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {

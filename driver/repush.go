@@ -26,7 +26,7 @@ func (s *store) repush(ctx context.Context, path string, e pathmap.Entry) error 
 	}
 	r := requestOf(ctx)
 	if r.upload && r.method == http.MethodPut {
-		if !s.hasVerified(e) {
+		if !s.engine.Bytes.Asked(e.CID) || !s.hasVerified(e) {
 			return notFound(path) // the bytes are at hand, and verified: store them
 		}
 		return nil

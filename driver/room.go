@@ -66,18 +66,29 @@ func (s *store) mayOpen(ctx context.Context, appending bool) error {
 	case appending && (r.method == http.MethodGet || r.method == http.MethodHead || r.method == http.MethodDelete):
 		return nil
 	case appending && r.bringsBytes() && r.length <= 0:
-		return s.blobs.Room().End()
+		return s.withRoom(ctx, 0, s.blobs.Room().End)
 	}
-	return s.blobs.Room().Begin()
+	return s.withRoom(ctx, max(0, requestOf(ctx).length), s.blobs.Room().Begin)
+}
+
+// withRoom does something for which room may be short; then once more, after room was made for n
+// bytes by what is in the cache.
+func (s *store) withRoom(ctx context.Context, n int64, do func() error) error {
+	err := do()
+	if room.IsFull(err) {
+		s.blobs.Room().Await(ctx, n)
+		err = do()
+	}
+	return err
 }
 
 // mayPut refuses an entry when there is no room for it. Entries at the end of an upload,
 // whose bytes are here, may use some of the reserve.
 func (s *store) mayPut(ctx context.Context) error {
 	if requestOf(ctx).bringsBytes() {
-		return s.blobs.Room().End()
+		return s.withRoom(ctx, 0, s.blobs.Room().End)
 	}
-	return s.blobs.Room().Begin()
+	return s.withRoom(ctx, 0, s.blobs.Room().Begin)
 }
 
 // putHint writes a hash state of distribution's, which only saves reading the upload again:

@@ -31,6 +31,7 @@ type Status struct {
 	Members       []Member       `json:"members"`       // connected or remembered, without this registry, by peer ID
 	Blobs         BlobStatus     `json:"blobs"`
 	Copies        CopiesStatus   `json:"copies"`
+	Cache         CacheStatus    `json:"cache"`
 	Disk          DiskStatus     `json:"disk"`
 	Uploads       UploadStatus   `json:"uploads"`
 	Garbage       GarbageStatus  `json:"garbage"`
@@ -85,6 +86,7 @@ func (s *store) status() Status {
 		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
 		Blobs:         BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended()},
 		Copies:        s.copiesStatus(counts),
+		Cache:         s.cacheStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
 		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(),
 	}

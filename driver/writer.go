@@ -58,7 +58,7 @@ func (s *store) localWriter(ctx context.Context, path string, appending bool) (s
 	}
 	u.Begun(s.localFile(pathpkg.Join(pathpkg.Dir(path), beginning)))
 	if n := requestOf(ctx).length; n > 0 && appending {
-		if err := u.Expect(n); err != nil {
+		if err := s.withRoom(ctx, n, func() error { return u.Expect(n) }); err != nil {
 			return nil, errors.Join(err, u.Close())
 		}
 	}

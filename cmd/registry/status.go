@@ -118,6 +118,7 @@ func storageSection(s driver.Status) section {
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
 	copiesFields(&sec, s.Copies)
+	cacheFields(&sec, s.Cache)
 	scrubFields(&sec, s.Scrub)
 	damageFields(&sec, s.Blobs)
 	return sec
@@ -177,6 +178,18 @@ func copiesFields(sec *section, c driver.CopiesStatus) {
 	}
 	if c.Hold != "" {
 		sec.field("copies wait", "blobs get no new keepers: %s", c.Hold)
+	}
+}
+
+func cacheFields(sec *section, c driver.CacheStatus) {
+	limit := ""
+	if c.Limit != nil {
+		limit = ", of at most " + humanize.IBytes(uint64(*c.Limit))
+	}
+	sec.field("cache", "%d blobs (%s)%s; %s of the disk stay free; since the start %d blobs (%s) left it",
+		c.Blobs, humanize.IBytes(uint64(c.Bytes)), limit, humanize.IBytes(uint64(c.MinFree)), c.EvictedBlobs, humanize.IBytes(uint64(c.EvictedBytes)))
+	if c.Stuck != "" {
+		sec.field("warning", "no room can be made: %s", c.Stuck)
 	}
 }
 

@@ -61,6 +61,7 @@ func Parameters(t testing.TB, key string) driver.Parameters {
 	p, err := driver.ParseParameters(map[string]any{
 		"protectorkey": key, "datastorepath": t.TempDir(),
 		"listenaddrs": "/ip4/127.0.0.1/tcp/0", "dataaddrs": "/ip4/127.0.0.1/tcp/0", "loglevel": "error",
+		"minfree": 0, // whatever the disk of the tests is like
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,9 @@ type Config struct {
 	RepairDelay time.Duration // how long a member may be away before its blobs get other keepers
 	RepairRate  int64         // bytes a second of blobs that are fetched then; 0: as many as can be
 
+	CacheSize int64   // bytes of blobs that are not to be kept here; NoLimit: what MinFree leaves
+	MinFree   MinFree // what of the disk stays free of copies and of such blobs
+
 	GC         bool          // garbage is collected without being asked
 	GCInterval time.Duration // between two collections
 	GCGrace    time.Duration // from the mark of what is garbage to its deletion

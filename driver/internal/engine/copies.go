@@ -44,6 +44,7 @@ func (e *Engine) openCopies(context.Context) error {
 		cfg = replica.Config{
 			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Rate: e.cfg.RepairRate, Ready: e.AwaitCaughtUp, Log: e.Log,
 			Members: func() (place.Member, []place.Member) { return self, e.keepers() },
+			Room:    func(ctx context.Context, n int64) error { return e.Cache.RoomForCopy(ctx, n) },
 		}
 	}
 	e.Copies = replica.New(cfg)

@@ -37,6 +37,7 @@ type Engine struct {
 	Bytes     *sweep.Bytes
 	Garbage   *sweep.Collector
 	Scrub     *sweep.Scrub
+	Cache     *sweep.Cache
 	Log       *logrus.Entry
 
 	// driver uses these only through the methods below; its tests reach in.
@@ -81,6 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
 		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openGarbage, e.openScrub,
+		e.openCache,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, e.Close())
@@ -111,6 +113,7 @@ func (e *Engine) Start(answers admin.Source) error {
 	e.Uploads.Start()
 	e.Garbage.Start()
 	e.Scrub.Start()
+	e.Cache.Start()
 	e.startJoining()
 	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
 	if err := e.openAdmin(answers); err != nil {
@@ -164,6 +167,9 @@ func (e *Engine) closeAll() error {
 	}
 	if e.Copies != nil {
 		e.Copies.Stop()
+	}
+	if e.Cache != nil {
+		e.Cache.Close()
 	}
 	if e.Scrub != nil {
 		e.Scrub.Close()

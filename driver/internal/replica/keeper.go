@@ -39,7 +39,10 @@ type Config struct {
 	Members func() (self place.Member, others []place.Member)
 	Rate    int64                 // bytes a second that are fetched in repair; 0: as many as can be
 	Ready   func(context.Context) // waits until the map is as other registries know it
-	Log     *logrus.Entry
+	// Room has room made for a copy of n bytes, and waits for that. The error is a *room.Short
+	// when a copy would take what is to stay free.
+	Room func(ctx context.Context, n int64) error
+	Log  *logrus.Entry
 }
 
 // Keeper keeps this registry's copies. It is safe for concurrent use.
@@ -175,7 +178,9 @@ func (k *Keeper) fetch(ctx context.Context, path string, pace *rate.Limiter) err
 		return nil // there is no entry, no longer, or it is of a later release
 	}
 	writer, _ := peer.Decode(view.Writer(path))
-	err = k.transfers.FetchPaced(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer, pace)
+	if err = k.cfg.Room(ctx, e.Size); err == nil {
+		err = k.transfers.FetchPaced(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer, pace)
+	}
 	switch {
 	case err == nil:
 		if k.backlog.Failed() == 0 {

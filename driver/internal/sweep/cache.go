@@ -17,7 +17,7 @@ const (
 	cachePace   = 5 * time.Second  // between two looks at the disk
 	againFirst  = 30 * time.Second // after a pass in which nothing could go; then less and less often
 	againMost   = 10 * time.Minute
-	againAsked  = 10 * time.Second // likewise, when somebody waits for room
+	againAsked  = 10 * time.Second // at most, when somebody waits for room
 	orderAge    = 10 * time.Minute // after which the order of what goes is made anew
 	orderMost   = 1 << 16          // blobs whose order is known at once
 	askedAtOnce = 8
@@ -73,6 +73,7 @@ type Cache struct {
 	refuse  refusals          // of this pass
 	again   time.Duration     // from a pass in which nothing could go to the next
 	passed  time.Time         // when that one ended; zero: something can go
+	lasted  time.Duration     // and how long it took
 	told    told
 
 	mu      sync.Mutex

@@ -210,6 +210,8 @@ func TestLastCopiesStay(t *testing.T) {
 	r.last = map[cid.Cid]bool{r.refs[0].CID: true}
 	r.turn()
 	require.Len(t, r.here(), 6, "too soon")
+	r.cache.lasted = time.Minute
+	require.True(t, r.cache.rests(true))
 	r.cache.passed = time.Now().Add(-againAsked)
 	require.True(t, r.cache.rests(false), "nobody waits")
 	require.False(t, r.cache.rests(true))

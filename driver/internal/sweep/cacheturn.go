@@ -27,11 +27,12 @@ func (c *Cache) turn() {
 	}
 }
 
-// rests reports whether nothing could go a short while ago.
+// rests reports whether nothing could go a short while ago. Even while others wait, no more than
+// a tenth of the time is spent on asking in vain.
 func (c *Cache) rests(asked bool) bool {
 	pause := c.again
 	if asked {
-		pause = min(pause, againAsked)
+		pause = min(pause, againAsked, 9*c.lasted)
 	}
 	return !c.passed.IsZero() && time.Since(c.passed) < pause
 }
@@ -101,6 +102,7 @@ func (c *Cache) look() error {
 // evict has as much go as the goal says, if that can go.
 func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
 	var gone evict.Amount
+	began := time.Now()
 	defer func() { c.note(gone) }()
 	again := c.last.Blob.Defined() // of what was passed over before, some may go now
 	for !goal.Reached(gone) && c.ctx.Err() == nil {
@@ -129,6 +131,7 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
 		c.able()
 		return
 	}
+	c.lasted = time.Since(began)
 	c.unable(goal.Less(gone))
 }
 

@@ -61,7 +61,7 @@ func (t *Transfers) AwaitKept(ctx context.Context, c cid.Cid) {
 
 // follow reads a blob while it is being fetched.
 func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
-	j, err := t.join(ref, fetch.Purpose{Leaf: dag.LeafAt(offset)})
+	j, err := t.joinAfterRoom(ctx, ref, fetch.Purpose{Leaf: dag.LeafAt(offset)})
 	if mayStream(err) {
 		return t.stream(ctx, ref, offset, err)
 	}
@@ -150,7 +150,7 @@ func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why fetch.Purpose) e
 	if ref.Size <= 0 {
 		return t.keepNothing(ctx, ref)
 	}
-	j, err := t.join(ref, why)
+	j, err := t.joinAfterRoom(ctx, ref, why)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 )
 
@@ -57,6 +58,16 @@ func (u *underway) forget(j *fetch.Job) {
 	if c := j.Ref().CID; u.jobs[c] == j {
 		delete(u.jobs, c)
 	}
+}
+
+// joinAfterRoom is join, and where there is no room for the blob once more, after room was made.
+func (t *Transfers) joinAfterRoom(ctx context.Context, ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
+	j, err := t.join(ref, why)
+	if room.IsFull(err) {
+		t.cfg.Blobs.Room().Await(ctx, ref.Size)
+		j, err = t.join(ref, why)
+	}
+	return j, err
 }
 
 // join enters the transfer of a blob, and starts one if there is none. The error is ErrNotKept when

@@ -1,0 +1,273 @@
+package driver_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
+)
+
+// pullAll has registries fetch blobs, and waits until they have them.
+func pullAll(t *testing.T, contents [][]byte, all ...*drivertest.Member) {
+	t.Helper()
+	for _, m := range all {
+		for i, content := range contents {
+			if got := get(t, m, pathOf(content)); !bytes.Equal(got, content) {
+				t.Fatal("other bytes")
+			}
+			drivertest.Await(t, fmt.Sprintf("blob %d is kept", i), func() bool { return has(m, content) })
+		}
+	}
+}
+
+// evictAll has all that may leave the caches of registries at once.
+func evictAll(t *testing.T, all ...*drivertest.Member) {
+	var wg sync.WaitGroup
+	for _, m := range all {
+		wg.Go(func() { m.Evict(t.Context()) })
+	}
+	wg.Wait()
+}
+
+// onDisk counts the files of a blob on the disks of registries, running or not.
+func onDisk(t *testing.T, m *drivertest.Member, content []byte, all ...*drivertest.Member) (n int) {
+	t.Helper()
+	c, _ := m.Blob(pathOf(content))
+	for _, o := range all {
+		if _, err := os.Stat(filepath.Join(o.Params.DatastorePath, "blobs", c.String())); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// withKeepers reports whether all registries that are to keep a blob have it.
+func withKeepers(t *testing.T, content []byte, all ...*drivertest.Member) bool {
+	return !slices.ContainsFunc(placed(t, content, 2, all...), func(m *drivertest.Member) bool { return !has(m, content) })
+}
+
+// TestOnlyCacheLeaves: where all have everything and all make room at once, again and again, each
+// blob stays with its keepers, and nowhere else; also when there is a new registry, which makes
+// cache of what others kept.
+func TestOnlyCacheLeaves(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 3, 2)
+	contents := pushKept(t, all[0], 12, 2, all...)
+	pullAll(t, contents, all...)
+	requireOnlyKept := func(all ...*drivertest.Member) {
+		t.Helper()
+		drivertest.Await(t, "only keepers have the blobs", func() bool {
+			evictAll(t, all...)
+			for _, content := range contents {
+				if onDisk(t, all[0], content, all...) != 2 {
+					return false
+				}
+			}
+			return true
+		})
+		for i, content := range contents {
+			for _, m := range placed(t, content, 2, all...) {
+				if !has(m, content) {
+					t.Errorf("blob %d left a keeper", i)
+				}
+			}
+		}
+	}
+	requireOnlyKept(all...)
+	for _, m := range all {
+		if s := m.Status(t.Context()); s.Cache.EvictedBlobs == 0 || s.Cache.EvictedBytes == 0 || s.Cache.Blobs != 0 || s.Cache.Stuck == "" {
+			t.Errorf("%+v", s.Cache)
+		}
+	}
+
+	p := drivertest.Parameters(t, all[0].Params.ProtectorKey)
+	p.Replicas, p.Capacity, p.RepairDelay, p.Bootstrappers = 2, 1e12, 8*time.Second, all[0].Addresses()
+	all = append(all, drivertest.Start(t, p))
+	awaitKnown(t, all...)
+	requireKept(t, all[0], nil, 2, all...)
+	requireOnlyKept(all...)
+	pullAll(t, contents, all[3]) // nothing is lost, and what went comes back
+}
+
+// TestLastCopiesNeverLeave while registries make room all the time, come and go, and so change
+// who keeps what.
+func TestLastCopiesNeverLeave(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 4, 2, func(_ int, p *driver.Parameters) { p.RepairDelay = time.Second })
+	contents := pushKept(t, all[0], 12, 2, all...)
+	pullAll(t, contents, all...)
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for _, m := range all[:3] {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				m.Evict(ctx)
+			}
+		})
+	}
+	least := func() int {
+		n := len(all)
+		for _, content := range contents {
+			n = min(n, onDisk(t, all[0], content, all...))
+		}
+		return n
+	}
+	for range 2 {
+		all[3].Stop()
+		drivertest.Await(t, "the others keep what it kept", func() bool {
+			if least() == 0 {
+				t.Fatal("a blob is gone")
+			}
+			return !slices.ContainsFunc(contents, func(content []byte) bool { return !withKeepers(t, content, all[:3]...) })
+		})
+		all[3].Restart()
+		drivertest.Await(t, "it is back", func() bool {
+			if least() == 0 {
+				t.Fatal("a blob is gone")
+			}
+			return all[0].Keepers() == 4 && all[3].Keepers() == 4 && pending(t, all...) == 0
+		})
+	}
+	cancel()
+	wg.Wait()
+	evicted := 0
+	for _, m := range all[:3] {
+		evicted += m.Status(t.Context()).Cache.EvictedBlobs
+	}
+	if evicted == 0 {
+		t.Error("nothing left any of them")
+	}
+	requireKept(t, all[0], nil, 2, all...)
+	drivertest.Await(t, "each blob has its copies", func() bool { return least() >= 2 })
+	for _, m := range all {
+		for _, content := range contents {
+			if got := get(t, m, pathOf(content)); !bytes.Equal(got, content) {
+				t.Fatal("other bytes")
+			}
+		}
+	}
+}
+
+// TestWhatIsReadStays until the slowest client has all of it, and so does what is pinned.
+func TestWhatIsReadStays(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, 1)
+	a, b := all[0], all[1]
+	var content, pinned []byte
+	for range 30 {
+		some := randomBytes(t, 3<<20)
+		pushBlob(t, a, some)
+		if placed(t, some, 1, all...)[0] == a {
+			content, pinned = some, content
+		}
+	}
+	drivertest.AwaitAgreement(t, all...)
+	pullAll(t, [][]byte{content, pinned}, b)
+	b.Stop()
+	b.Restart() // so that it is verified while it is read
+	awaitKnown(t, all...)
+	c, _ := b.Blob(pathOf(pinned))
+	unpin := b.Pin(c)
+	r, err := b.Reader(t.Context(), pathOf(content), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	for got.Len() < len(content) {
+		if _, err := io.CopyN(&got, r, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		b.Evict(t.Context())
+		if !has(b, content) || !has(b, pinned) {
+			t.Fatal("it left while it was used")
+		}
+	}
+	if !bytes.Equal(got.Bytes(), content) {
+		t.Error("other bytes")
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	unpin()
+	drivertest.Await(t, "they leave", func() bool {
+		b.Evict(t.Context())
+		return !has(b, content) && !has(b, pinned)
+	})
+}
+
+// TestASmallDiskGoesOn: a registry that is pulled more from than its disk holds keeps what was
+// pulled last, takes pushes that do not fit beside it, and keeps nobody waiting for long.
+func TestASmallDiskGoesOn(t *testing.T) {
+	dir := smalldisk.Mount(t, t.TempDir(), "size=500m")
+	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) {
+		if i == 2 {
+			p.Capacity, p.DatastorePath, p.MinFree = 0, dir, driver.Share{Percent: 10}
+		}
+	})
+	small := all[2]
+	var contents [][]byte
+	for range 20 {
+		contents = append(contents, randomBytes(t, 30<<20))
+		pushBlob(t, all[0], contents[len(contents)-1])
+	}
+	requireKept(t, all[0], contents, 2, all...)
+	for _, content := range contents {
+		pullAll(t, [][]byte{content}, small)
+	}
+	first := slices.IndexFunc(contents, func(content []byte) bool { return has(small, content) })
+	s := small.Status(t.Context())
+	if first == 0 || s.Cache.EvictedBytes < 150<<20 || s.Cache.Stuck != "" || s.Transfers.Ended["streamed"] > 0 {
+		t.Errorf("the first that is left: %d; %+v, %+v", first, s.Cache, s.Transfers)
+	}
+	for i, content := range contents[first:] {
+		if !has(small, content) {
+			t.Errorf("blob %d left before others that were used less recently", first+i)
+		}
+	}
+	pushed := randomBytes(t, 100<<20)
+	pushBlob(t, small, pushed)
+	if !has(small, pushed) || has(small, contents[first]) {
+		t.Error("a push did not find room in the place of the cache")
+	}
+	drivertest.Await(t, "a part of the disk is free again", func() bool {
+		d := small.Status(t.Context()).Disk
+		return d.FreeBytes > d.TotalBytes/10
+	})
+}
+
+// TestCopiesTakeThePlaceOfCache, and stop where too little of the disk would stay free, while
+// clients go on.
+func TestCopiesTakeThePlaceOfCache(t *testing.T) {
+	dir := smalldisk.Mount(t, t.TempDir(), "size=600m")
+	all := keepers(t, 2, driver.Everywhere, func(i int, p *driver.Parameters) {
+		if i == 1 {
+			p.DatastorePath, p.MinFree = dir, driver.Share{Bytes: 300 << 20}
+		}
+	})
+	var contents [][]byte
+	for range 6 {
+		contents = append(contents, randomBytes(t, 40<<20))
+		pushBlob(t, all[0], contents[len(contents)-1])
+	}
+	drivertest.Await(t, "no room for copies", func() bool {
+		c := all[1].Status(t.Context()).Copies
+		return c.Full && c.Pending > 0
+	})
+	if s := all[1].Status(t.Context()); s.Disk.FreeBytes < 300<<20 || s.Copies.Kept == 0 {
+		t.Errorf("%+v %+v", s.Disk, s.Copies)
+	}
+	pullAll(t, contents, all[1])
+	if s := all[1].Status(t.Context()); s.Disk.FreeBytes > 300<<20 || s.Transfers.Ended["streamed"] > 0 {
+		t.Errorf("%+v %+v", s.Disk, s.Transfers.Ended)
+	}
+}
