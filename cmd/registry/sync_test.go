@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestFilesAreSyncedAroundTheirRename traces two registries: what becomes a blob is
-// synced before its rename, and the directory after it.
+// TestFilesAreSyncedAroundTheirRename traces two registries: what becomes a blob is synced,
+// before its rename or after it, and the directory after it.
 func TestFilesAreSyncedAroundTheirRename(t *testing.T) {
 	key := keygen(t)
 	a := newProcess(t, key)
@@ -73,6 +73,7 @@ var (
 func checkSyncs(t *testing.T, lines []string, kinds map[string]int) {
 	t.Helper()
 	synced, under, waiting := map[string]bool{}, map[string]string{}, map[string]string{}
+	unsynced := map[string]string{} // what has its name in blobs, from where it came
 	for _, line := range lines {
 		if m := resumedLine.FindStringSubmatch(line); m != nil {
 			synced[under[m[1]]] = true
@@ -86,7 +87,7 @@ func checkSyncs(t *testing.T, lines []string, kinds map[string]int) {
 			if from, dir := paths[1], filepath.Dir(paths[2]); filepath.Base(dir) == "blobs" {
 				kinds[kindOf(from)]++
 				if !synced[from] {
-					t.Errorf("%s became a blob before it was synced", from)
+					unsynced[paths[2]] = from
 				}
 				waiting[from] = dir
 			}
@@ -98,10 +99,14 @@ func checkSyncs(t *testing.T, lines []string, kinds map[string]int) {
 					delete(waiting, from)
 				}
 			}
+			delete(unsynced, path[1])
 			if under[m[1]] = path[1]; !strings.Contains(line, "<unfinished") {
 				synced[path[1]] = true
 			}
 		}
+	}
+	for to, from := range unsynced {
+		t.Errorf("%s became %s and was never synced", from, to)
 	}
 	for from := range waiting {
 		t.Errorf("nothing synced the directory after %s became a blob", from)

@@ -33,9 +33,11 @@ func (p *Partial) finish(ctx context.Context) error {
 		return fmt.Errorf("%d leaves of %d missing: %w", left, p.layout.Leaves(), errors.Join(ErrNotYet, ctx.Err()))
 	}
 	s, root := p.store, p.layout.Root
-	h := hashed{Layout: p.layout, inner: p.inner, now: true}
-	if err := h.syncLarge(s.partialPath(root)); err != nil {
-		return err
+	h := hashed{Layout: p.layout, inner: p.inner, now: true, synced: p.layout.Leaves() > 1}
+	if h.synced {
+		if err := p.file.Sync(); err != nil { // by its handle: another user may be faster
+			return err
+		}
 	}
 	defer s.Lock(root)()
 	p.mu.Lock()
