@@ -47,6 +47,18 @@ func AskCollect(ctx context.Context, p Parameters, o CollectOptions, progress fu
 	return c, err
 }
 
+// AskDrain has the registry that runs on these parameters be drained, as Drain does.
+func AskDrain(ctx context.Context, p Parameters, wait bool, progress func(DrainState)) (d DrainState, err error) {
+	err = client(p).Drain(ctx, wait, read(progress), &d)
+	return d, err
+}
+
+// AskUndrain has the registry that runs on these parameters no longer be drained.
+func AskUndrain(ctx context.Context, p Parameters) (d DrainState, err error) {
+	err = client(p).Undrain(ctx, &d)
+	return d, err
+}
+
 // read decodes each line of progress.
 func read[T any](progress func(T)) func(json.RawMessage) error {
 	return func(line json.RawMessage) error {
@@ -59,7 +71,7 @@ func read[T any](progress func(T)) func(json.RawMessage) error {
 	}
 }
 
-// ErrBusy reports that a verification, or a collection, is already running.
+// ErrBusy reports that a verification, a collection, or waiting for a drain is already running.
 var ErrBusy = admin.ErrBusy
 
 // answers is what the admin socket reports about this registry.
@@ -72,5 +84,9 @@ func (s *store) answers() admin.Source {
 			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
 		},
 		Collect: s.collectAsAsked,
+		Drain: func(ctx context.Context, wait bool, progress func(any)) (any, error) {
+			return s.drain(ctx, wait, func(d DrainState) { progress(d) })
+		},
+		Undrain: func(ctx context.Context) (any, error) { return s.undrain(ctx) },
 	}
 }

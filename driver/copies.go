@@ -87,13 +87,14 @@ type CopiesStatus struct {
 	Failed    int    `json:"failed"`     // of these, those that could not be fetched when they were last tried
 	Full      bool   `json:"full"`       // for want of room
 	Hold      string `json:"hold"`       // why blobs get no new keepers now; "": they do
+	Draining  bool   `json:"draining"`   // this registry is to be switched off for good
 }
 
 func (s *store) copiesStatus(n blobCounts) CopiesStatus {
 	k := s.engine.Copies.State()
 	return CopiesStatus{
 		Replicas: Copies(k.Copies).String(), Kept: n.kept, KeptBytes: n.keptBytes, Pending: n.pending,
-		Failed: k.Failed, Full: k.Full, Hold: s.whyHeld(k),
+		Failed: k.Failed, Full: k.Full, Hold: s.whyHeld(k), Draining: s.engine.Draining(),
 	}
 }
 

@@ -143,6 +143,11 @@ func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 // PutContent implements storagedriver.StorageDriver.
 func (s *store) PutContent(ctx context.Context, path string, content []byte) error {
 	if isLocal(path) {
+		if isBeginning(path) { // rather than when all its bytes have come
+			if err := s.mayWrite(ctx); err != nil {
+				return err
+			}
+		}
 		return s.local.PutContent(ctx, path, content)
 	}
 	err := s.putShared(ctx, path, content)

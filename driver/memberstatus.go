@@ -23,6 +23,7 @@ type Member struct {
 	Zone         string       `json:"zone"`          // as it says
 	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
+	Draining     bool         `json:"draining"`      // it is to be switched off for good
 }
 
 // NotFollowed is why a member's changes are not taken: none that it wrote since are.
@@ -54,7 +55,7 @@ func memberStatus(m engine.Member) Member {
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
 	}
 	if beat := m.Heartbeat; beat != nil {
-		of.Zone, of.Capacity, of.FreeBytes = beat.Zone, &beat.Capacity, &beat.Free
+		of.Zone, of.Capacity, of.FreeBytes, of.Draining = beat.Zone, &beat.Capacity, &beat.Free, beat.Draining
 	}
 	if m.Refused != nil {
 		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}

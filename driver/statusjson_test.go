@@ -24,11 +24,11 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null},` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null}],` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0},` +
-			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":""},` +
+			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false},` +
 			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
 			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"scrub":{"interval":0,"began":"0001-01-01T00:00:00Z","share":0,"ended":null,"blobs":0,"bytes":0,"damaged":0,"lost":0,"recorded":0,"unread":0,"strays":0,"tables":null},` +
@@ -43,6 +43,8 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"deleted":{"repositories":0,"manifests":0,"layers":0,"blobs":0,"bytes":0},"removed":{"blobs":0,"bytes":0},` +
 			`"unread":[{"path":"","reason":""}],"unreads":0,"left":0,"waits_for":null}`},
 		{driver.CollectProgress{}, `{"phase":"","paths":0,"of":0,"manifests":0,"left":0}`},
+		{driver.DrainState{Behind: []driver.DrainPeer{{}}}, `{"draining":false,"done":false,"looked":0,"here":{"blobs":0,"bytes":0},` +
+			`"left":{"blobs":0,"bytes":0},"only_here":{"blobs":0,"bytes":0},"keepers":0,"merged":0,"behind":[{"peer_id":"","name":""}],"reason":""}`},
 		{driver.VerifyProgress{}, `{"blobs":0,"of":0,"bytes":0,"faults":0}`},
 	} {
 		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {

@@ -64,9 +64,9 @@ func (d *Driver) ReadOnly() bool { return d.store.engine.ReadOnly() }
 // registry that is not ready still serves what it has.
 func (d *Driver) Ready() []string { return d.store.engine.Ready() }
 
-// Drain makes Ready say from now on that this registry is shutting down. The registry keeps
+// ShutDown makes Ready say from now on that this registry is shutting down. The registry keeps
 // serving until Close.
-func (d *Driver) Drain() { d.store.engine.Drain() }
+func (d *Driver) ShutDown() { d.store.engine.ShutDown() }
 
 // Secret derives a secret for one purpose from this registry's key. It is the same after
 // every restart, and useless for any other purpose.

@@ -22,11 +22,22 @@ import (
 // again: an operator has to stop one of them first.
 const twinRetry = time.Minute
 
-// mayWrite refuses writes on a registry whose changes other registries would drop, and on
-// one whose peer ID is in use twice.
+// drainRetry is when a client that pushed to a registry that is being drained may try again, by
+// when a load balancer sends it to another one.
+const drainRetry = 10 * time.Second
+
+var errDraining = errors.New("this registry is being drained, and takes no pushes and deletes: use another one of its swarm")
+
+// mayWrite refuses writes on a registry whose changes other registries would drop, on one whose
+// peer ID is in use twice, and on one that is being drained: once it has handed on all it has,
+// nothing may come.
 func (s *store) mayWrite(ctx context.Context) error {
 	if s.engine.ReadOnly() {
 		return storagedriver.ErrUnsupportedMethod{DriverName: Name}
+	}
+	s.requests.underway(ctx) // whoever drains this registry waits for those that have passed here
+	if s.engine.Draining() {
+		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: drainRetry, Err: errDraining})
 	}
 	if reason := s.engine.Twinned(); reason != "" {
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: twinRetry, Err: errors.New(reason)})

@@ -15,7 +15,7 @@ const askTimeout = 30 * time.Second
 
 func ipfsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ipfs", Short: "Commands for storage shared peer to peer"}
-	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), forgetCommand(), verifyCommand())
+	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), forgetCommand(), drainCommand(), undrainCommand(), verifyCommand())
 	return onlySubcommands(cmd)
 }
 

@@ -93,6 +93,7 @@ func expected(s driver.Status) map[string]float64 {
 		"cache_evicted_total":                           float64(s.Cache.EvictedBlobs),
 		"cache_evicted_bytes_total":                     float64(s.Cache.EvictedBytes),
 		"cache_stuck":                                   one[s.Cache.Stuck != ""],
+		"draining":                                      one[s.Copies.Draining],
 		"blobs_damaged":                                 float64(len(s.Blobs.Damaged)),
 		"blobs_mended_total":                            float64(s.Blobs.Mended),
 		"scrub_bytes_total":                             float64(s.Scrub.Bytes),

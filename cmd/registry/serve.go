@@ -66,7 +66,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	stopping := func() {
 		debug.stopping()
 		if storage != nil {
-			storage.Drain()
+			storage.ShutDown()
 		}
 	}
 	defer stopping() // before the storage closes

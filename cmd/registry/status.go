@@ -166,6 +166,9 @@ func damageFields(sec *section, b driver.BlobStatus) {
 }
 
 func copiesFields(sec *section, c driver.CopiesStatus) {
+	if c.Draining {
+		sec.field("draining", "it takes no pushes, and others fetch what it kept: `registry ipfs drain <config>` says how far they are")
+	}
 	if c.Replicas == "0" {
 		return
 	}
@@ -284,6 +287,9 @@ func memberNotes(m driver.Member) (notes []string) {
 	}
 	if m.TrustDiffers {
 		notes = append(notes, "its trustedpeers differ")
+	}
+	if m.Draining {
+		notes = append(notes, "draining")
 	}
 	if m.NotFollowed != nil {
 		notes = append(notes, "not followed")

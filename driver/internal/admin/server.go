@@ -32,6 +32,10 @@ type Source struct {
 	// Collect collects garbage, as the options say, which are as Client.Collect was given
 	// them, in JSON. It is like Verify otherwise.
 	Collect func(ctx context.Context, options []byte, progress func(any)) (any, error)
+	// Drain begins to drain the registry and, with wait, waits until it may be switched off. It
+	// is like Verify otherwise, and what it began does not end with its context. Undrain ends that.
+	Drain   func(ctx context.Context, wait bool, progress func(any)) (any, error)
+	Undrain func(context.Context) (any, error)
 }
 
 // Server answers on one socket until it is closed.
@@ -71,6 +75,17 @@ func Serve(path string, src Source) (*Server, error) {
 	})
 	s.task(mux, "POST /v1/collect", func(ctx context.Context, q url.Values, progress func(any)) (any, error) {
 		return src.Collect(ctx, []byte(q.Get("options")), progress)
+	})
+	s.task(mux, "POST /v1/drain", func(ctx context.Context, q url.Values, progress func(any)) (any, error) {
+		return src.Drain(ctx, q.Has("wait"), progress)
+	})
+	mux.HandleFunc("DELETE /v1/drain", func(w http.ResponseWriter, r *http.Request) {
+		m, err := src.Undrain(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+		reply(w, m)
 	})
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
 	s.wg.Go(func() { _ = s.http.Serve(l) })

@@ -70,6 +70,21 @@ func (c *Client) Collect(ctx context.Context, options any, progress func(json.Ra
 	return c.task(ctx, "/v1/collect", url.Values{"options": {string(text)}}, progress, v)
 }
 
+// Drain has the registry be drained and, with wait, waits until it may be switched off. It
+// decodes how far that is into v. It is like Verify otherwise.
+func (c *Client) Drain(ctx context.Context, wait bool, progress func(json.RawMessage) error, v any) error {
+	q := url.Values{}
+	if wait {
+		q.Set("wait", "")
+	}
+	return c.task(ctx, "/v1/drain", q, progress, v)
+}
+
+// Undrain ends that, and decodes the answer into v. A Refused error is the registry's answer.
+func (c *Client) Undrain(ctx context.Context, v any) error {
+	return c.do(ctx, http.MethodDelete, "/v1/drain", v)
+}
+
 // task starts a task, and follows it to its end, which may take hours.
 func (c *Client) task(ctx context.Context, path string, q url.Values, progress func(json.RawMessage) error, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://registry"+path+"?"+q.Encode(), nil)

@@ -17,7 +17,7 @@ func (e *Engine) sayHowMuch(cfg *peer.Config) {
 	cfg.Zone, cfg.Capacity = e.cfg.Zone, e.capacity()
 	cfg.Changing = func() peer.Changing {
 		free, _ := e.DiskSpace()
-		return peer.Changing{Free: int64(free)}
+		return peer.Changing{Free: int64(free), Draining: e.Draining()}
 	}
 }
 
@@ -43,8 +43,13 @@ func (e *Engine) openCopies(context.Context) error {
 		}
 		cfg = replica.Config{
 			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Rate: e.cfg.RepairRate, Ready: e.AwaitCaughtUp, Log: e.Log,
-			Members: func() (place.Member, []place.Member) { return self, e.keepers() },
-			Room:    func(ctx context.Context, n int64) error { return e.Cache.RoomForCopy(ctx, n) },
+			Draining: e.Draining,
+			Members: func() (place.Member, []place.Member) {
+				now := self
+				now.Draining = e.Draining()
+				return now, e.keepers()
+			},
+			Room: func(ctx context.Context, n int64) error { return e.Cache.RoomForCopy(ctx, n) },
 		}
 	}
 	e.Copies = replica.New(cfg)

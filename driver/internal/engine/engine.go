@@ -53,7 +53,8 @@ type Engine struct {
 	admin    *admin.Server
 	learning learning
 	join     joinWatch
-	drains   atomic.Bool
+	stopping atomic.Bool // Ready says so
+	drained  atomic.Bool // this registry is to be switched off for good
 
 	closing sync.Once
 	closed  error

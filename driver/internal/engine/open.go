@@ -32,6 +32,9 @@ func (e *Engine) openDisk(ctx context.Context) error {
 	if err := e.openSwarmKey(ctx); err != nil {
 		return err
 	}
+	if err := e.openDrain(ctx); err != nil {
+		return err
+	}
 	if e.key, err = e.cfg.resolvePrivateKey(ctx, db); err != nil {
 		return err
 	}

@@ -24,15 +24,15 @@ func (e *Engine) Ready() []string {
 // readiness are the checks of Ready. Each returns the reason for not being ready, and what
 // the operator can do about it, or "".
 func (e *Engine) readiness() []func() string {
-	return []func() string{e.draining, e.unwritable, e.unjoined, e.Twinned}
+	return []func() string{e.shuttingDown, e.retiring, e.unwritable, e.unjoined, e.Twinned}
 }
 
-// Drain makes Ready say from now on that this registry is shutting down. The registry keeps
+// ShutDown makes Ready say from now on that this registry is shutting down. The registry keeps
 // serving until Close.
-func (e *Engine) Drain() { e.drains.Store(true) }
+func (e *Engine) ShutDown() { e.stopping.Store(true) }
 
-func (e *Engine) draining() string {
-	if e.drains.Load() {
+func (e *Engine) shuttingDown() string {
+	if e.stopping.Load() {
 		return "shutting down"
 	}
 	return ""

@@ -16,7 +16,8 @@ import (
 // askTime is how long one question to a member may take.
 const askTime = 10 * time.Second
 
-var errNotStarted = errors.New("this registry is starting")
+// ErrNotStarted reports that a registry does not know the others well enough yet.
+var ErrNotStarted = errors.New("this registry has just started, and does not know all others yet")
 
 // Copy is what a registry has of a blob.
 type Copy = transfer.Copy
@@ -28,11 +29,13 @@ func (k *Keeper) Kept(c cid.Cid) bool {
 	if !k.started.Load() {
 		return false
 	}
-	h := place.Held{Leaving: k.leaving.has(c)}
+	h := place.Held{Leaving: k.draining() || k.leaving.has(c)}
 	h.Keeper = k.cfg.Copies == 0 || k.settled.Load() && k.Keeps(c)
 	h.Safe = h.Keeper && k.blobs.Safe(c)
 	return h.Kept()
 }
+
+func (k *Keeper) draining() bool { return k.cfg.Draining != nil && k.cfg.Draining() }
 
 // Ask asks a trusted member what it has of each of some blobs, and returns as many answers in
 // their order. After an error nothing is known, which never counts as a copy: the member is
@@ -44,7 +47,7 @@ func (k *Keeper) Ask(ctx context.Context, member peer.ID, blobs []cid.Cid) ([]Co
 
 func (k *Keeper) ask(ctx context.Context, member peer.ID, blobs []cid.Cid, relies bool) (all []Copy, err error) {
 	if !k.started.Load() {
-		return nil, errNotStarted
+		return nil, ErrNotStarted
 	}
 	for some := range slices.Chunk(blobs, transfer.MaxCopies) {
 		copies, err := k.askOnce(ctx, member, some, relies)
@@ -65,7 +68,7 @@ func (k *Keeper) askOnce(ctx context.Context, member peer.ID, blobs []cid.Cid, r
 // Have is what Ask asks, of this registry itself.
 func (k *Keeper) Have(blobs []cid.Cid) ([]Copy, error) {
 	if !k.started.Load() {
-		return nil, errNotStarted
+		return nil, ErrNotStarted
 	}
 	all := make([]Copy, len(blobs))
 	for i, c := range blobs {

@@ -39,7 +39,7 @@ func (k *Keeper) GiveUp(ctx context.Context, c cid.Cid, remove func() error) err
 	defer cancel()
 	defer context.AfterFunc(k.ctx, cancel)()
 	if !k.started.Load() {
-		return fmt.Errorf("give up %s: %w", c, errNotStarted)
+		return fmt.Errorf("give up %s: %w", c, ErrNotStarted)
 	}
 	defer k.leaving.begin(c)()
 	of, err := k.surplus(c)
@@ -78,7 +78,7 @@ func (k *Keeper) surplus(c cid.Cid) (place.Surplus, error) {
 		}
 		return of, nil
 	case !k.settled.Load():
-		return place.Surplus{}, errNotStarted
+		return place.Surplus{}, ErrNotStarted
 	}
 	of, ok := k.verdict.Load().View.Surplus(k.cfg.Self, c, k.cfg.Copies)
 	if !ok {

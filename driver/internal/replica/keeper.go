@@ -42,7 +42,10 @@ type Config struct {
 	// Room has room made for a copy of n bytes, and waits for that. The error is a *room.Short
 	// when a copy would take what is to stay free.
 	Room func(ctx context.Context, n int64) error
-	Log  *logrus.Entry
+	// Draining reports whether this registry is to be switched off for good: it keeps nothing
+	// then. Self, as of Members, says the same. Nil: it is not.
+	Draining func() bool
+	Log      *logrus.Entry
 }
 
 // Keeper keeps this registry's copies. It is safe for concurrent use.
@@ -57,6 +60,7 @@ type Keeper struct {
 	leaving leaving
 	backlog *backlog.Backlog
 	slow    *rate.Limiter // of repair; nil: none
+	judging sync.Mutex
 	verdict atomic.Pointer[judgment]
 	soon    chan struct{} // members may have changed
 	settled atomic.Bool   // who the members are is known well enough for new blobs

@@ -64,6 +64,8 @@ func (w *watching) moves(now *judgment) bool {
 
 // judge decides anew which members count.
 func (k *Keeper) judge() *judgment {
+	k.judging.Lock()
+	defer k.judging.Unlock()
 	self, others := k.cfg.Members()
 	last := k.verdict.Load()
 	next := &judgment{Verdict: place.Judge(self, others, k.cfg.Delay), number: last.number}

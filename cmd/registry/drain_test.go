@@ -1,0 +1,70 @@
+package main_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// TestARegistryIsSwitchedOffByOneCommand: after `drain --wait` its disk may be wiped, and its images
+// are pulled from the others.
+func TestARegistryIsSwitchedOffByOneCommand(t *testing.T) {
+	ps := swarm(t, 3, "replicas: 1", "repairdelay: 4s")
+	leaves := ps[2]
+	images := map[string]v1.Image{}
+	for _, name := range []string{"a:1", "b:1", "b:2"} {
+		images[name] = push(t, leaves, name)
+	}
+	await(t, "all have heard of them", func() bool {
+		digest := leaves.status().Map.Digest
+		return ps[0].status().Map.Digest == digest && ps[1].status().Map.Digest == digest
+	})
+	out, err := leaves.command("ipfs", "drain", "--wait", "--json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d driver.DrainState
+	if err := json.Unmarshal(out, &d); err != nil || !d.Done || d.Here.Blobs == 0 || d.Merged != 2 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	text, err := leaves.command("ipfs", "drain").CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "may be switched off for good") || !strings.Contains(string(text), "ipfs forget") {
+		t.Errorf("%s, %v", text, err)
+	}
+	send(t, http.MethodPost, "http://"+leaves.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusServiceUnavailable)
+	if text, err := leaves.command("ipfs", "status").Output(); err != nil || !strings.Contains(string(text), "draining") {
+		t.Errorf("%s, %v", text, err)
+	}
+	leaves.Kill()
+	if err := os.RemoveAll(leaves.Dir); err != nil {
+		t.Fatal(err)
+	}
+	for name, img := range images {
+		pull(t, ps[0], name, img)
+		pull(t, ps[1], name, img)
+	}
+}
+
+// TestUndrain lets a registry stay.
+func TestUndrain(t *testing.T) {
+	ps := swarm(t, 2, "replicas: 1", "repairdelay: 4s")
+	if out, err := ps[0].command("ipfs", "drain").CombinedOutput(); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if !ps[0].status().Copies.Draining {
+		t.Error("it is not being drained")
+	}
+	if out, err := ps[0].command("ipfs", "undrain").CombinedOutput(); err != nil || !strings.Contains(string(out), "stays") {
+		t.Fatalf("%s, %v", out, err)
+	}
+	if ps[0].status().Copies.Draining {
+		t.Error("it is being drained")
+	}
+	push(t, ps[0], "a:1")
+}

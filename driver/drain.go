@@ -1,0 +1,121 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+)
+
+const (
+	drainPause = time.Second      // from one look at what is left to the next, at least
+	drainMost  = 30 * time.Second // and at most
+)
+
+// DrainState is how far a registry is with handing on what it has.
+type DrainState struct {
+	Draining bool        `json:"draining"`
+	Done     bool        `json:"done"`      // it may be switched off for good
+	Looked   float64     `json:"looked"`    // how much of the map the look has covered that this is of: from 0 to 1
+	Here     BlobAmount  `json:"here"`      // blobs on this registry that have an entry
+	Left     BlobAmount  `json:"left"`      // of these, those that too few others keep yet
+	OnlyHere BlobAmount  `json:"only_here"` // of these, those that none of the registries has which are to keep them
+	Keepers  int         `json:"keepers"`   // other registries that keep blobs
+	Merged   int         `json:"merged"`    // members that have all changes of the map
+	Behind   []DrainPeer `json:"behind"`    // members that lack some
+	Reason   string      `json:"reason"`    // why it may not be switched off yet, or could not be looked; "": it may
+}
+
+// BlobAmount is a number of blobs, and the sum of their sizes.
+type BlobAmount struct {
+	Blobs int   `json:"blobs"`
+	Bytes int64 `json:"bytes"`
+}
+
+// DrainPeer is a member that something is to be handed on to.
+type DrainPeer struct {
+	PeerID string `json:"peer_id"`
+	Name   string `json:"name"` // "" when it is not known
+}
+
+// Drain makes this registry one that is to be switched off for good, also after a restart: it
+// takes no pushes and deletes any more, and other registries fetch what it kept. It says how far
+// that is; with wait it returns once the registry may be switched off, or with ctx. progress is
+// called now and then, from one goroutine.
+func (d *Driver) Drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
+	return d.store.drain(ctx, wait, progress)
+}
+
+// Undrain makes this registry stay: it takes pushes, and keeps blobs for others.
+func (d *Driver) Undrain(ctx context.Context) (DrainState, error) { return d.store.undrain(ctx) }
+
+func (s *store) undrain(ctx context.Context) (DrainState, error) {
+	return DrainState{Behind: []DrainPeer{}}, s.engine.SetDraining(ctx, false)
+}
+
+func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
+	if err := s.engine.SetDraining(ctx, true); err != nil {
+		return DrainState{}, err
+	}
+	last := DrainState{Draining: true, Behind: []DrainPeer{}}
+	for {
+		began := time.Now()
+		now, err := s.handOver(ctx, last, progress)
+		if err != nil || now.Done || !wait {
+			return now, err
+		}
+		last = now
+		progress(last)
+		select {
+		case <-time.After(min(max(drainPause, 4*time.Since(began)), drainMost)):
+		case <-ctx.Done():
+			return last, ctx.Err()
+		}
+	}
+}
+
+// handOver looks once at what is left.
+func (s *store) handOver(ctx context.Context, last DrainState, progress func(DrainState)) (DrainState, error) {
+	told := time.Now()
+	h, err := s.engine.Handover(ctx, func(paths, of int) {
+		if time.Since(told) < time.Second {
+			return
+		}
+		told = time.Now()
+		last.Looked = float64(paths) / float64(max(of, 1))
+		progress(last)
+	})
+	switch {
+	case errors.Is(err, replica.ErrNotStarted), errors.Is(err, pathmap.ErrBusy):
+		last.Reason = err.Error()
+		return last, nil
+	case err != nil:
+		return last, err
+	}
+	return s.drainState(h), nil
+}
+
+func (s *store) drainState(h engine.Handover) DrainState {
+	d := DrainState{
+		Draining: true, Done: h.Done(), Looked: 1, Keepers: h.Keepers, Merged: h.Merged, Behind: []DrainPeer{},
+		Here: BlobAmount(h.Here), Left: BlobAmount(h.Left), OnlyHere: BlobAmount(h.OnlyHere),
+	}
+	for _, id := range h.Behind {
+		d.Behind = append(d.Behind, DrainPeer{PeerID: id, Name: s.engine.NameOf(id)})
+	}
+	switch {
+	case d.Done:
+	case h.Left.Blobs > 0 && h.Keepers == 0:
+		d.Reason = "no other registry keeps blobs: give one a capacity, and replicas"
+	case h.Left.Blobs > 0:
+		d.Reason = "other registries are still fetching what it kept"
+	case len(h.Behind) > 0:
+		d.Reason = "some members lack changes"
+	default:
+		d.Reason = "no other registry is there that could have its changes"
+	}
+	return d
+}

@@ -1,0 +1,156 @@
+package driver_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+// TestADrainedRegistryIsMissedByNobody: once it says that it may be switched off, its disk may be
+// wiped, and the others have every blob and every path.
+func TestADrainedRegistryIsMissedByNobody(t *testing.T) {
+	t.Parallel()
+	for _, copies := range []driver.Copies{1, 2} {
+		t.Run(copies.String(), func(t *testing.T) {
+			t.Parallel()
+			all := keepers(t, 3, copies)
+			leaves := all[0]
+			contents := pushKept(t, leaves, 10, copies, all...)
+			first, err := leaves.Drain(t.Context(), false, func(driver.DrainState) {})
+			if err != nil || !first.Draining || first.Here.Blobs != 10 {
+				t.Fatalf("%+v, %v", first, err)
+			}
+			told := 0
+			last, err := leaves.Drain(t.Context(), true, func(driver.DrainState) { told++ })
+			if err != nil || !last.Done || last.Left.Blobs != 0 || last.Merged != 2 || last.Keepers != 2 || last.Reason != "" {
+				t.Fatalf("%+v, %v", last, err)
+			}
+			if !first.Done && (first.Left.Blobs == 0 || first.Reason == "" || told == 0) {
+				t.Errorf("%+v, told %d times", first, told)
+			}
+			requireTakesNothing(t, leaves)
+			for _, content := range contents { // pulls go on
+				if got := get(t, leaves, pathOf(content)); !bytes.Equal(got, content) {
+					t.Fatal("other bytes")
+				}
+			}
+			leaves.Stop()
+			rest := all[1:]
+			for i, content := range contents {
+				n := 0
+				for _, m := range rest {
+					if has(m, content) {
+						n++
+					}
+				}
+				if n < min(int(copies), 2) {
+					t.Errorf("blob %d has %d copies", i, n)
+				}
+				for _, m := range rest {
+					if got := get(t, m, pathOf(content)); !bytes.Equal(got, content) {
+						t.Fatal("other bytes")
+					}
+				}
+			}
+		})
+	}
+}
+
+func requireTakesNothing(t *testing.T, m *drivertest.Member) {
+	t.Helper()
+	content := randomBytes(t, 100)
+	for name, write := range map[string]func(context.Context) error{
+		"push":   func(ctx context.Context) error { return m.PutContent(ctx, pathOf(content), content) },
+		"delete": func(ctx context.Context) error { return m.Delete(ctx, "/docker/registry/v2/blobs") },
+	} {
+		ctx, refusals := driver.WithRefusals(t.Context())
+		err := write(ctx)
+		if r := refusals.Last(); err == nil || r == nil || r.Status != http.StatusServiceUnavailable || r.Retry == 0 {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+	}
+}
+
+// TestDrainingOutlivesARestart, and ends when it is told to: then the registry keeps its share again.
+func TestDrainingOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, 1)
+	leaves, stays := all[0], all[1]
+	contents := pushKept(t, leaves, 6, 1, all...)
+	if _, err := leaves.Drain(t.Context(), false, func(driver.DrainState) {}); err != nil {
+		t.Fatal(err)
+	}
+	leaves.Stop()
+	leaves.Restart()
+	drivertest.AwaitMesh(t, all...)
+	s := leaves.Status(t.Context())
+	if !s.Copies.Draining || !slices.ContainsFunc(s.NotReady, func(r string) bool { return strings.Contains(r, "drained") }) {
+		t.Errorf("%+v, not ready: %q", s.Copies, s.NotReady)
+	}
+	draining := func(want bool) func() bool {
+		return func() bool { return stays.Status(t.Context()).Members[0].Draining == want }
+	}
+	drivertest.Await(t, "the other has heard of it", draining(true))
+	requireTakesNothing(t, leaves)
+	if d, err := leaves.Drain(t.Context(), true, func(driver.DrainState) {}); err != nil || !d.Done {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for i, content := range contents {
+		if !has(stays, content) {
+			t.Errorf("blob %d is not handed on", i)
+		}
+	}
+	if _, err := leaves.Undrain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	drivertest.Await(t, "the other has heard of it", draining(false))
+	awaitKnown(t, all...)
+	for range 4 {
+		content := randomBytes(t, 1000)
+		pushBlob(t, leaves, content)
+		contents = append(contents, content)
+	}
+	drivertest.AwaitAgreement(t, all...)
+	for i, content := range contents {
+		keeper := placed(t, content, 1, all...)[0]
+		drivertest.Await(t, fmt.Sprintf("blob %d is with its keeper", i), func() bool { return has(keeper, content) })
+	}
+}
+
+// TestNobodyToHandOnTo: a registry whose blobs nobody keeps is not to be switched off, and says why.
+func TestNobodyToHandOnTo(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, 1, func(i int, p *driver.Parameters) {
+		if i == 1 {
+			p.Capacity = 0
+		}
+	})
+	content := randomBytes(t, 1000)
+	pushBlob(t, all[0], content)
+	drivertest.AwaitAgreement(t, all...)
+	var d driver.DrainState
+	var err error
+	drivertest.Await(t, "it knows who is there", func() bool {
+		d, err = all[0].Drain(t.Context(), false, func(driver.DrainState) {})
+		return err != nil || d.Here.Blobs == 1
+	})
+	if err != nil || d.Done || d.Left.Blobs != 1 || d.OnlyHere != d.Left || !strings.Contains(d.Reason, "no other registry keeps blobs") {
+		t.Errorf("%+v, %v", d, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	told := func(driver.DrainState) { cancel() }
+	if d, err = all[0].Drain(ctx, true, told); err == nil || d.Done {
+		t.Errorf("it waits no longer: %+v", d)
+	}
+	get(t, all[1], pathOf(content)) // which only makes a copy that may go again
+	if d, err = all[0].Drain(t.Context(), false, func(driver.DrainState) {}); err != nil || d.Done {
+		t.Errorf("%+v, %v", d, err)
+	}
+}

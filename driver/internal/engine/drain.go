@@ -1,0 +1,121 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	ds "github.com/ipfs/go-datastore"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+)
+
+// drainKey is there while this registry is being drained: over restarts, too.
+var drainKey = ds.NewKey("/draining")
+
+// mergeWait is how long one member may take to say what it has merged.
+const mergeWait = 10 * time.Second
+
+func (e *Engine) openDrain(ctx context.Context) error {
+	is, err := e.Store.Has(ctx, drainKey)
+	if err != nil {
+		return fmt.Errorf("datastorepath %s: %w", e.cfg.Path, err)
+	}
+	e.drained.Store(is)
+	return nil
+}
+
+// Draining reports whether this registry is to be switched off for good: it keeps nothing for
+// others, which fetch what it kept, and takes no writes.
+func (e *Engine) Draining() bool { return e.drained.Load() }
+
+// SetDraining begins or ends that. Members are told at once.
+func (e *Engine) SetDraining(ctx context.Context, drain bool) error {
+	if e.Peer == nil {
+		return fmt.Errorf("drain: %w: there is nobody to hand anything on to", errOffline)
+	}
+	ctx = context.WithoutCancel(ctx)
+	err := e.Store.Delete(ctx, drainKey)
+	if drain {
+		err = e.Store.Put(ctx, drainKey, []byte("1"))
+	}
+	if err == nil {
+		err = e.Store.Sync(ctx, drainKey)
+	}
+	if err != nil {
+		return fmt.Errorf("drain: %w", err)
+	}
+	if e.drained.Swap(drain) != drain {
+		e.Log.WithField("draining", drain).Info(drainText(drain))
+	}
+	e.Copies.Appeared() // the members are judged anew
+	e.Peer.Changed()
+	return nil
+}
+
+func drainText(drain bool) string {
+	if drain {
+		return "this registry is being drained: it takes no pushes, and others fetch what it kept (`registry ipfs drain` says how far they are)"
+	}
+	return "this registry is no longer being drained: it takes pushes, and keeps blobs for others"
+}
+
+// Handover is how far others have what is here.
+type Handover struct {
+	replica.Handover
+	Behind []string // peer IDs of trusted members that are here and lack changes which this registry has
+	Merged int      // members that lack none
+}
+
+// Done reports whether this registry may be switched off.
+func (h Handover) Done() bool { return h.Left.Blobs == 0 && h.Merged > 0 && len(h.Behind) == 0 }
+
+// Handover waits for requests that write, up to a minute, and asks the members for all that is
+// here: its bytes, and the changes of the map.
+func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h Handover, err error) {
+	if !e.Draining() {
+		return h, replica.ErrNotDraining
+	}
+	if err := e.Paths.Lapse(ctx, 0); err != nil {
+		return h, fmt.Errorf("drain: %w", err)
+	}
+	view := e.Paths.View()
+	h.Handover, err = e.Copies.Handover(ctx, view, func(paths int) { progress(paths, view.Len()) })
+	if err != nil {
+		return h, err
+	}
+	h.Merged, h.Behind = e.whoMerged(ctx)
+	return h, ctx.Err()
+}
+
+// whoMerged asks the trusted members that are here whether they have merged all that is merged
+// here. One that is away gets it from the others.
+func (e *Engine) whoMerged(ctx context.Context) (merged int, behind []string) {
+	heads := e.Paths.Heads()
+	for _, id := range e.Peer.Connected() {
+		if !e.Peer.Trusts(id) {
+			continue
+		}
+		ask, cancel := context.WithTimeout(ctx, mergeWait)
+		has, err := e.Paths.HasMerged(ask, id, heads)
+		cancel()
+		switch {
+		case err != nil:
+			e.Log.WithError(err).Debug("a member does not say what it has merged")
+			behind = append(behind, id.String())
+		case has:
+			merged++
+		default:
+			behind = append(behind, id.String())
+		}
+	}
+	return merged, behind
+}
+
+// retiring is the reason for which a registry that is being drained is not ready.
+func (e *Engine) retiring() string {
+	if e.Draining() {
+		return "being drained, to be switched off for good: it takes no pushes; `registry ipfs undrain` ends that"
+	}
+	return ""
+}

@@ -1,0 +1,148 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+// ErrNotDraining reports that nothing is handed on, because this registry stays.
+var ErrNotDraining = errors.New("this registry is not being drained")
+
+// Handover is how far others have what a registry has that is being drained.
+type Handover struct {
+	Here     Amount // blobs that are here and have an entry
+	Left     Amount // of these, those that too few others keep yet
+	OnlyHere Amount // of these, those that none of the registries has which are to keep them
+	Keepers  int    // registries that keep blobs in its place
+}
+
+// Amount is a number of blobs, and their bytes.
+type Amount struct {
+	Blobs int
+	Bytes int64
+}
+
+func (a *Amount) add(size int64) { a.Blobs++; a.Bytes += size }
+
+// Handover asks the keepers of all blobs that are here. Where nothing is Left, each blob was
+// kept by as many others as keep it now at some moment since the call, by the rule of giving a
+// copy up: so these stay, as long as this registry is being drained. progress is called with
+// how many paths have been looked at. Memory does not grow with the map.
+func (k *Keeper) Handover(ctx context.Context, view pathmap.View, progress func(paths int)) (h Handover, err error) {
+	switch {
+	case !k.started.Load() || k.cfg.Copies > 0 && k.cfg.Members != nil && !k.settled.Load():
+		return h, ErrNotStarted
+	case !k.draining():
+		return h, ErrNotDraining
+	}
+	k.judge() // so that it is no keeper in its own view
+	h.Keepers = k.others()
+	var found []missing
+	paths := 0
+	for last, more := "", true; more; {
+		var some []missing
+		some, last, more = lacking(view, last, page, k.has)
+		found = append(found, some...)
+		if !more || len(found) >= transfer.MaxCopies {
+			if err := k.handOver(ctx, found, &h); err != nil {
+				return h, err
+			}
+			found = found[:0]
+		}
+		paths += page
+		progress(min(paths, view.Len()))
+		if !k.draining() {
+			return h, ErrNotDraining
+		}
+	}
+	return h, ctx.Err()
+}
+
+// others counts the registries that keep blobs.
+func (k *Keeper) others() (n int) {
+	if k.cfg.Members == nil {
+		return 0
+	}
+	_, others := k.cfg.Members()
+	for _, m := range others {
+		if m.Capacity > 0 && !m.Draining {
+			n++
+		}
+	}
+	return n
+}
+
+// has reports whether the whole blob of an entry is on this disk.
+func (k *Keeper) has(e pathmap.Entry) bool { return k.blobs.Has(e.CID) }
+
+// handOver asks about some blobs.
+func (k *Keeper) handOver(ctx context.Context, some []missing, h *Handover) error {
+	asked := map[peer.ID][]cid.Cid{}
+	need := make([]place.Surplus, len(some))
+	for i, m := range some {
+		of, err := k.surplus(m.Blob)
+		if err != nil && !errors.Is(err, ErrFewCopies) {
+			return fmt.Errorf("hand over %s: %w", m.Blob, err)
+		}
+		need[i] = of
+		for _, id := range of.Ask {
+			asked[id] = append(asked[id], m.Blob)
+		}
+	}
+	all := k.askAll(ctx, asked)
+	for i, m := range some {
+		h.Here.add(m.Size)
+		kept, whole := 0, 0
+		for _, id := range need[i].Ask {
+			c := all[id][m.Blob]
+			if c.Kept {
+				kept++
+			}
+			if c.Whole {
+				whole++
+			}
+		}
+		if kept < max(1, need[i].Need) {
+			h.Left.add(m.Size)
+			if whole == 0 {
+				h.OnlyHere.add(m.Size)
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// askAll asks each member about its blobs. Who does not answer has nothing.
+func (k *Keeper) askAll(ctx context.Context, of map[peer.ID][]cid.Cid) map[peer.ID]map[cid.Cid]Copy {
+	var mu sync.Mutex
+	all := map[peer.ID]map[cid.Cid]Copy{}
+	var g errgroup.Group
+	g.SetLimit(askedAtOnce)
+	for id, cids := range of {
+		g.Go(func() error {
+			copies, err := k.ask(ctx, id, cids, true)
+			if err != nil {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all[id] = map[cid.Cid]Copy{}
+			for i, c := range cids {
+				all[id][c] = copies[i]
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // nothing in it fails
+	return all
+}
