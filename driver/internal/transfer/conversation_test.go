@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,9 @@ func conversation(t *testing.T) string {
 	s.scene("a range of it, or others to ask", func() { spans(torn, 5, 15, wire.Terms{Relay: true, Remains: true}) })
 	s.scene("a range that is not right", func() { spans(torn, 2*mib, 2*mib+1, wire.Terms{Remains: true}) })
 	s.scene("a range of a blob not known to be damaged", func() { spans(torn, 5, 15, wire.Terms{}) })
+	copies := []cid.Cid{ref.CID, cid.MustParse("bafkreih5xupb37v37uhcqckwtk6ywpdekuv2tmb2pt6ntullidfj5odyyi")}
+	s.scene("copies", func() { _, _ = asker.transfers.Copies(ctx, holder.id, copies, false) })
+	s.scene("copies that are counted on", func() { _, _ = asker.transfers.Copies(ctx, torn.id, copies[:1], true) })
 	for _, request := range []string{
 		"GET /v1/blobs/nonsense HTTP/1.1",
 		"GET /v1/nowhere HTTP/1.1",
@@ -70,6 +74,7 @@ func conversation(t *testing.T) string {
 		"GET /v1/blobs/<ref> HTTP/1.1\r\nRange: bytes=9000000-9000005",
 		"GET /v1/blobs/<ref> HTTP/1.1\r\nRange: bytes=2097157-",
 		"GET /v1/blobs/<ref> HTTP/1.1\r\nContent-Length: 3",
+		"POST /v1/copies HTTP/1.1\r\nContent-Length: 300000",
 	} {
 		s.scene("by hand", func() { s.byHand(t, asker, holder, request) })
 	}

@@ -78,5 +78,8 @@ storage:
 	if hasKey("replicas", "0") {
 		text += fmt.Sprintf("    replicas: %d\n    repairdelay: 1s\n", k.copies)
 	}
+	if hasKey("repairrate", "0") {
+		text += "    repairrate: 0\n" // what is measured is how fast it can be
+	}
 	return text, nil
 }

@@ -22,7 +22,7 @@ const (
 	maxCopies    = 256 << 10        // bytes of an answer; 1000 take some 50,000
 	questionTime = 10 * time.Second // for the question to come, and again to find its answer
 
-	maxCopiesFrom, maxCopiesAtOnce = 8, 64 // questions of one member, and of all
+	maxCopiesFrom, maxCopiesAtOnce = 16, 128 // questions of one member, and of all
 )
 
 // CopiesQuestion asks what a member has of each of some blobs.

@@ -138,7 +138,7 @@ func bounded(next http.Handler) http.HandlerFunc {
 		default:
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 			w.Header().Set("Connection", "close")
-			http.Error(w, "such a request has no body here", http.StatusBadRequest)
+			http.Error(w, "requests have no body here", http.StatusBadRequest)
 			return
 		}
 		next.ServeHTTP(w, r)
