@@ -52,6 +52,9 @@ func (c *completes) add(of cid.Cid) {
 // and skips its push, even when no reachable registry holds one of its layers. In that case
 // complete returns a refusal.
 func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) error {
+	if err := s.acknowledgedLate(ctx, e); err != nil {
+		return err
+	}
 	if e.Size > smallBlob || s.completes.has(e.CID) {
 		return nil
 	}

@@ -78,6 +78,21 @@ func (p Parameters) checkCopies() error {
 	return nil
 }
 
+// checkAcks wants no more disks than there can be, or than go on keeping what was pushed.
+func (p Parameters) checkAcks() error {
+	switch {
+	case p.AckReplicas < 1:
+		return errors.New("ackreplicas: is less than 1, which is this registry's own disk")
+	case p.AckReplicas > 1 && p.Offline:
+		return errors.New("ackreplicas: is more than 1 with offline: true; a registry without a network has one disk")
+	case p.AckReplicas > int(p.Replicas) && p.Replicas > 0:
+		return fmt.Errorf("ackreplicas: %d is more than replicas: %s keeps; raise replicas, or lower ackreplicas", p.AckReplicas, p.Replicas)
+	case p.AckTimeout < time.Second:
+		return errors.New("acktimeout: is less than 1s, in which a layer is on no other disk; write it with its unit, such as 30s")
+	}
+	return nil
+}
+
 // CopiesStatus is what this registry keeps for the swarm.
 type CopiesStatus struct {
 	Replicas  string `json:"replicas"`   // of each blob, by this registry's configuration: a number, or all

@@ -47,6 +47,8 @@ type store struct {
 	counted     counted
 	damages     damages
 	completes   completes
+
+	refusedPushes refusedPushes
 }
 
 func (s *store) localFile(path string) string  { return filepath.Join(s.engine.LocalDir(), path) }
@@ -178,7 +180,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, change{path: path, ref: ref, unpin: unpin})
+	return s.put(ctx, change{path: path, ref: ref, unpin: unpin, ahead: s.engine.Acks.Ahead(ref)})
 }
 
 // Reader implements storagedriver.StorageDriver. The first bytes are in hand

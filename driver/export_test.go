@@ -22,6 +22,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -290,4 +291,23 @@ func (d *Driver) Evict(ctx context.Context) {
 func (d *Driver) GiveUpAfter(ctx context.Context, path string, f func()) error {
 	c, _ := d.Blob(path)
 	return d.store.engine.Bytes.GiveUp(ctx, c, func(remove func() error) error { f(); return remove() })
+}
+
+// Hold has members fetch bytes that have no entry, and hold them until free is called.
+func (d *Driver) Hold(content []byte) (c cid.Cid, free func(), err error) {
+	ref, unpin, err := d.store.blobs.PutAs(context.Background(), content, 0)
+	if err != nil {
+		return c, nil, err
+	}
+	done := d.store.engine.Acks.Ahead(ref)
+	return ref.CID, func() { done(); unpin() }, nil
+}
+
+// HasBytes reports whether a blob is here, with an entry or without.
+func (d *Driver) HasBytes(c cid.Cid) bool { return d.store.blobs.Has(c) }
+
+// RefuseLate has a manifest count as one that was written and not acknowledged.
+func (d *Driver) RefuseLate(path string) {
+	c, _ := d.Blob(path)
+	d.store.refusedPushes.add([]change{{path: path, ref: dag.Ref{CID: c}}})
 }

@@ -37,6 +37,8 @@ var (
 	copiesDesc      = desc("copies", "Blobs that this registry is to keep for the swarm: kept, pending (not here yet), and failed (of these, not fetched when last tried).", "state")
 	copyBytesDesc   = desc("copy_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
 	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
+	ackWaitDesc     = desc("acknowledgements_waiting", "Pushes that wait until they are on as many disks as ackreplicas wants.")
+	acksDesc        = desc("acknowledgements_total", "Pushes that waited for other disks: given, or refused with 503 because there were not enough in time.", "result")
 	cacheDesc       = desc("cache_blobs", "Blobs here that this registry is not to keep for the swarm.")
 	cacheBytesDesc  = desc("cache_bytes", "Bytes of the blobs here that this registry is not to keep for the swarm.")
 	evictedDesc     = desc("cache_evicted_total", "Blobs that left the cache to make room.")
@@ -99,6 +101,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(copiesHeldDesc, oneIf(copies.Hold != ""))
 	c.collectCache(ch, c.cacheStatus(counts))
 	gauge(drainingDesc, oneIf(copies.Draining))
+	c.collectAcks(ch)
 	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))
@@ -125,6 +128,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+}
+
+func (c collector) collectAcks(ch chan<- prometheus.Metric) {
+	a := c.engine.Acks.State()
+	ch <- prometheus.MustNewConstMetric(ackWaitDesc, prometheus.GaugeValue, float64(a.Waiting))
+	ch <- prometheus.MustNewConstMetric(acksDesc, prometheus.CounterValue, float64(a.Given), "given")
+	ch <- prometheus.MustNewConstMetric(acksDesc, prometheus.CounterValue, float64(a.Refused), "refused")
 }
 
 func (c collector) collectScrub(ch chan<- prometheus.Metric) {

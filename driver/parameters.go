@@ -46,6 +46,8 @@ type Parameters struct {
 	Capacity          Bytes         `mapstructure:"capacity"`
 	RepairDelay       time.Duration `mapstructure:"repairdelay"`
 	RepairRate        Bytes         `mapstructure:"repairrate"` // a second; 0: unbounded
+	AckReplicas       int           `mapstructure:"ackreplicas"`
+	AckTimeout        time.Duration `mapstructure:"acktimeout"`
 	CacheSize         Bytes         `mapstructure:"cachesize"`
 	MinFree           Share         `mapstructure:"minfree"`
 	GC                bool          `mapstructure:"gc"`
@@ -76,6 +78,8 @@ func DefaultParameters() Parameters {
 		Capacity:      DiskSize,
 		RepairDelay:   time.Hour,
 		RepairRate:    64 << 20,
+		AckReplicas:   1,
+		AckTimeout:    30 * time.Second,
 		CacheSize:     NoLimit,
 		MinFree:       Share{Percent: 10},
 		GC:            true,
@@ -141,6 +145,8 @@ func wrongType(key string, value any) error {
 		return fmt.Errorf("%v is not a duration: write it with its unit, such as 30s", value)
 	case reflect.TypeFor[[]string]():
 		return errors.New("is not a list: write [a, b], or text with commas")
+	case reflect.TypeFor[int]():
+		return fmt.Errorf("%v is not a whole number: write it without quotes", value)
 	case reflect.TypeFor[Copies]():
 		return fmt.Errorf("%v is neither a number of copies nor all", value)
 	case reflect.TypeFor[Bytes]():
@@ -158,6 +164,9 @@ func onlyText(from, to reflect.Type, v any) (any, error) {
 	text := to.Kind() == reflect.String || to == reflect.TypeFor[time.Duration]()
 	if text && from.Kind() != reflect.String && from != to {
 		return nil, errors.New("not text")
+	}
+	if to == reflect.TypeFor[int]() && from != to {
+		return nil, errors.New("not a whole number") // a fraction would lose a part
 	}
 	return v, nil
 }
@@ -215,8 +224,8 @@ func (p Parameters) config() engine.Config {
 		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
-		RepairRate: int64(p.RepairRate),
-		CacheSize:  int64(p.CacheSize), MinFree: engine.MinFree{Bytes: int64(p.MinFree.Bytes), Percent: p.MinFree.Percent},
+		RepairRate: int64(p.RepairRate), AckCopies: p.AckReplicas, AckTimeout: p.AckTimeout,
+		CacheSize: int64(p.CacheSize), MinFree: engine.MinFree{Bytes: int64(p.MinFree.Bytes), Percent: p.MinFree.Percent},
 		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
 		ScrubInterval: p.ScrubInterval,
 	}
@@ -224,7 +233,7 @@ func (p Parameters) config() engine.Config {
 
 // check holds every rule that needs no file and no network.
 func (p Parameters) check() error {
-	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies, p.checkCache} {
+	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies, p.checkCache, p.checkAcks} {
 		if err := rule(); err != nil {
 			return err
 		}

@@ -170,6 +170,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
 		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s", "repairrate": "104857600",
+		"ackreplicas": "2", "acktimeout": "45s",
 		"cachesize": "5000", "minfree": "12.5%",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
 	}
@@ -182,7 +183,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			}
 			t.Setenv("REGISTRY_STORAGE_IPFS_"+strings.ToUpper(key), value)
 			block := "{offline: true}"
-			if key == "offline" {
+			if key == "offline" || key == "ackreplicas" {
 				block = `{protectorkey: "` + someKey + `"}`
 			}
 			p, err := driver.ParseParameters(parse(t, block))

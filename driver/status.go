@@ -32,6 +32,7 @@ type Status struct {
 	Blobs         BlobStatus     `json:"blobs"`
 	Copies        CopiesStatus   `json:"copies"`
 	Cache         CacheStatus    `json:"cache"`
+	Acks          AckStatus      `json:"acknowledgements"`
 	Disk          DiskStatus     `json:"disk"`
 	Uploads       UploadStatus   `json:"uploads"`
 	Garbage       GarbageStatus  `json:"garbage"`
@@ -82,10 +83,10 @@ func (s *store) status() Status {
 		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: e.Ready(), Started: e.Started(),
 		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
 		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
-		Hash:          s.blobs.Function().String(),
-		Map:           MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
-		Blobs:         BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended()},
-		Copies:        s.copiesStatus(counts),
+		Hash:   s.blobs.Function().String(),
+		Map:    MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
+		Blobs:  BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended()},
+		Copies: s.copiesStatus(counts), Acks: s.ackStatus(),
 		Cache:         s.cacheStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
 		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(),

@@ -16,7 +16,7 @@ type outsider struct {
 	ears              map[*drivertest.Member]*driver.Ear
 }
 
-func newOutsider(t *testing.T) *outsider {
+func newOutsider(t *testing.T, changed ...func(*driver.Parameters)) *outsider {
 	t.Helper()
 	o := &outsider{ears: map[*drivertest.Member]*driver.Ear{}}
 	key := drivertest.Key(t)
@@ -37,6 +37,9 @@ func newOutsider(t *testing.T) *outsider {
 		p.TrustedPeers = []string{"*"}
 		if i < 2 {
 			p.TrustedPeers = trusted
+		}
+		for _, change := range changed {
+			change(&p)
 		}
 		if i > 0 {
 			p.Bootstrappers = members[0].Addresses()

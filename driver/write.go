@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
@@ -51,12 +53,21 @@ type change struct {
 	ref   dag.Ref
 	unpin blob.Unpin
 	undo  func() // what made the bytes a blob, when the entry cannot be written; or nil
+	ahead func() // ends that members hold the bytes before they have an entry; or nil
 }
 
 // giveUp ends a change that is not written.
 func (c change) giveUp() {
 	if c.undo != nil {
 		c.undo()
+	}
+	c.end()
+}
+
+// end lets go of the bytes, here and elsewhere.
+func (c change) end() {
+	if c.ahead != nil {
+		c.ahead()
 	}
 	c.unpin()
 }
@@ -79,12 +90,38 @@ func (s *store) put(ctx context.Context, c change) error {
 	return s.putAll(ctx, u, all)
 }
 
-// putAll writes changes, or undoes all of them. A client that hangs up while they are being
-// written does not stop that, because a write whose outcome is not known could not be undone.
+// putAll writes changes, or undoes all of them, and waits until they are on other disks, too. A
+// client that hangs up while they are being written does not stop that, because a write whose
+// outcome is not known could not be undone.
 func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
 	defer u.write()()
+	p := s.newPush(ctx, changes, u.take())
+	err := p.ready(ctx)
+	var heads []cid.Cid
+	if err == nil {
+		heads, err = s.writeAll(ctx, p.relied, changes)
+	}
+	if err != nil {
+		for _, c := range changes {
+			c.giveUp()
+		}
+		return err
+	}
+	err = p.await(ctx, heads)
+	for _, c := range changes {
+		if err != nil && c.undo != nil {
+			c.undo() // the client may end its upload once more
+		}
+		c.end()
+	}
+	return err
+}
+
+// writeAll writes changes, and with them renews what they rely on. It gives the heads that they
+// are in.
+func (s *store) writeAll(ctx context.Context, relied []reliance, changes []change) ([]cid.Cid, error) {
 	r := requestOf(ctx)
-	ops := s.besides(r, u.take(), changes)
+	ops := s.besides(r, slices.Clone(relied), changes)
 	hear := false
 	for _, c := range changes {
 		hear = hear || isTag(c.path)
@@ -92,24 +129,15 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 			ops = append(ops, pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: time.Now()}})
 		}
 	}
-	var err error
 	if hear {
-		err = s.catchUpFirst(ctx)
-	}
-	if err == nil {
-		err = cmp.Or(ctx.Err(), lifetime(ctx).Err()) // the reliance may have ended with the request
-	}
-	if err == nil {
-		err = s.write(context.WithoutCancel(ctx), ops...)
-	}
-	for _, c := range changes {
-		if err != nil {
-			c.giveUp()
-		} else {
-			c.unpin()
+		if err := s.catchUpFirst(ctx); err != nil {
+			return nil, err
 		}
 	}
-	return err
+	if err := cmp.Or(ctx.Err(), lifetime(ctx).Err()); err != nil { // the reliance may have ended with the request
+		return nil, err
+	}
+	return s.commit(context.WithoutCancel(ctx), ops...)
 }
 
 // stands reports whether a link to a blob need not be written again: one for which no bytes
@@ -126,11 +154,17 @@ func (s *store) stands(r request, c change) bool {
 // write applies ops to the path map. An op that the other registries would refuse is an
 // error of the client.
 func (s *store) write(ctx context.Context, ops ...pathmap.Op) error {
-	err := s.paths.Write(ctx, ops...)
+	_, err := s.commit(ctx, ops...)
+	return err
+}
+
+// commit is write, and gives the heads of the map that the ops are in.
+func (s *store) commit(ctx context.Context, ops ...pathmap.Op) ([]cid.Cid, error) {
+	heads, err := s.paths.Commit(ctx, ops...)
 	if errors.Is(err, pathmap.ErrBadPath) {
-		return refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
+		err = refuse(ctx, Refusal{Status: http.StatusBadRequest, Code: "NAME_INVALID", Err: err})
 	}
-	return newer(ctx, err)
+	return heads, newer(ctx, err)
 }
 
 // catchUpFirst waits, right after the start, until a member has told the greatest counter
@@ -199,7 +233,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 			s.log.WithError(err).Warn("the end of an upload failed and could not be undone: the client has to begin the upload anew")
 		}
 	}
-	return s.put(ctx, change{dest, ref, unpin, undo})
+	return s.put(ctx, change{dest, ref, unpin, undo, s.engine.Acks.Ahead(ref)})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes

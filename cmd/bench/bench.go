@@ -38,6 +38,7 @@ type section struct {
 func sections() []section {
 	s := []section{
 		{"blobs", false, (*bench).blobs},
+		{"ack", false, (*bench).ack},
 		{"manifests", false, (*bench).manifests},
 		{"tree", false, (*bench).tree},
 		{"entries", false, (*bench).entries},

@@ -118,6 +118,7 @@ func storageSection(s driver.Status) section {
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
 	copiesFields(&sec, s.Copies)
+	ackFields(&sec, s.Acks)
 	cacheFields(&sec, s.Cache)
 	scrubFields(&sec, s.Scrub)
 	damageFields(&sec, s.Blobs)
@@ -181,6 +182,16 @@ func copiesFields(sec *section, c driver.CopiesStatus) {
 	}
 	if c.Hold != "" {
 		sec.field("copies wait", "blobs get no new keepers: %s", c.Hold)
+	}
+}
+
+func ackFields(sec *section, a driver.AckStatus) {
+	if a.Replicas <= 1 {
+		return
+	}
+	sec.field("acknowledged", "by %d disks; since the start %d pushes, %d refused; %d wait now", a.Replicas, a.Given, a.Refused, a.Waiting)
+	if a.Why != "" {
+		sec.field("warning", "pushes are refused: %s", a.Why)
 	}
 }
 

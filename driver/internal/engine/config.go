@@ -40,6 +40,9 @@ type Config struct {
 	RepairDelay time.Duration // how long a member may be away before its blobs get other keepers
 	RepairRate  int64         // bytes a second of blobs that are fetched then; 0: as many as can be
 
+	AckCopies  int           // ackreplicas: disks that are to hold a push before it is acknowledged, this one included
+	AckTimeout time.Duration // how long a push may wait for them
+
 	CacheSize int64   // bytes of blobs that are not to be kept here; NoLimit: what MinFree leaves
 	MinFree   MinFree // what of the disk stays free of copies and of such blobs
 

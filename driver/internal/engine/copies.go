@@ -37,10 +37,7 @@ func (e *Engine) capacity() int64 {
 func (e *Engine) openCopies(context.Context) error {
 	var cfg replica.Config
 	if e.Peer != nil {
-		self := place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
-		if e.ReadOnly() {
-			self.Capacity = 0 // others do not count on it
-		}
+		self := e.selfKeeper()
 		cfg = replica.Config{
 			Self: e.self, Copies: e.cfg.Copies, Delay: e.cfg.RepairDelay, Rate: e.cfg.RepairRate, Ready: e.AwaitCaughtUp, Log: e.Log,
 			Draining: e.Draining,
@@ -54,6 +51,15 @@ func (e *Engine) openCopies(context.Context) error {
 	}
 	e.Copies = replica.New(cfg)
 	return nil
+}
+
+// selfKeeper is this registry, with how much it keeps.
+func (e *Engine) selfKeeper() place.Member {
+	self := place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
+	if e.ReadOnly() {
+		self.Capacity = 0 // others do not count on it
+	}
+	return self
 }
 
 // keepers are the trusted members, with what is known of how much they keep.

@@ -21,6 +21,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -33,6 +34,7 @@ type Engine struct {
 	Blobs     *blob.Store
 	Transfers *transfer.Transfers
 	Copies    *replica.Keeper
+	Acks      *ack.Acks
 	Uploads   *sweep.Uploads
 	Bytes     *sweep.Bytes
 	Garbage   *sweep.Collector
@@ -82,7 +84,7 @@ func newEngine(cfg Config) *Engine {
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
-		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openGarbage, e.openScrub,
+		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openAcks, e.openGarbage, e.openScrub,
 		e.openCache,
 	} {
 		if err := open(ctx); err != nil {
@@ -168,6 +170,9 @@ func (e *Engine) closeAll() error {
 	}
 	if e.Copies != nil {
 		e.Copies.Stop()
+	}
+	if e.Acks != nil {
+		e.Acks.Close()
 	}
 	if e.Cache != nil {
 		e.Cache.Close()

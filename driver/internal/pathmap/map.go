@@ -102,6 +102,7 @@ type Map struct {
 	turns       turns
 	rounds      rounds
 	inbox       inbox
+	published   changes
 	comparer    comparer
 	kept        kept
 	last        lastDeltas
@@ -234,6 +235,7 @@ func (m *Map) publish(snap *snapshot) {
 	m.merged.Store(m.counter) // before the heads, because a member is told of both
 	m.heads.Store(&heads)
 	m.tellSettings(m.current.Swap(snap), snap)
+	m.published.happen()
 }
 
 // known returns the priority of a merged delta.

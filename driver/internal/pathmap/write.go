@@ -22,18 +22,10 @@ const (
 // ErrClosed is returned by writes to a map that is closing.
 var ErrClosed = errors.New("path map is closed")
 
-// Op is one write of a path: an entry, or nil to delete it.
-type Op struct {
-	Path  string
-	Entry *Entry
-	Seen  *View // of a delete: it removes the versions of this view; nil: of when it is written
-
-	UnlessAlive bool // of an entry: nothing is written where a version is alive
-}
-
 type writeRequest struct {
-	ops  []Op
-	done chan error // buffered, so that the writer never waits for a caller
+	ops   []Op
+	done  chan error // buffered, so that the writer never waits for a caller
+	heads []cid.Cid  // once it is done
 }
 
 // Put writes one entry. It returns when the entry is on this registry's disk; other
@@ -47,30 +39,43 @@ func (m *Map) Put(ctx context.Context, path string, e Entry) error {
 // later release, nothing is written, and the error is ErrNewerEntry. A put to a path with
 // such a version leaves that alive. When ctx ends first the write may still happen.
 func (m *Map) Write(ctx context.Context, ops ...Op) error {
+	_, err := m.Commit(ctx, ops...)
+	return err
+}
+
+// Commit is Write, and names the heads of the map in which the ops are written, as they were
+// then: one, if anything was written. A registry that has merged these has merged all of it.
+func (m *Map) Commit(ctx context.Context, ops ...Op) (heads []cid.Cid, err error) {
 	if err := m.Check(ops...); err != nil {
-		return err
+		return nil, err
 	}
+	heads = m.Heads()
 	for len(ops) > 0 {
 		n := splitOps(m.View(), ops)
-		req := &writeRequest{ops: ops[:n], done: make(chan error, 1)}
-		select {
-		case m.writes <- req:
-		case <-m.ctx.Done():
-			return ErrClosed
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		select {
-		case err := <-req.done:
-			if err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
+		if heads, err = m.commitOps(ctx, ops[:n]); err != nil {
+			return nil, err
 		}
 		ops = ops[n:]
 	}
-	return nil
+	return heads, nil
+}
+
+// commitOps has ops written that fit one delta.
+func (m *Map) commitOps(ctx context.Context, ops []Op) ([]cid.Cid, error) {
+	req := &writeRequest{ops: ops, done: make(chan error, 1)}
+	select {
+	case m.writes <- req:
+	case <-m.ctx.Done():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case err := <-req.done:
+		return req.heads, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Check returns the error with which Write would refuse the ops.
@@ -83,39 +88,8 @@ func (m *Map) Check(ops ...Op) error {
 	return nil
 }
 
-// splitOps counts the leading ops that fit one delta.
-func splitOps(view View, ops []Op) int {
-	size := 0
-	for i, op := range ops {
-		size += opCost(view, op)
-		if size > deltaBudget && i > 0 {
-			return i
-		}
-	}
-	return len(ops)
-}
-
-// opCost is at least an op's bytes in a delta: a key and an entry to add, and a key to
-// delete for every version that is alive. A delta must never reach maxDelta, because the
-// other registries would refuse it.
-func opCost(view View, op Op) int {
-	cost := view.Versions(op.Path) * (len(op.Path) + 180)
-	if op.Entry != nil {
-		cost += len(op.Path) + 360
-	}
-	return cost
-}
-
 func (r *writeRequest) adds() bool {
 	return slices.ContainsFunc(r.ops, func(op Op) bool { return op.Entry != nil })
-}
-
-func (r *writeRequest) cost(view View) int {
-	size := 0
-	for _, op := range r.ops {
-		size += opCost(view, op)
-	}
-	return size
 }
 
 // writer is the only goroutine that commits local deltas. Requests that wait
@@ -186,6 +160,9 @@ func (m *Map) commit(group []*writeRequest) error {
 	m.incarnation.wrote(writer, m.counter) // before others can know
 	m.tellNamed(snap, entered(group))
 	m.publish(snap)
+	for _, req := range group {
+		req.heads = m.Heads()
+	}
 	return nil
 }
 

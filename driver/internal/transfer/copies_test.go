@@ -5,6 +5,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 // TestWhatAMemberHas: whole, kept, some leaves, or nothing; and who counts on it is noted before.
@@ -43,7 +45,7 @@ func TestWhatAMemberHas(t *testing.T) {
 
 	town.untrusted = a.id
 	_, err := a.transfers.Copies(t.Context(), b.id, []cid.Cid{none}, false)
-	require.ErrorContains(t, err, "403")
+	require.ErrorIs(t, err, wire.ErrStranger)
 	town.untrusted = b.id
 	_, err = a.transfers.Copies(t.Context(), b.id, []cid.Cid{none}, false)
 	require.ErrorContains(t, err, "not trusted")

@@ -20,8 +20,10 @@ import (
 
 func (t *Transfers) newServer() *wire.Server {
 	return wire.NewServer(wire.ServerConfig{
-		Answers: wire.Answers{Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take, Copies: t.serveCopies},
-		Admits:  t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
+		Answers: wire.Answers{
+			Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take, Copies: t.serveCopies, Keep: t.serveKeep,
+		},
+		Admits: t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
 	})
 }
 

@@ -57,7 +57,10 @@ type Config struct {
 	// Kept reports whether a blob is here, safe on the disk, and to be kept here (package
 	// replica). It must not block for long, and may be nil: then none is.
 	Kept func(cid.Cid) bool
-	Log  *logrus.Entry
+	// Merged waits until deltas that a trusted member named are merged here, on disk. It may be
+	// nil: then no push is acknowledged from here.
+	Merged func(ctx context.Context, from peer.ID, heads []cid.Cid) error
+	Log    *logrus.Entry
 }
 
 // Transfers is all transfers of a registry, and the server that sends its blobs to members. It is

@@ -13,6 +13,7 @@ type Kind struct {
 	dataPort bool   // bytes travel by TLS on a port of their own, else by libp2p streams
 	hash     string // none: the default
 	copies   int    // of each blob
+	acks     int    // disks that acknowledge a push; up to 1: one
 }
 
 // The kinds that are compared.
@@ -21,6 +22,9 @@ var (
 	ByDataPort = Kind{Name: "data port", dataPort: true}
 	ByBlake3   = Kind{Name: "data port, blake3", dataPort: true, hash: "blake3"}
 	Keeping    = Kind{Name: "two copies", dataPort: true, copies: 2}
+
+	// Acknowledging are two registries of which each acknowledges what is on both.
+	Acknowledging = Kind{Name: "two disks", dataPort: true, acks: 2}
 )
 
 // Known reports whether the driver with which the bench is built supports a kind.
@@ -80,6 +84,9 @@ storage:
 	}
 	if hasKey("repairrate", "0") {
 		text += "    repairrate: 0\n" // what is measured is how fast it can be
+	}
+	if k.acks > 1 {
+		text += fmt.Sprintf("    ackreplicas: %d\n", k.acks)
 	}
 	return text, nil
 }

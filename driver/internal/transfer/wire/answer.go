@@ -97,6 +97,12 @@ func refuse(w http.ResponseWriter, err error) bool {
 		http.Error(w, "there is no such leaf", http.StatusBadRequest)
 	case errors.Is(err, ErrTooMany):
 		http.Error(w, "too many doubts", http.StatusTooManyRequests)
+	case errors.Is(err, ErrNoRoom):
+		http.Error(w, "no room", http.StatusInsufficientStorage)
+	case errors.Is(err, ErrLate):
+		http.Error(w, "not in time", http.StatusGatewayTimeout)
+	case errors.Is(err, ErrCannotGet):
+		http.Error(w, "cannot get it", http.StatusBadGateway)
 	default:
 		return false
 	}
@@ -115,6 +121,14 @@ func refusal(resp *http.Response) error {
 		return ErrNotYet
 	case http.StatusMultipleChoices:
 		return &RelayedError{readRelays(resp.Header.Get(relaysHeader))}
+	case http.StatusForbidden:
+		return ErrStranger
+	case http.StatusInsufficientStorage:
+		return ErrNoRoom
+	case http.StatusGatewayTimeout:
+		return ErrLate
+	case http.StatusBadGateway:
+		return ErrCannotGet
 	default:
 		return fmt.Errorf("answers %s", resp.Status)
 	}

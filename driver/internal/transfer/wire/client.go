@@ -51,6 +51,7 @@ func (c *Client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
+	req.Header["X-Idempotency-Key"] = nil // not sent: a POST, too, may go over another connection when one breaks
 	return c.exchange(req, id, want)
 }
 

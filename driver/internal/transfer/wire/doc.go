@@ -25,6 +25,14 @@
 //	POST /v1/blobs/<cid>/doubt?leaf=<n>
 //	                           The asking registry got bytes that are not those of this leaf.
 //	                           202 when the leaf will be checked, 429 after too many doubts.
+//	POST /v1/blobs/<cid>/keep?size=<n>&wait=<duration>
+//	                           Have the blob on your disk: it is fetched here if need be, from the
+//	                           asking registry first. 102 when that has begun. The bytes are
+//	                           kept, whether or not an entry names them, as long as the request
+//	                           lasts. 502 when they cannot be fetched, 504 when they did not come
+//	                           in time, 507 when there is no room, 403 to one that is not trusted.
+//	    ?heads=<cid>,…         204 when the blob and these deltas of the path map are on disk.
+//	                           Without heads there is no answer until the time has passed.
 //	GET  /v1/blocks/<cid>      An inner block. Leaves are ranges of their blob.
 //	POST /v1/copies            How much of each of up to 1000 blobs is on the disk, and whether
 //	                           it is kept: trusted members tell trusted members. Question and

@@ -39,6 +39,9 @@ type Answers struct {
 	Have func(cid.Cid) (bitset.Set, error)
 	// Block returns an inner block.
 	Block func(context.Context, cid.Cid) ([]byte, error)
+	// Keep waits until a blob is here as it is asked for, and calls taken once it is at work. The
+	// errors that the member is told are ErrNoRoom, ErrStranger, ErrLate and ErrCannotGet.
+	Keep func(ctx context.Context, q *KeepRequest, taken func()) error
 	// Doubt notes that a member received bytes that are not those of this leaf.
 	Doubt func(from peer.ID, root cid.Cid, leaf int) error
 	// Copies says what is here of each of some blobs, in their order. ctx bounds it.
@@ -122,6 +125,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /v1/blobs/{cid}", s.answer(s.blob)) // HEAD too
 	mux.HandleFunc("GET /v1/blobs/{cid}/have", s.answer(s.have))
 	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", s.answer(s.doubt))
+	mux.HandleFunc("POST /v1/blobs/{cid}/keep", s.answer(s.keep))
 	mux.HandleFunc("GET /v1/blocks/{cid}", s.answer(s.block))
 	mux.HandleFunc("POST "+copiesPath, s.admitted(s.answerCopies))
 	return bounded(mux)

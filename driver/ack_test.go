@@ -1,0 +1,362 @@
+package driver_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
+)
+
+// acknowledged starts n registries that keep nothing unasked, and of which the first
+// acknowledges what is on two disks.
+func acknowledged(t *testing.T, n int, changed ...keeping) []*drivertest.Member {
+	t.Helper()
+	key := drivertest.Key(t)
+	var all []*drivertest.Member
+	for i := range n {
+		p := drivertest.Parameters(t, key)
+		p.Replicas = 0
+		if i == 0 {
+			p.AckReplicas = 2
+		}
+		for _, change := range changed {
+			change(i, &p)
+		}
+		if i > 0 {
+			p.Bootstrappers = all[0].Addresses()
+		}
+		all = append(all, drivertest.Start(t, p))
+	}
+	drivertest.AwaitMesh(t, all...)
+	return all
+}
+
+// wantTwo starts the first of two registries anew, which from then on acknowledges with two disks.
+func wantTwo(t *testing.T, all []*drivertest.Member) {
+	t.Helper()
+	all[0].Stop()
+	all[0].Params.AckReplicas = 2
+	all[0].Params.Bootstrappers = all[1].Addresses()
+	all[0].Restart()
+	drivertest.AwaitMesh(t, all...)
+}
+
+func acks(t *testing.T, m *drivertest.Member) driver.AckStatus {
+	t.Helper()
+	return m.Status(t.Context()).Acks
+}
+
+// tryBlob is pushBlob of what may be refused.
+func tryBlob(t *testing.T, m *drivertest.Member, content []byte) *driver.Refusal {
+	t.Helper()
+	ctx, refusals := driver.WithRefusals(t.Context())
+	upload := "/docker/registry/v2/repositories/a/_uploads/1/data"
+	w, err := m.Writer(ctx, upload, false)
+	must(t, err)
+	_, err = w.Write(content)
+	must(t, errors.Join(err, w.Commit(ctx), w.Close()))
+	if err := m.Move(ctx, upload, pathOf(content)); (err != nil) != (refusals.Last() != nil) {
+		t.Fatal(err)
+	}
+	return refusals.Last()
+}
+
+func others(t *testing.T, m *drivertest.Member) (connected int) {
+	t.Helper()
+	for _, o := range m.Status(t.Context()).Members {
+		if o.Connected {
+			connected++
+		}
+	}
+	return connected
+}
+
+// TestAPushIsOnTwoDisks when it is acknowledged, whole and with its entry.
+func TestAPushIsOnTwoDisks(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 3)
+	for _, size := range []int{0, 1, 1000, 3 << 20} {
+		content := randomBytes(t, size)
+		pushBlob(t, all[0], content)
+		holders := 0
+		for _, m := range all[1:] {
+			if has(m, content) {
+				holders++
+			}
+		}
+		if holders != 1 && size > 0 { // without bytes there is nothing to have
+			t.Errorf("%d bytes are on %d other disks", size, holders)
+		}
+	}
+	put(t, all[0], tagLink("a", "latest"), "sha256:…")
+	if missing(all[1], tagLink("a", "latest")) && missing(all[2], tagLink("a", "latest")) {
+		t.Error("a link is on one disk")
+	}
+	if a := acks(t, all[0]); a.Given != 5 || a.Replicas != 2 || a.Waiting+int(a.Refused) != 0 || a.Why != "" {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestTheKeepersAcknowledge, if they are there: what is asked for is where it is to be anyway.
+func TestTheKeepersAcknowledge(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 4, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 2 })
+	contents := pushKept(t, all[0], 12, 2, all...) // fails when a blob is elsewhere, too
+	if a := acks(t, all[0]); a.Given != int64(len(contents)) {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestAMemberThatIsMute, or away: a push is refused in time, nothing of it is lost, and the next
+// try asks only for the acknowledgement.
+func TestAMemberThatIsMute(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(*drivertest.Link, bool){"mute": (*drivertest.Link).Blackhole, "away": (*drivertest.Link).Cut} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := drivertest.Parameters(t, drivertest.Key(t))
+			p.AckReplicas, p.AckTimeout = 2, 2*time.Second
+			a, toA := drivertest.StartLinked(t, p)
+			host := served(t, a)
+			p.Bootstrappers, p.AckReplicas, p.DatastorePath = a.Addresses(), 1, t.TempDir()
+			b, toB := drivertest.StartLinked(t, p)
+			drivertest.AwaitMesh(t, a, b)
+			cut := func(yes bool) { set(toA, yes); set(toB, yes) }
+			cut(true)
+
+			content := randomBytes(t, 2<<20)
+			at := send(t, http.StatusAccepted, http.MethodPost, "http://"+host+"/v2/a/blobs/uploads/", "", nil).Header.Get("Location")
+			at = send(t, http.StatusAccepted, http.MethodPatch, at, "application/octet-stream", content).Header.Get("Location")
+			end := at + "&digest=" + digest.FromBytes(content).String()
+			began := time.Now()
+			send(t, http.StatusServiceUnavailable, http.MethodPut, end, "", nil)
+			if acks(t, a).Refused != 1 || acks(t, a).Why == "" || time.Since(began) < p.AckTimeout {
+				t.Errorf("%+v after %s", acks(t, a), time.Since(began))
+			}
+			if !has(a, content) {
+				t.Error("what was pushed is gone")
+			}
+			cut(false)
+			drivertest.AwaitMesh(t, a, b)
+			send(t, http.StatusCreated, http.MethodPut, end, "", nil)
+			if !has(b, content) || acks(t, a).Given != 1 || acks(t, a).Why != "" {
+				t.Errorf("acknowledged, and here: %v; %+v", has(b, content), acks(t, a))
+			}
+		})
+	}
+}
+
+// TestTooFewMembers refuse at once, and say so.
+func TestTooFewMembers(t *testing.T) {
+	t.Parallel()
+	a := acknowledged(t, 1)[0]
+	path := tagLink("a", "latest")
+	ctx, refusals := driver.WithRefusals(t.Context())
+	err := a.PutContent(ctx, path, []byte("sha256:…"))
+	if r := refusals.Last(); err == nil || r == nil || r.Status != http.StatusServiceUnavailable || r.Retry == 0 ||
+		!strings.Contains(r.Error(), "on 1 of 2 disks") {
+		t.Errorf("%v %v", err, r)
+	}
+	if got := get(t, a, path); string(got) != "sha256:…" {
+		t.Errorf("it is lost: %q", got)
+	}
+	if s := acks(t, a); !strings.Contains(s.Why, "knows 0 others") {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestStrangersAcknowledgeNothing: a member that is not trusted is not asked, and keeps nothing for
+// those that it does not trust.
+func TestStrangersAcknowledgeNothing(t *testing.T) {
+	t.Parallel()
+	o := newOutsider(t, func(p *driver.Parameters) { p.AckReplicas, p.AckTimeout = 2, 2*time.Second })
+	content := randomBytes(t, 1000)
+	pushBlob(t, o.a, content)
+	if !has(o.b, content) || has(o.evil, content) || has(o.naive, content) {
+		t.Error("others than the trusted one have it")
+	}
+	o.b.Stop()
+	drivertest.Await(t, "it has gone", func() bool { return others(t, o.a) == 2 })
+	if tryBlob(t, o.a, randomBytes(t, 1000)) == nil {
+		t.Error("acknowledged by strangers")
+	}
+	drivertest.Await(t, "the other two are connected", func() bool { return others(t, o.evil) == 2 })
+	// It trusts everybody, and the naive one does, too.
+	if r := tryBlob(t, o.evil, randomBytes(t, 1000)); r != nil || acks(t, o.evil).Given != 1 {
+		t.Errorf("%v %+v", r, o.evil.Status(t.Context()).Members)
+	}
+	o.naive.Stop()
+	drivertest.Await(t, "it has gone, too", func() bool { return others(t, o.evil) == 1 })
+	if r := tryBlob(t, o.evil, randomBytes(t, 1000)); r == nil || !strings.Contains(r.Error(), "answers trusted members only") {
+		t.Errorf("%v", r)
+	}
+}
+
+// TestAMemberWhoseDiskIsFull is named, at once.
+func TestAMemberWhoseDiskIsFull(t *testing.T) {
+	all := acknowledged(t, 2, func(i int, p *driver.Parameters) {
+		p.AckTimeout = time.Hour
+		if i == 1 {
+			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=600m"), "small"
+		}
+	})
+	smalldisk.Fill(t, all[1].Params.DatastorePath, 192<<20)
+	content := randomBytes(t, 160<<20)
+	r := tryBlob(t, all[0], content)
+	if r == nil || r.Status != http.StatusServiceUnavailable ||
+		!strings.Contains(r.Error(), `"small"`) || !strings.Contains(r.Error(), "has no room for it") {
+		t.Fatalf("%v", r)
+	}
+	if !has(all[0], content) {
+		t.Error("what was pushed is gone")
+	}
+}
+
+// TestAManifestNeedsItsBlobsOnTwoDisks, also those that its client did not push because they
+// were there.
+func TestAManifestNeedsItsBlobsOnTwoDisks(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })
+	img, _ := image(t)
+	pushBlobsOf(t, img, served(t, all[0])) // acknowledged by one disk
+	p := newPushed(t, img)
+	if has(all[1], p.content) {
+		t.Fatal("the other has it already")
+	}
+	wantTwo(t, all)
+	putManifest(t, served(t, all[0]), "latest", img)
+	layers, err := img.Layers()
+	must(t, err)
+	for i, l := range layers {
+		d, err := l.Digest()
+		must(t, err)
+		if _, here := all[1].Blob(blobPath(digest.Digest(d.String()))); !here {
+			t.Errorf("layer %d is on one disk", i)
+		}
+	}
+	raw, err := img.RawManifest()
+	must(t, err)
+	if !has(all[1], raw) || missing(all[1], tagLink("a", "latest")) {
+		t.Error("the manifest is on one disk")
+	}
+}
+
+// TestAMountIsOnTwoDisks: its client pushes no bytes.
+func TestAMountIsOnTwoDisks(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })
+	content := randomBytes(t, 2<<20)
+	uploadTo(t, served(t, all[0]), "a", content)
+	wantTwo(t, all)
+	d := digest.FromBytes(content)
+	send(t, http.StatusCreated, http.MethodPost, "http://"+served(t, all[0])+"/v2/b/blobs/uploads/?mount="+d.String()+"&from=a", "", nil)
+	if !has(all[1], content) || missing(all[1], "/docker/registry/v2/repositories/b/_layers/sha256/"+d.Encoded()+"/link") {
+		t.Error("the mounted blob is on one disk")
+	}
+}
+
+// TestAnUploadOfWhatIsHere is acknowledged like any other.
+func TestAnUploadOfWhatIsHere(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })
+	content := randomBytes(t, 2<<20)
+	uploadTo(t, served(t, all[0]), "a", content)
+	wantTwo(t, all)
+	uploadTo(t, served(t, all[0]), "b", content)
+	if !has(all[1], content) {
+		t.Error("the blob is on one disk")
+	}
+}
+
+// TestADeleteAsksNobody.
+func TestADeleteAsksNobody(t *testing.T) {
+	t.Parallel()
+	a := acknowledged(t, 1, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })[0]
+	img, d := image(t)
+	must(t, crane.Push(img, served(t, a)+"/a:latest", crane.Insecure))
+	a.Stop()
+	a.Params.AckReplicas = 2
+	a.Restart()
+	send(t, http.StatusAccepted, http.MethodDelete, "http://"+served(t, a)+"/v2/a/manifests/"+d, "", nil)
+	if s := acks(t, a); s.Given+s.Refused != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func sweep(t *testing.T, m *drivertest.Member) {
+	t.Helper()
+	_, err := m.Collect(t.Context(), driver.CollectOptions{}, func(driver.CollectProgress) {})
+	must(t, err)
+}
+
+// TestBytesAreHeldUntilTheirEntryComes, though nothing names them and garbage goes at once.
+func TestBytesAreHeldUntilTheirEntryComes(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.GC, p.GCGrace = false, 0 })
+	content := randomBytes(t, 3<<20)
+	c, free, err := all[0].Hold(content)
+	must(t, err)
+	drivertest.Await(t, "the other has the bytes", func() bool { return all[1].HasBytes(c) })
+	for range 2 {
+		sweep(t, all[1])
+	}
+	if !all[1].HasBytes(c) {
+		t.Fatal("they were removed before their entry came")
+	}
+	free()
+	drivertest.Await(t, "nobody names them: they go", func() bool {
+		sweep(t, all[1])
+		return !all[1].HasBytes(c)
+	})
+}
+
+// loner is a registry that acknowledges with two disks, and took an image when it did with one.
+func loner(t *testing.T) (m *drivertest.Member, host string, p pushed) {
+	t.Helper()
+	m = acknowledged(t, 1, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })[0]
+	img, _ := image(t)
+	must(t, crane.Push(img, served(t, m)+"/a:latest", crane.Insecure))
+	m.Stop()
+	m.Params.AckReplicas = 2
+	m.Restart()
+	return m, served(t, m), newPushed(t, img)
+}
+
+// TestAManifestThatIsRefusedIsNotSeen: a client that tries again asks for it by HEAD, and would push
+// nothing.
+func TestAManifestThatIsRefusedIsNotSeen(t *testing.T) {
+	t.Parallel()
+	m, host, p := loner(t)
+	other := p.other(t)
+	pushBlobs := func() { _ = crane.Push(other.Image, host+"/a:other", crane.Insecure) }
+	pushBlobs() // its config is refused, and stays
+	raw, err := other.RawManifest()
+	must(t, err)
+	send(t, http.StatusServiceUnavailable, http.MethodPut, "http://"+host+"/v2/a/manifests/other", "application/vnd.docker.distribution.manifest.v2+json", raw)
+	send(t, http.StatusNotFound, http.MethodHead, "http://"+host+"/v2/a/manifests/other", "", nil)
+	send(t, http.StatusOK, http.MethodHead, "http://"+host+"/v2/a/manifests/latest", "", nil)
+	if s := acks(t, m); s.Given != 0 || s.Refused == 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestAManifestThatWasRefusedTooLate, when it was written, is asked for again at HEAD.
+func TestAManifestThatWasRefusedTooLate(t *testing.T) {
+	t.Parallel()
+	m, host, p := loner(t)
+	m.RefuseLate(blobPath(p.manifest))
+	send(t, http.StatusServiceUnavailable, http.MethodHead, "http://"+host+"/v2/a/manifests/latest", "", nil)
+	send(t, http.StatusOK, http.MethodGet, "http://"+host+"/v2/a/manifests/latest", "", nil)
+	b := drivertest.Parameters(t, m.Params.ProtectorKey)
+	b.Bootstrappers = m.Addresses()
+	drivertest.AwaitMesh(t, m, drivertest.Start(t, b))
+	send(t, http.StatusOK, http.MethodHead, "http://"+host+"/v2/a/manifests/latest", "", nil)
+}

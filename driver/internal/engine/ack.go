@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+)
+
+// openAcks makes what waits for the disks of others before a push is acknowledged.
+func (e *Engine) openAcks(context.Context) error {
+	cfg := ack.Config{
+		Copies: e.cfg.AckCopies, Timeout: e.cfg.AckTimeout, Members: e.acknowledging,
+		Ask: e.Transfers.Keep, Declined: transfer.Declined, Log: e.Log,
+		Here: func(ref dag.Ref) bool {
+			size, err := e.Blobs.Size(ref.CID)
+			return err == nil && size == ref.Size
+		},
+	}
+	if e.Peer == nil {
+		cfg.Copies = 1
+	}
+	e.Acks = ack.New(cfg)
+	return nil
+}
+
+// acknowledging are the members whose disks count.
+func (e *Engine) acknowledging() ack.Members {
+	m := ack.Members{Self: e.selfKeeper()}
+	if e.Peer == nil {
+		return m
+	}
+	for _, of := range e.keepers() {
+		m.Known++
+		if of.Away == 0 && !of.Draining {
+			m.Here = append(m.Here, of)
+		}
+	}
+	return m
+}
