@@ -3,6 +3,7 @@ package driver_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -152,5 +153,33 @@ func TestNobodyToHandOnTo(t *testing.T) {
 	get(t, all[1], pathOf(content)) // which only makes a copy that may go again
 	if d, err = all[0].Drain(t.Context(), false, func(driver.DrainState) {}); err != nil || d.Done {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// TestDrainingWithoutReplicas: nobody fetches anything, and what another one has pulled is enough.
+func TestDrainingWithoutReplicas(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	content := randomBytes(t, 3<<20)
+	pushBlob(t, all[0], content)
+	drivertest.AwaitAgreement(t, all...)
+	look := func() driver.DrainState {
+		t.Helper()
+		d, err := all[0].Drain(t.Context(), false, func(driver.DrainState) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	if d := look(); d.Done || d.Left.Blobs != 1 || d.Left != d.OnlyHere || d.Reason == "" {
+		t.Errorf("%+v", d)
+	}
+	get(t, all[1], pathOf(content))
+	drivertest.Await(t, "the other has it", func() bool { return has(all[1], content) })
+	if d := look(); !d.Done || d.Left.Blobs != 0 || d.Here.Bytes != 3<<20 {
+		t.Errorf("%+v", d)
+	}
+	if err := all[1].GiveUp(t.Context(), pathOf(content)); !errors.Is(err, driver.ErrFewCopies) {
+		t.Errorf("what one that is being drained has was counted: %v", err)
 	}
 }
