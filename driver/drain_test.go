@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
@@ -181,5 +182,28 @@ func TestDrainingWithoutReplicas(t *testing.T) {
 	}
 	if err := all[1].GiveUp(t.Context(), pathOf(content)); !errors.Is(err, driver.ErrFewCopies) {
 		t.Errorf("what one that is being drained has was counted: %v", err)
+	}
+}
+
+// TestOneThatIsDrainedAcknowledgesNothing: its disk is about to go. The push comes before the other
+// registry has heard that.
+func TestOneThatIsDrainedAcknowledgesNothing(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckTimeout = 2 * time.Second })
+	pushBlob(t, all[0], randomBytes(t, 1000))
+	if _, err := all[1].Drain(t.Context(), false, func(driver.DrainState) {}); err != nil {
+		t.Fatal(err)
+	}
+	content := randomBytes(t, 1000)
+	if r := tryBlob(t, all[0], content); r == nil || r.Status != http.StatusServiceUnavailable {
+		t.Errorf("%+v", r)
+	}
+	if _, err := all[1].Undrain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	drivertest.Await(t, "the other has heard that it stays", func() bool { return !all[0].Status(t.Context()).Members[0].Draining })
+	must(t, all[0].Delete(t.Context(), "/docker/registry/v2/repositories/a/_uploads/1"))
+	if r := tryBlob(t, all[0], content); r != nil {
+		t.Errorf("it stays: %+v", r)
 	}
 }

@@ -2,10 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 )
@@ -111,6 +114,18 @@ func (e *Engine) whoMerged(ctx context.Context) (merged int, behind []string) {
 	}
 	return merged, behind
 }
+
+// acknowledges waits until a member's push is merged here, for its acknowledgement. A disk that
+// is about to go does not count. Whoever drains this registry looks after that at what came before.
+func (e *Engine) acknowledges(ctx context.Context, from libpeer.ID, heads []cid.Cid) error {
+	err := e.Paths.AwaitMerged(ctx, from, heads)
+	if err == nil && e.Draining() {
+		err = errGoing
+	}
+	return err
+}
+
+var errGoing = errors.New("this registry is being drained")
 
 // retiring is the reason for which a registry that is being drained is not ready.
 func (e *Engine) retiring() string {

@@ -126,7 +126,7 @@ func (e *Engine) openTransfers(context.Context) error {
 	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Kept: e.Copies.Kept, Log: e.Log}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Bitswap = e.Peer, e.Peer.Block
-		cfg.Merged = e.Paths.AwaitMerged
+		cfg.Merged = e.acknowledges
 	}
 	var err error
 	e.Transfers, err = transfer.New(cfg)
