@@ -311,3 +311,16 @@ func (d *Driver) RefuseLate(path string) {
 	c, _ := d.Blob(path)
 	d.store.refusedPushes.add([]change{{path: path, ref: dag.Ref{CID: c}}})
 }
+
+// AskToKeep asks a member whether the blob of a path, and all changes, are on its disk.
+func (d *Driver) AskToKeep(ctx context.Context, peerID, path string) error {
+	id, err := libpeer.Decode(peerID)
+	if err != nil {
+		return err
+	}
+	e, err := d.store.paths.View().Get(path)
+	if err != nil {
+		return err
+	}
+	return d.store.transfers.Keep(ctx, id, refOf(e), d.store.paths.Heads(), func() {})
+}
