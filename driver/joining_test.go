@@ -208,19 +208,10 @@ func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {
 	if names, err := b.List(request, tagsDir); err != nil || len(names) != 3 {
 		t.Errorf("when it is ready it has %v, %v", names, err)
 	}
-	drivertest.Await(t, "it says so", func() bool { return logged(hook, "caught up with it") == 1 })
-	if n := logged(hook, "no member of the swarm can be met"); n != 1 {
+	drivertest.Await(t, "it says so", func() bool { return timesLogged(hook, "caught up with it") == 1 })
+	if n := timesLogged(hook, "no member of the swarm can be met"); n != 1 {
 		t.Errorf("it said %d times that it was alone", n)
 	}
-}
-
-func logged(hook *logtest.Hook, text string) (n int) {
-	for _, e := range hook.AllEntries() {
-		if strings.Contains(e.Message, text) {
-			n++
-		}
-	}
-	return n
 }
 
 // TestAPushToARegistryThatJoinsWins over tags of a history that has not come, in which

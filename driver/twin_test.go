@@ -95,7 +95,7 @@ func TestTwoRegistriesWithOnePeerID(t *testing.T) {
 		if err := m.PutContent(t.Context(), "/x/new", []byte("x")); !isRefusal(err) {
 			t.Errorf("a push is %v", err)
 		}
-		if n := logged(hooks[i], "peer ID"); n == 0 {
+		if n := timesLogged(hooks[i], "peer ID"); n == 0 {
 			t.Error("nothing is in the log")
 		}
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -96,9 +95,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(status)
+				return printJSON(cmd.OutOrStdout(), status)
 			}
 			return printSections(cmd.OutOrStdout(), statusSections(status, wide))
 		},

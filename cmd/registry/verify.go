@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -37,9 +36,7 @@ func verifyCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(result)
+				err = printJSON(cmd.OutOrStdout(), result)
 			} else {
 				err = printVerification(cmd.OutOrStdout(), result)
 			}

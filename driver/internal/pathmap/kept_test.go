@@ -28,6 +28,19 @@ type phone struct {
 	once   sync.Once
 }
 
+// three gives a fabric of three members on which somebody listens in, once they agree and keep
+// connections. Its announcements are lost.
+func three(t *testing.T) (f *fabric, p *phones, a, b, c *seat) {
+	t.Helper()
+	f = newFabric(t)
+	p = listenIn(f)
+	a, b, c = f.add("a"), f.add("b"), f.add("c")
+	put(t, a, "/p", "1")
+	agree(t, a, b, c)
+	p.rounds(t, 12)
+	return f, p, a, b, c
+}
+
 // listenIn watches the connections of a fabric without members yet. Its announcements are lost.
 func listenIn(f *fabric) *phones {
 	p := &phones{open: map[*phone]bool{}}
@@ -109,12 +122,7 @@ func (p *phones) rounds(t *testing.T, asks int64) (dials int64) {
 // TestRoundsShareAConnection: members ask each other for heads on one connection, on another
 // one when that broke, and keep none to a member that has gone, or after they were closed.
 func TestRoundsShareAConnection(t *testing.T) {
-	f := newFabric(t)
-	p := listenIn(f)
-	a, b, c := f.add("a"), f.add("b"), f.add("c")
-	put(t, a, "/p", "1")
-	agree(t, a, b, c)
-	p.rounds(t, 12)
+	f, p, a, b, c := three(t)
 	if dials := p.rounds(t, 120); dials > 20 {
 		t.Errorf("120 questions took %d new connections", dials)
 	}
@@ -139,12 +147,7 @@ func TestRoundsShareAConnection(t *testing.T) {
 // TestAMemberThatStallsOnAKeptConnection: the others go on being asked, it is not asked again
 // until it is given up on, and then on a new connection.
 func TestAMemberThatStallsOnAKeptConnection(t *testing.T) {
-	f := newFabric(t)
-	p := listenIn(f)
-	a, b, c := f.add("a"), f.add("b"), f.add("c")
-	put(t, a, "/p", "1")
-	agree(t, a, b, c)
-	p.rounds(t, 12)
+	_, p, a, b, c := three(t)
 	p.stall(c.id)
 	put(t, a, "/q", "2")
 	agree(t, a, b)

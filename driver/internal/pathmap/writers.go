@@ -19,19 +19,16 @@ var notWaitedKey = ds.NewKey("/paths/notwaited")
 // Writers gives everybody else who ever wrote to this map, as far as it was merged here, by
 // peer ID, with no less than the greatest counter of its versions. Deletes and restarts lose
 // nothing of it.
-func (m *Map) Writers() map[string]uint64 {
-	m.written.mu.Lock()
-	defer m.written.mu.Unlock()
-	all := maps.Clone(m.written.of)
-	delete(all, m.cfg.Self)
-	return all
-}
+func (m *Map) Writers() map[string]uint64 { return m.others(&m.written.of) }
 
 // Merged gives what Writers does, but never more than what a View has that is taken afterwards.
-func (m *Map) Merged() map[string]uint64 {
+func (m *Map) Merged() map[string]uint64 { return m.others(&m.written.merged) }
+
+// others gives what is known of all writers but this registry, of a map in m.written.
+func (m *Map) others(of *map[string]uint64) map[string]uint64 {
 	m.written.mu.Lock()
 	defer m.written.mu.Unlock()
-	all := maps.Clone(m.written.merged)
+	all := maps.Clone(*of)
 	delete(all, m.cfg.Self)
 	return all
 }
