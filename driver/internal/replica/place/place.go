@@ -9,7 +9,7 @@
 //	v := place.Judge(self, others, repairDelay) // whenever a fact has changed
 //	keepers := v.View.Keepers(buf[:0], entry.CID, replicas)
 //	if slices.Contains(keepers, self.ID) { … }  // to be kept here
-//	v.View.Everybody()                          // keep each manifest, index, config up to 1 MiB
+//	v.View.Everybody()                          // keep each manifest, index, config up to 4 MiB
 //	if v.Hold == place.NoHold { … }             // repair, the blobs in the order of Urgency
 //
 // Limits: where there are no more zones than copies, each zone keeps a copy of every blob, also

@@ -107,7 +107,7 @@ func (p *Plan) Skip(r *Run) (needless []*Run) {
 	r.From++
 	r.twice = false
 	for _, o := range p.runs {
-		if o != r && o.twice && o.From == leaf {
+		if o.twice && o.From == leaf {
 			needless = append(needless, o)
 		}
 	}

@@ -22,7 +22,7 @@ var outcomes = map[string]Outcome{"delivered": Delivered, "gone": Gone, "lied": 
 //	add <id> [some=<set> [damaged]]
 //	meet|guess|take|free <id>
 //	pick <leaf|any> [but <id>…]
-//	done <id> <outcome>
+//	done <id> <outcome> [times=<n>]
 //	measured <id> leaves=<n> took=<duration>
 //	heard <id> <outcome> [have=<set>]
 //	failed|holds|damaged <id>
@@ -72,7 +72,9 @@ func (p *rosterScript) line(w words) (answer string) {
 	case "free":
 		p.r.Free(w.id(1))
 	case "done":
-		p.r.Done(p.now, w.id(1), outcomes[w.at(2)])
+		for range int(w.number("times", 1)) {
+			p.r.Done(p.now, w.id(1), outcomes[w.at(2)])
+		}
 	case "measured":
 		p.r.Measured(w.id(1), int64(w.number("leaves", 0)*dag.LeafSize), w.parseDuration(w.option("took")))
 	case "heard":
