@@ -28,6 +28,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -283,7 +284,14 @@ var (
 
 // Evict has all leave the cache that may.
 func (d *Driver) Evict(ctx context.Context) {
-	d.store.engine.Cache.MakeRoom(ctx, 1<<60, func() bool { return false })
+	e := d.store.engine
+	c := sweep.NewCache(sweep.CacheConfig{
+		Blobs: e.Blobs, Bytes: e.Bytes, Map: e.Paths.View, Limit: 0, MinFree: func() int64 { return 0 },
+		Keeps: e.Copies.Keeps, Members: func() int { return 0 }, GiveUp: e.Copies.GiveUp, Log: e.Log,
+	})
+	c.Start()
+	defer c.Close()
+	c.MakeRoom(ctx, 0, func() bool { return false })
 }
 
 // GiveUpAfter gives up the copy of a blob, as if others had answered that they keep it, once f

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/loopback"
@@ -24,7 +25,8 @@ http:
 `
 
 // Configure writes a configuration of the ipfs driver on free ports of loopback. Lines are
-// more of its ipfs: block. Of the registry's fields it sets those that are empty: Config,
+// more of its ipfs: block, in which minfree is 0 unless they say otherwise: whatever the disk of
+// this machine is like. Of the registry's fields it sets those that are empty: Config,
 // Data and Log to what lies in Dir, HTTP and Listen.
 func (r *Registry) Configure(lines ...string) error {
 	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
@@ -53,6 +55,9 @@ func (r *Registry) Configure(lines ...string) error {
 		"datastorepath: " + r.Data,
 		fmt.Sprintf("listenaddrs: /ip4/%s/tcp/%s", host, port), fmt.Sprintf("dataaddrs: /ip4/%s/tcp/0", host),
 	}, lines...)
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "minfree:") }) {
+		block = append(block, "minfree: 0")
+	}
 	text := fmt.Sprintf(configuration, strings.Join(block, "\n    "), r.HTTP)
 	if err := os.WriteFile(r.Config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("configure %s: %w", r.Name, err)

@@ -38,7 +38,7 @@ type CacheConfig struct {
 	Keeps   func(cid.Cid) bool
 	Members func() int
 	// GiveUp calls remove if this registry is no keeper of a blob and enough others have just
-	// answered that they keep it. It returns an error when the blob is not removed.
+	// answered that they keep it (package replica). It returns an error when it does not.
 	GiveUp func(ctx context.Context, c cid.Cid, remove func() error) error
 	Log    *logrus.Entry
 }
@@ -68,7 +68,8 @@ type Cache struct {
 	last    evict.Candidate   // that was asked about; the zero one: a pass begins
 	looked  time.Time         // when the order was made
 	took    time.Duration     // to make it
-	kept    int64             // bytes here that were no cache then
+	kept    int64             // bytes that were here then and no cache
+	size    int64             // bytes that were cache then, remnants too, and have not gone since
 	members int               // as of then
 	refuse  refusals          // of this pass
 	again   time.Duration     // from a pass in which nothing could go to the next

@@ -202,6 +202,11 @@ func TestLastCopiesStay(t *testing.T) {
 		require.Equal(t, []int{0, 1, 2, 3, 4, 5}, r.here())
 	}
 	require.Len(t, r.asked, 8, "once each")
+	require.Zero(t, r.warned(), "others may not have been met yet")
+	for range 3 {
+		r.cache.passed = time.Now().Add(-againMost)
+		r.turn()
+	}
 	require.Equal(t, 1, r.warned())
 	s := r.cache.State()
 	require.Contains(t, s.Stuck, "of 6 blobs (5.9 KiB) too few others are known to keep copies")
@@ -210,7 +215,7 @@ func TestLastCopiesStay(t *testing.T) {
 	r.last = map[cid.Cid]bool{r.refs[0].CID: true}
 	r.turn()
 	require.Len(t, r.here(), 6, "too soon")
-	r.cache.lasted = time.Minute
+	r.cache.again, r.cache.lasted = againFirst, time.Minute
 	require.True(t, r.cache.rests(true))
 	r.cache.passed = time.Now().Add(-againAsked)
 	require.True(t, r.cache.rests(false), "nobody waits")
@@ -251,7 +256,8 @@ func TestSurplusIsCache(t *testing.T) {
 }
 
 // TestARefusedWriteFindsRoom: what is claimed and would not fit has the cache give way, beyond
-// what is to stay free, and as much is refused as there would be without a cache.
+// what is to stay free, and as much is refused as would be without a cache; but what would be
+// refused all the same has nothing go.
 func TestARefusedWriteFindsRoom(t *testing.T) {
 	const mib = 1 << 20
 	dir := smalldisk.Mount(t, t.TempDir(), "size=400m")
@@ -260,6 +266,8 @@ func TestARefusedWriteFindsRoom(t *testing.T) {
 	disk.OnShort(r.cache.MakeRoom)
 	r.cache.Start()
 	smalldisk.Fill(t, dir, room.Reserve+40*mib)
+	disk.Await(t.Context(), 1<<40)
+	require.Len(t, r.here(), 100, "the cache went in vain")
 	for range 2 {
 		_, err := disk.Take(60 * mib)
 		require.True(t, room.IsFull(err))
@@ -310,6 +318,25 @@ func TestCopiesLeaveMinFree(t *testing.T) {
 	claim.Release()
 }
 
+// TestFilesGoForInodes: where files are short, and bytes are not, as many blobs go as there are
+// files to make room for.
+func TestFilesGoForInodes(t *testing.T) {
+	dir := smalldisk.Mount(t, t.TempDir(), "size=300m,nr_inodes=1000")
+	r := newCacheRoom(t, dir, evict.NoLimit, 600, 100)
+	disk := r.blobs.Room()
+	require.NoError(t, disk.Begin())
+	for i := range 300 {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, strconv.Itoa(i)), nil, 0o600))
+	}
+	require.Error(t, disk.Begin())
+	disk.OnShort(r.cache.MakeRoom)
+	r.cache.Start()
+	disk.Await(t.Context(), 0)
+	require.NoError(t, disk.Begin())
+	drained(t, r, 400)
+	require.Greater(t, len(r.here()), 100)
+}
+
 // TestRemnantsGo, too: nobody is asked about what a transfer left, and it is worth no more than
 // any other cache.
 func TestRemnantsGo(t *testing.T) {
@@ -321,14 +348,14 @@ func TestRemnantsGo(t *testing.T) {
 	p, err := r.blobs.Partial(layout, inner)
 	require.NoError(t, err)
 	require.NoError(t, p.Put(1, make([]byte, dag.LeafSize)))
-	r.cache.evict(evict.Amount{Files: 1000}, nil)
+	require.NoError(t, r.cache.evict(evict.Amount{Files: 1000}, nil))
 	require.Empty(t, r.here())
 	_, open := r.blobs.OpenPartial(layout.Root)
 	require.True(t, open)
 	require.NoError(t, p.Put(0, make([]byte, dag.LeafSize)), "it is being fetched")
 	require.NoError(t, p.Close())
 	r.asked = nil
-	r.cache.evict(evict.Amount{Files: 1000}, nil)
+	require.NoError(t, r.cache.evict(evict.Amount{Files: 1000}, nil))
 	require.Empty(t, r.asked)
 	refs, err := r.blobs.Arriving(t.Context())
 	require.NoError(t, err)

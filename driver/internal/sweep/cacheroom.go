@@ -2,28 +2,39 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/evict"
 )
 
 const (
 	settleTime = 2 * time.Second // for which a file system may take to count what was removed as free
 	settleLook = 20 * time.Millisecond
+	copyWait   = time.Minute // for which a copy waits for room at most
 )
 
 // waiter is somebody who waits for room.
 type waiter struct {
-	bytes  int64
+	want   evict.Want
 	enough func() bool
 	done   chan struct{}
 }
 
 // MakeRoom is a room.Relieve: it has blobs leave the cache, beyond what its limits ask for, so
-// that n bytes more may come.
+// that n bytes more may come. Nothing goes for what would not fit even beside no cache at all.
 func (c *Cache) MakeRoom(ctx context.Context, n int64, enough func() bool) {
-	w := &waiter{bytes: n, enough: enough, done: make(chan struct{})}
+	if l, err := c.cfg.Blobs.Room().Look(); err == nil {
+		c.await(ctx, evict.Want{Bytes: n, Leave: l.Kept}, enough)
+	}
+}
+
+func (c *Cache) await(ctx context.Context, want evict.Want, enough func() bool) {
+	w := &waiter{want: want, enough: enough, done: make(chan struct{})}
 	c.mu.Lock()
 	c.waiting[w] = struct{}{}
 	c.mu.Unlock()
@@ -52,8 +63,11 @@ func (c *Cache) MakeRoom(ctx context.Context, n int64, enough func() bool) {
 // free. The error is a *room.Short.
 func (c *Cache) RoomForCopy(ctx context.Context, n int64) error {
 	err := c.leaves(n)
-	if room.IsFull(err) {
-		c.MakeRoom(ctx, n, func() bool { return c.leaves(n) == nil })
+	var short *room.Short
+	if errors.As(err, &short) {
+		wait, cancel := context.WithTimeout(ctx, copyWait)
+		defer cancel()
+		c.await(wait, evict.Want{Bytes: n, Leave: short.Kept}, func() bool { return c.leaves(n) == nil })
 		err = c.leaves(n)
 	}
 	return err
@@ -71,15 +85,11 @@ func (c *Cache) leaves(n int64) error {
 	return nil
 }
 
-// waiters are those that wait now, and how many bytes for.
-func (c *Cache) waiters() (all []*waiter, bytes int64) {
+// waiters are those that wait now.
+func (c *Cache) waiters() []*waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for w := range c.waiting {
-		all = append(all, w)
-		bytes += w.bytes
-	}
-	return all, bytes
+	return slices.Collect(maps.Keys(c.waiting))
 }
 
 // release ends the waiting of those for whom there is room, and of all when no more is made.

@@ -26,6 +26,8 @@ type CacheState struct {
 type told struct {
 	at   time.Time
 	gone Removed // since then
+
+	stuck bool // that nothing can go
 }
 
 // State is the state of now.
@@ -63,27 +65,29 @@ func (c *Cache) note(gone evict.Amount) {
 	}
 	fields["blobs"], fields["bytes"] = c.told.gone.Blobs, c.told.gone.Bytes
 	c.cfg.Log.WithFields(fields).Info("blobs left the cache, the least recently used ones: this is said once an hour at most")
-	c.told = told{at: time.Now()}
+	c.told.at, c.told.gone = time.Now(), Removed{}
 }
 
 // able notes that nothing hinders the cache.
 func (c *Cache) able() {
-	c.passed, c.again = time.Time{}, 0
+	c.passed, c.again, c.told.stuck = time.Time{}, 0, false
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state.Stuck = ""
 }
 
-// unable notes that all that is here has been asked to go, and says so once.
+// unable notes that all that is here has been asked to go. The second time in a row it says so,
+// once: after a start nobody else may have been met yet.
 func (c *Cache) unable(lacking evict.Amount) {
+	again := !c.passed.IsZero()
 	c.passed, c.again = time.Now(), min(max(againFirst, 2*c.again), againMost)
 	why := c.why(lacking)
 	c.refuse = refusals{}
 	c.mu.Lock()
-	first := c.state.Stuck == ""
 	c.state.Stuck = why
 	c.mu.Unlock()
-	if first {
+	if again && !c.told.stuck {
+		c.told.stuck = true
 		c.cfg.Log.Warn("no room can be made: " + why + ": add disk, or registries that keep copies (`replicas`), or delete images")
 	}
 }

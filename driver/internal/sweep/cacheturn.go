@@ -8,23 +8,61 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/evict"
 )
 
 // turn looks at the disk, and has blobs go if that is called for.
 func (c *Cache) turn() {
-	waiting, wanted := c.waiters()
+	waiting := c.waiters()
 	defer c.release(waiting, true)
-	goal, err := c.goal(wanted)
-	switch {
-	case err != nil:
-		c.cfg.Log.WithError(err).Debug("cannot tell whether the cache has to make room")
-	case goal == evict.Amount{}:
-		c.able()
-	case c.rests(len(waiting) > 0):
-	default:
-		c.evict(goal, waiting)
+	err := c.make(waiting)
+	if err != nil && c.ctx.Err() == nil {
+		c.cfg.Log.WithError(err).Debug("cannot tell what may leave the cache, or whether it has to")
 	}
+}
+
+// make makes room, if it is called for, and for those who wait.
+func (c *Cache) make(waiting []*waiter) error {
+	now, limits, err := c.now()
+	if err != nil {
+		return err
+	}
+	met := now
+	for _, w := range waiting {
+		met.Wanted += w.want.Bytes
+	}
+	switch {
+	case evict.Goal(met, limits) == evict.Amount{}:
+		c.able()
+		return nil
+	case c.rests(len(waiting) > 0):
+		return nil
+	}
+	if waiting, met.Wanted, err = c.meet(waiting, now); err != nil {
+		return err
+	}
+	return c.evict(evict.Goal(met, limits), waiting)
+}
+
+// meet gives those who wait and for whom room can be made, and how many bytes they want. Where it
+// seems that the cache is too small, it is looked at again.
+func (c *Cache) meet(waiting []*waiter, now evict.State) (some []*waiter, wanted int64, err error) {
+	wants := make([]evict.Want, len(waiting))
+	for i, w := range waiting {
+		wants[i] = w.want
+	}
+	places, wanted := evict.Met(now, c.size, wants)
+	if len(places) < len(wants) && time.Since(c.looked) >= 9*c.took {
+		if err := c.look(); err != nil {
+			return nil, 0, err
+		}
+		places, wanted = evict.Met(now, c.size, wants)
+	}
+	for _, i := range places {
+		some = append(some, waiting[i])
+	}
+	return some, wanted, nil
 }
 
 // rests reports whether nothing could go a short while ago. Even while others wait, no more than
@@ -37,20 +75,16 @@ func (c *Cache) rests(asked bool) bool {
 	return !c.passed.IsZero() && time.Since(c.passed) < pause
 }
 
-// goal is how much has to go now.
-func (c *Cache) goal(wanted int64) (evict.Amount, error) {
+// now is what the disk is like, but for those who wait, and what it should be like.
+func (c *Cache) now() (s evict.State, l evict.Limits, err error) {
 	left, err := c.cfg.Blobs.Room().Look()
 	if err != nil {
-		return evict.Amount{}, err
+		return s, l, err
 	}
 	cached, err := c.cached()
-	if err != nil {
-		return evict.Amount{}, err
-	}
-	return evict.Goal(
-		evict.State{Cache: cached, Free: left.Free, Promised: left.Promised, Wanted: wanted, Inodes: left.Inodes},
-		evict.Limits{Cache: c.cfg.Limit, Free: max(c.cfg.MinFree(), left.Kept+cacheMargin), Inodes: left.KeptInodes},
-	), nil
+	s = evict.State{Cache: cached, Free: left.Free, Promised: left.Promised, Inodes: left.Inodes}
+	l = evict.Limits{Cache: c.cfg.Limit, Free: max(c.cfg.MinFree(), left.Kept+cacheMargin), Inodes: left.KeptInodes}
+	return s, l, err
 }
 
 // cached is how large the cache is, if it may be too large. All that is here is looked at only
@@ -80,7 +114,7 @@ func (c *Cache) cached() (int64, error) {
 func (c *Cache) look() error {
 	began := time.Now()
 	c.members = c.cfg.Members()
-	manifests, kept := Manifests(c.cfg.Map()), int64(0)
+	manifests, whole, size := Manifests(c.cfg.Map()), int64(0), int64(0)
 	oldest := evict.NewOldest(orderMost, c.last)
 	for h, err := range c.cfg.Blobs.All(c.ctx) {
 		if err == nil {
@@ -90,17 +124,21 @@ func (c *Cache) look() error {
 			return err
 		}
 		if !h.Remnant && (c.cfg.Keeps(h.CID) || manifests.Has(h.CID)) {
-			kept += h.Size
 			continue
+		}
+		if size += h.Size; !h.Remnant {
+			whole += h.Size
 		}
 		oldest.Offer(evict.Candidate{Blob: h.CID, Size: h.Size, Used: h.Used, Remnant: h.Remnant})
 	}
-	c.order, c.kept, c.looked, c.took = oldest.Sorted(), kept, time.Now(), time.Since(began)
+	_, all := c.cfg.Blobs.Usage()
+	c.order, c.size, c.kept = oldest.Sorted(), size, all-whole
+	c.looked, c.took = time.Now(), time.Since(began)
 	return nil
 }
 
 // evict has as much go as the goal says, if that can go.
-func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
+func (c *Cache) evict(goal evict.Amount, waiting []*waiter) error {
 	var gone evict.Amount
 	began := time.Now()
 	defer func() { c.note(gone) }()
@@ -108,8 +146,7 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
 	for !goal.Reached(gone) && c.ctx.Err() == nil {
 		if len(c.order) == 0 || time.Since(c.looked) > orderAge {
 			if err := c.look(); err != nil {
-				c.cfg.Log.WithError(err).Debug("cannot tell what may leave the cache")
-				return
+				return err
 			}
 		}
 		if len(c.order) == 0 {
@@ -125,14 +162,16 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) {
 		c.last = next[len(next)-1]
 		went := c.ask(next)
 		gone.Bytes, gone.Files = gone.Bytes+went.Bytes, gone.Files+went.Files
+		c.size -= went.Bytes
 		c.release(waiting, false)
 	}
 	if goal.Reached(gone) || c.ctx.Err() != nil {
 		c.able()
-		return
+		return nil
 	}
 	c.lasted = time.Since(began)
 	c.unable(goal.Less(gone))
+	return nil
 }
 
 // ask gives up what may be given up of some candidates.
@@ -167,9 +206,13 @@ func (c *Cache) giveUp(one evict.Candidate) error {
 	case used.After(one.Used), c.cfg.Keeps(one.Blob):
 		return blob.ErrUsed
 	}
-	return c.cfg.Bytes.GiveUp(c.ctx, one.Blob, func(remove func() error) error {
+	err = c.cfg.Bytes.GiveUp(c.ctx, one.Blob, func(remove func() error) error {
 		return c.cfg.GiveUp(c.ctx, one.Blob, remove)
 	})
+	if _, there := c.cfg.Blobs.LastUse(one.Blob); errors.Is(there, blob.ErrNotFound) {
+		return nil // on a full disk its file may be gone, and its record not yet
+	}
+	return err
 }
 
 // refusals are what could not go in a pass, and why.
@@ -180,7 +223,7 @@ type refusals struct {
 func (r *refusals) add(one evict.Candidate, err error) {
 	of := &r.last
 	switch {
-	case err == nil, errors.Is(err, blob.ErrNotFound):
+	case err == nil, errors.Is(err, blob.ErrNotFound), errors.Is(err, replica.ErrKeeper):
 		return
 	case errors.Is(err, blob.ErrUsed), errors.Is(err, blob.ErrPinned):
 		of = &r.used

@@ -79,6 +79,9 @@ storage:
 	if k.hash != "" {
 		text += fmt.Sprintf("    hash: %s\n", k.hash)
 	}
+	if hasKey("minfree", "0") { // whatever the disk of this machine is like
+		text += "    minfree: 0\n"
+	}
 	if hasKey("replicas", "0") {
 		text += fmt.Sprintf("    replicas: %d\n    repairdelay: 1s\n", k.copies)
 	}

@@ -12,6 +12,11 @@
 // replica says; whether somebody uses it, package blob.
 package evict
 
+import (
+	"cmp"
+	"slices"
+)
+
 const (
 	// slackPart says how far below a limit the cache is brought once it is passed, so that not every
 	// blob that comes has another one go: a part of the limit, and no more than slackMost.
@@ -67,6 +72,30 @@ func Goal(s State, l Limits) (goal Amount) {
 		goal.Files = lacking + filesSlack
 	}
 	return goal
+}
+
+// Want is what somebody waits to be let in with.
+type Want struct {
+	Bytes int64
+	Leave int64 // bytes that have to be free all the same
+}
+
+// Met picks from what others want what a cache of that many bytes can make room for, the smallest
+// first: for the rest it would go in vain. It gives their places in wants, and how many bytes they
+// want together, beyond State.Wanted.
+func Met(s State, cache int64, wants []Want) (places []int, sum int64) {
+	order := make([]int, len(wants))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(wants[a].Bytes, wants[b].Bytes) })
+	for _, i := range order {
+		lacking := wants[i].Leave + s.Promised + s.Wanted + sum + wants[i].Bytes - s.Free
+		if lacking <= cache {
+			places, sum = append(places, i), sum+wants[i].Bytes
+		}
+	}
+	return places, sum
 }
 
 func slack(limit int64) int64 { return min(limit/slackPart, slackMost) }

@@ -52,6 +52,29 @@ func TestGoal(t *testing.T) {
 	}
 }
 
+// TestMet: what cannot be met even if all of the cache goes has nothing go, and does not stand in
+// the way of others.
+func TestMet(t *testing.T) {
+	s := State{Free: 100, Promised: 20}
+	for _, c := range []struct {
+		cache int64
+		wants []Want
+		met   []int
+		sum   int64
+	}{
+		{50, nil, nil, 0},
+		{50, []Want{{Bytes: 120, Leave: 10}}, []int{0}, 120},
+		{50, []Want{{Bytes: 121, Leave: 10}}, nil, 0},
+		{0, []Want{{Bytes: 70, Leave: 10}}, []int{0}, 70},
+		{50, []Want{{Bytes: 1 << 60, Leave: 10}, {Bytes: 60, Leave: 10}, {Bytes: 50, Leave: 10}}, []int{2, 1}, 110},
+		{50, []Want{{Bytes: 60, Leave: 100}, {Bytes: 60, Leave: 10}}, []int{1}, 60},
+	} {
+		if met, sum := Met(s, c.cache, c.wants); !slices.Equal(met, c.met) || sum != c.sum {
+			t.Errorf("%+v: %v, %d bytes", c, met, sum)
+		}
+	}
+}
+
 // TestNext takes no more than is needed, even if the last is larger than what is lacking.
 func TestNext(t *testing.T) {
 	order := candidates(10)
