@@ -111,6 +111,7 @@ func (s *Store) known(content []byte, f dag.Function) (dag.Ref, Unpin, bool) {
 	if err != nil || !here || !equalFile(s.path(ref.CID), content) {
 		return dag.Ref{}, noPin, false
 	}
+	s.noteUse(ref.CID)
 	return ref, s.pins.add(ref.CID), true
 }
 

@@ -65,12 +65,24 @@ func TestLastUse(t *testing.T) {
 			requireUse("opening it")
 			require.Equal(t, ref, d.adopt(content))
 			requireUse("pushing it again")
+			small := d.putSmall(content[:100])
+			d.unused(small.CID)
+			require.Equal(t, small, d.putSmall(content[:100]))
+			require.WithinDuration(t, time.Now(), d.lastUse(small.CID), time.Minute, "a manifest that is pushed again")
+			at = d.unused(ref.CID)
 			d.restart()
 			requireNoUse("a restart")
 			d.requireRead(ref, content)
 			requireUse("reading it while it is verified")
 		})
 	}
+}
+
+func (d *disk) putSmall(content []byte) dag.Ref {
+	d.t.Helper()
+	ref, err := d.store.Put(d.t.Context(), content)
+	require.NoError(d.t, err)
+	return ref
 }
 
 // TestLastUseIsSeldomWritten: not at each of many reads; and at once when the clock was ahead.

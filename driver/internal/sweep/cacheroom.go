@@ -23,6 +23,7 @@ type waiter struct {
 	want   evict.Want
 	enough func() bool
 	done   chan struct{}
+	met    bool // as much has gone as it needs
 }
 
 // MakeRoom is a room.Relieve: it has blobs leave the cache, beyond what its limits ask for, so
@@ -46,8 +47,16 @@ func (c *Cache) await(ctx context.Context, want evict.Want, enough func() bool) 
 	}
 	c.mu.Lock()
 	delete(c.waiting, w)
+	met := w.met
 	c.mu.Unlock()
-	for until := time.Now().Add(settleTime); !enough() && c.Stuck() == "" && time.Now().Before(until); {
+	if met {
+		c.settle(ctx, enough)
+	}
+}
+
+// settle waits until the file system counts what was removed as free.
+func (c *Cache) settle(ctx context.Context, enough func() bool) {
+	for until := time.Now().Add(settleTime); !enough() && time.Now().Before(until); {
 		select {
 		case <-time.After(settleLook):
 		case <-ctx.Done():
@@ -90,6 +99,15 @@ func (c *Cache) waiters() []*waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Collect(maps.Keys(c.waiting))
+}
+
+// meets notes that as much has gone as those who wait need.
+func (c *Cache) meets(all []*waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range all {
+		w.met = true
+	}
 }
 
 // release ends the waiting of those for whom there is room, and of all when no more is made.

@@ -40,13 +40,6 @@ func (c *Cache) State() CacheState {
 	return s
 }
 
-// Stuck says why no room can be made that is called for; "": it can, or is not called for.
-func (c *Cache) Stuck() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.state.Stuck
-}
-
 // note counts and logs what left the cache.
 func (c *Cache) note(gone evict.Amount) {
 	if gone.Files == 0 {

@@ -167,6 +167,7 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) error {
 	}
 	if goal.Reached(gone) || c.ctx.Err() != nil {
 		c.able()
+		c.meets(waiting)
 		return nil
 	}
 	c.lasted = time.Since(began)
