@@ -8,6 +8,8 @@
 //	defer claim.Release()
 //	claim.Spend(n) // n bytes of them are on the disk
 //
+// Whoever can make room is lent to it (OnShort): what is refused may wait for that once (Await).
+//
 // Limits: it knows only the claims of this process. Others may take at any moment what it
 // has counted as free, so a write can still fail.
 package room
