@@ -30,6 +30,13 @@ func AskForget(ctx context.Context, p Parameters, name string) (m Member, err er
 	return m, err
 }
 
+// AskWhere asks the registry that runs on these parameters who has what of an image or a digest,
+// as Where does.
+func AskWhere(ctx context.Context, p Parameters, of string) (w Where, err error) {
+	err = client(p).Where(ctx, of, &w)
+	return w, err
+}
+
 func client(p Parameters) *admin.Client {
 	return admin.NewClient(engine.Socket(p.DatastorePath))
 }
@@ -80,6 +87,7 @@ func (s *store) answers() admin.Source {
 		Status: func(context.Context) any { return s.status() },
 		ID:     func() any { return s.identity() },
 		Forget: func(ctx context.Context, member string) (any, error) { return s.forget(ctx, member) },
+		Where:  func(ctx context.Context, of string) (any, error) { return s.where(ctx, of) },
 		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
 			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
 		},

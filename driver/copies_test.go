@@ -72,6 +72,11 @@ func awaitKnown(t *testing.T, all ...*drivertest.Member) {
 // placed gives those of the registries that are to keep a blob.
 func placed(t *testing.T, content []byte, copies driver.Copies, all ...*drivertest.Member) (keepers []*drivertest.Member) {
 	t.Helper()
+	return placedPath(t, pathOf(content), copies, all...)
+}
+
+func placedPath(t *testing.T, path string, copies driver.Copies, all ...*drivertest.Member) (keepers []*drivertest.Member) {
+	t.Helper()
 	var members []place.Member
 	for _, m := range all {
 		id, err := peer.Decode(m.Identity().PeerID)
@@ -80,7 +85,7 @@ func placed(t *testing.T, content []byte, copies driver.Copies, all ...*driverte
 		}
 		members = append(members, place.Member{ID: id, Zone: m.Params.Zone, Capacity: int64(m.Params.Capacity)})
 	}
-	c, _ := all[0].Blob(pathOf(content))
+	c, _ := all[0].Blob(path)
 	for _, id := range place.NewView(members).Keepers(nil, c, int(copies)) {
 		i := slices.IndexFunc(members, func(m place.Member) bool { return m.ID == id })
 		keepers = append(keepers, all[i])

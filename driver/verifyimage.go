@@ -29,31 +29,31 @@ func (v *verification) image(ctx context.Context, image string) error {
 }
 
 // resolve finds the digest of repository:tag or repository@digest in the path map.
-func (v *verification) resolve(ctx context.Context, image string) (digest.Digest, error) {
+func (s *store) resolve(ctx context.Context, image string) (digest.Digest, error) {
 	if name, d, ok := strings.Cut(image, "@"); ok {
 		d := digest.Digest(d)
 		if err := d.Validate(); err != nil {
 			return "", fmt.Errorf("image %q: %w", image, err)
 		}
-		_, err := v.link(ctx, image, ocipath.RevisionLink(ocipath.Repository(name), d))
+		_, err := s.link(ctx, image, ocipath.RevisionLink(ocipath.Repository(name), d))
 		return d, err
 	}
 	i := strings.LastIndex(image, ":")
 	if i <= 0 || i == len(image)-1 {
 		return "", fmt.Errorf("image %q: is neither repository:tag nor repository@digest", image)
 	}
-	return v.link(ctx, image, ocipath.CurrentLink(ocipath.Repository(image[:i]), image[i+1:]))
+	return s.link(ctx, image, ocipath.CurrentLink(ocipath.Repository(image[:i]), image[i+1:]))
 }
 
-func (v *verification) link(ctx context.Context, image, p string) (digest.Digest, error) {
-	e, err := v.paths.View().Get(p)
+func (s *store) link(ctx context.Context, image, p string) (digest.Digest, error) {
+	e, err := s.paths.View().Get(p)
 	if errors.Is(err, pathmap.ErrNotFound) {
 		return "", fmt.Errorf("image %q: this registry does not know it", image)
 	}
 	if err != nil {
 		return "", err
 	}
-	body, err := v.transfers.Open(ctx, refOf(e), 0)
+	body, err := s.transfers.Open(ctx, refOf(e), 0)
 	if err != nil {
 		return "", fmt.Errorf("image %q: %w", image, err)
 	}

@@ -45,6 +45,12 @@ func (c *Client) Forget(ctx context.Context, member string, v any) error {
 	return c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), v)
 }
 
+// Where asks which registries have what of an image or a digest, and decodes the answer into v.
+// Errors are those of Forget.
+func (c *Client) Where(ctx context.Context, of string, v any) error {
+	return c.do(ctx, http.MethodGet, "/v1/where?"+url.Values{"of": {of}}.Encode(), v)
+}
+
 // Refused is the reason for which a registry did not do what it was asked to do.
 type Refused string
 

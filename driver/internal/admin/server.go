@@ -26,6 +26,7 @@ type Source struct {
 	Status func(context.Context) any
 	ID     func() any
 	Forget func(ctx context.Context, member string) (any, error) // an error is shown to the operator
+	Where  func(ctx context.Context, of string) (any, error)     // likewise
 	// Verify reads the registry's blobs, or those of an image, and mends damaged ones. It
 	// ends with its context, and calls progress from one goroutine at a time.
 	Verify func(ctx context.Context, image string, progress func(any)) (any, error)
@@ -64,11 +65,11 @@ func Serve(path string, src Source) (*Server, error) {
 	mux.HandleFunc("GET /v1/id", func(w http.ResponseWriter, _ *http.Request) { reply(w, src.ID()) })
 	mux.HandleFunc("DELETE /v1/members/{member}", func(w http.ResponseWriter, r *http.Request) {
 		m, err := src.Forget(r.Context(), r.PathValue("member"))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusConflict)
-			return
-		}
-		reply(w, m)
+		replyOr(w, m, err)
+	})
+	mux.HandleFunc("GET /v1/where", func(w http.ResponseWriter, r *http.Request) {
+		found, err := src.Where(r.Context(), r.URL.Query().Get("of"))
+		replyOr(w, found, err)
 	})
 	s.task(mux, "POST /v1/verify", func(ctx context.Context, q url.Values, progress func(any)) (any, error) {
 		return src.Verify(ctx, q.Get("image"), progress)
@@ -96,6 +97,14 @@ func (s *Server) task(mux *http.ServeMux, pattern string, run func(context.Conte
 	t := &task{run: run}
 	s.tasks = append(s.tasks, t)
 	mux.Handle(pattern, t)
+}
+
+func replyOr(w http.ResponseWriter, v any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	reply(w, v)
 }
 
 func reply(w http.ResponseWriter, v any) {

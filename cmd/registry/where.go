@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// whereTimeout is longer than the running registry takes to ask all members.
+const whereTimeout = time.Minute
+
+func whereCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "where <config> <repository>:<tag> | <repository>@<digest> | <digest>",
+		Short: "Show which registries have the blobs of an image",
+		Long: "Show which registries have the blobs of an image, or a single blob: who keeps it, who has it as cache,\n" +
+			"and who has a part of it. The running registry asks the others. Exits with status 1 when a blob is\n" +
+			"whole on none of those that answered.",
+		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
+				return errors.New("ipfs where: name the configuration and an image or a digest")
+			}
+			p, err := readParameters(args[:len(args)-1])
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), whereTimeout)
+			defer cancel()
+			w, err := askRunning(ctx, cmd, p, func() (driver.Where, error) { return driver.AskWhere(ctx, p, args[len(args)-1]) })
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(w)
+			} else {
+				err = printSections(cmd.OutOrStdout(), whereSections(w))
+			}
+			if n := w.Nowhere(); err == nil && n > 0 {
+				err = fmt.Errorf("ipfs where: no registry that answered has all of %d of the %d blobs", n, len(w.Blobs))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func whereSections(w driver.Where) []section {
+	silent := section{title: "NOT COUNTED  what these registries have is not known"}
+	silent.row("NAME", "PEER", "WHY")
+	for _, m := range w.Members {
+		if m.Trouble != "" {
+			silent.row(orDash(m.Name), shortID(m.PeerID), m.Trouble)
+		}
+	}
+	unknown := len(silent.rows) - 1
+	if unknown == 0 {
+		silent.rows = nil
+	}
+	blobs := section{title: fmt.Sprintf("WHERE  %s: %d blobs on %d registries", w.Of, len(w.Blobs), len(w.Members)-unknown)}
+	blobs.row("BLOB", "DIGEST", "SIZE", "KEPT BY", "CACHED BY", "IN PART")
+	for _, b := range w.Blobs {
+		blobs.row(append([]string{b.Kind, shortDigest(b.Digest), humanize.IBytes(uint64(b.Size))}, whoHas(b)...)...)
+	}
+	return []section{blobs, silent}
+}
+
+// whoHas are the names of the registries that keep a blob, have it as cache, and have a part.
+func whoHas(b driver.WhereBlob) []string {
+	switch {
+	case b.CID == "":
+		return []string{"nobody knows it: it was never pushed, or deleted", "", ""}
+	case b.Inline:
+		return []string{"all, as part of its entry", "", ""}
+	}
+	var kept, cached, parts []string
+	for _, c := range b.Copies {
+		name := cmp.Or(c.Name, shortID(c.PeerID))
+		switch {
+		case c.Kept:
+			kept = append(kept, name)
+		case c.Whole:
+			cached = append(cached, name)
+		default:
+			parts = append(parts, fmt.Sprintf("%s %d%%", name, 100*c.Bytes/max(b.Size, 1)))
+		}
+	}
+	return []string{orDash(strings.Join(kept, ", ")), orDash(strings.Join(cached, ", ")), orDash(strings.Join(parts, ", "))}
+}
+
+// shortDigest is enough of a digest to tell blobs apart.
+func shortDigest(digest string) string {
+	algorithm, hex, _ := strings.Cut(digest, ":")
+	return algorithm + ":" + hex[:min(12, len(hex))]
+}

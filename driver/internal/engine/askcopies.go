@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+)
+
+// askAtOnce is how many members are asked about copies at the same time.
+const askAtOnce = 32
+
+// Copy is what a registry has of a blob.
+type Copy = replica.Copy
+
+// MemberCopies is what a registry has of some blobs, in their order.
+type MemberCopies struct {
+	PeerID string
+	Name   string // "" when it is not known
+	Copies []Copy
+	Err    error // why nothing is known
+}
+
+// AskCopies asks this registry and all others that it knows what they have of some blobs: this
+// one comes first, then the others by their IDs.
+func (e *Engine) AskCopies(ctx context.Context, blobs []cid.Cid) []MemberCopies {
+	var members []peer.Member
+	if e.Peer != nil {
+		members = e.Peer.Members()
+	}
+	all := make([]MemberCopies, 1+len(members))
+	all[0] = MemberCopies{PeerID: e.Self(), Name: e.Name()}
+	all[0].Copies, all[0].Err = e.Copies.Have(blobs)
+	var g errgroup.Group
+	g.SetLimit(askAtOnce)
+	for i, m := range members {
+		g.Go(func() error {
+			of := &all[1+i]
+			of.PeerID, of.Name = m.ID.String(), m.Name
+			of.Copies, of.Err = e.askCopies(ctx, m, blobs)
+			return nil
+		})
+	}
+	_ = g.Wait() // what failed is said of each
+	return all
+}
+
+func (e *Engine) askCopies(ctx context.Context, m peer.Member, blobs []cid.Cid) ([]Copy, error) {
+	switch {
+	case !e.Peer.Trusts(m.ID):
+		return nil, errors.New("is not trusted")
+	case !m.Connected:
+		return nil, fmt.Errorf("away since %s", m.Since.Format(time.RFC3339))
+	case !slices.Contains(m.Capabilities, "copies"):
+		return nil, errors.New("is of an earlier release, which does not say what it has")
+	}
+	return e.Copies.Ask(ctx, m.ID, blobs)
+}
