@@ -23,7 +23,6 @@ func acknowledged(t *testing.T, n int, changed ...keeping) []*drivertest.Member 
 	var all []*drivertest.Member
 	for i := range n {
 		p := drivertest.Parameters(t, key)
-		p.Replicas = 0
 		if i == 0 {
 			p.AckReplicas = 2
 		}

@@ -224,8 +224,19 @@ func TestAllKeepEverything(t *testing.T) {
 	}
 }
 
-// TestNobodyKeepsByDefault, and members are told so.
-func TestNobodyKeepsByDefault(t *testing.T) {
+// TestTwoKeepByDefault: a swarm of two is two of everything.
+func TestTwoKeepByDefault(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, driver.DefaultParameters().Replicas)
+	for i, content := range pushKept(t, all[0], 4, 2, all...) {
+		if !has(all[0], content) || !has(all[1], content) {
+			t.Errorf("blob %d is not on both", i)
+		}
+	}
+}
+
+// TestNobodyKeepsWithoutReplicas, and members are told so.
+func TestNobodyKeepsWithoutReplicas(t *testing.T) {
 	t.Parallel()
 	all := drivertest.Cluster(t, 2)
 	content := randomBytes(t, 1000)

@@ -75,6 +75,7 @@ func DefaultParameters() Parameters {
 		SyncTimeout:   2 * time.Second,
 		AloneTimeout:  10 * time.Second,
 		FetchTimeout:  30 * time.Second,
+		Replicas:      2,
 		Capacity:      DiskSize,
 		RepairDelay:   time.Hour,
 		RepairRate:    64 << 20,

@@ -16,7 +16,7 @@ import (
 
 func acknowledged(t *testing.T, extra ...string) (a, b *process) {
 	t.Helper()
-	ps := swarm(t, 2, append([]string{"replicas: 0", "ackreplicas: 2", "acktimeout: 3s"}, extra...)...)
+	ps := swarm(t, 2, append([]string{"ackreplicas: 2", "acktimeout: 3s"}, extra...)...)
 	return ps[0], ps[1]
 }
 

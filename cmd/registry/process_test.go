@@ -59,9 +59,13 @@ func freeAddr(t *testing.T) string {
 	return addr
 }
 
-// newProcess configures a registry; extra are more lines of its ipfs: block.
+// newProcess configures a registry; extra are more lines of its ipfs: block. It keeps no copies
+// unless one of these says so: what it fetches is what a test asks for.
 func newProcess(t *testing.T, extra ...string) *process {
 	t.Helper()
+	if !slices.ContainsFunc(extra, func(line string) bool { return strings.HasPrefix(line, "replicas:") }) {
+		extra = append(slices.Clone(extra), "replicas: 0")
+	}
 	p := &process{&running.Registry{Name: t.Name(), Binary: binary, Dir: t.TempDir()}, t}
 	if err := p.Configure(extra...); err != nil {
 		t.Fatal(err)

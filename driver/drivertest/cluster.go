@@ -55,7 +55,7 @@ func Key(t testing.TB) string {
 }
 
 // Parameters are those of a private registry on loopback with a datastore of its
-// own in the test's directory.
+// own in the test's directory. It keeps no copies: what it fetches is what a test asks for.
 func Parameters(t testing.TB, key string) driver.Parameters {
 	t.Helper()
 	p, err := driver.ParseParameters(map[string]any{
@@ -66,6 +66,7 @@ func Parameters(t testing.TB, key string) driver.Parameters {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.Replicas = 0
 	return p
 }
 
