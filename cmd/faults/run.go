@@ -20,7 +20,6 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/swarm"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/skewed"
-	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
 const members = 5
@@ -120,17 +119,12 @@ func (t *trial) open(ctx context.Context) (closeAll func() error, err error) {
 	return closeAll, nil
 }
 
-// lines are those of the registries' configuration. Keys that the driver does not know yet
-// are left out.
+// lines are those of the registries' configuration.
 func (t *trial) lines() []string {
-	lines := []string{
+	return []string{
 		fmt.Sprintf("replicas: %d", t.o.replicas), "repairdelay: 3s", "gcgrace: " + grace.String(), "gcinterval: 1m",
-		"alonetimeout: 5s", "fetchtimeout: 10s",
+		"alonetimeout: 5s", "fetchtimeout: 10s", fmt.Sprintf("ackreplicas: %d", t.o.replicas), "acktimeout: 10s",
 	}
-	if _, err := driver.ParseParameters(map[string]any{"offline": true, "ackreplicas": t.o.replicas}); err == nil {
-		lines = append(lines, fmt.Sprintf("ackreplicas: %d", t.o.replicas), "acktimeout: 10s")
-	}
-	return lines
 }
 
 // rounds runs until the time is over, or something is lost.
