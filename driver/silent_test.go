@@ -24,10 +24,11 @@ func TestASilentHolder(t *testing.T) {
 	key := drivertest.Key(t)
 	mute := &driver.Mute{}
 	p := drivertest.Parameters(t, key)
-	p.DataAddrs = nil // or blobs would be asked for there
+	p.DataAddrs, p.Replicas = nil, 0 // or blobs would be asked for there, and fetched before
 	a := drivertest.Start(t, p, drivertest.OpenedBy(mute.Open))
 	p = drivertest.Parameters(t, key)
-	p.Bootstrappers, p.FetchTimeout, p.SyncTimeout = a.Addresses(), 2*time.Second, time.Second
+	p.Bootstrappers, p.Replicas = a.Addresses(), 0
+	p.FetchTimeout, p.SyncTimeout = 2*time.Second, time.Second
 	b := drivertest.Start(t, p)
 	drivertest.AwaitMesh(t, a, b)
 	img, err := random.Image(5<<20, 1) // beyond what counts as a manifest, and is fetched
