@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -125,9 +124,7 @@ func (s *drainShow) end() {
 
 func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		return enc.Encode(d)
+		return printJSON(out, d)
 	}
 	sec := section{title: "DRAINED  this registry may be switched off for good"}
 	if !d.Done {
