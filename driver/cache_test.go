@@ -51,11 +51,6 @@ func onDisk(t *testing.T, m *drivertest.Member, content []byte, all ...*driverte
 	return n
 }
 
-// withKeepers reports whether all registries that are to keep a blob have it.
-func withKeepers(t *testing.T, content []byte, all ...*drivertest.Member) bool {
-	return !slices.ContainsFunc(placed(t, content, 2, all...), func(m *drivertest.Member) bool { return !has(m, content) })
-}
-
 // TestOnlyCacheLeaves: where all have everything and all make room at once, again and again, each
 // blob stays with its keepers, and nowhere else; also when there is a new registry, which makes
 // cache of what others kept.
