@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"path/filepath"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -21,10 +22,10 @@ func (e *Engine) openScrub(context.Context) error {
 	return nil
 }
 
-// wanted reports whether a blob is to be on this disk: an entry names it, and this registry is
-// one of its keepers, or nobody keeps copies for others. It looks through the map.
+// wanted reports whether a blob is to be on this disk: an entry names it, and others are not known
+// to be its keepers instead. It looks through the map.
 func (e *Engine) wanted(c cid.Cid) bool {
-	if e.cfg.Copies > 0 && !e.Copies.Keeps(c) {
+	if keepers := e.Copies.Keepers(nil, c); len(keepers) > 0 && !slices.Contains(keepers, e.self) {
 		return false
 	}
 	named := false

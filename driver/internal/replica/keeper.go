@@ -151,6 +151,15 @@ func (k *Keeper) Keeps(c cid.Cid) bool {
 	return slices.Contains(k.verdict.Load().View.Keepers(few[:0], c, k.cfg.Copies), k.cfg.Self)
 }
 
+// Keepers appends to dst who is to keep a blob, as far as this registry knows: nobody with 0
+// copies, or while the members are not known well enough.
+func (k *Keeper) Keepers(dst []peer.ID, c cid.Cid) []peer.ID {
+	if k.cfg.Copies == 0 || k.cfg.Members == nil || !k.settled.Load() {
+		return dst
+	}
+	return k.verdict.Load().View.Keepers(dst, c, k.cfg.Copies)
+}
+
 // lacks reports whether the blob of an entry is to be kept here, and is not here.
 func (k *Keeper) lacks(e pathmap.Entry) bool {
 	if !k.Keeps(e.CID) {
