@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,22 +13,39 @@ import (
 // newcomer replaces a registry by another one on an empty disk.
 func (t *trial) newcomer(ctx context.Context) error {
 	m := t.any()
-	return t.without(ctx, m, func() error {
-		t.count("newcomer", "%s, which was %s", m.Name, m.Peer())
-		m.Kill()
-		old, err := m.Wipe(ctx, false)
-		if err != nil {
-			return err
-		}
-		t.gone.Store(old, true)
-		if err := m.DropBackup(); err != nil {
-			return err
-		}
-		if err := m.Start(ctx); err != nil {
-			return err
-		}
-		return t.forgetEverywhere(ctx, old, nil)
-	})
+	return t.without(ctx, m, func() error { return t.replace(ctx, m) })
+}
+
+// drain replaces a registry as soon as it says that it may be switched off, with clients that
+// go on meanwhile.
+func (t *trial) drain(ctx context.Context) error {
+	m := t.any()
+	t.count("drain", "%s", m.Name)
+	short, cancel := context.WithTimeout(ctx, t.o.patience)
+	defer cancel()
+	st, err := m.Drain(short)
+	if err != nil || !st.Done {
+		return errors.Join(ctx.Err(), fmt.Errorf("drain %s: %+v: %w", m.Name, st, err))
+	}
+	t.journal.Note("fault", "%s is drained: %+v", m.Name, st)
+	return t.replace(ctx, m)
+}
+
+func (t *trial) replace(ctx context.Context, m *swarm.Member) error {
+	t.count("newcomer", "%s, which was %s", m.Name, m.Peer())
+	m.Kill()
+	old, err := m.Wipe(ctx, false)
+	if err != nil {
+		return err
+	}
+	t.gone.Store(old, true)
+	if err := m.DropBackup(); err != nil {
+		return err
+	}
+	if err := m.Start(ctx); err != nil {
+		return err
+	}
+	return t.forgetEverywhere(ctx, old, nil)
 }
 
 // forget has a registry that is away be forgotten, and come back.

@@ -96,3 +96,21 @@ func (t *trial) garbage(ctx context.Context) error {
 		return "", nil
 	})
 }
+
+// cache waits until no disk has more of what others keep than it may, and nothing that is damaged.
+func (t *trial) cache(ctx context.Context) error {
+	return t.await(ctx, func() (string, error) {
+		for _, m := range t.swarm.Members {
+			st, err := m.Ask(ctx)
+			switch {
+			case err != nil:
+				return fmt.Sprintf("status of %s: %v", m.Name, err), nil
+			case st.Cache.Limit != nil && st.Cache.Bytes > *st.Cache.Limit:
+				return fmt.Sprintf("the cache of %s: %+v, at most %d", m.Name, st.Cache, *st.Cache.Limit), nil
+			case len(st.Blobs.Damaged) > 0:
+				return fmt.Sprintf("damaged on %s: %q", m.Name, st.Blobs.Damaged), nil
+			}
+		}
+		return "", nil
+	})
+}

@@ -7,13 +7,12 @@ import (
 	"time"
 )
 
-// TestAMinuteOfFaults is a short run: kills, a partition, lost packets, a full disk, and disks
-// that are wiped, damaged and restored, in the order of this seed. Anything may take as long as
+// TestAMinuteOfFaults is a short run with one fault of most kinds. Anything may take as long as
 // it likes.
 func TestAMinuteOfFaults(t *testing.T) {
 	bin := t.TempDir()
 	o := options{
-		registry: filepath.Join(bin, "registry"), duration: 10 * time.Minute, most: 10, seed: 135149,
+		registry: filepath.Join(bin, "registry"), duration: 10 * time.Minute, most: 11, seed: 11, only: "wipe,backup,flip,full,kill,drain,suspend,restore,parted,forget,loss",
 		clients: 4, replicas: 2, disk: 768, patience: 5 * time.Minute,
 	}
 	if out, err := exec.Command("go", "build", "-o", o.registry, "../registry").CombinedOutput(); err != nil {

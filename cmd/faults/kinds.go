@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/swarm"
 )
@@ -31,6 +33,7 @@ var kinds = []kind{
 	{"flip", "bits of blobs flip on a disk", 2, always, (*trial).flip},
 	{"wipe", "the disk is lost, the key is not", 1, always, (*trial).wipe},
 	{"newcomer", "disk and key are lost: another registry takes its place, and it is forgotten", 1, always, (*trial).newcomer},
+	{"drain", "one is drained, and as soon as it may be switched off, another takes its place", 1, always, (*trial).drain},
 	{"forget", "one is away, forgotten, garbage is collected, and it comes back", 1, always, (*trial).forget},
 	{"backup", "it is stopped, its disk copied", 1, always, (*trial).backup},
 	{"restore", "its disk is replaced by the copy", 1, always, (*trial).restore},
@@ -42,21 +45,34 @@ func cuts(t *trial) bool   { return t.swarm.Mesh != nil }
 func disks(t *trial) bool  { return t.swarm.Members[0].Disk != nil }
 func clocks(t *trial) bool { return t.o.clocks }
 
-// shuffle is the faults of one round, in their order.
-func (t *trial) shuffle() ([]kind, error) {
-	var deck []kind
+// deck is the faults of one round, in their order.
+func (t *trial) deck() (deck []kind, err error) {
+	if t.o.only != "" {
+		return t.only(strings.Split(t.o.only, ","))
+	}
 	for _, k := range kinds {
-		if !k.needs(t) || t.o.only != "" && k.name != t.o.only && (t.o.only != "restore" || k.name != "backup") {
-			continue
+		if k.needs(t) {
+			deck = append(deck, slices.Repeat([]kind{k}, k.times)...)
 		}
-		for range k.times {
-			deck = append(deck, k)
+	}
+	t.random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+	return deck, nil
+}
+
+// only is these kinds, without those that cannot be done here.
+func (t *trial) only(names []string) (deck []kind, err error) {
+	for _, name := range names {
+		i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there are no faults of kind %q: see -kinds", name)
+		}
+		if kinds[i].needs(t) {
+			deck = append(deck, kinds[i])
 		}
 	}
 	if len(deck) == 0 {
-		return nil, fmt.Errorf("no faults of kind %q here: see -kinds", t.o.only)
+		return nil, fmt.Errorf("none of %q can be done here", names)
 	}
-	t.random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 	return deck, nil
 }
 

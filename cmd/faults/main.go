@@ -2,7 +2,7 @@
 // happens to machines, and checks that nothing that was acknowledged is lost.
 //
 //	faults -registry bin/registry -for 1h
-//	faults -registry bin/registry -for 10m -seed 7 -only wipe
+//	faults -registry bin/registry -for 10m -seed 7 -only backup,kill,restore
 //
 // # What is promised, and so checked
 //
@@ -17,7 +17,8 @@
 //     the delete was acknowledged is not.
 //   - Each blob of each image that must be there is on as many disks as -replicas says, and can
 //     be pulled with its digest.
-//   - Each disk has blobs only of images that may be there.
+//   - Each disk has blobs only of images that may be there, and no more than cachesize of those
+//     that others keep.
 //
 // All the while, no registry may answer a read with other bytes, or with something that it
 // knew to be replaced, or deny what it had acknowledged or answered with before. It may
@@ -69,7 +70,7 @@ func main() {
 	flag.IntVar(&o.replicas, "replicas", 2, "disks that each blob has to be on")
 	flag.IntVar(&o.disk, "disk", 1024, "MiB of each registry's disk")
 	flag.BoolVar(&o.clocks, "clocks", true, "set clocks wrong; builds all of the registry once more, which takes Go's toolchain, and some minutes the first time")
-	flag.StringVar(&o.only, "only", "", "only faults of this kind, see -kinds")
+	flag.StringVar(&o.only, "only", "", "only these faults, in this order, each round; names of -kinds, separated by commas")
 	flag.DurationVar(&o.patience, "patience", 5*time.Minute, "how long to wait for what has to come true")
 	list := flag.Bool("kinds", false, "list the kinds of faults")
 	flag.Parse()

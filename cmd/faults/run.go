@@ -24,9 +24,6 @@ import (
 
 const members = 5
 
-// grace is the registries' gcgrace.
-const grace = 4 * time.Second
-
 // trial is one run, from the first start to the last check.
 type trial struct {
 	o       options
@@ -119,14 +116,6 @@ func (t *trial) open(ctx context.Context) (closeAll func() error, err error) {
 	return closeAll, nil
 }
 
-// lines are those of the registries' configuration.
-func (t *trial) lines() []string {
-	return []string{
-		fmt.Sprintf("replicas: %d", t.o.replicas), "repairdelay: 3s", "gcgrace: " + grace.String(), "gcinterval: 1m",
-		"alonetimeout: 5s", "fetchtimeout: 10s", fmt.Sprintf("ackreplicas: %d", t.o.replicas), "acktimeout: 10s",
-	}
-}
-
 // rounds runs until the time is over, or something is lost.
 func (t *trial) rounds(ctx context.Context) error {
 	end := time.Now().Add(t.o.duration)
@@ -134,7 +123,7 @@ func (t *trial) rounds(ctx context.Context) error {
 	over := func() bool { return !time.Now().Before(end) || t.o.most > 0 && done >= t.o.most }
 	for n := 1; ; n++ {
 		began, before := time.Now(), t.load.Pushed.Load()
-		deck, err := t.shuffle()
+		deck, err := t.deck()
 		if err != nil {
 			return err
 		}

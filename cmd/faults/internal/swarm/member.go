@@ -192,6 +192,11 @@ func (m *Member) Verify(ctx context.Context) (driver.Verification, error) {
 	return driver.AskVerify(ctx, m.parameters(), "", func(driver.VerifyProgress) {})
 }
 
+// Drain has it hand on what it keeps, until it may be switched off.
+func (m *Member) Drain(ctx context.Context) (driver.DrainState, error) {
+	return driver.AskDrain(ctx, m.parameters(), true, func(driver.DrainState) {})
+}
+
 // Peer is its peer ID.
 func (m *Member) Peer() string { return m.peer }
 
