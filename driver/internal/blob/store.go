@@ -40,6 +40,7 @@ type Store struct {
 	mu       sync.Mutex
 	count    int
 	bytes    int64
+	gone     int64
 	partials map[cid.Cid]*Partial
 
 	function atomic.Uint64 // of new blobs
@@ -201,11 +202,20 @@ func (s *Store) Usage() (blobs int, bytes int64) {
 	return s.count, s.bytes
 }
 
+// Gone is the sum of the sizes of all blobs that were here and went since the store was
+// opened, in bytes.
+func (s *Store) Gone() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
+}
+
 func (s *Store) account(blobs int, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count += blobs
 	s.bytes += bytes
+	s.gone += max(0, -bytes)
 }
 
 // Lock holds the one lock of c until unlock, which may be called more than once.

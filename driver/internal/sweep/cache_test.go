@@ -255,6 +255,18 @@ func TestSurplusIsCache(t *testing.T) {
 	require.Equal(t, []int{0, 2}, r.here())
 }
 
+// TestWhatWasKeptIsCountedAnewWhenItIsGone: a cache may have grown in its place.
+func TestWhatWasKeptIsCountedAnewWhenItIsGone(t *testing.T) {
+	r := newCacheRoom(t, t.TempDir(), 1500, 2, 1000)
+	r.kept[r.refs[0].CID], r.kept[r.refs[1].CID] = true, true
+	r.turn()
+	require.NoError(t, r.blobs.Delete(t.Context(), r.refs[0].CID))
+	r.add(2, 1000)
+	r.add(3, 1000)
+	r.turn()
+	require.Equal(t, []int{1, 3}, r.here())
+}
+
 // TestARefusedWriteFindsRoom: what is claimed and would not fit has the cache give way, beyond
 // what is to stay free, and as much is refused as would be without a cache; but what would be
 // refused all the same has nothing go.

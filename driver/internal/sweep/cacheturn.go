@@ -97,8 +97,9 @@ func (c *Cache) cached() (int64, error) {
 		c.members, c.kept = members, 0
 	}
 	_, all := c.cfg.Blobs.Usage()
+	kept := c.kept - (c.cfg.Blobs.Gone() - c.gone) // what went may have been kept
 	switch {
-	case all-c.kept <= c.cfg.Limit:
+	case all-max(0, kept) <= c.cfg.Limit:
 	case time.Since(c.looked) < 9*c.took:
 		return c.cfg.Limit, nil // some of it may be kept by now
 	default:
@@ -113,7 +114,7 @@ func (c *Cache) cached() (int64, error) {
 // look makes the order of what goes next.
 func (c *Cache) look() error {
 	began := time.Now()
-	c.members = c.cfg.Members()
+	c.members, c.gone = c.cfg.Members(), c.cfg.Blobs.Gone()
 	manifests, whole, size := Manifests(c.cfg.Map()), int64(0), int64(0)
 	oldest := evict.NewOldest(orderMost, c.last)
 	for h, err := range c.cfg.Blobs.All(c.ctx) {
