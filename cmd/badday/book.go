@@ -18,6 +18,7 @@ type book struct {
 	tags     map[string]*tag // repository:tag
 	acks     int             // of blobs and manifests, since the book was opened
 	bytes    int
+	closed   bool // nobody hears what is acknowledged now
 	refusals map[string]int
 }
 
@@ -39,6 +40,9 @@ func newBook() *book { return &book{tags: map[string]*tag{}, refusals: map[strin
 func (b *book) blob(repo string, d digest.Digest, size int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
 	b.blobs = append(b.blobs, place{repo, d})
 	b.acks, b.bytes = b.acks+1, b.bytes+size
 }
@@ -57,9 +61,24 @@ func (b *book) trying(repo, name string, d digest.Digest) (acknowledged func()) 
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.closed {
+			return
+		}
 		delete(t.sent, d)
 		t.digest = d
 		b.acks++
+	}
+}
+
+// close has what is acknowledged from now on count as not acknowledged, until open.
+func (b *book) close() (open func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.closed = false
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -24,6 +25,7 @@ var days = []day{
 	{"start-full", "SIGKILL, and a start, while the disk is full", 2, startFullDay},
 	{"push-full", "clients push until the disk is full, SIGKILL", 1, pushFullDay},
 	{"kill-start", "SIGKILL while it starts", 1, killStartDay},
+	{"power", "the power goes while clients push (ext4; else SIGKILL)", 4, powerDay},
 }
 
 func pick(random *rand.Rand, only string) day {
@@ -49,6 +51,21 @@ func killDay(ctx context.Context, t *trial) error {
 	t.registry.Kill()
 	p.stop()
 	return nil
+}
+
+// powerDay takes from the disk what was not synced.
+func powerDay(ctx context.Context, t *trial) error {
+	if t.disk.Kind != "ext4" {
+		return killDay(ctx, t)
+	}
+	p := push(ctx, t.registry, t.book, t.random, false)
+	pause(t.random, 100*time.Millisecond, 3*time.Second)
+	open := t.book.close() // the network has no power, either
+	err := t.disk.Cut()
+	t.registry.Kill()
+	p.stop()
+	open()
+	return errors.Join(err, t.disk.Mend())
 }
 
 func fillDay(ctx context.Context, t *trial) error {
