@@ -167,7 +167,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 		return err
 	}
 	if c, ok := dag.Identity(content); ok && !isBlobData(path) {
-		return s.put(ctx, change{path: path, ref: dag.Ref{CID: c, Size: int64(len(content))}, unpin: func() {}})
+		return s.put(ctx, change{path: path, ref: dag.Ref{CID: c, Size: int64(len(content))}})
 	}
 	if err := checkDigest(path, content); err != nil {
 		return err
@@ -176,11 +176,11 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 		return err
 	}
 	s.relyOnAll(ctx, path, content)
-	ref, unpin, err := s.blobs.PutAs(ctx, content, s.functionOf(path))
+	bytes, err := s.blobs.PushContent(ctx, content, s.functionOf(path))
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, change{path: path, ref: ref, unpin: unpin, ahead: s.engine.Acks.Ahead(ref)})
+	return s.put(ctx, change{path, bytes.Ref, bytes, s.engine.Acks.Ahead(bytes.Ref)})
 }
 
 // Reader implements storagedriver.StorageDriver. The first bytes are in hand

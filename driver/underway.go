@@ -95,7 +95,7 @@ func (u *underway) giveUp() {
 	u.lost = u.lost || len(held) > 0
 	u.mu.Unlock()
 	for _, c := range held {
-		c.giveUp()
+		c.giveUp(false)
 	}
 }
 

@@ -51,25 +51,37 @@ func (s *store) mayWrite(ctx context.Context) error {
 type change struct {
 	path  string
 	ref   dag.Ref
-	unpin blob.Unpin
-	undo  func() // what made the bytes a blob, when the entry cannot be written; or nil
-	ahead func() // ends that members hold the bytes before they have an entry; or nil
+	bytes *blob.Push // nil: they are in the CID
+	ahead func()     // ends that members hold the bytes before they have an entry; or nil
 }
 
-// giveUp ends a change that is not written.
-func (c change) giveUp() {
-	if c.undo != nil {
-		c.undo()
+// op is the change as an op of the path map.
+func (c change) op() pathmap.Op {
+	op := pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: time.Now()}}
+	if c.bytes != nil {
+		op.Beside, op.OnDisk = c.bytes.Beside, c.bytes.Written
 	}
-	c.end()
+	return op
 }
 
-// end lets go of the bytes, here and elsewhere.
-func (c change) end() {
+// giveUp ends a change that is not written, or of which that is not known: then maybe is true.
+func (c change) giveUp(maybe bool) {
 	if c.ahead != nil {
 		c.ahead()
 	}
-	c.unpin()
+	if c.bytes != nil {
+		c.bytes.Undo(maybe)
+	}
+}
+
+// done lets go of the bytes of a change that is written, here and elsewhere.
+func (c change) done() {
+	if c.ahead != nil {
+		c.ahead()
+	}
+	if c.bytes != nil {
+		c.bytes.Done()
+	}
 }
 
 // put gives a path an entry, and renews with it what the request relied on. What one
@@ -84,7 +96,7 @@ func (s *store) put(ctx context.Context, c change) error {
 	}
 	all, ok := u.release(c)
 	if err := lifetime(ctx).Err(); err != nil && !ok { // what came before c was given up
-		c.giveUp()
+		c.giveUp(false)
 		return err
 	}
 	return s.putAll(ctx, u, all)
@@ -98,21 +110,22 @@ func (s *store) putAll(ctx context.Context, u *underway, changes []change) error
 	p := s.newPush(ctx, changes, u.take())
 	err := p.ready(ctx)
 	var heads []cid.Cid
+	maybe := err == nil
 	if err == nil {
 		heads, err = s.writeAll(ctx, p.relied, changes)
 	}
 	if err != nil {
 		for _, c := range changes {
-			c.giveUp()
+			c.giveUp(maybe)
 		}
 		return err
 	}
 	err = p.await(ctx, heads)
 	for _, c := range changes {
-		if err != nil && c.undo != nil {
-			c.undo() // the client may end its upload once more
+		if err != nil && c.bytes != nil {
+			c.bytes.Return() // the client may end its upload once more
 		}
-		c.end()
+		c.done()
 	}
 	return err
 }
@@ -126,7 +139,7 @@ func (s *store) writeAll(ctx context.Context, relied []reliance, changes []chang
 	for _, c := range changes {
 		hear = hear || isTag(c.path)
 		if !s.stands(r, c) {
-			ops = append(ops, pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: time.Now()}})
+			ops = append(ops, c.op())
 		}
 	}
 	if hear {
@@ -221,19 +234,15 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return err
 	}
 	want, _ := digestOf(dest)
-	ref, unpin, err := s.blobs.AdoptUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
+	bytes, err := s.blobs.PushUpload(ctx, s.localFile(source), want, s.registryDigest(source), s.functionOf(dest))
 	if errors.Is(err, os.ErrNotExist) {
 		return notFound(source)
 	}
 	if err != nil {
 		return fmt.Errorf("move %s to %s: %w", source, dest, err)
 	}
-	undo := func() { // the client may try again
-		if err := s.blobs.GiveBack(ref, s.localFile(source)); err != nil {
-			s.log.WithError(err).Warn("the end of an upload failed and could not be undone: the client has to begin the upload anew")
-		}
-	}
-	return s.put(ctx, change{dest, ref, unpin, undo, s.engine.Acks.Ahead(ref)})
+	bytes.GiveBack = true // the client may try again
+	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(bytes.Ref)})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes

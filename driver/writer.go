@@ -121,11 +121,11 @@ func (w *writer) Commit(ctx context.Context) error {
 	}
 	w.committed = true
 	want, _ := digestOf(w.path)
-	ref, unpin, err := w.s.blobs.AdoptUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
+	bytes, err := w.s.blobs.PushUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.path, err)
 	}
-	return w.s.put(ctx, change{path: w.path, ref: ref, unpin: unpin})
+	return w.s.put(ctx, change{path: w.path, ref: bytes.Ref, bytes: bytes})
 }
 
 // Close keeps what is not committed for a later append.

@@ -15,58 +15,33 @@ import (
 // putPattern names the staged files of Put; Open removes leftovers.
 const putPattern = ".blob-put-*"
 
-// AdoptUpload makes a blob of a plain file under dir/staging: the file of an Upload (which
-// ends if it is still open), or any other that is no longer written. The file is indexed and
-// renamed, is safe on disk when AdoptUpload returns, and is pinned until Unpin. When the blob
-// is here already, the new file replaces the old one, unless this process has verified the
-// old one: then the new file is removed. On an error the file is still there. The error is
-// ErrDigestMismatch when its bytes do not have the digest want; an empty want checks nothing.
-//
-// Bytes that were hashed as they arrived are not read again, unless the file has changed
-// since. So the CID is made with the function that the store had when the upload began, or
-// with f unless that is 0.
-//
-// When seen covers all that was written, no more than one leaf is read to check the digest
-// want.
-func (s *Store) AdoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, Unpin, error) {
-	ref, unpin, err := s.adoptUpload(ctx, file, want, seen, f)
-	if err != nil {
-		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
-	}
-	return ref, unpin, nil
-}
-
-// adoptUpload is the end of a push: hash, check, install.
-func (s *Store) adoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, Unpin, error) {
+// withUpload hashes and checks an upload, calls install with the lock of its root held, and
+// then removes what is left of the upload.
+func (s *Store) withUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function, install func(hashed) error) error {
 	live, done, err := s.uploads.adopt(file)
 	defer done()
 	if err != nil {
-		return dag.Ref{}, nil, err
+		return err
 	}
 	if live {
 		seen = Seen{} // its last bytes came after what was seen
 	}
 	h, err := s.hashUpload(ctx, file, want, seen, f)
 	if err != nil {
-		return dag.Ref{}, nil, err
+		return err
 	}
 	if err := h.checkDigest(want); err != nil {
-		return dag.Ref{}, nil, err
+		return err
 	}
 	if err := h.syncLarge(file); err != nil {
-		return dag.Ref{}, nil, err
+		return err
 	}
 	defer s.Lock(h.Root)()
-	unpin, err := s.install(ctx, file, h)
-	if err != nil {
-		return dag.Ref{}, nil, err
+	if err := install(h); err != nil {
+		return err
 	}
-	// The name of a file that GiveBack made is still there.
-	if err := errors.Join(removeFiles(file), s.unnote(file)); err != nil {
-		unpin()
-		return dag.Ref{}, nil, err
-	}
-	return h.ref(), unpin, nil
+	// The name of a file that giveBack made is still there.
+	return errors.Join(removeFiles(file), s.unnote(file))
 }
 
 // Put makes a blob of content, which is held in memory: a manifest, not a layer. Nothing

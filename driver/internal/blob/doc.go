@@ -6,7 +6,9 @@
 // in the datastore; the blockstore reads a leaf out of the file.
 //
 //	s, err := blob.Open("/var/lib/registry/ipfs", badger, log)
-//	ref, err := s.Put(ctx, manifest) // hash, index, rename; a layer: Upload, AdoptUpload
+//	p, err := s.PushContent(ctx, manifest) // hash, rename; a layer: Upload, PushUpload
+//	…                                      // write the entry, and p.Beside with it
+//	p.Done()
 //	r, err := s.Reader(ctx, ref, 0)  // verified leaf by leaf, the first time
 //
 // A blob that comes from other members is a Partial until it is whole: dag.ReadLayout
@@ -14,9 +16,12 @@
 //
 // However a blob comes, its file is put in its place by one function, install:
 //
-//	Upload, AdoptUpload   hash (hash.go) → check (checkdigest.go) → install (install.go)
+//	Upload, PushUpload    hash (hash.go) → check (checkdigest.go) → install (install.go)
 //	Put; a lost record    hash → install
 //	Partial.Put, Finish   each leaf is hashed as it comes → install
+//
+// But for a small blob that is pushed: its bytes are committed with its entry, which is the one
+// sync that the push waits for, and its file is synced later (push.go, journal.go).
 //
 // Limits: a blob has at most dag.MaxSize bytes; content inside an identity CID has no file
 // (dag.InlineBytes); one process opens a directory at a time; bytes that rot on disk are

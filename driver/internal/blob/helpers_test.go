@@ -7,7 +7,9 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	badger "github.com/ipfs/go-ds-badger"
 	"github.com/opencontainers/go-digest"
@@ -46,9 +48,27 @@ func (d *disk) start() {
 	d.logs = logs
 	d.store, err = Open(d.dir, d.badger, logrus.NewEntry(logger))
 	require.NoError(d.t, err)
+	d.journalWait(time.Hour) // a test says when
 }
 
-func (d *disk) stop() { require.NoError(d.t, d.badger.Close()) }
+// journalWait sets for how long small blobs stay in the journal from now on.
+func (d *disk) journalWait(wait time.Duration) {
+	d.store.journal.mu.Lock()
+	defer d.store.journal.mu.Unlock()
+	d.store.journal.wait = wait
+}
+
+func (d *disk) stop() {
+	d.store.Close()
+	require.NoError(d.t, d.badger.Close())
+}
+
+// kill ends the store as a crash does: nothing is completed.
+func (d *disk) kill() {
+	d.t.Helper()
+	d.store.journal.end()
+	require.NoError(d.t, d.badger.Close())
+}
 
 func (d *disk) restart() {
 	d.t.Helper()
@@ -71,6 +91,7 @@ func (d *disk) adopt(content []byte) dag.Ref {
 	d.t.Helper()
 	ref, err := d.adoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
 	require.NoError(d.t, err)
+	require.True(d.t, d.store.journal.empty(d.store))
 	return ref
 }
 
@@ -128,16 +149,48 @@ func leafOf(content []byte, i int) []byte {
 	return content[i*dag.LeafSize : min((i+1)*dag.LeafSize, len(content))]
 }
 
-// adoptUpload is AdoptUpload of what nothing pins.
+// entered does with a push what follows when its entry is written. Ending it unpins the blob.
+func (d *disk) entered(p *Push, err error) (dag.Ref, Unpin, error) {
+	d.t.Helper()
+	if err != nil {
+		return dag.Ref{}, noPin, err
+	}
+	err = d.store.index.apply(context.Background(), func(yield func(change) bool) {
+		for key, value := range p.Beside {
+			if !yield(change{key, value}) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		p.GiveBack = true
+		p.Undo(true)
+		return dag.Ref{}, noPin, err
+	}
+	p.Written()
+	return p.Ref, sync.OnceFunc(p.Done), nil
+}
+
+// pushUpload pushes a file.
+func (d *disk) pushUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, Unpin, error) {
+	return d.entered(d.store.PushUpload(ctx, file, want, seen, f))
+}
+
+// adoptUpload is pushUpload of what nothing pins.
 func (d *disk) adoptUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (dag.Ref, error) {
-	ref, unpin, err := d.store.AdoptUpload(ctx, file, want, seen, f)
+	ref, unpin, err := d.pushUpload(ctx, file, want, seen, f)
 	unpin()
 	return ref, err
 }
 
-// putAs is PutAs of what nothing pins.
+// pushContent pushes content that is in memory.
+func (d *disk) pushContent(ctx context.Context, content []byte, f dag.Function) (dag.Ref, Unpin, error) {
+	return d.entered(d.store.PushContent(ctx, content, f))
+}
+
+// putAs is pushContent of what nothing pins.
 func (d *disk) putAs(ctx context.Context, content []byte, f dag.Function) (dag.Ref, error) {
-	ref, unpin, err := d.store.PutAs(ctx, content, f)
+	ref, unpin, err := d.pushContent(ctx, content, f)
 	unpin()
 	return ref, err
 }

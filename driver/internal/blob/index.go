@@ -112,6 +112,17 @@ func (x index) addPartial(ctx context.Context, l *dag.Layout, inner []blocks.Blo
 	})
 }
 
+// drop deletes keys.
+func (x index) drop(ctx context.Context, keys []datastore.Key) error {
+	return x.apply(ctx, func(yield func(change) bool) {
+		for _, k := range keys {
+			if !yield(change{key: k}) {
+				return
+			}
+		}
+	})
+}
+
 // remove forgets all that belongs to root, and nothing of other roots.
 func (x index) remove(ctx context.Context, root cid.Cid) error {
 	var failed error

@@ -7,8 +7,9 @@ import (
 	"os"
 )
 
-// install is the third step of every way by which a blob comes here: it makes a file the blob that h describes, and pins it before it can be deleted. The caller holds the lock
-// of its root. On an error the file is still there. When the blob is already here, and this
+// install is the third step of every way by which a blob comes here, but for that of a small
+// blob that is pushed: it makes a file the blob that h describes, and pins it before it can be
+// deleted. The caller holds the lock of its root. On an error the file is still there. When the blob is already here, and this
 // process has verified it, the new file is removed instead.
 func (s *Store) install(ctx context.Context, file string, h hashed) (Unpin, error) {
 	// An installation that has begun runs to its end: half of one would be useless.
@@ -45,6 +46,7 @@ func (s *Store) replace(ctx context.Context, file string, h hashed) error {
 	if err != nil {
 		return err
 	}
+	s.hidden.reveal(h.Root)
 	if !recorded && !taken {
 		s.account(1, h.Size)
 	}

@@ -115,7 +115,7 @@ func (s *Store) Fits(ref dag.Ref) error {
 // verified in this run or is not all there: its leaves count again once they are hashed.
 func (s *Store) stageUnverified(ctx context.Context, ref dag.Ref) error {
 	info, err := os.Stat(s.path(ref.CID))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || s.hidden.has(ref.CID) {
 		return nil
 	}
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 func TestAPinnedBlobIsNotDeleted(t *testing.T) {
 	d := newDisk(t)
 	content := random(1, 2*dag.LeafSize)
-	ref, first, err := d.store.AdoptUpload(t.Context(), d.stage(content), "", Seen{}, 0)
+	ref, first, err := d.pushUpload(t.Context(), d.stage(content), "", Seen{}, 0)
 	require.NoError(t, err)
 	second := d.store.Pin(ref.CID)
 	require.ErrorIs(t, d.store.Delete(t.Context(), ref.CID), ErrPinned)
@@ -110,9 +110,9 @@ func TestDeletionSparesAPush(t *testing.T) {
 				var unpin Unpin
 				var err error
 				if i < 2 {
-					ref, unpin, err = d.store.PutAs(context.Background(), content, 0)
+					ref, unpin, err = d.pushContent(context.Background(), content, 0)
 				} else {
-					ref, unpin, err = d.store.AdoptUpload(context.Background(), d.stage(content), "", Seen{}, 0)
+					ref, unpin, err = d.pushUpload(context.Background(), d.stage(content), "", Seen{}, 0)
 				}
 				if err != nil {
 					t.Error(err)

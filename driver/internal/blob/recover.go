@@ -24,6 +24,9 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := s.checkVersion(ctx); err != nil {
 		return err
 	}
+	if err := s.recoverJournal(ctx); err != nil {
+		return err
+	}
 	if err := s.checkRecords(ctx); err != nil {
 		return err
 	}

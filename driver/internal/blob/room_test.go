@@ -58,7 +58,7 @@ func TestAnUploadThatDoesNotFit(t *testing.T) {
 	require.FileExists(t, UploadNote(file), "what was known of it is known")
 
 	mustWrite(t, open(), content[half:], true)
-	ref, unpin, err := d.store.AdoptUpload(context.Background(), file, digest.FromBytes(content), seen(content), 0)
+	ref, unpin, err := d.pushUpload(context.Background(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	unpin()
 	d.requireContent(ref, content)
@@ -121,10 +121,10 @@ func TestAnUploadWhoseMoveFailed(t *testing.T) {
 	require.EqualValues(t, dag.LeafSize, info.Size())
 
 	mustWrite(t, open(), content[dag.LeafSize:], true)
-	ref, unpin, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
+	ref, unpin, err := d.pushUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
 	unpin()
-	require.NoError(t, d.store.GiveBack(ref, file))
+	require.NoError(t, d.store.giveBack(ref, file))
 	late := open()
 	require.EqualValues(t, len(content), late.Size())
 	_, err = late.Write([]byte("into the blob"))
@@ -132,7 +132,7 @@ func TestAnUploadWhoseMoveFailed(t *testing.T) {
 	_, err = d.store.Upload(file, false)
 	require.ErrorIs(t, err, ErrUploadOver, "cut to nothing")
 	require.ErrorIs(t, late.Revert(), ErrUploadOver)
-	again, unpin, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+	again, unpin, err := d.pushUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.NoError(t, err)
 	unpin()
 	require.Equal(t, ref, again)
@@ -159,7 +159,7 @@ func TestAnUploadThatIsTakenOverOnAFullDisk(t *testing.T) {
 			return err
 		},
 		"a blob": func() error {
-			_, _, err := d.store.AdoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
+			_, _, err := d.pushUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 			return err
 		},
 		"the sweeper": func() error {

@@ -33,6 +33,7 @@ type Store struct {
 	proofs         proofs
 	rot            rot
 	hidden         hidden
+	journal        journal
 	run            string // names this run of the store, to tell what it wrote itself
 	uploads        uploads
 	room           *room.Disk
@@ -65,6 +66,7 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 		partials: map[cid.Cid]*Partial{},
 		room:     room.On(filepath.Join(dir, "staging")),
 	}
+	s.journal.run, s.journal.wait, s.journal.closing = s.run, journalWait, make(chan struct{})
 	s.SetFunction(dag.SHA2)
 	for _, d := range []string{s.blobs, s.staging} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
@@ -77,9 +79,11 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	return s, nil
 }
 
-// Close ends the uploads that are still open, as Upload.Close does, and waits for that. After
+// Close ends the uploads that are still open, as Upload.Close does, and waits for that, and syncs the files
+// of small blobs. After
 // it no upload may be written to.
 func (s *Store) Close() {
+	defer s.journal.close(s)
 	if err := s.uploads.close(); err != nil {
 		s.log.WithError(err).Warn("the last bytes of an upload are lost: its client has to send them again")
 	}
@@ -219,7 +223,7 @@ func (s *Store) account(blobs int, bytes int64) {
 }
 
 // Lock holds the one lock of c until unlock, which may be called more than once.
-// AdoptUpload, Put, Delete, Partial and Partial.Finish take it themselves: do not call
+// PushUpload, Put, Delete, Partial and Partial.Finish take it themselves: do not call
 // them for c while holding it.
 func (s *Store) Lock(c cid.Cid) (unlock func()) { return s.locks.lock(c) }
 
@@ -251,6 +255,9 @@ func (s *Store) delete(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) 
 	info, errFile := os.Lstat(s.path(c))
 	if errFile == nil && !recorded {
 		size = info.Size()
+	}
+	if err := s.index.drop(ctx, s.journal.of(c)); err != nil {
+		return fmt.Errorf("delete blob %s: %w", c, err)
 	}
 	// The file goes first, because Open repairs a record without a file.
 	if err := removeDurably(s.path(c)); err != nil {

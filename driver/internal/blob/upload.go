@@ -13,7 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 )
 
-// Upload is a plain file that grows, until Store.AdoptUpload makes it a blob. Its leaves
+// Upload is a plain file that grows, until Store.PushUpload makes it a blob. Its leaves
 // are hashed while it is written, so that it need not be read again; when the upload is
 // closed, their hashes are kept beside the file.
 //
@@ -57,7 +57,7 @@ var ErrUploadOver = errors.New("the upload is over")
 // all of it.
 //
 // Its leaves are hashed with the function that the store had when its first byte was
-// hashed: resumed uploads keep that function, and so does AdoptUpload.
+// hashed: resumed uploads keep that function, and so does PushUpload.
 func (s *Store) Upload(file string, appending bool) (*Upload, error) {
 	u, err := s.openUpload(file, appending)
 	if err != nil {

@@ -23,7 +23,7 @@ func (u *Upload) Commit() error {
 }
 
 // Close keeps what has arrived, safe on disk, for Store.Upload to append to or for
-// Store.AdoptUpload.
+// Store.PushUpload.
 func (u *Upload) Close() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

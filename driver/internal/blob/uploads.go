@@ -33,9 +33,9 @@ func (s *Store) EndUploads(path string) {
 	s.uploads.forget(path)
 }
 
-// GiveBack makes the file of an upload again from the blob that AdoptUpload made of it,
-// because what was to follow failed. The file can be adopted again, but not be written.
-func (s *Store) GiveBack(ref dag.Ref, file string) error {
+// giveBack makes the file of an upload again from the blob that was made of it. The file can be
+// made a blob again, but not be written.
+func (s *Store) giveBack(ref dag.Ref, file string) error {
 	if err := os.Link(s.path(ref.CID), file); err != nil {
 		return fmt.Errorf("give back upload: %w", err)
 	}

@@ -21,6 +21,9 @@ func (e *Engine) openAcks(context.Context) error {
 	if e.Peer == nil {
 		cfg.Copies = 1
 	}
+	if cfg.Copies > 1 {
+		e.Blobs.PlainPushes()
+	}
 	e.Acks = ack.New(cfg)
 	return nil
 }

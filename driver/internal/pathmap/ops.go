@@ -1,5 +1,7 @@
 package pathmap
 
+import ds "github.com/ipfs/go-datastore"
+
 // Op is one write of a path: an entry, or nil to delete it.
 type Op struct {
 	Path  string
@@ -7,14 +9,21 @@ type Op struct {
 	Seen  *View // of a delete: it removes the versions of this view; nil: of when it is written
 
 	UnlessAlive bool // of an entry: nothing is written where a version is alive
+
+	// Beside is what another owner of the datastore writes in the same transaction, up to
+	// besideBudget; a nil value deletes. It is no part of the delta. OnDisk, unless it is nil,
+	// is called when all of that is on disk, and before anybody can hear of the op. It must not
+	// wait.
+	Beside map[ds.Key][]byte
+	OnDisk func()
 }
 
 // splitOps counts the leading ops that fit one delta.
 func splitOps(view View, ops []Op) int {
-	size := 0
+	size, beside := 0, 0
 	for i, op := range ops {
-		size += opCost(view, op)
-		if size > deltaBudget && i > 0 {
+		size, beside = size+opCost(view, op), beside+op.beside()
+		if (size > deltaBudget || beside > besideBudget) && i > 0 {
 			return i
 		}
 	}

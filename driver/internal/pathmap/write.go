@@ -107,12 +107,12 @@ func (m *Map) writer() {
 
 func (m *Map) gather(first *writeRequest) []*writeRequest {
 	view := m.View()
-	group, size := []*writeRequest{first}, first.cost(view)
-	for size < gatherBudget {
+	group, size, beside := []*writeRequest{first}, first.cost(view), first.beside()
+	for size < gatherBudget && beside < besideBudget {
 		select {
 		case req := <-m.writes:
 			group = append(group, req)
-			size += req.cost(view)
+			size, beside = size+req.cost(view), beside+req.beside()
 		default:
 			return group
 		}
@@ -157,6 +157,7 @@ func (m *Map) commit(group []*writeRequest) error {
 	if err := m.ledger.commit(m.ctx); err != nil {
 		return m.fail(err)
 	}
+	tellOnDisk(group)
 	m.incarnation.wrote(writer, m.counter) // before others can know
 	m.tellNamed(snap, entered(group))
 	m.publish(snap)
@@ -187,7 +188,7 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest, writer string) 
 	}
 	for _, req := range group {
 		for _, op := range req.ops {
-			if err := m.addOp(batch, snap, op, writer); err != nil {
+			if err := errors.Join(m.putBeside(op), m.addOp(batch, snap, op, writer)); err != nil {
 				return fmt.Errorf("write %s: %w", op.Path, err)
 			}
 		}
