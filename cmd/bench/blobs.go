@@ -45,6 +45,9 @@ func (b *bench) blobs(ctx context.Context) error {
 					report.BytesRow("pull of a local blob, "+s.name, "filesystem driver", m.pullA, m.pullFS, report.AtLeast(0.97)))
 			}
 		}
+		if err := b.smallPushes(ctx, f); err != nil {
+			return err
+		}
 		fmt.Fprintf(&b.Tables, "\nPeak anonymous memory over all of it, sampled ten times a second: filesystem %s, ipfs A %s, ipfs B %s.\n", f.fs.Peak(), f.a.Peak(), f.b.Peak())
 		return nil
 	})

@@ -96,7 +96,7 @@ func (b *bench) fill(ctx context.Context, r *fleet.Registry) error {
 	if err != nil {
 		return err
 	}
-	_, err = together(r, pick(b, 300, 3000), func(i int) error {
+	_, err = together(r, manyClients, pick(b, 300, 3000), func(i int) error {
 		return r.Put(ctx, fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("fill%d", i), Unique: fmt.Sprint("fill", i)})
 	})
 	return err

@@ -8,10 +8,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/fleet"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/bench/internal/report"
-	"golang.org/x/sync/errgroup"
 )
-
-const manifestClients = 8
 
 // manifests measures requests a second, and how soon a push is seen elsewhere.
 func (b *bench) manifests(ctx context.Context) error {
@@ -23,18 +20,20 @@ func (b *bench) manifests(ctx context.Context) error {
 	})
 }
 
-// manifestRates compares both drivers with several clients at once.
+// manifestRates compares both drivers, PUT also with a single client.
 func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 	rounds := pick(b, 3, 9)
 	for _, what := range []struct {
 		name     string
+		clients  int
 		requests int
 		target   report.Target
 		do       func(*fleet.Registry, fleet.ManifestOf) error
 	}{
-		{"PUT", pick(b, 80, 400), report.AtLeast(0.5), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Put(ctx, m) }},
-		{"GET", pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodGet, m) }},
-		{"HEAD", pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodHead, m) }},
+		{"PUT", 1, pick(b, 20, 100), report.AtLeast(0.95), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Put(ctx, m) }},
+		{"PUT", manyClients, pick(b, 80, 400), report.AtLeast(0.95), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Put(ctx, m) }},
+		{"GET", manyClients, pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodGet, m) }},
+		{"HEAD", manyClients, pick(b, 800, 4000), report.AtLeast(1), func(r *fleet.Registry, m fleet.ManifestOf) error { return r.Ask(ctx, http.MethodHead, m) }},
 	} {
 		contend := func(r *fleet.Registry) (contender, error) {
 			config, err := r.PushConfig(ctx)
@@ -44,9 +43,9 @@ func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 			run := 0
 			return contender{r.Name, func(context.Context) (report.Trial, error) {
 				run++
-				return together(r, what.requests, func(i int) error {
+				return together(r, what.clients, what.requests, func(i int) error {
 					// Manifests that are read were put before; those that are put are new.
-					return what.do(r, fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("t%d", i%64), Unique: fmt.Sprintf("%s %d %d", what.name, run, i)})
+					return what.do(r, fleet.ManifestOf{Config: config, Tag: fmt.Sprintf("t%d", i%64), Unique: fmt.Sprintf("%s %d %d %d", what.name, what.clients, run, i)})
 				})
 			}}, nil
 		}
@@ -62,28 +61,10 @@ func (b *bench) manifestRates(ctx context.Context, f *trio) error {
 		if err != nil {
 			return fmt.Errorf("manifest %s: %w", what.name, err)
 		}
-		b.Rows = append(b.Rows, report.RequestsRow(fmt.Sprintf("manifest %s, %d connections", what.name, manifestClients), "filesystem driver",
+		b.Rows = append(b.Rows, report.RequestsRow(fmt.Sprintf("manifest %s, %s", what.name, connections(what.clients)), "filesystem driver",
 			trials[f.a.Name], trials[f.fs.Name], what.target))
 	}
 	return nil
-}
-
-// together has several clients share the requests.
-func together(r *fleet.Registry, requests int, do func(i int) error) (report.Trial, error) {
-	var g errgroup.Group
-	before, began := r.Proc().CPU(), time.Now()
-	for c := range manifestClients {
-		g.Go(func() error {
-			for i := c; i < requests; i += manifestClients {
-				if err := do(i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	err := g.Wait()
-	return report.Trial{Count: float64(requests), Took: time.Since(began), CPU: r.Proc().CPU() - before}, err
 }
 
 // visible measures from the answer to a manifest's push on A until its first pull

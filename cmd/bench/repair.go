@@ -38,7 +38,7 @@ func (b *bench) repair(ctx context.Context) (err error) {
 	if err := errors.Join(s[1].Stop(), os.RemoveAll(s[1].Data)); err != nil {
 		return err
 	}
-	if _, err := together(s[0], n, func(int) error { _, err := s[0].Push(ctx, fleet.NewBlob(size)); return err }); err != nil {
+	if _, err := together(s[0], manyClients, n, func(int) error { _, err := s[0].Push(ctx, fleet.NewBlob(size)); return err }); err != nil {
 		return err
 	}
 	ours, err := refill(ctx, s, n, size)
