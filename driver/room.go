@@ -6,11 +6,13 @@ import (
 	"net/http"
 	"os"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
@@ -93,21 +95,29 @@ func (s *store) mayPut(ctx context.Context) error {
 
 // putHint writes a hash state of distribution's, which only saves reading the upload again:
 // it is not synced, and when there is no room, the upload goes on without it. An older state,
-// of bytes that have been taken back, must not stay in its place. The state of no bytes saves
-// nothing.
+// of bytes that have been taken back, must not stay in its place. The state of few bytes costs
+// more than it saves.
 func (l local) putHint(p string, content []byte) error {
-	if path.Base(p) == "0" {
-		return nil
+	n, err := strconv.ParseInt(path.Base(p), 10, 64)
+	if err == nil && n <= blob.SmallSize {
+		return removeIfThere(l.file(p))
 	}
-	err := l.blobs.Room().End()
+	err = l.blobs.Room().End()
 	if err == nil {
 		err = l.write(p, content)
 	}
 	if err == nil {
 		return nil
 	}
-	if errRemove := os.Remove(l.file(p)); errRemove != nil && !errors.Is(errRemove, os.ErrNotExist) {
+	if errRemove := removeIfThere(l.file(p)); errRemove != nil {
 		return errors.Join(err, errRemove)
+	}
+	return nil
+}
+
+func removeIfThere(file string) error {
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
 	return nil
 }

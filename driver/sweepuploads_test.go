@@ -44,7 +44,7 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 	d := newOffline(t)
 	ctx := t.Context()
 	for name, files := range map[string][]string{
-		"leftover": {"/hashstates/sha256/1"},
+		"leftover": {"/hashstates/sha256/100000"},
 		"idle":     {"/hashstates/sha256/0", "/startedat", "/data"},
 		"written":  {"/startedat"},
 		"young":    {"/startedat", "/data"},

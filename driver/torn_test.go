@@ -16,12 +16,12 @@ func TestWhatACrashTakesOfAnUpload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"/startedat", "/hashstates/sha256/0", "/hashstates/sha256/5", "/hashstates/sha256/7"} {
+	for _, file := range []string{"/startedat", "/hashstates/sha256/0", "/hashstates/sha256/500000", "/hashstates/sha256/700000"} {
 		if err := d.PutContent(t.Context(), dir+file, state); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"/startedat", "/hashstates/sha256/5"} {
+	for _, file := range []string{"/startedat", "/hashstates/sha256/500000"} {
 		if err := os.Truncate(d.store.localFile(dir+file), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestWhatACrashTakesOfAnUpload(t *testing.T) {
 		t.Errorf("an upload without a beginning: %v", err)
 	}
 	states, err := d.List(t.Context(), dir+"/hashstates/sha256")
-	if want := []string{dir + "/hashstates/sha256/7"}; err != nil || !slices.Equal(states, want) {
+	if want := []string{dir + "/hashstates/sha256/700000"}; err != nil || !slices.Equal(states, want) {
 		t.Errorf("%v, %v instead of %v", states, err, want)
 	}
 	if all, err := d.List(t.Context(), dir+"/hashstates"); err != nil || len(all) != 1 {
