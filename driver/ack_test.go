@@ -262,6 +262,24 @@ func TestAManifestNeedsItsBlobsOnTwoDisks(t *testing.T) {
 	}
 }
 
+// TestWhatAnotherRegistryHasIsFetched: a client that found the layers there pushes none of them, and
+// there is no third disk.
+func TestWhatAnotherRegistryHasIsFetched(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2)
+	img, _ := image(t)
+	pushBlobsOf(t, img, served(t, all[1]))
+	pushBlobsOf(t, img, served(t, all[0])) // finds them
+	p := newPushed(t, img)
+	if has(all[0], p.content) {
+		t.Fatal("it is here already")
+	}
+	putManifest(t, served(t, all[0]), "latest", img)
+	if !has(all[0], p.content) || !has(all[1], p.content) {
+		t.Error("a layer is on one disk")
+	}
+}
+
 // TestAMountIsOnTwoDisks: its client pushes no bytes.
 func TestAMountIsOnTwoDisks(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,9 @@ package engine
 import (
 	"context"
 
+	"github.com/ipfs/go-cid"
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -12,7 +15,7 @@ import (
 func (e *Engine) openAcks(context.Context) error {
 	cfg := ack.Config{
 		Copies: e.cfg.AckCopies, Timeout: e.cfg.AckTimeout, Members: e.acknowledging,
-		Ask: e.Transfers.Keep, Declined: transfer.Declined, Log: e.Log,
+		Ask: e.askToKeep, Declined: transfer.Declined, Log: e.Log,
 		Here: func(ref dag.Ref) bool {
 			size, err := e.Blobs.Size(ref.CID)
 			return err == nil && size == ref.Size
@@ -26,6 +29,15 @@ func (e *Engine) openAcks(context.Context) error {
 	}
 	e.Acks = ack.New(cfg)
 	return nil
+}
+
+// askToKeep asks a member to keep a blob; asked of itself, this registry fetches it.
+func (e *Engine) askToKeep(ctx context.Context, id libpeer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error {
+	if id != e.self {
+		return e.Transfers.Keep(ctx, id, ref, heads, taken)
+	}
+	taken()
+	return e.Transfers.FetchFrom(ctx, ref, "")
 }
 
 // acknowledging are the members whose disks count.

@@ -68,7 +68,8 @@ func (t *Transfers) whyNotKept(q *wire.KeepRequest, err error) error {
 	return wire.ErrCannotGet
 }
 
-// Declined reports whether a member will answer Keep in the same way when it is asked again soon.
+// Declined reports whether a member will answer Keep in the same way when it is asked again soon, or
+// this registry will have as little room when it fetches the blob again.
 func Declined(err error) bool {
-	return errors.Is(err, wire.ErrNoRoom) || errors.Is(err, wire.ErrStranger) || errors.Is(err, wire.ErrUnknown)
+	return room.Is(err) || errors.Is(err, ErrNotKept) || errors.Is(err, wire.ErrNoRoom) || errors.Is(err, wire.ErrStranger) || errors.Is(err, wire.ErrUnknown)
 }

@@ -31,7 +31,8 @@ type Config struct {
 	Timeout time.Duration // until a push is refused
 	Members func() Members
 	// Ask asks a member to keep a blob, as Transfers.Keep does: without heads it returns when ctx
-	// ends, or the member gives up. taken is called once the member is at work.
+	// ends, or the member gives up. taken is called once the member is at work. Asked of Self, it
+	// brings a blob to this disk that is not here.
 	Ask func(ctx context.Context, id peer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error
 	// Declined reports whether an error of Ask is one that asking again soon does not change.
 	Declined func(error) bool

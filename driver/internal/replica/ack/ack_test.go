@@ -325,6 +325,38 @@ func TestABlobThatIsNotHere(t *testing.T) {
 	})
 }
 
+// TestABlobThatIsNotHereIsFetched when there are not enough others.
+func TestABlobThatIsNotHereIsFetched(t *testing.T) {
+	for name, c := range map[string]struct {
+		copies, others, away int
+		answer               func(context.Context, func()) error
+		want                 string
+	}{
+		"one other":    {2, 1, 0, nil, ""},
+		"one is away":  {3, 2, 1, nil, ""},
+		"one is full":  {2, 2, 0, fails(errFull), ""},
+		"no room here": {2, 1, 0, nil, errFull.Error()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(t *testing.T) {
+				s := newSwarm(t, c.copies, c.others)
+				s.here, s.away = false, c.away
+				s.answers[s.order()[0]] = c.answer
+				if name == "no room here" {
+					s.answers[s.self.ID] = fails(errFull)
+				}
+				err := s.await(1)
+				if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v", err)
+				}
+				if !slices.Contains(s.ids(), s.self.ID) {
+					t.Error("it was not fetched")
+				}
+			})
+		})
+	}
+}
+
 // TestEachBlobOfAPushIsAskedFor, and what lies in its CID is not, unless there is nothing else.
 func TestEachBlobOfAPushIsAskedFor(t *testing.T) {
 	play(t, func(t *testing.T) {

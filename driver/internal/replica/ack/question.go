@@ -26,7 +26,8 @@ type question struct {
 	cfg   Config
 	ref   dag.Ref
 	heads []cid.Cid
-	need  int // members that have to keep it
+	here  bool // it is on this disk
+	need  int  // others that have to keep it; with those, if it is not here, this registry itself
 
 	wake chan struct{}
 	wg   sync.WaitGroup // of those being asked
@@ -47,7 +48,7 @@ type asking struct {
 
 func newQuestion(cfg Config, ref dag.Ref, heads []cid.Cid) *question {
 	q := &question{cfg: cfg, ref: ref, heads: heads, need: cfg.Copies, wake: make(chan struct{}, 1)}
-	if inline(ref) || cfg.Here(ref) {
+	if q.here = inline(ref) || cfg.Here(ref); q.here {
 		q.need--
 	}
 	return q
@@ -105,7 +106,7 @@ func (q *question) askMore(ctx context.Context, members Members) {
 			missing--
 		}
 	}
-	for _, id := range candidates(members, q.ref.CID) {
+	for _, id := range q.order(members) {
 		if missing <= 0 {
 			return
 		}
@@ -113,6 +114,16 @@ func (q *question) askMore(ctx context.Context, members Members) {
 			missing--
 		}
 	}
+}
+
+// order is that of candidates. A blob that is not here is fetched when the others are too few: a
+// client may have found it on one of them, and pushed none of it.
+func (q *question) order(members Members) []peer.ID {
+	ids := candidates(members, q.ref.CID)
+	if !q.here {
+		ids = append(ids, members.Self.ID)
+	}
+	return ids
 }
 
 // patience is how long a member may take until another one is asked as well.
@@ -167,5 +178,9 @@ func (q *question) hopeless(members Members) bool {
 			declined++
 		}
 	}
-	return members.Known-declined < q.need
+	able := members.Known - declined
+	if !q.here {
+		able++
+	}
+	return able < q.need
 }
