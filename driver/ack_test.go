@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/distribution/distribution/v3/configuration"
 	"github.com/google/go-containerregistry/pkg/crane"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -259,6 +261,36 @@ func TestAManifestNeedsItsBlobsOnTwoDisks(t *testing.T) {
 	must(t, err)
 	if !has(all[1], raw) || missing(all[1], tagLink("a", "latest")) {
 		t.Error("the manifest is on one disk")
+	}
+}
+
+// TestAManifestThatIsPushedAgain needs all of it on two disks, also when distribution has the
+// descriptors of all of it in its cache, and asks the driver for nothing.
+func TestAManifestThatIsPushedAgain(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 1 })
+	cached := func(s configuration.Storage) { s["cache"] = configuration.Parameters{"blobdescriptor": "inmemory"} }
+	img, d := image(t)
+	must(t, crane.Push(img, served(t, all[0])+"/a:latest", crane.Insecure))
+	p := newPushed(t, img)
+	wantTwo(t, all)
+	host := served(t, all[0], cached)
+	send(t, http.StatusOK, http.MethodGet, "http://"+host+"/v2/a/manifests/"+d, "", nil)
+	layers, err := img.Layers()
+	must(t, err)
+	config, err := partial.ConfigLayer(img)
+	must(t, err)
+	for _, l := range append(layers, config) {
+		d, err := l.Digest()
+		must(t, err)
+		send(t, http.StatusOK, http.MethodHead, "http://"+host+"/v2/a/blobs/"+d.String(), "", nil)
+	}
+	if has(all[1], p.content) {
+		t.Fatal("the other has it already")
+	}
+	putManifest(t, host, "other", img)
+	if !has(all[1], p.content) {
+		t.Error("a layer is on one disk")
 	}
 }
 

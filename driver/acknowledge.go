@@ -51,8 +51,8 @@ func (p *push) await(ctx context.Context, heads []cid.Cid) error {
 		return p.s.notOn(ctx, p.acks.Await(ctx, p.refs(p.relied), heads))
 	}
 	err := p.acks.Await(ctx, p.refs(nil), heads)
-	if err != nil {
-		p.s.refusedPushes.add(p.changes)
+	if e, gone := p.s.paths.View().Get(p.manifest); err != nil && gone == nil {
+		p.s.refusedPushes.add(e.CID)
 	}
 	return p.s.notOn(ctx, err)
 }
@@ -95,17 +95,13 @@ type refusedPushes struct {
 	of map[cid.Cid]bool
 }
 
-func (r *refusedPushes) add(changes []change) {
+func (r *refusedPushes) add(c cid.Cid) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of == nil || len(r.of) >= maxRefused {
 		r.of = map[cid.Cid]bool{}
 	}
-	for _, c := range changes {
-		if isBlobData(c.path) {
-			r.of[c.ref.CID] = true
-		}
-	}
+	r.of[c] = true
 }
 
 func (r *refusedPushes) has(c cid.Cid) bool {

@@ -22,7 +22,6 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -317,7 +316,7 @@ func (d *Driver) HasBytes(c cid.Cid) bool { return d.store.blobs.Has(c) }
 // RefuseLate has a manifest count as one that was written and not acknowledged.
 func (d *Driver) RefuseLate(path string) {
 	c, _ := d.Blob(path)
-	d.store.refusedPushes.add([]change{{path: path, ref: dag.Ref{CID: c}}})
+	d.store.refusedPushes.add(c)
 }
 
 // AskToKeep asks a member whether the blob of a path, and all changes, are on its disk.

@@ -85,6 +85,23 @@ func (s *store) relyOnAll(ctx context.Context, path string, content []byte) {
 	}
 }
 
+// relyOnFound is relyOnAll for a manifest of which distribution writes no bytes, because it found
+// them: its cache of descriptors may have answered for all that the manifest names.
+func (s *store) relyOnFound(ctx context.Context, changes []change) error {
+	path := requestOf(ctx).manifestIn(changes)
+	if path == "" || slices.ContainsFunc(changes, func(c change) bool { return c.path == path }) {
+		return nil
+	}
+	content, err := s.GetContent(ctx, path)
+	if isNotFound(err) {
+		return nil
+	}
+	if err == nil {
+		s.relyOnAll(ctx, path, content)
+	}
+	return err
+}
+
 // renewals gives the ops that write anew those entries that have no recent version of this
 // registry. When an entry's bytes came in, it is always written anew, since a registry that
 // has not heard of the push may be deleting any existing version. One that was deleted since

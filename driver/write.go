@@ -107,8 +107,11 @@ func (s *store) put(ctx context.Context, c change) error {
 // outcome is not known could not be undone.
 func (s *store) putAll(ctx context.Context, u *underway, changes []change) error {
 	defer u.write()()
+	err := s.relyOnFound(ctx, changes)
 	p := s.newPush(ctx, changes, u.take())
-	err := p.ready(ctx)
+	if err == nil {
+		err = p.ready(ctx)
+	}
 	var heads []cid.Cid
 	maybe := err == nil
 	if err == nil {
