@@ -89,7 +89,7 @@ func (s *store) handOver(ctx context.Context, last DrainState, progress func(Dra
 		progress(last)
 	})
 	switch {
-	case errors.Is(err, replica.ErrNotStarted), errors.Is(err, pathmap.ErrBusy):
+	case errors.Is(err, replica.ErrNotStarted), errors.Is(err, engine.ErrJoining), errors.Is(err, pathmap.ErrBusy):
 		last.Reason = err.Error()
 		return last, nil
 	case err != nil:

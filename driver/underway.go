@@ -159,7 +159,7 @@ func (q *requests) underway(ctx context.Context) *underway {
 		q.of = map[requestKey]*underway{}
 	}
 	u := &underway{}
-	if r.mayRely() {
+	if r.mayRely() || r.deletes() { // whoever drains this registry waits for deletes, too
 		u.reliance = q.rely()
 	}
 	q.of[key] = u

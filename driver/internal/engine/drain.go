@@ -38,9 +38,11 @@ func (e *Engine) SetDraining(ctx context.Context, drain bool) error {
 		return fmt.Errorf("drain: %w: there is nobody to hand anything on to", errOffline)
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := e.Store.Delete(ctx, drainKey)
-	if drain {
+	var err error
+	if drain { // also where it is there already: a registry that is off may be drained
 		err = e.Store.Put(ctx, drainKey, []byte("1"))
+	} else {
+		err = e.Store.Delete(ctx, drainKey)
 	}
 	if err == nil {
 		err = e.Store.Sync(ctx, drainKey)
@@ -78,6 +80,9 @@ func (h Handover) Done() bool { return h.Left.Blobs == 0 && h.Merged > 0 && len(
 func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h Handover, err error) {
 	if !e.Draining() {
 		return h, replica.ErrNotDraining
+	}
+	if e.Joining() { // its map may not name yet what only it has
+		return h, ErrJoining
 	}
 	if err := e.Paths.Lapse(ctx, 0); err != nil {
 		return h, fmt.Errorf("drain: %w", err)

@@ -35,6 +35,9 @@ func (t *Transfers) serveKeep(ctx context.Context, q *wire.KeepRequest, taken fu
 	if t.cfg.Merged == nil || !t.cfg.Swarm.Trusts(q.Peer) {
 		return wire.ErrStranger
 	}
+	if t.leaving() {
+		return wire.ErrLeaving
+	}
 	taken()
 	if _, inline := dag.InlineBytes(q.CID); !inline {
 		unpin := t.cfg.Blobs.Pin(q.CID) // until an entry names it, or nobody asks any more
@@ -53,8 +56,14 @@ func (t *Transfers) serveKeep(ctx context.Context, q *wire.KeepRequest, taken fu
 	if err := g.Wait(); err != nil {
 		return t.whyNotKept(q, err)
 	}
+	// Only now: what is merged before the draining begins is handed on.
+	if t.leaving() {
+		return wire.ErrLeaving
+	}
 	return nil
 }
+
+func (t *Transfers) leaving() bool { return t.cfg.Leaving != nil && t.cfg.Leaving() }
 
 // whyNotKept makes one of the errors of wire.
 func (t *Transfers) whyNotKept(q *wire.KeepRequest, err error) error {
@@ -71,5 +80,6 @@ func (t *Transfers) whyNotKept(q *wire.KeepRequest, err error) error {
 // Declined reports whether a member will answer Keep in the same way when it is asked again soon, or
 // this registry will have as little room when it fetches the blob again.
 func Declined(err error) bool {
-	return room.Is(err) || errors.Is(err, ErrNotKept) || errors.Is(err, wire.ErrNoRoom) || errors.Is(err, wire.ErrStranger) || errors.Is(err, wire.ErrUnknown)
+	return room.Is(err) || errors.Is(err, ErrNotKept) || errors.Is(err, wire.ErrNoRoom) || errors.Is(err, wire.ErrStranger) ||
+		errors.Is(err, wire.ErrLeaving) || errors.Is(err, wire.ErrUnknown)
 }

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,15 +19,17 @@ import (
 // merging is a registry whose map merges what a test lets it merge.
 type merging struct {
 	*registry
-	from  peer.ID
-	heads []cid.Cid
-	asked chan struct{}
-	done  chan error
+	leaving atomic.Bool
+	from    peer.ID
+	heads   []cid.Cid
+	asked   chan struct{}
+	done    chan error
 }
 
 func (town *town) merging(t *testing.T) *merging {
 	m := &merging{asked: make(chan struct{}, 9), done: make(chan error, 9)}
 	m.registry = town.registry(t, func(r *registry) {
+		r.config.Leaving = m.leaving.Load
 		r.config.Merged = func(ctx context.Context, from peer.ID, heads []cid.Cid) error {
 			m.from, m.heads = from, heads
 			m.asked <- struct{}{}
@@ -145,4 +148,22 @@ func TestWhyAMemberDoesNotKeep(t *testing.T) {
 	require.ErrorContains(t, a.transfers.Keep(within(t, patient), b.id, ref, many, nil), "heads")
 	b.kill()
 	require.Error(t, a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil))
+}
+
+// TestAMemberThatIsBeingDrained keeps nothing for others, also when it began only while it was
+// asked: it may have looked already whether all that it has is handed on.
+func TestAMemberThatIsBeingDrained(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.merging(t)
+	ref, head := a.push(random(85, mib)), rawCID(t)
+	_, answer := a.keep(within(t, patient), b, ref, head)
+	<-b.asked
+	b.leaving.Store(true)
+	b.done <- nil
+	err := <-answer
+	require.ErrorIs(t, err, wire.ErrLeaving)
+	require.True(t, Declined(err))
+	b.done <- nil
+	require.ErrorIs(t, a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil), wire.ErrLeaving)
+	require.Len(t, b.done, 1, "it did not begin")
 }

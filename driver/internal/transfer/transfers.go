@@ -60,7 +60,10 @@ type Config struct {
 	// Merged waits until deltas that a trusted member named are merged here, on disk. It may be
 	// nil: then no push is acknowledged from here.
 	Merged func(ctx context.Context, from peer.ID, heads []cid.Cid) error
-	Log    *logrus.Entry
+	// Leaving reports whether this registry is to be switched off for good, so that nobody may
+	// count on its disk. It may be nil: it stays.
+	Leaving func() bool
+	Log     *logrus.Entry
 }
 
 // Transfers is all transfers of a registry, and the server that sends its blobs to members. It is

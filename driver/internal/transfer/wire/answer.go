@@ -99,6 +99,8 @@ func refuse(w http.ResponseWriter, err error) bool {
 		http.Error(w, "too many doubts", http.StatusTooManyRequests)
 	case errors.Is(err, ErrNoRoom):
 		http.Error(w, "no room", http.StatusInsufficientStorage)
+	case errors.Is(err, ErrLeaving):
+		http.Error(w, "being drained", http.StatusGone)
 	case errors.Is(err, ErrLate):
 		http.Error(w, "not in time", http.StatusGatewayTimeout)
 	case errors.Is(err, ErrCannotGet):
@@ -125,6 +127,8 @@ func refusal(resp *http.Response) error {
 		return ErrStranger
 	case http.StatusInsufficientStorage:
 		return ErrNoRoom
+	case http.StatusGone:
+		return ErrLeaving
 	case http.StatusGatewayTimeout:
 		return ErrLate
 	case http.StatusBadGateway:

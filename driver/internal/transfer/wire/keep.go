@@ -36,6 +36,8 @@ var (
 	ErrLate = errors.New("did not get it in time")
 	// ErrCannotGet reports that the member could not fetch the blob, from anybody.
 	ErrCannotGet = errors.New("could not fetch it")
+	// ErrLeaving reports that the member is being drained: its disk does not count.
+	ErrLeaving = errors.New("is being drained")
 	// ErrUnknown reports a member of a release that does not know the question.
 	ErrUnknown = errors.New("its release does not acknowledge pushes: upgrade it")
 )

@@ -40,7 +40,8 @@ type Answers struct {
 	// Block returns an inner block.
 	Block func(context.Context, cid.Cid) ([]byte, error)
 	// Keep waits until a blob is here as it is asked for, and calls taken once it is at work. The
-	// errors that the member is told are ErrNoRoom, ErrStranger, ErrLate and ErrCannotGet.
+	// errors that the member is told are ErrNoRoom, ErrStranger, ErrLeaving, ErrLate and
+	// ErrCannotGet.
 	Keep func(ctx context.Context, q *KeepRequest, taken func()) error
 	// Doubt notes that a member received bytes that are not those of this leaf.
 	Doubt func(from peer.ID, root cid.Cid, leaf int) error
