@@ -167,3 +167,25 @@ func TestAMemberThatIsBeingDrained(t *testing.T) {
 	require.ErrorIs(t, a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil), wire.ErrLeaving)
 	require.Len(t, b.done, 1, "it did not begin")
 }
+
+// TestBytesThatAreHeldLeaveRoomForAnswers: however many pushes of a member have their bytes held at
+// the same time, each can end.
+func TestBytesThatAreHeldLeaveRoomForAnswers(t *testing.T) {
+	var town town
+	a, b := town.registry(t), town.merging(t)
+	ref := a.push(random(86, mib))
+	ctx := within(t, patient)
+	for n, refused := 0, false; !refused; n++ {
+		require.Less(t, n, 128)
+		taken, answer := a.keep(ctx, b, ref)
+		select {
+		case <-taken:
+		case err := <-answer:
+			require.ErrorContains(t, err, "503")
+			require.False(t, Declined(err))
+			refused = true
+		}
+	}
+	b.done <- nil
+	require.NoError(t, a.transfers.Keep(ctx, b.id, ref, []cid.Cid{rawCID(t)}, nil))
+}

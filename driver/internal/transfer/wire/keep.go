@@ -26,6 +26,11 @@ const (
 	maxKeepHeads = 100
 	// maxKeepWait bounds how long a member keeps a question open.
 	maxKeepWait = 10 * time.Minute
+
+	// maxHoldsFrom and maxHolds are how many questions without heads are answered at once, of one
+	// member and of all. They stay open until a push is over, and must not take all the room of
+	// the questions by which it ends.
+	maxHoldsFrom, maxHolds = maxRequestsFrom / 4, maxRequests / 4
 )
 
 // These errors say why a member does not keep a blob.
@@ -114,6 +119,13 @@ func (s *Server) keep(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return nil
+	}
+	if len(q.Heads) == 0 {
+		if !s.holds.Enter(r.RemoteAddr) {
+			http.Error(w, "too many questions at once", http.StatusServiceUnavailable)
+			return nil
+		}
+		defer s.holds.Leave(r.RemoteAddr)
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), q.Wait, ErrLate)
 	defer cancel()

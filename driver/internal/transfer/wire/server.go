@@ -63,6 +63,7 @@ type Server struct {
 	cfg      ServerConfig
 	requests *limit.Limit[string] // being answered, by remote address, which is a peer ID
 	copies   *limit.Limit[string] // likewise, of these the questions about copies
+	holds    *limit.Limit[string] // and those to keep what has no entry yet
 	out      atomic.Int64         // bytes sent
 
 	mu       sync.Mutex
@@ -74,7 +75,7 @@ type Server struct {
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg: cfg, requests: limit.New[string](maxRequestsFrom, maxRequests),
-		copies: limit.New[string](maxCopiesFrom, maxCopiesAtOnce),
+		copies: limit.New[string](maxCopiesFrom, maxCopiesAtOnce), holds: limit.New[string](maxHoldsFrom, maxHolds),
 	}
 	s.Server = &http.Server{
 		Handler:           s.handler(),
