@@ -33,11 +33,12 @@ func (p *Partial) finish(ctx context.Context) error {
 		return fmt.Errorf("%d leaves of %d missing: %w", left, p.layout.Leaves(), errors.Join(ErrNotYet, ctx.Err()))
 	}
 	s, root := p.store, p.layout.Root
-	h := hashed{Layout: p.layout, inner: p.inner, now: true, synced: p.layout.Leaves() > 1}
-	if h.synced {
-		if err := p.file.Sync(); err != nil { // by its handle: another user may be faster
-			return err
-		}
+	h := hashed{Layout: p.layout, inner: p.inner, now: true, synced: true}
+	// Before it has its name, however small it is: the file was as long as it is now from the
+	// beginning, so that a crash that takes its bytes would not be seen by its size. By its
+	// handle: another user may be faster.
+	if err := p.file.Sync(); err != nil {
+		return err
 	}
 	defer s.Lock(root)()
 	p.mu.Lock()
