@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
@@ -110,6 +111,9 @@ func (s *store) drainState(h engine.Handover) DrainState {
 	case d.Done:
 	case h.Left.Blobs > 0 && h.Keepers == 0:
 		d.Reason = "no other registry keeps blobs: give one a capacity, and replicas"
+	case h.Left.Blobs > 0 && len(h.Silent) > 0:
+		d.Reason = "registries that are to keep what it kept do not answer (" + s.unanswered(h) +
+			"): blobs get new keepers when these have been away for repairdelay, or are forgotten"
 	case h.Left.Blobs > 0:
 		d.Reason = "other registries are still fetching what it kept"
 	case len(h.Behind) > 0:
@@ -118,4 +122,13 @@ func (s *store) drainState(h engine.Handover) DrainState {
 		d.Reason = "no other registry is there that could have its changes"
 	}
 	return d
+}
+
+// unanswered names the members that are asked in vain.
+func (s *store) unanswered(h engine.Handover) string {
+	names := make([]string, len(h.Silent))
+	for i, id := range h.Silent {
+		names[i] = s.engine.Called(id.String())
+	}
+	return strings.Join(names, ", ")
 }

@@ -157,6 +157,20 @@ func TestNobodyToHandOnTo(t *testing.T) {
 	}
 }
 
+// TestAKeeperThatIsAway holds a drain up, and is named.
+func TestAKeeperThatIsAway(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) { p.Name = fmt.Sprint("registry-", i) })
+	pushKept(t, all[0], 1, 2, all...)
+	all[2].Stop()
+	drivertest.Await(t, "it has gone", func() bool { return others(t, all[0]) == 1 })
+	drivertest.Await(t, "it is named", func() bool {
+		d, err := all[0].Drain(t.Context(), false, func(driver.DrainState) {})
+		must(t, err)
+		return !d.Done && d.Left.Blobs == 1 && strings.Contains(d.Reason, `"registry-2"`) && !strings.Contains(d.Reason, "registry-1")
+	})
+}
+
 // TestDrainingWithoutReplicas: nobody fetches anything, and what another one has pulled is enough.
 func TestDrainingWithoutReplicas(t *testing.T) {
 	t.Parallel()

@@ -132,7 +132,7 @@ func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 	}
 	sec.field("handed on", "%s of %s", amountText(handedOn(d)), amountText(d.Here))
 	if d.Left.Blobs > 0 {
-		sec.field("left", "%s, which too few others keep yet; of these %s are nowhere else", amountText(d.Left), amountText(d.OnlyHere))
+		sec.field("left", "%s, which too few others keep yet; of these %s are on none of the registries that are to keep them", amountText(d.Left), amountText(d.OnlyHere))
 	}
 	sec.field("changes", "%s", changesText(d))
 	if d.Done {

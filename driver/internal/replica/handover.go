@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ipfs/go-cid"
@@ -20,10 +21,11 @@ var ErrNotDraining = errors.New("this registry is not being drained")
 
 // Handover is how far others have what a registry has that is being drained.
 type Handover struct {
-	Here     Amount // blobs that are here and have an entry
-	Left     Amount // of these, those that too few others keep yet
-	OnlyHere Amount // of these, those that none of the registries has which are to keep them
-	Keepers  int    // registries that keep blobs in its place
+	Here     Amount    // blobs that are here and have an entry
+	Left     Amount    // of these, those that too few others keep yet
+	OnlyHere Amount    // of these, those that none of the registries has which are to keep them
+	Keepers  int       // registries that keep blobs in its place
+	Silent   []peer.ID // those that are to keep some of what is Left, and have not answered; sorted
 }
 
 // Amount is a number of blobs, and their bytes.
@@ -103,7 +105,11 @@ func (k *Keeper) handOver(ctx context.Context, some []missing, h *Handover) erro
 	for i, m := range some {
 		h.Here.add(m.Size)
 		kept, whole := 0, 0
+		var silent []peer.ID
 		for _, id := range need[i].Ask {
+			if all[id] == nil {
+				silent = append(silent, id)
+			}
 			c := all[id][m.Blob]
 			if c.Kept {
 				kept++
@@ -114,6 +120,7 @@ func (k *Keeper) handOver(ctx context.Context, some []missing, h *Handover) erro
 		}
 		if kept < max(1, need[i].Need) {
 			h.Left.add(m.Size)
+			h.Silent = slices.Compact(slices.Sorted(slices.Values(append(h.Silent, silent...))))
 			if whole == 0 {
 				h.OnlyHere.add(m.Size)
 			}
