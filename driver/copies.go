@@ -103,14 +103,32 @@ type CopiesStatus struct {
 	Full      bool   `json:"full"`       // for want of room
 	Hold      string `json:"hold"`       // why blobs get no new keepers now; "": they do
 	Draining  bool   `json:"draining"`   // this registry is to be switched off for good
+
+	// OnlyHere are the blobs of this disk that no other member that answers has, and
+	// UnderReplicated those that are kept by fewer members that answer than are to keep them.
+	OnlyHere        BlobSum    `json:"only_here"`
+	UnderReplicated BlobSum    `json:"under_replicated"`
+	Surveyed        *time.Time `json:"surveyed"` // when the members were last asked for these; nil: not yet, or offline
+	Silent          int        `json:"silent"`   // members that did not answer then
+}
+
+// BlobSum is a number of blobs, and of their bytes.
+type BlobSum struct {
+	Blobs int   `json:"blobs"`
+	Bytes int64 `json:"bytes"`
 }
 
 func (s *store) copiesStatus(n blobCounts) CopiesStatus {
 	k := s.engine.Copies.State()
-	return CopiesStatus{
+	c := CopiesStatus{
 		Replicas: Copies(k.Copies).String(), Kept: n.kept, KeptBytes: n.keptBytes, Pending: n.pending,
 		Failed: k.Failed, Full: k.Full, Hold: s.whyHeld(k), Draining: s.engine.Draining(),
 	}
+	if found, ok := s.engine.Surveyed(); ok {
+		c.OnlyHere, c.UnderReplicated = BlobSum(found.OnlyHere), BlobSum(found.Few)
+		c.Surveyed, c.Silent = &found.At, found.Silent
+	}
+	return c
 }
 
 func (s *store) whyHeld(k replica.State) string {

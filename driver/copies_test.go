@@ -26,6 +26,12 @@ type keeping func(i int, p *driver.Parameters)
 // unless changed, and waits until each knows what the others keep.
 func keepers(t *testing.T, n int, replicas driver.Copies, changed ...keeping) []*drivertest.Member {
 	t.Helper()
+	return keepersBy(t, driver.New, n, replicas, changed...)
+}
+
+// keepersBy is keepers with another way of opening a driver.
+func keepersBy(t *testing.T, open drivertest.Opener, n int, replicas driver.Copies, changed ...keeping) []*drivertest.Member {
+	t.Helper()
 	key := drivertest.Key(t)
 	var all []*drivertest.Member
 	for i := range n {
@@ -37,7 +43,7 @@ func keepers(t *testing.T, n int, replicas driver.Copies, changed ...keeping) []
 		if i > 0 {
 			p.Bootstrappers = all[0].Addresses()
 		}
-		all = append(all, drivertest.Start(t, p))
+		all = append(all, drivertest.Start(t, p, drivertest.OpenedBy(open)))
 	}
 	awaitKnown(t, all...)
 	return all

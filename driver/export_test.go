@@ -117,6 +117,11 @@ func Scrubbing(interval time.Duration) func(context.Context, Parameters) (*Drive
 	return configured(func(cfg *engine.Config) { cfg.ScrubInterval = interval })
 }
 
+// Surveying opens a driver that asks for copies more often than may be configured.
+func Surveying(least time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.SurveyLeast = least })
+}
+
 func configured(change func(*engine.Config)) func(context.Context, Parameters) (*Driver, error) {
 	return func(ctx context.Context, p Parameters) (*Driver, error) {
 		cfg, manifests := p.config(), newManifestFetcher()

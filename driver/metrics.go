@@ -35,7 +35,12 @@ var (
 	blobsDesc       = desc("blobs", "Blobs whose bytes are here whole.")
 	missingDesc     = desc("blobs_missing", "Blobs that have a path and whose bytes are not here.")
 	copiesDesc      = desc("copies", "Blobs that this registry is to keep for the swarm: kept, pending (not here yet), and failed (of these, not fetched when last tried).", "state")
-	copyBytesDesc   = desc("copy_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
+	keptBytesDesc   = desc("kept_bytes", "Bytes of the blobs that this registry keeps for the swarm.")
+	onlyHereDesc    = desc("only_here_blobs", "Blobs here that no other member that answers has, as the last survey found; absent before.")
+	onlyBytesDesc   = desc("only_here_bytes", "Bytes of the blobs that are only here; likewise.")
+	fewDesc         = desc("under_replicated_blobs", "Blobs here that are kept by fewer members that answer than are to keep them; likewise.")
+	fewBytesDesc    = desc("under_replicated_bytes", "Bytes of these blobs; likewise.")
+	surveyedDesc    = desc("copies_surveyed_timestamp_seconds", "When the last survey of copies ended; likewise.")
 	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
 	ackWaitDesc     = desc("acknowledgements_waiting", "Pushes that wait until they are on as many disks as ackreplicas wants.")
 	acksDesc        = desc("acknowledgements_total", "Pushes that waited for other disks: given, or refused with 503 because there were not enough in time.", "result")
@@ -91,13 +96,14 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(damagedDesc, float64(len(c.blobs.Rotten())))
 	ch <- prometheus.MustNewConstMetric(mendedDesc, prometheus.CounterValue, float64(c.blobs.Mended()))
 	c.collectScrub(ch)
-	counts := c.counted.recent(c.blobState(view), func() blobCounts { return c.countBlobs(view) })
+	counts, _ := c.blobCounts(view)
 	gauge(missingDesc, float64(counts.missing))
 	copies := c.copiesStatus(counts)
 	gauge(copiesDesc, float64(copies.Kept), "kept")
 	gauge(copiesDesc, float64(copies.Pending), "pending")
 	gauge(copiesDesc, float64(copies.Failed), "failed")
-	gauge(copyBytesDesc, float64(copies.KeptBytes))
+	gauge(keptBytesDesc, float64(copies.KeptBytes))
+	collectSurvey(gauge, copies)
 	gauge(copiesHeldDesc, oneIf(copies.Hold != ""))
 	c.collectCache(ch, c.cacheStatus(counts))
 	gauge(drainingDesc, oneIf(copies.Draining))
@@ -135,6 +141,17 @@ func (c collector) collectAcks(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(ackWaitDesc, prometheus.GaugeValue, float64(a.Waiting))
 	ch <- prometheus.MustNewConstMetric(acksDesc, prometheus.CounterValue, float64(a.Given), "given")
 	ch <- prometheus.MustNewConstMetric(acksDesc, prometheus.CounterValue, float64(a.Refused), "refused")
+}
+
+func collectSurvey(gauge func(d *prometheus.Desc, v float64, labels ...string), c CopiesStatus) {
+	if c.Surveyed == nil {
+		return
+	}
+	gauge(onlyHereDesc, float64(c.OnlyHere.Blobs))
+	gauge(onlyBytesDesc, float64(c.OnlyHere.Bytes))
+	gauge(fewDesc, float64(c.UnderReplicated.Blobs))
+	gauge(fewBytesDesc, float64(c.UnderReplicated.Bytes))
+	gauge(surveyedDesc, float64(c.Surveyed.UnixMilli())/1000)
 }
 
 func (c collector) collectScrub(ch chan<- prometheus.Metric) {

@@ -70,5 +70,6 @@ func (d *Driver) Close() error { return d.store.close() }
 
 func (s *store) close() error {
 	s.manifests.Stop()
+	s.counted.close()
 	return s.engine.Close()
 }

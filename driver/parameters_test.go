@@ -56,6 +56,7 @@ func TestGoodParameters(t *testing.T) {
 		"copies everywhere": {`{offline: true, replicas: all, capacity: 0}`, func(p *driver.Parameters) {
 			p.Offline, p.Replicas, p.Capacity = true, driver.Everywhere, 0
 		}},
+		"no scrub":         {`{offline: true, scrubinterval: 0}`, func(p *driver.Parameters) { p.Offline, p.ScrubInterval = true, 0 }},
 		"copies in quotes": {`{offline: true, replicas: "2", capacity: "1.5 TB"}`, func(p *driver.Parameters) { p.Offline, p.Replicas, p.Capacity = true, 2, 15e11 }},
 		"hash":             {`{offline: true, hash: blake3}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "blake3" }},
 		"default hash":     {`{offline: true, hash: sha2-256}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "sha2-256" }},

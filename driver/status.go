@@ -56,6 +56,9 @@ type BlobStatus struct {
 	Damaged []string `json:"damaged"` // CIDs of blobs whose file is damaged, or lost, and which could not be mended yet
 	Damage  []Damage `json:"damage"`  // the first hundred of these, with the images that need them
 	Mended  int64    `json:"mended"`  // damaged blobs that became whole again since the start
+	// CountedAt is when Missing, and those of Copies that are kept or pending, were counted: on a
+	// large map some time ago, or not yet (nil).
+	CountedAt *time.Time `json:"counted_at"`
 }
 
 // UploadStatus counts the uploads of clients that have not ended.
@@ -71,21 +74,21 @@ type DiskStatus struct {
 	TotalBytes uint64 `json:"total_bytes"`
 }
 
-// Status returns the state of this registry and of its swarm. Its cost grows with the
-// number of paths.
+// Status returns the state of this registry and of its swarm. What takes long to count is
+// counted in the background.
 func (d *Driver) Status(context.Context) Status { return d.store.status() }
 
 func (s *store) status() Status {
 	e, view, built := s.engine, s.paths.View(), build.Read()
 	here, bytes := s.blobs.Usage()
-	counts := s.countBlobs(view)
+	counts, counted := s.blobCounts(view)
 	st := Status{
 		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: e.Ready(), Started: e.Started(),
 		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
 		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
 		Hash:   s.blobs.Function().String(),
 		Map:    MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
-		Blobs:  BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended()},
+		Blobs:  BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended(), CountedAt: counted},
 		Copies: s.copiesStatus(counts), Acks: s.ackStatus(),
 		Cache:         s.cacheStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),

@@ -27,8 +27,8 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
 			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false}],` +
-			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0},` +
-			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false},` +
+			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0,"counted_at":null},` +
+			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
 			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"acknowledgements":{"replicas":0,"waiting":0,"given":0,"refused":0,"why":""},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
 			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"scrub":{"interval":0,"began":"0001-01-01T00:00:00Z","share":0,"ended":null,"blobs":0,"bytes":0,"damaged":0,"lost":0,"recorded":0,"unread":0,"strays":0,"tables":null},` +

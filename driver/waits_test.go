@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,37 +90,70 @@ func TestACompleteImageIsLookedAtAgain(t *testing.T) {
 	})
 }
 
-// TestCountingTakesATenthOfTheTime, when something changes all the time, and none when
-// nothing does.
-func TestCountingTakesATenthOfTheTime(t *testing.T) {
+// TestCountingTakesATwentiethOfTheTime, when something changes all the time, and none when
+// nothing does. Nobody waits for a long count.
+func TestCountingTakesATwentiethOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takes = 3 * time.Second // to count
 		var m counted
-		var n, counts int
-		ask := func() int {
-			return m.recent(blobState{here: n}, func() blobCounts {
-				counts++
+		var n int
+		var counts atomic.Int64
+		ask := func() (int, *time.Time) {
+			began, now := time.Now(), n
+			c, at := m.recent(blobState{here: now}, func(context.Context) blobCounts {
+				counts.Add(1)
 				time.Sleep(takes)
-				return blobCounts{missing: n}
-			}).missing
+				return blobCounts{missing: now}
+			})
+			if time.Since(began) > countWait {
+				t.Errorf("it waited for %s", time.Since(began))
+			}
+			return c.missing, at
+		}
+		if _, at := ask(); at != nil {
+			t.Error("it knows what is still being counted")
 		}
 		began := time.Now()
 		for time.Since(began) < 100*takes {
 			n++
-			if got := ask(); got > n || n-got > int(10*takes/time.Second) {
+			if got, _ := ask(); got > n || n-got > int(21*takes/time.Second) {
 				t.Errorf("%d are missing, not %d", got, n)
 			}
 			time.Sleep(time.Second)
 		}
-		if counts != 10 {
-			t.Errorf("counted %d times", counts)
+		if got := counts.Load(); got != 5 {
+			t.Errorf("counted %d times", got)
 		}
-		time.Sleep(10 * takes)
 		for range 10 {
-			if got := ask(); got != n || counts != 11 {
-				t.Errorf("%d are missing, not %d, counted %d times", got, n, counts)
+			time.Sleep(20 * takes)
+			ask()
+			time.Sleep(takes)
+			if got, at := ask(); got != n || at == nil || counts.Load() != 6 {
+				t.Errorf("%d are missing, not %d, counted %d times", got, n, counts.Load())
 			}
-			time.Sleep(10 * takes)
 		}
+		n++
+		ask()
+		m.close()
+		if got, _ := ask(); got != n-1 {
+			t.Errorf("%d are missing after the end", got)
+		}
+	})
+}
+
+// TestAShortCountIsOfNow: it is made whenever something has changed.
+func TestAShortCountIsOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m counted
+		for n := range 100 {
+			got, at := m.recent(blobState{here: n + 1}, func(context.Context) blobCounts {
+				time.Sleep(countFree)
+				return blobCounts{missing: n}
+			})
+			if got.missing != n || at == nil {
+				t.Errorf("%d are missing, not %d", got.missing, n)
+			}
+		}
+		m.close()
 	})
 }

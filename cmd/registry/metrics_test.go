@@ -86,7 +86,7 @@ func expected(s driver.Status) map[string]float64 {
 		`copies{state="kept"}`:                          float64(s.Copies.Kept),
 		`copies{state="pending"}`:                       float64(s.Copies.Pending),
 		`copies{state="failed"}`:                        float64(s.Copies.Failed),
-		"copy_bytes":                                    float64(s.Copies.KeptBytes),
+		"kept_bytes":                                    float64(s.Copies.KeptBytes),
 		"copies_held":                                   one[s.Copies.Hold != ""],
 		"acknowledgements_waiting":                      float64(s.Acks.Waiting),
 		`acknowledgements_total{result="given"}`:        float64(s.Acks.Given),
@@ -109,6 +109,11 @@ func expected(s driver.Status) map[string]float64 {
 		`scrub_faults_total{fault="unreadable"}`:        float64(s.Scrub.Unread),
 		`bootstrappers{state="met"}`:                    0,
 		`bootstrappers{state="not_met"}`:                0,
+	}
+	if at := s.Copies.Surveyed; at != nil {
+		want["copies_surveyed_timestamp_seconds"] = float64(at.UnixMilli()) / 1000
+		want["only_here_blobs"], want["only_here_bytes"] = float64(s.Copies.OnlyHere.Blobs), float64(s.Copies.OnlyHere.Bytes)
+		want["under_replicated_blobs"], want["under_replicated_bytes"] = float64(s.Copies.UnderReplicated.Blobs), float64(s.Copies.UnderReplicated.Bytes)
 	}
 	for result, n := range s.Transfers.Ended {
 		want[fmt.Sprintf("transfers_total{result=%q}", result)] = float64(n)
@@ -146,7 +151,7 @@ func settled(t *testing.T, p *process, debug string) (s driver.Status, page map[
 		s = p.status()
 		page = series(t, metricsPage(t, debug))
 		after := p.status()
-		after.Disk = s.Disk
+		after.Disk, after.Blobs.CountedAt = s.Disk, s.Blobs.CountedAt
 		return reflect.DeepEqual(s, after)
 	})
 	return s, page

@@ -116,7 +116,7 @@ func storageSection(s driver.Status) section {
 	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
-	sec.field("blobs", "%d here (%s), %d not here", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), s.Blobs.Missing)
+	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), missingText(s.Blobs))
 	copiesFields(&sec, s.Copies)
 	ackFields(&sec, s.Acks)
 	cacheFields(&sec, s.Cache)
@@ -166,10 +166,18 @@ func damageFields(sec *section, b driver.BlobStatus) {
 	}
 }
 
+func missingText(b driver.BlobStatus) string {
+	if b.CountedAt == nil {
+		return "those that are not are being counted"
+	}
+	return fmt.Sprintf("%d not here", b.Missing)
+}
+
 func copiesFields(sec *section, c driver.CopiesStatus) {
 	if c.Draining {
 		sec.field("draining", "it takes no pushes, and others fetch what it kept: `registry ipfs drain <config>` says how far they are")
 	}
+	surveyFields(sec, c)
 	if c.Replicas == "0" {
 		return
 	}
@@ -205,6 +213,22 @@ func cacheFields(sec *section, c driver.CacheStatus) {
 	if c.Stuck != "" {
 		sec.field("warning", "no room can be made: %s", c.Stuck)
 	}
+}
+
+// surveyFields say what is not safe, as the members said when they were last asked.
+func surveyFields(sec *section, c driver.CopiesStatus) {
+	if c.Surveyed == nil {
+		return
+	}
+	text := fmt.Sprintf("%d blobs (%s)", c.OnlyHere.Blobs, humanize.IBytes(uint64(c.OnlyHere.Bytes)))
+	if c.Replicas != "0" {
+		text += fmt.Sprintf("; %d blobs here (%s) have too few keepers", c.UnderReplicated.Blobs, humanize.IBytes(uint64(c.UnderReplicated.Bytes)))
+	}
+	text += "; asked " + humanize.Time(*c.Surveyed)
+	if c.Silent > 0 {
+		text += fmt.Sprintf(", %d members did not answer", c.Silent)
+	}
+	sec.field("only here", "%s", text)
 }
 
 func transferSection(t driver.Transfers, id func(string) string) section {

@@ -13,8 +13,8 @@ import (
 // TestWhereAnImageIs, as an operator and a script see it, also when nobody has a layer any more.
 func TestWhereAnImageIs(t *testing.T) {
 	key := keygen(t)
-	a := newProcess(t, key, "name: attic").start()
-	b := newProcess(t, key, a.bootstrap(), "name: barn").start()
+	a := newProcess(t, key, "name: attic", "replicas: 0").start()
+	b := newProcess(t, key, a.bootstrap(), "name: barn", "replicas: 0").start()
 	awaitAllConnected(t, []*process{a, b})
 	img := push(t, a, "team/app:1")
 	layers, err := img.Layers()

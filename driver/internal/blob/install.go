@@ -51,6 +51,7 @@ func (s *Store) replace(ctx context.Context, file string, h hashed) error {
 		s.account(1, h.Size)
 	}
 	s.rot.heal(h.Root)
+	s.moves.Add(1)
 	if info, err := os.Stat(to); err == nil && h.now {
 		s.proofs.note(h.Root, stampOf(info))
 	}

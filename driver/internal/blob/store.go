@@ -45,7 +45,8 @@ type Store struct {
 	partials map[cid.Cid]*Partial
 
 	function atomic.Uint64 // of new blobs
-	extras   atomic.Bool   // there may be blocks under extraPrefix
+	moves    atomic.Int64
+	extras   atomic.Bool // there may be blocks under extraPrefix
 }
 
 // Open opens the blobs under dir, which is made where it is missing: dir/blobs and
@@ -214,7 +215,11 @@ func (s *Store) Gone() int64 {
 	return s.gone
 }
 
+// Moves changes whenever a blob has come, gone or been replaced.
+func (s *Store) Moves() int64 { return s.moves.Load() }
+
 func (s *Store) account(blobs int, bytes int64) {
+	s.moves.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.count += blobs

@@ -53,6 +53,8 @@ type Config struct {
 
 	ScrubInterval time.Duration // in which each blob on the disk is read once; 0: never
 
+	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
+
 	// OnAdded is called with paths that gained an entry by a change of another registry,
 	// OnMember when a member becomes connected. Both may be called before Open returns, must
 	// not block, and may be nil.

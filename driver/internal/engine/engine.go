@@ -22,6 +22,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/survey"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -57,6 +58,7 @@ type Engine struct {
 	join     joinWatch
 	stopping atomic.Bool // Ready says so
 	drained  atomic.Bool // this registry is to be switched off for good
+	survey   *survey.Survey
 
 	closing sync.Once
 	closed  error
@@ -85,7 +87,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	e := newEngine(cfg)
 	for _, open := range []func(context.Context) error{
 		e.openDisk, e.openPeer, e.openCopies, e.openMap, e.openTransfers, e.openAcks, e.openGarbage, e.openScrub,
-		e.openCache,
+		e.openCache, e.openSurvey,
 	} {
 		if err := open(ctx); err != nil {
 			return nil, errors.Join(err, e.Close())
@@ -119,6 +121,9 @@ func (e *Engine) Start(answers admin.Source) error {
 	e.Cache.Start()
 	e.startJoining()
 	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
+	if e.Peer != nil {
+		e.survey.Start()
+	}
 	if err := e.openAdmin(answers); err != nil {
 		return err
 	}
@@ -167,6 +172,9 @@ func (e *Engine) closeAll() error {
 		if err := f(); err != nil {
 			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
 		}
+	}
+	if e.survey != nil {
+		e.survey.Close()
 	}
 	if e.Copies != nil {
 		e.Copies.Stop()

@@ -226,6 +226,8 @@ type State struct {
 	Known  int
 	Silent []peer.ID
 	View   int // another number after each change of the members
+	// Settled: the members are known well enough to place blobs among them.
+	Settled bool
 }
 
 // State is the state of now. A hold because of members that are away shows only once it
@@ -235,5 +237,6 @@ func (k *Keeper) State() State {
 	return State{
 		Copies: k.cfg.Copies, Failed: failed, Full: failed > 0 && k.full.Load(), Hold: v.hold(),
 		Away: v.Away, Known: v.Known, Silent: v.Silent, View: v.number,
+		Settled: k.settled.Load(),
 	}
 }
