@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -43,9 +42,7 @@ func whereCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				err = enc.Encode(w)
+				err = printJSON(cmd.OutOrStdout(), w)
 			} else {
 				err = printSections(cmd.OutOrStdout(), whereSections(w))
 			}
