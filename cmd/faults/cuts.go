@@ -7,14 +7,23 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/internal/lab"
 )
 
-// cut has a fault of the network last for some time.
-func (t *trial) cut(ctx context.Context, f lab.Fault, meanwhile func() error) error {
+// cut has a fault of the network last for some time, and every third time something happens to
+// a registry meanwhile.
+func (t *trial) cut(ctx context.Context, f lab.Fault) error {
 	t.swarm.Mesh.Set(f)
 	defer t.swarm.Mesh.Set(lab.Fault{})
-	if err := t.pause(ctx, 2*time.Second, 6*time.Second); err != nil || meanwhile == nil {
+	if err := t.pause(ctx, 2*time.Second, 6*time.Second); err != nil {
 		return err
 	}
-	return meanwhile()
+	switch t.random.IntN(9) {
+	case 0:
+		return t.kill(ctx)
+	case 1:
+		return t.suspend(ctx)
+	case 2:
+		return t.term(ctx)
+	}
+	return nil
 }
 
 // part cuts some off from the others.
@@ -27,7 +36,7 @@ func (t *trial) part(ctx context.Context, name string, n int) error {
 		names += m.Name
 	}
 	t.count(name, "%s", names)
-	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return aside[from] != aside[to] }}, nil)
+	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return aside[from] != aside[to] }})
 }
 
 func (t *trial) parted(ctx context.Context) error { return t.part(ctx, "parted", 2) }
@@ -37,22 +46,17 @@ func (t *trial) pair(ctx context.Context) error {
 	two := t.order()[:2]
 	a, b := two[0].Index, two[1].Index
 	t.count("pair", "%s and %s", two[0].Name, two[1].Name)
-	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return from == a && to == b || from == b && to == a }}, nil)
+	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return from == a && to == b || from == b && to == a }})
 }
 
 func (t *trial) oneWay(ctx context.Context) error {
 	two := t.order()[:2]
 	a, b := two[0].Index, two[1].Index
 	t.count("one-way", "from %s to %s", two[0].Name, two[1].Name)
-	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return from == a && to == b }}, nil)
+	return t.cut(ctx, lab.Fault{Cut: func(from, to int) bool { return from == a && to == b }})
 }
 
-// loss kills a registry, too, while packets are lost, every other time.
 func (t *trial) loss(ctx context.Context) error {
 	t.count("loss", "5 %%, 30 %% in bursts")
-	var meanwhile func() error
-	if t.random.IntN(2) == 0 {
-		meanwhile = func() error { return t.kill(ctx) }
-	}
-	return t.cut(ctx, lab.Fault{Loss: 0.05, Burst: 0.3}, meanwhile)
+	return t.cut(ctx, lab.Fault{Loss: 0.05, Burst: 0.3})
 }

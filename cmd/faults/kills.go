@@ -20,6 +20,23 @@ func (t *trial) kill(ctx context.Context) error {
 	return m.Start(ctx)
 }
 
+// killAll is what happens when the power of a whole site fails, but for the disks.
+func (t *trial) killAll(ctx context.Context) error {
+	for _, m := range t.order() {
+		t.count("kill-all", "%s", m.Name)
+		if err := m.Signal(syscall.SIGKILL); err != nil {
+			return err
+		}
+	}
+	for _, m := range t.order() {
+		m.Kill() // waits for its end
+		if err := m.Spawn(); err != nil {
+			return err
+		}
+	}
+	return t.swarm.Heal(ctx)
+}
+
 func (t *trial) killStart(ctx context.Context) error {
 	m := t.any()
 	t.count("kill", "%s", m.Name)

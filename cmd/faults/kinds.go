@@ -20,6 +20,7 @@ type kind struct {
 
 var kinds = []kind{
 	{"kill", "SIGKILL", members, always, (*trial).kill},
+	{"kill-all", "SIGKILL of all at the same moment", 1, always, (*trial).killAll},
 	{"kill-start", "SIGKILL, and again while it starts", 1, always, (*trial).killStart},
 	{"term", "SIGTERM, and a start", 1, always, (*trial).term},
 	{"rolling", "one after the other is restarted", 1, always, (*trial).rolling},
