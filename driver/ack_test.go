@@ -11,6 +11,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -299,7 +300,8 @@ func TestAManifestThatIsPushedAgain(t *testing.T) {
 func TestWhatAnotherRegistryHasIsFetched(t *testing.T) {
 	t.Parallel()
 	all := acknowledged(t, 2)
-	img, _ := image(t)
+	img, err := random.Image(2<<20, 2) // smaller layers come with their manifest anyway
+	must(t, err)
 	pushBlobsOf(t, img, served(t, all[1]))
 	pushBlobsOf(t, img, served(t, all[0])) // finds them
 	p := newPushed(t, img)

@@ -115,7 +115,7 @@ func (s *store) drainState(h engine.Handover) DrainState {
 		d.Reason = "registries that are to keep what it kept do not answer (" + s.unanswered(h) +
 			"): blobs get new keepers when these have been away for repairdelay, or are forgotten"
 	case h.Left.Blobs > 0:
-		d.Reason = "other registries are still fetching what it kept"
+		d.Reason = "other registries are still fetching what it kept (if this does not end, see their status: they may have no room, or fewer replicas configured)"
 	case len(h.Behind) > 0:
 		d.Reason = "some members lack changes"
 	default:

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"errors"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // TestADirectoryWithAnEntryOfALaterReleaseIsNotDeleted, not by half either: neither what
@@ -49,6 +51,26 @@ func TestADirectoryWithAnEntryOfALaterReleaseIsNotDeleted(t *testing.T) {
 			t.Errorf("it is %q, %v", v, err)
 		}
 	})
+}
+
+// TestAnEntryOfALaterReleaseIsNotDrained: what it names may be here alone, and nobody can be asked
+// about it.
+func TestAnEntryOfALaterReleaseIsNotDrained(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, 1)
+	leaves := all[1]
+	leaves.Stop()
+	key := ds.RawKey("/paths/crdt/s/k/f/docker/registry/v2/blobs/x:0000000000000009-later/v")
+	withDatastore(t, leaves.Params, func(db *datastore.Datastore) {
+		if err := db.Put(t.Context(), key, []byte{2, 'n', 'e', 'w'}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	leaves.Restart()
+	drivertest.AwaitMesh(t, all...)
+	if state, err := leaves.Drain(t.Context(), true, func(driver.DrainState) {}); !errors.Is(err, pathmap.ErrNewerEntry) {
+		t.Errorf("%+v, %v", state, err)
+	}
 }
 
 // withDatastore opens the datastore of a registry that is stopped.

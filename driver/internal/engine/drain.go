@@ -10,6 +10,7 @@ import (
 	ds "github.com/ipfs/go-datastore"
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 )
 
@@ -76,7 +77,8 @@ type Handover struct {
 func (h Handover) Done() bool { return h.Left.Blobs == 0 && h.Merged > 0 && len(h.Behind) == 0 }
 
 // Handover waits for requests that write, up to a minute, and asks the members for all that is
-// here: its bytes, and the changes of the map.
+// here: its bytes, and the changes of the map. The error is pathmap.ErrNewerEntry when an entry of a
+// later release may name bytes that are here.
 func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h Handover, err error) {
 	if !e.Draining() {
 		return h, replica.ErrNotDraining
@@ -88,6 +90,9 @@ func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h 
 		return h, fmt.Errorf("drain: %w", err)
 	}
 	view := e.Paths.View()
+	if !view.CIDs(func(cid.Cid) bool { return true }) { // it may name blobs that are here
+		return h, fmt.Errorf("drain: %w", pathmap.ErrNewerEntry)
+	}
 	h.Handover, err = e.Copies.Handover(ctx, view, func(paths int) { progress(paths, view.Len()) })
 	if err != nil {
 		return h, err
