@@ -3,6 +3,8 @@ package driver_test
 import (
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -424,4 +426,31 @@ func TestAManifestThatWasRefusedTooLate(t *testing.T) {
 	b.Bootstrappers = m.Addresses()
 	drivertest.AwaitMesh(t, m, drivertest.Start(t, b))
 	send(t, http.StatusOK, http.MethodHead, "http://"+host+"/v2/a/manifests/latest", "", nil)
+}
+
+// TestTheSecondDiskTakesAnUploadEarly: it has most of it before the upload ends, in several requests,
+// and fetches nothing of it afterwards.
+func TestTheSecondDiskTakesAnUploadEarly(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2)
+	host, content := served(t, all[0]), randomBytes(t, 30<<20)
+	at := send(t, http.StatusAccepted, http.MethodPost, "http://"+host+"/v2/a/blobs/uploads/", "", nil).Header.Get("Location")
+	for _, part := range [][]byte{content[:12<<20], content[12<<20 : 24<<20]} {
+		at = send(t, http.StatusAccepted, http.MethodPatch, at, "application/octet-stream", part).Header.Get("Location")
+	}
+	drivertest.Await(t, "the other has what has come", func() bool {
+		files, _ := filepath.Glob(filepath.Join(all[1].Params.DatastorePath, "staging", "writers", "early-*"))
+		if len(files) != 1 {
+			return false
+		}
+		info, err := os.Stat(files[0])
+		return err == nil && info.Size() >= 23<<20
+	})
+	send(t, http.StatusCreated, http.MethodPut, at+"&digest="+digest.FromBytes(content).String(), "application/octet-stream", content[24<<20:])
+	if !has(all[1], content) {
+		t.Error("it is on one disk")
+	}
+	if in := all[1].Status(t.Context()).Transfers.BytesIn; in != int64(len(content)) {
+		t.Errorf("%d bytes came", in)
+	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 )
@@ -58,18 +57,18 @@ func (p *push) await(ctx context.Context, heads []cid.Cid) error {
 }
 
 // refs are the blobs, each once.
-func (p *push) refs(relied []reliance) []dag.Ref {
-	refs, seen := make([]dag.Ref, 0, len(p.changes)+len(relied)), cid.NewSet()
-	add := func(ref dag.Ref) {
-		if seen.Visit(ref.CID) {
-			refs = append(refs, ref)
+func (p *push) refs(relied []reliance) []ack.Blob {
+	refs, seen := make([]ack.Blob, 0, len(p.changes)+len(relied)), cid.NewSet()
+	add := func(b ack.Blob) {
+		if seen.Visit(b.CID) {
+			refs = append(refs, b)
 		}
 	}
 	for _, c := range p.changes {
-		add(c.ref)
+		add(ack.Blob{Ref: c.ref, Early: c.early})
 	}
 	for _, r := range relied {
-		add(refOf(r.entry))
+		add(ack.Blob{Ref: refOf(r.entry)})
 	}
 	return refs
 }
@@ -124,7 +123,7 @@ func (s *store) acknowledgedLate(ctx context.Context, e pathmap.Entry) error {
 	}
 	within, cancel := context.WithTimeout(ctx, s.syncTimeout)
 	defer cancel()
-	err := s.engine.Acks.Push().Ready(within, []dag.Ref{refOf(e)}, s.paths.Heads())
+	err := s.engine.Acks.Push().Ready(within, []ack.Blob{{Ref: refOf(e)}}, s.paths.Heads())
 	if err == nil {
 		s.refusedPushes.drop(e.CID)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
 
@@ -49,6 +50,7 @@ type store struct {
 	completes   completes
 
 	refusedPushes refusedPushes
+	growths       growths
 }
 
 func (s *store) localFile(path string) string  { return filepath.Join(s.engine.LocalDir(), path) }
@@ -180,7 +182,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, change{path, bytes.Ref, bytes, s.engine.Acks.Ahead(bytes.Ref)})
+	return s.put(ctx, change{path: path, ref: bytes.Ref, bytes: bytes, ahead: s.engine.Acks.Ahead(ack.Blob{Ref: bytes.Ref})})
 }
 
 // Reader implements storagedriver.StorageDriver. The first bytes are in hand

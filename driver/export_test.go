@@ -26,6 +26,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
@@ -311,7 +312,7 @@ func (d *Driver) Hold(content []byte) (c cid.Cid, free func(), err error) {
 	if err != nil {
 		return c, nil, err
 	}
-	done := d.store.engine.Acks.Ahead(ref)
+	done := d.store.engine.Acks.Ahead(ack.Blob{Ref: ref})
 	return ref.CID, func() { done(); unpin() }, nil
 }
 
@@ -334,5 +335,5 @@ func (d *Driver) AskToKeep(ctx context.Context, peerID, path string) error {
 	if err != nil {
 		return err
 	}
-	return d.store.transfers.Keep(ctx, id, refOf(e), d.store.paths.Heads(), func() {})
+	return d.store.transfers.Keep(ctx, id, refOf(e), "", d.store.paths.Heads(), func() {})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 )
 
 // twinRetry is when a client that pushed to one of two registries with one peer ID may try
@@ -53,6 +54,7 @@ type change struct {
 	ref   dag.Ref
 	bytes *blob.Push // nil: they are in the CID
 	ahead func()     // ends that members hold the bytes before they have an entry; or nil
+	early *ack.Early // of the upload that the bytes came with; or nil
 }
 
 // op is the change as an op of the path map.
@@ -69,6 +71,7 @@ func (c change) giveUp(maybe bool) {
 	if c.ahead != nil {
 		c.ahead()
 	}
+	c.early.Stop()
 	if c.bytes != nil {
 		c.bytes.Undo(maybe)
 	}
@@ -79,6 +82,7 @@ func (c change) done() {
 	if c.ahead != nil {
 		c.ahead()
 	}
+	c.early.Stop()
 	if c.bytes != nil {
 		c.bytes.Done()
 	}
@@ -245,7 +249,8 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 		return fmt.Errorf("move %s to %s: %w", source, dest, err)
 	}
 	bytes.GiveBack = true // the client may try again
-	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(bytes.Ref)})
+	early := s.growths.take(s.localFile(source))
+	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(ack.Blob{Ref: bytes.Ref, Early: early}), early})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes

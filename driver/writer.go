@@ -14,6 +14,7 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 )
 
 // Writer implements storagedriver.StorageDriver. On a local path, where all uploads of
@@ -57,12 +58,16 @@ func (s *store) localWriter(ctx context.Context, path string, appending bool) (s
 		return nil, err
 	}
 	u.Begun(s.localFile(pathpkg.Join(pathpkg.Dir(path), beginning)))
-	if n := requestOf(ctx).length; n > 0 && appending {
+	n := max(0, requestOf(ctx).length)
+	if n > 0 && appending {
 		if err := s.withRoom(ctx, n, func() error { return u.Expect(n) }); err != nil {
 			return nil, errors.Join(err, u.Close())
 		}
 	}
-	return upload{u}, nil
+	if !s.engine.Acks.Asks() {
+		return upload{u}, nil
+	}
+	return &growing{upload{u}, s, s.localFile(path), n}, nil
 }
 
 // stagedName is where the bytes of a shared path are staged.
@@ -104,6 +109,38 @@ func (u upload) Cancel(ctx context.Context) error {
 		return errors.Join(r, u.Revert())
 	}
 	return u.Upload.Cancel()
+}
+
+// growing is an upload that members may take before it ends.
+type growing struct {
+	upload
+	s    *store
+	file string
+	more int64 // bytes that the request announced; 0: it did not
+}
+
+// Write implements io.Writer.
+func (u *growing) Write(b []byte) (int, error) {
+	n, err := u.upload.Write(b)
+	if size := u.Size(); err == nil && size >= earlyFrom {
+		u.s.growths.grew(u.file, func() *ack.Early { return u.s.engine.Acks.Early(u.file, u.more) })
+	}
+	return n, err
+}
+
+// Commit implements storagedriver.FileWriter.
+func (u *growing) Commit(ctx context.Context) error {
+	err := u.upload.Commit(ctx)
+	if err == nil {
+		u.s.growths.whole(u.file, u.Size())
+	}
+	return err
+}
+
+// Cancel implements storagedriver.FileWriter.
+func (u *growing) Cancel(ctx context.Context) error {
+	u.s.growths.take(u.file).Stop()
+	return u.upload.Cancel(ctx)
 }
 
 // writer stages the bytes of a shared path until Commit.

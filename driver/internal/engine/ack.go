@@ -14,8 +14,8 @@ import (
 // openAcks makes what waits for the disks of others before a push is acknowledged.
 func (e *Engine) openAcks(context.Context) error {
 	cfg := ack.Config{
-		Copies: e.cfg.AckCopies, Timeout: e.cfg.AckTimeout, Members: e.acknowledging,
-		Ask: e.askToKeep, Declined: transfer.Declined, Log: e.Log,
+		Copies: e.cfg.AckCopies, Keepers: e.cfg.Copies, Timeout: e.cfg.AckTimeout, Members: e.acknowledging,
+		Ask: e.askToKeep, Take: e.Transfers.Take, Grow: e.grow, Declined: transfer.Declined, Log: e.Log,
 		Here: func(ref dag.Ref) bool {
 			size, err := e.Blobs.Size(ref.CID)
 			return err == nil && size == ref.Size
@@ -32,12 +32,21 @@ func (e *Engine) openAcks(context.Context) error {
 }
 
 // askToKeep asks a member to keep a blob; asked of itself, this registry fetches it.
-func (e *Engine) askToKeep(ctx context.Context, id libpeer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error {
+func (e *Engine) askToKeep(ctx context.Context, id libpeer.ID, ref dag.Ref, token string, heads []cid.Cid, taken func()) error {
 	if id != e.self {
-		return e.Transfers.Keep(ctx, id, ref, heads, taken)
+		return e.Transfers.Keep(ctx, id, ref, token, heads, taken)
 	}
 	taken()
 	return e.Transfers.FetchFrom(ctx, ref, "")
+}
+
+// grow lets members take the file of an upload while it grows.
+func (e *Engine) grow(file string) (token string, whole func(int64), stop func(), err error) {
+	g, err := e.Transfers.Grow(file)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return g.Token, g.Whole, g.Stop, nil
 }
 
 // acknowledging are the members whose disks count.

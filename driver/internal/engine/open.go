@@ -127,6 +127,7 @@ func (e *Engine) openTransfers(context.Context) error {
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Bitswap = e.Peer, e.Peer.Block
 		cfg.Merged = e.acknowledges
+		cfg.Staging = e.WritersDir()
 	}
 	var err error
 	e.Transfers, err = transfer.New(cfg)

@@ -26,6 +26,9 @@
 // member that has the whole blob sends a leaf to two registries, and names those two to the others
 // as relays.
 //
+// A push that waits for other disks has members take its upload while that grows (Grow, Take), and
+// keep the blob that it becomes (Keep).
+//
 // Limits: only connected members are asked, and other peers only through Config.Bitswap. The number
 // of transfers is not limited, but together they carry out about twelve orders at once (see package
 // crew). At most 64 readers at once may stream blobs that cannot be kept.

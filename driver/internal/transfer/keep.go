@@ -16,14 +16,15 @@ import (
 
 // Keep asks a member to have a blob and to have merged the deltas that name it, and waits until both
 // are on the member's disk. Without deltas it ends with ctx, or when the member gives up, and the
-// member holds the bytes meanwhile: they are being named. taken is called when the member has
-// said that it is at work. ctx must have a deadline.
-func (t *Transfers) Keep(ctx context.Context, id peer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error {
+// member holds the bytes meanwhile: they are being named. With the token of an upload that the
+// member took (Take), that becomes the blob. taken is called when the member has said that it is at
+// work. ctx must have a deadline.
+func (t *Transfers) Keep(ctx context.Context, id peer.ID, ref dag.Ref, token string, heads []cid.Cid, taken func()) error {
 	if t.client == nil {
 		return errOffline
 	}
 	deadline, _ := ctx.Deadline()
-	err := t.client.Keep(ctx, id, &wire.KeepRequest{Ref: ref, Heads: heads, Wait: time.Until(deadline)}, taken)
+	err := t.client.Keep(ctx, id, &wire.KeepRequest{Ref: ref, Token: token, Heads: heads, Wait: time.Until(deadline)}, taken)
 	if of, ok := errors.AsType[*wire.MemberError](err); ok {
 		return of.Err // the caller knows whom it has asked
 	}
@@ -45,7 +46,10 @@ func (t *Transfers) serveKeep(ctx context.Context, q *wire.KeepRequest, taken fu
 		t.asked(q.CID)
 	}
 	g, within := errgroup.WithContext(ctx)
-	g.Go(func() error { return t.FetchFrom(within, q.Ref, q.Peer) })
+	g.Go(func() error {
+		t.settle(within, q.Peer, q.Token)
+		return t.FetchFrom(within, q.Ref, q.Peer)
+	})
 	g.Go(func() error {
 		if len(q.Heads) == 0 {
 			<-within.Done()

@@ -54,7 +54,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 func (r *registry) keep(ctx context.Context, b *merging, ref dag.Ref, heads ...cid.Cid) (taken chan struct{}, answer chan error) {
 	taken, answer = make(chan struct{}), make(chan error, 1)
 	go func() {
-		answer <- r.transfers.Keep(ctx, b.id, ref, heads, func() { close(taken) })
+		answer <- r.transfers.Keep(ctx, b.id, ref, "", heads, func() { close(taken) })
 	}()
 	return taken, answer
 }
@@ -119,35 +119,35 @@ func TestWhyAMemberDoesNotKeep(t *testing.T) {
 	a, b, c := town.registry(t), town.merging(t), town.registry(t)
 	ref, head := a.push(random(84, mib)), rawCID(t)
 
-	err := a.transfers.Keep(within(t, patient), c.id, ref, []cid.Cid{head}, nil)
+	err := a.transfers.Keep(within(t, patient), c.id, ref, "", []cid.Cid{head}, nil)
 	require.ErrorIs(t, err, wire.ErrStranger, "it merges nothing")
 	require.True(t, Declined(err))
 
 	town.untrusted = a.id
-	err = a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil)
+	err = a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil)
 	require.ErrorIs(t, err, wire.ErrStranger)
 	require.False(t, b.blobs.Has(ref.CID))
 	town.untrusted = ""
 
 	b.done <- errors.New("the map is broken")
-	err = a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil)
+	err = a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil)
 	require.ErrorIs(t, err, wire.ErrCannotGet)
 	require.False(t, Declined(err))
 
 	nowhere := dag.Ref{CID: rawCID(t), Size: 100}
-	err = a.transfers.Keep(within(t, patient), b.id, nowhere, []cid.Cid{head}, nil)
+	err = a.transfers.Keep(within(t, patient), b.id, nowhere, "", []cid.Cid{head}, nil)
 	require.ErrorIs(t, err, wire.ErrCannotGet)
 
-	err = a.transfers.Keep(within(t, 100*time.Millisecond), b.id, ref, []cid.Cid{head}, nil)
+	err = a.transfers.Keep(within(t, 100*time.Millisecond), b.id, ref, "", []cid.Cid{head}, nil)
 	require.Error(t, err, "its map does not merge in time")
 
 	many := make([]cid.Cid, 101)
 	for i := range many {
 		many[i] = head
 	}
-	require.ErrorContains(t, a.transfers.Keep(within(t, patient), b.id, ref, many, nil), "heads")
+	require.ErrorContains(t, a.transfers.Keep(within(t, patient), b.id, ref, "", many, nil), "heads")
 	b.kill()
-	require.Error(t, a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil))
+	require.Error(t, a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil))
 }
 
 // TestAMemberThatIsBeingDrained keeps nothing for others, also when it began only while it was
@@ -164,7 +164,7 @@ func TestAMemberThatIsBeingDrained(t *testing.T) {
 	require.ErrorIs(t, err, wire.ErrLeaving)
 	require.True(t, Declined(err))
 	b.done <- nil
-	require.ErrorIs(t, a.transfers.Keep(within(t, patient), b.id, ref, []cid.Cid{head}, nil), wire.ErrLeaving)
+	require.ErrorIs(t, a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil), wire.ErrLeaving)
 	require.Len(t, b.done, 1, "it did not begin")
 }
 
@@ -187,5 +187,7 @@ func TestBytesThatAreHeldLeaveRoomForAnswers(t *testing.T) {
 		}
 	}
 	b.done <- nil
-	require.NoError(t, a.transfers.Keep(ctx, b.id, ref, []cid.Cid{rawCID(t)}, nil))
+	require.NoError(t, a.transfers.Keep(ctx, b.id, ref, "", []cid.Cid{rawCID(t)}, nil))
 }
+
+func heads(t *testing.T) []cid.Cid { return []cid.Cid{rawCID(t)} }

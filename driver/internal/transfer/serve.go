@@ -22,6 +22,7 @@ func (t *Transfers) newServer() *wire.Server {
 	return wire.NewServer(wire.ServerConfig{
 		Answers: wire.Answers{
 			Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take, Copies: t.serveCopies, Keep: t.serveKeep,
+			Take: t.serveTake, Upload: t.serveUpload,
 		},
 		Admits: t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
 	})

@@ -63,6 +63,8 @@ type Config struct {
 	// Leaving reports whether this registry is to be switched off for good, so that nobody may
 	// count on its disk. It may be nil: it stays.
 	Leaving func() bool
+	// Staging is a directory for uploads of members that are taken while they grow; "": none are.
+	Staging string
 	Log     *logrus.Entry
 }
 
@@ -79,6 +81,7 @@ type Transfers struct {
 	relays   *relays
 	outcomes *outcomes
 	underway *underway
+	early    *early
 }
 
 // timing is how long transfers wait for each kind of event.
@@ -104,7 +107,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Transfers{cfg: cfg, timing: p, outcomes: ended, underway: newUnderway()}
+	t := &Transfers{cfg: cfg, timing: p, outcomes: ended, underway: newUnderway(), early: newEarly()}
 	m := newMender(t)
 	cfg.Blobs.OnRotten(func(dag.Ref) { m.wake.Raise() })
 	if cfg.Swarm != nil {
@@ -120,6 +123,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 // goOnline begins to answer members, and makes all that is needed to ask them.
 func (t *Transfers) goOnline() error {
 	swarm, p, ctx := t.cfg.Swarm, t.timing, t.underway.ctx
+	t.forgetTaken()
 	l, err := swarm.Listen(wire.Protocol)
 	if err != nil {
 		return fmt.Errorf("serve blobs: %w", err)
@@ -190,7 +194,7 @@ func (t *Transfers) Totals() (in, out int64) {
 		out = t.server.Out()
 	}
 	if t.fetcher != nil {
-		in = t.fetcher.Received()
+		in = t.fetcher.Received() + t.early.in.Load()
 	}
 	return in, out
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 )
 
+// earlyTime is for how long an upload is taken while it grows, at most.
+const earlyTime = time.Hour
+
 // blobsAtOnce is how many blobs of one push are asked for at the same time.
 const blobsAtOnce = 16
 
@@ -30,10 +33,17 @@ type Config struct {
 	Copies  int           // disks that are to hold a push, this one included; up to 1: nobody is asked
 	Timeout time.Duration // until a push is refused
 	Members func() Members
+	Keepers int // registries that are to keep each blob; 0: none is to
 	// Ask asks a member to keep a blob, as Transfers.Keep does: without heads it returns when ctx
 	// ends, or the member gives up. taken is called once the member is at work. Asked of Self, it
 	// brings a blob to this disk that is not here.
-	Ask func(ctx context.Context, id peer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error
+	Ask func(ctx context.Context, id peer.ID, ref dag.Ref, token string, heads []cid.Cid, taken func()) error
+	// Grow lets members have the file of an upload, by a token, until stop is called. whole is
+	// told the size of the upload when it has ended.
+	Grow func(file string) (token string, whole func(size int64), stop func(), err error)
+	// Take asks a member to take that upload while it grows. It returns when ctx ends, or the
+	// member has made a blob of the upload, or gives up.
+	Take func(ctx context.Context, id peer.ID, token string, size int64) error
 	// Declined reports whether an error of Ask is one that asking again soon does not change.
 	Declined func(error) bool
 	Here     func(dag.Ref) bool // whether a blob is on this disk
@@ -61,6 +71,12 @@ type State struct {
 	Last    *Lack // the last refusal, until a push is on enough disks again
 }
 
+// Blob is what is asked for.
+type Blob struct {
+	dag.Ref
+	Early *Early // of the upload that became it; nil: nobody took that
+}
+
 // New makes an Acks.
 func New(cfg Config) *Acks {
 	a := &Acks{cfg: cfg}
@@ -77,7 +93,8 @@ func (a *Acks) Close() {
 	a.wg.Wait()
 }
 
-func (a *Acks) asks() bool { return a.cfg.Copies > 1 }
+// Asks reports whether a push waits for other disks at all.
+func (a *Acks) Asks() bool { return a.cfg.Copies > 1 }
 
 // State is the state of now.
 func (a *Acks) State() State {
@@ -93,11 +110,12 @@ func (a *Acks) Members() Members { return a.cfg.Members() }
 
 // Ahead has the likeliest members fetch a blob that is here and has no entry yet, and hold it until
 // done is called, which has to be, or for twice the timeout. It does not wait for them.
-func (a *Acks) Ahead(ref dag.Ref) (done func()) {
-	if !a.asks() || inline(ref) {
+func (a *Acks) Ahead(b Blob) (done func()) {
+	ref := b.Ref
+	if !a.Asks() || inline(ref) {
 		return func() {}
 	}
-	ids := candidates(a.cfg.Members(), ref.CID)
+	ids := candidates(a.cfg.Members(), b)
 	ctx, cancel := context.WithTimeout(a.ctx, 2*a.cfg.Timeout)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -106,7 +124,7 @@ func (a *Acks) Ahead(ref dag.Ref) (done func()) {
 		return func() {}
 	}
 	for _, id := range ids[:min(len(ids), a.cfg.Copies-1)] {
-		a.wg.Go(func() { _ = a.cfg.Ask(ctx, id, ref, nil, nil) }) // Await asks again, and notes what fails
+		a.wg.Go(func() { _ = a.cfg.Ask(ctx, id, ref, b.Early.at(id), nil, nil) }) // Await asks again, and notes what fails
 	}
 	return cancel
 }
@@ -123,18 +141,18 @@ func (a *Acks) Push() Push { return Push{a, time.Now().Add(a.cfg.Timeout)} }
 // Ready waits until each of some blobs, and the deltas, are on as many disks as are wanted, before
 // something is written that is to rely on it. The deltas are on this disk. The error is a *Lack
 // when there are not enough disks in time, or that of ctx.
-func (p Push) Ready(ctx context.Context, refs []dag.Ref, heads []cid.Cid) error {
-	return p.await(ctx, refs, heads, false)
+func (p Push) Ready(ctx context.Context, blobs []Blob, heads []cid.Cid) error {
+	return p.await(ctx, blobs, heads, false)
 }
 
 // Await is Ready for the last of what is pushed: then the push is acknowledged.
-func (p Push) Await(ctx context.Context, refs []dag.Ref, heads []cid.Cid) error {
-	return p.await(ctx, refs, heads, true)
+func (p Push) Await(ctx context.Context, blobs []Blob, heads []cid.Cid) error {
+	return p.await(ctx, blobs, heads, true)
 }
 
-func (p Push) await(ctx context.Context, refs []dag.Ref, heads []cid.Cid, last bool) error {
+func (p Push) await(ctx context.Context, blobs []Blob, heads []cid.Cid, last bool) error {
 	a := p.a
-	if !a.asks() {
+	if !a.Asks() {
 		return nil
 	}
 	a.begin()
@@ -144,8 +162,8 @@ func (p Push) await(ctx context.Context, refs []dag.Ref, heads []cid.Cid, last b
 	defer stop()
 	g, within := errgroup.WithContext(within)
 	g.SetLimit(blobsAtOnce)
-	for _, ref := range asked(refs) {
-		g.Go(func() error { return newQuestion(a.cfg, ref, heads).run(within) })
+	for _, b := range asked(blobs) {
+		g.Go(func() error { return newQuestion(a.cfg, b, heads).run(within) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil {
@@ -157,14 +175,14 @@ func (p Push) await(ctx context.Context, refs []dag.Ref, heads []cid.Cid, last b
 
 // asked are the blobs that are to be asked for: what lies in its CID is in the deltas, and is asked
 // for only when there is nothing else.
-func asked(refs []dag.Ref) (blobs []dag.Ref) {
-	for _, ref := range refs {
-		if !inline(ref) {
-			blobs = append(blobs, ref)
+func asked(all []Blob) (blobs []Blob) {
+	for _, b := range all {
+		if !inline(b.Ref) {
+			blobs = append(blobs, b)
 		}
 	}
 	if len(blobs) == 0 {
-		return refs[:min(1, len(refs))]
+		return all[:min(1, len(all))]
 	}
 	return blobs
 }

@@ -42,12 +42,18 @@ type swarm struct {
 	asked   []heard
 	logs    *test.Hook
 	acks    *Acks
+
+	file    string    // that may grow; "": none
+	taking  []peer.ID // who was asked to take it
+	whole   int64
+	stopped bool
 }
 
 // heard is a question that a member got.
 type heard struct {
 	id    peer.ID
 	ref   dag.Ref
+	token string
 	heads int
 	at    time.Duration
 }
@@ -67,9 +73,9 @@ func newSwarm(t *testing.T, copies, others int) *swarm {
 		},
 		Declined: func(err error) bool { return errors.Is(err, errFull) },
 		Here:     func(dag.Ref) bool { return s.here },
-		Ask: func(ctx context.Context, id peer.ID, ref dag.Ref, heads []cid.Cid, taken func()) error {
+		Ask: func(ctx context.Context, id peer.ID, ref dag.Ref, token string, heads []cid.Cid, taken func()) error {
 			s.mu.Lock()
-			s.asked = append(s.asked, heard{id, ref, len(heads), time.Since(began)})
+			s.asked = append(s.asked, heard{id, ref, token, len(heads), time.Since(began)})
 			answer := s.answers[id]
 			s.mu.Unlock()
 			if len(heads) == 0 {
@@ -80,6 +86,19 @@ func newSwarm(t *testing.T, copies, others int) *swarm {
 				return nil
 			}
 			return answer(ctx, taken)
+		},
+		Grow: func(file string) (string, func(int64), func(), error) {
+			if s.file == "" {
+				return "", nil, nil, errBroken
+			}
+			return "the token of " + file, func(size int64) { s.whole = size }, func() { s.stopped = true }, nil
+		},
+		Take: func(ctx context.Context, id peer.ID, token string, size int64) error {
+			s.mu.Lock()
+			s.taking = append(s.taking, id)
+			s.mu.Unlock()
+			<-ctx.Done()
+			return ctx.Err()
 		},
 	})
 	t.Cleanup(s.acks.Close)
@@ -100,16 +119,18 @@ func refOf(i int, size int64) dag.Ref {
 	return dag.Ref{CID: cid.NewCidV1(cid.Raw, mh), Size: size}
 }
 
+func blobOf(i int, size int64) Blob { return Blob{Ref: refOf(i, size)} }
+
 var heads = []cid.Cid{refOf(-1, 0).CID}
 
 // order is that in which members are asked for the blob 1.
 func (s *swarm) order() []peer.ID {
-	return candidates(Members{Self: s.self, Here: s.others}, refOf(1, 0).CID)
+	return candidates(Members{Self: s.self, Here: s.others}, blobOf(1, 0))
 }
 
 // await asks for the blob 1.
 func (s *swarm) await(size int64) error {
-	return s.acks.Push().Await(s.t.Context(), []dag.Ref{refOf(1, size)}, heads)
+	return s.acks.Push().Await(s.t.Context(), []Blob{blobOf(1, size)}, heads)
 }
 
 // ids are those that were asked, in this order.
@@ -147,7 +168,7 @@ func play(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) 
 func TestOneDiskAsksNobody(t *testing.T) {
 	play(t, func(t *testing.T) {
 		s := newSwarm(t, 1, 2)
-		s.acks.Ahead(refOf(1, 1))()
+		s.acks.Ahead(blobOf(1, 1))()
 		if err := s.await(1); err != nil || len(s.ids()) > 0 || s.acks.State() != (State{Copies: 1}) {
 			t.Fatal(err, s.ids(), s.acks.State())
 		}
@@ -179,10 +200,10 @@ func TestTheOrder(t *testing.T) {
 		m.Here = append(m.Here, of)
 	}
 	for i := range 20 {
-		c := refOf(i, 0).CID
-		keepers := place.NewView(append(slices.Clone(m.Here), m.Self)).Keepers(nil, c, place.All)
+		b := blobOf(i, 0)
+		keepers := place.NewView(append(slices.Clone(m.Here), m.Self)).Keepers(nil, b.CID, place.All)
 		want := append(slices.DeleteFunc(keepers, func(id peer.ID) bool { return id == m.Self.ID }), m.Here[1].ID, m.Here[0].ID)
-		if got := candidates(m, c); !slices.Equal(got, want) {
+		if got := candidates(m, b); !slices.Equal(got, want) {
 			t.Errorf("blob %d: %s, not %s", i, got, want)
 		}
 	}
@@ -365,11 +386,11 @@ func TestEachBlobOfAPushIsAskedFor(t *testing.T) {
 		if !ok {
 			t.Fatal("not in its CID")
 		}
-		link := dag.Ref{CID: small, Size: 10}
-		if err := s.acks.Push().Await(t.Context(), []dag.Ref{refOf(1, 1), link, refOf(2, 1)}, heads); err != nil || len(s.ids()) != 2 {
+		link := Blob{Ref: dag.Ref{CID: small, Size: 10}}
+		if err := s.acks.Push().Await(t.Context(), []Blob{blobOf(1, 1), link, blobOf(2, 1)}, heads); err != nil || len(s.ids()) != 2 {
 			t.Fatal(err, s.ids())
 		}
-		if err := s.acks.Push().Await(t.Context(), []dag.Ref{link, link}, heads); err != nil || len(s.ids()) != 3 {
+		if err := s.acks.Push().Await(t.Context(), []Blob{link, link}, heads); err != nil || len(s.ids()) != 3 {
 			t.Fatal(err, s.ids())
 		}
 	})
@@ -379,7 +400,7 @@ func TestEachBlobOfAPushIsAskedFor(t *testing.T) {
 func TestAheadHoldsUntilItIsDone(t *testing.T) {
 	play(t, func(t *testing.T) {
 		s := newSwarm(t, 3, 4)
-		done := s.acks.Ahead(refOf(1, 1))
+		done := s.acks.Ahead(blobOf(1, 1))
 		synctest.Wait()
 		got, want := s.ids(), s.order()[:2]
 		slices.Sort(got)
@@ -389,7 +410,7 @@ func TestAheadHoldsUntilItIsDone(t *testing.T) {
 		}
 		done()
 		s.acks.Close() // waits for those that were asked
-		s.acks.Ahead(refOf(1, 1))()
+		s.acks.Ahead(blobOf(1, 1))()
 		if len(s.ids()) != 2 {
 			t.Error("asked after Close")
 		}
@@ -403,7 +424,7 @@ func TestAClientThatHangsUp(t *testing.T) {
 		s.answers[s.others[0].ID] = silent
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := s.acks.Push().Await(ctx, []dag.Ref{refOf(1, 1)}, heads)
+		err := s.acks.Push().Await(ctx, []Blob{blobOf(1, 1)}, heads)
 		if !errors.Is(err, context.DeadlineExceeded) || s.acks.State() != (State{Copies: 2}) {
 			t.Fatal(err, s.acks.State())
 		}
@@ -431,6 +452,64 @@ func TestARefusalIsLoggedOnce(t *testing.T) {
 		}
 		if st := s.acks.State(); len(s.logs.AllEntries()) != 2 || st.Last != nil || st.Given != 2 || st.Refused != 3 {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// TestWhoTookAnUploadIsAskedFirst, and told which upload became the blob.
+func TestWhoTookAnUploadIsAskedFirst(t *testing.T) {
+	play(t, func(t *testing.T) {
+		s := newSwarm(t, 2, 4)
+		s.file = "f"
+		for range 10 { // another member nearly each time
+			early := s.acks.Early("f", 100)
+			synctest.Wait()
+			b := blobOf(1, 1)
+			b.Early = early
+			early.Whole(100)
+			done := s.acks.Ahead(b)
+			if err := s.acks.Push().Await(t.Context(), []Blob{b}, heads); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			took := s.taking[len(s.taking)-1]
+			for _, q := range s.asked {
+				if q.id != took || q.token != "the token of f" {
+					t.Errorf("%s took it, and %s was asked, for %q", took, q.id, q.token)
+				}
+			}
+			done()
+			early.Stop()
+			if len(s.asked) != 2 || s.whole != 100 || !s.stopped {
+				t.Errorf("%d questions, %d bytes, stopped: %v", len(s.asked), s.whole, s.stopped)
+			}
+			s.asked, s.whole, s.stopped = nil, 0, false
+		}
+	})
+}
+
+// TestNobodyTakesAnUpload of which most likely another member is to be the keeper, nor where one
+// disk is enough.
+func TestNobodyTakesAnUpload(t *testing.T) {
+	play(t, func(t *testing.T) {
+		for _, c := range []struct {
+			copies, keepers, others int
+			want                    bool
+		}{
+			{2, 2, 1, true}, {2, 2, 4, true}, {2, 2, 5, false}, {3, place.All, 9, true}, {2, 0, 9, true}, {1, 2, 1, false}, {2, 2, 0, false},
+		} {
+			s := newSwarm(t, c.copies, c.others)
+			s.file, s.acks.cfg.Keepers = "f", c.keepers
+			early := s.acks.Early("f", 0)
+			if (early != nil) != c.want {
+				t.Errorf("%+v: %v", c, early)
+			}
+			early.Whole(1)
+			early.Stop()
+		}
+		s := newSwarm(t, 2, 1)
+		if s.acks.Early("f", 0) != nil {
+			t.Error("there is no such file")
 		}
 	})
 }

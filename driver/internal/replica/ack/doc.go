@@ -3,10 +3,13 @@
 //
 //	a := ack.New(ack.Config{Copies: 2, Timeout: 30 * time.Second, Self: id, Members: members, Ask: transfers.Keep, …})
 //	defer a.Close()
-//	held := a.Ahead(ref)                   // the bytes have a name: others fetch them already
+//	early := a.Early(file, size)            // an upload grows: others take its bytes as they come
+//	defer early.Stop()
+//	b := ack.Blob{Ref: ref, Early: early}
+//	held := a.Ahead(b)                      // it has a name: others make it theirs, or fetch it
 //	defer held()
-//	heads, err := paths.Commit(ctx, …)     // the entry is on this disk
-//	err = a.Push().Await(ctx, refs, heads) // and now on the others
+//	heads, err := paths.Commit(ctx, …)      // the entry is on this disk
+//	err = a.Push().Await(ctx, blobs, heads) // and now on the others
 //
 // A disk counts when its registry has said that the bytes are whole and synced, and the deltas that
 // name them are merged and synced. Asked are the keepers of the blob that are here, in their order

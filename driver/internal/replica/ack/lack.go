@@ -56,7 +56,7 @@ func (q *question) lack(members Members) *Lack {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	e := &Lack{
-		Ref: q.ref, Wanted: q.cfg.Copies, Have: q.cfg.Copies - q.need + q.kept(),
+		Ref: q.blob.Ref, Wanted: q.cfg.Copies, Have: q.cfg.Copies - q.need + q.kept(),
 		Away: members.Known - len(members.Here), Known: members.Known,
 	}
 	for _, m := range q.asked {

@@ -8,8 +8,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -24,7 +22,7 @@ const (
 // question is whether one blob is on enough disks.
 type question struct {
 	cfg   Config
-	ref   dag.Ref
+	blob  Blob
 	heads []cid.Cid
 	here  bool // it is on this disk
 	need  int  // others that have to keep it; with those, if it is not here, this registry itself
@@ -46,9 +44,9 @@ type asking struct {
 	last  error // it failed before
 }
 
-func newQuestion(cfg Config, ref dag.Ref, heads []cid.Cid) *question {
-	q := &question{cfg: cfg, ref: ref, heads: heads, need: cfg.Copies, wake: make(chan struct{}, 1)}
-	if q.here = inline(ref) || cfg.Here(ref); q.here {
+func newQuestion(cfg Config, b Blob, heads []cid.Cid) *question {
+	q := &question{cfg: cfg, blob: b, heads: heads, need: cfg.Copies, wake: make(chan struct{}, 1)}
+	if q.here = inline(b.Ref) || cfg.Here(b.Ref); q.here {
 		q.need--
 	}
 	return q
@@ -119,7 +117,7 @@ func (q *question) askMore(ctx context.Context, members Members) {
 // order is that of candidates. A blob that is not here is fetched when the others are too few: a
 // client may have found it on one of them, and pushed none of it.
 func (q *question) order(members Members) []peer.ID {
-	ids := candidates(members, q.ref.CID)
+	ids := candidates(members, q.blob)
 	if !q.here {
 		ids = append(ids, members.Self.ID)
 	}
@@ -131,7 +129,7 @@ func (q *question) patience(m *asking) time.Duration {
 	if !m.taken {
 		return hedge
 	}
-	return hedge + time.Duration(float64(q.ref.Size)/slowRate*float64(time.Second))
+	return hedge + time.Duration(float64(q.blob.Size)/slowRate*float64(time.Second))
 }
 
 // ask asks a member, unless it was asked and did not fail, or a moment ago; mu is held.
@@ -147,7 +145,7 @@ func (q *question) ask(ctx context.Context, id peer.ID, now time.Time) bool {
 	}
 	q.asked = append(q.asked, m)
 	q.wg.Go(func() {
-		err := q.cfg.Ask(ctx, id, q.ref, q.heads, func() { q.note(func() { m.taken = true }) })
+		err := q.cfg.Ask(ctx, id, q.blob.Ref, q.blob.Early.at(id), q.heads, func() { q.note(func() { m.taken = true }) })
 		if ctx.Err() != nil && err != nil {
 			return // it was no longer waited for
 		}

@@ -33,6 +33,13 @@
 //	                           in time, 507 when there is no room, 403 to one that is not trusted.
 //	    ?heads=<cid>,…         204 when the blob and these deltas of the path map are on disk.
 //	                           Without heads there is no answer until the time has passed.
+//	    ?upload=<token>        The blob is what has become of an upload that was taken (below).
+//	POST /v1/uploads/<token>/take?size=<n>&wait=<duration>
+//	                           Get this upload of the asking registry while it grows, and hold
+//	                           it until a blob is to be kept that it has become. 204 when it is
+//	                           a blob; other answers as those of keep. size is 0 when unknown.
+//	GET  /v1/uploads/<token>   Such an upload, from its first byte on, as its bytes come. It ends
+//	                           with the upload, or when that is given up.
 //	GET  /v1/blocks/<cid>      An inner block. Leaves are ranges of their blob.
 //	POST /v1/copies            How much of each of up to 1000 blobs is on the disk, and whether
 //	                           it is kept: trusted members tell trusted members. Question and

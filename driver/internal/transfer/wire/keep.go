@@ -21,6 +21,7 @@ import (
 const (
 	sizeParam  = "size"
 	headsParam = "heads"
+	tokenParam = "upload"
 
 	// maxKeepHeads is how many heads fit into the header of a request. A write has one.
 	maxKeepHeads = 100
@@ -51,12 +52,16 @@ var (
 type KeepRequest struct {
 	dag.Ref
 	Peer  peer.ID       // the one that asks; empty when the connection does not tell
+	Token string        // of the upload that became the blob, which the member took; "": it took none
 	Heads []cid.Cid     // deltas that are to be merged; none: they are not known yet
 	Wait  time.Duration // for how long at most
 }
 
 func (q *KeepRequest) path() string {
 	params := url.Values{sizeParam: {strconv.FormatInt(q.Size, 10)}, waitParam: {q.Wait.String()}}
+	if q.Token != "" {
+		params.Set(tokenParam, q.Token)
+	}
 	if len(q.Heads) > 0 {
 		heads := make([]string, len(q.Heads))
 		for i, h := range q.Heads {
@@ -74,7 +79,7 @@ func keepRequest(r *http.Request, c cid.Cid) (*KeepRequest, error) {
 	if err != nil || size < 0 {
 		return nil, errors.New("how many bytes?")
 	}
-	q := &KeepRequest{Ref: dag.Ref{CID: c, Size: size}, Peer: asking(r), Wait: min(termsOf(query).Wait, maxKeepWait)}
+	q := &KeepRequest{Ref: dag.Ref{CID: c, Size: size}, Peer: asking(r), Wait: min(termsOf(query).Wait, maxKeepWait), Token: query.Get(tokenParam)}
 	for text := range strings.SplitSeq(query.Get(headsParam), ",") {
 		if text == "" {
 			continue

@@ -43,6 +43,11 @@ type Answers struct {
 	// errors that the member is told are ErrNoRoom, ErrStranger, ErrLeaving, ErrLate and
 	// ErrCannotGet.
 	Keep func(ctx context.Context, q *KeepRequest, taken func()) error
+	// Take takes an upload of a member while it grows, until it has become a blob. It may return
+	// the errors of Keep, and ErrTooMany.
+	Take func(ctx context.Context, q *TakeRequest) error
+	// Upload opens an upload that is here and grows, for a member that was asked to take it.
+	Upload func(ctx context.Context, from peer.ID, token string) (io.ReadCloser, error)
 	// Doubt notes that a member received bytes that are not those of this leaf.
 	Doubt func(from peer.ID, root cid.Cid, leaf int) error
 	// Copies says what is here of each of some blobs, in their order. ctx bounds it.
@@ -128,6 +133,8 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("GET /v1/blobs/{cid}/have", s.answer(s.have))
 	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", s.answer(s.doubt))
 	mux.HandleFunc("POST /v1/blobs/{cid}/keep", s.answer(s.keep))
+	mux.HandleFunc("POST "+uploadsPath+"{token}/take", s.admitted(s.take))
+	mux.HandleFunc("GET "+uploadsPath+"{token}", s.admitted(s.upload))
 	mux.HandleFunc("GET /v1/blocks/{cid}", s.answer(s.block))
 	mux.HandleFunc("POST "+copiesPath, s.admitted(s.answerCopies))
 	return bounded(mux)

@@ -167,10 +167,11 @@ type carried struct {
 	blob       bool                    // its bytes are a blob's
 }
 
-// carriesBlob reports whether an answer carries bytes of a blob: a range, or an inner block.
+// carriesBlob reports whether an answer carries bytes of a blob: a range, an inner block, or what
+// is to become one.
 func carriesBlob(resp *http.Response) bool {
 	return resp.StatusCode == http.StatusPartialContent ||
-		resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Request.URL.Path, "/v1/blocks/")
+		resp.StatusCode == http.StatusOK && (strings.HasPrefix(resp.Request.URL.Path, "/v1/blocks/") || strings.HasPrefix(resp.Request.URL.Path, uploadsPath))
 }
 
 // Close implements io.Closer.
