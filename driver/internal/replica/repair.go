@@ -17,14 +17,14 @@ func (k *Keeper) pace() time.Duration { return min(mostPace, k.cfg.Delay/4) }
 func (k *Keeper) watch() {
 	var w watching
 	for k.ctx.Err() == nil {
-		now := k.judge()
-		if w.stays(now, time.Now(), k.pace()) {
+		now, at := k.judge(), time.Now()
+		if w.stays(now, at, k.pace()) {
 			k.settled.Store(true)
 			if w.moves(now) {
 				k.backlog.All()
 			}
 		}
-		k.say(&w, now)
+		k.say(&w, now, at)
 		select {
 		case <-time.After(k.pace()):
 		case <-k.soon:
@@ -39,6 +39,8 @@ type watching struct {
 	since   time.Time   // it has had this number
 	repairs *place.View // among which blobs were placed when the map was last looked through
 	held    bool
+	hold    place.Hold // that was seen last
+	from    time.Time  // it has been seen
 	said    place.Hold
 }
 
@@ -89,10 +91,14 @@ func (j *judgment) hold() place.Hold {
 	return j.Hold
 }
 
-// say logs once when blobs get no new keepers, and when they do again.
-func (k *Keeper) say(w *watching, now *judgment) {
+// say logs once when blobs get no new keepers, and when they do again. A member that has just
+// come has a moment to say how much it keeps.
+func (k *Keeper) say(w *watching, now *judgment, at time.Time) {
 	hold := now.hold()
-	if hold == w.said || hold == place.Silent && time.Since(w.since) < k.pace() {
+	if hold != w.hold {
+		w.hold, w.from = hold, at
+	}
+	if hold == w.said || hold == place.Silent && at.Sub(w.from) < k.pace() {
 		return
 	}
 	log := k.cfg.Log.WithFields(logrus.Fields{"away": now.Away, "known": now.Known})

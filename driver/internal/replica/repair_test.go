@@ -140,7 +140,7 @@ func TestWhenTheMapIsLookedThrough(t *testing.T) {
 		if did := stays && w.moves(now); did != moves {
 			t.Errorf("%s: moves: %v", name, did)
 		}
-		k.say(&w, now)
+		k.say(&w, now, at)
 		at = at.Add(while)
 	}
 	step("at the start", false, false)
@@ -189,5 +189,30 @@ func BenchmarkJudge(b *testing.B) {
 	k, _ := keeperAmong(200, 2, nil)
 	for b.Loop() {
 		k.judge()
+	}
+}
+
+// TestAMemberThatHasJustCome is not said to be silent before it had time to say anything, however
+// long nobody came before.
+func TestAMemberThatHasJustCome(t *testing.T) {
+	logger, hook := test.NewNullLogger()
+	k := New(Config{Delay: time.Hour, Log: logrus.NewEntry(logger)})
+	defer k.Stop()
+	silent := &judgment{Verdict: place.Verdict{Hold: place.Silent, Silent: []peer.ID{"b"}}}
+	var w watching
+	at := time.Unix(1e9, 0)
+	for i, c := range []struct {
+		after  time.Duration
+		is     *judgment
+		logged int
+	}{
+		{0, &judgment{}, 0}, {time.Hour, silent, 0}, {time.Second, &judgment{}, 0},
+		{time.Hour, silent, 0}, {time.Second, silent, 0}, {k.pace(), silent, 1}, {time.Hour, silent, 1},
+		{time.Second, &judgment{}, 2}, {time.Second, silent, 2},
+	} {
+		at = at.Add(c.after)
+		if k.say(&w, c.is, at); len(hook.AllEntries()) != c.logged {
+			t.Errorf("%d: %d lines, not %d", i, len(hook.AllEntries()), c.logged)
+		}
 	}
 }
