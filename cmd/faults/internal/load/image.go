@@ -30,6 +30,12 @@ func (l *Load) base(n int) v1.Layer {
 	return layer(random, 4<<10<<(n%9)) // 4 KiB to 1 MiB
 }
 
+// turned is a layer that two clients push and delete by turns.
+func (l *Load) turned(pair, n int) v1.Layer {
+	random := rand.New(rand.NewPCG(l.seed, uint64(500+cycles*pair+n)))
+	return layer(random, 20<<10<<(2*n))
+}
+
 func layer(random *rand.Rand, size int) v1.Layer {
 	var seed [32]byte
 	for i := range 4 {

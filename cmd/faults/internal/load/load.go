@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/book"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/journal"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/faults/internal/swarm"
@@ -128,9 +130,18 @@ func (l *Load) Need() (must map[string]string, may map[string]bool) {
 
 // Shared are the digests of layers that clients rely on without pushing them.
 func (l *Load) Shared() (map[string]bool, error) {
-	shared := map[string]bool{}
+	var all []v1.Layer
 	for n := range bases {
-		d, err := l.base(n).Digest()
+		all = append(all, l.base(n))
+	}
+	for pair := range (len(l.workers) + 1) / 2 {
+		for n := range cycles {
+			all = append(all, l.turned(pair, n))
+		}
+	}
+	shared := map[string]bool{}
+	for _, one := range all {
+		d, err := one.Digest()
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ const (
 	repositories = 4
 	moving       = 3  // tags of a repository that all clients push
 	mostFree     = 25 // images of a client that it may delete
+	cycles       = 3  // of a client, with an image that it pushes and deletes by turns
 	mostHeld     = 5  // and that it may not
 )
 
@@ -28,7 +29,7 @@ type worker struct {
 	random *rand.Rand
 
 	owned []*owned // images that it may delete
-	cycle [3]*Image
+	cycle [cycles]*Image
 }
 
 // owned is an image that one tag leads to.
@@ -56,15 +57,15 @@ func (w *worker) act(ctx context.Context) error {
 		return w.push(ctx, m, repo)
 	case n < 52:
 		return w.pushMoving(ctx, m, repo)
-	case n < 60:
+	case n < 57:
 		return w.retag(ctx, m)
-	case n < 66:
+	case n < 62:
 		return w.pushIndex(ctx, m, repo)
-	case n < 72:
-		return w.turn(ctx, m, repo)
-	case n < 74:
+	case n < 78:
+		return w.turn(ctx, m, fmt.Sprintf("team/cycle%d", w.id/2))
+	case n < 80:
 		return w.untag(ctx, m, repo)
-	case n < 84:
+	case n < 87:
 		return w.remove(ctx, m)
 	}
 	return w.pull(ctx, m)
@@ -135,14 +136,14 @@ func (w *worker) pushIndex(ctx context.Context, m *swarm.Member, repo string) er
 }
 
 // turn pushes an image that it has pushed and deleted before, or deletes it. Its layer is one
-// that other clients push and delete, too.
+// that one other client pushes and deletes, too: so it becomes garbage again and again, and
+// while it does, somebody relies on it.
 func (w *worker) turn(ctx context.Context, m *swarm.Member, repo string) error {
 	n := w.random.IntN(len(w.cycle))
 	i := w.cycle[n]
 	if i == nil {
-		shared := layer(rand.New(rand.NewPCG(w.load.seed, uint64(500+n))), 20<<10<<(2*n))
 		var err error
-		if i, err = image(repo, fmt.Sprintf("cycle%d of %d", n, w.id), shared); err != nil {
+		if i, err = image(repo, fmt.Sprintf("cycle%d of %d", n, w.id), w.load.turned(w.id/2, n)); err != nil {
 			return err
 		}
 		w.cycle[n] = i
