@@ -110,25 +110,39 @@ func (s *store) drainState(h engine.Handover) DrainState {
 	switch {
 	case d.Done:
 	case h.Left.Blobs > 0 && h.Keepers == 0:
-		d.Reason = "no other registry keeps blobs: give one a capacity, and replicas"
+		d.Reason = "no other registry keeps blobs: start another one, or give one a capacity, and replicas"
 	case h.Left.Blobs > 0 && len(h.Silent) > 0:
-		d.Reason = "registries that are to keep what it kept do not answer (" + s.unanswered(h) +
-			"): blobs get new keepers when these have been away for repairdelay, or are forgotten"
+		d.Reason = s.silent(h)
 	case h.Left.Blobs > 0:
 		d.Reason = "other registries are still fetching what it kept (if this does not end, see their status: they may have no room, or fewer replicas configured)"
 	case len(h.Behind) > 0:
-		d.Reason = "some members lack changes"
+		d.Reason = "members lack changes: " + s.called(h.Behind)
 	default:
 		d.Reason = "no other registry is there that could have its changes"
 	}
 	return d
 }
 
-// unanswered names the members that are asked in vain.
-func (s *store) unanswered(h engine.Handover) string {
-	names := make([]string, len(h.Silent))
+// silent says which members are asked in vain, and what ends that.
+func (s *store) silent(h engine.Handover) string {
+	ids := make([]string, len(h.Silent))
 	for i, id := range h.Silent {
-		names[i] = s.engine.Called(id.String())
+		ids[i] = id.String()
+	}
+	reason := "registries that are to keep what it kept do not answer (" + s.called(ids) +
+		"): wait until they are back, or have been away for repairdelay, when their blobs get new keepers; " +
+		"or have each registry forget them, if they are gone for good"
+	if held := s.whyHeld(s.engine.Copies.State()); held != "" {
+		reason += "; blobs get no new keepers now: " + held
+	}
+	return reason
+}
+
+// called names members.
+func (s *store) called(ids []string) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = s.engine.Called(id)
 	}
 	return strings.Join(names, ", ")
 }

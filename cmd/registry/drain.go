@@ -88,6 +88,7 @@ type drainShow struct {
 	bar  *progressbar.ProgressBar // nil: not a terminal, or nothing is known yet
 	tty  bool
 	last time.Time
+	why  string // the reason that was printed last
 }
 
 func drainProgress(out io.Writer) *drainShow {
@@ -95,10 +96,25 @@ func drainProgress(out io.Writer) *drainShow {
 	return &drainShow{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
 }
 
+// tell shows how far a drain is, and why it is not done whenever the reason is another one.
 func (s *drainShow) tell(d driver.DrainState) {
-	if d.Here.Blobs == 0 {
+	if d.Here.Blobs > 0 {
+		s.handed(d)
+	}
+	if d.Reason == "" || d.Reason == s.why {
 		return
 	}
+	s.why = d.Reason
+	if s.bar != nil {
+		_ = s.bar.Clear() // it is drawn anew below the line
+	}
+	_, _ = fmt.Fprintln(s.out, "not done: "+d.Reason)
+	if s.bar != nil {
+		_ = s.bar.RenderBlank()
+	}
+}
+
+func (s *drainShow) handed(d driver.DrainState) {
 	handed := handedOn(d)
 	text := fmt.Sprintf("handed on %s of %s", amountText(handed), amountText(d.Here))
 	switch {

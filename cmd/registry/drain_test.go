@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +50,38 @@ func TestARegistryIsSwitchedOffByOneCommand(t *testing.T) {
 		pull(t, ps[0], name, img)
 		pull(t, ps[1], name, img)
 	}
+}
+
+// TestWaitingForADrainSaysWhy it does not get on, once.
+func TestWaitingForADrainSaysWhy(t *testing.T) {
+	p := newProcess(t, keygen(t), "replicas: 1").start()
+	push(t, p, "a:1")
+	log, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	waits := p.command("ipfs", "drain", "--wait")
+	waits.Stderr = log
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := func(text string) int {
+		out, err := os.ReadFile(log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Count(string(out), text)
+	}
+	await(t, "it says why", func() bool { return said("no other registry keeps blobs") > 0 })
+	await(t, "it goes on", func() bool { return said("handed on") > 1 })
+	if n := said("no other registry keeps blobs"); n != 1 {
+		t.Errorf("it says so %d times", n)
+	}
+	if err := waits.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = waits.Wait() // it was interrupted
 }
 
 // TestUndrain lets a registry stay.
