@@ -6,7 +6,9 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 
@@ -29,7 +31,7 @@ func (c Copies) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// Bytes is a size, written with or without a unit: 500GiB.
+// Bytes is a size, written with its unit: 500GiB. Only 0 needs none.
 type Bytes int64
 
 // DiskSize is, as a capacity, the size of the disk that datastorepath lies on.
@@ -56,8 +58,11 @@ func amounts(from, to reflect.Type, v any) (any, error) {
 		return Copies(n), err
 	}
 	n, err := humanize.ParseBytes(text)
-	if err == nil && n > math.MaxInt64 {
+	switch {
+	case err == nil && n > math.MaxInt64:
 		err = errors.New("too much")
+	case err == nil && n > 0 && !strings.ContainsFunc(text, unicode.IsLetter):
+		err = errors.New("no unit") // minfree: 10 means 10%, not ten bytes
 	}
 	return Bytes(n), err
 }
@@ -82,7 +87,7 @@ func (p Parameters) checkCopies() error {
 func (p Parameters) checkAcks() error {
 	switch {
 	case p.AckReplicas < 1:
-		return errors.New("ackreplicas: is less than 1, which is this registry's own disk")
+		return fmt.Errorf("ackreplicas: %d is less than 1, which is this registry's own disk", p.AckReplicas)
 	case p.AckReplicas > 1 && p.Offline:
 		return errors.New("ackreplicas: is more than 1 with offline: true; a registry without a network has one disk")
 	case p.AckReplicas > int(p.Replicas) && p.Replicas > 0:

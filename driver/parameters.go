@@ -153,7 +153,7 @@ func wrongType(key string, value any) error {
 	case reflect.TypeFor[Bytes]():
 		return fmt.Errorf("%v is not a size: write it with its unit, such as 500GiB", value)
 	case reflect.TypeFor[Share]():
-		return fmt.Errorf("%v is neither a part of the disk, such as 10%%, nor a size, such as 50GiB", value)
+		return fmt.Errorf("%v is neither a part of the disk nor a size: write it with its unit, such as 10%% or 50GiB", value)
 	}
 	return errors.New("is read as a number, a boolean or a block, not as text: put it in quotes")
 }

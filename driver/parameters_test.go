@@ -132,7 +132,12 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, capacity: 17EB}`:                      "capacity: 17EB is not a size",
 		`{offline: true, cachesize: much}`:                     "cachesize: much is not a size: write it with its unit, such as 500GiB",
 		`{offline: true, cachesize: -5}`:                       "cachesize: -5 is not a size",
-		`{offline: true, minfree: some}`:                       "minfree: some is neither a part of the disk, such as 10%, nor a size",
+		`{offline: true, minfree: some}`:                       "minfree: some is neither a part of the disk nor a size: write it with its unit, such as 10% or 50GiB",
+		`{offline: true, minfree: 10}`:                         "minfree: 10 is neither a part of the disk nor a size: write it with its unit",
+		`{offline: true, minfree: "10"}`:                       "minfree: 10 is neither",
+		`{offline: true, cachesize: 500}`:                      "cachesize: 500 is not a size: write it with its unit",
+		`{offline: true, capacity: 500}`:                       "capacity: 500 is not a size",
+		`{offline: true, repairrate: 67108864}`:                "repairrate: 67108864 is not a size",
 		`{offline: true, minfree: 10 percent}`:                 "minfree: 10 percent is neither",
 		`{offline: true, minfree: -1%}`:                        "minfree: -1% of a disk cannot stay free",
 		`{offline: true, minfree: 80%}`:                        "minfree: 80% of a disk cannot stay free; write up to 50%",
@@ -170,9 +175,9 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"privatekey": "c2VjcmV0", "privatekeyfile": "peer.key", "trustedpeers": somePeer, "loglevel": "warn",
 		"offline": "true", "synctimeout": "3s", "alonetimeout": "5s", "fetchtimeout": "4m0s", "hash": "blake3",
 		"name": "registry-a", "memberexpiry": "72h0m0s",
-		"replicas": "3", "zone": "rack-1", "capacity": "536870912000", "repairdelay": "1h30m0s", "repairrate": "104857600",
+		"replicas": "3", "zone": "rack-1", "capacity": "536870912000B", "repairdelay": "1h30m0s", "repairrate": "104857600B",
 		"ackreplicas": "2", "acktimeout": "45s",
-		"cachesize": "5000", "minfree": "12.5%",
+		"cachesize": "5000B", "minfree": "12.5%",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
@@ -195,7 +200,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			if list, ok := got.([]string); ok {
 				got = strings.Join(list, ",")
 			}
-			if fmt.Sprint(got) != value {
+			if fmt.Sprint(got) != strings.TrimSuffix(value, "B") { // a size is printed without its unit
 				t.Errorf("it is %v, not %s", got, value)
 			}
 		})

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/evict"
 )
@@ -26,6 +28,10 @@ func (e *Engine) openCache(context.Context) error {
 		Keeps: e.Copies.Keeps, Members: func() int { return e.Copies.State().View }, GiveUp: e.Copies.GiveUp, Log: e.Log,
 	})
 	e.Blobs.Room().OnShort(e.Cache.MakeRoom)
+	if _, total := e.DiskSpace(); total > 0 && uint64(e.cfg.MinFree.Bytes) >= total {
+		e.Log.Warnf("minfree: %s cannot stay free of a disk of %s: this registry fetches no copies for others, and caches nothing",
+			humanize.IBytes(uint64(e.cfg.MinFree.Bytes)), humanize.IBytes(total))
+	}
 	return nil
 }
 
