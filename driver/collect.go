@@ -118,11 +118,7 @@ func (s *store) collection(r sweep.Report) Collection {
 func (s *store) unheard(absent []sweep.Absent) []Unheard {
 	all := []Unheard{}
 	for _, a := range absent {
-		u := Unheard{PeerID: a.PeerID, Name: s.engine.NameOf(a.PeerID)}
-		if a.Why != nil {
-			u.Reason = a.Why.Error()
-		}
-		all = append(all, u)
+		all = append(all, Unheard{PeerID: a.PeerID, Name: s.engine.NameOf(a.PeerID), Reason: s.engine.WhyUnheard(a.PeerID, a.Why)})
 	}
 	return all
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -124,13 +123,23 @@ func printCollection(out io.Writer, c driver.Collection) error {
 		sec.field("unread", "%s: %s; what its repository refers to is kept", u.Path, u.Reason)
 	}
 	for _, u := range c.WaitsFor {
-		who := cmp.Or(u.Name, shortID(u.PeerID))
-		sec.field("waits for", "%s: %s; if it is gone for good: `registry ipfs forget <config> %s`", who, u.Reason, u.PeerID)
+		sec.field("waits for", "%s", waitsText(u))
 	}
-	if c.Left > 0 {
+	if c.Left > 0 && len(c.WaitsFor) == 0 { // nobody knows when those are back
 		sec.field("later", "the rest may go in %s (gcgrace is %s)", c.Left.Round(time.Second), c.Grace)
 	}
 	return printSections(out, []section{sec})
+}
+
+func waitsText(u driver.Unheard) string {
+	who := shortID(u.PeerID)
+	if u.Name != "" {
+		who = fmt.Sprintf("%s (%s)", u.Name, who)
+	}
+	if u.Reason != "" {
+		who += ", " + u.Reason
+	}
+	return fmt.Sprintf("%s; if it is gone for good: `registry ipfs forget <config> %s`", who, u.PeerID)
 }
 
 func countText(c driver.GarbageCount) string {

@@ -117,8 +117,12 @@ func TestAMemberThatIsAwayHoldsCollectionUp(t *testing.T) {
 	ps[2].Kill()
 	await(t, "it is away", func() bool { return connectedTo(ps[0]) == 1 && connectedTo(ps[1]) == 1 })
 	c := mustCollect(t, ps[0], "--grace", "0s")
-	if len(c.WaitsFor) != 1 || c.WaitsFor[0].PeerID != away || c.WaitsFor[0].Reason == "" || c.Deleted.Blobs != 0 || c.Garbage.Blobs == 0 {
+	if len(c.WaitsFor) != 1 || c.WaitsFor[0].PeerID != away || !strings.HasPrefix(c.WaitsFor[0].Reason, "away since ") || c.Deleted.Blobs != 0 || c.Garbage.Blobs == 0 {
 		t.Errorf("with a member away: %+v", c)
+	}
+	out, err := ps[0].command("garbage-collect", "--grace", "5s").CombinedOutput()
+	if err != nil || strings.Count(string(out), away) != 1 || strings.Contains(string(out), "the rest may go in") {
+		t.Errorf("%v: %s", err, out)
 	}
 	if out, err := ps[0].forgetMember(away); err != nil {
 		t.Fatal(out)

@@ -110,8 +110,7 @@ func storageSection(s driver.Status) section {
 			g.Marked, g.Unnamed, g.Deleted, humanize.IBytes(uint64(g.Removed.Bytes)))
 	}
 	for _, u := range s.Garbage.WaitsFor {
-		sec.field("garbage waits", "for %s: %s; if it is gone for good: `registry ipfs forget <config> %s`",
-			cmp.Or(u.Name, shortID(u.PeerID)), u.Reason, u.PeerID)
+		sec.field("garbage waits", "for %s", waitsText(u))
 	}
 	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
 	sec.field("digest", "%s", s.Map.Digest)

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -57,9 +56,30 @@ func (e *Engine) askCopies(ctx context.Context, m peer.Member, blobs []cid.Cid) 
 	case !e.Peer.Trusts(m.ID):
 		return nil, errors.New("is not trusted")
 	case !m.Connected:
-		return nil, fmt.Errorf("away since %s", m.Since.Format(time.RFC3339))
+		return nil, errors.New(awaySince(m))
 	case !slices.Contains(m.Capabilities, "copies"):
 		return nil, errors.New("is of an earlier release, which does not say what it has")
 	}
 	return e.Copies.Ask(ctx, m.ID, blobs)
+}
+
+func awaySince(m peer.Member) string { return "away since " + m.Since.Format(time.RFC3339) }
+
+// WhyUnheard says why the registry of that peer ID could not be asked: err, which is what happened
+// when it was tried, unless it is away, or was never met.
+func (e *Engine) WhyUnheard(id string, err error) string {
+	var members []peer.Member
+	if e.Peer != nil {
+		members = e.Peer.Members()
+	}
+	i := slices.IndexFunc(members, func(m peer.Member) bool { return m.ID.String() == id })
+	switch {
+	case i >= 0 && !members[i].Connected:
+		return awaySince(members[i])
+	case i < 0 && (err == nil || errors.Is(err, peer.ErrNotMember)):
+		return "it wrote to the map before, and is no member of this registry now"
+	case err == nil:
+		return ""
+	}
+	return err.Error()
 }

@@ -21,7 +21,7 @@ const (
 	Hearing  Phase = "asking the members"
 	Marking  Phase = "looking for what nothing refers to"
 	Waiting  Phase = "waiting"
-	Removing Phase = "removing bytes"
+	Removing Phase = "looking for bytes that nothing names"
 )
 
 // Progress is how far a collection is.
