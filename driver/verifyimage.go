@@ -28,8 +28,21 @@ func (v *verification) image(ctx context.Context, image string) error {
 	return v.manifest(ctx, d, 0)
 }
 
-// resolve finds the digest of repository:tag or repository@digest in the path map.
+// resolve finds the digest of repository:tag or repository@digest in the path map, with
+// or without the host of a registry in front, as clients write it.
 func (s *store) resolve(ctx context.Context, image string) (digest.Digest, error) {
+	d, err := s.resolveHere(ctx, image)
+	host, rest, ok := strings.Cut(image, "/")
+	if err == nil || !ok || host != "localhost" && !strings.ContainsAny(host, ".:") {
+		return d, err
+	}
+	if d, rerr := s.resolveHere(ctx, rest); rerr == nil {
+		return d, nil
+	}
+	return "", err
+}
+
+func (s *store) resolveHere(ctx context.Context, image string) (digest.Digest, error) {
 	if name, d, ok := strings.Cut(image, "@"); ok {
 		d := digest.Digest(d)
 		if err := d.Validate(); err != nil {

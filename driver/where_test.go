@@ -66,10 +66,15 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 	for _, m := range all {
 		check(m)
 	}
+	for _, of := range []string{"127.0.0.1:5000/team/app:1", "localhost/team/app:1", "registry.example.org/team/app@" + d.String()} {
+		if w, err := driver.AskWhere(t.Context(), all[0].Params, of); err != nil || len(w.Blobs) != len(want) { // as clients write it
+			t.Errorf("%s: %d blobs, %v", of, len(w.Blobs), err)
+		}
+	}
 	all[1].Stop()
 	drivertest.Await(t, "it is away", func() bool { return connectedOnly(all[0], 1) })
 	check(all[0], all[1])
-	for _, of := range []string{"team/app:2", "nothing", digest.FromString("x").String(), "team/app@" + digest.FromString("x").String()} {
+	for _, of := range []string{"team/app:2", "127.0.0.1:5000/team/app:2", "nothing", digest.FromString("x").String(), "team/app@" + digest.FromString("x").String()} {
 		if _, err := driver.AskWhere(t.Context(), all[0].Params, of); err == nil || !strings.Contains(err.Error(), of) {
 			t.Errorf("%s: %v", of, err)
 		}

@@ -19,7 +19,7 @@ import (
 const whereTimeout = time.Minute
 
 func whereCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, wide bool
 	cmd := &cobra.Command{
 		Use:   "where <config> <repository>:<tag> | <repository>@<digest> | <digest>",
 		Short: "Show which registries have the blobs of an image",
@@ -44,19 +44,21 @@ func whereCommand() *cobra.Command {
 			if asJSON {
 				err = printJSON(cmd.OutOrStdout(), w)
 			} else {
-				err = printSections(cmd.OutOrStdout(), whereSections(w))
+				err = printSections(cmd.OutOrStdout(), whereSections(w, wide))
 			}
 			if n := w.Nowhere(); err == nil && n > 0 {
-				err = fmt.Errorf("ipfs where: no registry that answered has all of %d of the %d blobs", n, len(w.Blobs))
+				err = fmt.Errorf("ipfs where: of the %d blobs, %d are whole on none of the registries that answered", len(w.Blobs), n)
 			}
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&wide, "wide", false, "print whole digests")
 	return cmd
 }
 
-func whereSections(w driver.Where) []section {
+func whereSections(w driver.Where, wide bool) []section {
+	names := namesOf(w.Members)
 	silent := section{title: "NOT COUNTED  what these registries have is not known"}
 	silent.row("NAME", "PEER", "WHY")
 	for _, m := range w.Members {
@@ -71,13 +73,32 @@ func whereSections(w driver.Where) []section {
 	blobs := section{title: fmt.Sprintf("WHERE  %s: %d blobs on %d registries", w.Of, len(w.Blobs), len(w.Members)-unknown)}
 	blobs.row("BLOB", "DIGEST", "SIZE", "KEPT BY", "CACHED BY", "IN PART")
 	for _, b := range w.Blobs {
-		blobs.row(append([]string{b.Kind, shortDigest(b.Digest), humanize.IBytes(uint64(b.Size))}, whoHas(b)...)...)
+		d := b.Digest
+		if !wide {
+			d = shortDigest(d)
+		}
+		blobs.row(append([]string{b.Kind, d, humanize.IBytes(uint64(b.Size))}, whoHas(b, names)...)...)
 	}
 	return []section{blobs, silent}
 }
 
+// namesOf maps peer IDs to names that tell the registries apart.
+func namesOf(members []driver.WhereMember) map[string]string {
+	count, names := map[string]int{}, map[string]string{}
+	for _, m := range members {
+		count[m.Name]++
+	}
+	for _, m := range members {
+		names[m.PeerID] = cmp.Or(m.Name, shortID(m.PeerID))
+		if m.Name != "" && count[m.Name] > 1 {
+			names[m.PeerID] = fmt.Sprintf("%s (%s)", m.Name, shortID(m.PeerID))
+		}
+	}
+	return names
+}
+
 // whoHas are the names of the registries that keep a blob, have it as cache, and have a part.
-func whoHas(b driver.WhereBlob) []string {
+func whoHas(b driver.WhereBlob, names map[string]string) []string {
 	switch {
 	case b.CID == "":
 		return []string{"nobody knows it: it was never pushed, or deleted", "", ""}
@@ -86,7 +107,7 @@ func whoHas(b driver.WhereBlob) []string {
 	}
 	var kept, cached, parts []string
 	for _, c := range b.Copies {
-		name := cmp.Or(c.Name, shortID(c.PeerID))
+		name := names[c.PeerID]
 		switch {
 		case c.Kept:
 			kept = append(kept, name)

@@ -38,6 +38,9 @@ func TestWhereAnImageIs(t *testing.T) {
 	if row := line(out, "  blob "); err != nil || !strings.Contains(row, "attic") || strings.Contains(row, "barn") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	if out, err = b.where("--wide", "team/app:1"); err != nil || !strings.Contains(out, d.String()) {
+		t.Errorf("%v\n%s", err, out)
+	}
 	var w driver.Where
 	out, err = b.where("--json", "team/app:1")
 	if err := errors.Join(err, json.Unmarshal([]byte(out), &w)); err != nil || len(w.Blobs) != 2+len(layers) || len(w.Members) != 2 {
@@ -58,7 +61,7 @@ func TestWhereAnImageIs(t *testing.T) {
 // where runs the command; what it printed.
 func (p *process) where(args ...string) (string, error) {
 	flags := []string{"ipfs", "where"}
-	if args[0] == "--json" {
+	if strings.HasPrefix(args[0], "--") {
 		flags, args = append(flags, args[0]), args[1:]
 	}
 	out, err := exec.Command(p.Binary, append(append(flags, p.Config), args...)...).Output()
