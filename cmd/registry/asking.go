@@ -73,15 +73,28 @@ func pause(ctx context.Context) bool {
 func notAsked(cmd *cobra.Command, p driver.Parameters, err error) error {
 	switch {
 	case errors.Is(err, driver.ErrNotRunning) && driver.InUse(p):
-		return fmt.Errorf("ipfs %s: the registry is starting, and does not answer at %s yet: try again", cmd.Name(), p.DatastorePath)
+		return fmt.Errorf("%s: the registry is starting, and does not answer at %s yet: try again", commandName(cmd), absolute(p.DatastorePath))
 	case errors.Is(err, driver.ErrNotRunning):
-		return fmt.Errorf("ipfs %s: %w: no answer at %s; start it with `registry serve`", cmd.Name(), err, p.DatastorePath)
+		return fmt.Errorf("%s: %w: no answer at %s; start it with `registry serve`", commandName(cmd), err, absolute(p.DatastorePath))
 	case errors.Is(err, fs.ErrPermission):
 		again := append([]string{cmd.CommandPath()}, cmd.Flags().Args()...)
-		return fmt.Errorf("ipfs %s: %s belongs to another user; run this as the registry's user: sudo -u %s %s",
-			cmd.Name(), p.DatastorePath, ownerOf(p.DatastorePath), strings.Join(again, " "))
+		return fmt.Errorf("%s: %s belongs to another user; run this as the registry's user: sudo -u %s %s",
+			commandName(cmd), p.DatastorePath, ownerOf(p.DatastorePath), strings.Join(again, " "))
 	}
-	return fmt.Errorf("ipfs %s: %w", cmd.Name(), err)
+	return fmt.Errorf("%s: %w", commandName(cmd), err)
+}
+
+// commandName is a command as it is typed, without the program: ipfs status.
+func commandName(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+}
+
+// absolute is a path that says where it is. One of a configuration may begin where this command runs.
+func absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }
 
 // ownerOf names the user to whom a directory belongs, or the nearest one above it that this

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/distribution/distribution/v3/registry"
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -112,8 +111,7 @@ func printCollection(out io.Writer, c driver.Collection) error {
 		sec.field("deleted", "nothing: this was a dry run")
 	} else {
 		sec.field("deleted", "%s", countText(c.Deleted))
-		sec.field("disk", "%d blobs (%s) removed from this registry; the others remove theirs by themselves",
-			c.Removed.Blobs, humanize.IBytes(uint64(c.Removed.Bytes)))
+		sec.field("disk", "%s removed from this registry; the others remove theirs by themselves", blobsText(c.Removed.Blobs, c.Removed.Bytes))
 	}
 	for i, u := range c.Unread {
 		if i == maxUnread {
@@ -144,11 +142,10 @@ func waitsText(u driver.Unheard) string {
 
 func countText(c driver.GarbageCount) string {
 	parts := []string{
-		fmt.Sprintf("%d manifests", c.Manifests), fmt.Sprintf("%d layer links", c.Layers),
-		fmt.Sprintf("%d blobs (%s)", c.Blobs, humanize.IBytes(uint64(c.Bytes))),
+		counted(c.Manifests, "manifest"), counted(c.Layers, "layer link"), blobsText(c.Blobs, c.Bytes),
 	}
 	if c.Repositories > 0 {
-		parts = append(parts, fmt.Sprintf("in %d repositories", c.Repositories))
+		parts = append(parts, "in "+counted(c.Repositories, "repository"))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -165,11 +165,11 @@ func handedOn(d driver.DrainState) driver.BlobAmount {
 }
 
 func amountText(a driver.BlobAmount) string {
-	return fmt.Sprintf("%d blobs (%s)", a.Blobs, humanize.IBytes(uint64(a.Bytes)))
+	return blobsText(a.Blobs, a.Bytes)
 }
 
 func changesText(d driver.DrainState) string {
-	text := fmt.Sprintf("%d members have them all", d.Merged)
+	text := fmt.Sprintf("%s %s them all", counted(d.Merged, "member"), english.PluralWord(d.Merged, "has", "have"))
 	var names []string
 	for _, m := range d.Behind {
 		names = append(names, cmp.Or(m.Name, shortID(m.PeerID)))

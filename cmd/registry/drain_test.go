@@ -93,6 +93,11 @@ func TestUndrain(t *testing.T) {
 	if !ps[0].status().Copies.Draining {
 		t.Error("it is not being drained")
 	}
+	ps[0].Kill()
+	ps[0].start()
+	if log, err := os.ReadFile(ps[0].Log); err != nil || !strings.Contains(line(string(log), "level=warning msg=\"this registry is being drained"), "ipfs drain") {
+		t.Errorf("it starts without a warning: %v", err)
+	}
 	if out, err := ps[0].command("ipfs", "undrain").CombinedOutput(); err != nil || !strings.Contains(string(out), "stays") {
 		t.Fatalf("%s, %v", out, err)
 	}

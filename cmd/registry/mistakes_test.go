@@ -65,6 +65,20 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 	}
 }
 
+// TestACommandSaysWhereNoRegistryRuns, and what it is called itself.
+func TestACommandSaysWhereNoRegistryRuns(t *testing.T) {
+	p := newProcess(t, keygen(t))
+	p.Env = []string{"REGISTRY_STORAGE_IPFS_DATASTOREPATH=./here"}
+	for _, command := range []string{"garbage-collect", "ipfs drain"} {
+		cmd := p.command(strings.Fields(command)...)
+		cmd.Dir = p.Dir
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.HasPrefix(string(out), "registry: "+command+": ") || !strings.Contains(string(out), filepath.Join(p.Dir, "here")+";") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+}
+
 // appendConfig adds top-level keys to a configuration.
 func appendConfig(t *testing.T, p *process, lines string) {
 	t.Helper()

@@ -106,13 +106,13 @@ func storageSection(s driver.Status) section {
 		sec.field("uploads", "%d unfinished (%s), the oldest began %s", u.Count, humanize.IBytes(uint64(u.Bytes)), humanize.Time(*u.Oldest))
 	}
 	if g := s.Garbage; g.Marked+g.Unnamed+g.Deleted+g.Removed.Blobs > 0 {
-		sec.field("garbage", "%d entries wait for their grace, %d blobs here have no entry; since the start %d entries deleted, %s removed here",
-			g.Marked, g.Unnamed, g.Deleted, humanize.IBytes(uint64(g.Removed.Bytes)))
+		sec.field("garbage", "waiting for their grace: %s; here without an entry: %s; since the start %s deleted, %s removed here",
+			counted(g.Marked, "entry"), counted(g.Unnamed, "blob"), counted(g.Deleted, "entry"), humanize.IBytes(uint64(g.Removed.Bytes)))
 	}
 	for _, u := range s.Garbage.WaitsFor {
 		sec.field("garbage waits", "for %s", waitsText(u))
 	}
-	sec.field("map", "%d entries, %d heads", s.Map.Entries, s.Map.Heads)
+	sec.field("map", "%s, %s", counted(s.Map.Entries, "entry"), counted(s.Map.Heads, "head"))
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), missingText(s.Blobs))
@@ -180,10 +180,10 @@ func copiesFields(sec *section, c driver.CopiesStatus) {
 	if c.Replicas == "0" {
 		return
 	}
-	sec.field("copies", "%s of each blob; kept here: %d blobs (%s), %d more are to come", c.Replicas, c.Kept, humanize.IBytes(uint64(c.KeptBytes)), c.Pending)
+	sec.field("copies", "%s of each blob; kept here: %s, %d more to come", c.Replicas, blobsText(c.Kept, c.KeptBytes), c.Pending)
 	switch {
 	case c.Full:
-		sec.field("warning", "no room for copies: %d blobs could not be kept", c.Failed)
+		sec.field("warning", "no room for copies: %s could not be kept", counted(c.Failed, "blob"))
 	case c.Failed > 0:
 		sec.field("warning", "%d blobs that are to be kept here could not be fetched", c.Failed)
 	}
@@ -219,13 +219,13 @@ func surveyFields(sec *section, c driver.CopiesStatus) {
 	if c.Surveyed == nil {
 		return
 	}
-	text := fmt.Sprintf("%d blobs (%s)", c.OnlyHere.Blobs, humanize.IBytes(uint64(c.OnlyHere.Bytes)))
+	text := blobsText(c.OnlyHere.Blobs, c.OnlyHere.Bytes)
 	if c.Replicas != "0" {
 		text += fmt.Sprintf("; %d blobs here (%s) have too few keepers", c.UnderReplicated.Blobs, humanize.IBytes(uint64(c.UnderReplicated.Bytes)))
 	}
 	text += "; asked " + humanize.Time(*c.Surveyed)
 	if c.Silent > 0 {
-		text += fmt.Sprintf(", %d members did not answer", c.Silent)
+		text += fmt.Sprintf(", %s did not answer", counted(c.Silent, "member"))
 	}
 	sec.field("only here", "%s", text)
 }

@@ -47,7 +47,7 @@ func whereCommand() *cobra.Command {
 				err = printSections(cmd.OutOrStdout(), whereSections(w, wide))
 			}
 			if n := w.Nowhere(); err == nil && n > 0 {
-				err = fmt.Errorf("ipfs where: of the %d blobs, %d are whole on none of the registries that answered", len(w.Blobs), n)
+				err = fmt.Errorf("ipfs where: whole on none of the registries that answered: %d of %s", n, counted(len(w.Blobs), "blob"))
 			}
 			return err
 		},
@@ -70,7 +70,7 @@ func whereSections(w driver.Where, wide bool) []section {
 	if unknown == 0 {
 		silent.rows = nil
 	}
-	blobs := section{title: fmt.Sprintf("WHERE  %s: %d blobs on %d registries", w.Of, len(w.Blobs), len(w.Members)-unknown)}
+	blobs := section{title: fmt.Sprintf("WHERE  %s: %s on %s", w.Of, counted(len(w.Blobs), "blob"), counted(len(w.Members)-unknown, "registry"))}
 	blobs.row("BLOB", "DIGEST", "SIZE", "KEPT BY", "CACHED BY", "IN PART")
 	for _, b := range w.Blobs {
 		d := b.Digest

@@ -50,7 +50,7 @@ func TestWhereAnImageIs(t *testing.T) {
 	await(t, "it is away", func() bool { return !b.status().Members[0].Connected })
 	out, err = b.where("team/app:1")
 	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(out, "NOT COUNTED") || !strings.Contains(line(out, "attic"), "away since") {
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(out, "on 1 registry\n") || !strings.Contains(out, "NOT COUNTED") || !strings.Contains(line(out, "attic"), "away since") {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err = b.where("team/app:2"); err == nil || strings.Contains(out, "WHERE") {

@@ -35,6 +35,9 @@ func (e *Engine) capacity() int64 {
 
 // openCopies makes the keeper of copies, before it can be told of anything.
 func (e *Engine) openCopies(context.Context) error {
+	if e.Draining() {
+		e.Log.Warn(drainText(true))
+	}
 	var cfg replica.Config
 	if e.Peer != nil {
 		self := e.selfKeeper()
