@@ -172,6 +172,45 @@ func TestAMemberThatIsMute(t *testing.T) {
 	}
 }
 
+// TestARefusedUploadIsNoCopy: its client may end it once more, without an error in the log, and
+// if it never does, the bytes go with the blob.
+func TestARefusedUploadIsNoCopy(t *testing.T) {
+	t.Parallel()
+	a := acknowledged(t, 1, func(_ int, p *driver.Parameters) { p.GC, p.GCGrace = false, 0 })[0]
+	content := randomBytes(t, 2<<20)
+	ctx, refusals := driver.WithRefusals(t.Context())
+	const upload = "/docker/registry/v2/repositories/a/_uploads/1"
+	w, err := a.Writer(ctx, upload+"/data", false)
+	must(t, err)
+	_, err = w.Write(content)
+	must(t, errors.Join(err, w.Commit(ctx), w.Close()))
+	if err := a.Move(ctx, upload+"/data", pathOf(content)); err == nil || refusals.Last() == nil {
+		t.Fatalf("%v", err)
+	}
+	must(t, errors.Join(w.Cancel(ctx), w.Close(), a.Delete(ctx, upload))) // as distribution cancels it
+	files := func() (all []os.FileInfo) {
+		must(t, filepath.WalkDir(a.Params.DatastorePath, func(_ string, e os.DirEntry, err error) error {
+			if err != nil || !e.Type().IsRegular() {
+				return err
+			}
+			info, err := e.Info()
+			if err == nil && info.Size() == int64(len(content)) {
+				all = append(all, info)
+			}
+			return err
+		}))
+		return all
+	}
+	if got := files(); len(got) != 2 || !os.SameFile(got[0], got[1]) {
+		t.Fatalf("%d files are there of a blob and its upload, which are to be one", len(got))
+	}
+	must(t, a.Delete(t.Context(), pathOf(content)))
+	drivertest.Await(t, "nobody names the bytes: they go", func() bool {
+		sweep(t, a)
+		return len(files()) == 0
+	})
+}
+
 // TestTooFewMembers refuse at once, and say so.
 func TestTooFewMembers(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,9 @@ import (
 // none leads nowhere in between.
 func (s *store) Delete(ctx context.Context, path string) error {
 	if isLocal(path) {
+		if keepsUpload(ctx) {
+			return nil
+		}
 		return s.local.Delete(ctx, path)
 	}
 	if !s.engine.ReadOnly() {

@@ -30,6 +30,7 @@ type Refusals struct {
 	mu     sync.Mutex
 	last   *Refusal
 	pushed *underway // nil: nothing of the request was held back
+	kept   bool      // the upload that the request was to end stays
 }
 
 type refusalsKey struct{}
@@ -85,4 +86,24 @@ func refuse(ctx context.Context, r Refusal) error {
 		all.mu.Unlock()
 	}
 	return &r
+}
+
+// keepUpload notes that the upload stays which a refused request was to end.
+func keepUpload(ctx context.Context) {
+	if all, ok := ctx.Value(refusalsKey{}).(*Refusals); ok {
+		all.mu.Lock()
+		all.kept = true
+		all.mu.Unlock()
+	}
+}
+
+// keepsUpload reports whether keepUpload was called in a request.
+func keepsUpload(ctx context.Context) bool {
+	all, ok := ctx.Value(refusalsKey{}).(*Refusals)
+	if !ok {
+		return false
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.kept
 }

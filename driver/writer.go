@@ -44,7 +44,7 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 	if err != nil {
 		return nil, err
 	}
-	return &writer{upload: upload{u}, s: s, path: path, staged: staged}, nil
+	return &writer{upload: upload{Upload: u}, s: s, path: path, staged: staged}, nil
 }
 
 // localWriter also claims room for the body of the request, if its length is known.
@@ -65,9 +65,9 @@ func (s *store) localWriter(ctx context.Context, path string, appending bool) (s
 		}
 	}
 	if !s.engine.Acks.Asks() {
-		return upload{u}, nil
+		return &upload{Upload: u}, nil
 	}
-	return &growing{upload{u}, s, s.localFile(path), n}, nil
+	return &growing{upload{Upload: u}, s, s.localFile(path), n}, nil
 }
 
 // stagedName is where the bytes of a shared path are staged.
@@ -96,19 +96,36 @@ func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
 }
 
 // upload makes a blob.Upload a storagedriver.FileWriter.
-type upload struct{ *blob.Upload }
+type upload struct {
+	*blob.Upload
+	kept bool // Cancel has left it, for its client to end it later
+}
 
 // Commit implements storagedriver.FileWriter.
-func (u upload) Commit(context.Context) error { return u.Upload.Commit() }
+func (u *upload) Commit(context.Context) error { return u.Upload.Commit() }
 
 // Cancel implements storagedriver.FileWriter. distribution calls it after any failure at
-// the end of an upload. When the request was refused, for example for lack of room, what
-// was acknowledged stays, so that the client can end its upload later.
-func (u upload) Cancel(ctx context.Context) error {
-	if r := refused(ctx); r != nil {
-		return errors.Join(r, u.Revert())
+// the end of an upload, and deletes the upload after it. When the request was refused, for
+// example for lack of room, what was acknowledged stays, so that the client can end its upload
+// later; so does an upload that has become a blob already.
+func (u *upload) Cancel(ctx context.Context) error {
+	if refused(ctx) == nil {
+		return u.Upload.Cancel()
 	}
-	return u.Upload.Cancel()
+	keepUpload(ctx)
+	u.kept = true
+	if err := u.Revert(); !errors.Is(err, blob.ErrUploadOver) {
+		return err
+	}
+	return nil
+}
+
+// Close implements storagedriver.FileWriter.
+func (u *upload) Close() error {
+	if err := u.Upload.Close(); !u.kept {
+		return err
+	}
+	return nil // its request has failed, and says why
 }
 
 // growing is an upload that members may take before it ends.

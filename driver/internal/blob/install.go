@@ -82,7 +82,16 @@ func (s *Store) overwrite(ctx context.Context, file string, h hashed) error {
 	if err := together(s.safe(file, h), s.recording(ctx, h)); err != nil {
 		return err
 	}
-	return renameDurably(file, s.path(h.Root))
+	to := s.path(h.Root)
+	if sameFile(file, to) {
+		return nil // it was given back, and comes again
+	}
+	old, _ := os.Lstat(to) // nil: it is gone
+	if err := renameDurably(file, to); err != nil {
+		return err
+	}
+	s.keepNoCopy(old, to)
+	return nil
 }
 
 // safe makes the bytes of a file safe on disk, unless they are.

@@ -268,6 +268,7 @@ func (s *Store) delete(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) 
 	if err := removeDurably(s.path(c)); err != nil {
 		return fmt.Errorf("delete blob: %w", err)
 	}
+	s.keepNoCopy(info, "")
 	if _, open := s.OpenPartial(c); !open {
 		if err := s.removePartialFiles(c); err != nil {
 			return fmt.Errorf("delete blob: %w", err)

@@ -2,7 +2,6 @@ package blob
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // uploads knows which upload writes which file.
@@ -33,23 +30,10 @@ func (s *Store) EndUploads(path string) {
 	s.uploads.forget(path)
 }
 
-// giveBack makes the file of an upload again from the blob that was made of it. The file can be
-// made a blob again, but not be written.
-func (s *Store) giveBack(ref dag.Ref, file string) error {
-	if err := os.Link(s.path(ref.CID), file); err != nil {
-		return fmt.Errorf("give back upload: %w", err)
-	}
-	return nil
-}
-
 // RemoveIdle calls remove for the file of an upload when the file is neither being written
 // nor made a blob, and idle returns true. No upload begins to write the file meanwhile.
 func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) error {
-	w := &s.uploads
-	w.mu.Lock()
-	busy := w.by[file] != nil || w.adopted[file] > 0
-	w.mu.Unlock()
-	if busy || !idle() {
+	if s.uploads.busy(file) || !idle() {
 		return nil
 	}
 	live, done := s.seize(file)
