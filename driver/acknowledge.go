@@ -169,7 +169,7 @@ func (s *store) ackStatus() AckStatus {
 	case m.Known+1 < a.Copies:
 		st.Why = fmt.Sprintf("ackreplicas wants %d disks, and this registry knows %d others that it trusts", a.Copies, m.Known)
 	case len(m.Here)+1 < a.Copies:
-		st.Why = fmt.Sprintf("ackreplicas wants %d disks, and %d of %d other registries are away", a.Copies, m.Known-len(m.Here), m.Known)
+		st.Why = fmt.Sprintf("ackreplicas wants %d disks, and %s", a.Copies, m.Missing())
 	case a.Last != nil:
 		st.Why = notAcknowledged{a.Last, s.engine.Called}.text()
 	}

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type DrainState struct {
 	Keepers  int         `json:"keepers"`   // other registries that keep blobs
 	Merged   int         `json:"merged"`    // members that have all changes of the map
 	Behind   []DrainPeer `json:"behind"`    // members that lack some
+	Warning  string      `json:"warning"`   // what the others lack once it is switched off; "": nothing, or it may not be yet
 	Reason   string      `json:"reason"`    // why it may not be switched off yet, or could not be looked; "": it may
 }
 
@@ -109,6 +111,7 @@ func (s *store) drainState(h engine.Handover) DrainState {
 	}
 	switch {
 	case d.Done:
+		d.Warning = s.tooFewRemain(h.Keepers)
 	case h.Left.Blobs > 0 && h.Keepers == 0:
 		d.Reason = "no other registry keeps blobs: start another one, or give one a capacity, and replicas"
 	case h.Left.Blobs > 0 && len(h.Silent) > 0:
@@ -121,6 +124,20 @@ func (s *store) drainState(h engine.Handover) DrainState {
 		d.Reason = "no other registry is there that could have its changes"
 	}
 	return d
+}
+
+// tooFewRemain warns of what this registry's configuration wants, which the others mostly share,
+// and cannot have without it.
+func (s *store) tooFewRemain(keepers int) string {
+	left, acks := s.engine.Acks.Members().Lasting(), s.engine.Acks.State().Copies
+	copies := Copies(s.engine.Copies.State().Copies)
+	switch {
+	case left < acks:
+		return fmt.Sprintf("registries that remain: %d, and ackreplicas is %d here: those with as much refuse all pushes then; add a registry, or lower it", left, acks)
+	case copies != Everywhere && keepers < int(copies):
+		return fmt.Sprintf("registries that remain and keep blobs: %d, and replicas is %s here: blobs have fewer copies than that; add a registry, or lower it", keepers, copies)
+	}
+	return ""
 }
 
 // silent says which members are asked in vain, and what ends that.

@@ -31,7 +31,7 @@ func TestADrainedRegistryIsMissedByNobody(t *testing.T) {
 			}
 			told := 0
 			last, err := leaves.Drain(t.Context(), true, func(driver.DrainState) { told++ })
-			if err != nil || !last.Done || last.Left.Blobs != 0 || last.Merged != 2 || last.Keepers != 2 || last.Reason != "" {
+			if err != nil || !last.Done || last.Left.Blobs != 0 || last.Merged != 2 || last.Keepers != 2 || last.Reason+last.Warning != "" {
 				t.Fatalf("%+v, %v", last, err)
 			}
 			if !first.Done && (first.Left.Blobs == 0 || first.Reason == "" || told == 0) {
@@ -199,11 +199,35 @@ func TestDrainingWithoutReplicas(t *testing.T) {
 	}
 }
 
+// TestTooFewRemain: the last word of a drain warns of that.
+func TestTooFewRemain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		replicas driver.Copies
+		acks     int
+		want     string
+	}{
+		"replicas":    {2, 1, "keep blobs: 1, and replicas is 2"},
+		"ackreplicas": {2, 2, "remain: 1, and ackreplicas is 2"},
+		"enough":      {1, 1, ""},
+		"all":         {driver.Everywhere, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := keepers(t, 2, c.replicas, func(_ int, p *driver.Parameters) { p.AckReplicas = c.acks })
+			d, err := all[0].Drain(t.Context(), true, func(driver.DrainState) {})
+			if err != nil || !d.Done || (d.Warning == "") != (c.want == "") || !strings.Contains(d.Warning, c.want) {
+				t.Errorf("%+v, %v", d, err)
+			}
+		})
+	}
+}
+
 // TestOneThatIsDrainedAcknowledgesNothing: its disk is about to go, also when the registry that asks
-// has not heard that.
+// has not heard that. One that has heard it waits for nothing.
 func TestOneThatIsDrainedAcknowledgesNothing(t *testing.T) {
 	t.Parallel()
-	all := acknowledged(t, 2)
+	all := acknowledged(t, 2, func(_ int, p *driver.Parameters) { p.AckTimeout = time.Hour })
 	content := randomBytes(t, 1000)
 	pushBlob(t, all[0], content)
 	ask := func() error {
@@ -217,6 +241,11 @@ func TestOneThatIsDrainedAcknowledgesNothing(t *testing.T) {
 	}
 	if err := ask(); err == nil {
 		t.Error("it acknowledges a push")
+	}
+	const why = "1 of 1 other registries are being drained"
+	drivertest.Await(t, "it is heard", func() bool { return acks(t, all[0]).Why == "ackreplicas wants 2 disks, and "+why })
+	if r := tryBlob(t, all[0], randomBytes(t, 1000)); r == nil || !strings.Contains(r.Error(), why) || strings.Contains(r.Error(), "away") {
+		t.Errorf("%v", r)
 	}
 	if _, err := all[1].Undrain(t.Context()); err != nil {
 		t.Fatal(err)

@@ -151,6 +151,9 @@ func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 		sec.field("left", "%s, which too few others keep yet; of these %s are on none of the registries that are to keep them", amountText(d.Left), amountText(d.OnlyHere))
 	}
 	sec.field("changes", "%s", changesText(d))
+	if d.Warning != "" {
+		sec.field("warning", "%s", d.Warning)
+	}
 	if d.Done {
 		sec.field("next", "stop it, and have each of the others forget it: `registry ipfs forget <config> <its name or peer ID>`")
 	} else {

@@ -57,7 +57,10 @@ func (e *Engine) acknowledging() ack.Members {
 	}
 	for _, of := range e.keepers() {
 		m.Known++
-		if of.Away == 0 && !of.Draining {
+		switch {
+		case of.Draining:
+			m.Draining = append(m.Draining, of.ID)
+		case of.Away == 0:
 			m.Here = append(m.Here, of)
 		}
 	}

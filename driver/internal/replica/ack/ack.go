@@ -3,6 +3,8 @@ package ack
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,9 +25,25 @@ const blobsAtOnce = 16
 
 // Members are this registry and the trusted others.
 type Members struct {
-	Self  place.Member
-	Here  []place.Member // others that are connected, and not to be switched off
-	Known int            // those, and those that are away
+	Self     place.Member
+	Here     []place.Member // others that are connected, and not to be switched off
+	Draining []peer.ID      // that are to be switched off for good, connected or not
+	Known    int            // all of those, and those that are away
+}
+
+// Lasting is how many others there are that may keep a push, now or when they are back.
+func (m Members) Lasting() int { return m.Known - len(m.Draining) }
+
+// Missing says which of the others cannot be asked; "" when all can.
+func (m Members) Missing() string {
+	var why []string
+	if n := len(m.Draining); n > 0 {
+		why = append(why, fmt.Sprintf("%d of %d other registries are being drained", n, m.Known))
+	}
+	if n := m.Lasting() - len(m.Here); n > 0 {
+		why = append(why, fmt.Sprintf("%d of %d other registries are away", n, m.Known))
+	}
+	return strings.Join(why, ", and ")
 }
 
 // Config is what an Acks is made of.

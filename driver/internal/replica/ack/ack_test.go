@@ -35,6 +35,7 @@ type swarm struct {
 	self   place.Member
 	others []place.Member
 	away   int // more that are known
+	going  []peer.ID
 	here   bool
 
 	mu      sync.Mutex
@@ -69,7 +70,7 @@ func newSwarm(t *testing.T, copies, others int) *swarm {
 	s.acks = New(Config{
 		Copies: copies, Timeout: timeout, Log: logrus.NewEntry(logger),
 		Members: func() Members {
-			return Members{Self: s.self, Here: slices.Clone(s.others), Known: len(s.others) + s.away}
+			return Members{Self: s.self, Here: slices.Clone(s.others), Draining: s.going, Known: len(s.others) + len(s.going) + s.away}
 		},
 		Declined: func(err error) bool { return errors.Is(err, errFull) },
 		Here:     func(dag.Ref) bool { return s.here },
@@ -277,20 +278,27 @@ func TestNobodyIsWaitedForInVain(t *testing.T) {
 		answer               func(context.Context, func()) error
 		after                time.Duration
 		want                 string
+		going                int
 	}{
-		"alone":                     {2, 0, 0, nil, 0, "is on 1 of 2 disks: this registry knows 0 others that it trusts"},
-		"too few":                   {4, 2, 0, nil, 0, "is on 1 of 4 disks: this registry knows 2 others that it trusts"},
-		"full":                      {2, 1, 0, fails(errFull), 0, "its disk is full"},
-		"all away":                  {2, 0, 1, nil, timeout, "is on 1 of 2 disks: 1 of 1 other registries are away"},
-		"one silent":                {2, 1, 0, silent, timeout, errSilent.Error()},
-		"one slow":                  {2, 1, 0, within(time.Hour, nil), timeout, errSilent.Error()},
-		"one breaks":                {2, 1, 0, fails(errBroken), timeout, errBroken.Error()},
-		"one is full, and one away": {2, 1, 1, fails(errFull), timeout, "its disk is full; 1 of 2"},
+		"all are drained":              {2, 0, 0, nil, 0, "is on 1 of 2 disks: 1 of 1 other registries are being drained", 1},
+		"one is drained, and one full": {2, 1, 0, fails(errFull), 0, "its disk is full; 1 of 2 other registries are being drained", 1},
+		"one is drained, and one away": {2, 0, 1, nil, timeout, "1 of 2 other registries are being drained, and 1 of 2 other registries are away", 1},
+		"alone":                        {2, 0, 0, nil, 0, "is on 1 of 2 disks: this registry knows 0 others that it trusts", 0},
+		"too few":                      {4, 2, 0, nil, 0, "is on 1 of 4 disks: this registry knows 2 others that it trusts", 0},
+		"full":                         {2, 1, 0, fails(errFull), 0, "its disk is full", 0},
+		"all away":                     {2, 0, 1, nil, timeout, "is on 1 of 2 disks: 1 of 1 other registries are away", 0},
+		"one silent":                   {2, 1, 0, silent, timeout, errSilent.Error(), 0},
+		"one slow":                     {2, 1, 0, within(time.Hour, nil), timeout, errSilent.Error(), 0},
+		"one breaks":                   {2, 1, 0, fails(errBroken), timeout, errBroken.Error(), 0},
+		"one is full, and one away":    {2, 1, 1, fails(errFull), timeout, "its disk is full; 1 of 2", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(t *testing.T) {
 				s := newSwarm(t, c.copies, c.others)
 				s.away = c.away
+				for i := range c.going {
+					s.going = append(s.going, member(100+i).ID)
+				}
 				for _, m := range s.others {
 					s.answers[m.ID] = c.answer
 				}

@@ -16,10 +16,10 @@ var errSilent = errors.New("has not said that it has it")
 // Lack says that a push is not on as many disks as are wanted.
 type Lack struct {
 	Ref    dag.Ref
-	Wanted int // disks, this one included
-	Have   int // of those; 0: nor on this one
-	Away   int // trusted members that are not connected, or are to be switched off
-	Known  int // trusted members
+	Wanted int    // disks, this one included
+	Have   int    // of those; 0: nor on this one
+	Known  int    // trusted members
+	Gone   string // which of them could not be asked; "": none
 	Asked  []Failure
 }
 
@@ -42,8 +42,8 @@ func (e *Lack) Text(called func(id string) string) string {
 	for _, m := range e.Asked {
 		why = append(why, called(m.ID.String())+": "+m.Err.Error())
 	}
-	if e.Away > 0 {
-		why = append(why, fmt.Sprintf("%d of %d other registries are away", e.Away, e.Known))
+	if e.Gone != "" {
+		why = append(why, e.Gone)
 	}
 	if len(why) == 0 {
 		return text
@@ -57,7 +57,7 @@ func (q *question) lack(members Members) *Lack {
 	defer q.mu.Unlock()
 	e := &Lack{
 		Ref: q.blob.Ref, Wanted: q.cfg.Copies, Have: q.cfg.Copies - q.need + q.kept(),
-		Away: members.Known - len(members.Here), Known: members.Known,
+		Known: members.Known, Gone: members.Missing(),
 	}
 	for _, m := range q.asked {
 		if !m.kept {

@@ -166,17 +166,20 @@ func (q *question) note(what func()) {
 }
 
 // hopeless reports whether waiting is of no use: there are too few members, also of those that are
-// away, or too many of them have declined.
+// away, or too many of them are to be switched off for good or have declined.
 func (q *question) hopeless(members Members) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	declined := 0
+	able := members.Lasting()
 	for _, m := range q.asked {
-		if m.err != nil && q.cfg.Declined(m.err) {
-			declined++
+		going := slices.Contains(members.Draining, m.id)
+		switch {
+		case going && m.kept:
+			able++
+		case !going && m.err != nil && q.cfg.Declined(m.err):
+			able--
 		}
 	}
-	able := members.Known - declined
 	if !q.here {
 		able++
 	}
