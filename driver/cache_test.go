@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,6 +149,49 @@ func TestLastCopiesNeverLeave(t *testing.T) {
 	cancel()
 	wg.Wait()
 	pullAll(t, contents, all...)
+}
+
+// TestWhatLeftTheCacheIsNotLost: while its keepers are away a pull is told that, and who they are.
+func TestWhatLeftTheCacheIsNotLost(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 3, 1, func(i int, p *driver.Parameters) {
+		p.Name, p.FetchTimeout = fmt.Sprint("registry-", i), time.Second
+	})
+	contents := pushKept(t, all[0], 12, 1, all...)
+	drivertest.Await(t, "what others keep leaves", func() bool {
+		all[0].Evict(t.Context())
+		return !slices.ContainsFunc(contents, func(c []byte) bool {
+			return has(all[0], c) != (placed(t, c, 1, all...)[0] == all[0])
+		})
+	})
+	keeperOf := map[*drivertest.Member][]byte{}
+	for _, c := range contents {
+		keeperOf[placed(t, c, 1, all...)[0]] = c
+	}
+	all[1].Stop()
+	drivertest.Await(t, "it is away", func() bool { return others(t, all[0]) == 1 })
+	why := func(content []byte) string {
+		ctx, refusals := driver.WithRefusals(t.Context())
+		_, err := all[0].GetContent(ctx, pathOf(content))
+		if r := refusals.Last(); err == nil || r == nil {
+			t.Fatalf("%v %v", err, r)
+		}
+		return refusals.Last().Error()
+	}
+	if c := keeperOf[all[1]]; c != nil { // all but once in a hundred times
+		text := why(c)
+		if !strings.Contains(text, "it left the cache here") || strings.Contains(text, "file is gone") ||
+			!strings.Contains(text, `to keep it are away: "registry-1"`) || strings.Contains(text, "registry-2") {
+			t.Error(text)
+		}
+	}
+	if c := keeperOf[all[0]]; c != nil {
+		of, _ := all[0].Blob(pathOf(c))
+		must(t, os.Remove(filepath.Join(all[0].Params.DatastorePath, "blobs", of.String())))
+		if text := why(c); !strings.Contains(text, "its file is gone") || !strings.Contains(text, `may have it are away: "registry-1"`) {
+			t.Error(text)
+		}
+	}
 }
 
 // TestWhatIsReadStays until the slowest client has all of it, and so does what is pinned.

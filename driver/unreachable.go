@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -44,7 +46,7 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	var failed *transfer.Unavailable
 	switch {
 	case errors.As(err, &failed):
-		m := missingBytes{failed, s.paths.View().Writer(path), s.hasMet, s.engine.Called}
+		m := s.missingBytes(ctx, failed, s.paths.View().Writer(path))
 		return refuse(ctx, Refusal{
 			Status: http.StatusServiceUnavailable, Code: unavailable, Retry: unreachableRetry, Err: m, Detail: m.detail(), Absent: true,
 		})
@@ -56,11 +58,22 @@ func (s *store) unreachable(ctx context.Context, path string, err error) error {
 	return err
 }
 
+// missingBytes tells why some bytes are not here.
+func (s *store) missingBytes(ctx context.Context, failed *transfer.Unavailable, pushedTo string) missingBytes {
+	m := missingBytes{Unavailable: failed, pushedTo: pushedTo, called: s.engine.Called, away: s.mayHold(failed.CID, pushedTo)}
+	if pushedTo != "" {
+		m.how = s.hasMet(ctx, pushedTo, failed.CID)
+	}
+	return m
+}
+
 // hasMet describes whether this registry has met the one to which a blob was pushed.
-func (s *store) hasMet(id string) string {
+func (s *store) hasMet(ctx context.Context, id string, c cid.Cid) string {
 	switch {
-	case id == s.engine.Self():
+	case id == s.engine.Self() && (s.engine.Copies.Keeps(c) || s.blobs.Lost(ctx, c)):
 		return "which is this registry: its file is gone"
+	case id == s.engine.Self():
+		return "which is this registry: it is no keeper of it, and it left the cache here"
 	case s.engine.Offline():
 		return "and this registry is offline"
 	case s.engine.Connected(id):
@@ -73,7 +86,8 @@ func (s *store) hasMet(id string) string {
 type missingBytes struct {
 	*transfer.Unavailable
 	pushedTo string // a peer ID; empty: no longer known
-	how      func(id string) string
+	how      string // it is known what happened to it there
+	away     absent
 	called   func(id string) string
 }
 
@@ -81,8 +95,9 @@ type missingBytes struct {
 func (m missingBytes) Error() string {
 	text := fmt.Sprintf("fetch %s: no reachable member gave it", m.CID)
 	if m.pushedTo != "" {
-		text += fmt.Sprintf("; it was pushed to %s, %s", m.called(m.pushedTo), m.how(m.pushedTo))
+		text += fmt.Sprintf("; it was pushed to %s, %s", m.called(m.pushedTo), m.how)
 	}
+	text += m.away.text(m.called)
 	if m.Damaged {
 		text += "; the copy here is damaged, and was set aside"
 	}
@@ -97,11 +112,12 @@ type missingDetail struct {
 	CID      string   `json:"cid"`
 	PushedTo string   `json:"pushedTo,omitempty"`
 	Asked    []string `json:"asked"`
+	Away     []string `json:"away"` // members that may hold it: its keepers, or, where none is away, all that are
 	Cause    string   `json:"cause,omitempty"`
 }
 
 func (m missingBytes) detail() missingDetail {
-	d := missingDetail{CID: m.CID.String(), PushedTo: m.pushedTo, Asked: []string{}}
+	d := missingDetail{CID: m.CID.String(), PushedTo: m.pushedTo, Asked: []string{}, Away: append([]string{}, m.away.ids...)}
 	for _, id := range m.Asked {
 		d.Asked = append(d.Asked, id.String())
 	}

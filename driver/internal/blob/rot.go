@@ -75,6 +75,13 @@ func (s *Store) Rotten() []dag.Ref {
 // IsRotten reports whether c is one of Rotten.
 func (s *Store) IsRotten(c cid.Cid) bool { return s.rot.has(c) }
 
+// Lost reports whether a blob has a record here, and is not here: its file is gone or was set aside.
+// One that was deleted has none. The next start forgets the record of a file that is gone.
+func (s *Store) Lost(ctx context.Context, c cid.Cid) bool {
+	recorded, err := s.index.has(ctx, c)
+	return err == nil && recorded && !s.Has(c)
+}
+
 // Mended counts the blobs that were Rotten and became whole again, since Open.
 func (s *Store) Mended() int64 {
 	s.rot.mu.Lock()
