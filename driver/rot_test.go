@@ -300,9 +300,11 @@ func TestRotOnAFullDisk(t *testing.T) {
 	key := drivertest.Key(t)
 	p := drivertest.Parameters(t, key)
 	p.SyncTimeout, p.FetchTimeout = time.Second, 2*time.Second
+	p.Replicas = 2 // so that nothing leaves the full disk because the other has it
 	smalldisk.Mount(t, p.DatastorePath, "size=320m")
 	a := drivertest.Start(t, p)
 	q := drivertest.Parameters(t, key)
+	q.Replicas = p.Replicas
 	q.Bootstrappers = a.Addresses()
 	b := drivertest.Start(t, q)
 	drivertest.AwaitMesh(t, a, b)
