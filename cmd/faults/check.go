@@ -57,7 +57,7 @@ func (t *trial) notTrue(ctx context.Context, err error) error {
 	return nil
 }
 
-// await asks until there is nothing left to wait for.
+// await asks until there is nothing left to wait for. Several goroutines may do so.
 func (t *trial) await(ctx context.Context, left func() (string, error)) error {
 	began := time.Now()
 	for {
@@ -68,8 +68,10 @@ func (t *trial) await(ctx context.Context, left func() (string, error)) error {
 		if time.Since(began) > t.o.patience {
 			return fmt.Errorf("still after %s: %s", t.o.patience, what)
 		}
-		if err := t.pause(ctx, 500*time.Millisecond, 500*time.Millisecond); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
 }

@@ -29,11 +29,13 @@ func (t *trial) names(ctx context.Context, names []name) error {
 			answers, err := t.ask(ctx, n)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				return t.notTrue(ctx, err)
+			switch {
+			case err == nil:
+				t.judge(n, answers)
+			case ctx.Err() == nil:
+				t.lose("%v", err)
 			}
-			t.judge(n, answers)
-			return nil
+			return ctx.Err()
 		})
 	}
 	return g.Wait()
@@ -78,6 +80,7 @@ func (t *trial) blobs(ctx context.Context) error {
 	must, _ := t.load.Need()
 	var g errgroup.Group
 	g.SetLimit(atOnce)
+	var mu sync.Mutex
 	for digest, of := range must {
 		if t.seen[digest] {
 			continue // in an earlier round; whether its bytes are the same is seen on the disks
@@ -88,7 +91,15 @@ func (t *trial) blobs(ctx context.Context) error {
 		if strings.HasSuffix(of, "@"+digest) {
 			continue // a manifest, which was read by its name
 		}
-		g.Go(func() error { return t.blob(ctx, m, repo, digest, of) })
+		g.Go(func() error {
+			err := t.blob(ctx, m, repo, digest, of)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil && ctx.Err() == nil {
+				t.lose("%v", err)
+			}
+			return ctx.Err()
+		})
 	}
 	return g.Wait()
 }
