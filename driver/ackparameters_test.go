@@ -15,7 +15,7 @@ func TestHowManyDisksMayBeWanted(t *testing.T) {
 		"replicas: all, ackreplicas: 3":               "",
 		"replicas: 2, ackreplicas: 3":                 "ackreplicas: 3 is more than replicas: 2 keeps",
 		"replicas: 1, ackreplicas: 2":                 "ackreplicas: 2 is more than replicas: 1 keeps",
-		"ackreplicas: 0":                              "ackreplicas: is less than 1, which is this registry's own disk",
+		"ackreplicas: 0":                              "ackreplicas: 0 is less than 1, which is this registry's own disk",
 		"ackreplicas: all":                            "ackreplicas: all is not a whole number",
 		"ackreplicas: 2.5":                            "ackreplicas: 2.5 is not a whole number",
 		"replicas: 0, ackreplicas: 2, offline: true":  "ackreplicas: is more than 1 with offline: true",
