@@ -61,6 +61,7 @@ type seat struct {
 	m    *pathmap.Map
 	db   *badger.Datastore
 	disk disk
+	told sync.RWMutex // read-locked while it is told something
 	addr string
 	from net.Addr // where it dials from, by which the member that is asked tells it apart
 	logs *logtest.Hook
@@ -144,6 +145,8 @@ func (s *seat) stop() {
 	s.f.mu.Lock()
 	delete(s.f.members, s.id)
 	s.f.mu.Unlock()
+	s.told.Lock()
+	defer s.told.Unlock()
 	if err := errors.Join(s.m.Close(), s.db.Close()); err != nil {
 		s.f.t.Error(err)
 	}
@@ -189,19 +192,26 @@ func (s *seat) Trusts(id peer.ID) bool {
 	return !s.f.untrusted[id]
 }
 
+// hearing is a member with a map, which does not stop before told is unlocked; or nil.
+func (f *fabric) hearing(id peer.ID) *seat {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	o := f.members[id]
+	if o == nil || o.m == nil { // or it is played by a test
+		return nil
+	}
+	o.told.RLock()
+	return o
+}
+
 func (s *seat) Publish(_ context.Context, b []byte) error {
 	if s.f.loseAll.Load() {
 		return nil
 	}
 	for _, id := range s.Connected() {
-		s.f.mu.Lock()
-		var m *pathmap.Map
-		if o := s.f.members[id]; o != nil {
-			m = o.m
-		}
-		s.f.mu.Unlock()
-		if m != nil {
-			m.Announced(s.id, b)
+		if o := s.f.hearing(id); o != nil {
+			o.m.Announced(s.id, b)
+			o.told.RUnlock()
 		}
 	}
 	return nil
