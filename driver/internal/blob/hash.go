@@ -80,8 +80,9 @@ func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Functio
 	return h, err
 }
 
-// hashFile is the first step for any other staged file: it is read once, and synced
-// meanwhile, unless it is small: then it is synced with its name. The result has the digest to compare with want.
+// hashFile is the first step for any other staged file: it is read once, and synced meanwhile,
+// unless it is small: then it is synced with its name. The result has the digest to compare with
+// want.
 func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function) (h hashed, err error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // install is the third step of every way by which a blob comes here, but for that of a small
 // blob that is pushed: it makes a file the blob that h describes, and pins it before it can be
-// deleted. The caller holds the lock of its root. On an error the file is still there. When the blob is already here, and this
-// process has verified it, the new file is removed instead.
+// deleted. The caller holds the lock of its root. On an error the file is still there. When the
+// blob is already here, and this process has verified it, the new file is removed instead.
 func (s *Store) install(ctx context.Context, file string, h hashed) (Unpin, error) {
 	// An installation that has begun runs to its end: half of one would be useless.
 	ctx = context.WithoutCancel(ctx)

@@ -80,9 +80,8 @@ func Open(dir string, store datastore.Batching, log *logrus.Entry) (*Store, erro
 	return s, nil
 }
 
-// Close ends the uploads that are still open, as Upload.Close does, and waits for that, and syncs the files
-// of small blobs. After
-// it no upload may be written to.
+// Close ends the uploads that are still open, as Upload.Close does, and waits for that, and syncs
+// the files of small blobs. After it no upload may be written to.
 func (s *Store) Close() {
 	defer s.journal.close(s)
 	if err := s.uploads.close(); err != nil {

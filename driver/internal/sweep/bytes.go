@@ -56,9 +56,10 @@ func (b *Bytes) note(c cid.Cid) {
 }
 
 // Asked notes that a member reads a blob, or that somebody is about to rely on the copy that is
-// here: a member that asks whether it is, or a request. It may have an entry that has not arrived. Like one that gets a name the blob counts from the next look on, which
-// is later than this, as are the hearings that it then needs. It is false when the blob is
-// being removed: whoever is told that it is here would rely on what is gone a moment later.
+// here: a member that asks whether it is, or a request. It may have an entry that has not arrived.
+// Like one that gets a name the blob counts from the next look on, which is later than this, as
+// are the hearings that it then needs. It is false when the blob is being removed: whoever is
+// told that it is here would rely on what is gone a moment later.
 func (b *Bytes) Asked(c cid.Cid) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
