@@ -250,10 +250,11 @@ func (d *Driver) Blob(path string) (c cid.Cid, here bool) {
 	return e.CID, err == nil && d.store.blobs.Has(e.CID)
 }
 
-// Keepers is among how many registries blobs are placed, when nothing holds that up.
+// Keepers is among how many registries blobs are placed: none while something holds that up, or
+// while a registry that keeps copies does not know the others for long enough to say what is its own.
 func (d *Driver) Keepers() int {
 	k := d.store.engine.Copies.State()
-	if k.Hold != place.NoHold {
+	if k.Hold != place.NoHold || k.Copies > 0 && !k.Settled {
 		return 0
 	}
 	return k.Known

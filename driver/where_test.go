@@ -41,8 +41,8 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 		var kinds []string
 		for _, b := range w.Blobs {
 			kinds = append(kinds, b.Kind+" "+b.Digest)
-			if got := has3(b); !slices.Equal(got, onThem(t, digest.Digest(b.Digest), silent, all...)) {
-				t.Errorf("%s: %v", b.Kind, got)
+			if got, want := has3(b), onThem(t, digest.Digest(b.Digest), silent, all...); !slices.Equal(got, want) {
+				t.Errorf("%s: %v, not %v", b.Kind, got, want)
 			}
 		}
 		if !slices.Equal(kinds, want) {
