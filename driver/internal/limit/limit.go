@@ -1,14 +1,3 @@
-// Package limit bounds how many things, such as requests being answered, exist at the same
-// time: of each source, so that one source cannot take everything, and in all.
-//
-//	l := limit.New[peer.ID](256, 4096)
-//	if !l.Enter(id) {
-//		return errBusy
-//	}
-//	defer l.Leave(id)
-//
-// Limits: it refuses at once, and makes nobody wait. Its memory grows with the number of
-// sources that have something in it.
 package limit
 
 import "sync"

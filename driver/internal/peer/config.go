@@ -14,6 +14,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
@@ -53,6 +54,8 @@ type Config struct {
 	Zone     string // its zone: each a ValidName
 	Capacity int64  // bytes it keeps for others; 0: it is a cache only
 	Changing func() Changing
+
+	Budget *limit.Budget // what peers may take; nil: one for this machine
 
 	Store  datastore.Batching // keys below /peer are this package's
 	Blocks blockstore.Blockstore

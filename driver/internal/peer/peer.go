@@ -16,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/time/rate"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
@@ -30,6 +31,7 @@ type Peer struct {
 	trusted map[peer.ID]bool // nil: every peer
 	trust   string           // digest of trusted, compared with others'
 
+	budget *limit.Budget
 	host   host.Host
 	swarm  *swarm.Swarm
 	routes *dualdht.DHT
@@ -77,10 +79,14 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		log:     cfg.Log,
 		trusted: idSet(cfg.Trusted),
 		trust:   trustDigest(cfg.Trusted),
+		budget:  cfg.Budget,
 		roster:  newRoster(self),
 		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
 		wake:    make(chan struct{}, 1),
 		beats:   beats{soon: make(chan struct{}, 1)},
+	}
+	if p.budget == nil {
+		p.budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {

@@ -1,0 +1,184 @@
+package limit
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Bounds are how many of one thing there may be at the same time. A number that is 0 bounds
+// nothing, except in Reserved.
+type Bounds struct {
+	Total    int     // of all sources
+	Reserved PerRank // of these, those that only this rank and higher ones may have
+	Peer     PerRank // of one peer
+	Address  PerRank // of all peers of one rank at one address
+}
+
+// upTo is how many there may be of a rank and all lower ones together.
+func (b Bounds) upTo(r Rank) int {
+	most := b.Total
+	for higher := r + 1; int(higher) < ranks; higher++ {
+		most -= b.Reserved[higher]
+	}
+	return max(0, most)
+}
+
+// Bound counts one kind of thing by its sources. It is safe for concurrent use.
+type Bound struct {
+	what    What
+	bounds  Bounds
+	refused *refused
+
+	mu    sync.Mutex
+	peers map[peer.ID]*PerRank
+	addrs map[netip.Prefix]*PerRank
+	all   PerRank
+}
+
+func newBound(what What, bounds Bounds, refused *refused) *Bound {
+	return &Bound{
+		what: what, bounds: bounds, refused: refused,
+		peers: map[peer.ID]*PerRank{}, addrs: map[netip.Prefix]*PerRank{},
+	}
+}
+
+// Enter counts one more thing. When it is refused, ok is false and leave does nothing. Otherwise
+// leave ends it; it may be called again.
+func (b *Bound) Enter(from Source) (leave func(), ok bool) {
+	thing, ok := b.Admit(from)
+	return thing.Leave, ok
+}
+
+// Admit is Enter for what may rise in rank while it lasts.
+func (b *Bound) Admit(from Source) (*Thing, bool) {
+	b.mu.Lock()
+	ok := b.fits(from)
+	if ok {
+		b.count(from, 1)
+	}
+	b.mu.Unlock()
+	if !ok {
+		b.refused.note(b.what, from)
+		return &Thing{left: true}, false
+	}
+	return &Thing{bound: b, from: from}, true
+}
+
+// fits reports whether there may be one more. b.mu is held.
+func (b *Bound) fits(from Source) bool {
+	if b.over(from) {
+		return false
+	}
+	if most := b.bounds.Peer[from.Rank]; most > 0 && from.Peer != "" {
+		if has := b.peers[from.Peer]; has != nil && has.sum(Trusted) >= most {
+			return false
+		}
+	}
+	for r := from.Rank; int(r) < ranks; r++ {
+		if b.all.sum(r) >= b.bounds.upTo(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// over reports whether an address has all that its peers of this rank may have. b.mu is held.
+func (b *Bound) over(from Source) bool {
+	most := b.bounds.Address[from.Rank]
+	if most == 0 || !from.Address.IsValid() {
+		return false
+	}
+	has := b.addrs[from.Address]
+	return has != nil && has[from.Rank] >= most
+}
+
+// sum is how many there are up to a rank.
+func (n *PerRank) sum(upTo Rank) (sum int) {
+	for _, v := range n[:upTo+1] {
+		sum += v
+	}
+	return sum
+}
+
+// count adds n things, or takes them away. b.mu is held.
+func (b *Bound) count(from Source, n int) {
+	b.all[from.Rank] += n
+	if from.Peer != "" {
+		add(b.peers, from.Peer, from.Rank, n)
+	}
+	if from.Address.IsValid() {
+		add(b.addrs, from.Address, from.Rank, n)
+	}
+}
+
+func add[K comparable](to map[K]*PerRank, key K, r Rank, n int) {
+	has := to[key]
+	if has == nil {
+		has = new(PerRank)
+		to[key] = has
+	}
+	if has[r] += n; has.sum(Trusted) == 0 {
+		delete(to, key)
+	}
+}
+
+// Thing is one thing that was let in. It is safe for concurrent use.
+type Thing struct {
+	bound *Bound
+	from  Source // guarded by bound.mu, as left is
+	left  bool
+}
+
+// Leave ends it. It may be called again.
+func (t *Thing) Leave() {
+	if t.bound == nil {
+		return
+	}
+	t.bound.mu.Lock()
+	defer t.bound.mu.Unlock()
+	if !t.left {
+		t.left = true
+		t.bound.count(t.from, -1)
+	}
+}
+
+// Raise counts it for a higher rank from now on, which makes room in the lower one. It stays
+// where it is when its address has as many of the higher rank as it may, and never sinks: what
+// a peer was given as a member, it may still have when it ceases to be one.
+func (t *Thing) Raise(to Rank) {
+	if t.bound == nil {
+		return
+	}
+	t.bound.mu.Lock()
+	defer t.bound.mu.Unlock()
+	raised := t.from
+	raised.Rank = to
+	if t.left || to <= t.from.Rank || t.bound.over(raised) {
+		return
+	}
+	t.bound.count(t.from, -1)
+	t.bound.count(raised, 1)
+	t.from = raised
+}
+
+// Len is how many things there are now.
+func (b *Bound) Len() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.sum(Trusted)
+}
+
+// Short reports whether a peer of this rank could not have a few more, for want of what all
+// peers of its rank and lower ones have together: those who take long should be cut.
+func (b *Bound) Short(r Rank) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ; int(r) < ranks; r++ {
+		if most := b.bounds.upTo(r); b.all.sum(r) >= most-most/8 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,72 @@
+package limit
+
+// What is a kind of thing that is bounded, as metrics and the log name it.
+type What string
+
+// These are bounded in number.
+const (
+	Handshakes      What = "handshakes"       // begun at the peer's port, and not yet done
+	Connections     What = "connections"      // accepted at the peer's port
+	Streams         What = "streams"          // opened by peers
+	DataHandshakes  What = "data handshakes"  // begun at the data port, and not yet done
+	DataConnections What = "data connections" // accepted at the data port
+	Requests        What = "requests"         // for blobs and about them, being answered
+)
+
+// table is how much of each thing there may be: the one place for these numbers.
+// docs/security.md says what they come to.
+func table(m Machine) map[What]Bounds {
+	mib := int(m.Memory >> 20)
+	files := m.Descriptors
+	shakes := clamp(mib, 256, 2048, files/8)
+	conns := clamp(4*mib, 1024, 8192, files/4)
+	streams := clamp(16*mib, 8192, 65536)
+	data := clamp(4*mib, 1024, 4096, files/4)
+	return map[What]Bounds{
+		// A handshake takes some 50 KiB and at most five seconds.
+		Handshakes: {Total: shakes, Address: Each(share(shakes, 4))},
+		// A connection takes some 150 KiB. A peer that is to be a member is one in no time.
+		Connections: {
+			Total:    conns,
+			Reserved: PerRank{Member: share(conns, 8) * 3, Trusted: share(conns, 2)},
+			Peer:     PerRank{Connected: 8, Member: 8, Trusted: 16},
+			Address:  PerRank{Connected: share(conns, 32), Member: share(conns, 8), Trusted: share(conns, 2)},
+		},
+		// A stream may take its first window, 256 KiB, when its bytes are not read at once.
+		Streams: {
+			Total:    streams,
+			Reserved: PerRank{Member: share(streams, 16) * 7, Trusted: share(streams, 2)},
+			Peer:     PerRank{Connected: 32, Member: 512, Trusted: 1024},
+			Address:  PerRank{Connected: share(streams, 64), Member: share(streams, 8), Trusted: share(streams, 2)},
+		},
+		DataHandshakes: {Total: shakes, Address: Each(share(shakes, 4))},
+		DataConnections: {
+			Total:    data,
+			Reserved: PerRank{Trusted: share(data, 2)},
+			Peer:     PerRank{Member: min(64, share(data, 4)), Trusted: min(256, share(data, 2))},
+			Address:  PerRank{Member: share(data, 4), Trusted: share(data, 2)},
+		},
+		// As many requests of one member as it may have connections at the data port.
+		Requests: {
+			Total:    4096,
+			Reserved: PerRank{Trusted: 2048},
+			Peer:     PerRank{Member: 64, Trusted: 256},
+			Address:  PerRank{Member: 512, Trusted: 2048},
+		},
+	}
+}
+
+// rates is how often things may happen: the same for what has no end.
+func rates(Machine) map[What]Rates { return map[What]Rates{} }
+
+// share is a part of a number, and never nothing.
+func share(n, of int) int { return max(1, n/of) }
+
+// clamp is n, at least and at most, and not over the last bounds whatever the least is.
+func clamp(n, least, most int, over ...int) int {
+	n = min(max(n, least), most)
+	for _, o := range over {
+		n = min(n, max(1, o))
+	}
+	return n
+}
