@@ -35,13 +35,14 @@ func (k *Keeper) watch() {
 
 // watching is what watch has seen.
 type watching struct {
-	number  int
-	since   time.Time   // it has had this number
-	repairs *place.View // among which blobs were placed when the map was last looked through
-	held    bool
-	hold    place.Hold // that was seen last
-	from    time.Time  // it has been seen
-	said    place.Hold
+	number int
+	since  time.Time // it has had this number
+	looked bool      // the map was looked through, when the number was
+	walked int       // this one
+	held   bool
+	hold   place.Hold // that was seen last
+	from   time.Time  // it has been seen
+	said   place.Hold
 }
 
 // stays reports whether the members have not changed for a while.
@@ -53,14 +54,16 @@ func (w *watching) stays(now *judgment, at time.Time, while time.Duration) bool 
 }
 
 // moves reports whether the map is to be looked through: nothing speaks against it, and other
-// members count than when that was done last, or nothing could be moved meanwhile.
+// members have counted since that was begun last, or nothing could be moved meanwhile. That the
+// members are the same again is not enough: what was looked at while others counted was placed
+// among those.
 func (w *watching) moves(now *judgment) bool {
 	held := w.held
 	w.held = now.Hold != place.NoHold
-	if w.held || !held && w.repairs != nil && w.repairs.Equal(now.View) {
+	if w.held || !held && w.looked && w.walked == now.number {
 		return false
 	}
-	w.repairs = now.View
+	w.looked, w.walked = true, now.number
 	return true
 }
 

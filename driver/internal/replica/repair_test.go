@@ -146,6 +146,11 @@ func TestWhenTheMapIsLookedThrough(t *testing.T) {
 	step("at the start", false, false)
 	step("a while later", true, true)
 	step("nothing new", true, false)
+	(*others)[2].Capacity = 3e12
+	step("one changes", false, false)
+	(*others)[2].Capacity = 1e12
+	step("and is as before", false, false)
+	step("what was placed meanwhile is placed anew", true, true)
 	(*others)[2].Away = time.Minute
 	step("one is away", true, false)
 	(*others)[2].Away = time.Hour + 1
