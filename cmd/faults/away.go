@@ -117,3 +117,22 @@ func (t *trial) forgetGone(ctx context.Context, m *swarm.Member, waitsFor []driv
 	}
 	return nil
 }
+
+// forgetReplaced does so where a registry takes those that were replaced for members that are
+// away: while these are more than a third, nothing moves.
+func (t *trial) forgetReplaced(ctx context.Context, m *swarm.Member) error {
+	st, err := m.Ask(ctx)
+	if err != nil {
+		return err
+	}
+	for _, other := range st.Members {
+		if _, gone := t.gone.Load(other.PeerID); !gone || other.Connected {
+			continue
+		}
+		if err := m.Forget(ctx, other.PeerID); err != nil {
+			return err
+		}
+		t.journal.Note("forget", "%s forgets %s again", m.Name, other.PeerID)
+	}
+	return nil
+}

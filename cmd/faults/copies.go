@@ -16,7 +16,15 @@ func (t *trial) copies(ctx context.Context) error {
 		}
 	}
 	must, _ := t.load.Need()
-	if err := t.await(ctx, func() (string, error) { return t.missing(must) }); err != nil {
+	err := t.await(ctx, func() (string, error) {
+		for _, m := range t.swarm.Members {
+			if err := t.forgetReplaced(ctx, m); err != nil {
+				return fmt.Sprintf("status of %s: %v", m.Name, err), nil
+			}
+		}
+		return t.missing(must)
+	})
+	if err != nil {
 		return err
 	}
 	return t.sound()
