@@ -11,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 )
 
-// dialTimeout bounds one attempt: every address, and the DHT when all fail.
+// dialTimeout bounds one attempt: every address, and on the public network the DHT when all fail.
 const dialTimeout = 20 * time.Second
 
 // keepDialing dials the peers that are known, not connected, and due.
@@ -46,7 +46,7 @@ func (p *Peer) wakeDialler() {
 // call is a peer to be dialed.
 type call struct {
 	peer.AddrInfo
-	search bool // ask the others for its addresses, too, if it does not answer at those known
+	search bool // ask the DHT for its addresses, too, if it does not answer at those known
 }
 
 func (p *Peer) dial(t call) {
@@ -65,7 +65,7 @@ func (p *Peer) dial(t call) {
 }
 
 func (p *Peer) connect(ctx context.Context, t call) error {
-	if t.search {
+	if t.search && p.routes != nil {
 		return p.host.Connect(ctx, t.AddrInfo)
 	}
 	p.host.Peerstore().AddAddrs(t.ID, t.Addrs, peerstore.TempAddrTTL)

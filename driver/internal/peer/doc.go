@@ -1,5 +1,5 @@
-// Package peer is this registry's peer in the swarm: libp2p host, DHT, pubsub
-// and IPFS-Lite, and the members that share its storage.
+// Package peer is this registry's peer in the swarm: libp2p host, pubsub and
+// IPFS-Lite, on the public network a DHT, and the members that share its storage.
 //
 // A member is a peer that is connected (so it holds the protector key, if there is one) and
 // subscribed to the topic. Members tell each other which members they are connected with, so

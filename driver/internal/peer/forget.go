@@ -70,6 +70,7 @@ func (r *roster) drop(id peer.ID) {
 	if e == nil || e.member() {
 		return
 	}
+	r.unname(e)
 	delete(r.records, id)
 	if e.keep || e.connected {
 		fresh := r.entry(id)

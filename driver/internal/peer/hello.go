@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"time"
 
@@ -13,6 +14,12 @@ import (
 const (
 	helloEvery   = 10 * time.Second // with one member at random
 	helloTimeout = 10 * time.Second
+
+	helloGap  = time.Second // in the long run, between the hellos of one member that are answered
+	maxHellos = 8           // of one member in a row
+
+	greetingsOfOne = 2   // hellos of one member that are being answered
+	maxGreetings   = 512 // of all
 )
 
 // keepHello says hello to a random member now and then, to learn what was missed when members
@@ -50,7 +57,7 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 	}
 	// A canceled context has to end reads and writes as well.
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	if err := writeHello(s, p.helloFor(s.Conn(), want, false)); err != nil {
+	if err := writeHello(s, p.helloFor(s.Conn(), want), nobody); err != nil {
 		_ = s.Reset()
 		return err
 	}
@@ -58,12 +65,15 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 		_ = s.Reset()
 		return err
 	}
-	g, err := readHello(s)
+	most := helloAlone
+	if want {
+		most = helloWithNames
+	}
+	err = p.readHello(s, most)
 	if err != nil {
 		_ = s.Reset()
 		return err
 	}
-	p.learn(s.Conn(), g)
 	return s.Close()
 }
 
@@ -71,13 +81,23 @@ func (p *Peer) exchange(ctx context.Context, id peer.ID, want bool) error {
 func (p *Peer) answerHello(s network.Stream) {
 	defer context.AfterFunc(p.ctx, func() { _ = s.Reset() })()
 	_ = s.SetDeadline(time.Now().Add(helloTimeout)) // cannot fail on a stream just opened
-	g, err := readHello(s)
+	id := s.Conn().RemotePeer()
+	if !p.greetings.Enter(id) {
+		_ = s.Reset()
+		return
+	}
+	defer p.greetings.Leave(id)
+	if !p.roster.mayGreet(id) {
+		_ = s.Reset()
+		return
+	}
+	g, err := readHello(s, helloAlone, nil)
 	if err == nil {
 		p.learn(s.Conn(), g)
-		err = writeHello(s, p.helloFor(s.Conn(), false, g.Want))
+		err = writeHello(s, p.helloFor(s.Conn(), false), p.named(s.Conn(), g.Want))
 	}
 	if err != nil {
-		p.about(s.Conn().RemotePeer()).WithError(err).Debug("a hello is not answered")
+		p.about(id).WithError(err).Debug("a hello is not answered")
 		_ = s.Reset()
 		return
 	}
@@ -85,28 +105,54 @@ func (p *Peer) answerHello(s network.Stream) {
 }
 
 // helloFor is what the peer at the other end of c is told.
-func (p *Peer) helloFor(c network.Conn, want, withMembers bool) hello {
-	g := hello{
+func (p *Peer) helloFor(c network.Conn, want bool) hello {
+	return hello{
 		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
 		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
 		Name: p.cfg.Name, Caps: p.cfg.Capabilities, Beat: p.heartbeat(),
 	}
-	if !withMembers {
-		return g
-	}
-	for _, m := range p.Members() {
-		addrs := usefulTo(c, m.Addrs)
-		if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() || len(g.Members) == maxGreetMembers {
-			continue
-		}
-		g.Members = append(g.Members, helloMember{
-			ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities),
-		})
-	}
-	return g
 }
 
-// learn puts what a member said into the roster.
+// nobody are the members that are named in a hello that names none.
+func nobody(func(helloMember) bool) {}
+
+// named are the members that the peer at the other end of c is told of: those that are connected,
+// and when they are more than it takes, some of them at random.
+func (p *Peer) named(c network.Conn, want bool) iter.Seq[helloMember] {
+	if !want {
+		return nobody
+	}
+	return func(yield func(helloMember) bool) {
+		all, n := p.Members(), 0
+		for i, from := 0, rand.IntN(len(all)+1); i < len(all) && n < maxGreetMembers; i++ {
+			m := all[(from+i)%len(all)]
+			addrs := usefulTo(c, m.Addrs)
+			if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() {
+				continue
+			}
+			n++
+			told := helloMember{ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities)}
+			if !yield(told) {
+				return
+			}
+		}
+	}
+}
+
+// readHello reads the answer to a hello, and puts it into the roster, as the names come.
+func (p *Peer) readHello(s network.Stream, most helloBound) error {
+	news := false
+	g, err := readHello(s, most, func(m helloMember) { news = p.learnOf(s.Conn(), m) || news })
+	if news {
+		p.wakeDialler()
+	}
+	if err == nil {
+		p.learn(s.Conn(), g)
+	}
+	return err
+}
+
+// learn puts what a member said of itself into the roster.
 func (p *Peer) learn(c network.Conn, g hello) {
 	id := c.RemotePeer()
 	addrs := usefulTo(c, parseAddrs(g.Self))
@@ -118,22 +164,20 @@ func (p *Peer) learn(c network.Conn, g hello) {
 		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust,
 		name: readName(g.Name), capabilities: readCapabilities(g.Caps), beat: p.firstHand(id, g.Beat),
 	}, p.trust)
-	if differs {
+	if differs && p.once.first("trust", id.String()) {
 		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; " +
 			"make trustedpeers the same on all registries")
 	}
 	if changed {
 		p.remember(p.ctx, id)
 	}
-	news := false
-	for _, m := range g.Members {
-		other, err := peer.Decode(m.ID)
-		if err != nil || len(other) > 64 {
-			continue
-		}
-		news = p.roster.heard(other, usefulTo(c, parseAddrs(m.Addrs)), readCapabilities(m.Caps)) || news
+}
+
+// learnOf puts what a member said of another into the roster.
+func (p *Peer) learnOf(c network.Conn, m helloMember) (news bool) {
+	if len(m.ID) > maxID { // to decode one takes time by the square of its length
+		return false
 	}
-	if news {
-		p.wakeDialler()
-	}
+	id, err := peer.Decode(m.ID)
+	return err == nil && len(id) <= maxID/2 && p.roster.heard(id, usefulTo(c, parseAddrs(m.Addrs)), readCapabilities(m.Caps))
 }

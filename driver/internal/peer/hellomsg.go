@@ -1,12 +1,14 @@
 package peer
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 
@@ -19,12 +21,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
+const helloProtocol protocol.ID = "/distribution-ipfs/members/1.0.0"
+
 const (
-	helloProtocol   protocol.ID = "/distribution-ipfs/members/1.0.0"
-	helloVersion                = 1
-	maxHello                    = 4 << 20 // bytes; a thousand members take some 300 kB
-	maxGreetMembers             = 8192
-	trustsAll                   = "*"
+	helloVersion    = 1
+	maxGreetMembers = 2048 // of those that earlier releases name, up to 8192, the rest is not read
+	maxID           = 128  // bytes of a peer ID as text
+	trustsAll       = "*"
 )
 
 // hello is what two members tell each other, as JSON: the member that opens the stream
@@ -32,14 +35,16 @@ const (
 // fields are ignored, since releases differ within a swarm.
 type hello struct {
 	Version int             `json:"version"`
-	Trust   string          `json:"trust"`             // digest of the sender's list of trusted peers
-	Self    []string        `json:"self"`              // where the sender can be reached
-	Data    []string        `json:"data,omitempty"`    // where its data port is, the likeliest first
-	Name    string          `json:"name,omitempty"`    // what the sender's operator calls it
-	Caps    []string        `json:"caps,omitempty"`    // capabilities of the sender
-	Beat    json.RawMessage `json:"beat,omitempty"`    // a heartbeat of the sender
-	Want    bool            `json:"want,omitempty"`    // Members are asked for
-	Members []helloMember   `json:"members,omitempty"` // members with which the sender is connected
+	Trust   string          `json:"trust"`          // digest of the sender's list of trusted peers
+	Self    []string        `json:"self"`           // where the sender can be reached
+	Data    []string        `json:"data,omitempty"` // where its data port is, the likeliest first
+	Name    string          `json:"name,omitempty"` // what the sender's operator calls it
+	Caps    []string        `json:"caps,omitempty"` // capabilities of the sender
+	Beat    json.RawMessage `json:"beat,omitempty"` // a heartbeat of the sender
+	Want    bool            `json:"want,omitempty"` // members are asked for
+
+	// "members", only in an answer to Want, names those with which the sender is connected, as
+	// a list of helloMember.
 }
 
 type helloMember struct {
@@ -50,35 +55,37 @@ type helloMember struct {
 
 var errHello = errors.New("malformed hello")
 
-func writeHello(w io.Writer, g hello) error {
+// writeHello sends a hello, and the members one by one: all of them take much memory.
+func writeHello(to io.Writer, g hello, members iter.Seq[helloMember]) error {
 	g.Version = helloVersion
 	b, err := json.Marshal(g)
 	if err != nil {
 		return fmt.Errorf("encode hello: %w", err)
 	}
-	if _, err = w.Write(b); err != nil {
+	w, begun := bufio.NewWriter(to), false
+	_, _ = w.Write(b[:len(b)-1]) // without the last brace; Flush tells the error
+	for m := range members {
+		if b, err = json.Marshal(m); err != nil {
+			return fmt.Errorf("encode hello: %w", err)
+		}
+		if !begun {
+			_, _ = w.WriteString(`,"members":[`)
+		} else {
+			_ = w.WriteByte(',')
+		}
+		begun = true
+		if _, err := w.Write(b); err != nil {
+			return fmt.Errorf("send hello: %w", err)
+		}
+	}
+	if begun {
+		_ = w.WriteByte(']')
+	}
+	_ = w.WriteByte('}')
+	if err := w.Flush(); err != nil {
 		return fmt.Errorf("send hello: %w", err)
 	}
 	return nil
-}
-
-// readHello reads until the sender closes its side.
-func readHello(r io.Reader) (hello, error) {
-	var g hello
-	b, err := io.ReadAll(io.LimitReader(r, maxHello+1))
-	if err != nil {
-		return g, fmt.Errorf("receive hello: %w", err)
-	}
-	if len(b) > maxHello {
-		return g, fmt.Errorf("receive hello: %w: more than %d bytes", errHello, maxHello)
-	}
-	if err := json.Unmarshal(b, &g); err != nil {
-		return g, fmt.Errorf("receive hello: %w: %w", errHello, err)
-	}
-	if g.Version < 1 || len(g.Members) > maxGreetMembers {
-		return g, fmt.Errorf("receive hello: %w: version %d, %d members", errHello, g.Version, len(g.Members))
-	}
-	return g, nil
 }
 
 // parseAddrs takes what it can read of a list of addresses, at most maxAddrs.
@@ -87,6 +94,9 @@ func parseAddrs(list []string) []multiaddr.Multiaddr {
 	for _, s := range list {
 		if len(addrs) == maxAddrs {
 			break
+		}
+		if len(s) > maxText {
+			continue
 		}
 		if a, err := multiaddr.NewMultiaddr(s); err == nil && !multiaddr.Contains(addrs, a) {
 			addrs = append(addrs, a)

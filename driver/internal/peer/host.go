@@ -36,7 +36,9 @@ const (
 )
 
 // newHost makes the libp2p host and its DHT, which listen nowhere yet.
-// ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options.
+// ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
+// there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
+// anybody in the network puts there, and connect to whatever it is told of.
 func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 	limits, err := newResourceManager(cfg.private())
 	if err != nil {
@@ -56,11 +58,13 @@ func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer()),
 		libp2p.DisableMetrics(), // several peers in one process would register twice
-		libp2p.Routing(func(h host.Host) (routing.PeerRouting, error) {
+	}
+	if !cfg.private() {
+		opts = append(opts, libp2p.Routing(func(h host.Host) (routing.PeerRouting, error) {
 			var err error
 			routes, err = newDHT(ctx, h)
 			return routes, err
-		}),
+		}))
 	}
 	opts = append(opts, transports(cfg)...)
 	if len(cfg.Announce) > 0 {

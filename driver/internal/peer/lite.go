@@ -53,7 +53,8 @@ func (p *Peer) bitswap() (*ipfslite.Peer, error) {
 	}
 	l.handlers = map[protocol.ID]network.StreamHandler{}
 	ctx, stop := context.WithCancel(context.Background())
-	started, err := ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, lateHost{p.host, l.handlers}, p.routes, &ipfslite.Config{
+	// Without a reprovider it needs no routing.
+	started, err := ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, lateHost{p.host, l.handlers}, nil, &ipfslite.Config{
 		UncachedBlockstore: true, // the blockstore changes without a cache's knowledge
 		ReprovideInterval:  -1,   // bitswap asks only connected peers for blocks
 	})

@@ -34,7 +34,7 @@ type Peer struct {
 	budget *limit.Budget
 	host   host.Host
 	swarm  *swarm.Swarm
-	routes *dualdht.DHT
+	routes *dualdht.DHT // nil in a private network
 	lite   lite
 	topic  *topic
 	data   *dataport.Port // nil: none
@@ -42,7 +42,9 @@ type Peer struct {
 	saving sync.Mutex // of what is remembered of members
 	once   logOnce
 	pulls  *rate.Limiter // of lists of members, when many appear at once
-	wake   chan struct{} // the dialler
+
+	greetings *limit.Limit[peer.ID] // hellos being answered
+	wake      chan struct{}         // the dialler
 
 	onMessage   func(from peer.ID, data []byte)
 	onMember    func(id peer.ID)
@@ -83,7 +85,9 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		roster:  newRoster(self),
 		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
 		wake:    make(chan struct{}, 1),
-		beats:   beats{soon: make(chan struct{}, 1)},
+
+		greetings: limit.New[peer.ID](greetingsOfOne, maxGreetings),
+		beats:     beats{soon: make(chan struct{}, 1)},
 	}
 	if p.budget == nil {
 		p.budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
@@ -158,6 +162,9 @@ func (p *Peer) start() error {
 	p.run(p.keepWarning)
 	if p.cfg.Changing != nil {
 		p.run(p.keepBeating)
+	}
+	if p.routes == nil {
+		return nil
 	}
 	if err := p.routes.Bootstrap(p.ctx); err != nil {
 		return fmt.Errorf("peer: start routing: %w", err)

@@ -281,6 +281,7 @@ func (r *roster) dropCandidates(now time.Time) {
 	defer r.mu.Unlock()
 	for id, e := range r.records {
 		if !e.confirmed && !e.keep && !e.member() && !e.dialing && now.Sub(e.since) >= candidateTime {
+			r.unname(e)
 			delete(r.records, id)
 		}
 	}

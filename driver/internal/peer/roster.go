@@ -38,6 +38,7 @@ type roster struct {
 	changed chan struct{} // closed and replaced when a peer becomes a member
 	dialing int
 	poked   time.Time
+	named   int       // peers that were only named, by members
 	met     bool      // a peer has become a member
 	started time.Time // zero: Start has not been called
 	saved   time.Time // when members were last written down
@@ -54,6 +55,7 @@ type entry struct {
 	met        bool                  // was a member since Start
 	trouble    string                // why it could not be dialed, of a bootstrapper
 	warned     int                   // how often that was logged
+	named      bool                  // by a member, and nothing else is known of it
 	confirmed  bool                  // was a member once
 	connected  bool
 	subscribed bool
@@ -74,6 +76,8 @@ type entry struct {
 	heard   time.Time     // when; zero: before Start
 	unsaved bool          // it says something new
 	pace    *rate.Limiter // of its heartbeats; nil: it has sent none in this run
+	hellos  *rate.Limiter // of those that it began; nil likewise
+	news    *rate.Limiter // of what it sends to the topics; nil likewise
 
 	backoff *backoff.ExponentialBackOff
 	due     time.Time
@@ -106,6 +110,7 @@ func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(b.ID)
+	r.unname(e)
 	e.keep, e.bootstraps = true, bootstrapper || e.bootstraps
 	e.fixed = append(e.fixed, b.Addrs...)
 }
@@ -119,6 +124,7 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 		return
 	}
 	e := r.entry(id)
+	r.unname(e)
 	e.confirmed, e.addrs, e.since = true, parseAddrs(m.Addrs), m.Seen
 	if m.Connected && alive.Time.After(m.Seen) {
 		e.since = alive.Time
@@ -134,13 +140,26 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	}
 }
 
-func (r *roster) confirmedCount() (n int) {
-	for _, e := range r.records {
-		if e.confirmed || e.keep {
-			n++
-		}
+// unname notes that a peer is more than named from now on, or is forgotten. r.mu is held.
+func (r *roster) unname(e *entry) {
+	if e.named {
+		e.named = false
+		r.named--
 	}
-	return n
+}
+
+// mayGreet reports whether a member has not said hello too often of late.
+func (r *roster) mayGreet(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return false
+	}
+	if e.hellos == nil {
+		e.hellos = rate.NewLimiter(rate.Every(helloGap), maxHellos)
+	}
+	return e.hellos.Allow()
 }
 
 // subscribed notes that a peer is on the topic, or has left it. connected is the present
@@ -197,6 +216,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	if !is {
 		return false, true
 	}
+	r.unname(e)
 	r.met, e.met, e.confirmed, e.lonelyWait = true, true, true, 0
 	e.backoff.Reset()
 	close(r.changed)

@@ -14,12 +14,16 @@ import (
 )
 
 // MaxMessage is the largest message that can be published, in bytes, signature
-// and envelope included.
-const MaxMessage = 1 << 20
+// and envelope included; and whatever else pubsub sends at once.
+const MaxMessage = 256 << 10
 
 const (
 	messageQueue = 1024 // messages that wait for OnMessage's function
 	peerQueue    = 256  // messages that wait for one slow peer
+
+	// seenTime is how long pubsub knows which messages it has seen: members tell each other of
+	// those of the last three seconds.
+	seenTime = 30 * time.Second
 )
 
 // heartbeats is the name of the topic of heartbeats, behind that of the registries' own.
@@ -44,13 +48,16 @@ func (p *Peer) join() (*topic, error) {
 		pubsub.WithMaxMessageSize(MaxMessage),
 		pubsub.WithPeerOutboundQueueSize(peerQueue),
 		pubsub.WithValidateQueueSize(peerQueue),
+		pubsub.WithSubscriptionFilter(pubsub.NewAllowlistSubscriptionFilter(p.cfg.Topic, p.cfg.Topic+heartbeats)),
+		pubsub.WithAppSpecificRpcInspector(p.inspect),
+		pubsub.WithSeenMessagesTTL(seenTime),
 	}
 	if !p.cfg.private() {
 		opts = append(opts, pubsub.WithDiscovery(discoverMembers{drouting.NewRoutingDiscovery(p.routes), p.cfg.Topic + heartbeats}))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &topic{stop: stop}
-	ps, err := pubsub.NewGossipSub(ctx, p.host, opts...)
+	ps, err := pubsub.NewGossipSub(ctx, guardedHost{p.host}, opts...)
 	if err == nil {
 		err = ps.RegisterTopicValidator(p.cfg.Topic, p.validate, pubsub.WithValidatorInline(true))
 	}

@@ -71,10 +71,12 @@ func (r *roster) heard(id peer.ID, addrs []multiaddr.Multiaddr, capabilities []s
 	}
 	e := r.records[id]
 	if e == nil {
-		if len(r.records) >= maxCandidates+r.confirmedCount() {
+		if r.named >= maxCandidates {
 			return false
 		}
 		e = r.entry(id)
+		e.named = true
+		r.named++
 	}
 	if e.connected {
 		return false
