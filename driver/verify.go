@@ -166,10 +166,15 @@ func (v *verification) check(ctx context.Context, t target) (absent bool, err er
 		CID: t.ref.CID.String(), Digest: t.digest.String(), Size: t.ref.Size, Fault: string(fault),
 		BadLeaves: bad, Leaves: dag.LeavesOf(t.ref.Size),
 	}
-	if fault == blob.LostRecord {
+	switch fault {
+	case blob.LostRecord:
 		f.Mended, f.Done = true, "recorded again"
-	} else if err := v.mend(ctx, t.ref, &f); err != nil {
-		return false, err
+	case blob.Impossible:
+		f.Done = "not mended: delete the path, and push it again"
+	default:
+		if err := v.mend(ctx, t.ref, &f); err != nil {
+			return false, err
+		}
 	}
 	v.find(f)
 	return false, nil

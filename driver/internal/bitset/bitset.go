@@ -17,7 +17,10 @@ import "math/bits"
 type Set []byte
 
 // New returns an empty set with room for the numbers below n.
-func New(n int) Set { return make(Set, (n+7)/8) }
+func New(n int) Set { return make(Set, Bytes(n)) }
+
+// Bytes is how many bytes a set of the numbers below n takes.
+func Bytes(n int) int { return (n + 7) / 8 }
 
 // Full returns the set of the numbers below n.
 func Full(n int) Set {
@@ -36,6 +39,14 @@ func (s Set) Add(i int) { s[i/8] |= 1 << (i % 8) }
 
 // Drop takes i out of the set.
 func (s Set) Drop(i int) { s[i/8] &^= 1 << (i % 8) }
+
+// Cut drops all numbers from n on.
+func (s Set) Cut(n int) {
+	if last := n / 8; last < len(s) {
+		s[last] &= 1<<(n%8) - 1
+		clear(s[last+1:])
+	}
+}
 
 // Merge adds the part of another set for which there is room.
 func (s Set) Merge(o Set) {

@@ -50,6 +50,13 @@ func TestAgainstAMap(t *testing.T) {
 				t.Fatalf("%d after a merge", i)
 			}
 		}
+		cut := rnd.IntN(n + 9)
+		a.Cut(cut)
+		for i := range n {
+			if a.Has(i) != (i < cut && (inA[i] || inB[i])) {
+				t.Fatalf("%d of %d after a cut at %d", i, n, cut)
+			}
+		}
 		if full := bitset.Full(n); full.Count() != n || full.Has(n) || full.Has(-1) || full.Has(1000) {
 			t.Fatalf("full of %d: %v", n, full)
 		}

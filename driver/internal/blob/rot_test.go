@@ -263,6 +263,25 @@ func TestAFlipThatChangesNoTime(t *testing.T) {
 	require.ErrorIs(t, d.store.CheckLeaf(t.Context(), ref.CID, 1), ErrNotFound)
 }
 
+// TestASizeThatNoBlobHas shows that an entry with such a size does not make a sound blob be set
+// aside, for which a mark would be made for each of its leaves.
+func TestASizeThatNoBlobHas(t *testing.T) {
+	d := newDisk(t)
+	ref := d.adopt(random(2, 2*dag.LeafSize))
+	for _, size := range []int64{-1, dag.MaxSize + 1, 1 << 62} {
+		lie := dag.Ref{CID: ref.CID, Size: size}
+		got, _, err := d.store.Check(t.Context(), lie, func(int64) {})
+		require.NoError(t, err)
+		require.Equal(t, Impossible, got)
+		_, got, err = d.store.Inspect(t.Context(), lie)
+		require.NoError(t, err)
+		require.Equal(t, Impossible, got)
+		_, err = d.store.Salvage(t.Context(), lie)
+		require.ErrorIs(t, err, dag.ErrBadDAG)
+	}
+	require.True(t, d.store.Has(ref.CID))
+}
+
 func TestCheck(t *testing.T) {
 	content := random(1, 3*dag.LeafSize+1)
 	none := func(int64) {}

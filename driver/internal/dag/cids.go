@@ -1,6 +1,8 @@
 package dag
 
 import (
+	"fmt"
+
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
 )
@@ -12,6 +14,15 @@ const InlineSize = 128
 type Ref struct {
 	CID  cid.Cid
 	Size int64
+}
+
+// Check refuses, with ErrBadDAG, a size that no blob has. A Ref comes from an entry or a member,
+// either of which may say anything: nothing is allocated, and nobody asked, by a size before that.
+func (r Ref) Check() error {
+	if r.Size < 0 || r.Size > MaxSize {
+		return fmt.Errorf("no blob has %d bytes, as %s is said to: %w", r.Size, r.CID, ErrBadDAG)
+	}
+	return nil
 }
 
 // Identity gives the CID that carries content inside itself; false when content

@@ -160,9 +160,10 @@ func (k *Keeper) Keepers(dst []peer.ID, c cid.Cid) []peer.ID {
 	return k.verdict.Load().View.Keepers(dst, c, k.cfg.Copies)
 }
 
-// lacks reports whether the blob of an entry is to be kept here, and is not here.
+// lacks reports whether the blob of an entry is to be kept here, and is not here. Nobody keeps one of
+// a size that no blob has: no room is made for it.
 func (k *Keeper) lacks(e pathmap.Entry) bool {
-	if !k.Keeps(e.CID) {
+	if (dag.Ref{CID: e.CID, Size: e.Size}).Check() != nil || !k.Keeps(e.CID) {
 		return false
 	}
 	size, err := k.blobs.Size(e.CID)

@@ -74,7 +74,7 @@ func (d *Disk) Take(n int64) (*Claim, error) {
 // mayBegin refuses n bytes more than were promised; mu is held.
 func (d *Disk) mayBegin(n int64) error {
 	free, left, err := d.look(inodes, descriptors)
-	if err == nil && n+d.promised > left {
+	if err == nil && n > left-d.promised { // n+d.promised may not fit: n may come from a member
 		err = &Short{Of: Bytes, Wanted: n, Promised: d.promised, Free: free, Kept: free - left}
 	}
 	return err

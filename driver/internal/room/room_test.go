@@ -1,6 +1,7 @@
 package room
 
 import (
+	"math"
 	"os"
 	"testing"
 
@@ -30,6 +31,11 @@ func TestRoomIsNotClaimedTwice(t *testing.T) {
 	require.NoError(t, err)
 	requireShort(t, Bytes, second.Grow(20*mib))
 	require.EqualValues(t, 30*mib, second.Left())
+
+	for _, n := range []int64{math.MaxInt64, math.MaxInt64 - 30*mib} { // a member may say that so much comes
+		_, err = disk.Take(n)
+		requireShort(t, Bytes, err)
+	}
 
 	first.Spend(50 * mib) // more than it has
 	require.NoError(t, second.Grow(40*mib))

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -67,18 +66,5 @@ func TestAReaderThatTakesNothing(t *testing.T) {
 			_, out := a.transfers.Totals()
 			require.Less(t, out, ref.Size, "everything was read, so that nothing was tested")
 		})
-	}
-}
-
-// TestASizeThatNoBlobHas shows that an entry with such a size costs nothing but an error.
-func TestASizeThatNoBlobHas(t *testing.T) {
-	var town town
-	a, b := town.registry(t), town.registry(t)
-	ref := a.push(random(73, 3*mib))
-	for _, size := range []int64{dag.MaxSize + 1, 1 << 62} {
-		ref.Size = size
-		_, err := b.pull(ref, 0)
-		require.ErrorIs(t, err, dag.ErrBadDAG)
-		require.Error(t, b.transfers.Fetch(t.Context(), ref))
 	}
 }

@@ -91,8 +91,10 @@ func inlined(ref dag.Ref) (content []byte, inline bool, err error) {
 	switch {
 	case inline && int64(len(content)) != ref.Size:
 		err = fmt.Errorf("%s has %d bytes, not %d: %w", ref.CID, len(content), ref.Size, dag.ErrBadDAG)
-	case ref.Size > dag.MaxSize:
-		err = fmt.Errorf("fetch %s: no blob has %d bytes: %w", ref.CID, ref.Size, dag.ErrBadDAG)
+	case ref.Size > 0: // whether less is the empty blob its CID tells
+		if err = ref.Check(); err != nil {
+			err = fmt.Errorf("fetch: %w", err)
+		}
 	}
 	return content, inline, err
 }

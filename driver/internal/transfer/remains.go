@@ -40,7 +40,7 @@ func (t *Transfers) restElsewhere(ctx context.Context, ref dag.Ref) bool {
 	if _, unheard := errors.AsType[*Unavailable](err); !unheard && (err != nil || len(holders) > 0) {
 		return err == nil
 	}
-	if t.holders == nil || dag.LeavesOf(ref.Size) == 1 {
+	if t.holders == nil || ref.Check() != nil || dag.LeavesOf(ref.Size) == 1 {
 		return false
 	}
 	q := t.holders.Ask(ref, 0, true)

@@ -160,9 +160,9 @@ func (t *Transfers) serve(l net.Listener) {
 // remembered for two seconds. Holders returns when all members have answered or had two seconds to
 // answer, or a moment after one has said that it holds the blob. When nobody has said so, and a
 // connected member did not answer, the error is *Unavailable. When the error is that of ctx, there
-// may be other holders.
+// may be other holders. Nobody holds a blob of a size that none has (dag.Ref.Check).
 func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
-	if t.holders == nil {
+	if t.holders == nil || ref.Check() != nil {
 		return nil, nil
 	}
 	ids, err := t.holders.Whole(ctx, ref)
@@ -172,7 +172,7 @@ func (t *Transfers) Holders(ctx context.Context, ref dag.Ref) ([]peer.ID, error)
 // HoldersNow is Holders, and believes no answer to a question that was asked before the call:
 // who relies on a copy has to ask for it within the reliance (package lease).
 func (t *Transfers) HoldersNow(ctx context.Context, ref dag.Ref) ([]peer.ID, error) {
-	if t.holders == nil {
+	if t.holders == nil || ref.Check() != nil {
 		return nil, nil
 	}
 	ids, err := t.holders.WholeNow(ctx, ref)

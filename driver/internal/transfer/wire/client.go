@@ -144,10 +144,15 @@ func (c *Client) Holds(ctx context.Context, id peer.ID, ref dag.Ref, fetching bo
 	return false, some, err
 }
 
-// Have asks which leaves of a blob a member has. The set is no longer than one of all the blob's
-// leaves.
+// Have asks which leaves of a blob a member has. The set has none that the blob does not have.
 func (c *Client) Have(ctx context.Context, id peer.ID, ref dag.Ref) (bitset.Set, error) {
-	return c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(len(bitset.New(dag.LeavesOf(ref.Size)))))
+	if err := ref.Check(); err != nil {
+		return nil, err
+	}
+	leaves := dag.LeavesOf(ref.Size)
+	have, err := c.body(ctx, id, "blobs/"+ref.CID.String()+"/have", int64(bitset.Bytes(leaves)))
+	bitset.Set(have).Cut(leaves)
+	return have, err
 }
 
 // Doubt tells a holder that a leaf of its copy arrived damaged. It fails with a holder of an older

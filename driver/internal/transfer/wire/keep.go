@@ -76,10 +76,11 @@ func (q *KeepRequest) path() string {
 func keepRequest(r *http.Request, c cid.Cid) (*KeepRequest, error) {
 	query := r.URL.Query()
 	size, err := strconv.ParseInt(query.Get(sizeParam), 10, 64)
-	if err != nil || size < 0 {
+	ref := dag.Ref{CID: c, Size: size}
+	if err != nil || ref.Check() != nil {
 		return nil, errors.New("how many bytes?")
 	}
-	q := &KeepRequest{Ref: dag.Ref{CID: c, Size: size}, Peer: asking(r), Wait: min(termsOf(query).Wait, maxKeepWait), Token: query.Get(tokenParam)}
+	q := &KeepRequest{Ref: ref, Peer: asking(r), Wait: min(termsOf(query).Wait, maxKeepWait), Token: query.Get(tokenParam)}
 	for text := range strings.SplitSeq(query.Get(headsParam), ",") {
 		if text == "" {
 			continue

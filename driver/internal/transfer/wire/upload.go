@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 const (
@@ -53,7 +55,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	size, err := strconv.ParseInt(query.Get(sizeParam), 10, 64)
 	token := r.PathValue("token")
-	if err != nil || size < 0 || len(token) > maxToken {
+	if err != nil || size < 0 || size > dag.MaxSize || len(token) > maxToken {
 		http.Error(w, "which upload?", http.StatusBadRequest)
 		return
 	}
