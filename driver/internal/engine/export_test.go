@@ -1,5 +1,7 @@
 package engine
 
+import "time"
+
 // Migration, StoredFormat and Migrate lead from one format of the datastore to the next.
 type Migration = migration
 
@@ -7,3 +9,12 @@ var (
 	StoredFormat = storedFormat
 	Migrate      = migrate
 )
+
+// Awake is what notices that the process was stopped.
+type Awake = awake
+
+// NewAwake makes one.
+var NewAwake = newAwake
+
+// At gives a sign.
+func (a *awake) At(now time.Time) time.Time { return a.at(now) }

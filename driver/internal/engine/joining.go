@@ -26,6 +26,7 @@ func (p phase) String() string { return [...]string{"joined", "joining", "alone"
 type joinWatch struct {
 	joins bool // decided once: a registry that begins a swarm has nothing to catch up with
 	begun time.Time
+	awake *awake
 	stop  context.CancelFunc
 	wg    sync.WaitGroup
 }
@@ -36,10 +37,12 @@ func (e *Engine) startJoining() {
 	ctx, stop := context.WithCancel(context.Background())
 	j := &e.join
 	j.stop, j.begun = stop, time.Now()
+	j.awake = newAwake(j.begun, e.cfg.AloneTimeout)
 	j.joins = e.Peer != nil && (e.joinsOthers() && e.trustsOthers() || e.remembersOthers())
 	e.Paths.Joining(j.joins)
 	if j.joins {
 		j.wg.Go(func() { e.watchJoining(ctx) })
+		j.wg.Go(func() { j.awake.watch(ctx, e.Paths.CaughtUp()) })
 	}
 }
 
@@ -81,8 +84,15 @@ func (e *Engine) lastAnswer() time.Time {
 }
 
 // aloneAt is when this registry counts as alone unless a member answers before. A member
-// that is connected but silent does not count.
-func (e *Engine) aloneAt() time.Time { return e.lastAnswer().Add(e.cfg.AloneTimeout) }
+// that is connected but silent does not count. After a pause of this process all have as long
+// as at the start.
+func (e *Engine) aloneAt() time.Time {
+	last := e.lastAnswer()
+	if since := e.join.awake.at(time.Now()); since.After(last) {
+		last = since
+	}
+	return last.Add(e.cfg.AloneTimeout)
+}
 
 func (e *Engine) phase() phase {
 	if !e.join.joins {
