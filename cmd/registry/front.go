@@ -51,9 +51,10 @@ func (f *front) handsOn() bool {
 }
 
 func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Handler {
-	next = refusals.Handler(next, route.New(f.config.HTTP.Prefix))
+	routes := route.New(f.config.HTTP.Prefix)
+	next = refusals.Handler(next, routes)
 	if f.members != nil {
-		h := uploads.New(f.driver, f.access, f.config, next)
+		h := uploads.New(f.driver, f.access, f.config, routes, next)
 		f.server = uploads.Serve(f.members, h)
 		next = h
 	}

@@ -8,6 +8,7 @@
 package route
 
 import (
+	"context"
 	"net/http"
 
 	v2 "github.com/distribution/distribution/v3/registry/api/v2"
@@ -36,8 +37,20 @@ type Router struct{ mux *mux.Router }
 // New returns the router for `http.prefix`.
 func New(prefix string) *Router { return &Router{v2.RouterWithPrefix(prefix)} }
 
+// known is the context's key of what a Router has found.
+type known struct{ by *Router }
+
+// Once is Of, and gives the request with what was found: for that, Of does not look again.
+func (r *Router) Once(req *http.Request) (Route, *http.Request) {
+	at := r.Of(req)
+	return at, req.WithContext(context.WithValue(req.Context(), known{r}, at))
+}
+
 // Of returns a request's route.
 func (r *Router) Of(req *http.Request) Route {
+	if at, ok := req.Context().Value(known{r}).(Route); ok {
+		return at
+	}
 	var m mux.RouteMatch
 	if !r.mux.Match(req, &m) || m.Route == nil {
 		return Route{}

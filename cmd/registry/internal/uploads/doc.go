@@ -5,7 +5,7 @@
 // connection between members.
 //
 //	l, err := uploads.Listen(driver)                       // no member is answered yet
-//	handler := uploads.New(driver, access, config, next)   // next answers for our own uploads
+//	handler := uploads.New(driver, access, config, routes, next)   // next answers for our own uploads
 //	server := uploads.Serve(l, handler)                    // members are answered
 //	defer server.Shutdown(ctx)
 //

@@ -41,11 +41,11 @@ type Handler struct {
 }
 
 // New wraps next, which answers for this registry's uploads. d must be on a private
-// network.
-func New(d *driver.Driver, a *access.Controller, config *configuration.Configuration, next http.Handler) *Handler {
+// network, and routes for `http.prefix`.
+func New(d *driver.Driver, a *access.Controller, config *configuration.Configuration, routes *route.Router, next http.Handler) *Handler {
 	h := &Handler{
 		names: names{d.Identity().PeerID, d.SwarmSecret("uploads")}, driver: d, access: a, config: config,
-		routes: route.New(config.HTTP.Prefix), next: next,
+		routes: routes, next: next,
 	}
 	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Scheme != "" && u.Host != "" {
 		h.host = u
@@ -84,7 +84,7 @@ func (h *Handler) transport() *http.Transport {
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	at := h.routes.Of(r)
+	at, r := h.routes.Once(r)
 	switch at.Kind {
 	case route.Upload:
 		if owner, ok := h.names.owner(r.URL.Query(), at.Repository, at.UUID); ok && owner != h.names.self {
