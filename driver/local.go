@@ -10,8 +10,10 @@ import (
 	"slices"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
 // local is a filesystem driver that hides the files in which uploads keep what is known of
@@ -106,9 +108,10 @@ func (l local) Delete(ctx context.Context, p string) error {
 	return err
 }
 
-// prune removes a directory and those above it that are empty.
+// prune removes a directory and those above it that are empty, but none that the next upload
+// would make again, to whatever repository it comes.
 func (l local) prune(dir string) {
-	for dir != "/" && os.Remove(l.file(dir)) == nil {
+	for dir != "/" && dir != ocipath.Repositories && unix.Rmdir(l.file(dir)) == nil {
 		dir = path.Dir(dir)
 	}
 }

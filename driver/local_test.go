@@ -28,7 +28,7 @@ func upload(t *testing.T, m *drivertest.Member, dir string) error {
 
 func staged(t *testing.T, m *drivertest.Member) []os.DirEntry {
 	t.Helper()
-	left, err := os.ReadDir(filepath.Join(m.Params.DatastorePath, "staging", "local"))
+	left, err := os.ReadDir(filepath.Join(m.Params.DatastorePath, "staging/local/docker/registry/v2/repositories"))
 	if err != nil {
 		t.Fatal(err)
 	}

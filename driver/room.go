@@ -13,6 +13,7 @@ import (
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
@@ -99,7 +100,7 @@ func (s *store) mayPut(ctx context.Context) error {
 // more than it saves.
 func (l local) putHint(p string, content []byte) error {
 	n, err := strconv.ParseInt(path.Base(p), 10, 64)
-	if err == nil && n <= blob.SmallSize {
+	if err == nil && n <= l.reread() {
 		return removeIfThere(l.file(p))
 	}
 	err = l.blobs.Room().End()
@@ -113,6 +114,15 @@ func (l local) putHint(p string, content []byte) error {
 		return errors.Join(err, errRemove)
 	}
 	return nil
+}
+
+// reread is how many bytes of an upload are read again at most, rather than keep a hash state of
+// them: those of one leaf, whose sum is the digest, and little where it is not.
+func (l local) reread() int64 {
+	if l.blobs.Function() == dag.SHA2 {
+		return dag.LeafSize
+	}
+	return blob.SmallSize
 }
 
 func removeIfThere(file string) error {

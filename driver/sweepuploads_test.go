@@ -50,7 +50,7 @@ func TestIdleUploadsAreSwept(t *testing.T) {
 		"young":    {"/startedat", "/data"},
 	} {
 		for _, f := range files {
-			if err := d.PutContent(ctx, someUploads+name+f, []byte("x")); err != nil {
+			if err := d.store.local.(local).write(someUploads+name+f, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // syncDir makes the names in a directory durable.
@@ -66,11 +67,25 @@ func removeDurably(file string) error {
 func removeFiles(files ...string) error {
 	var errs []error
 	for _, file := range files {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := unlink(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// unlink removes a file. os.Remove would try each that is not there as a directory, too, and
+// a push looks for many.
+func unlink(file string) error {
+	for {
+		err := unix.Unlink(file)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EINTR):
+			return &fs.PathError{Op: "unlink", Path: file, Err: err}
+		}
+	}
 }
 
 func sameFile(a, b string) bool {

@@ -102,8 +102,10 @@ func (u *Upload) begin() error {
 		return ErrUploadOver
 	}
 	k, errKnown := u.store.readKnown(u.file.Name())
-	if err := u.store.unnote(u.file.Name()); err != nil { // it is about to be wrong
-		return err
+	if !errors.Is(errKnown, os.ErrNotExist) {
+		if err := u.store.unnote(u.file.Name()); err != nil { // it is about to be wrong
+			return err
+		}
 	}
 	if info.Size() < u.size {
 		return ErrUploadOver // the file was cut: new bytes would come after a hole
