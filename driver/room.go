@@ -100,7 +100,7 @@ func (s *store) mayPut(ctx context.Context) error {
 // more than it saves.
 func (l local) putHint(p string, content []byte) error {
 	n, err := strconv.ParseInt(path.Base(p), 10, 64)
-	if err == nil && n <= l.reread() {
+	if err == nil && (n <= l.reread() || !l.covers(p, n)) {
 		return removeIfThere(l.file(p))
 	}
 	err = l.blobs.Room().End()
@@ -123,6 +123,16 @@ func (l local) reread() int64 {
 		return dag.LeafSize
 	}
 	return blob.SmallSize
+}
+
+// covers reports whether the state of n bytes is one of an upload that is being written, and of
+// all its bytes. Where distribution has no state of the bytes that came with earlier requests it
+// hashes those of this one alone, and names the state by their number: after some of an upload was
+// taken back that might become the upload's size.
+func (l local) covers(p string, n int64) bool {
+	upload, _, _ := strings.Cut(p, "/hashstates/")
+	size, ok := l.blobs.Growing(l.file(upload + "/data"))
+	return ok && size == n
 }
 
 func removeIfThere(file string) error {

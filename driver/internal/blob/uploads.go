@@ -46,6 +46,17 @@ func (s *Store) RemoveIdle(file string, idle func() bool, remove func() error) e
 	return err
 }
 
+// Growing is the size in bytes of the upload that writes a file; false when none does.
+func (s *Store) Growing(file string) (size int64, ok bool) {
+	s.uploads.mu.Lock()
+	u := s.uploads.by[file]
+	s.uploads.mu.Unlock()
+	if u == nil {
+		return 0, false
+	}
+	return u.Size(), true
+}
+
 // seize is adopt for a caller that need not know whether the last bytes were kept: the
 // request that brought them is told when it ends.
 func (s *Store) seize(file string) (live bool, done func()) {
