@@ -231,7 +231,7 @@ func (t *Transfers) copyUpload(ctx context.Context, q *wire.TakeRequest, u io.Wr
 
 // discard removes what is left of an upload that was taken.
 func (t *Transfers) discard(file string) {
-	for _, f := range []string{file, blob.UploadNote(file)} {
+	for _, f := range []string{blob.UploadNote(file), file} { // forgetTaken looks for the file
 		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.cfg.Log.WithError(err).Debug("an upload that was taken early is not removed yet")
 		}

@@ -74,6 +74,7 @@ type Acks struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
+	line   lineup
 
 	mu     sync.Mutex
 	closed bool
@@ -133,7 +134,7 @@ func (a *Acks) Ahead(b Blob) (done func()) {
 	if !a.Asks() || inline(ref) {
 		return func() {}
 	}
-	ids := candidates(a.cfg.Members(), b)
+	ids := a.line.candidates(a.cfg.Members(), b)
 	ctx, cancel := context.WithTimeout(a.ctx, 2*a.cfg.Timeout)
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -181,7 +182,7 @@ func (p Push) await(ctx context.Context, blobs []Blob, heads []cid.Cid, last boo
 	g, within := errgroup.WithContext(within)
 	g.SetLimit(blobsAtOnce)
 	for _, b := range asked(blobs) {
-		g.Go(func() error { return newQuestion(a.cfg, b, heads).run(within) })
+		g.Go(func() error { return newQuestion(a, b, heads).run(within) })
 	}
 	err := g.Wait()
 	if ctx.Err() != nil {

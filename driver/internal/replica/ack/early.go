@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -20,12 +22,13 @@ type Early struct {
 	token string
 	ids   []peer.ID
 	whole func(size int64)
-	stop  context.CancelFunc
+	stop  func()
 }
 
 // Early has members take an upload of at least a size that goes on growing; size is what it will
 // have, and 0 when that is not known. It returns nil when there is nobody to take it, or when whoever
-// does is not likely to be a keeper of what it becomes. Stop ends it.
+// does is not likely to be a keeper of what it becomes. Stop ends it; it also ends when all of them
+// have given up: its client may never come back.
 func (a *Acks) Early(file string, size int64) *Early {
 	ids := a.guess()
 	if len(ids) == 0 {
@@ -37,15 +40,22 @@ func (a *Acks) Early(file string, size int64) *Early {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, earlyTime)
-	e := &Early{token: token, ids: ids, whole: whole, stop: func() { cancel(); ungrow() }}
+	e := &Early{token: token, ids: ids, whole: whole, stop: sync.OnceFunc(func() { cancel(); ungrow() })}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		e.stop()
 		return nil
 	}
+	var taking atomic.Int32
+	taking.Store(int32(len(ids)))
 	for _, id := range ids {
-		a.wg.Go(func() { _ = a.cfg.Take(ctx, id, token, size) }) // Ahead and Await ask again, for the blob
+		a.wg.Go(func() {
+			_ = a.cfg.Take(ctx, id, token, size) // Ahead and Await ask again, for the blob
+			if taking.Add(-1) == 0 {
+				e.stop() // nobody reads it any more, and its file may be removed: open, it would stay on the disk
+			}
+		})
 	}
 	return e
 }
@@ -70,7 +80,7 @@ func (a *Acks) guess() []peer.ID {
 	if err != nil {
 		return nil
 	}
-	ids := candidates(m, Blob{Ref: dag.Ref{CID: cid.NewCidV1(cid.Raw, mh)}})
+	ids := a.line.candidates(m, Blob{Ref: dag.Ref{CID: cid.NewCidV1(cid.Raw, mh)}})
 	return ids[:min(len(ids), a.cfg.Copies-1)]
 }
 

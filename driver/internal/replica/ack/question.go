@@ -22,6 +22,7 @@ const (
 // question is whether one blob is on enough disks.
 type question struct {
 	cfg   Config
+	line  *lineup
 	blob  Blob
 	heads []cid.Cid
 	here  bool // it is on this disk
@@ -44,9 +45,9 @@ type asking struct {
 	last  error // it failed before
 }
 
-func newQuestion(cfg Config, b Blob, heads []cid.Cid) *question {
-	q := &question{cfg: cfg, blob: b, heads: heads, need: cfg.Copies, wake: make(chan struct{}, 1)}
-	if q.here = inline(b.Ref) || cfg.Here(b.Ref); q.here {
+func newQuestion(a *Acks, b Blob, heads []cid.Cid) *question {
+	q := &question{cfg: a.cfg, line: &a.line, blob: b, heads: heads, need: a.cfg.Copies, wake: make(chan struct{}, 1)}
+	if q.here = inline(b.Ref) || q.cfg.Here(b.Ref); q.here {
 		q.need--
 	}
 	return q
@@ -104,6 +105,9 @@ func (q *question) askMore(ctx context.Context, members Members) {
 			missing--
 		}
 	}
+	if missing <= 0 {
+		return
+	}
 	for _, id := range q.order(members) {
 		if missing <= 0 {
 			return
@@ -117,7 +121,7 @@ func (q *question) askMore(ctx context.Context, members Members) {
 // order is that of candidates. A blob that is not here is fetched when the others are too few: a
 // client may have found it on one of them, and pushed none of it.
 func (q *question) order(members Members) []peer.ID {
-	ids := candidates(members, q.blob)
+	ids := q.line.candidates(members, q.blob)
 	if !q.here {
 		ids = append(ids, members.Self.ID)
 	}
