@@ -141,6 +141,9 @@ func (s *store) whyHeld(k replica.State) string {
 	case place.ManyAway:
 		return fmt.Sprintf("%d of %d registries that keep blobs are away, more than a third", k.Away, k.Known)
 	case place.Silent:
+		if !k.Mute {
+			return ""
+		}
 		return fmt.Sprintf("%s has not said how much it keeps, as earlier releases do not", s.engine.Called(k.Silent[0].String()))
 	}
 	return ""

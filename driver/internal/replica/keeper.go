@@ -65,6 +65,7 @@ type Keeper struct {
 	soon    chan struct{} // members may have changed
 	settled atomic.Bool   // who the members are is known well enough for new blobs
 	full    atomic.Bool   // it was said that there is no room
+	mute    atomic.Bool   // a member has been Silent for longer than a newcomer may be
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -226,7 +227,9 @@ type State struct {
 	Away   int // of the Known members that keep blobs for others
 	Known  int
 	Silent []peer.ID
-	View   int // another number after each change of the members
+	// Mute: the Silent are no newcomers any more, which have had no time to say anything.
+	Mute bool
+	View int // another number after each change of the members
 	// Settled: the members are known well enough to place blobs among them.
 	Settled bool
 }
@@ -237,7 +240,7 @@ func (k *Keeper) State() State {
 	v, failed := k.verdict.Load(), k.backlog.Failed()
 	return State{
 		Copies: k.cfg.Copies, Failed: failed, Full: failed > 0 && k.full.Load(), Hold: v.hold(),
-		Away: v.Away, Known: v.Known, Silent: v.Silent, View: v.number,
+		Away: v.Away, Known: v.Known, Silent: v.Silent, Mute: k.mute.Load(), View: v.number,
 		Settled: k.settled.Load(),
 	}
 }

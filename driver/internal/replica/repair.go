@@ -101,6 +101,7 @@ func (k *Keeper) say(w *watching, now *judgment, at time.Time) {
 	if hold != w.hold {
 		w.hold, w.from = hold, at
 	}
+	k.mute.Store(hold == place.Silent && at.Sub(w.from) >= k.pace())
 	if hold == w.said || hold == place.Silent && at.Sub(w.from) < k.pace() {
 		return
 	}

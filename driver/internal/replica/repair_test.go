@@ -210,14 +210,18 @@ func TestAMemberThatHasJustCome(t *testing.T) {
 		after  time.Duration
 		is     *judgment
 		logged int
+		mute   bool
 	}{
-		{0, &judgment{}, 0}, {time.Hour, silent, 0}, {time.Second, &judgment{}, 0},
-		{time.Hour, silent, 0}, {time.Second, silent, 0}, {k.pace(), silent, 1}, {time.Hour, silent, 1},
-		{time.Second, &judgment{}, 2}, {time.Second, silent, 2},
+		{0, &judgment{}, 0, false}, {time.Hour, silent, 0, false}, {time.Second, &judgment{}, 0, false},
+		{time.Hour, silent, 0, false}, {time.Second, silent, 0, false}, {k.pace(), silent, 1, true}, {time.Hour, silent, 1, true},
+		{time.Second, &judgment{}, 2, false}, {time.Second, silent, 2, false},
 	} {
 		at = at.Add(c.after)
 		if k.say(&w, c.is, at); len(hook.AllEntries()) != c.logged {
 			t.Errorf("%d: %d lines, not %d", i, len(hook.AllEntries()), c.logged)
+		}
+		if mute := k.State().Mute; mute != c.mute {
+			t.Errorf("%d: mute: %v", i, mute)
 		}
 	}
 }
