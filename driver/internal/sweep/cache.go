@@ -20,9 +20,9 @@ const (
 	againAsked  = 10 * time.Second // at most, when somebody waits for room
 	orderAge    = 10 * time.Minute // after which the order of what goes is made anew
 	orderMost   = 1 << 16          // blobs whose order is known at once
-	askedAtOnce = 8
-	askedMost   = 64       // blobs that are asked about before the goal is looked at again
-	cacheMargin = 32 << 20 // bytes beyond what room keeps, from which on the cache gives way
+	atOnce      = 8                // blobs that are given up at the same moment
+	askedMost   = 64               // blobs that are asked about before the goal is looked at again
+	cacheMargin = 32 << 20         // bytes beyond what room keeps, from which on the cache gives way
 )
 
 // CacheConfig is what a cache is made of.

@@ -180,7 +180,7 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) error {
 func (c *Cache) ask(some []evict.Candidate) (gone evict.Amount) {
 	var mu sync.Mutex
 	var g errgroup.Group
-	g.SetLimit(askedAtOnce)
+	g.SetLimit(atOnce)
 	for _, one := range some {
 		g.Go(func() error {
 			err := c.giveUp(one)
