@@ -74,7 +74,8 @@ func (w Where) Nowhere() (n int) {
 }
 
 // Where asks all members which of them have the blobs of an image (repository:tag or
-// repository@digest) or the blob, manifest or index of a digest. Members that are away or do not
+// repository@digest) or the blob, manifest or index of a digest, of which the first 12 digits are
+// enough where no other begins with them. Members that are away or do not
 // answer are named, and their copies are not counted.
 func (d *Driver) Where(ctx context.Context, of string) (Where, error) { return d.store.where(ctx, of) }
 
@@ -82,13 +83,9 @@ func (s *store) where(ctx context.Context, of string) (Where, error) {
 	ctx, cancel := context.WithTimeout(ctx, whereTime)
 	defer cancel()
 	w := &whereabouts{s: s, seen: map[digest.Digest]bool{}, answer: Where{Of: of, Blobs: []WhereBlob{}}}
-	d, err := digest.Parse(of)
-	kind := "blob"
+	d, kind, err := s.meant(ctx, of)
 	if err != nil {
-		if d, err = s.resolve(ctx, of); err != nil {
-			return Where{}, err
-		}
-		kind = "manifest"
+		return Where{}, err
 	}
 	if err := w.gather(ctx, d, kind, 0); err != nil {
 		return Where{}, err

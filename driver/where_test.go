@@ -74,7 +74,12 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 	all[1].Stop()
 	drivertest.Await(t, "it is away", func() bool { return connectedOnly(all[0], 1) })
 	check(all[0], all[1])
-	for _, of := range []string{"team/app:2", "127.0.0.1:5000/team/app:2", "nothing", digest.FromString("x").String(), "team/app@" + digest.FromString("x").String()} {
+	for _, of := range []string{d.Hex[:12], d.Algorithm + ":" + d.Hex[:20]} { // as docker shows it
+		if w, err := all[0].Where(t.Context(), of); err != nil || len(w.Blobs) != len(want) || w.Blobs[0].Digest != d.String() {
+			t.Errorf("%s: %+v, %v", of, w, err)
+		}
+	}
+	for _, of := range []string{d.Hex[:11], strings.Repeat("0", 12), "sha256:" + strings.Repeat("f", 12), "team/app:2", "127.0.0.1:5000/team/app:2", "nothing", digest.FromString("x").String(), "team/app@" + digest.FromString("x").String()} {
 		if _, err := driver.AskWhere(t.Context(), all[0].Params, of); err == nil || !strings.Contains(err.Error(), of) {
 			t.Errorf("%s: %v", of, err)
 		}
@@ -149,5 +154,26 @@ func TestWhereTheBlobsOfAnIndexAre(t *testing.T) {
 	must(t, err)
 	if len(w.Blobs) != 1 || w.Blobs[0].Kind != "blob" || w.Blobs[0].Whole() != 1 || w.Blobs[0].Size != int64(len(content)) {
 		t.Errorf("it is %+v", w)
+	}
+}
+
+// TestWhereOfTheStartOfADigest: one that two blobs share is refused, with what to give.
+func TestWhereOfTheStartOfADigest(t *testing.T) {
+	t.Parallel()
+	a := offline(t)
+	c, err := a.CIDOf(pushBlob(t, a, randomBytes(t, 100)))
+	must(t, err)
+	const start = "0123456789ab"
+	for _, end := range []string{"0", "8", "f"} { // nobody looks at the bytes
+		path := blobPath(digest.Digest("sha256:" + start + strings.Repeat(end, 52)))
+		must(t, a.PutEntry(path, c, 100))
+	}
+	if _, err := a.Where(t.Context(), start); err == nil || !strings.Contains(err.Error(), "sha256:"+start+strings.Repeat("8", 52)) {
+		t.Errorf("%v", err)
+	}
+	for _, of := range []string{start + "8", "sha256:" + start + "88"} {
+		if w, err := a.Where(t.Context(), of); err != nil || !strings.HasSuffix(w.Blobs[0].Digest, "8888") {
+			t.Errorf("%s: %+v, %v", of, w, err)
+		}
 	}
 }

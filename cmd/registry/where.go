@@ -21,11 +21,11 @@ const whereTimeout = time.Minute
 func whereCommand() *cobra.Command {
 	var asJSON, wide bool
 	cmd := &cobra.Command{
-		Use:   "where <config> <repository>:<tag> | <repository>@<digest> | <digest>",
+		Use:   "where <config> <repository>:<tag> | <repository>@<digest> | <digest> | <start of a digest>",
 		Short: "Show which registries have the blobs of an image",
 		Long: "Show which registries have the blobs of an image, or a single blob: who keeps it, who has it as cache,\n" +
 			"and who has a part of it. The running registry asks the others. Exits with status 1 when a blob is\n" +
-			"whole on none of those that answered.",
+			"whole on none of those that answered. Of a digest the first 12 digits are enough, where no other has the same.",
 		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
