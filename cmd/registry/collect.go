@@ -94,7 +94,7 @@ func collectProgress(_ context.Context, cmd *cobra.Command) func(driver.CollectP
 		phase, last = at.Phase, time.Now()
 		switch {
 		case at.Of > 0:
-			_, _ = fmt.Fprintf(log, "%s: %d of %d entries, %d manifests\n", phase, at.Paths, at.Of, at.Manifests)
+			_, _ = fmt.Fprintf(log, "%s: %d of %s, %s\n", phase, at.Paths, counted(at.Of, "entry"), counted(at.Manifests, "manifest"))
 		case at.Left > 0:
 			_, _ = fmt.Fprintf(log, "%s: %s left of the grace\n", phase, at.Left.Round(time.Second))
 		default:

@@ -142,7 +142,7 @@ func scrubFields(sec *section, s driver.ScrubStatus) {
 		sec.field("warning", "metadata is damaged (%s): this registry will not start again", strings.Join(s.Tables, ", "))
 	}
 	if s.Strays > 0 {
-		sec.field("warning", "%d files in blobs/ are no blobs; the log names one", s.Strays)
+		sec.field("warning", "%s in blobs/ %s; the log names one", counted(s.Strays, "file"), either(s.Strays, "is no blob", "are no blobs"))
 	}
 }
 
@@ -152,7 +152,8 @@ func damageFields(sec *section, b driver.BlobStatus) {
 	if n == 0 {
 		return
 	}
-	sec.field("damaged", "%d of those not here have a damaged or lost file that no member could mend; push them again:", n)
+	sec.field("damaged", "%d of those not here %s damaged or lost, and no member could mend it; push %s again:", n,
+		either(n, "is", "are"), either(n, "it", "them"))
 	for _, d := range b.Damage[:min(len(b.Damage), maxDamaged)] {
 		images := strings.Join(d.Images, ", ")
 		if d.More {
@@ -185,7 +186,7 @@ func copiesFields(sec *section, c driver.CopiesStatus) {
 	case c.Full:
 		sec.field("warning", "no room for copies: %s could not be kept", counted(c.Failed, "blob"))
 	case c.Failed > 0:
-		sec.field("warning", "%d blobs that are to be kept here could not be fetched", c.Failed)
+		sec.field("warning", "%s that %s to be kept here could not be fetched", counted(c.Failed, "blob"), either(c.Failed, "is", "are"))
 	}
 	if c.Hold != "" {
 		sec.field("copies wait", "blobs get no new keepers: %s", c.Hold)
@@ -196,7 +197,8 @@ func ackFields(sec *section, a driver.AckStatus) {
 	if a.Replicas <= 1 {
 		return
 	}
-	sec.field("acknowledged", "by %d disks; since the start %d pushes, %d refused; %d wait now", a.Replicas, a.Given, a.Refused, a.Waiting)
+	sec.field("acknowledged", "by %s; since the start %s, %d refused; %d %s now", counted(a.Replicas, "disk"),
+		counted(int(a.Given), "push"), a.Refused, a.Waiting, either(a.Waiting, "waits", "wait"))
 	if a.Why != "" {
 		sec.field("warning", "pushes are refused: %s", a.Why)
 	}
@@ -207,8 +209,8 @@ func cacheFields(sec *section, c driver.CacheStatus) {
 	if c.Limit != nil {
 		limit = ", of at most " + humanize.IBytes(uint64(*c.Limit))
 	}
-	sec.field("cache", "%d blobs (%s)%s; %s of the disk stay free; since the start %d blobs (%s) left it",
-		c.Blobs, humanize.IBytes(uint64(c.Bytes)), limit, humanize.IBytes(uint64(c.MinFree)), c.EvictedBlobs, humanize.IBytes(uint64(c.EvictedBytes)))
+	sec.field("cache", "%s%s; %s of the disk stay free; since the start %s left it",
+		blobsText(c.Blobs, c.Bytes), limit, humanize.IBytes(uint64(c.MinFree)), blobsText(c.EvictedBlobs, c.EvictedBytes))
 	if c.Stuck != "" {
 		sec.field("warning", "no room can be made: %s", c.Stuck)
 	}
@@ -221,7 +223,8 @@ func surveyFields(sec *section, c driver.CopiesStatus) {
 	}
 	text := blobsText(c.OnlyHere.Blobs, c.OnlyHere.Bytes)
 	if c.Replicas != "0" {
-		text += fmt.Sprintf("; %d blobs here (%s) have too few keepers", c.UnderReplicated.Blobs, humanize.IBytes(uint64(c.UnderReplicated.Bytes)))
+		few := c.UnderReplicated
+		text += fmt.Sprintf("; %s here %s too few keepers", blobsText(few.Blobs, few.Bytes), either(few.Blobs, "has", "have"))
 	}
 	text += "; asked " + humanize.Time(*c.Surveyed)
 	if c.Silent > 0 {

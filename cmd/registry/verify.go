@@ -54,7 +54,7 @@ func verifyCommand() *cobra.Command {
 func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image string) (driver.Verification, error) {
 	log := cmd.ErrOrStderr()
 	progress := func(at driver.VerifyProgress) {
-		_, _ = fmt.Fprintf(log, "verified %d of %d blobs, %s read, %d faults\n", at.Blobs, at.Of, humanize.IBytes(uint64(at.Bytes)), at.Faults)
+		_, _ = fmt.Fprintf(log, "verified %d of %s, %s read, %s\n", at.Blobs, counted(at.Of, "blob"), humanize.IBytes(uint64(at.Bytes)), counted(at.Faults, "fault"))
 	}
 	stopped := sync.OnceFunc(func() {
 		_, _ = fmt.Fprintln(log, "the registry is not running: its blobs are read, and no member is asked")
@@ -74,8 +74,8 @@ func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image 
 }
 
 func printVerification(out io.Writer, v driver.Verification) error {
-	sec := section{title: fmt.Sprintf("VERIFIED  %d blobs here, %s read, %d not here; faults: %d, not mended: %d",
-		v.Blobs-v.Elsewhere, humanize.IBytes(uint64(v.Bytes)), v.Elsewhere, len(v.Findings), v.Unmended())}
+	sec := section{title: fmt.Sprintf("VERIFIED  %s here, %s read, %d not here; faults: %d, not mended: %d",
+		counted(v.Blobs-v.Elsewhere, "blob"), humanize.IBytes(uint64(v.Bytes)), v.Elsewhere, len(v.Findings), v.Unmended())}
 	if len(v.Findings) == 0 {
 		sec.row("nothing is wrong")
 	} else {
