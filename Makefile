@@ -83,6 +83,11 @@ faults: build ## five registries, clients, and what happens to machines, for an 
 	$(GO) build -o bin/faults ./cmd/faults
 	bin/faults -registry $(BIN) $(FAULTS)
 
+.PHONY: attack
+attack: build ## three registries, clients, and everybody who attacks them, for ten minutes; Linux; ATTACK="-for 1m -only greetings" for another run
+	$(GO) build -o bin/attack ./cmd/attack
+	bin/attack -registry $(BIN) $(ATTACK)
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench

@@ -10,7 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-const pause = 50 * time.Millisecond // after something was refused
+const pause = 250 * time.Millisecond // after something was refused
 
 // again does something until ctx ends, in so many goroutines, and counts.
 func again(ctx context.Context, atOnce int, t *Tally, do func(context.Context) error) {

@@ -1,7 +1,6 @@
 package attacker
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -19,7 +18,7 @@ func (p *Peer) dataPort() (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(p.cfg.From, "127.0.0.1"), "0"))
+	l, err := net.Listen("tcp", net.JoinHostPort(p.cfg.From, "0"))
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 const (
@@ -138,4 +140,18 @@ func Greetings(t Target, greeting []byte, atOnce int) Attack {
 			return err
 		})
 	}
+}
+
+// DataPort is the host:port of the data port that a member says it has; "": none.
+func (h Hello) DataPort() string {
+	for _, text := range h.Data {
+		a, err := multiaddr.NewMultiaddr(text)
+		if err != nil {
+			continue
+		}
+		if _, at, err := manet.DialArgs(a); err == nil {
+			return at
+		}
+	}
+	return ""
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -98,7 +100,10 @@ func (p *Peer) Holders(how Holder) (*Tally, error) {
 		return nil, ErrStranger
 	}
 	t := &Tally{}
-	s := &http.Server{Handler: how(t), ReadHeaderTimeout: time.Hour, BaseContext: func(net.Listener) context.Context { return p.ctx }}
+	s := &http.Server{
+		Handler: how(t), ReadHeaderTimeout: time.Hour, ErrorLog: log.New(io.Discard, "", 0),
+		BaseContext: func(net.Listener) context.Context { return p.ctx },
+	}
 	streams, err := gostream.Listen(p.host, blobsProtocol)
 	if err != nil {
 		return nil, fmt.Errorf("answer for blobs: %w", err)

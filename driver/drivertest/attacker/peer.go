@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/ipfs/boxo/bitswap/network/bsnet"
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -56,10 +58,12 @@ type Peer struct {
 	dialer net.Dialer
 	data   []string // multiaddrs of the data port that it has
 
-	mu     sync.Mutex
-	hello  Hello             // what it says of itself
-	told   map[peer.ID]Hello // what others said of themselves
-	pubsub map[peer.ID]network.Stream
+	mu    sync.Mutex
+	hello Hello             // what it says of itself
+	told  map[peer.ID]Hello // what others said of themselves
+
+	publishing sync.Mutex
+	pubsub     map[peer.ID]network.Stream
 
 	servers []*http.Server
 	ctx     context.Context // of all that it does
@@ -72,7 +76,8 @@ var ErrStranger = errors.New("a stranger has no host")
 
 // New makes a peer, which is connected with nobody.
 func New(cfg Config) (*Peer, error) {
-	from := net.ParseIP(cmp.Or(cfg.From, "127.0.0.1"))
+	cfg.From = cmp.Or(cfg.From, "127.0.0.1")
+	from := net.ParseIP(cfg.From)
 	if from == nil {
 		return nil, fmt.Errorf("attacker: %q is no address", cfg.From)
 	}
@@ -105,7 +110,7 @@ func (p *Peer) open() error {
 		return err
 	}
 	p.host.SetStreamHandler(helloProtocol, p.answerHello)
-	for _, proto := range pubsubProtocols {
+	for _, proto := range append(pubsubProtocols, bsnet.ProtocolBitswap) {
 		p.host.SetStreamHandler(proto, discard)
 	}
 	return nil
@@ -152,6 +157,26 @@ func (p *Peer) Join(ctx context.Context, t Target) error {
 		return fmt.Errorf("join: %w", err)
 	}
 	return nil
+}
+
+// Stay joins, and joins again whenever the target has closed the connection. Did counts how often
+// it joined.
+func Stay(t Target) Attack {
+	return func(ctx context.Context, p *Peer, tally *Tally) {
+		again(ctx, 1, tally, func(ctx context.Context) error {
+			short, cancel := context.WithTimeout(ctx, patience)
+			defer cancel()
+			if err := p.Join(short, t); err != nil {
+				return err
+			}
+			tally.did.Add(1)
+			defer tally.add()()
+			for ctx.Err() == nil && p.host.Network().Connectedness(t.Peer.ID) == network.Connected {
+				rest(ctx, 50*time.Millisecond)
+			}
+			return errors.New("the connection is lost")
+		})
+	}
 }
 
 // An Attack is one bad behavior. It goes on until ctx ends.

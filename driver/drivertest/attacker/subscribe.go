@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
@@ -33,24 +34,28 @@ func (p *Peer) subscribe(ctx context.Context, id peer.ID, topics ...string) erro
 
 // rpc sends one message of pubsub on the one stream that a target reads, which stays open.
 func (p *Peer) rpc(ctx context.Context, id peer.ID, rpcs ...*pb.RPC) error {
-	p.mu.Lock()
+	if p.host == nil {
+		return ErrStranger
+	}
+	p.publishing.Lock()
+	defer p.publishing.Unlock()
 	s := p.pubsub[id]
-	p.mu.Unlock()
 	if s == nil || s.Conn().IsClosed() {
 		var err error
 		if s, err = p.host.NewStream(ctx, id, pubsubProtocols...); err != nil {
 			return fmt.Errorf("pubsub: %w", err)
 		}
-		p.mu.Lock()
 		p.pubsub[id] = s
-		p.mu.Unlock()
 	}
+	_ = s.SetWriteDeadline(time.Now().Add(patience))
 	for _, rpc := range rpcs {
 		b, err := rpc.Marshal()
 		if err != nil {
 			return fmt.Errorf("pubsub: %w", err)
 		}
 		if _, err := s.Write(append(varint.ToUvarint(uint64(len(b))), b...)); err != nil {
+			_ = s.Reset()
+			delete(p.pubsub, id)
 			return fmt.Errorf("pubsub: %w", err)
 		}
 	}

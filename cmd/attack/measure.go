@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+const mib = 1 << 20
+
+// memory is what a process has for itself, in bytes: RssAnon of proc(5), which files that are
+// mapped do not count towards.
+func memory(pid int) (int64, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var kib int64
+		if n, _ := fmt.Sscanf(lines.Text(), "RssAnon: %d kB", &kib); n == 1 {
+			return kib << 10, nil
+		}
+	}
+	return 0, fmt.Errorf("memory of process %d: there is no RssAnon", pid)
+}
+
+// sockets is how many a process has open.
+func sockets(pid int) (n int, err error) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if to, err := os.Readlink(dir + "/" + e.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n, err
+}
+
+// figures are those of all registries, by their place; of one that has died they are 0.
+type figures struct {
+	memory  [members]int64
+	sockets [members]int
+}
+
+func (s *swarm) figures() (f figures) {
+	for i, r := range s.members() {
+		f.memory[i], _ = memory(r.PID())
+		f.sockets[i], _ = sockets(r.PID())
+	}
+	return f
+}
+
+// watch notes the most memory and sockets there were until ctx ends.
+func (s *swarm) watch(ctx context.Context) (most figures) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		f := s.figures()
+		for i := range members {
+			most.memory[i] = max(most.memory[i], f.memory[i])
+			most.sockets[i] = max(most.sockets[i], f.sockets[i])
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return most
+		}
+	}
+}
+
+// above is the most by which a registry has more than before.
+func (f figures) above(before figures) (memory int64, sockets int) {
+	for i := range members {
+		memory = max(memory, f.memory[i]-before.memory[i])
+		sockets = max(sockets, f.sockets[i]-before.sockets[i])
+	}
+	return memory, sockets
+}
+
+// most is the greatest of each.
+func (f figures) most() (memory int64, sockets int) { return f.above(figures{}) }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// good is a run in which all holds.
+func good() *sum {
+	s := &sum{joinedInPeace: time.Second, joined: []time.Duration{mostJoin}}
+	for _, p := range []*phase{&s.peace, &s.attacked} {
+		*p = phase{pushed: 1, small: []time.Duration{time.Second}, took: time.Minute}
+	}
+	return s
+}
+
+func TestWhatDoesNotHoldIsSaid(t *testing.T) {
+	for _, r := range good().rows() {
+		if !r.holds {
+			t.Errorf("%s does not hold in a run in which all holds", r.what)
+		}
+	}
+	for what, spoil := range map[string]func(*sum){
+		"pushes acknowledged": func(s *sum) { s.attacked.pushed = 0 },
+		"does not serve":      func(s *sum) { s.lost = []string{"x"} },
+		"404":                 func(s *sum) { s.attacked.denied = []string{"x"} },
+		"99 of 100":           func(s *sum) { s.attacked.small = []time.Duration{3*time.Second + 1} },
+		"memory of":           func(s *sum) { s.most.memory[2] = mostMemory + 1 },
+		"memory a minute":     func(s *sum) { s.after.memory[0] = mostAfter + 1 },
+		"sockets left":        func(s *sum) { s.after.sockets[1] = 1 },
+		"newcomer":            func(s *sum) { s.joined = append(s.joined, mostJoin+1) },
+		"ended":               func(s *sum) { s.died = []string{"A"} },
+	} {
+		s := good()
+		spoil(s)
+		n := 0
+		for _, r := range s.rows() {
+			if !r.holds {
+				n++
+				if !strings.Contains(r.what, what) {
+					t.Errorf("%q: %s does not hold", what, r.what)
+				}
+			}
+		}
+		if n != 1 {
+			t.Errorf("%q: %d lines do not hold", what, n)
+		}
+	}
+}
+
+func TestAnAttackThatDidNotArrive(t *testing.T) {
+	all := []result{
+		{Name: "a"}, {Name: "b", Tried: 1}, {Name: "c", Tried: 1, Did: 1}, {Name: "d", Tried: 1, Refused: 1},
+		{Name: "e", Tried: 1, Most: 1}, {Name: "f", Waits: true},
+	}
+	if got := strings.Join(idle(all), ","); got != ": a,: b" {
+		t.Errorf("%q", got)
+	}
+}
