@@ -32,7 +32,7 @@ run: build ## one registry with config.example.yml on 127.0.0.1:5000
 
 .PHONY: test
 test: ## the tests, with the race detector: on Linux it needs a C compiler (cgo)
-	$(GO) test -race -short -timeout 15m ./...
+	$(GO) test -race -short -timeout 45m ./...
 
 .PHONY: test-long
 test-long: ## the tests, also the ones that take long or 5 GiB of disk
@@ -40,7 +40,7 @@ test-long: ## the tests, also the ones that take long or 5 GiB of disk
 
 .PHONY: test-clocks
 test-clocks: ## members whose clocks are off by years; builds all of the registry once more, some minutes the first time
-	$(GO) test -run TestClocks -count=1 -timeout 15m ./cmd/registry
+	$(GO) test -run TestClocks -count=1 -timeout 45m ./cmd/registry
 
 .PHONY: lint
 lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time

@@ -111,11 +111,11 @@ func TestAPushIsOnTwoDisks(t *testing.T) {
 }
 
 // TestTheKeepersAcknowledge, if they are there: what is asked for is where it is to be anyway.
-// One that says nothing for a moment gets company, so that some blobs may be elsewhere, too.
 func TestTheKeepersAcknowledge(t *testing.T) {
 	t.Parallel()
-	all := keepers(t, 4, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 2 })
-	const blobs, most = 30, 8
+	// One that says nothing for a moment, as on a busy machine, would get company elsewhere.
+	all := keepersBy(t, driver.Hedging(time.Hour), 4, 2, func(_ int, p *driver.Parameters) { p.AckReplicas = 2 })
+	const blobs = 30
 	elsewhere := 0
 	for range blobs {
 		content := randomBytes(t, 3000)
@@ -125,7 +125,7 @@ func TestTheKeepersAcknowledge(t *testing.T) {
 			elsewhere++
 		}
 	}
-	if elsewhere > most { // half of them are, if whoever comes first is asked
+	if elsewhere > 0 { // half of them are, if whoever comes first is asked
 		t.Errorf("%d blobs are where they need not be", elsewhere)
 	}
 	if a := acks(t, all[0]); a.Given != blobs {
@@ -164,7 +164,9 @@ func TestAMemberThatIsMute(t *testing.T) {
 			}
 			cut(false)
 			drivertest.AwaitMesh(t, a, b)
-			send(t, http.StatusCreated, http.MethodPut, end, "", nil)
+			drivertest.Await(t, "it is acknowledged", func() bool { // not in one acktimeout on a busy machine
+				return ask(t, http.MethodPut, "", strings.TrimPrefix(end, "http://")) == http.StatusCreated
+			})
 			if !has(b, content) || acks(t, a).Given != 1 || acks(t, a).Why != "" {
 				t.Errorf("acknowledged, and here: %v; %+v", has(b, content), acks(t, a))
 			}
@@ -230,13 +232,23 @@ func TestTooFewMembers(t *testing.T) {
 	}
 }
 
+// requireAcknowledged is pushBlob whose end is tried again: on a busy machine one acktimeout may be
+// too short.
+func requireAcknowledged(t *testing.T, m *drivertest.Member, content []byte) {
+	t.Helper()
+	stageUpload(t, m, content)
+	drivertest.Await(t, "a push is acknowledged", func() bool {
+		return m.Move(t.Context(), uploadData, pathOf(content)) == nil
+	})
+}
+
 // TestStrangersAcknowledgeNothing: a member that is not trusted is not asked, and keeps nothing for
 // those that it does not trust.
 func TestStrangersAcknowledgeNothing(t *testing.T) {
 	t.Parallel()
 	o := newOutsider(t, func(p *driver.Parameters) { p.AckReplicas, p.AckTimeout = 2, 2*time.Second })
 	content := randomBytes(t, 1000)
-	pushBlob(t, o.a, content)
+	requireAcknowledged(t, o.a, content)
 	if !has(o.b, content) || has(o.evil, content) || has(o.naive, content) {
 		t.Error("others than the trusted one have it")
 	}
@@ -247,8 +259,9 @@ func TestStrangersAcknowledgeNothing(t *testing.T) {
 	}
 	drivertest.Await(t, "the other two are connected", func() bool { return others(t, o.evil) == 2 })
 	// It trusts everybody, and the naive one does, too.
-	if r := tryBlob(t, o.evil, randomBytes(t, 1000)); r != nil || acks(t, o.evil).Given != 1 {
-		t.Errorf("%v %+v", r, o.evil.Status(t.Context()).Members)
+	requireAcknowledged(t, o.evil, randomBytes(t, 1000))
+	if acks(t, o.evil).Given != 1 {
+		t.Errorf("%+v", o.evil.Status(t.Context()).Members)
 	}
 	o.naive.Stop()
 	drivertest.Await(t, "it has gone, too", func() bool { return others(t, o.evil) == 1 })

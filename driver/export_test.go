@@ -123,6 +123,12 @@ func Surveying(least time.Duration) func(context.Context, Parameters) (*Driver, 
 	return configured(func(cfg *engine.Config) { cfg.SurveyLeast = least })
 }
 
+// Hedging opens a driver that waits for so long for a word of a member that is to acknowledge,
+// until it asks one more.
+func Hedging(after time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.AckHedge = after })
+}
+
 func configured(change func(*engine.Config)) func(context.Context, Parameters) (*Driver, error) {
 	return func(ctx context.Context, p Parameters) (*Driver, error) {
 		cfg, manifests := p.config(), newManifestFetcher()

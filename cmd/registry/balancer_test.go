@@ -334,7 +334,7 @@ func expecting(t *testing.T, location string) string {
 	t.Helper()
 	conn := conversation(t, location, 5, "Expect: 100-continue\r\n")
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(within)); err != nil {
 		t.Fatal(err)
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')

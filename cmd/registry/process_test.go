@@ -60,11 +60,15 @@ func freeAddr(t *testing.T) string {
 }
 
 // newProcess configures a registry; extra are more lines of its ipfs: block. It keeps no copies
-// unless one of these says so: what it fetches is what a test asks for.
+// unless one of these says so: what it fetches is what a test asks for. Its requests have the
+// patience to hear every member out on a busy machine.
 func newProcess(t *testing.T, extra ...string) *process {
 	t.Helper()
-	if !slices.ContainsFunc(extra, func(line string) bool { return strings.HasPrefix(line, "replicas:") }) {
-		extra = append(slices.Clone(extra), "replicas: 0")
+	for _, line := range []string{"replicas: 0", "synctimeout: 45s"} {
+		key, _, _ := strings.Cut(line, " ")
+		if !slices.ContainsFunc(extra, func(line string) bool { return strings.HasPrefix(line, key) }) {
+			extra = append(slices.Clone(extra), line)
+		}
 	}
 	p := &process{&running.Registry{Name: t.Name(), Binary: binary, Dir: t.TempDir()}, t}
 	if err := p.Configure(extra...); err != nil {
@@ -117,9 +121,12 @@ func (p *process) bootstrap() string {
 	return "bootstrappers: " + addr
 }
 
+// within bounds every wait for what comes soon, even on a busy machine.
+const within = 3 * time.Minute
+
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("never happened: %s", what)
 		}
@@ -153,7 +160,7 @@ func swarm(t *testing.T, n int, extra ...string) []*process {
 
 func awaitAllConnected(t *testing.T, ps []*process) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	for _, p := range ps {
 		if err := p.AwaitMembers(ctx, len(ps)-1); err != nil {
@@ -184,7 +191,7 @@ func (p *process) replaceLine(t *testing.T, begin, line string) {
 // fails runs serve and returns what it says on stderr, which has to be one line.
 func (p *process) fails() string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	cmd := p.Command(ctx, "serve")
 	var stderr bytes.Buffer

@@ -40,7 +40,9 @@ func TestStartIntroducesTheRegistry(t *testing.T) {
 
 // TestTermLetsARequestEnd stops the registry while a client reads a blob slowly.
 func TestTermLetsARequestEnd(t *testing.T) {
-	p := newProcess(t, keygen(t)).start()
+	p := newProcess(t, keygen(t))
+	p.Env = append(p.Env, "REGISTRY_HTTP_DRAINTIMEOUT=2m")
+	p.start()
 	content, path := layer(t, p, 64*mib) // more than sockets hold
 	resp, err := http.Get("http://" + p.HTTP + path)
 	if err != nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-// wait bounds every wait of this package.
-const wait = 60 * time.Second
+// wait bounds every wait of this package: for what comes soon, even on a busy machine.
+const wait = 3 * time.Minute
 
 // Member is one registry's driver in a cluster.
 type Member struct {
@@ -55,7 +55,9 @@ func Key(t testing.TB) string {
 }
 
 // Parameters are those of a private registry on loopback with a datastore of its
-// own in the test's directory. It keeps no copies: what it fetches is what a test asks for.
+// own in the test's directory. It keeps no copies: what it fetches is what a test asks for. Its
+// requests have the patience to hear every member out on a busy machine, which may not answer in
+// the time that is the default.
 func Parameters(t testing.TB, key string) driver.Parameters {
 	t.Helper()
 	p, err := driver.ParseParameters(map[string]any{
@@ -66,7 +68,7 @@ func Parameters(t testing.TB, key string) driver.Parameters {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Replicas = 0
+	p.Replicas, p.SyncTimeout, p.AckTimeout = 0, wait/4, wait/2
 	return p
 }
 

@@ -71,7 +71,7 @@ func TestADelayedLinkKeepsItsBandwidth(t *testing.T) {
 			t.Errorf("a byte came back after %s, %v", took, err)
 		}
 	}
-	const n = 32 << 20
+	const n = 64 << 20
 	if perRead := n / chunk * delay; perRead < wait {
 		t.Fatalf("if each read waited it would take %s, which is in time", perRead)
 	}

@@ -39,11 +39,11 @@ func TestMeshIsCutAndHealed(t *testing.T) {
 	if reaches(t, m.Spaces[0], m.Spaces[1], 100*time.Millisecond) {
 		t.Error("0 is reached from 1, from which it is cut off")
 	}
-	if !reaches(t, m.Spaces[2], m.Spaces[1], 10*time.Second) {
+	if !reaches(t, m.Spaces[2], m.Spaces[1], within) {
 		t.Error("2 is not reached from 1, which is on the same side")
 	}
 	m.Set(Fault{})
-	if !reaches(t, m.Spaces[0], m.Spaces[1], 10*time.Second) {
+	if !reaches(t, m.Spaces[0], m.Spaces[1], within) {
 		t.Error("0 is not reached after the cut has healed")
 	}
 }

@@ -28,8 +28,8 @@ import (
 
 // How long a registry may take to answer, and to end after a signal.
 const (
-	StartTimeout = time.Minute
-	StopTimeout  = 30 * time.Second
+	StartTimeout = 3 * time.Minute
+	StopTimeout  = 2 * time.Minute
 )
 
 const (

@@ -130,7 +130,7 @@ func TestABlobIsNotHereBeforeItIsSafe(t *testing.T) {
 	require.Eventually(t, func() bool {
 		_, err := os.Stat(d.store.path(a.layout.Root))
 		return err == nil
-	}, time.Minute, time.Millisecond)
+	}, patient, time.Millisecond)
 	require.NoError(t, (index{slow.Batching}).addBlob(t.Context(), a.layout, nil, false), "the record may come first")
 	require.False(t, d.store.Has(a.layout.Root))
 	_, err := d.store.Open(a.layout.Root)

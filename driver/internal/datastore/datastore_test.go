@@ -19,6 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// patient bounds every wait for what comes soon, even on a busy machine.
+const patient = 3 * time.Minute
+
 func open(t *testing.T) *Datastore {
 	t.Helper()
 	d, err := Open(t.TempDir(), quiet())
@@ -43,7 +46,7 @@ func breakDown(t *testing.T, d *Datastore) {
 
 func recovered(t *testing.T, d *Datastore) {
 	t.Helper()
-	require.Eventually(t, func() bool { return d.Writable() == nil }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return d.Writable() == nil }, patient, time.Millisecond)
 }
 
 func TestItIsADatastore(t *testing.T) {
@@ -235,7 +238,7 @@ func TestTheReserveIsAllocated(t *testing.T) {
 	require.EqualValues(t, ReserveSize, d.reserve.size())
 	d.reserve.free()
 	require.Zero(t, d.reserve.size())
-	require.Eventually(t, func() bool { return d.reserve.size() == ReserveSize }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return d.reserve.size() == ReserveSize }, patient, time.Millisecond)
 }
 
 // TestADamagedTableIsNotLeftOut: badger would open, and not find what lies in it.

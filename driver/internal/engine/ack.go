@@ -14,7 +14,7 @@ import (
 // openAcks makes what waits for the disks of others before a push is acknowledged.
 func (e *Engine) openAcks(context.Context) error {
 	cfg := ack.Config{
-		Copies: e.cfg.AckCopies, Keepers: e.cfg.Copies, Timeout: e.cfg.AckTimeout, Members: e.acknowledging,
+		Copies: e.cfg.AckCopies, Keepers: e.cfg.Copies, Timeout: e.cfg.AckTimeout, Hedge: e.cfg.AckHedge, Members: e.acknowledging,
 		Ask: e.askToKeep, Take: e.Transfers.Take, Grow: e.grow, Declined: transfer.Declined, Log: e.Log,
 		Here: func(ref dag.Ref) bool {
 			size, err := e.Blobs.Size(ref.CID)

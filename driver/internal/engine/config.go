@@ -42,6 +42,7 @@ type Config struct {
 
 	AckCopies  int           // ackreplicas: disks that are to hold a push before it is acknowledged, this one included
 	AckTimeout time.Duration // how long a push may wait for them
+	AckHedge   time.Duration // how long a member may say nothing until one more is asked; 0: the default
 
 	CacheSize int64   // bytes of blobs that are not to be kept here; NoLimit: what MinFree leaves
 	MinFree   MinFree // what of the disk stays free of copies and of such blobs

@@ -123,7 +123,7 @@ func TestCatchUpSeesWhatWasAcknowledged(t *testing.T) {
 	for i := range 50 {
 		path := fmt.Sprintf("/p%d", i)
 		put(t, a, path, "1")
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), within)
 		if err := b.m.CatchUp(ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestASilentMemberDoesNotTurnAMissIntoAnError(t *testing.T) {
 	a, b := f.add("a"), f.add("b")
 	f.add("mute")
 	put(t, a, "/p", "1")
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second) // of which the silent one has a third
 	defer cancel()
 	if err := b.m.CatchUp(ctx); err != nil {
 		t.Fatal(err)
@@ -185,7 +185,7 @@ func TestNotEveryMemberIsAskedAtOnce(t *testing.T) {
 	f.interval = time.Hour
 	a := f.add("a")
 	f.mutes(100)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second) // of which each of the first has a third
 	defer cancel()
 	if err := a.m.CatchUp(ctx); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -41,7 +40,7 @@ func TestAChangeThatIsRefused(t *testing.T) {
 			}
 			put(t, a, "/after", "1")
 			eventually(t, "the others follow each other", func() bool { return has(b, "/after", "1", t) })
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), within)
 			defer cancel()
 			if err := b.m.CatchUp(ctx); err != nil {
 				t.Errorf("what never comes is waited for: %v", err)

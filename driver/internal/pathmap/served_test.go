@@ -38,7 +38,7 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 		return open <= 64
 	})
 	eventually(t, "another is answered", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 		defer cancel()
 		return b.m.CatchUp(ctx) == nil && has(b, "/p", "1", t)
 	})

@@ -106,7 +106,7 @@ func TestBitswapAsksAgainOnANewConnection(t *testing.T) {
 	if err := s.Add(t.Context(), block); err != nil {
 		t.Fatal(err)
 	}
-	const patience = 3 * time.Second // of the first want
+	const patience = 5 * time.Second // of the first want
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	began := time.Now()
@@ -134,7 +134,7 @@ func TestBitswapStartsWhenItIsUsed(t *testing.T) {
 	if err := s.Add(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	if a.SpeaksBitswap() || b.SpeaksBitswap() {
 		t.Error("bitswap has started though nobody has used it")

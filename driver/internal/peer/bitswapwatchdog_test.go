@@ -17,6 +17,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 // visitor is a peer of the private network that is no registry.
@@ -129,9 +131,7 @@ func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 		k.onAccept.Store(&given)
 	}
 	requireNoBlock(t, ctx, a)
-	if ctx.Err() == nil {
-		t.Fatal("nobody was connected to anew")
-	}
+	eventually(t, "somebody is connected to anew", func() bool { return ctx.Err() != nil })
 	eventually(t, "both are connected", func() bool { return kubos[0].connected(t, a) && kubos[1].connected(t, a) })
 }
 
@@ -139,9 +139,13 @@ func TestWatchdogLeavesNobodyCutOff(t *testing.T) {
 func TestWatchdogSparesJoiningPeers(t *testing.T) {
 	a := newStation(t)
 	a.start(t, nil)
-	b := newVisitor(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")
-	requireNoBlock(t, t.Context(), a)
-	if b.cuts.Load() > 0 {
-		t.Error("it is cut off")
+	for spared := false; !spared; { // on a busy machine it may not be just joining any more
+		began := time.Now()
+		b := newVisitor(t, a, bsnet.ProtocolBitswap, "/distribution-ipfs/members/1.0.0")
+		requireNoBlock(t, t.Context(), a)
+		spared = b.cuts.Load() == 0
+		if !spared && time.Since(began) < peer.AdmitGrace {
+			t.Fatal("it is cut off")
+		}
 	}
 }

@@ -20,6 +20,9 @@ func ExpiresAfter(away, up, expiry time.Duration) bool {
 // connection manager trims.
 func (p *Peer) KeepsMember(id peer.ID) bool { return p.host.ConnManager().IsProtected(id, memberTag) }
 
+// AdmitGrace is for how long a peer may be a registry that is just joining.
+const AdmitGrace = admitGrace
+
 // ReadCapabilities is what is taken of a list that a peer said.
 var ReadCapabilities = readCapabilities
 

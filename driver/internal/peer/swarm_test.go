@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	within    = time.Minute // bound of every wait for something to happen
+	within    = 3 * time.Minute // bound of every wait for something to happen
 	testTopic = "ipfs-registry"
 	echo      = "/test/echo/1.0.0"
 )

@@ -302,7 +302,7 @@ func drained(t *testing.T, r *cacheRoom, most int) {
 	require.Eventually(t, func() bool {
 		here := r.here()
 		return len(here) == 0 || len(here) <= most && here[0] == len(r.refs)-len(here)
-	}, time.Minute, time.Millisecond)
+	}, patient, time.Millisecond)
 }
 
 // TestCopiesLeaveMinFree: copies that nobody waits for take the place of the cache, and stop where

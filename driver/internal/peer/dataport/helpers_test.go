@@ -17,7 +17,7 @@ import (
 	"github.com/sirupsen/logrus/hooks/test"
 )
 
-const within = time.Minute // bound of every wait for something to happen
+const within = 3 * time.Minute // bound of every wait for something to happen
 
 // config is of a peer with a key of its own, whose port lets everybody in.
 func config(t *testing.T, listen ...string) Config {

@@ -1,6 +1,7 @@
 package ack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ func (m Members) Missing() string {
 type Config struct {
 	Copies  int           // disks that are to hold a push, this one included; up to 1: nobody is asked
 	Timeout time.Duration // until a push is refused
+	Hedge   time.Duration // how long a member may say nothing until one more is asked; 0: the default
 	Members func() Members
 	Keepers int // registries that are to keep each blob; 0: none is to
 	// Ask asks a member to keep a blob, as Transfers.Keep does: without heads it returns when ctx
@@ -98,6 +100,7 @@ type Blob struct {
 
 // New makes an Acks.
 func New(cfg Config) *Acks {
+	cfg.Hedge = cmp.Or(cfg.Hedge, hedge)
 	a := &Acks{cfg: cfg}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	return a

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// hedge is how long a member may say nothing until one more is asked. One that is at work
-	// has besides the time that the bytes take at slowRate.
+	// hedge is how long a member may say nothing until one more is asked, by default. One that is
+	// at work has besides the time that the bytes take at slowRate.
 	hedge    = 250 * time.Millisecond
 	slowRate = 8 << 20 // bytes a second
 	// askAgain is after how long a member that failed is asked again.
@@ -131,9 +131,9 @@ func (q *question) order(members Members) []peer.ID {
 // patience is how long a member may take until another one is asked as well.
 func (q *question) patience(m *asking) time.Duration {
 	if !m.taken {
-		return hedge
+		return q.cfg.Hedge
 	}
-	return hedge + time.Duration(float64(q.blob.Size)/slowRate*float64(time.Second))
+	return q.cfg.Hedge + time.Duration(float64(q.blob.Size)/slowRate*float64(time.Second))
 }
 
 // ask asks a member, unless it was asked and did not fail, or a moment ago; mu is held.
