@@ -40,7 +40,7 @@ func history(t *testing.T, tags int, line int64) (a *drivertest.Member, link *dr
 	}
 	link.Throttle(line)
 	p = drivertest.Parameters(t, key)
-	p.Bootstrappers = a.Addresses()
+	p.Bootstrappers, p.AloneTimeout = a.Addresses(), time.Hour
 	return a, link, p
 }
 
@@ -113,7 +113,7 @@ func TestListsAreRefusedUntilTheHistoryCame(t *testing.T) {
 	t.Parallel()
 	_, link, p := history(t, 400, 60<<10)
 	hook := &logtest.Hook{}
-	p.SyncTimeout, p.AloneTimeout, p.LogLevel = 50*time.Millisecond, 10*time.Second, "warn"
+	p.SyncTimeout, p.LogLevel = 50*time.Millisecond, "warn"
 	b := drivertest.Start(t, p, drivertest.OpenedBy(driver.Logged(hook)))
 	request := asRequest(t, http.MethodGet, "vars.reference")
 	asks := 0
@@ -180,7 +180,7 @@ func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {
 	p := drivertest.Parameters(t, key)
 	hook := &logtest.Hook{}
 	p.Bootstrappers, p.LogLevel = a.Addresses(), "info"
-	p.SyncTimeout, p.AloneTimeout = 20*time.Millisecond, 700*time.Millisecond
+	p.SyncTimeout, p.AloneTimeout = 20*time.Millisecond, 4*time.Second
 	b := drivertest.Start(t, p)
 	drivertest.AwaitAgreement(t, a, b)
 	b.Stop()
@@ -218,7 +218,7 @@ func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {
 // they were pushed many times.
 func TestAPushToARegistryThatJoinsWins(t *testing.T) {
 	t.Parallel()
-	a, link, p := history(t, 400, 60<<10)
+	a, link, p := history(t, 400, 16<<10)
 	p.SyncTimeout = 50 * time.Millisecond
 	b := drivertest.Start(t, p)
 	drivertest.Await(t, "the push is taken", func() bool {
