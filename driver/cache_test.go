@@ -60,13 +60,13 @@ func TestOnlyCacheLeaves(t *testing.T) {
 	all := keepers(t, 3, 2)
 	contents := pushKept(t, all[0], 12, 2, all...)
 	pullAll(t, contents, all...)
-	cached := 0
-	for _, m := range all {
-		cached += m.Status(t.Context()).Cache.Blobs
-	}
-	if cached != len(contents) {
-		t.Errorf("%d blobs are cache, and each is so on one registry", cached)
-	}
+	drivertest.Await(t, "each blob is cache on one registry", func() bool {
+		cached := 0
+		for _, m := range all {
+			cached += m.Status(t.Context()).Cache.Blobs
+		}
+		return cached == len(contents)
+	})
 	requireOnlyKept := func(all ...*drivertest.Member) {
 		t.Helper()
 		drivertest.Await(t, "only keepers have the blobs", func() bool {
@@ -88,9 +88,10 @@ func TestOnlyCacheLeaves(t *testing.T) {
 	}
 	requireOnlyKept(all...)
 	for _, m := range all {
-		if s := m.Status(t.Context()); s.Cache.Blobs != 0 || s.Cache.Bytes != 0 {
-			t.Errorf("%+v", s.Cache)
-		}
+		drivertest.Await(t, "nothing is cache", func() bool {
+			c := m.Status(t.Context()).Cache
+			return c.Blobs == 0 && c.Bytes == 0
+		})
 	}
 
 	p := drivertest.Parameters(t, all[0].Params.ProtectorKey)
@@ -155,7 +156,7 @@ func TestLastCopiesNeverLeave(t *testing.T) {
 func TestWhatLeftTheCacheIsNotLost(t *testing.T) {
 	t.Parallel()
 	all := keepers(t, 3, 1, func(i int, p *driver.Parameters) {
-		p.Name, p.FetchTimeout = fmt.Sprint("registry-", i), time.Second
+		p.Name, p.FetchTimeout, p.RepairDelay = fmt.Sprint("registry-", i), 3*time.Second, time.Hour
 	})
 	contents := pushKept(t, all[0], 12, 1, all...)
 	drivertest.Await(t, "what others keep leaves", func() bool {
@@ -246,7 +247,7 @@ func TestWhatIsReadStays(t *testing.T) {
 // TestASmallDiskGoesOn: a registry that is pulled more from than its disk holds keeps what was
 // pulled last, takes pushes that do not fit beside it, and keeps nobody waiting for long.
 func TestASmallDiskGoesOn(t *testing.T) {
-	dir := smalldisk.Mount(t, t.TempDir(), "size=500m")
+	dir := smalldisk.Mount(t, t.TempDir(), "size=400m")
 	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) {
 		if i == 2 {
 			p.Capacity, p.DatastorePath, p.MinFree = 0, dir, driver.Share{Percent: 10}
@@ -254,7 +255,7 @@ func TestASmallDiskGoesOn(t *testing.T) {
 	})
 	small := all[2]
 	var contents [][]byte
-	for range 20 {
+	for range 12 {
 		contents = append(contents, randomBytes(t, 30<<20))
 		pushBlob(t, all[0], contents[len(contents)-1])
 	}
@@ -299,9 +300,9 @@ func TestCopiesTakeThePlaceOfCache(t *testing.T) {
 	}
 	drivertest.Await(t, "no room for copies", func() bool {
 		c := all[1].Status(t.Context()).Copies
-		return c.Full && c.Pending > 0
+		return c.Full && c.Pending > 0 && c.Kept > 0
 	})
-	if s := all[1].Status(t.Context()); s.Disk.FreeBytes < 300<<20 || s.Copies.Kept == 0 {
+	if s := all[1].Status(t.Context()); s.Disk.FreeBytes < 300<<20 {
 		t.Errorf("%+v %+v", s.Disk, s.Copies)
 	}
 	pullAll(t, contents, all[1])

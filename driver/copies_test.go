@@ -152,11 +152,11 @@ func TestKeepersFetchByThemselves(t *testing.T) {
 	t.Parallel()
 	all := keepers(t, 3, 2)
 	contents := pushKept(t, all[0], 8, 2, all...)
-	for _, m := range all {
-		c := m.Status(t.Context()).Copies
-		if c.Kept == 0 || c.KeptBytes == 0 || c.Pending+c.Failed != 0 || c.Hold != "" || c.Replicas != "2" {
-			t.Errorf("%+v", c)
-		}
+	for i, m := range all {
+		drivertest.Await(t, fmt.Sprintf("registry %d says what it keeps", i), func() bool {
+			c := m.Status(t.Context()).Copies
+			return c.Kept > 0 && c.KeptBytes > 0 && c.Pending+c.Failed == 0 && c.Hold == "" && c.Replicas == "2"
+		})
 	}
 	all[0].Stop()
 	for _, content := range contents {
@@ -267,11 +267,12 @@ func TestNewKeepersForOneThatIsGone(t *testing.T) {
 		}
 		return n
 	}
-	before := here()
+	before, began := here(), time.Now()
 	all[3].Stop()
 	all[3].Restart()
 	awaitKnown(t, all...)
-	if now := here(); !slices.Equal(now, before) {
+	// On a machine that is so busy that it was away for longer, blobs rightly move.
+	if now := here(); time.Since(began) < all[0].Params.RepairDelay && !slices.Equal(now, before) {
 		t.Errorf("a blip moved blobs: there were %d, and are %d", before, now)
 	}
 	all[3].Stop()

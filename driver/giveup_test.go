@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
@@ -14,7 +15,7 @@ import (
 // its keepers, and where these are away.
 func TestOnlySurplusIsGivenUp(t *testing.T) {
 	t.Parallel()
-	all := keepers(t, 3, 1)
+	all := keepers(t, 3, 1, func(_ int, p *driver.Parameters) { p.RepairDelay = time.Hour })
 	contents := pushKept(t, all[0], 12, 1, all...)
 	away := all[2]
 	var refused [][]byte

@@ -121,7 +121,7 @@ func TestOthersMend(t *testing.T) {
 				content := randomBytes(t, size)
 				path := pushBlob(t, a, content)
 				requireSame(t, get(t, b, path), content)
-				drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+				drivertest.Await(t, "b keeps it", func() bool { return has(b, content) })
 				file := fileOf(t, a, path)
 				if restart {
 					a.Stop()
@@ -132,7 +132,7 @@ func TestOthersMend(t *testing.T) {
 					drivertest.AwaitMesh(t, members...)
 				}
 				requireRead(t, a, path, content)
-				drivertest.Await(t, "it is mended", func() bool { return a.Status(t.Context()).Blobs.Missing == 0 })
+				drivertest.Await(t, "it is mended", func() bool { return has(a, content) })
 				if got, err := os.ReadFile(file); err != nil || !bytes.Equal(got, content) {
 					t.Errorf("the file is not what it was: %v", err)
 				}
@@ -255,7 +255,7 @@ func TestManyReadADamagedBlob(t *testing.T) {
 	content := randomBytes(t, 12*leafSize+3)
 	path := pushBlob(t, a, content)
 	requireSame(t, get(t, b, path), content)
-	drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+	drivertest.Await(t, "b keeps it", func() bool { return has(b, content) })
 	for _, leaf := range []int64{2, 7, 11} {
 		flipBit(t, fileOf(t, a, path), leaf*leafSize+1, false)
 	}
@@ -299,7 +299,7 @@ func TestRotOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	key := drivertest.Key(t)
 	p := drivertest.Parameters(t, key)
-	p.SyncTimeout, p.FetchTimeout = time.Second, 2*time.Second
+	p.FetchTimeout = 2 * time.Second
 	p.Replicas = 2 // so that nothing leaves the full disk because the other has it
 	smalldisk.Mount(t, p.DatastorePath, "size=320m")
 	a := drivertest.Start(t, p)
@@ -315,7 +315,9 @@ func TestRotOnAFullDisk(t *testing.T) {
 		contents[path] = content
 		requireSame(t, get(t, b, path), content)
 	}
-	drivertest.Await(t, "b keeps all", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+	for _, content := range contents {
+		drivertest.Await(t, "b keeps it", func() bool { return has(b, content) })
+	}
 	free := smalldisk.Fill(t, p.DatastorePath, 0)
 	for path, content := range contents {
 		flipBit(t, fileOf(t, a, path), int64(len(content)/2), false)
@@ -355,7 +357,7 @@ func TestADamagedBlobThatIsPinned(t *testing.T) {
 	content := randomBytes(t, 5*leafSize)
 	path := pushBlob(t, a, content)
 	requireSame(t, get(t, b, path), content)
-	drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+	drivertest.Await(t, "b keeps it", func() bool { return has(b, content) })
 	c, err := a.CIDOf(path)
 	must(t, err)
 	unpin := a.Pin(c)
@@ -385,7 +387,7 @@ func TestADamagedBlobThatIsPinned(t *testing.T) {
 	b.Restart()
 	drivertest.AwaitMesh(t, a, b)
 	requireRead(t, a, path, content)
-	drivertest.Await(t, "it is mended", func() bool { return a.Status(t.Context()).Blobs.Missing == 0 && len(damaged(a)) == 0 })
+	drivertest.Await(t, "it is mended", func() bool { return has(a, content) && len(damaged(a)) == 0 })
 }
 
 // TestASmallBlobIsMendedInOneRequest: a manifest, or a blob of one leaf, that is damaged here
@@ -407,7 +409,7 @@ func TestASmallBlobIsMendedInOneRequest(t *testing.T) {
 		}
 		path := blobPath(d)
 		requireSame(t, get(t, b, path), content)
-		drivertest.Await(t, "b keeps it", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
+		drivertest.Await(t, "b keeps it", func() bool { return has(b, content) })
 		file := fileOf(t, a, path)
 		flipBit(t, file, int64(len(content)/2), false)
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+host+"/v2/a/"+what+"/"+d.String(), nil)

@@ -15,11 +15,14 @@ func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
 	c := drivertest.Cluster(t, 2)
 	pushBlob(t, c[0], randomBytes(t, 1000))
 	drivertest.AwaitAgreement(t, c...)
-	s, err := driver.AskStatus(t.Context(), c[1].Params)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Map.Entries != 1 || s.Blobs.Missing != 1 || s.Network != "private" || len(s.Members) != 1 || s.Members[0].LastDelta == nil {
+	var s driver.Status
+	drivertest.Await(t, "the blob is counted", func() (done bool) {
+		var err error
+		s, err = driver.AskStatus(t.Context(), c[1].Params)
+		must(t, err)
+		return s.Blobs.Missing == 1
+	})
+	if s.Map.Entries != 1 || s.Network != "private" || len(s.Members) != 1 || s.Members[0].LastDelta == nil {
 		t.Errorf("status: %+v", s)
 	}
 	if id, err := driver.AskIdentity(t.Context(), c[1].Params); err != nil || id.PeerID != s.PeerID {

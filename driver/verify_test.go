@@ -216,9 +216,9 @@ func TestVerifyMendsAnImage(t *testing.T) {
 		var content bytes.Buffer
 		_, err = content.ReadFrom(r)
 		must(t, errors.Join(err, r.Close()))
+		drivertest.Await(t, "b has it", func() bool { return has(b, content.Bytes()) })
 		flipBit(t, fileOf(t, a, blobPath(digest.Digest(d.String()))), 9, true)
 	}
-	drivertest.Await(t, "b has them", func() bool { return b.Status(t.Context()).Blobs.Missing == 0 })
 	v, err := driver.AskVerify(t.Context(), a.Params, "a:1", silent)
 	must(t, err)
 	if len(v.Findings) != len(layers) || v.Unmended() != 0 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
 // onFilesystem is a registry of the same binary with distribution's own driver.
@@ -28,6 +29,13 @@ func onFilesystem(t *testing.T) *process {
 // another, half pushed, and never heard of.
 func TestListsAreTheFilesystemDrivers(t *testing.T) {
 	ps := []*process{onFilesystem(t), newProcess(t, keygen(t)).start()}
+	push := func(t *testing.T, p *process, name string) v1.Image {
+		img := randomImage(t, 1000)
+		if err := crane.Push(img, p.HTTP+"/"+name, crane.Insecure); err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
 	for _, p := range ps {
 		for _, name := range []string{"a", "a/0", "a/b", "a-b", "z/1/2/3/4"} {
 			push(t, p, name+":1")

@@ -45,7 +45,7 @@ func TestBytesAreOnceOnDisk(t *testing.T) {
 	if got, status, err := body(ps[1], path); err != nil || status != 200 || len(got) != size {
 		t.Errorf("%d, %d bytes, %v", status, len(got), err)
 	}
-	await(t, "the blob is whole", func() bool { return ps[1].status().Blobs.Missing == 0 })
+	await(t, "the blob is whole", func() bool { return ps[1].status().Blobs.Here == 1 })
 	for side, n := range map[string]int64{"pushed to": pushed(), "that fetched": fetched()} {
 		t.Logf("the registry %s took %.4f of the blob", side, float64(n)/float64(size))
 		if n > int64(size+size/100) || n < int64(size) {

@@ -37,7 +37,7 @@ func (p *process) debugged(t *testing.T) (debug string) {
 func TestReadyOnceAMemberIsMet(t *testing.T) {
 	key := keygen(t)
 	a := newProcess(t, key)
-	b := newProcess(t, key, a.bootstrap())
+	b := newProcess(t, key, a.bootstrap(), "alonetimeout: 2s") // for which its first push waits
 	debugA, debugB := a.debugged(t), b.debugged(t)
 	b.start()
 	if status, text := probe(debugB, "/livez"); status != http.StatusOK {
