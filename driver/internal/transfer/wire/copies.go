@@ -43,11 +43,11 @@ type Copy struct {
 
 type (
 	copiesMsg struct {
-		CIDs   []string `json:"cids"`
-		Relies bool     `json:"relies,omitempty"`
+		CIDs   list[string] `json:"cids"`
+		Relies bool         `json:"relies,omitempty"`
 	}
 	copiesAnswer struct {
-		Copies []Copy `json:"copies"`
+		Copies list[Copy] `json:"copies"`
 	}
 )
 
@@ -59,7 +59,7 @@ func (c *Client) Copies(ctx context.Context, id peer.ID, q CopiesQuestion) ([]Co
 	if len(q.CIDs) > MaxCopies {
 		return nil, fmt.Errorf("ask about copies of %d blobs: at most %d at once", len(q.CIDs), MaxCopies)
 	}
-	msg := copiesMsg{CIDs: make([]string, len(q.CIDs)), Relies: q.Relies}
+	msg := copiesMsg{CIDs: make(list[string], len(q.CIDs)), Relies: q.Relies}
 	for i, c := range q.CIDs {
 		msg.CIDs[i] = c.String()
 	}
@@ -125,12 +125,9 @@ func readQuestion(r *http.Request) (q CopiesQuestion, err error) {
 	if err := json.NewDecoder(r.Body).Decode(&msg); err != nil {
 		return q, fmt.Errorf("%w: %w", errQuestion, err)
 	}
-	if len(msg.CIDs) > MaxCopies {
-		return q, fmt.Errorf("%w: it names %d blobs, and may name %d", errQuestion, len(msg.CIDs), MaxCopies)
-	}
 	q = CopiesQuestion{CIDs: make([]cid.Cid, len(msg.CIDs)), Relies: msg.Relies}
 	for i, text := range msg.CIDs {
-		if q.CIDs[i], err = cid.Decode(text); err != nil {
+		if q.CIDs[i], err = readCID(text); err != nil {
 			return q, fmt.Errorf("%w: %w", errQuestion, err)
 		}
 	}

@@ -185,7 +185,7 @@ func (s *Server) admitted(f http.HandlerFunc) http.HandlerFunc {
 // answer makes a handler of f.
 func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
 	return s.admitted(func(w http.ResponseWriter, r *http.Request) {
-		c, err := cid.Decode(r.PathValue("cid"))
+		c, err := readCID(r.PathValue("cid"))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
