@@ -66,6 +66,14 @@ func (b *Bound) Admit(from Source) (*Thing, bool) {
 	return &Thing{bound: b, from: from}, true
 }
 
+// Fits reports whether one more would be let in now: for who can make room first. Nothing is
+// counted.
+func (b *Bound) Fits(from Source) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fits(from)
+}
+
 // fits reports whether there may be one more. b.mu is held.
 func (b *Bound) fits(from Source) bool {
 	if b.over(from) {

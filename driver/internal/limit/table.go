@@ -11,6 +11,7 @@ const (
 	DataHandshakes  What = "data handshakes"  // begun at the data port, and not yet done
 	DataConnections What = "data connections" // accepted at the data port
 	Requests        What = "requests"         // for blobs and about them, being answered
+	PathExchanges   What = "path exchanges"   // in which heads and deltas are asked for
 )
 
 // table is how much of each thing there may be: the one place for these numbers.
@@ -21,6 +22,7 @@ func table(m Machine) map[What]Bounds {
 	shakes := clamp(mib, 256, 2048, files/8)
 	conns := clamp(4*mib, 1024, 8192, files/4)
 	streams := clamp(16*mib, 8192, 65536)
+	paths := clamp(mib/16, 64, 512, files/8)
 	data := clamp(4*mib, 1024, 4096, files/4)
 	return map[What]Bounds{
 		// A handshake takes some 50 KiB and at most five seconds.
@@ -45,6 +47,14 @@ func table(m Machine) map[What]Bounds {
 			Reserved: PerRank{Trusted: share(data, 2)},
 			Peer:     PerRank{Member: min(64, share(data, 4)), Trusted: min(256, share(data, 2))},
 			Address:  PerRank{Member: share(data, 4), Trusted: share(data, 2)},
+		},
+		// An exchange takes some 300 KiB while it is answered. A member has one that it keeps, and
+		// needs one or two besides.
+		PathExchanges: {
+			Total:    paths,
+			Reserved: PerRank{Trusted: share(paths, 4) * 3},
+			Peer:     Each(4),
+			Address:  PerRank{Member: share(paths, 16), Trusted: share(paths, 4) * 3},
 		},
 		// As many requests of one member as it may have connections at the data port.
 		Requests: {

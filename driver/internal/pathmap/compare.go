@@ -93,6 +93,7 @@ func (m *Map) ticker() {
 		}
 		m.checkTwin()
 		ids := append(m.trusted(), m.unheard()...)
+		m.forgetGone(ids)
 		tick.Reset(calm.pause(m.heads.Load(), ids, m.anxious()) * m.cfg.ExchangeInterval)
 		for _, x := range m.kept.only(ids) {
 			m.run(x.close) // it waits for a member that takes nothing

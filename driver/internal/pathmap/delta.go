@@ -47,9 +47,15 @@ func parseDelta(b blocks.Block) (*delta, error) {
 	if len(raw) > maxDelta {
 		return nil, fmt.Errorf("%w %s: %d bytes", errBadDelta, b.Cid(), len(raw))
 	}
+	if err := weigh(raw); err != nil {
+		return nil, fmt.Errorf("%w %s: %w", errBadDelta, b.Cid(), err)
+	}
 	node, err := merkledag.DecodeProtobuf(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%w %s: %w", errBadDelta, b.Cid(), err)
+	}
+	if n, most := countFields(node.Data(), maxChanges(raw)), maxChanges(raw); n > most {
+		return nil, fmt.Errorf("%w %s: it is malformed, or makes more than %d changes", errBadDelta, b.Cid(), most)
 	}
 	msg := &pb.Delta{}
 	if err := proto.Unmarshal(node.Data(), msg); err != nil {
@@ -86,20 +92,20 @@ func (d *delta) collect(msg *pb.Delta) error {
 	for _, e := range msg.GetElements() {
 		path, v, ours, err := parseKey(e.GetKey())
 		if err != nil {
-			return fmt.Errorf("%q: %w", e.GetKey(), err)
+			return fmt.Errorf("%q: %w", clip(e.GetKey()), err)
 		}
 		if !ours {
 			continue
 		}
 		if _, err := UnmarshalEntry(e.GetValue()); err != nil && !errors.Is(err, ErrNewerEntry) {
-			return fmt.Errorf("%q: %w", e.GetKey(), err)
+			return fmt.Errorf("%q: %w", clip(e.GetKey()), err)
 		}
 		d.changes = append(d.changes, change{path: path, version: v, added: true})
 	}
 	for _, e := range msg.GetTombstones() {
 		path, v, ours, err := parseKey(e.GetKey())
 		if err != nil || len(e.GetId()) == 0 || len(e.GetId()) > maxIDSize {
-			return fmt.Errorf("tombstone of %q: %w", e.GetKey(), errBadKey)
+			return fmt.Errorf("tombstone of %q: %w", clip(e.GetKey()), errBadKey)
 		}
 		if ours {
 			d.changes = append(d.changes, change{path: path, version: v})
@@ -107,3 +113,6 @@ func (d *delta) collect(msg *pb.Delta) error {
 	}
 	return nil
 }
+
+// clip is the beginning of a text that a member sent, for an error.
+func clip(text string) string { return text[:min(len(text), maxIDSize)] }

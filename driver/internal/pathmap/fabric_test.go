@@ -22,6 +22,7 @@ import (
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -30,6 +31,7 @@ import (
 type fabric struct {
 	t           *testing.T
 	loseAll     atomic.Bool
+	busy        atomic.Bool  // muted members give signs of life
 	cutAfter    atomic.Int64 // bytes a dialed connection may read; 0: no cut
 	mu          sync.Mutex
 	members     map[peer.ID]*seat
@@ -65,6 +67,9 @@ type seat struct {
 	addr string
 	from net.Addr // where it dials from, by which the member that is asked tells it apart
 	logs *logtest.Hook
+
+	spends sync.Once
+	budget *limit.Budget
 }
 
 func newFabric(t *testing.T) *fabric {
@@ -184,6 +189,28 @@ func (s *seat) Remote(conn net.Conn) peer.ID {
 	id, _ := s.f.dialed.Load(conn.RemoteAddr().String())
 	from, _ := id.(peer.ID)
 	return from
+}
+
+func (s *seat) Alive(_ context.Context, id peer.ID) bool { return s.f.busy.Load() && s.f.hears(id) }
+
+// hears reports whether a member is muted.
+func (f *fabric) hears(id peer.ID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.muted[id]
+}
+
+func (s *seat) Budget() *limit.Budget {
+	s.spends.Do(func() { s.budget = limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 1 << 10}, quiet()) })
+	return s.budget
+}
+
+func (s *seat) Source(id peer.ID) limit.Source {
+	rank := limit.Trusted
+	if !s.Trusts(id) {
+		rank = limit.Member
+	}
+	return limit.Source{Peer: id, Rank: rank}
 }
 
 func (s *seat) Trusts(id peer.ID) bool {

@@ -137,7 +137,12 @@ func encodeHeads(heads []cid.Cid) ([]byte, error) {
 	return b, nil
 }
 
+// decodeHeads reads an announcement. That it has not too many heads is seen before it is decoded,
+// and its heads are CIDs of deltas: another one may be as long as the announcement.
 func decodeHeads(payload []byte) ([]cid.Cid, error) {
+	if n := countFields(payload, maxHeads+maxOther); n > maxHeads+maxOther {
+		return nil, fmt.Errorf("decode heads: it is malformed, or has more than %d", maxHeads)
+	}
 	msg := &pb.CRDTBroadcast{}
 	if err := proto.Unmarshal(payload, msg); err != nil {
 		return nil, fmt.Errorf("decode heads: %w", err)
@@ -148,6 +153,9 @@ func decodeHeads(payload []byte) ([]cid.Cid, error) {
 	heads := make([]cid.Cid, 0, len(msg.Heads))
 	for _, h := range msg.Heads {
 		c, err := cid.Cast(h.Cid)
+		if err == nil && !isDeltaCID(c) {
+			err = fmt.Errorf("%w: %d bytes that are not the CID of a delta", errBadDelta, len(h.Cid))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("decode heads: %w", err)
 		}

@@ -29,6 +29,7 @@ type exchange struct {
 	id   peer.ID
 	conn net.Conn
 	r    *bufio.Reader
+	ctx  context.Context // with which it ends
 	stop func() bool
 
 	behind bool // the member said so with its heads
@@ -40,7 +41,7 @@ func (m *Map) dial(ctx context.Context, id peer.ID) (*exchange, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask %s for its paths: %w", id, err)
 	}
-	x := &exchange{m: m, id: id, conn: conn, r: bufio.NewReader(conn)}
+	x := &exchange{m: m, id: id, conn: conn, r: bufio.NewReader(conn), ctx: ctx}
 	x.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	return x, nil
 }
@@ -60,6 +61,7 @@ func (x *exchange) dialAnew(ctx context.Context) error {
 // that context has already ended it.
 func (x *exchange) continueUntil(ctx context.Context) bool {
 	ok := x.stop()
+	x.ctx = ctx
 	x.stop = context.AfterFunc(ctx, func() { _ = x.conn.Close() })
 	return ok
 }
@@ -79,15 +81,13 @@ func (x *exchange) heads() ([]cid.Cid, error) {
 func (x *exchange) ask(req request) (answer, error) {
 	alive(x.conn)
 	if err := writeJSON(x.conn, req); err != nil {
-		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, err)
+		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, x.busy(err))
 	}
 	a, err := readAnswer(x.r)
 	if err != nil {
-		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, err)
+		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, x.busy(err))
 	}
-	if len(a.Heads) > maxHeads {
-		return answer{}, fmt.Errorf("ask %s for its heads: %w: %d heads", x.id, errBadDelta, len(a.Heads))
-	}
+	x.m.unanswered.heard(x.id)
 	x.m.firstHeads.named.Store(true)
 	x.behind = a.Behind
 	if !x.behind && !x.m.isRefused(x.id) { // a member that is refused cannot be caught up with
@@ -237,7 +237,7 @@ func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (mor
 	}
 	for {
 		alive(x.conn)
-		raw, err := readFrame(x.r)
+		raw, err := readFrame(x.r, maxDelta)
 		if errors.Is(err, errFrame) {
 			err = fmt.Errorf("%w: %w", errBadDelta, err)
 		}

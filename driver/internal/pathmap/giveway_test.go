@@ -6,15 +6,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/sirupsen/logrus"
+	logtest "github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
-// end is one end of a pipe, named by its member.
-type end struct {
-	net.Conn
-	member string
+// smallBudget has 64 path exchanges, of which 48 are for trusted members, and 4 of one member.
+func smallBudget() *limit.Budget {
+	return limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 1 << 10}, quietLog())
 }
 
-func (e end) RemoteAddr() net.Addr { return &net.UnixAddr{Name: e.member} }
+func quietLog() *logrus.Entry {
+	log, _ := logtest.NewNullLogger()
+	return logrus.NewEntry(log)
+}
 
 // TestWhichExchangeGivesWay to another: of its own member, or of all when there are too many,
 // the one that has made no progress for longest, if that is long enough.
@@ -24,16 +32,16 @@ func TestWhichExchangeGivesWay(t *testing.T) {
 		member func(slot int) string
 		newer  string // the member that comes when all slots are taken
 	}{
-		"of one member": {maxServedTo, func(int) string { return "a" }, "a"},
-		"of all":        {maxServed, func(slot int) string { return fmt.Sprint(slot) }, "newer"},
+		"of one member": {4, func(int) string { return "a" }, "a"},
+		"of all":        {64, func(slot int) string { return fmt.Sprint(slot) }, "newer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var s served
+				s := served{bound: smallBudget().Bound(limit.PathExchanges)}
 				ask := func(member string) (a *answering, there net.Conn, ok bool) {
 					here, there := net.Pipe()
 					t.Cleanup(func() { _, _ = here.Close(), there.Close() })
-					a, ok = s.admit(end{here, member})
+					a, ok = s.admit(here, limit.Source{Peer: peer.ID(member), Rank: limit.Trusted})
 					return a, there, ok
 				}
 				var all []*answering
@@ -76,4 +84,52 @@ func TestWhichExchangeGivesWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhoKeepsNobodyOut: members that are not trusted take a share, whatever they do, and of
+// those of one rank that have several, one gives way at once to a member that has none.
+func TestWhoKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := served{bound: smallBudget().Bound(limit.PathExchanges)}
+		take := func(rank limit.Rank, members, each int) (n int) {
+			for i := range members {
+				for range each {
+					here, there := net.Pipe()
+					t.Cleanup(func() { _, _ = here.Close(), there.Close() })
+					if _, ok := s.admit(here, limit.Source{Peer: peer.ID(fmt.Sprint(rank, i)), Rank: rank}); ok {
+						n++
+					}
+				}
+			}
+			return n
+		}
+		if n := take(limit.Member, 100, 1); n != 16 {
+			t.Errorf("%d of untrusted members are answered", n)
+		}
+		if n := take(limit.Trusted, 12, 5); n != 48 {
+			t.Errorf("%d of trusted members are answered", n)
+		}
+		if n := take(limit.Member, 101, 1); n > 0 {
+			t.Errorf("%d more of untrusted members are", n)
+		}
+		each := map[peer.ID]int{}
+		for n := range 20 {
+			here, there := net.Pipe()
+			defer func() { _, _ = here.Close(), there.Close() }()
+			if _, ok := s.admit(here, limit.Source{Peer: peer.ID(fmt.Sprint("new", n)), Rank: limit.Trusted}); !ok {
+				t.Errorf("new member %d is refused", n)
+			}
+		}
+		for _, a := range s.all {
+			each[a.from.Peer]++
+		}
+		for n := range 12 {
+			if had := each[peer.ID(fmt.Sprint(limit.Trusted, n))]; had < 2 || had > 3 {
+				t.Errorf("a member with four has %d left", had)
+			}
+		}
+		if len(s.all) != 64 || s.bound.Len() != 64 {
+			t.Errorf("%d are answered, %d counted", len(s.all), s.bound.Len())
+		}
+	})
 }

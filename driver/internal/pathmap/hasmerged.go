@@ -62,7 +62,7 @@ func (x *exchange) send(deltas []cid.Cid) (got int, err error) {
 		return 0, err
 	}
 	for ; ; got++ {
-		frame, err := readFrame(x.r)
+		frame, err := readFrame(x.r, maxDelta)
 		if err != nil {
 			return got, err
 		}

@@ -17,6 +17,9 @@ type inbox struct {
 	wake chan struct{}
 }
 
+// maxErrand is how many heads an errand remembers. A registry announces one at a time.
+const maxErrand = 64
+
 // errand is what is to be asked of one member.
 type errand struct {
 	heads []cid.Cid     // empty: ask for the heads
@@ -30,10 +33,13 @@ func newInbox() inbox {
 func (i *inbox) add(id peer.ID, heads []cid.Cid) {
 	i.mu.Lock()
 	e := i.todo[id]
+	if len(heads) > maxErrand {
+		heads = nil
+	}
 	switch {
 	case e == nil:
 		i.todo[id] = &errand{heads: heads, over: make(chan struct{})}
-	case len(e.heads) == 0 || len(heads) == 0 || len(e.heads) > maxHeads/2:
+	case len(e.heads) == 0 || len(heads) == 0 || len(e.heads)+len(heads) > maxErrand:
 		e.heads = nil
 	default:
 		e.heads = append(e.heads, heads...)

@@ -52,3 +52,21 @@ func TestFollowWaitsForWhatIsPending(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestErrandsAreSmall: of a member that announces very much its heads are asked for.
+func TestErrandsAreSmall(t *testing.T) {
+	i := newInbox()
+	some := deltas{aDelta(t, "a"), aDelta(t, "b")}
+	for range maxErrand / 2 {
+		i.add("a", some)
+		i.add("b", some)
+	}
+	i.add("b", some)
+	i.add("c", make(deltas, maxErrand+1))
+	if n := len(i.todo["a"].heads); n != maxErrand {
+		t.Errorf("%d heads are remembered", n)
+	}
+	if i.todo["b"].heads != nil || i.todo["c"].heads != nil {
+		t.Errorf("%d and %d heads are remembered", len(i.todo["b"].heads), len(i.todo["c"].heads))
+	}
+}

@@ -15,7 +15,7 @@ import (
 type lastDeltas struct {
 	mu        sync.Mutex
 	when      map[string]time.Time
-	announced map[string]cid.Cid // each writer's newest that is not merged
+	announced map[peer.ID]cid.Cid // each writer's newest that is not merged
 }
 
 func (l *lastDeltas) note(writer string) {
@@ -31,11 +31,11 @@ func (l *lastDeltas) noteLocked(writer string) {
 	l.when[writer] = time.Now()
 }
 
-func (l *lastDeltas) expect(writer string, delta cid.Cid) {
+func (l *lastDeltas) expect(writer peer.ID, delta cid.Cid) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.announced == nil {
-		l.announced = map[string]cid.Cid{}
+		l.announced = map[peer.ID]cid.Cid{}
 	}
 	l.announced[writer] = delta
 }
@@ -47,7 +47,7 @@ func (l *lastDeltas) merged(delta cid.Cid) {
 	for writer, c := range l.announced {
 		if c == delta {
 			delete(l.announced, writer)
-			l.noteLocked(writer)
+			l.noteLocked(writer.String())
 		}
 	}
 }
@@ -55,7 +55,7 @@ func (l *lastDeltas) merged(delta cid.Cid) {
 // expect remembers who wrote a delta that was announced. An exchange may have brought it
 // already.
 func (m *Map) expect(writer peer.ID, delta cid.Cid) {
-	m.last.expect(writer.String(), delta)
+	m.last.expect(writer, delta)
 	if _, ok, err := m.known(delta); err == nil && ok {
 		m.last.merged(delta)
 	}

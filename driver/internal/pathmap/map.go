@@ -25,6 +25,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // Keys of the map in the registry's datastore.
@@ -43,9 +45,13 @@ type Swarm interface {
 	Publish(context.Context, []byte) error
 	Listen(protocol.ID) (net.Listener, error)
 	Dial(context.Context, peer.ID, protocol.ID) (net.Conn, error)
-	Unheard() []peer.ID      // known members that are connected and silent
-	Known() []peer.ID        // members now, or once and not forgotten
-	Remote(net.Conn) peer.ID // the member that dialed a connection of Listen
+	Alive(context.Context, peer.ID) bool // whether a member that is connected gives a sign of life before ctx ends
+	Unheard() []peer.ID                  // known members that are connected and silent
+	Known() []peer.ID                    // members now, or once and not forgotten
+	Remote(net.Conn) peer.ID             // the member that dialed a connection of Listen
+
+	Budget() *limit.Budget       // what members may take of this registry
+	Source(peer.ID) limit.Source // a member as the budget counts it
 }
 
 // Config is what a map is made of.
@@ -116,6 +122,7 @@ type Map struct {
 	twin        twin
 	stuck       atomic.Bool // merging fails here, and that was logged
 	refused     refusals
+	unanswered  unanswered
 	own         own
 	reliances   reliances
 	listener    net.Listener

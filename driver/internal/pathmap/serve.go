@@ -11,6 +11,8 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const maxRun = 64 // bytes of a run's text
@@ -19,15 +21,15 @@ const maxRun = 64 // bytes of a run's text
 func (m *Map) accept() {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	var all served
+	all := served{bound: m.cfg.Swarm.Budget().Bound(limit.PathExchanges)}
 	for {
 		conn, err := m.listener.Accept()
 		if err != nil {
 			return
 		}
-		a, ok := all.admit(conn)
+		a, ok := all.admit(conn, m.sourceOf(conn))
 		if !ok {
-			_ = conn.Close() // busy: the member asks another one, or tries again
+			_ = conn.Close() // busy: the member tries again, and takes it for no answer (unanswered.go)
 			continue
 		}
 		wg.Go(func() {
@@ -67,7 +69,7 @@ func (m *Map) serve(a *answering) {
 			want, werr := req.Get.cids()
 			err = sendPage(a, &picked{m, want, werr}, len(want))
 		default:
-			err = writeJSON(a, answer{Error: fmt.Sprintf("unknown operation %q", req.Op)})
+			err = writeJSON(a, answer{Error: fmt.Sprintf("unknown operation %q", clip(req.Op))})
 		}
 		if err != nil {
 			return

@@ -11,6 +11,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -39,9 +41,10 @@ func (m *Map) join() error {
 	return nil
 }
 
-// Announced takes an announcement of heads that a trusted member published.
+// Announced takes an announcement of heads that a trusted member published. One that is not
+// connected cannot be asked for what it names: its changes come from others.
 func (m *Map) Announced(from peer.ID, payload []byte) {
-	if !m.cfg.Swarm.Trusts(from) {
+	if m.cfg.Swarm.Source(from).Rank < limit.Trusted {
 		return
 	}
 	heads, err := decodeHeads(payload)
@@ -147,8 +150,9 @@ func (m *Map) trusted() []peer.ID {
 
 // CatchUp asks every trusted member for its heads, and returns when all heads that they
 // named are merged: everything that they had acknowledged before the call is then visible
-// here. A member that does not answer before ctx ends is passed over. When heads that a
-// member named did not arrive, the error is ErrBehind.
+// here. When heads that a member named did not arrive, the error is ErrBehind; likewise, for a
+// minute, when a member that has answered before does not now, though it is there. After that, and
+// when it never did, or gives no sign of life, it is passed over.
 func (m *Map) CatchUp(ctx context.Context) error {
 	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
@@ -184,32 +188,37 @@ func (m *Map) askAll(ctx context.Context) error {
 	return nil
 }
 
-// askOne reports whether the member named heads that are not merged now. A member that says
-// nothing for a third of the time is passed over: the waiting request must not depend on a
-// member whose loss has not been noticed yet.
+// askOne reports whether the member named heads that are not merged now, or may have some that
+// it could not name. It is given a third of the time to name them: the rest is for merging.
 func (m *Map) askOne(ctx context.Context, id peer.ID) (behind bool) {
 	patience := roundTimeout
 	if deadline, ok := ctx.Deadline(); ok {
 		patience = time.Until(deadline) / 3
 	}
 	first, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	x, err := m.dial(first, id)
-	if err != nil {
-		return false
+	isAlive := m.askIfAlive(first, id, patience/2)
+	x, heads, err := m.headsOf(first, id)
+	if err == nil {
+		defer x.close()
+		heard := x.continueUntil(ctx)
+		cancel()
+		_ = isAlive()
+		return !heard || m.merges(ctx, x, heads)
 	}
-	defer x.close()
-	heads, err := x.heads()
-	if err != nil || !x.continueUntil(ctx) {
-		return false
-	}
-	err = m.followAll(ctx, x, heads)
+	alive := isAlive()
+	cancel()
+	return m.didNotAnswer(id, err, alive)
+}
+
+// merges follows the heads that a member has named, and reports whether some are not merged then.
+func (m *Map) merges(ctx context.Context, x *exchange, heads []cid.Cid) (behind bool) {
+	err := m.followAll(ctx, x, heads)
 	if errors.Is(err, errBadDelta) {
-		m.refuses(id, err)
+		m.refuses(x.id, err)
 		return false // what is missing does not come, however long one waits
 	}
 	if err != nil {
-		m.log.WithField("peer", id).WithError(err).Debug("catching up")
+		m.log.WithField("peer", x.id).WithError(err).Debug("catching up")
 	}
 	unknown, err := m.unknownHeads(heads)
 	if err != nil || len(unknown) > 0 {

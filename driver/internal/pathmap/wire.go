@@ -1,6 +1,7 @@
 package pathmap
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 const Protocol protocol.ID = "/distribution-ipfs/paths/1.0.0"
 
 const (
-	maxFrame   = maxDelta
+	maxSaid    = 256 << 10        // bytes of a request or an answer; 2048 CIDs take 140 kB
 	stallLimit = 10 * time.Second // of one frame, either way
 )
 
@@ -43,11 +44,11 @@ const (
 
 // request is what a member asks. Unknown fields are ignored.
 type request struct {
-	Op   string    `json:"op"`
-	Want []cid.Cid `json:"want,omitempty"` // deltas to begin at, towards their ancestors
-	Have []cid.Cid `json:"have,omitempty"` // deltas not to go beyond
-	Page int       `json:"page,omitempty"` // deltas in the answer, at most
-	Run  string    `json:"run,omitempty"`  // of opHeads: a random text that names the asker's run
+	Op   string `json:"op"`
+	Want deltas `json:"want,omitempty"` // to begin at, towards their ancestors
+	Have deltas `json:"have,omitempty"` // not to go beyond
+	Page int    `json:"page,omitempty"` // deltas in the answer, at most
+	Run  string `json:"run,omitempty"`  // of opHeads: a random text that names the asker's run
 
 	// Of opHeads: the member is to rely on no version of its own up to this counter any more,
 	// and to name its heads when the requests have ended that it is answering.
@@ -60,17 +61,44 @@ type request struct {
 }
 
 type answer struct {
-	Heads   []cid.Cid `json:"heads,omitempty"`
-	Counter *uint64   `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
-	Written *uint64   `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
-	Twin    bool      `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
-	Behind  bool      `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
-	Lapsed  *bool     `json:"lapsed,omitempty"`  // with Heads, to a request with Lapse: done; false: requests did not end in time
-	Ticket  string    `json:"ticket,omitempty"`  // then: for asking again
-	More    bool      `json:"more,omitempty"`    // there are further deltas
-	List    names     `json:"list,omitempty"`
-	Last    uint64    `json:"last,omitempty"` // priority of the last in List
-	Error   string    `json:"error,omitempty"`
+	Heads   deltas  `json:"heads,omitempty"`
+	Counter *uint64 `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
+	Written *uint64 `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
+	Twin    bool    `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
+	Behind  bool    `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
+	Lapsed  *bool   `json:"lapsed,omitempty"`  // with Heads, to a request with Lapse: done; false: requests did not end in time
+	Ticket  string  `json:"ticket,omitempty"`  // then: for asking again
+	More    bool    `json:"more,omitempty"`    // there are further deltas
+	List    names   `json:"list,omitempty"`
+	Last    uint64  `json:"last,omitempty"` // priority of the last in List
+	Error   string  `json:"error,omitempty"`
+}
+
+// deltas are the CIDs of deltas, at most maxHeads.
+type deltas []cid.Cid
+
+// UnmarshalJSON implements json.Unmarshaler. It reads no more than maxHeads.
+func (d *deltas) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	if t, err := dec.Token(); err != nil || t == nil {
+		return err
+	} else if t != json.Delim('[') {
+		return fmt.Errorf("%w: %v in place of CIDs", errBadDelta, t)
+	}
+	for dec.More() {
+		var c cid.Cid
+		if err := dec.Decode(&c); err != nil {
+			return err
+		}
+		if len(*d) == maxHeads {
+			return fmt.Errorf("%w: more than %d are named", errBadDelta, maxHeads)
+		}
+		if !c.Defined() || !isDeltaCID(c) {
+			return fmt.Errorf("%w: %s is not the CID of a delta", errBadDelta, c)
+		}
+		*d = append(*d, c)
+	}
+	return nil
 }
 
 // names are the digests of the CIDs of deltas: the rest is the same in all of them.
@@ -112,18 +140,29 @@ func writeFrame(w io.Writer, b []byte) error {
 
 // readFrame does what go-msgio's varint reader would. That one is slower for a delta of 300
 // bytes, and takes 1.5 times the memory while the delta is kept: its buffers are powers of two.
-func readFrame(r byteReader) ([]byte, error) {
+// What is read takes memory as it comes, whatever its length is said to be.
+func readFrame(r byteReader, most uint64) ([]byte, error) {
 	n, err := varint.ReadUvarint(r)
 	if err != nil {
 		return nil, err
 	}
-	if n > maxFrame {
-		return nil, fmt.Errorf("%w of %d bytes, at most %d are taken", errFrame, n, maxFrame)
+	if n > most {
+		return nil, fmt.Errorf("%w of %d bytes, at most %d are taken", errFrame, n, most)
 	}
-	b := make([]byte, n)
+	b := make([]byte, min(n, firstRead))
 	_, err = io.ReadFull(r, b)
+	for err == nil && uint64(len(b)) < n {
+		at := len(b)
+		grown := make([]byte, min(n, 4*uint64(at)))
+		copy(grown, b)
+		b = grown
+		_, err = io.ReadFull(r, b[at:])
+	}
 	return b, err
 }
+
+// firstRead is for how many bytes of a frame there is room before any has come.
+const firstRead = 16 << 10
 
 func writeJSON(w io.Writer, v any) error {
 	b, err := json.Marshal(v)
@@ -134,7 +173,7 @@ func writeJSON(w io.Writer, v any) error {
 }
 
 func readJSON(r byteReader, v any) error {
-	b, err := readFrame(r)
+	b, err := readFrame(r, maxSaid)
 	if err != nil {
 		return err
 	}
@@ -148,7 +187,7 @@ func readAnswer(r byteReader) (answer, error) {
 		return a, err
 	}
 	if a.Error != "" {
-		return a, fmt.Errorf("%w: %s", errMember, a.Error)
+		return a, fmt.Errorf("%w: %s", errMember, clip(a.Error))
 	}
 	return a, nil
 }

@@ -1,0 +1,32 @@
+package pathmap
+
+import (
+	"testing"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// TestForHowLongAMemberCountsThatDoesNotAnswer: for a minute from the first question that it does
+// not answer; when it answers, as at first. One that never did does not count.
+func TestForHowLongAMemberCountsThatDoesNotAnswer(t *testing.T) {
+	var u unanswered
+	began := time.Now()
+	missed := func(after time.Duration, want bool) {
+		t.Helper()
+		if got := u.missed("a", began.Add(after)); got != want {
+			t.Errorf("%v after %s", got, after)
+		}
+	}
+	missed(0, false)
+	u.heard("a")
+	missed(time.Hour, true)
+	missed(time.Hour+behindFor-1, true)
+	missed(time.Hour+behindFor, false)
+	u.heard("a")
+	missed(2*time.Hour, true)
+	u.only([]peer.ID{"a"})
+	missed(2*time.Hour, true)
+	u.only(nil)
+	missed(2*time.Hour, false)
+}
