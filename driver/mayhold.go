@@ -26,7 +26,7 @@ func (s *store) mayHold(c cid.Cid, pushedTo string) (a absent) {
 	for _, m := range s.engine.Members() {
 		id := m.ID.String()
 		switch {
-		case m.Connected || !m.Trusted || id == pushedTo:
+		case m.Connected || !m.Trusted || !m.Confirmed || id == pushedTo:
 		case slices.Contains(keepers, m.ID):
 			a.ids, a.keepers = append(a.ids, id), true
 		default:

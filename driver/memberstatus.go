@@ -24,6 +24,7 @@ type Member struct {
 	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
 	Draining     bool         `json:"draining"`      // it is to be switched off for good
+	Confirmed    bool         `json:"confirmed"`     // something useful came of it, or trustedpeers names it
 }
 
 // NotFollowed is why a member's changes are not taken: none that it wrote since are.
@@ -43,7 +44,9 @@ type Bootstrapper struct {
 func (s *store) members() []Member {
 	all := []Member{}
 	for _, m := range s.engine.Members() {
-		all = append(all, memberStatus(m))
+		if m.Connected || m.Confirmed { // any other is not missed
+			all = append(all, memberStatus(m))
+		}
 	}
 	return all
 }
@@ -51,7 +54,7 @@ func (s *store) members() []Member {
 func memberStatus(m engine.Member) Member {
 	of := Member{
 		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
-		Connected: m.Connected, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
+		Connected: m.Connected, Confirmed: m.Confirmed, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
 	}
 	if beat := m.Heartbeat; beat != nil {

@@ -32,7 +32,7 @@ type MemberCopies struct {
 func (e *Engine) AskCopies(ctx context.Context, blobs []cid.Cid) []MemberCopies {
 	var members []peer.Member
 	if e.Peer != nil {
-		members = e.Peer.Members()
+		members = slices.DeleteFunc(e.Peer.Members(), func(m peer.Member) bool { return !m.Connected && !m.Confirmed })
 	}
 	all := make([]MemberCopies, 1+len(members))
 	all[0] = MemberCopies{PeerID: e.Self(), Name: e.Name()}

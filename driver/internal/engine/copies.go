@@ -65,11 +65,11 @@ func (e *Engine) selfKeeper() place.Member {
 	return self
 }
 
-// keepers are the trusted members, with what is known of how much they keep.
+// keepers are the trusted members that are here or of use, with what is known of how much they keep.
 func (e *Engine) keepers() (all []place.Member) {
 	for _, m := range e.Peer.Members() {
-		if !e.Peer.Trusts(m.ID) {
-			continue
+		if !e.Peer.Trusts(m.ID) || !m.Connected && !m.Confirmed {
+			continue // nothing is missed without the latter
 		}
 		of := place.Member{ID: m.ID, Capacity: place.Unknown, Away: m.Away}
 		if beat := m.Heartbeat; beat != nil {

@@ -85,6 +85,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 		return err
 	}
 	e.sayHowMuch(&cfg)
+	cfg.Wrote = func(id libpeer.ID) bool { return e.Paths.Writers()[id.String()] > 0 }
 	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = e.key, e.psk, e.Store, e.Blobs.Blockstore(), e.Log
 	e.Peer, err = peer.New(ctx, cfg)
 	var listen *peer.ListenError
@@ -102,7 +103,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 func (e *Engine) openMap(ctx context.Context) error {
 	cfg := pathmap.Config{Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named}
 	if e.Peer != nil {
-		cfg.Swarm, cfg.OnAdded = e.Peer, e.added
+		cfg.Swarm, cfg.OnAdded, cfg.OnFollowed = e.Peer, e.added, e.Peer.Confirm
 	}
 	var err error
 	if e.Paths, err = pathmap.Open(ctx, cfg); err != nil {
@@ -125,7 +126,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 func (e *Engine) openTransfers(context.Context) error {
 	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Kept: e.Copies.Kept, Log: e.Log}
 	if e.Peer != nil {
-		cfg.Swarm, cfg.Bitswap = e.Peer, e.Peer.Block
+		cfg.Swarm, cfg.Bitswap, cfg.Sent = e.Peer, e.Peer.Block, e.Peer.Confirm
 		cfg.Merged = e.acknowledges
 		cfg.Staging = e.WritersDir()
 	}

@@ -133,6 +133,7 @@ func (m *Map) compare(id peer.ID) {
 		m.inbox.add(id, heads)
 	} else {
 		m.follows(id)
+		m.hasAllOf(id, heads)
 		x.caughtUp()
 	}
 	m.firstHeads.met.happen()

@@ -61,6 +61,10 @@ type Config struct {
 	Swarm Swarm           // nil: alone
 	Log   *logrus.Entry
 
+	// OnFollowed is called with a member when all heads that it named are merged here, which
+	// it is again and again. It must not block. It may be nil.
+	OnFollowed func(peer.ID)
+
 	// OnSetting is called with each setting's value when the map is opened, and with each
 	// change of one. It runs under the map's lock: it may read the map, but not write to
 	// it.

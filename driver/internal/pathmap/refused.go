@@ -72,11 +72,20 @@ func (m *Map) follows(id peer.ID) {
 	}
 }
 
+// hasAllOf notes that all heads which a member named are merged here. A member that named none
+// has said nothing, unless there is nothing.
+func (m *Map) hasAllOf(id peer.ID, named []cid.Cid) {
+	if m.cfg.OnFollowed != nil && (len(named) > 0 || len(m.Heads()) == 0) {
+		m.cfg.OnFollowed(id)
+	}
+}
+
 // followAll follows all heads of a member.
 func (m *Map) followAll(ctx context.Context, x *exchange, heads []cid.Cid) error {
 	err := x.follow(ctx, heads)
 	if err == nil {
 		m.follows(x.id)
+		m.hasAllOf(x.id, heads)
 	}
 	return err
 }

@@ -128,8 +128,8 @@ func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 		x.await(heads)
 		m.firstHeads.met.happen()
 		err = m.followAll(m.ctx, x, heads)
-	} else {
-		err = x.follow(m.ctx, heads)
+	} else if err = x.follow(m.ctx, heads); err == nil {
+		m.hasAllOf(id, heads)
 	}
 	if err != nil {
 		return err

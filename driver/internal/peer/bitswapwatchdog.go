@@ -87,7 +87,12 @@ func (p *Peer) justMet(id peer.ID) bool {
 func (p *Peer) reconnect(id peer.ID) {
 	ctx, cancel := context.WithTimeout(p.ctx, renewTime)
 	defer cancel()
-	addrs := p.host.Peerstore().Addrs(id)
+	conns := p.host.Network().ConnsToPeer(id)
+	if len(conns) == 0 {
+		return
+	}
+	addrs := usefulTo(conns[0], p.host.Peerstore().Addrs(id))
+	defer p.roster.visit(id, addrs)()
 	_ = p.host.Network().ClosePeer(id)
 	if err := p.host.Connect(ctx, peer.AddrInfo{ID: id, Addrs: addrs}); err != nil {
 		p.about(id).WithError(err).Debug("cannot connect anew")

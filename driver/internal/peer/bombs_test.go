@@ -169,19 +169,19 @@ func TestManyNamesAreTakenInTheirTime(t *testing.T) {
 	r := newRoster("self")
 	at := []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}
 	for i := range 64 * maxCandidates {
-		r.heard(peerNumber(i), at, nil)
+		r.heard(near, peerNumber(i), at, nil)
 	}
-	if len(r.records) != maxCandidates || r.named != maxCandidates {
-		t.Fatalf("%d are known, %d named", len(r.records), r.named)
+	if len(r.records) != maxCandidates || r.named.all != maxCandidates {
+		t.Fatalf("%d are known, %d named", len(r.records), r.named.all)
 	}
 	r.subscribed(peerNumber(1), true, true)
 	r.keep(addrInfo(peerNumber(2)), true)
 	r.keep(addrInfo(peerNumber(2)), true)
 	r.recall(peerNumber(3), remembered{}, moment{}, r.started)
-	if r.named != maxCandidates-3 {
-		t.Errorf("%d are only named, of whom three are more", r.named)
+	if r.named.all != maxCandidates-3 {
+		t.Errorf("%d are only named, of whom three are more", r.named.all)
 	}
-	r.heard(peerNumber(maxCandidates), at, nil)
+	r.heard(near, peerNumber(maxCandidates), at, nil)
 	if len(r.records) != maxCandidates+1 {
 		t.Error("there is no room in place of those that are members")
 	}

@@ -25,11 +25,11 @@ func (r *roster) allUnderstand(capability string) bool {
 	defer r.mu.Unlock()
 	joining, joined := false, false
 	for _, e := range r.records {
-		known := e.confirmed || len(e.addrs) > 0
+		known := e.known || len(e.addrs)+len(e.named) > 0
 		if known && !slices.Contains(e.capabilities, capability) {
 			return false
 		}
-		joining, joined = joining || e.bootstraps, joined || e.confirmed
+		joining, joined = joining || e.bootstraps, joined || e.known
 	}
 	return joined || !joining
 }

@@ -57,6 +57,10 @@ type Config struct {
 
 	Budget *limit.Budget // what peers may take; nil: one for this machine
 
+	// Wrote reports whether a member has changed what the members share: then it is of use,
+	// whoever passed its changes on. It may be nil, and is called after Start.
+	Wrote func(id peer.ID) bool
+
 	Store  datastore.Batching // keys below /peer are this package's
 	Blocks blockstore.Blockstore
 	Log    *logrus.Entry

@@ -3,16 +3,25 @@ package peer
 import (
 	"context"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
-// dialTimeout bounds one attempt: every address, and on the public network the DHT when all fail.
-const dialTimeout = 20 * time.Second
+const (
+	// dialTimeout bounds one attempt: every address, and on the public network the DHT when all
+	// fail.
+	dialTimeout  = 20 * time.Second
+	trialTimeout = 10 * time.Second // likewise, of a peer that has not been of use yet
+	trialPause   = 5 * time.Second  // before it is asked again whether such a peer may be dialed
+)
 
 // keepDialing dials the peers that are known, not connected, and due.
 func (p *Peer) keepDialing() {
@@ -46,19 +55,22 @@ func (p *Peer) wakeDialler() {
 // call is a peer to be dialed.
 type call struct {
 	peer.AddrInfo
-	search bool // ask the DHT for its addresses, too, if it does not answer at those known
+	search  bool // ask the DHT for its addresses, too, if it does not answer at those known
+	timeout time.Duration
+	trial   bool        // it is one of roster.onTrial
+	try     hearsay.Try // what it is charged
 }
 
 func (p *Peer) dial(t call) {
-	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, t.timeout)
 	defer cancel()
 	// The roster decides when to dial, because libp2p's own backoff knows less.
 	p.swarm.Backoff().Clear(t.ID)
-	err := p.connect(network.WithDialPeerTimeout(ctx, dialTimeout), t)
+	err := p.connect(network.WithDialPeerTimeout(ctx, t.timeout), t)
 	if p.ctx.Err() != nil {
 		return
 	}
-	rebuffs := p.roster.dialed(t.ID, p.isConnected(t.ID), err != nil && rebuffed(err))
+	rebuffs := p.roster.dialed(t, p.isConnected(t.ID), err)
 	if err != nil {
 		p.explain(ctx, t.AddrInfo, err, rebuffs)
 	}
@@ -73,12 +85,13 @@ func (p *Peer) connect(ctx context.Context, t call) error {
 	return err
 }
 
-// due picks the peers to dial now, so that at most maxDialsAtOnce dials are under way, and
-// returns when to ask again.
+// due picks the peers to dial now, those of a better standing first, so that at most
+// maxDialsAtOnce dials are under way, and returns when to ask again.
 func (r *roster) due(now time.Time) (dial []call, next time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next = time.Minute
+	var waiting [standings][]*entry
 	for _, e := range r.records {
 		if e.connected || e.dialing {
 			continue
@@ -87,41 +100,120 @@ func (r *roster) due(now time.Time) (dial []call, next time.Duration) {
 			next = min(next, wait)
 			continue
 		}
-		if r.dialing >= maxDialsAtOnce {
-			continue // the end of a dial asks again
+		s := e.standing(r)
+		waiting[s] = append(waiting[s], e)
+	}
+	for s, of := range waiting {
+		if standing(s) == hearsaid {
+			of = inTurn(of)
 		}
-		addrs := slices.Concat(e.fixed, e.addrs)
-		if len(addrs) == 0 && !e.keep && !e.confirmed {
-			continue
+		for _, e := range of {
+			if !r.mayDial(standing(s)) {
+				break // the end of a dial asks again
+			}
+			if t, ok := r.call(e, standing(s), now); ok {
+				dial = append(dial, t)
+			} else if wait := e.due.Sub(now); wait > 0 {
+				next = min(next, wait)
+			}
 		}
-		e.dialing = true
-		r.dialing++
-		search := !e.leftLately(now) || now.Sub(e.sought) >= redialShort
-		if search {
-			e.sought = now
-		}
-		dial = append(dial, call{peer.AddrInfo{ID: e.id, Addrs: addrs}, search})
 	}
 	return dial, next
+}
+
+// mayDial reports whether there is room for one more dial.
+func (r *roster) mayDial(s standing) bool {
+	return r.dialing < maxDialsAtOnce && (s < onTrial || r.onTrial < maxDialsOnTrial)
+}
+
+// inTurn orders peers so that each site which named some has one of its own dialed in turn.
+func inTurn(all []*entry) (ordered []*entry) {
+	var sites []netip.Prefix
+	of := map[netip.Prefix][]*entry{}
+	for _, e := range all {
+		if _, ok := of[e.site]; !ok {
+			sites = append(sites, e.site)
+		}
+		of[e.site] = append(of[e.site], e)
+	}
+	for len(ordered) < len(all) {
+		for _, site := range sites {
+			if left := of[site]; len(left) > 0 {
+				ordered, of[site] = append(ordered, left[0]), left[1:]
+			}
+		}
+	}
+	return ordered
+}
+
+// call begins a dial of a peer at its own addresses, and at those that one site says it has, as
+// far as these may be dialed now. What a peer that is not confirmed says of itself is no better
+// than what others say. r.mu is held.
+func (r *roster) call(e *entry, s standing, now time.Time) (t call, ok bool) {
+	t = call{AddrInfo: peer.AddrInfo{ID: e.id}, timeout: dialTimeout}
+	said := e.named
+	if s < onTrial {
+		t.Addrs = slices.Concat(e.fixed, e.addrs)
+	} else {
+		t.timeout = trialTimeout
+		said = append([]naming{{e.site, e.addrs}}, said...)
+	}
+	t.try = r.try(e, said, now)
+	t.Addrs, e.trying = append(t.Addrs, t.try.Addrs...), t.try.Addrs
+	if len(t.Addrs) == 0 && s >= onTrial {
+		e.due = now.Add(trialPause + jitter(trialPause))
+		return t, false
+	}
+	e.dialing, e.tried = true, now
+	r.dialing++
+	if t.trial = s >= onTrial; t.trial {
+		r.onTrial++
+		return t, true
+	}
+	if t.search = !e.leftLately(now) || now.Sub(e.sought) >= redialShort; t.search {
+		e.sought = now
+	}
+	return t, true
+}
+
+// try has a peer dialed where the next site says it is, of those that say anything. r.mu is held.
+func (r *roster) try(e *entry, said []naming, now time.Time) (t hearsay.Try) {
+	for range said {
+		e.turn++
+		of := said[e.turn%len(said)]
+		if len(of.addrs) == 0 {
+			continue
+		}
+		if t, ok := r.book.Begin(of.site, of.addrs, now); ok {
+			return t
+		}
+	}
+	return t
 }
 
 // leftLately reports whether a peer was a member until some minutes ago. It is dialed every two
 // seconds or sooner, because most cuts of a network are short, and others are to see what is
 // pushed soon after the end of one.
-func (e *entry) leftLately(now time.Time) bool { return e.confirmed && now.Sub(e.lost) < lately }
+func (e *entry) leftLately(now time.Time) bool {
+	return e.known && (e.confirmed || e.keep) && now.Sub(e.lost) < lately
+}
 
 // dialed notes how a dial ended, and when the next one is due if one is needed. It returns
 // how many handshakes have failed in a row.
-func (r *roster) dialed(id peer.ID, connected, rebuffed bool) (rebuffs int) {
+func (r *roster) dialed(t call, connected bool, err error) (rebuffs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := time.Now()
 	r.dialing--
-	e := r.records[id]
+	if t.trial {
+		r.onTrial--
+	}
+	r.book.End(t.try, !connected, anotherPeerAt(err), now)
+	e := r.records[t.ID]
 	if e == nil {
 		return 0
 	}
-	e.dialing = false
-	now := time.Now()
+	e.dialing, e.trying = false, nil
 	switch {
 	case e.leftLately(now):
 		e.backoff.MaxInterval = redialLately
@@ -137,10 +229,21 @@ func (r *roster) dialed(id peer.ID, connected, rebuffed bool) (rebuffs int) {
 		if !e.subscribed && e.lonely.IsZero() {
 			e.lonely = now
 		}
-	} else if rebuffed {
+	} else if err != nil && rebuffed(err) {
 		e.rebuffs++
 	}
 	return e.rebuffs
+}
+
+// anotherPeerAt reports of an address whether another peer answered there than the one that was
+// dialed.
+func anotherPeerAt(err error) func(netip.AddrPort) bool {
+	return func(at netip.AddrPort) (yes bool) {
+		verdicts(err, func(a multiaddr.Multiaddr, v verdict, _ error) {
+			yes = yes || v == stranger && hearsay.PortOf(a) == at
+		})
+		return yes
+	}
 }
 
 func jitter(d time.Duration) time.Duration { return rand.N(d) }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
+var near = netip.MustParseAddr("127.0.0.1")
+
 // dialInVain dials what is due, without success, until a time is over. It returns the times
 // between the dials of one peer, and how often the others were asked for its addresses.
 func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration, searches int) {
@@ -16,7 +19,7 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration,
 	for end := last.Add(d); time.Now().Before(end); {
 		due, next := r.due(time.Now())
 		for _, t := range due {
-			r.dialed(t.ID, false, false)
+			r.dialed(t, false, nil)
 			if t.ID == id {
 				pauses, last = append(pauses, time.Since(last)), time.Now()
 				if t.search {
@@ -88,8 +91,9 @@ func TestRedialIntervals(t *testing.T) {
 func TestALostMemberIsDialedAtItsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
-		r.heard("member", []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}, nil)
+		r.heard(near, "member", []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}, nil)
 		r.subscribed("member", true, true)
+		r.confirm("member")
 		time.Sleep(time.Hour)
 		r.connected("member", false)
 		if pauses, searches := dialInVain(r, "member", redialShort-2*time.Second); len(pauses) < 6 || searches > 0 {

@@ -18,7 +18,10 @@ var (
 
 // Forget drops a member that is away, here and in the datastore. A bootstrapper of the
 // configuration is still dialed. A member that comes back is a member again.
-func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
+func (p *Peer) Forget(ctx context.Context, id peer.ID) error { return p.forget(ctx, id, true) }
+
+// forget is Forget; without tell, nobody else has to know, because nobody waits for the member.
+func (p *Peer) forget(ctx context.Context, id peer.ID, tell bool) error {
 	p.saving.Lock() // so that it is not written down again meanwhile
 	defer p.saving.Unlock()
 	if err := p.roster.mayForget(id); err != nil {
@@ -27,7 +30,7 @@ func (p *Peer) Forget(ctx context.Context, id peer.ID) error {
 	if err := p.mayDelete(ctx, id); err != nil {
 		return fmt.Errorf("forget %s: %w", id, err)
 	}
-	if p.onForgotten != nil {
+	if tell && p.onForgotten != nil {
 		p.onForgotten(id)
 	}
 	if err := p.cfg.Store.Delete(ctx, memberKey(id)); err != nil {
@@ -54,7 +57,7 @@ func (r *roster) mayForget(id peer.ID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e := r.records[id]; {
-	case e == nil || !e.confirmed:
+	case e == nil || !e.known:
 		return ErrUnknownMember
 	case e.member():
 		return ErrConnected
@@ -70,11 +73,11 @@ func (r *roster) drop(id peer.ID) {
 	if e == nil || e.member() {
 		return
 	}
-	r.unname(e)
+	r.named.remove(e)
 	delete(r.records, id)
 	if e.keep || e.connected {
 		fresh := r.entry(id)
 		fresh.keep, fresh.bootstraps, fresh.fixed, fresh.met = e.keep, e.bootstraps, e.fixed, e.met
-		fresh.connected, fresh.dialing, fresh.due = e.connected, e.dialing, e.due
+		fresh.connected, fresh.dialing, fresh.due, fresh.trying = e.connected, e.dialing, e.due, e.trying
 	}
 }

@@ -177,7 +177,7 @@ func (r *roster) mayBeat(id peer.ID) (known, often bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
-	if e == nil || !e.confirmed {
+	if e == nil || !e.known {
 		return false, false // its hello is about to come
 	}
 	if e.pace == nil {
@@ -190,7 +190,7 @@ func (r *roster) mayBeat(id peer.ID) (known, often bool) {
 func (r *roster) beat(id peer.ID, m *heartbeatMsg, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if e := r.records[id]; e != nil && e.confirmed && m.after(e.beat) {
+	if e := r.records[id]; e != nil && e.known && m.after(e.beat) {
 		e.note(m, now)
 	}
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"iter"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
 const (
@@ -141,8 +144,10 @@ func (p *Peer) named(c network.Conn, want bool) iter.Seq[helloMember] {
 
 // readHello reads the answer to a hello, and puts it into the roster, as the names come.
 func (p *Peer) readHello(s network.Stream, most helloBound) error {
+	teller, _ := hearsay.IPOf(s.Conn().RemoteMultiaddr())
+	here := hearsay.Network{Nets: hearsay.Attached(), Public: !p.cfg.private()}
 	news := false
-	g, err := readHello(s, most, func(m helloMember) { news = p.learnOf(s.Conn(), m) || news })
+	g, err := readHello(s, most, func(m helloMember) { news = p.learnOf(teller, here, m) || news })
 	if news {
 		p.wakeDialler()
 	}
@@ -168,16 +173,17 @@ func (p *Peer) learn(c network.Conn, g hello) {
 		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; " +
 			"make trustedpeers the same on all registries")
 	}
-	if changed {
+	if changed && p.roster.isConfirmed(id) { // others are written down with what else is new
 		p.remember(p.ctx, id)
 	}
 }
 
 // learnOf puts what a member said of another into the roster.
-func (p *Peer) learnOf(c network.Conn, m helloMember) (news bool) {
+func (p *Peer) learnOf(teller netip.Addr, here hearsay.Network, m helloMember) (news bool) {
 	if len(m.ID) > maxID { // to decode one takes time by the square of its length
 		return false
 	}
 	id, err := peer.Decode(m.ID)
-	return err == nil && len(id) <= maxID/2 && p.roster.heard(id, usefulTo(c, parseAddrs(m.Addrs)), readCapabilities(m.Caps))
+	return err == nil && len(id) <= maxID/2 && p.roster.curious(id) &&
+		p.roster.heard(teller, id, here.Useful(teller, parseAddrs(m.Addrs)), readCapabilities(m.Caps))
 }

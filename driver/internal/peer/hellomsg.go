@@ -19,6 +19,7 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
 const helloProtocol protocol.ID = "/distribution-ipfs/members/1.0.0"
@@ -120,7 +121,7 @@ func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr
 		return addrs
 	}
 	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
-		return !manet.IsIPLoopback(a) && !manet.IsIPUnspecified(a)
+		return !manet.IsIPLoopback(a) && !manet.IsIPUnspecified(a) && !isLinkLocal(a)
 	})
 }
 
@@ -129,8 +130,14 @@ func usefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr
 func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 	loopback := manet.IsIPLoopback(c.RemoteMultiaddr())
 	return multiaddr.FilterAddrs(addrs, func(a multiaddr.Multiaddr) bool {
-		return dataport.IsAddr(a) && (loopback || !manet.IsIPLoopback(a))
+		return dataport.IsAddr(a) && (loopback || !manet.IsIPLoopback(a) && !isLinkLocal(a))
 	})
+}
+
+// isLinkLocal reports whether only neighbors reach an address; clouds answer there, too.
+func isLinkLocal(a multiaddr.Multiaddr) bool {
+	ip, ok := hearsay.IPOf(a)
+	return ok && ip.IsLinkLocalUnicast()
 }
 
 // trustDigest names a list of trusted peers, whatever its order, without

@@ -39,7 +39,7 @@ const (
 // ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
-func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
+func newHost(ctx context.Context, cfg Config, known *roster) (host.Host, *dualdht.DHT, error) {
 	limits, err := newResourceManager(cfg.private())
 	if err != nil {
 		return nil, nil, err
@@ -67,6 +67,9 @@ func newHost(ctx context.Context, cfg Config) (host.Host, *dualdht.DHT, error) {
 		}))
 	}
 	opts = append(opts, transports(cfg)...)
+	if cfg.private() { // on the public network strangers are dialed for all kinds of reasons
+		opts = append(opts, libp2p.ConnectionGater(gater{known}))
+	}
 	if len(cfg.Announce) > 0 {
 		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr {
 			return slices.Clone(cfg.Announce) // libp2p sorts what it is given

@@ -16,6 +16,7 @@ type Member struct {
 	Name         string                // as the member says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
+	Confirmed    bool          // something useful came of it, or trustedpeers names it; it is to count while it is away
 	Since        time.Time     // when it was connected, or lost
 	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
 	TrustDiffers bool          // its list of trusted peers differs from ours
@@ -24,7 +25,7 @@ type Member struct {
 }
 
 // Members returns all peers that were members once and are not forgotten, sorted by ID,
-// without this peer.
+// without this peer. Those that are neither connected nor confirmed are soon forgotten.
 func (p *Peer) Members() []Member { return p.roster.members() }
 
 // Connected returns the members connected now, sorted by ID.
@@ -72,7 +73,7 @@ func (r *roster) unheard(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		if (e.confirmed || e.keep) && !e.lonely.IsZero() && now.Sub(e.lonely) > unheardWait {
+		if (e.known || e.keep) && !e.lonely.IsZero() && now.Sub(e.lonely) > unheardWait {
 			ids = append(ids, id)
 		}
 	}
@@ -90,4 +91,31 @@ func (p *Peer) IsMember(id peer.ID) bool { return p.roster.isMember(id) }
 func (p *Peer) Admits(remote string) bool {
 	id, err := peer.Decode(remote)
 	return err == nil && p.IsMember(id)
+}
+
+func (r *roster) members() []Member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []Member
+	for _, e := range r.records {
+		if e.known {
+			all = append(all, e.public(time.Now()))
+		}
+	}
+	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+func (e *entry) public(now time.Time) Member {
+	m := Member{
+		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
+		TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
+	}
+	if !m.Connected {
+		m.Away = max(1, now.Sub(e.lost))
+	}
+	if e.beat != nil {
+		m.Heartbeat = e.beat.public(e.heard)
+	}
+	return m
 }

@@ -92,6 +92,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	if p.budget == nil {
 		p.budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
 	}
+	p.roster.trusted = p.trusted
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("peer: %w", err), p.Close())
@@ -102,7 +103,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 // open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
-	if p.host, p.routes, err = newHost(p.ctx, p.cfg); err != nil {
+	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster); err != nil {
 		return err
 	}
 	var ok bool

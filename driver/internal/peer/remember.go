@@ -37,6 +37,9 @@ type remembered struct {
 	Name string   `json:"name,omitempty"`
 	Caps []string `json:"caps,omitempty"` // what it said that it understands
 
+	Unused bool   `json:"unused,omitempty"` // nothing useful has come of it yet
+	Site   string `json:"site,omitempty"`   // the prefix of addresses where it was last seen
+
 	Beat json.RawMessage `json:"beat,omitempty"` // its last heartbeat, as it was received
 }
 
@@ -116,7 +119,7 @@ func updated(old []byte, m remembered) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "beat"} { // those that may be left out
+	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "unused", "site", "beat"} { // those that may be left out
 		delete(fields, known)
 	}
 	if err := json.Unmarshal(fresh, &fields); err != nil {
@@ -191,14 +194,11 @@ func (p *Peer) recall() (err error) {
 func (p *Peer) tidy() {
 	now := time.Now()
 	for _, id := range p.roster.expired(now, p.cfg.MemberExpiry) {
-		err := p.Forget(p.ctx, id)
-		switch {
-		case err == nil:
+		if p.forgetLate(id, true) {
 			p.about(id).WithField("memberexpiry", p.cfg.MemberExpiry).Info("registry forgotten: it was away for longer than memberexpiry")
-		case p.ctx.Err() == nil && !errors.Is(err, ErrConnected) && p.once.first("forget", id.String()):
-			p.about(id).WithError(err).Warn("cannot forget this member")
 		}
 	}
+	p.tidyTrial(now)
 	p.roster.dropCandidates(now)
 	if ids := p.roster.stale(now); len(ids) > 0 || now.Sub(p.roster.lastSaved()) > aliveEvery {
 		p.remember(p.ctx, ids...)
@@ -217,12 +217,15 @@ func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	defer r.mu.Unlock()
 	r.saved = now
 	e := r.records[id]
-	if e == nil || !e.confirmed {
+	if e == nil || !r.lasts(e) {
 		return remembered{}, false
 	}
 	m := remembered{
 		Version: rememberVersion, Addrs: formatAddrs(e.addrs), Seen: now.UTC(), Connected: e.member(),
-		Uptime: now.Sub(r.started), Name: e.name, Caps: e.capabilities,
+		Uptime: now.Sub(r.started), Name: e.name, Caps: e.capabilities, Unused: !e.confirmed,
+	}
+	if e.site.IsValid() {
+		m.Site = e.site.String()
 	}
 	if !m.Connected {
 		m.Seen, m.Away = e.since.UTC(), now.Sub(e.lost)
@@ -252,7 +255,7 @@ func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		if e.confirmed && (e.unsaved || e.saved.IsZero() || e.savedConnected != e.member() || e.member() && now.Sub(e.saved) > rememberEvery) {
+		if r.lasts(e) && (e.unsaved || e.saved.IsZero() || e.savedConnected != e.member() || e.member() && now.Sub(e.saved) > rememberEvery) {
 			ids = append(ids, id)
 		}
 	}
@@ -268,23 +271,11 @@ func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
 		return nil
 	}
 	for id, e := range r.records {
-		if e.confirmed && !e.keep && !e.member() && now.Sub(e.lost) >= limit {
+		if e.known && !e.keep && !e.member() && now.Sub(e.lost) >= limit {
 			ids = append(ids, id)
 		}
 	}
 	return ids
-}
-
-// dropCandidates drops peers that other members named and that never became members.
-func (r *roster) dropCandidates(now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for id, e := range r.records {
-		if !e.confirmed && !e.keep && !e.member() && !e.dialing && now.Sub(e.since) >= candidateTime {
-			r.unname(e)
-			delete(r.records, id)
-		}
-	}
 }
 
 // estranged returns former members that are connected and, for too long, not subscribed.
@@ -294,7 +285,7 @@ func (r *roster) estranged(now time.Time) (ids []peer.ID) {
 	defer r.mu.Unlock()
 	for id, e := range r.records {
 		wait := max(e.lonelyWait, unsubscribedWait)
-		if !e.confirmed || e.lonely.IsZero() || now.Sub(e.lonely) < wait {
+		if !e.known || e.lonely.IsZero() || now.Sub(e.lonely) < wait {
 			continue
 		}
 		e.lonelyWait = min(2*wait, longAway)

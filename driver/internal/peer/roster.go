@@ -1,8 +1,8 @@
 package peer
 
 import (
-	"cmp"
 	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
 const (
@@ -24,6 +26,7 @@ const (
 	redialLong       = 5 * time.Minute     // of one that is away for long
 	redialSoon       = time.Second
 	maxDialsAtOnce   = 32
+	maxDialsOnTrial  = 24               // of these, of peers that are neither configured, trusted nor confirmed
 	pokeAllEvery     = 10 * time.Second // at most, when a member comes back
 	unsubscribedWait = 5 * time.Second
 )
@@ -31,14 +34,18 @@ const (
 // roster is the peers that this one knows of: members, bootstrappers, and peers that were
 // only named by members. It does not use the network; the watcher tells it what happens.
 type roster struct {
-	self peer.ID
+	self    peer.ID
+	trusted map[peer.ID]bool // nil: every peer
 
 	mu      sync.Mutex
 	records map[peer.ID]*entry
 	changed chan struct{} // closed and replaced when a peer becomes a member
 	dialing int
+	onTrial int // of these dials
+	named   pool
+	visited map[peer.ID][]multiaddr.Multiaddr // peers that are no members, while they are dialed
+	book    hearsay.Book                      // of dials of addresses that others named
 	poked   time.Time
-	named   int       // peers that were only named, by members
 	met     bool      // a peer has become a member
 	started time.Time // zero: Start has not been called
 	saved   time.Time // when members were last written down
@@ -55,8 +62,15 @@ type entry struct {
 	met        bool                  // was a member since Start
 	trouble    string                // why it could not be dialed, of a bootstrapper
 	warned     int                   // how often that was logged
-	named      bool                  // by a member, and nothing else is known of it
-	confirmed  bool                  // was a member once
+	known      bool                  // was a member once
+	confirmed  bool                  // something useful came of it, see confirm
+	site       netip.Prefix          // where it was a member, or whoever named it first is
+	teller     netip.Addr            // where its addresses were said
+	named      []naming              // what others say of where it is
+	turn       int                   // of whose addresses are tried beside its own
+	trying     []multiaddr.Multiaddr // of these, the ones that are being dialed
+	pooled     bool                  // it counts as one of roster.named, of its site
+	tried      time.Time
 	connected  bool
 	subscribed bool
 	since      time.Time // it became a member, or ceased to be one, or was heard of
@@ -89,7 +103,7 @@ type entry struct {
 func (e *entry) member() bool { return e.connected && e.subscribed }
 
 func newRoster(self peer.ID) *roster {
-	return &roster{self: self, records: map[peer.ID]*entry{}, changed: make(chan struct{})}
+	return &roster{self: self, records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
 }
 
 // entry returns a peer's record, and makes it if there is none. r.mu is held.
@@ -110,7 +124,7 @@ func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.entry(b.ID)
-	r.unname(e)
+	r.named.remove(e)
 	e.keep, e.bootstraps = true, bootstrapper || e.bootstraps
 	e.fixed = append(e.fixed, b.Addrs...)
 }
@@ -124,8 +138,9 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 		return
 	}
 	e := r.entry(id)
-	r.unname(e)
-	e.confirmed, e.addrs, e.since = true, parseAddrs(m.Addrs), m.Seen
+	r.named.remove(e)
+	e.known, e.confirmed, e.site = true, !m.Unused || r.isNamed(id), readSite(m.Site)
+	e.addrs, e.since = parseAddrs(m.Addrs), m.Seen
 	if m.Connected && alive.Time.After(m.Seen) {
 		e.since = alive.Time
 	} else if !m.Connected {
@@ -137,14 +152,6 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	e.name, e.capabilities = readName(m.Name), readCapabilities(m.Caps)
 	if len(m.Beat) > 0 {
 		e.beat, _ = readHeartbeat(m.Beat) // what cannot be read is as if it had not been heard
-	}
-}
-
-// unname notes that a peer is more than named from now on, or is forgotten. r.mu is held.
-func (r *roster) unname(e *entry) {
-	if e.named {
-		e.named = false
-		r.named--
 	}
 }
 
@@ -216,12 +223,15 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 	if !is {
 		return false, true
 	}
-	r.unname(e)
-	r.met, e.met, e.confirmed, e.lonelyWait = true, true, true, 0
+	r.named.remove(e)
+	r.met, e.met, e.known, e.lonelyWait = true, true, true, 0
+	e.confirmed = e.confirmed || r.isNamed(e.id)
 	e.backoff.Reset()
 	close(r.changed)
 	r.changed = make(chan struct{})
-	r.pokeAll(now)
+	if e.standing(r) < onTrial {
+		r.pokeAll(now)
+	}
 	return true, false
 }
 
@@ -262,33 +272,6 @@ func (r *roster) waitMember(ctx context.Context, id peer.ID) bool {
 			return false
 		}
 	}
-}
-
-func (r *roster) members() []Member {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var all []Member
-	for _, e := range r.records {
-		if e.confirmed {
-			all = append(all, e.public(time.Now()))
-		}
-	}
-	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
-	return all
-}
-
-func (e *entry) public(now time.Time) Member {
-	m := Member{
-		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Since: e.since,
-		TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
-	}
-	if !m.Connected {
-		m.Away = max(1, now.Sub(e.lost))
-	}
-	if e.beat != nil {
-		m.Heartbeat = e.beat.public(e.heard)
-	}
-	return m
 }
 
 func (r *roster) connectedIDs() []peer.ID {

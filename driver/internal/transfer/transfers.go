@@ -60,6 +60,8 @@ type Config struct {
 	// Merged waits until deltas that a trusted member named are merged here, on disk. It may be
 	// nil: then no push is acknowledged from here.
 	Merged func(ctx context.Context, from peer.ID, heads []cid.Cid) error
+	// Sent is told of a member that sent a leaf which was right; it must not block. It may be nil.
+	Sent func(peer.ID)
 	// Leaving reports whether this registry is to be switched off for good, so that nobody may
 	// count on its disk. It may be nil: it stays.
 	Leaving func() bool
@@ -135,7 +137,7 @@ func (t *Transfers) goOnline() error {
 	t.doubts = doubts.New(ctx, doubts.Config{Blobs: t.cfg.Blobs, Client: t.client, Patience: p.Ask, Log: t.cfg.Log})
 	t.fetcher = fetch.New(ctx, fetch.Config{
 		Self: swarm.ID(), Blobs: t.cfg.Blobs, Client: t.client, Holders: t.holders, Crew: crew.New(crew.Seats),
-		Doubt: t.doubts.Tell, Bitswap: t.cfg.Bitswap, Timing: p.Timing, Log: t.cfg.Log,
+		Doubt: t.doubts.Tell, Bitswap: t.cfg.Bitswap, Sent: t.cfg.Sent, Timing: p.Timing, Log: t.cfg.Log,
 	})
 	t.relays = &relays{trees: schedule.NewTrees(p.Relay)}
 	t.server = t.newServer()

@@ -44,8 +44,10 @@ type Config struct {
 	// Bitswap gets a block from peers other than members, when no member has it. It must
 	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
-	Timing  Timing
-	Log     *logrus.Entry
+	// Sent is told of a member that sent a leaf which was right; it must not block. It may be nil.
+	Sent   func(holder peer.ID)
+	Timing Timing
+	Log    *logrus.Entry
 }
 
 // Fetcher is what all transfers of a registry share. It is safe for concurrent use.

@@ -71,6 +71,9 @@ func (j *Job) take(leaf int, b []byte, of *order) error {
 		j.cancel(NotKept(err))
 		return err
 	}
+	if of != nil && j.f.Sent != nil {
+		j.f.Sent(of.holder)
+	}
 	j.send(landed{leaf, of})
 	return nil
 }
