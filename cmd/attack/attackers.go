@@ -85,9 +85,14 @@ func (a *attackers) peer(cfg attacker.Config, net, host int) (*attacker.Peer, er
 
 func address(net, host int) string { return fmt.Sprintf("127.66.%d.%d", net, host+1) }
 
+// wanted reports whether an attack was asked for, or none in particular was.
+func (a *attackers) wanted(name string) bool {
+	return slices.ContainsFunc(strings.Split(a.plan.Only, ","), func(part string) bool { return strings.Contains(name, part) })
+}
+
 // start begins an attack, unless others were asked for.
 func (a *attackers) start(position, name string, p *attacker.Peer, do attacker.Attack) {
-	if strings.Contains(name, a.plan.Only) || strings.HasPrefix(name, stays) {
+	if a.wanted(name) || strings.HasPrefix(name, stays) {
 		a.note(position, name, p.Start(do))
 	}
 }
@@ -104,7 +109,7 @@ func (a *attackers) note(position, name string, t *attacker.Tally) {
 
 // hold makes a peer answer for blobs, unless other attacks were asked for.
 func (a *attackers) hold(position, name string, p *attacker.Peer, how attacker.Holder) error {
-	if !strings.Contains(name, a.plan.Only) {
+	if !a.wanted(name) {
 		return nil
 	}
 	t, err := p.Holders(how)

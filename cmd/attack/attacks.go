@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"strings"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -91,6 +90,8 @@ func (a *attackers) untrusted() error {
 			how, name = attacker.Drip, "dripping holders"
 		case 2:
 			how, name = attacker.Lie, "lying holders"
+		case 3:
+			how, name = attacker.Partly, "holders of parts that send none"
 		}
 		if err := a.hold(untrusted, name, p, how); err != nil {
 			return err
@@ -146,14 +147,14 @@ func (a *attackers) trusted() error {
 	if err != nil {
 		return err
 	}
-	if name := "entries of absurd size"; strings.Contains(name, a.plan.Only) {
+	if name := "entries of absurd size"; a.wanted(name) {
 		t, err := p.Poison(poison()...)
 		if err != nil {
 			return err
 		}
 		a.note(trusted, name, t)
 	}
-	if err := a.hold(trusted, "mute holder", p, attacker.Mute); err != nil {
+	if err := a.hold(trusted, "holder of parts that sends none", p, attacker.Partly); err != nil {
 		return err
 	}
 	for _, t := range a.targets {
@@ -173,7 +174,8 @@ const (
 // poison are a tag and a blob of 2^62 bytes, and a tag that is a link of 512 MiB.
 func poison() []attacker.Entry {
 	repo := "/docker/registry/v2/repositories/" + poisoned
-	nobodys := attacker.LeafCID(sha256.Sum256([]byte("what nobody has")))
+	// The root of many leaves: no size speaks against it.
+	nobodys := cid.NewCidV1(cid.DagProtobuf, attacker.LeafCID(sha256.Sum256([]byte("what nobody has"))).Hash())
 	return []attacker.Entry{
 		{Path: repo + "/_manifests/tags/big/current/link", CID: nobodys, Size: 1 << 62},
 		{Path: repo + "/_manifests/tags/long/current/link", CID: nobodys, Size: 512 << 20},

@@ -57,7 +57,7 @@ func main() {
 	flag.IntVar(&o.clients, "clients", 4, "that push and pull at once")
 	flag.IntVar(&o.files, "files", 4096, "file descriptors that each registry may have")
 	flag.Float64Var(&o.scale, "scale", 1, "of the numbers of sockets, streams, identities, …")
-	flag.StringVar(&o.only, "only", "", "only attacks whose names contain this")
+	flag.StringVar(&o.only, "only", "", "only attacks whose names contain one of these, separated by commas")
 	flag.StringVar(&o.dir, "dir", "", "an empty directory for the registries; if it is not named, a temporary one, which is removed")
 	flag.IntVar(&o.nice, "nice", 5, "by how much the attackers' process is of less priority than the registries")
 	child := flag.Bool("attackers", false, "be the attackers: a plan comes on stdin, and the attacks end with it")

@@ -1,6 +1,7 @@
 package attacker
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -57,6 +58,30 @@ func Lie(t *Tally) http.Handler {
 			if _, err := w.Write(b); err != nil {
 				return
 			}
+		}
+	})
+}
+
+// Partly says that it has some leaves of every blob, names all leaves that there could be, and
+// never sends any.
+func Partly(t *Tally) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.tried.Add(1)
+		switch {
+		case r.Method == http.MethodHead:
+			t.did.Add(1)
+			w.Header().Set("Blob-Partial", "true")
+			w.WriteHeader(http.StatusNotFound)
+		case strings.HasSuffix(r.URL.Path, "/have"):
+			b := bytes.Repeat([]byte{0xff}, 64<<10)
+			for range 1 << 10 {
+				if _, err := w.Write(b); err != nil {
+					return
+				}
+			}
+		default:
+			defer t.add()()
+			<-r.Context().Done()
 		}
 	})
 }
