@@ -248,7 +248,7 @@ func (f *search) read(d digest.Digest) (m manifest.Manifest, ok bool) {
 	if err != nil {
 		return m, false
 	}
-	content, err := io.ReadAll(r)
+	content, err := io.ReadAll(io.LimitReader(r, smallBlob))
 	if errors.Join(err, r.Close()) != nil {
 		return m, false
 	}

@@ -124,26 +124,6 @@ func (s *store) catchUp(ctx context.Context) error {
 	return s.paths.CatchUp(wait)
 }
 
-// GetContent implements storagedriver.StorageDriver.
-func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
-	if isLocal(path) {
-		return s.local.GetContent(ctx, path)
-	}
-	e, err := s.lookup(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	r, err := s.open(ctx, path, e, 0)
-	if err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(r)
-	if err = errors.Join(err, r.Close()); err == nil {
-		s.rely(ctx, path, e)
-	}
-	return content, err
-}
-
 // PutContent implements storagedriver.StorageDriver.
 func (s *store) PutContent(ctx context.Context, path string, content []byte) error {
 	if isLocal(path) {

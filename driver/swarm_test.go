@@ -66,7 +66,7 @@ func get(t testing.TB, d storagedriver.StorageDriver, path string) []byte {
 	var content []byte
 	drivertest.Await(t, path+" is there", func() bool {
 		var err error
-		content, err = d.GetContent(context.Background(), path)
+		content, err = readAll(d, path)
 		var missing storagedriver.PathNotFoundError
 		if err != nil && !errors.As(err, &missing) {
 			t.Fatal(err)
@@ -74,6 +74,16 @@ func get(t testing.TB, d storagedriver.StorageDriver, path string) []byte {
 		return err == nil
 	})
 	return content
+}
+
+// readAll reads also what GetContent does not, because it is large.
+func readAll(d storagedriver.StorageDriver, path string) ([]byte, error) {
+	r, err := d.Reader(context.Background(), path, 0)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(r)
+	return content, errors.Join(err, r.Close())
 }
 
 func missing(d storagedriver.StorageDriver, path string) bool {
