@@ -3,10 +3,11 @@ package main
 import (
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/docker/go-metrics"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/conns"
 )
 
 // debugServer serves health, profiles and metrics on http.debug.addr, as upstream
@@ -22,7 +23,8 @@ type debugServer struct {
 func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 	debug := config.HTTP.Debug
 	d := &debugServer{}
-	d.server = &http.Server{Handler: &d.probes, ReadHeaderTimeout: 10 * time.Second}
+	d.server = &http.Server{Handler: &d.probes}
+	conns.Guard(d.server, conns.Most()/8)
 	if debug.Addr == "" {
 		return d, nil
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/access"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/accesslog"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/conns"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/uploads"
@@ -61,7 +62,7 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 	if f.logs {
 		next = accesslog.Handler(os.Stdout, logsJSON(), next)
 	}
-	return next
+	return conns.Moving(next)
 }
 
 // stop lets requests from members end, within `http.draintimeout`.

@@ -5,9 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -148,59 +146,4 @@ func mountURL(t *testing.T, p *process, img v1.Image) string {
 		t.Fatal(err)
 	}
 	return "http://" + p.HTTP + "/v2/other/blobs/uploads/?from=a&mount=" + d.String()
-}
-
-// TestPushesWithoutFileDescriptors are refused before anything is taken, while clients
-// that send nothing hold nearly all of them.
-func TestPushesWithoutFileDescriptors(t *testing.T) {
-	const limit = 256
-	p := newProcess(t, keygen(t))
-	p.Exec = under("sh", "-ec", `ulimit -n "$1"; shift; exec "$@"`, "sh", strconv.Itoa(limit))
-	p.start()
-	content := randomBytes(100_000)
-	done, half := begin(t, p, content), begin(t, p, content)
-	img := push(t, p, "a:1")
-
-	var idle []net.Conn
-	release := func() {
-		for _, c := range idle {
-			_ = c.Close()
-		}
-	}
-	defer release()
-	open := func() int {
-		fds, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(p.PID()), "fd"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(fds)
-	}
-	await(t, "descriptors are short", func() bool {
-		for range (limit - 45) - open() {
-			c, err := net.Dial("tcp", p.HTTP)
-			if err != nil {
-				t.Fatal(err)
-			}
-			idle = append(idle, c)
-		}
-		return open() >= limit-45
-	})
-	for what, ask := range map[string]func() (*http.Response, []byte){
-		"POST": func() (*http.Response, []byte) {
-			return request(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil)
-		},
-		"PATCH":           func() (*http.Response, []byte) { return request(t, http.MethodPatch, half, content) },
-		"PUT of manifest": func() (*http.Response, []byte) { return sendManifest(t, "http://"+p.HTTP+"/v2/a/manifests/2", img) },
-	} {
-		resp, text := ask()
-		if resp.StatusCode != http.StatusServiceUnavailable || !bytes.Contains(text, []byte("file descriptors")) || resp.Header.Get("Retry-After") == "" {
-			t.Errorf("%s: %s %s", what, resp.Status, text)
-		}
-	}
-	pull(t, p, "a:1", img)
-	send(t, http.MethodPut, done+"&digest="+digest.FromBytes(content).String(), nil, http.StatusCreated)
-	release()
-	await(t, "descriptors are free again", func() bool { return open() < limit/2 })
-	half = send(t, http.MethodPatch, half, content, http.StatusAccepted)
-	send(t, http.MethodPut, half+"&digest="+digest.FromBytes(append(content, content...)).String(), nil, http.StatusCreated)
 }

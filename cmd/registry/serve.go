@@ -61,6 +61,9 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	if err != nil {
 		return err
 	}
+	if err := guardClients(reg); err != nil {
+		return err
+	}
 	dropSpans(ctx)
 	debug.serving(ready)
 	stopping := func() {
