@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# fuzz.sh [TIME]: runs each fuzz target of this repository for TIME (10s), or so many times (1000x),
+# as many at once as there are processors. What one finds is in testdata/fuzz beside its test.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+time=${1:-10s}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+cache=$(go env GOCACHE)/fuzz/$(go list -m)
+
+# one runs a target: its package, and its name.
+one() {
+	local name=$out/$(tr / _ <<<"$1") begun=$SECONDS
+	local log=$name.$2.log
+	if (cd "$1" && "$name.test" -test.run '^$' -test.fuzz "^$2\$" -test.fuzztime "$time" \
+		-test.fuzzcachedir "$cache/$1" -test.parallel 1 -test.timeout 0) >"$log" 2>&1; then
+		echo "$2 in $1: $(grep -o 'execs: [0-9]*' "$log" | tail -1) in $((SECONDS - begun)) s"
+	else
+		echo "$2 in $1 FAILED:" >&2
+		cat "$log" >&2
+		return 1
+	fi
+}
+
+targets=()
+while IFS=: read -r file func; do
+	targets+=("$(dirname "$file")" "${func#func }")
+done < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' cmd driver | sort)
+for package in $(printf '%s\n' "${targets[@]}" | grep / | sort -u); do
+	go test -c -fuzz=. -o "$out/$(tr / _ <<<"$package").test" "./$package"
+done
+export -f one
+export out time cache
+printf '%s\n' "${targets[@]}" | xargs -n 2 -P "$(nproc)" bash -c 'one "$0" "$1"'
