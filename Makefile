@@ -42,6 +42,16 @@ test-long: ## the tests, also the ones that take long or 5 GiB of disk
 test-clocks: ## members whose clocks are off by years; builds all of the registry once more, some minutes the first time
 	$(GO) test -run TestClocks -count=1 -timeout 45m ./cmd/registry
 
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (10s; 1000x: so many times), as many at once as there are processors
+	testdata/fuzz.sh $(FUZZTIME)
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities in what is called; needs https://vuln.go.dev, or VULNDB=file:///a/copy
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 $(if $(VULNDB),-db $(VULNDB)) ./... || { s=$$?; \
+		echo "govulncheck: found something, or could not read $(or $(VULNDB),https://vuln.go.dev); VULNDB=file:///a/copy names another database" >&2; exit $$s; }
+
 .PHONY: lint
 lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
