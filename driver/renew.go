@@ -41,22 +41,22 @@ func (r request) bringsBytes() bool { return r.upload && r.method == http.Method
 
 // rely notes that the request's answer lets a client rely on a path. A HEAD of a blob reads
 // the link first: with the blob both are renewed, together. The other requests write
-// something of their own, and renew in the same change what they rely on.
-func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) error {
+// something of their own, and renew in the same change what they rely on. Where nothing can be
+// written, a HEAD is answered all the same: a push that relies on it renews it, or is refused.
+func (s *store) rely(ctx context.Context, path string, e pathmap.Entry) {
 	r := requestOf(ctx)
 	if !r.relies(path) || s.engine.ReadOnly() || s.engine.Twinned() != "" {
-		return nil
+		return
 	}
 	u := s.requests.underway(ctx)
 	u.add(reliance{path, e})
 	if r.method != http.MethodHead || !isBlobData(path) {
-		return nil
+		return
 	}
 	if ops := s.renewals(u.take(), func(string) bool { return false }); len(ops) > 0 {
 		defer u.write()()
-		return s.write(context.WithoutCancel(ctx), ops...)
+		_ = s.write(context.WithoutCancel(ctx), ops...)
 	}
-	return nil
 }
 
 // relyOnAll notes that a manifest that is pushed relies on all that it names: distribution

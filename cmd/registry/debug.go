@@ -23,7 +23,7 @@ type debugServer struct {
 func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 	debug := config.HTTP.Debug
 	d := &debugServer{}
-	d.server = &http.Server{Handler: &d.probes}
+	d.server = &http.Server{Handler: &d.probes, ReadHeaderTimeout: conns.HeaderTime}
 	conns.Guard(d.server, conns.Most()/8)
 	if debug.Addr == "" {
 		return d, nil

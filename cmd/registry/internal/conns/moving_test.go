@@ -88,14 +88,14 @@ func answer200(t *testing.T, c net.Conn) *bufio.Reader {
 	return r
 }
 
-// TestWaiting: a header that does not come is waited for as long as headerTime, and the next
+// TestWaiting: a header that does not come is waited for as long as HeaderTime, and the next
 // request of a connection for as long as idleTime.
 func TestWaiting(t *testing.T) {
 	inBubble(t, func(http.ResponseWriter, *http.Request) {}, func(t *testing.T, dial func() net.Conn) {
-		require.Equal(t, headerTime, closedAfter(t, dial()), "nothing was sent")
+		require.Equal(t, HeaderTime, closedAfter(t, dial()), "nothing was sent")
 		c := dial()
 		send(t, c, "GET / HTTP/1.1\r\nHost: a\r\nX-A: ")
-		require.Equal(t, headerTime, closedAfter(t, c), "half a header was sent")
+		require.Equal(t, HeaderTime, closedAfter(t, c), "half a header was sent")
 		c = dial()
 		send(t, c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		answer200(t, c)
@@ -104,7 +104,7 @@ func TestWaiting(t *testing.T) {
 		send(t, c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		answer200(t, c)
 		send(t, c, "GET / HTTP/1.1\r\n")
-		require.Equal(t, headerTime, closedAfter(t, c), "half a second header was sent")
+		require.Equal(t, HeaderTime, closedAfter(t, c), "half a second header was sent")
 	})
 }
 

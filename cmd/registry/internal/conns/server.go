@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// HeaderTime is how long a TLS handshake, and then the header of a request, may take.
+const HeaderTime = 20 * time.Second
+
 const (
-	// headerTime is how long a TLS handshake, and then the header of a request, may take.
-	headerTime = 20 * time.Second
 	// idleTime is longer than proxies keep idle connections to what is behind them (60 s to ten
 	// minutes), so that none sends a request while its connection is being closed.
 	idleTime = 11 * time.Minute
@@ -34,7 +35,7 @@ func Most() int {
 // Guard bounds the connections of a server that does not serve yet, and how long they may wait.
 func Guard(server *http.Server, most int) *Table {
 	t := newTable(most)
-	server.ReadHeaderTimeout = headerTime
+	server.ReadHeaderTimeout = HeaderTime
 	server.IdleTimeout = idleTime
 	server.MaxHeaderBytes = maxHeader
 	server.ConnState = t.note
