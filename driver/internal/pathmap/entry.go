@@ -45,12 +45,12 @@ func (e Entry) Marshal() []byte {
 // UnmarshalEntry decodes what Marshal encoded. It returns ErrNewerEntry for a
 // format it does not know and another error for bytes that are no entry.
 func UnmarshalEntry(b []byte) (Entry, error) {
-	var e Entry
+	e := Entry{ModTime: time.Unix(0, 0).UTC()} // of one that gives no time
 	if len(b) == 0 {
-		return e, errors.New("decode entry: no bytes")
+		return Entry{}, errors.New("decode entry: no bytes")
 	}
 	if b[0] > entryFormat {
-		return e, ErrNewerEntry
+		return Entry{}, ErrNewerEntry
 	}
 	for b = b[1:]; len(b) > 0; {
 		n, err := e.field(b)
