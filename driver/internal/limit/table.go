@@ -12,7 +12,11 @@ const (
 	DataConnections What = "data connections" // accepted at the data port
 	Requests        What = "requests"         // for blobs and about them, being answered
 	PathExchanges   What = "path exchanges"   // in which heads and deltas are asked for
+	Greetings       What = "greetings"        // of members, being answered; and those that come too often
 )
+
+// Announcements are refused when a member sends too many, or too much.
+const Announcements What = "announcements"
 
 // table is how much of each thing there may be: the one place for these numbers.
 // docs/security.md says what they come to.
@@ -47,6 +51,13 @@ func table(m Machine) map[What]Bounds {
 			Reserved: PerRank{Trusted: share(data, 2)},
 			Peer:     PerRank{Member: min(64, share(data, 4)), Trusted: min(256, share(data, 2))},
 			Address:  PerRank{Member: share(data, 4), Trusted: share(data, 2)},
+		},
+		// A greeting takes some 100 KiB. All members greet one that comes back.
+		Greetings: {
+			Total:    512,
+			Reserved: PerRank{Trusted: 384},
+			Peer:     Each(2),
+			Address:  PerRank{Member: 32, Trusted: 384},
 		},
 		// An exchange takes some 300 KiB while it is answered. A member has one that it keeps, and
 		// needs one or two besides.

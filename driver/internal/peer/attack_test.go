@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-varint"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const helloProtocol = "/distribution-ipfs/members/1.0.0"
@@ -199,6 +202,9 @@ func TestFloodsOfHellos(t *testing.T) {
 		if sent := <-ended; sent >= 4<<20 {
 			t.Errorf("a hello of %d bytes was read", sent)
 		}
+	}
+	if !slices.ContainsFunc(v.Budget().Refused(), func(r limit.Refusals) bool { return r.What == limit.Greetings && r.Count > 0 }) {
+		t.Error("no hello that was one too many is counted")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
@@ -20,9 +21,6 @@ const (
 
 	helloGap  = time.Second // in the long run, between the hellos of one member that are answered
 	maxHellos = 8           // of one member in a row
-
-	greetingsOfOne = 2   // hellos of one member that are being answered
-	maxGreetings   = 512 // of all
 )
 
 // keepHello says hello to a random member now and then, to learn what was missed when members
@@ -85,12 +83,14 @@ func (p *Peer) answerHello(s network.Stream) {
 	defer context.AfterFunc(p.ctx, func() { _ = s.Reset() })()
 	_ = s.SetDeadline(time.Now().Add(helloTimeout)) // cannot fail on a stream just opened
 	id := s.Conn().RemotePeer()
-	if !p.greetings.Enter(id) {
-		_ = s.Reset()
-		return
+	from := p.Source(id)
+	leave, ok := p.budget.Bound(limit.Greetings).Enter(from)
+	defer leave()
+	if ok && !p.roster.mayGreet(id) {
+		p.budget.Refuse(limit.Greetings, from)
+		ok = false
 	}
-	defer p.greetings.Leave(id)
-	if !p.roster.mayGreet(id) {
+	if !ok {
 		_ = s.Reset()
 		return
 	}

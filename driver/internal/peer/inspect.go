@@ -7,6 +7,8 @@ import (
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/time/rate"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // Bounds on what pubsub takes of others, and then remembers for some time: names of messages,
@@ -52,13 +54,11 @@ func (p *Peer) takes(from peer.ID, m *pb.Message) bool {
 		len(m.GetKey()) > maxSignature || author != p.ID() && !p.IsMember(author) {
 		return false
 	}
-	if known, often := p.roster.mayTell(from, m.Size()); !known || often {
-		if often && p.once.first("news", from.String()) {
-			p.about(from).Warn("this member sends too many messages: most of them are ignored")
-		}
-		return false
+	known, often := p.roster.mayTell(from, m.Size())
+	if often {
+		p.budget.Refuse(limit.Announcements, p.Source(from))
 	}
-	return true
+	return known && !often
 }
 
 // mayTell reports whether a peer is a member, and whether it has sent too much of late to take a

@@ -42,9 +42,7 @@ type Peer struct {
 	saving sync.Mutex // of what is remembered of members
 	once   logOnce
 	pulls  *rate.Limiter // of lists of members, when many appear at once
-
-	greetings *limit.Limit[peer.ID] // hellos being answered
-	wake      chan struct{}         // the dialler
+	wake   chan struct{} // the dialler
 
 	onMessage   func(from peer.ID, data []byte)
 	onMember    func(id peer.ID)
@@ -85,9 +83,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		roster:  newRoster(self),
 		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
 		wake:    make(chan struct{}, 1),
-
-		greetings: limit.New[peer.ID](greetingsOfOne, maxGreetings),
-		beats:     beats{soon: make(chan struct{}, 1)},
+		beats:   beats{soon: make(chan struct{}, 1)},
 	}
 	if p.budget == nil {
 		p.budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
