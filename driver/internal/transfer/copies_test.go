@@ -43,13 +43,13 @@ func TestWhatAMemberHas(t *testing.T) {
 	got = ask(true, none, keeps.CID)
 	require.Equal(t, []Copy{{}, {}}, got, "it is being removed")
 
-	town.untrusted = a.id
+	town.distrust(a.id)
 	_, err := a.transfers.Copies(t.Context(), b.id, []cid.Cid{none}, false)
 	require.ErrorIs(t, err, wire.ErrStranger)
-	town.untrusted = b.id
+	town.distrust(b.id)
 	_, err = a.transfers.Copies(t.Context(), b.id, []cid.Cid{none}, false)
 	require.ErrorContains(t, err, "not trusted")
-	town.untrusted = ""
+	town.distrust()
 	b.stop()
 	_, err = a.transfers.Copies(t.Context(), b.id, []cid.Cid{none}, false)
 	require.Error(t, err)

@@ -116,10 +116,10 @@ func TestAnUploadThatIsGivenUp(t *testing.T) {
 	require.Error(t, err)
 	g, err := u.a.transfers.Grow(u.file.Name())
 	require.NoError(t, err)
-	town.untrusted = u.a.id
+	town.distrust(u.a.id)
 	require.ErrorIs(t, u.a.transfers.Take(within(t, patient), u.b.id, g.Token, 0), wire.ErrStranger)
-	town.untrusted = u.b.id
+	town.distrust(u.b.id)
 	require.Error(t, u.a.transfers.Take(within(t, patient), u.b.id, g.Token, 0), "it is not given to strangers")
-	town.untrusted = ""
+	town.distrust()
 	require.Error(t, u.a.transfers.Take(within(t, patient), u.b.id, "another", 0))
 }

@@ -123,11 +123,11 @@ func TestWhyAMemberDoesNotKeep(t *testing.T) {
 	require.ErrorIs(t, err, wire.ErrStranger, "it merges nothing")
 	require.True(t, Declined(err))
 
-	town.untrusted = a.id
+	town.distrust(a.id)
 	err = a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil)
 	require.ErrorIs(t, err, wire.ErrStranger)
 	require.False(t, b.blobs.Has(ref.CID))
-	town.untrusted = ""
+	town.distrust()
 
 	b.done <- errors.New("the map is broken")
 	err = a.transfers.Keep(within(t, patient), b.id, ref, "", []cid.Cid{head}, nil)

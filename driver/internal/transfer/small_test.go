@@ -50,7 +50,7 @@ func (a *asked) of(ref dag.Ref) []string {
 }
 
 // looksOnce does not look again at who could be asked while a test runs.
-func looksOnce(r *registry) { r.timing.Retry, r.timing.Silence = never, never }
+func looksOnce(r *registry) { r.timing.Retry, r.timing.Hedge, r.timing.Silence = never, never, never }
 
 // awaitServedBy waits until a registry counts as the one that served the last blob, which is
 // noted a moment after a reader has the bytes.

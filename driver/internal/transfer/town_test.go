@@ -27,7 +27,7 @@ type town struct {
 	mu         sync.Mutex
 	houses     []*house
 	registries []*registry
-	untrusted  peer.ID     // by all; empty: nobody
+	untrusted  []peer.ID   // by all
 	slowPort   atomic.Bool // dialing a data port took so long that a stream may have replaced it
 }
 
@@ -213,7 +213,18 @@ func (h *house) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 
 func (h *house) HasData(id peer.ID) bool { return h.real != nil && h.real.HasData(id) }
 
-func (h *house) Trusts(id peer.ID) bool { return id != h.town.untrusted }
+func (h *house) Trusts(id peer.ID) bool {
+	h.town.mu.Lock()
+	defer h.town.mu.Unlock()
+	return !slices.Contains(h.town.untrusted, id)
+}
+
+// distrust has nobody trust these members, and everybody the others.
+func (town *town) distrust(ids ...peer.ID) {
+	town.mu.Lock()
+	defer town.mu.Unlock()
+	town.untrusted = ids
+}
 
 func (h *house) Admits(remote string) bool { return h.real == nil || h.real.Admits(remote) }
 

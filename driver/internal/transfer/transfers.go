@@ -133,6 +133,7 @@ func (t *Transfers) goOnline() error {
 	t.client = wire.NewClient(ctx, swarm, p.Ask, crew.Seats)
 	t.holders = holders.New(ctx, holders.Config{
 		Connected: swarm.Connected, Client: t.client, Ask: p.Ask, Grace: p.Grace, Grudge: p.grudge,
+		Trusts: swarm.Trusts,
 	})
 	t.doubts = doubts.New(ctx, doubts.Config{Blobs: t.cfg.Blobs, Client: t.client, Patience: p.Ask, Log: t.cfg.Log})
 	t.fetcher = fetch.New(ctx, fetch.Config{

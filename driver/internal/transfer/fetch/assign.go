@@ -1,7 +1,10 @@
 package fetch
 
 import (
+	"slices"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
@@ -29,7 +32,7 @@ func (c *coordinator) assign(now time.Time) {
 func (c *coordinator) rest(now time.Time) {
 	for _, o := range c.orders {
 		o.refresh()
-		switch rests := now.Sub(o.run.Last) >= c.j.f.Timing.Retry; {
+		switch rests := now.Sub(o.run.Last) >= c.j.f.Timing.Retry || o.run.Hangs(); {
 		case rests && !o.hold.rests:
 			c.claim.Give(o.hold.seats)
 		case !rests && o.hold.rests:
@@ -54,7 +57,7 @@ func (c *coordinator) assignRuns(now time.Time) {
 		return
 	}
 	for {
-		busy := len(c.orders) - c.first.workers()
+		busy := c.busy()
 		if busy >= staff+urgent || !c.hire(busy >= staff) {
 			return
 		}
@@ -66,6 +69,17 @@ func (c *coordinator) assignRuns(now time.Time) {
 		}
 		c.startRun(r)
 	}
+}
+
+// busy returns how many orders are under way, besides those for the first leaf and those that bring
+// nothing.
+func (c *coordinator) busy() (n int) {
+	for _, o := range c.orders {
+		if !o.run.Hangs() && !slices.Contains(c.first.orders, o) {
+			n++
+		}
+	}
+	return n
 }
 
 // hire takes a seat of the crew, perhaps only for a leaf that a reader waits for.
@@ -122,10 +136,13 @@ func (c *coordinator) hash() {
 	})
 }
 
+// maxFirst is of how many holders the first leaf is asked, of one after the other has sent nothing.
+const maxFirst = 8
+
 // firstLeaf is the beginning of a transfer, when the leaf that a client waits for has the whole
 // bandwidth for a moment.
 type firstLeaf struct {
-	order   *order    // for that leaf, given before the layout was known
+	orders  []*order  // for that leaf, given before the layout was known
 	over    bool      // no such order will be given any more
 	laidOut time.Time // when the layout was known
 	all     bool      // the moment is over
@@ -146,7 +163,7 @@ func (c *coordinator) begin() {
 
 func (c *coordinator) assignFirst(now time.Time) {
 	f := &c.first
-	if f.over || f.order != nil {
+	if f.over || !f.hang(c, now) {
 		return
 	}
 	if c.j.layout() != nil {
@@ -154,31 +171,47 @@ func (c *coordinator) assignFirst(now time.Time) {
 		return
 	}
 	leaf := c.j.why.Leaf
-	if !c.hire(true) {
+	if len(f.orders) >= maxFirst || !c.hire(true) {
 		return
 	}
-	id, ok := c.roster.Pick(now, leaf)
+	var whom []peer.ID
+	for _, o := range f.orders {
+		whom = append(whom, o.holder)
+	}
+	id, ok := c.roster.Pick(now, leaf, whom...)
 	if !ok {
 		c.claim.Give(1)
 		return
 	}
 	r := &schedule.Run{First: leaf, From: leaf, To: leaf + 1, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
-	f.order = &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, hold: hold{seats: 1 + c.claim.More(Pieces-1)}}
-	c.start(f.order)
+	o := &order{run: r, pieces: true, terms: wire.Terms{Relay: true}, hold: hold{seats: 1 + c.claim.More(Pieces-1)}}
+	f.orders = append(f.orders, o)
+	c.start(o)
+}
+
+// hang reports whether none of the orders brings anything.
+func (f *firstLeaf) hang(c *coordinator, now time.Time) bool {
+	for _, o := range f.orders {
+		if o.refresh(); !c.plan.Mute(now, o.run) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *firstLeaf) finished(o *order) {
-	if f.order == o {
-		f.order, f.over = nil, true
+	if i := slices.Index(f.orders, o); i >= 0 {
+		f.orders = slices.Delete(f.orders, i, i+1)
+		f.over = len(f.orders) == 0
 	}
 }
 
-func (f *firstLeaf) workers() int {
-	if f.order != nil {
-		return 1
+// handed puts an order in the place of one that goes on with another holder.
+func (f *firstLeaf) handed(o, n *order) {
+	if i := slices.Index(f.orders, o); i >= 0 {
+		f.orders[i] = n
 	}
-	return 0
 }
 
 // staff returns how many orders may be under way, and how many more of them for leaves that readers
@@ -189,17 +222,27 @@ func (f *firstLeaf) staff(c *coordinator, now time.Time) (steady, urgent int) {
 		return 0, 0
 	case phase == oneWorker:
 		return 1, 0
-	case c.j.ref.Size <= minPiece && !c.silent():
+	case c.j.ref.Size <= minPiece && !c.silent() && !c.hangs(now):
 		return 1, 0 // another holder would hardly be faster
 	}
 	leaves := dag.LeavesOf(c.j.ref.Size)
 	if leaves == 1 {
-		return 1, 1
+		return 1, maxFirst
 	}
 	if c.j.paced() {
 		return min(c.roster.Streams(now), leaves, pacedOrders), 1
 	}
 	return min(c.roster.Streams(now), leaves), 1
+}
+
+// hangs reports whether no order brings anything, though there are some.
+func (c *coordinator) hangs(now time.Time) bool {
+	for _, o := range c.orders {
+		if o.refresh(); !c.plan.Mute(now, o.run) {
+			return false
+		}
+	}
+	return len(c.orders) > 0
 }
 
 // silent reports whether no bytes come for an order that is under way.
@@ -227,9 +270,10 @@ func (f *firstLeaf) phase(c *coordinator, now time.Time) phase {
 	t, m := c.j.f.Timing, &c.j.meter
 	alone := now.Sub(f.laidOut) < t.Alone
 	switch {
-	case f.laidOut.IsZero(), f.order != nil && alone:
+	case f.laidOut.IsZero(), !f.hang(c, now) && alone:
 		return noWorker
 	case f.all || c.begun || c.j.why.Leaf < 0:
+	case c.hangs(now):
 	case alone, m.flowing() < t.Retry && !c.relayed:
 		return oneWorker
 	}

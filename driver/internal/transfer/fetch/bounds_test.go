@@ -63,6 +63,7 @@ func fetching(t *testing.T, of *blob.Store, before func(*http.Request)) *Fetcher
 	t.Cleanup(client.Close)
 	known := holders.New(ctx, holders.Config{
 		Connected: func() []peer.ID { return []peer.ID{holder} }, Client: client, Ask: timing.Ask, Grace: timing.Grace, Grudge: time.Minute,
+		Trusts: func(peer.ID) bool { return true },
 	})
 	t.Cleanup(known.Close)
 	blobs, _ := store(t)

@@ -52,7 +52,7 @@ type coordinator struct {
 
 func newCoordinator(j *Job) *coordinator {
 	t := j.f.Timing
-	timing := schedule.Timing{Grace: t.Grace, Yield: t.Yield, Retry: t.Retry, Backoff: t.Backoff, Stall: t.Stall}
+	timing := schedule.Timing{Grace: t.Grace, Hedge: t.Hedge, Yield: t.Yield, Retry: t.Retry, Backoff: t.Backoff, Stall: t.Stall}
 	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
 		j: j, claim: j.f.Crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.Leaf, 0), most: 1},
@@ -105,7 +105,7 @@ func (c *coordinator) applyQueued() {
 // act does what there is to do now, and returns how long to wait before acting again if nothing
 // happens.
 func (c *coordinator) act(now time.Time) time.Duration {
-	next := min(c.watch(), c.seek(now), c.poll(now), c.j.f.Timing.Yield)
+	next := min(c.watch(), c.seek(now), c.poll(now), c.j.f.Timing.Yield, c.plan.Hedge(now))
 	c.assign(now)
 	c.lastResort(now)
 	c.tell()
@@ -113,11 +113,16 @@ func (c *coordinator) act(now time.Time) time.Duration {
 }
 
 // watch fails the job when no byte has come for Timing.Stall, or no verified leaf for
-// Timing.Trickle. It returns how long to wait before watching again.
+// Timing.Trickle. Bytes that come so slowly that no leaf would be whole by then are as good as none.
+// It returns how long to wait before watching again.
 func (c *coordinator) watch() time.Duration {
 	m, t := &c.j.meter, c.j.f.Timing
 	busy := c.hashing || m.held.Load() > 0 // read before the meter: its end counts as progress
-	left := min(t.Stall-m.quiet(), t.Trickle-m.still())
+	quiet := m.quiet()
+	if c.hangs(time.Now()) {
+		quiet = m.still()
+	}
+	left := min(t.Stall-quiet, t.Trickle-m.still())
 	switch {
 	case busy:
 		left = max(left, t.Retry)
@@ -180,9 +185,32 @@ func (c *coordinator) presume() {
 	case len(members) == 1:
 		id = members[0]
 	}
-	if slices.Contains(members, id) && !f.Holders.Blames(id, c.j.ref.CID) {
+	if slices.Contains(members, id) && !f.Holders.Blames(id, c.j.ref.CID) && !f.Holders.Standing(id).Sunk {
 		c.roster.Guess(id)
+		c.judge(id)
 		c.presumed = id
+	}
+}
+
+// judge tells the roster what is known of a member from all transfers.
+func (c *coordinator) judge(id peer.ID) {
+	c.roster.Judge(id, schedule.Standing(c.j.f.Holders.Standing(id)))
+}
+
+// beaten cuts an order whose next leaf is here. Its holder is held to account if it has sent as good
+// as nothing: in transfers that end with this leaf nobody would look at how the order ends.
+func (c *coordinator) beaten(o *order) {
+	o.refresh()
+	if !c.plan.Mute(time.Now(), o.run) {
+		o.cut(errOvertaken)
+		return
+	}
+	o.cut(errMute)
+	c.j.f.Holders.Beaten(o.holder)
+	c.judge(o.holder)
+	if namer := o.run.Namer; namer != "" {
+		c.j.f.Holders.Beaten(namer)
+		c.judge(namer)
 	}
 }
 
@@ -192,6 +220,8 @@ func (c *coordinator) settle(id peer.ID, err error) {
 	switch {
 	case errors.Is(err, errOvertaken), err != nil && c.j.ctx.Err() != nil:
 		err = nil
+	case errors.Is(err, errMute):
+		c.keepCause(err)
 	case err != nil:
 		c.noteFailure(id, err)
 	case c.roster.Holds(id):
@@ -205,6 +235,10 @@ func (c *coordinator) settle(id peer.ID, err error) {
 func (c *coordinator) noteFailure(id peer.ID, err error) {
 	c.keepCause(err)
 	log := c.j.log().WithError(err).WithField("peer", id)
+	if errors.Is(err, wire.ErrLied) || errors.Is(err, wire.ErrSilent) || errors.Is(err, errSlow) {
+		c.j.f.Holders.Sink(id)
+		c.judge(id)
+	}
 	if !errors.Is(err, wire.ErrLied) {
 		log.Debug("a holder failed: trying others")
 		return

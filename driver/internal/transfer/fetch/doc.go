@@ -25,6 +25,10 @@
 // Every leaf enters by Job.take, wherever it came from. It goes into the blob's file or, when
 // the blob cannot be kept, to the one reader of a stream.
 //
+// When a holder sends as good as nothing for Timing.Hedge, another one is asked for the same as well:
+// for inner blocks, for the first leaf of a blob, and for any leaf of a holder from which nothing has
+// come before. Who was beaten like that is known to all transfers (holders.Standing).
+//
 // Limits: a job knows nothing of other transfers. It shares with them the workers of the crew
 // and what is known of holders. Each of its workers takes one leaf of memory, and a stream
 // takes four in all. A blob of one leaf is in memory until it is kept.

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -64,7 +65,13 @@ type returned struct {
 	err error
 }
 
-func (e returned) apply(c *coordinator) { c.settle(e.id, e.err) }
+func (e returned) apply(c *coordinator) {
+	c.settle(e.id, e.err)
+	if errors.Is(e.err, errMute) {
+		c.j.f.Holders.Beaten(e.id)
+		c.judge(e.id)
+	}
+}
 
 // landed: a leaf is here, verified.
 type landed struct {
@@ -77,9 +84,11 @@ func (e landed) apply(c *coordinator) {
 	c.begun, c.unsaid = true, true
 	if e.of != nil {
 		for _, r := range c.plan.Skip(e.of.run) {
-			c.orders[r].cut(errOvertaken)
+			c.beaten(c.orders[r])
 		}
+		c.j.f.Holders.Proved(e.of.holder)
 		c.roster.Proved(e.of.holder)
+		c.judge(e.of.holder)
 		if c.roster.Holds(e.of.holder) {
 			c.j.f.Holders.Served(e.of.holder)
 		}
@@ -133,6 +142,7 @@ type answered struct {
 func (e answered) apply(c *coordinator) {
 	if !c.j.f.Holders.Blames(e.id, c.j.ref.CID) {
 		c.roster.Add(e.id, (*schedule.Part)(e.some))
+		c.judge(e.id)
 		c.unsaid = true
 	}
 }
@@ -178,6 +188,7 @@ type met struct{ id peer.ID }
 
 func (e met) apply(c *coordinator) {
 	c.roster.Meet(e.id)
+	c.judge(e.id)
 	c.unsaid = true
 }
 

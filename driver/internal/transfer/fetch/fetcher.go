@@ -91,6 +91,7 @@ var (
 	errSlow      = errors.New("is slow")
 	errUnasked   = errors.New("no holder is known yet")
 	errOvertaken = errors.New("somebody else was faster")
+	errMute      = errors.New("sent nothing while somebody else sent all")
 )
 
 // Timing is how long a transfer waits for each kind of event.
@@ -98,6 +99,7 @@ type Timing struct {
 	Stall   time.Duration // without a byte, until the transfer fails
 	Trickle time.Duration // without a verified leaf, until the transfer fails
 	Silence time.Duration // without a byte, until a holder is given up
+	Hedge   time.Duration // without a byte, until another holder is asked for the same as well
 	Slow    time.Duration // for one leaf, when another holder could send it faster
 	Nobody  time.Duration // without progress, when every member has said that it has nothing
 	Ask     time.Duration // for a member to answer a question
@@ -119,6 +121,7 @@ func TimingFor(stall time.Duration) Timing {
 		Stall:   stall,
 		Trickle: 4 * stall,
 		Silence: min(stall/3, 10*time.Second),
+		Hedge:   min(stall/20, 150*time.Millisecond),
 		Slow:    stall / 2,
 		Nobody:  stall / 10,
 		Ask:     min(stall/4, 2*time.Second),

@@ -29,7 +29,7 @@ func idle(t *testing.T) *Fetcher {
 func alone(t *testing.T, cfg Config) *Fetcher {
 	t.Helper()
 	cfg.Crew = crew.New(crew.Seats)
-	cfg.Holders = holders.New(t.Context(), holders.Config{Connected: func() []peer.ID { return nil }})
+	cfg.Holders = holders.New(t.Context(), holders.Config{Connected: func() []peer.ID { return nil }, Trusts: func(peer.ID) bool { return true }})
 	t.Cleanup(cfg.Holders.Close)
 	return New(t.Context(), cfg)
 }

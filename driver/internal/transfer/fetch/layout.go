@@ -20,7 +20,7 @@ import (
 )
 
 // atOnce is how many holders are asked for one inner block at the same time.
-const atOnce = 3
+const atOnce = 8
 
 // here is the part of a blob that has arrived.
 type here struct {
@@ -199,7 +199,7 @@ func (j *Job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 				return nil, nil
 			}
 			if out < atOnce {
-				next.Reset(j.f.Timing.Grace)
+				next.Reset(j.f.Timing.Hedge)
 			}
 		case b := <-answers:
 			if out--; b != nil {
@@ -215,9 +215,14 @@ func (j *Job) blockOfHolders(ctx context.Context, c cid.Cid) (b []byte, none *bo
 // settledBlock asks a holder for a block, and gives the holder back. It returns nil when the block
 // did not come.
 func (j *Job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
+	began := time.Now()
 	b, err := j.blockFrom(ctx, id, c)
 	if ctx.Err() != nil {
-		j.send(returned{id, errOvertaken})
+		err = errOvertaken
+		if b == nil && time.Since(began) >= j.f.Timing.Hedge {
+			err = errMute
+		}
+		j.send(returned{id, err})
 		return b
 	}
 	j.send(returned{id, err})

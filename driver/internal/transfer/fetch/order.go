@@ -145,15 +145,17 @@ func (c *coordinator) passOn(o *order, err error) {
 	if len(r.ids) > 0 && now.Before(r.until) {
 		id, r.ids = r.ids[0], r.ids[1:]
 		c.roster.Meet(id)
+		c.judge(id)
 		patience = c.j.f.Timing.Ask
 		n.terms.Wait = c.j.f.Timing.Ask // the run may wait that long for its first byte, too
 	}
 	r.over = patience == 0
 	c.roster.Take(id)
 	n.run = c.plan.Hand(now, o.run, id, patience)
-	if c.first.order == o {
-		c.first.order = n
+	if !r.over {
+		n.run.Namer = r.holder
 	}
+	c.first.handed(o, n)
 	c.start(n)
 }
 

@@ -83,6 +83,7 @@ func (l *line) absent(leaves int) bitset.Set {
 // assignNext orders the next leaves of a blob that is handed on.
 func (c *coordinator) assignNext(now time.Time) {
 	leaves := dag.LeavesOf(c.j.ref.Size)
+	c.dropMute(now)
 	if c.j.layout() == nil || len(c.orders) > 0 || c.swap.under || !c.hire(true) {
 		return
 	}
@@ -99,4 +100,14 @@ func (c *coordinator) assignNext(now time.Time) {
 	r := &schedule.Run{First: from, From: from, To: from + n, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
 	c.start(&order{run: r, hold: hold{seats: 1}})
+}
+
+// dropMute cuts an order that brings nothing, when another holder can be asked. Two orders must not
+// bring the same leaf, which the reader would get twice.
+func (c *coordinator) dropMute(now time.Time) {
+	for _, o := range c.orders {
+		if o.refresh(); c.plan.Mute(now, o.run) && c.roster.Another(now, o.holder, c.line.next) {
+			c.beaten(o)
+		}
+	}
 }

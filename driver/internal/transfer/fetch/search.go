@@ -65,7 +65,11 @@ func (c *coordinator) awaitsLikely(now time.Time) time.Duration {
 	if !c.roster.Holds(likely) || c.roster.Failed(likely) {
 		return 0
 	}
-	return c.j.f.Timing.Retry - now.Sub(c.j.meter.born)
+	wait := c.j.f.Timing.Retry
+	if !c.j.use.background.Load() {
+		wait = c.j.f.Timing.Hedge
+	}
+	return wait - now.Sub(c.j.meter.born)
 }
 
 // asked applies what a question has shown.

@@ -18,7 +18,9 @@ const grace = 250 * time.Millisecond
 // alone makes the Directory of a registry without members, for a bubble of testing/synctest.
 func alone(t *testing.T) *Directory {
 	t.Helper()
-	x := New(t.Context(), Config{Connected: func() []peer.ID { return nil }, Ask: 2 * time.Second, Grace: grace, Grudge: time.Minute})
+	x := New(t.Context(), Config{
+		Connected: func() []peer.ID { return nil }, Trusts: func(id peer.ID) bool { return id != "liar" }, Ask: 2 * time.Second, Grace: grace, Grudge: time.Minute,
+	})
 	t.Cleanup(x.Close)
 	return x
 }
@@ -99,7 +101,7 @@ func TestWhoWaitsForHolders(t *testing.T) {
 				defer time.AfterFunc(c.holds, func() { q.note("holder", true, nil, nil) }).Stop()
 				defer time.AfterFunc(time.Minute, func() { close(q.done) }).Stop()
 				began := time.Now()
-				require.NoError(t, x.await(t.Context(), q))
+				require.NoError(t, x.await(t.Context(), dag.Ref{CID: cidOf(t, "a"), Size: 1}, q))
 				require.Equal(t, c.want, time.Since(began))
 			})
 		})

@@ -34,7 +34,7 @@ type Question struct {
 	mu     sync.Mutex
 	whole  []peer.ID // in the order of their answers
 	some   map[peer.ID]*wire.Part
-	silent []peer.ID // that have failed to answer
+	silent []peer.ID // trusted ones that have failed to answer
 }
 
 func newQuestion(asked []peer.ID, telling bool) *Question {
@@ -57,14 +57,14 @@ func (q *Question) Changed() <-chan struct{} { return q.changed.Wait() }
 func (q *Question) Done() <-chan struct{} { return q.done }
 
 // Answers returns what is known so far: the members that have the whole blob, in the order of their
-// answers; those that have a part of it; and whether a member has failed to answer.
+// answers; those that have a part of it; and whether a trusted member has failed to answer.
 func (q *Question) Answers() (whole []peer.ID, some map[peer.ID]*wire.Part, silent bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Clone(q.whole), maps.Clone(q.some), len(q.silent) > 0
 }
 
-// Silent returns the members that have failed to answer so far.
+// Silent returns the trusted members that have failed to answer so far.
 func (q *Question) Silent() []peer.ID {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -135,6 +135,9 @@ func (d *Directory) run(q *Question, ref dag.Ref) {
 	for _, id := range q.asked {
 		g.Go(func() error {
 			whole, some, err := d.cfg.Client.Holds(ctx, id, ref, q.telling)
+			if err != nil && !d.cfg.Trusts(id) {
+				err = nil // nobody waits for what it might have said
+			}
 			q.note(id, whole, some, err)
 			return nil
 		})

@@ -23,6 +23,7 @@ type state struct {
 //	here <set>             the leaves that are not missing
 //	first                  no leaf has come yet
 //	unseen <set>           leaves not looked for yet in other blobs
+//	unfed <ago>            since when other registries are to feed it, and none has
 //	holder …               see holderFrom
 //	run …                  see runFrom
 //	reader <leaf> [waits=] where a reader is, and since when it waits
@@ -62,6 +63,8 @@ func (st *state) read(w words, leaves int) {
 		r := NewReader(0)
 		st.plan.Enter(r)
 		st.plan.Move(r, w.int(1), w.ago(epoch, "waits"))
+	case "unfed":
+		st.plan.unfed = epoch.Add(-w.duration(1))
 	case "unowned":
 		st.plan.unowned = epoch.Add(-w.duration(1))
 	default:
@@ -136,7 +139,7 @@ func chooseFew(s *script) string {
 		r.put(peer.ID(fmt.Sprint("some ", i)), &holder{any: true, busy: i})
 	}
 	count, last := map[bool]int{}, map[bool]int{}
-	for _, h := range r.few(epoch) {
+	for _, h := range r.few(epoch, true) {
 		count[h.whole]++
 		last[h.whole] = h.busy
 	}

@@ -19,7 +19,7 @@ import (
 
 // usualTiming is the timing of a registry with the default configuration.
 var usualTiming = Timing{
-	Grace: 250 * time.Millisecond, Yield: 500 * time.Millisecond,
+	Grace: 250 * time.Millisecond, Hedge: 150 * time.Millisecond, Yield: 500 * time.Millisecond,
 	Retry: 250 * time.Millisecond, Backoff: 2 * time.Second, Stall: 30 * time.Second,
 }
 
@@ -196,11 +196,13 @@ func list(ids []peer.ID) string {
 	return strings.Join(words, " ")
 }
 
-// holderFrom reads: <id> whole|some=<set> [guessed] [fed] [damaged] [busy=] [failures=]
+// holderFrom reads: <id> whole|some=<set> [guessed] [fed] [damaged] [untrusted] [unproved] [sunk]
+// [proved] [busy=] [failures=]
 // [rests=<for how long>] [rate=<leaves a second>].
 func holderFrom(w words, now time.Time, leaves int) *holder {
 	h := &holder{
 		whole: w.has("whole"), guessed: w.has("guessed"), fed: w.has("fed"), damaged: w.has("damaged"),
+		standing: Standing{Untrusted: w.has("untrusted"), Unproved: w.has("unproved"), Sunk: w.has("sunk")}, proved: w.has("proved"),
 		busy: int(w.number("busy", 0)), failures: int(w.number("failures", 0)), rate: w.number("rate", 0) * dag.LeafSize,
 	}
 	if !h.whole {
@@ -245,9 +247,10 @@ func writeHolder(id peer.ID, h *holder, now time.Time) string {
 }
 
 // runFrom reads: <holder> <leaves> [first=] [began=<ago>] [last=<ago>] [got=<leaves>]
-// [patience=] [twice].
+// [patience=] [namer=] [twice] [hung].
 func runFrom(w words, i int, now time.Time) *Run {
-	r := &Run{Holder: w.id(i), Began: w.ago(now, "began"), Got: int64(w.number("got", 0) * dag.LeafSize), twice: w.has("twice")}
+	r := &Run{Holder: w.id(i), Began: w.ago(now, "began"), Got: int64(w.number("got", 0) * dag.LeafSize), twice: w.has("twice"), hung: w.has("hung")}
+	r.Namer = peer.ID(w.option("namer"))
 	r.From, r.To = w.span(w.at(i + 1))
 	r.First = int(w.number("first", float64(r.From)))
 	if r.Began.IsZero() {

@@ -19,6 +19,9 @@
 // that fetch the blob at the same time. [Trees] are for the member that sends: they decide which
 // of the registries that ask for a leaf gets it from which other.
 //
+// A holder that has not shown yet that it brings what it says it has is on probation ([Standing]): a
+// run of it that brings nothing for Timing.Hedge hangs, so that its leaves may be had from another.
+//
 // Limits: a plan is for one blob, and knows nothing of other transfers. The time that a choice
 // takes grows with the number of leaves.
 package schedule

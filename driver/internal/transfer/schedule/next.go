@@ -84,7 +84,7 @@ func (p *Plan) view(now Now, r *Roster) *view {
 	for i := range v.absent {
 		v.absent[i] &^= p.unseen[i]
 	}
-	for _, r := range p.runs {
+	for _, r := range p.hangs(now, r) {
 		v.lent += r.To - r.From
 		for i := r.From; i < r.To; i++ {
 			v.absent.Drop(i)
@@ -94,6 +94,9 @@ func (p *Plan) view(now Now, r *Roster) *view {
 	v.offers, v.others, v.spread = s.offers, s.others, s.spread
 	p.order.among(s.who, func() []peer.ID { return r.others(v.now) })
 	v.rank, v.start = p.order.rank, p.order.start()
+	if p.lone(v, r) {
+		v.spread, v.rank = bitset.New(v.leaves), func(int) int { return 0 }
+	}
 	if _, own := v.nearest(v.own); own || v.others == 0 || p.unowned.IsZero() {
 		p.unowned = v.now
 	}

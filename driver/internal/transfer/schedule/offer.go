@@ -28,6 +28,8 @@ type offer struct {
 	failures int
 	rate     float64
 	slow     bool // it is much slower than the fastest
+	standing Standing
+	proves   bool // it has still to show that it brings anything
 }
 
 func (o *offer) has(leaf int) bool { return o.whole || o.some.Has(leaf) }
@@ -59,16 +61,16 @@ type survey struct {
 // survey looks at each holder only once, since there may be a thousand, and makes offers of few.
 func (r *Roster) survey(now time.Time, leaves int) *survey {
 	s := &survey{spread: bitset.New(leaves)}
-	fastest, usable := 0.0, 0
+	fastest, usable, sound := 0.0, 0, r.sound(now)
 	for _, h := range r.all {
 		if h.fetches(now) {
 			s.others++
 			s.who += h.hash
 		}
-		if h.usable(now) {
+		if h.usable(now) && (!sound || !h.standing.Sunk) {
 			usable++
 			fastest = max(fastest, h.rate)
-			if !h.whole {
+			if !h.whole && !h.idles() {
 				s.spread.Merge(h.some)
 			}
 		}
@@ -77,17 +79,20 @@ func (r *Roster) survey(now time.Time, leaves int) *survey {
 	if usable > 0 {
 		each = (streams + usable - 1) / usable
 	}
-	for _, h := range r.few(now) {
+	for _, h := range r.few(now, sound) {
 		s.offers = append(s.offers, &offer{
 			id: h.id, whole: h.whole, some: h.some, busy: h.busy, failures: h.failures, rate: h.rate,
 			free: h.busy < each, slow: h.rate > 0 && h.rate < fastest/4, spared: h.whole && !h.fed && s.others > 0,
+			standing: h.standing, proves: h.proves(),
 		})
 	}
 	return s
 }
 
 // fetches reports whether a member is fetching the blob, and does not rest after a failure.
-func (h *holder) fetches(now time.Time) bool { return !h.whole && !h.damaged && !h.rests(now) }
+func (h *holder) fetches(now time.Time) bool {
+	return !h.whole && !h.damaged && !h.rests(now) && !h.hangs && !h.idles()
+}
 
 // others returns the registries that fetch the blob as well.
 func (r *Roster) others(now time.Time) (ids []peer.ID) {
@@ -101,11 +106,11 @@ func (r *Roster) others(now time.Time) (ids []peer.ID) {
 
 // few returns only the best holders, so that a choice does not take longer when there are more. Of
 // holders that are alike, those that have the whole blob come first.
-func (r *Roster) few(now time.Time) []*holder {
+func (r *Roster) few(now time.Time, sound bool) []*holder {
 	var whole, some []*holder
 	for h := range r.drawn {
 		switch {
-		case !h.usable(now):
+		case !h.usable(now), sound && h.standing.Sunk:
 		case h.whole:
 			whole = keep(whole, maxOffers, h, (*holder).compare)
 		default:
@@ -130,18 +135,35 @@ func keep(best []*holder, most int, h *holder, before func(a, b *holder) int) []
 	return slices.Insert(best[:min(len(best), most-1)], i, h)
 }
 
-// compare puts holders with fewer failures first, and among these those with fewer streams in use.
+// compare puts holders of a better standing first, then those with fewer failures, and among these
+// those with fewer streams in use.
 func (h *holder) compare(than *holder) int {
-	return cmp.Or(cmp.Compare(h.failures, than.failures), cmp.Compare(h.busy, than.busy))
+	return cmp.Or(h.standing.compare(than.standing), cmp.Compare(h.failures, than.failures), cmp.Compare(h.busy, than.busy))
+}
+
+// pickBefore is compare, and puts those first that have brought something before.
+func (h *holder) pickBefore(than *holder) int {
+	return cmp.Or(h.standing.compare(than.standing), order(h.proves(), than.proves()), h.compare(than))
+}
+
+// compare puts members first that are not sunk, and then those that are trusted.
+func (s Standing) compare(than Standing) int {
+	return cmp.Or(order(s.Sunk, than.Sunk), order(s.Untrusted, than.Untrusted))
+}
+
+// order puts first what is not so.
+func order(is, than bool) int {
+	switch {
+	case is == than:
+		return 0
+	case is:
+		return 1
+	}
+	return -1
 }
 
 // urgentBefore reports whether to prefer it to another for a leaf that a reader waits for.
 func (o *offer) urgentBefore(than *offer) bool {
-	switch {
-	case o.failures != than.failures:
-		return o.failures < than.failures
-	case o.spared != than.spared:
-		return !o.spared
-	}
-	return o.busy < than.busy
+	return cmp.Or(o.standing.compare(than.standing), cmp.Compare(o.failures, than.failures), order(o.spared, than.spared),
+		order(o.proves, than.proves), cmp.Compare(o.busy, than.busy)) < 0
 }

@@ -5,7 +5,7 @@ import "time"
 // late chooses another holder for a leaf that a reader waits for and that comes too slowly.
 func (v *view) late(leaf int) *choice {
 	for _, r := range v.runs {
-		if r.From <= leaf && leaf < r.To && !r.twice {
+		if r.From <= leaf && leaf < r.To && !r.twice && !r.hangs {
 			return v.overtake(r, leaf, r.eta(leaf, v.now))
 		}
 	}
@@ -19,7 +19,7 @@ func (v *view) overtaking() (best *choice) {
 	late := time.Duration(0)
 	for _, r := range v.runs {
 		eta := r.eta(r.To-1, v.now)
-		if r.twice || r.From >= r.To || eta <= late {
+		if r.twice || r.hangs || r.From >= r.To || eta <= late {
 			continue
 		}
 		if c := v.overtake(r, r.From+(r.To-r.From)/2, eta); c != nil {

@@ -28,6 +28,7 @@ type Plan struct {
 	runs    []*Run
 	readers []*Reader
 	unowned time.Time // since when no leaf has been left for which we are first in line
+	unfed   time.Time // since when other registries are to feed this one, and none has
 }
 
 // NewPlan makes the plan for a blob of that many leaves. No leaf is fetched before it was passed to
@@ -101,14 +102,18 @@ func (p *Plan) Asks(id peer.ID, leaf int) bool {
 }
 
 // Skip takes the first leaf off a run, because it is here. It returns the other runs that fetch the
-// same leaf, which can stop.
+// same leaf next, which can stop. One that would come to it later stops before it.
 func (p *Plan) Skip(r *Run) (needless []*Run) {
 	leaf := r.From
 	r.From++
 	r.twice = false
 	for _, o := range p.runs {
-		if o.twice && o.From == leaf {
+		switch hung := o.hung || r.hung; {
+		case o == r:
+		case o.From == leaf && (o.twice || hung):
 			needless = append(needless, o)
+		case hung && o.From < leaf && leaf < o.To:
+			o.To = leaf
 		}
 	}
 	return needless

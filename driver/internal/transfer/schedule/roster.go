@@ -19,6 +19,7 @@ const AnyLeaf = -1
 // Timing is how long a schedule waits for each kind of event.
 type Timing struct {
 	Grace   time.Duration // for a leaf, while no holder's speed is known
+	Hedge   time.Duration // for the first byte, before another holder is asked as well; 0: none is
 	Yield   time.Duration // for another registry to fetch a leaf for which it is first in line
 	Retry   time.Duration // before a holder that failed is asked again; it doubles each time
 	Backoff time.Duration // the longest such rest
@@ -39,8 +40,10 @@ type holder struct {
 	hash     uint64 // of id
 	distance uint64 // drawn once: the nearest holders are asked which leaves they have
 	whole    bool
-	guessed  bool       // it has not said yet that its copy is whole
-	proved   bool       // it has brought a leaf
+	guessed  bool // it has not said yet that its copy is whole
+	proved   bool // it has brought a leaf of this blob
+	standing Standing
+	hangs    bool       // a run of it brings nothing (Plan.hangs)
 	fed      bool       // it was fetching the blob at the same time as this registry
 	some     bitset.Set // the leaves that it has, when not whole
 	any      bool       // some is not empty
@@ -64,7 +67,7 @@ func (h *holder) part(some bitset.Set) { h.some, h.any = some, some.Count() > 0 
 func (h *holder) rests(now time.Time) bool { return now.Before(h.until) }
 
 // usable reports whether the holder can be asked for something now.
-func (h *holder) usable(now time.Time) bool { return !h.rests(now) && h.has(AnyLeaf) }
+func (h *holder) usable(now time.Time) bool { return !h.rests(now) && !h.hangs && h.has(AnyLeaf) }
 
 // Part is what a member has of a blob that it does not hold whole.
 type Part struct {
@@ -132,15 +135,15 @@ func (r *Roster) Proved(id peer.ID) {
 	}
 }
 
-// Pick takes the best holder of a leaf that is none of those in but: the one with the fewest
-// failures, and then with the fewest streams in use. Give it back with Done or Free.
+// Pick takes the best holder of a leaf that is none of those in but: by its standing, and then the
+// one with the fewest failures, and with the fewest streams in use. Give it back with Done or Free.
 func (r *Roster) Pick(now time.Time, leaf int, but ...peer.ID) (id peer.ID, ok bool) {
 	var best *holder
 	for h := range r.drawn {
 		if h.rests(now) || !h.has(leaf) || slices.Contains(but, h.id) {
 			continue
 		}
-		if best == nil || h.compare(best) < 0 {
+		if best == nil || h.pickBefore(best) < 0 {
 			best = h
 		}
 	}
@@ -252,7 +255,7 @@ func (r *Roster) Heard(now time.Time, id peer.ID, how Outcome, have bitset.Set, 
 func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
 	var nearest []*holder
 	for _, h := range r.all {
-		if !h.whole && !h.rests(now) {
+		if !h.whole && !h.rests(now) && !h.standing.Sunk {
 			nearest = keep(nearest, most, h, func(a, b *holder) int { return cmp.Compare(a.distance, b.distance) })
 		}
 	}
@@ -264,19 +267,18 @@ func (r *Roster) Fetchers(now time.Time, most int) (ids []peer.ID) {
 
 // Streams returns how many ranges to receive at once: one from each holder, within bounds.
 func (r *Roster) Streams(now time.Time) int {
-	n := 0
+	n, sound := 0, r.sound(now)
 	for _, h := range r.all {
-		if h.usable(now) {
+		if h.usable(now) && (!sound || !h.standing.Sunk) {
 			n++
 		}
 	}
 	return min(max(n, streams), MaxStreams)
 }
 
-// Enough reports whether a member that has the whole blob can be asked now.
-func (r *Roster) Enough(now time.Time) bool {
-	return r.any(func(h *holder) bool { return h.whole && !h.guessed && !h.rests(now) })
-}
+// Enough reports whether a member that has the whole blob can be asked now, and is neither sunk nor
+// asked in vain.
+func (r *Roster) Enough(now time.Time) bool { return r.sound(now) }
 
 // Empty reports whether no known member has any of the blob, or had any when it was last reached.
 // A member that was only guessed counts once it has brought a leaf. A damaged copy counts only when

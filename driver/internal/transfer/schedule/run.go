@@ -34,8 +34,14 @@ type Run struct {
 	Got      int64         // bytes received
 	Last     time.Time     // when the last of them came
 	Patience time.Duration // how long to expect no byte at first
+	Namer    peer.ID       // that named the holder in its own place; empty: nobody did
+	hangs    bool          // it brings nothing: its leaves count as nobody's
+	hung     bool          // it did, so that another run may fetch them, too
 	twice    bool          // another run fetches its next leaf, too
 }
+
+// Hangs reports whether the run has brought so little that others are asked for its leaves as well.
+func (r *Run) Hangs() bool { return r.hangs }
 
 // Rate returns the rate at which the run has come so far, in bytes per second.
 func (r *Run) Rate(now time.Time) float64 {

@@ -45,14 +45,23 @@ func (p *pull) fetch(run *schedule.Run, by worker) {
 // keep notes that the next leaf of a run is here.
 func (p *pull) keep(f *fetch) {
 	leaf := f.run.From
+	p.roster.Proved(f.run.Holder)
 	for _, needless := range p.plan.Skip(f.run) {
 		for _, other := range slices.Clone(p.fetches) {
 			if other.run == needless {
+				p.beaten(needless)
 				other.a.finish(answer{kind: overtaken})
 			}
 		}
 	}
 	p.landed(leaf)
+}
+
+// beaten holds a holder to account that has sent as good as nothing.
+func (p *pull) beaten(r *schedule.Run) {
+	if p.plan.Mute(p.m.swarm.clock(), r) {
+		p.roster.Judge(r.Holder, schedule.Standing{Unproved: true, Sunk: true})
+	}
 }
 
 // end gives back the run and its holder.
@@ -113,6 +122,7 @@ func (f *fetch) fromRelays(holder peer.ID, ids []peer.ID, until timeout, last an
 	id, rest := ids[0], ids[1:]
 	p.roster.Meet(id)
 	f.hand(id, last, askTime)
+	f.run.Namer = holder
 	began := s.now
 	f.ask(whenHere, true, func(how answer) {
 		if how.kind == brought || how.kind == overtaken || p.m.here.Has(f.run.From) {

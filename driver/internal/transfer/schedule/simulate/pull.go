@@ -15,7 +15,7 @@ type timeout = time.Duration
 const maxPolled = 16
 
 var timing = schedule.Timing{
-	Grace: 250 * time.Millisecond, Yield: 500 * time.Millisecond, Retry: retryTime, Backoff: backoffTime, Stall: 30 * time.Second,
+	Grace: 250 * time.Millisecond, Hedge: 150 * time.Millisecond, Yield: 500 * time.Millisecond, Retry: retryTime, Backoff: backoffTime, Stall: 30 * time.Second,
 }
 
 // pull is the transfer of the blob to a member, with a client that reads it from the start.
@@ -37,6 +37,7 @@ type pull struct {
 	awake   bool
 	resting *event
 	grudges map[*Member]bool
+	judged  map[*Member]bool
 
 	bornAt, firstAt, doneAt time.Duration
 	pause, due              time.Duration // of the next question to all members
@@ -46,7 +47,7 @@ func newPull(m *Member) *pull {
 	s := m.swarm
 	dice := rand.New(rand.NewPCG(s.dice.Uint64(), s.dice.Uint64()))
 	p := &pull{
-		m: m, dice: dice, grudges: map[*Member]bool{}, reader: schedule.NewReader(0), absent: bitset.Full(s.leaves), pause: retryTime,
+		m: m, dice: dice, grudges: map[*Member]bool{}, judged: map[*Member]bool{}, reader: schedule.NewReader(0), absent: bitset.Full(s.leaves), pause: retryTime,
 		roster: schedule.NewRoster(timing, dice), plan: schedule.NewPlan(s.leaves, schedule.NewOrderBy(m.id, s.leaves, s.score), timing),
 	}
 	for i := range s.leaves {
@@ -81,8 +82,10 @@ func (p *pull) askAll(then func()) {
 			case m.damaged || s.leaves > 1:
 				p.roster.Add(m.id, &schedule.Part{Leaves: slices.Clone(m.here), Damaged: m.damaged})
 			}
+			p.judge(m)
 			if s.leaves > 1 && m.pull != nil && !m.whole && !m.pull.grudges[p.m] {
 				m.pull.roster.Meet(p.m.id)
+				m.pull.judge(p.m)
 			}
 		}
 	})
@@ -91,6 +94,14 @@ func (p *pull) askAll(then func()) {
 			then()
 		}
 	})
+}
+
+// judge notes that nothing has come from a member yet: no registry has met another before.
+func (p *pull) judge(m *Member) {
+	if !p.judged[m] {
+		p.judged[m] = true
+		p.roster.Judge(m.id, schedule.Standing{Unproved: true})
+	}
 }
 
 // discover asks again while holders are lacking.
