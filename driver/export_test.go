@@ -118,9 +118,10 @@ func Scrubbing(interval time.Duration) func(context.Context, Parameters) (*Drive
 	return configured(func(cfg *engine.Config) { cfg.ScrubInterval = interval })
 }
 
-// Surveying opens a driver that asks for copies more often than may be configured.
+// Surveying opens a driver that asks for copies more often than may be configured, however long it
+// takes to ask.
 func Surveying(least time.Duration) func(context.Context, Parameters) (*Driver, error) {
-	return configured(func(cfg *engine.Config) { cfg.SurveyLeast = least })
+	return configured(func(cfg *engine.Config) { cfg.SurveyLeast, cfg.SurveyRest = least, 1 })
 }
 
 // Hedging opens a driver that waits for so long for a word of a member that is to acknowledge,

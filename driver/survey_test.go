@@ -13,7 +13,7 @@ import (
 func TestOnlyOneCounts(t *testing.T) {
 	t.Parallel()
 	key := drivertest.Key(t)
-	often := drivertest.OpenedBy(driver.Surveying(50 * time.Millisecond))
+	often := drivertest.OpenedBy(driver.Surveying(200 * time.Millisecond))
 	var all []*drivertest.Member
 	for i := range 3 {
 		p := drivertest.Parameters(t, key)
@@ -51,7 +51,7 @@ func TestOnlyOneCounts(t *testing.T) {
 // TestTooFewKeep a blob while one of its keepers is away.
 func TestTooFewKeep(t *testing.T) {
 	t.Parallel()
-	all := keepersBy(t, driver.Surveying(50*time.Millisecond), 4, 2, func(_ int, p *driver.Parameters) { p.RepairDelay = time.Hour })
+	all := keepersBy(t, driver.Surveying(200*time.Millisecond), 4, 2, func(_ int, p *driver.Parameters) { p.RepairDelay = time.Hour })
 	contents := pushKept(t, all[0], 3, 2, all...)
 	few := func(m *drivertest.Member) int {
 		c := m.Status(t.Context()).Copies

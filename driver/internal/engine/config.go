@@ -55,6 +55,7 @@ type Config struct {
 	ScrubInterval time.Duration // in which each blob on the disk is read once; 0: never
 
 	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
+	SurveyRest  int           // how many times as long as a survey the rest after it is; 0: the default
 
 	// OnAdded is called with paths that gained an entry by a change of another registry,
 	// OnMember when a member becomes connected. Both may be called before Open returns, must

@@ -15,7 +15,7 @@ import (
 func (e *Engine) openSurvey(context.Context) error {
 	e.survey = survey.New(survey.Config{
 		Self: e.self, Blobs: e.Blobs.After, Keepers: e.Copies.Keepers, Kept: e.Copies.Kept,
-		Members: e.askable, Ask: e.Copies.Ask, State: e.surveyState, Least: e.cfg.SurveyLeast, Log: e.Log,
+		Members: e.askable, Ask: e.Copies.Ask, State: e.surveyState, Least: e.cfg.SurveyLeast, Rest: e.cfg.SurveyRest, Log: e.Log,
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"sync"
@@ -29,7 +30,9 @@ type Config struct {
 	State func() State
 	// Least is the least time from one round to the next; 0: ten seconds.
 	Least time.Duration
-	Log   *logrus.Entry
+	// Rest is how many times as long as a round the rest after it is, at least; 0: twenty.
+	Rest int
+	Log  *logrus.Entry
 }
 
 // State is what a round depends on.
@@ -78,9 +81,7 @@ type Survey struct {
 
 // New makes a survey, which does nothing before Start.
 func New(cfg Config) *Survey {
-	if cfg.Least == 0 {
-		cfg.Least = least
-	}
+	cfg.Least, cfg.Rest = cmp.Or(cfg.Least, least), cmp.Or(cfg.Rest, rest)
 	s := &Survey{cfg: cfg}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -120,21 +121,21 @@ func (s *Survey) run() {
 		s.mu.Lock()
 		s.last = &r.result
 		s.mu.Unlock()
-		s.rest(r.result, state, time.Since(began))
+		s.rest(r.result, state, time.Duration(s.cfg.Rest)*time.Since(began))
 	}
 }
 
-// rest waits until the next round is due.
-func (s *Survey) rest(r Result, state State, took time.Duration) {
+// rest waits until the next round is due: for the time that this one earned, at least.
+func (s *Survey) rest(r Result, state State, earned time.Duration) {
 	for waited := s.cfg.Least; s.pause(s.cfg.Least); waited += s.cfg.Least {
-		if waited >= pauseAfter(r, s.cfg.State() != state, took, s.cfg.Least)-s.cfg.Least {
+		if waited >= pauseAfter(r, s.cfg.State() != state, earned, s.cfg.Least)-s.cfg.Least {
 			return // the next round begins with a pause
 		}
 	}
 }
 
 // pauseAfter is the time between two rounds.
-func pauseAfter(r Result, changed bool, took, least time.Duration) time.Duration {
+func pauseAfter(r Result, changed bool, earned, least time.Duration) time.Duration {
 	pause := most
 	switch {
 	case changed:
@@ -142,7 +143,7 @@ func pauseAfter(r Result, changed bool, took, least time.Duration) time.Duration
 	case r.OnlyHere.Blobs+r.Few.Blobs+r.Silent > 0:
 		pause = worried * least
 	}
-	return max(min(pause, most), rest*took)
+	return max(min(pause, most), earned)
 }
 
 func (s *Survey) pause(d time.Duration) bool {

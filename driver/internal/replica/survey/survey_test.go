@@ -221,7 +221,7 @@ func TestRoundsAreRare(t *testing.T) {
 
 // TestARoundIsFollowedByALongRest, whatever happens.
 func TestARoundIsFollowedByALongRest(t *testing.T) {
-	require.Equal(t, 20*time.Minute, pauseAfter(Result{Silent: 1}, true, time.Minute, time.Second))
+	require.Equal(t, 20*time.Minute, pauseAfter(Result{Silent: 1}, true, 20*time.Minute, time.Second))
 	require.Equal(t, time.Second, pauseAfter(Result{Silent: 1}, true, time.Millisecond, time.Second))
 	require.Equal(t, 6*time.Second, pauseAfter(Result{Few: Sum{1, 1}}, false, time.Millisecond, time.Second))
 	require.Equal(t, time.Hour, pauseAfter(Result{}, false, time.Millisecond, time.Second))
