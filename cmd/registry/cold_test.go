@@ -94,11 +94,9 @@ func TestColdRanges(t *testing.T) {
 // The client sees that bytes are missing, whatever it had asked for.
 func TestAHolderLostInMidBody(t *testing.T) {
 	const size = 64 * mib
-	key := keygen(t)
-	a := newProcess(t, key).start()
-	b := newProcess(t, key, a.bootstrap(), "fetchtimeout: 2s").start()
+	a, b, link := linked(t, "fetchtimeout: 2s")
 	var whole, part *http.Response
-	content, _, _ := halfWay(t, a, b, size, func(path string) {
+	content, _, _ := halfWay(t, a, b, link, size, func(path string) {
 		whole, part = get(t, b, path, ""), get(t, b, path, "bytes=7-")
 	})
 	a.Kill()

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
 const mib = 1 << 20
@@ -56,51 +58,58 @@ func used(dir string) (n int64) {
 	return n
 }
 
-// halfWay pushes a blob to one registry, has another fetch it, as ask does, and suspends the first
-// when the second has a part of it: of the blob that is given back, which may not be the first. On
-// a busy machine a blob may be whole before the test looks.
-func halfWay(t *testing.T, a, b *process, size int64, ask func(path string)) (content []byte, path string, here int64) {
+// linked gives two registries, of which the second reaches the first by a link alone, and the first
+// does not reach the second.
+func linked(t *testing.T, extra ...string) (a, b *process, link *drivertest.Link) {
 	t.Helper()
-	staging, blobs := filepath.Join(b.Data, "staging"), filepath.Join(b.Data, "blobs")
-	for n := int64(1); n <= 10; n++ {
-		content, path = layer(t, a, int(size))
-		await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2*int(n) })
-		ask(path)
-		whole := func() bool { return used(blobs) >= n*size }
-		await(t, "some of it is here", func() bool { return used(staging) > size/8 || whole() })
-		if err := a.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		if here = used(staging); !whole() && here <= size-8*mib {
-			return content, path, here
-		}
-		if err := a.Signal(syscall.SIGCONT); err != nil {
-			t.Fatal(err)
-		}
-		await(t, "it is whole", whole)
+	key := keygen(t)
+	behind := func(extra ...string) (*process, *drivertest.Link) {
+		listen := freeAddr(t)
+		link, addr := drivertest.LinkTo(t, listen)
+		p := newProcess(t, append(extra, key, "announceaddrs: "+multiaddr(addr))...)
+		p.replaceLine(t, "listenaddrs:", "listenaddrs: "+multiaddr(listen))
+		p.replaceLine(t, "dataaddrs:", `dataaddrs: ""`)
+		return p, link
 	}
-	t.Fatal("the transfers were too fast to be stopped half-way")
-	return nil, "", 0
+	a, link = behind()
+	b, toB := behind(append(extra, a.bootstrap())...)
+	toB.Cut(true)
+	a.start()
+	b.start()
+	awaitAllConnected(t, []*process{a, b})
+	return a, b, link
 }
 
-// TestATransferGoesOnAfterARestart stops the holder while half of a blob is on its
+// halfWay pushes a blob to one registry, has another fetch it, as ask does, and cuts the link
+// between them when half of it has passed.
+func halfWay(t *testing.T, a, b *process, link *drivertest.Link, size int, ask func(path string)) (content []byte, path string, here int64) {
+	t.Helper()
+	content, path = layer(t, a, size)
+	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2 })
+	link.CutAfter(int64(size / 2))
+	ask(path)
+	await(t, "half of it has passed", func() bool {
+		here = used(filepath.Join(b.Data, "staging"))
+		return link.IsCut() && here > 0
+	})
+	return content, path, here
+}
+
+// TestATransferGoesOnAfterARestart cuts off the holder while half of a blob is on its
 // way, so that the other registry surely ends in mid-transfer.
 func TestATransferGoesOnAfterARestart(t *testing.T) {
 	const size = 96 * mib
 	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "restarted": syscall.SIGTERM} {
 		t.Run(name, func(t *testing.T) {
-			ps := swarm(t, 2)
-			a, b := ps[0], ps[1]
+			a, b, link := linked(t)
 			var before int64
 			var resp *http.Response
-			content, path, here := halfWay(t, a, b, size, func(path string) {
+			content, path, here := halfWay(t, a, b, link, size, func(path string) {
 				before, resp = used(b.Data), get(t, b, path, "")
 			})
 			_ = resp.Body.Close()
 			_ = b.End(sig)
-			if err := a.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
+			link.Cut(false)
 			b.start()
 			got, status, err := body(b, path)
 			if err != nil || status != http.StatusOK || !bytes.Equal(got, content) {

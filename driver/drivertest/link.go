@@ -45,6 +45,13 @@ func StartLinked(t testing.TB, p driver.Parameters, opts ...Option) (*Member, *L
 	return Start(t, p, opts...), link
 }
 
+// LinkTo starts a link to an address, for what is no Member. Others reach it at addr.
+func LinkTo(t testing.TB, target string) (link *Link, addr string) {
+	t.Helper()
+	link = newLink(t, target)
+	return link, link.l.Addr().String()
+}
+
 func newLink(t testing.TB, target string) *Link {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
