@@ -247,7 +247,7 @@ func TestWhatIsReadStays(t *testing.T) {
 // TestASmallDiskGoesOn: a registry that is pulled more from than its disk holds keeps what was
 // pulled last, takes pushes that do not fit beside it, and keeps nobody waiting for long.
 func TestASmallDiskGoesOn(t *testing.T) {
-	dir := smalldisk.Mount(t, t.TempDir(), "size=400m")
+	dir := smalldisk.Mount(t, t.TempDir(), "size=500m")
 	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) {
 		if i == 2 {
 			p.Capacity, p.DatastorePath, p.MinFree = 0, dir, driver.Share{Percent: 10}
@@ -255,7 +255,7 @@ func TestASmallDiskGoesOn(t *testing.T) {
 	})
 	small := all[2]
 	var contents [][]byte
-	for range 12 {
+	for range 14 {
 		contents = append(contents, randomBytes(t, 30<<20))
 		pushBlob(t, all[0], contents[len(contents)-1])
 	}
