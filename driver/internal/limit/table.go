@@ -18,6 +18,11 @@ const (
 // Announcements are refused when a member sends too many, or too much.
 const Announcements What = "announcements"
 
+// These are bounded in how often they happen.
+const (
+	Wants What = "bitswap wants" // of strangers, and what cancels them
+)
+
 // table is how much of each thing there may be: the one place for these numbers.
 // docs/security.md says what they come to.
 func table(m Machine) map[What]Bounds {
@@ -78,7 +83,16 @@ func table(m Machine) map[What]Bounds {
 }
 
 // rates is how often things may happen: the same for what has no end.
-func rates(Machine) map[What]Rates { return map[What]Rates{} }
+func rates(Machine) map[What]Rates {
+	return map[What]Rates{
+		// To look for a block takes up to 0.1 ms. A gibibyte has a thousand, each asked for twice.
+		Wants: {
+			All:     EachPace(2048, 8192),
+			Peer:    EachPace(512, 2048),
+			Address: EachPace(1024, 4096),
+		},
+	}
+}
 
 // share is a part of a number, and never nothing.
 func share(n, of int) int { return max(1, n/of) }

@@ -3,6 +3,8 @@ package peer
 import (
 	"time"
 
+	"github.com/ipfs/boxo/bitswap"
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/discovery"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -40,3 +42,16 @@ func DiscoverMembers(d discovery.Discovery, topic string) discovery.Discovery {
 
 // PublishHeartbeat sends members anything in place of a heartbeat.
 func (p *Peer) PublishHeartbeat(data []byte) error { return p.topic.beats.Publish(p.ctx, data) }
+
+// WantsOf are the wants of a peer that bitswap keeps.
+func (p *Peer) WantsOf(id peer.ID) []cid.Cid {
+	l, err := p.bitswap()
+	if err != nil {
+		return nil
+	}
+	b, ok := l.Exchange().(*bitswap.Bitswap)
+	if !ok {
+		panic("the exchange is not bitswap")
+	}
+	return b.WantlistForPeer(id)
+}

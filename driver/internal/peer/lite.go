@@ -54,7 +54,7 @@ func (p *Peer) bitswap() (*ipfslite.Peer, error) {
 	l.handlers = map[protocol.ID]network.StreamHandler{}
 	ctx, stop := context.WithCancel(context.Background())
 	// Without a reprovider it needs no routing.
-	started, err := ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, lateHost{p.host, l.handlers}, nil, &ipfslite.Config{
+	started, err := ipfslite.New(ctx, p.cfg.Store, p.cfg.Blocks, lateHost{p.host, l.handlers, p.sift}, nil, &ipfslite.Config{
 		UncachedBlockstore: true, // the blockstore changes without a cache's knowledge
 		ReprovideInterval:  -1,   // bitswap asks only connected peers for blocks
 	})
@@ -80,15 +80,17 @@ func (l *lite) close() error {
 
 // lateHost is the host as bitswap may use it, which notices only peers that connect after its
 // start: it is told of those that are connected already. handlers gets what it handles
-// streams with.
+// streams with, of which it sees what sift leaves.
 type lateHost struct {
 	host.Host
 	handlers map[protocol.ID]network.StreamHandler
+	sift     func(network.Stream) network.Stream
 }
 
 func (h lateHost) SetStreamHandler(proto protocol.ID, f network.StreamHandler) {
-	h.handlers[proto] = f
-	h.Host.SetStreamHandler(proto, f)
+	sifted := func(s network.Stream) { f(h.sift(s)) }
+	h.handlers[proto] = sifted
+	h.Host.SetStreamHandler(proto, sifted)
 }
 
 func (h lateHost) Network() network.Network { return lateNetwork{h.Host.Network()} }
