@@ -2,13 +2,18 @@ package peer
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
 )
 
@@ -26,12 +31,27 @@ func (p *Peer) openDataPort() error {
 	}
 	p.data, err = dataport.Open(dataport.Config{
 		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
+		Secret: secretOf(p.cfg.PSK), Near: p.memberNear,
 		Admit: p.admitData, TooMany: p.warnOfConns, Log: p.log,
 	})
 	if err != nil {
 		return &ListenError{Data: true, Cause: err}
 	}
 	return nil
+}
+
+// secretOf is what members show at a data port, made of the protector key and useless for
+// anything else.
+func secretOf(psk pnet.PSK) []byte {
+	mac := hmac.New(sha256.New, psk)
+	mac.Write([]byte("distribution-ipfs data port"))
+	return mac.Sum(nil)
+}
+
+// memberNear reports whether a member is connected from an address.
+func (p *Peer) memberNear(from net.Addr) bool {
+	at, err := netip.ParseAddrPort(from.String())
+	return err == nil && p.roster.memberAt(limit.Address(at.Addr()))
 }
 
 func (p *Peer) admitData(ctx context.Context, id peer.ID) error {

@@ -130,6 +130,13 @@ func TestAStrangerAtTheDataPort(t *testing.T) {
 	a := newStation(t)
 	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
 	l := echoes(t, a)
+	if c, err := tls.Dial("tcp", l.Addr().String(), strangersConfig(t, a.id(t))); err == nil {
+		t.Errorf("it is shown that %s is there", a.id(t))
+		requireCut(t, c)
+	}
+	b := newStation(t) // where a member is, a stranger gets no further than the handshake
+	b.start(t, via(a.info(t, stripped(t, a)...)))
+	meet(t, a, b)
 	c, err := tls.Dial("tcp", l.Addr().String(), strangersConfig(t, a.id(t)))
 	if err != nil {
 		t.Fatal(err)

@@ -22,10 +22,10 @@ import (
 // TestCertificatesAreValidAtAllTimes looks at what a member gets to see of another at
 // both ports, with clocks that were never set, and with ones far ahead.
 func TestCertificatesAreValidAtAllTimes(t *testing.T) {
-	s := newStation(t)
-	if err := s.make(t, func(c *peer.Config) { c.DataListen = []multiaddr.Multiaddr{loopback(0)} }); err != nil {
-		t.Fatal(err)
-	}
+	s, member := newStation(t), newStation(t)
+	s.start(t, func(c *peer.Config) { c.DataListen = []multiaddr.Multiaddr{loopback(0)} })
+	member.start(t, via(s.info(t, stripped(t, s)...)))
+	meet(t, s, member) // at the data port, whoever is at a member's address sees the certificate
 	for name, cert := range map[string]*x509.Certificate{"host": hostCertificate(t, s), "data port": dataPortCertificate(t, s)} {
 		for _, now := range []time.Time{time.Unix(0, 0), time.Now().AddDate(-30, 0, 0), time.Now().AddDate(500, 0, 0)} {
 			if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {

@@ -79,6 +79,18 @@ func (r *roster) seenAt(id peer.ID, from netip.Addr) {
 	}
 }
 
+// memberAt reports whether a member is connected from a site.
+func (r *roster) memberAt(site netip.Prefix) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.records {
+		if e.member() && e.site == site {
+			return true
+		}
+	}
+	return false
+}
+
 // remoteAddr is the other end of a peer's oldest connection; the zero Addr when it has none.
 func (p *Peer) remoteAddr(id peer.ID) (ip netip.Addr) {
 	if conns := p.host.Network().ConnsToPeer(id); len(conns) > 0 {

@@ -23,6 +23,7 @@ const (
 func (p *Port) welcome(c net.Conn) {
 	defer context.AfterFunc(p.ctx, func() { _ = c.Close() })()
 	cfg, who := p.configFor("")
+	cfg.GetConfigForClient = p.unlessUnproven(c.RemoteAddr())
 	secured, id, err := shake(p.ctx, tls.Server(c, cfg), who)
 	if err == nil {
 		err = p.cfg.Admit(p.ctx, id)

@@ -40,6 +40,9 @@ func (p *Port) dialAt(ctx context.Context, id peer.ID, a multiaddr.Multiaddr) (n
 		return nil, err
 	}
 	cfg, who := p.configFor(id)
+	if p.cfg.Secret != nil {
+		cfg.NextProtos = append(cfg.NextProtos, prove(p.cfg.Secret, id))
+	}
 	c, _, err := shake(ctx, tls.Client(raw, cfg), who)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", hostPort, err)

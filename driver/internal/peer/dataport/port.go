@@ -27,6 +27,12 @@ type Config struct {
 	Listen  []multiaddr.Multiaddr // each an IsAddr; none: dials only
 	AnyPort bool                  // a port in use is replaced by a free one
 
+	// Secret is the same at all members: who does not show that it has it is shown no certificate,
+	// and so not whose port this is, unless Near says that a member is at its address, which may
+	// be of an earlier release. Without Secret everybody is; Near may be nil, and must not block.
+	Secret []byte
+	Near   func(from net.Addr) bool
+
 	// Admit decides whether a peer comes in, after it has proven its ID: nil lets it in. It
 	// may wait for a peer that is about to be a member, until ctx ends. It is called
 	// concurrently.
