@@ -21,13 +21,14 @@ import (
 // TestAMemberThatDoesNotAnswer may have what is asked for, when it has answered before: then
 // nobody says that there is none. One that is gone has nothing.
 func TestAMemberThatDoesNotAnswer(t *testing.T) {
-	for name, fails := range map[string]func(f *fabric){ // a is there
+	for name, fails := range map[string]func(f *fabric){
 		"refuses": func(f *fabric) {
 			f.wrap = func(_ peer.ID, conn net.Conn) net.Conn { _ = conn.Close(); return ended{conn} }
 		},
 		"is silent": func(f *fabric) { f.mutes(0); f.mutedToo("a"); f.busy.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			f := newFabric(t)
 			f.interval = time.Hour
 			f.loseAll.Store(true)
@@ -44,7 +45,7 @@ func TestAMemberThatDoesNotAnswer(t *testing.T) {
 			f.mutes(0)
 			f.mutedToo("a")
 			f.busy.Store(false)
-			if err := b.catchUp(t, time.Second); err != nil {
+			if err := b.catchUp(t, 9*time.Second); err != nil { // of which it has a third
 				t.Errorf("one that gives no sign of life is waited for: %v", err)
 			}
 			f.isolate("a", true)
