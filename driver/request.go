@@ -97,25 +97,26 @@ func (r request) goesOn(path string) bool {
 // deletes reports whether a client deletes a manifest, a tag or a blob.
 func (r request) deletes() bool { return r.method == http.MethodDelete && (r.manifest || r.blob) }
 
-// firstByte reads the first offset of a Range header; 0 where there is none
-// that can be read.
-func firstByte(header string, size int64) int64 {
-	spec, ok := strings.CutPrefix(header, "bytes=")
+// firstByte reads the first offset of a Range header that lies in the blob, as net/http does; where
+// none does, the last one, and 0 where there is none that can be read.
+func firstByte(header string, size int64) (beyond int64) {
+	specs, ok := strings.CutPrefix(header, "bytes=")
 	if !ok {
 		return 0
 	}
-	spec, _, _ = strings.Cut(spec, ",")
-	first, last, _ := strings.Cut(strings.TrimSpace(spec), "-")
-	if first == "" { // the last n bytes
-		n, err := strconv.ParseInt(last, 10, 64)
-		if err != nil {
-			return 0
+	for spec := range strings.SplitSeq(specs, ",") {
+		first, last, _ := strings.Cut(spec, "-")
+		if first, last = strings.TrimSpace(first), strings.TrimSpace(last); first == "" { // the last n bytes
+			if n, err := strconv.ParseInt(last, 10, 64); err == nil && n >= 0 {
+				return max(0, size-n)
+			}
+			continue
 		}
-		return max(0, size-n)
+		if n, err := strconv.ParseInt(first, 10, 64); err == nil && n < size {
+			return n
+		} else if err == nil {
+			beyond = n
+		}
 	}
-	n, err := strconv.ParseInt(first, 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n
+	return beyond
 }
