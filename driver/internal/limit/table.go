@@ -12,6 +12,8 @@ const (
 	DataConnections What = "data connections" // accepted at the data port
 	Requests        What = "requests"         // for blobs and about them, being answered
 	PathExchanges   What = "path exchanges"   // in which heads and deltas are asked for
+	CopiesQuestions What = "copies questions" // of these, about copies
+	Holds           What = "holds"            // of these, to keep what has no entry yet
 	Greetings       What = "greetings"        // of members, being answered; and those that come too often
 )
 
@@ -20,8 +22,12 @@ const Announcements What = "announcements"
 
 // These are bounded in how often they happen.
 const (
-	Wants What = "bitswap wants" // of strangers, and what cancels them
+	Wants    What = "bitswap wants" // of strangers, and what cancels them
+	Arrivals What = "arrivals"      // of connections at the peer's port
 )
+
+// SlowReaders are answers that were ended while requests were too many: package wire decides which.
+const SlowReaders What = "slow readers"
 
 // table is how much of each thing there may be: the one place for these numbers.
 // docs/security.md says what they come to.
@@ -32,6 +38,7 @@ func table(m Machine) map[What]Bounds {
 	conns := clamp(4*mib, 1024, 8192, files/4)
 	streams := clamp(16*mib, 8192, 65536)
 	paths := clamp(mib/16, 64, 512, files/8)
+	requests := clamp(2*mib, 512, 4096)
 	data := clamp(4*mib, 1024, 4096, files/4)
 	return map[What]Bounds{
 		// A handshake takes some 50 KiB and at most five seconds.
@@ -54,7 +61,7 @@ func table(m Machine) map[What]Bounds {
 		DataConnections: {
 			Total:    data,
 			Reserved: PerRank{Trusted: share(data, 2)},
-			Peer:     PerRank{Member: min(64, share(data, 4)), Trusted: min(256, share(data, 2))},
+			Peer:     PerRank{Member: min(64, share(data, 8)), Trusted: min(256, share(data, 4))},
 			Address:  PerRank{Member: share(data, 4), Trusted: share(data, 2)},
 		},
 		// A greeting takes some 100 KiB. All members greet one that comes back.
@@ -73,11 +80,28 @@ func table(m Machine) map[What]Bounds {
 			Address:  PerRank{Member: share(paths, 16), Trusted: share(paths, 4) * 3},
 		},
 		// As many requests of one member as it may have connections at the data port.
+		// A request takes some 50 KiB. A member asks for a few ranges of each blob, and once for
+		// each blob that it looks for.
 		Requests: {
-			Total:    4096,
-			Reserved: PerRank{Trusted: 2048},
-			Peer:     PerRank{Member: 64, Trusted: 256},
-			Address:  PerRank{Member: 512, Trusted: 2048},
+			Total:    requests,
+			Reserved: PerRank{Trusted: requests / 2},
+			Peer:     PerRank{Member: min(64, requests/32), Trusted: min(256, requests/8)},
+			Address:  PerRank{Member: requests / 8, Trusted: requests / 2},
+		},
+		// An answer takes up to some 100 KiB, and time.
+		CopiesQuestions: {
+			Total:    128,
+			Reserved: PerRank{Trusted: 96},
+			Peer:     PerRank{Member: 4, Trusted: 16},
+			Address:  PerRank{Member: 16, Trusted: 96},
+		},
+		// They stay open until a push is over, and must not take all the room of the requests by
+		// which it ends.
+		Holds: {
+			Total:    1024,
+			Reserved: PerRank{Trusted: 768},
+			Peer:     PerRank{Member: 16, Trusted: 64},
+			Address:  PerRank{Member: 128, Trusted: 768},
 		},
 	}
 }
@@ -91,6 +115,9 @@ func rates(Machine) map[What]Rates {
 			Peer:    EachPace(512, 2048),
 			Address: EachPace(1024, 4096),
 		},
+		// All members redial after a partition, and may share one address. A connection costs
+		// some milliseconds of the processor.
+		Arrivals: {All: EachPace(400, 4000), Address: EachPace(100, 2000)},
 	}
 }
 

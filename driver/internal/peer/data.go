@@ -32,7 +32,7 @@ func (p *Peer) openDataPort() error {
 	p.data, err = dataport.Open(dataport.Config{
 		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
 		Secret: secretOf(p.cfg.PSK), Near: p.memberNear,
-		Admit: p.admitData, TooMany: p.warnOfConns, Log: p.log,
+		Admit: p.admitData, Rank: p.Rank, Budget: p.cfg.Budget, Log: p.log,
 	})
 	if err != nil {
 		return &ListenError{Data: true, Cause: err}
@@ -59,12 +59,6 @@ func (p *Peer) admitData(ctx context.Context, id peer.ID) error {
 		return fmt.Errorf("%s: %w", id, ErrNotMember)
 	}
 	return nil
-}
-
-func (p *Peer) warnOfConns(id peer.ID) {
-	if p.once.first("connections", id.String()) {
-		p.about(id).Warn("too many connections at the data port, from this member or from all together: further ones are closed")
-	}
 }
 
 // ListenData accepts members' connections to the data port. A connection's remote address is

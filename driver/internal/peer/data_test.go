@@ -193,7 +193,7 @@ func TestMembersConnectionsAreBounded(t *testing.T) {
 	}
 	told := 0
 	for _, w := range a.warnings() {
-		if strings.Contains(w, "too many connections") {
+		if strings.Contains(w, "too many data connections") {
 			told++
 		}
 	}

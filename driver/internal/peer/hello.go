@@ -84,10 +84,10 @@ func (p *Peer) answerHello(s network.Stream) {
 	_ = s.SetDeadline(time.Now().Add(helloTimeout)) // cannot fail on a stream just opened
 	id := s.Conn().RemotePeer()
 	from := p.Source(id)
-	leave, ok := p.budget.Bound(limit.Greetings).Enter(from)
+	leave, ok := p.cfg.Budget.Bound(limit.Greetings).Enter(from)
 	defer leave()
 	if ok && !p.roster.mayGreet(id) {
-		p.budget.Refuse(limit.Greetings, from)
+		p.cfg.Budget.Refuse(limit.Greetings, from)
 		ok = false
 	}
 	if !ok {

@@ -13,6 +13,7 @@ import (
 	dualdht "github.com/libp2p/go-libp2p-kad-dht/dual"
 	record "github.com/libp2p/go-libp2p-record"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/routing"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -20,9 +21,9 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
-	"github.com/libp2p/go-libp2p/p2p/transport/websocket"
 	"github.com/multiformats/go-multiaddr"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -35,12 +36,13 @@ const (
 	keepAlive = 10 * time.Second
 )
 
-// newHost makes the libp2p host and its DHT, which listen nowhere yet.
+// newHost makes the libp2p host and its DHT, which listen nowhere yet. rank is that of a peer
+// that comes in, and is asked with locks of libp2p held.
 // ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
-func newHost(ctx context.Context, cfg Config, known *roster) (host.Host, *dualdht.DHT, error) {
-	limits, err := newResourceManager(cfg.private())
+func newHost(ctx context.Context, cfg Config, known *roster, rank func(peer.ID) limit.Rank) (host.Host, *dualdht.DHT, error) {
+	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,12 +85,11 @@ func newHost(ctx context.Context, cfg Config, known *roster) (host.Host, *dualdh
 }
 
 // transports lists the ways to reach others. A protector key works over TCP and WebSocket
-// only. TCP never listens with SO_REUSEPORT: with it a second process would get half of the
-// connections instead of an error.
+// only.
 func transports(cfg Config) []libp2p.Option {
 	opts := []libp2p.Option{
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
-		libp2p.Transport(websocket.New),
+		libp2p.Transport(newTCP),
+		libp2p.Transport(newWebSocket),
 	}
 	if cfg.private() {
 		return append(opts, libp2p.PrivateNetwork(cfg.PSK), libp2p.DisableRelay(),

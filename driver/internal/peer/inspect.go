@@ -56,7 +56,7 @@ func (p *Peer) takes(from peer.ID, m *pb.Message) bool {
 	}
 	known, often := p.roster.mayTell(from, m.Size())
 	if often {
-		p.budget.Refuse(limit.Announcements, p.Source(from))
+		p.cfg.Budget.Refuse(limit.Announcements, p.Source(from))
 	}
 	return known && !often
 }

@@ -31,7 +31,6 @@ type Peer struct {
 	trusted map[peer.ID]bool // nil: every peer
 	trust   string           // digest of trusted, compared with others'
 
-	budget *limit.Budget
 	host   host.Host
 	swarm  *swarm.Swarm
 	routes *dualdht.DHT // nil in a private network
@@ -69,6 +68,9 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
+	if cfg.Budget == nil {
+		cfg.Budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
+	}
 	cfg.MemberExpiry = cmp.Or(cfg.MemberExpiry, DefaultMemberExpiry)
 	self, err := peer.IDFromPrivateKey(cfg.Key)
 	if err != nil {
@@ -79,14 +81,10 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		log:     cfg.Log,
 		trusted: idSet(cfg.Trusted),
 		trust:   trustDigest(cfg.Trusted),
-		budget:  cfg.Budget,
 		roster:  newRoster(self),
 		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
 		wake:    make(chan struct{}, 1),
 		beats:   beats{soon: make(chan struct{}, 1)},
-	}
-	if p.budget == nil {
-		p.budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
 	}
 	p.roster.trusted = p.trusted
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -99,7 +97,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 // open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
-	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster); err != nil {
+	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.rankAtTheDoor); err != nil {
 		return err
 	}
 	var ok bool

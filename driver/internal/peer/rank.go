@@ -23,6 +23,39 @@ func (p *Peer) Rank(id peer.ID) limit.Rank {
 	return limit.Stranger
 }
 
+// rankAtTheDoor is the rank by which a peer's connections and streams are counted. A peer that is
+// on its way to the topic is in no worse a place than those that never will be: what trustedpeers
+// names has shown who it is, and so have members that come back, and bootstrappers.
+func (p *Peer) rankAtTheDoor(id peer.ID) limit.Rank {
+	member, known := p.roster.standing(id)
+	switch {
+	case member && p.Trusts(id), p.trusted[id]:
+		return limit.Trusted
+	case known:
+		return limit.Member
+	}
+	return limit.Connected
+}
+
+// standing reports whether a peer is a member, and whether it is known: it has been one, or is in
+// the configuration.
+func (r *roster) standing(id peer.ID) (member, known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	if e == nil {
+		return false, false
+	}
+	return e.member(), e.member() || e.confirmed || e.keep
+}
+
+// raise counts what a peer has for the rank that it has now.
+func (p *Peer) raise(id peer.ID) {
+	if g, ok := p.host.Network().ResourceManager().(*guard); ok {
+		g.raise(id)
+	}
+}
+
 // Source is a peer as a limit.Bound counts it: by its rank, and by the address from which it is
 // connected, if it is.
 func (p *Peer) Source(id peer.ID) limit.Source {
@@ -43,7 +76,7 @@ func (p *Peer) SourceOf(remote string) limit.Source {
 }
 
 // Budget is what peers may take of this registry.
-func (p *Peer) Budget() *limit.Budget { return p.budget }
+func (p *Peer) Budget() *limit.Budget { return p.cfg.Budget }
 
 // addressOf is the address that a multiaddr counts towards; zero when it has none.
 func addressOf(a multiaddr.Multiaddr) netip.Prefix {

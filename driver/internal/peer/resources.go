@@ -2,61 +2,76 @@ package peer
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/x/rate"
-	"github.com/pbnjay/memory"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
-	connsPerAddress  = 1024 // registries behind one NAT address, each with a few connections
-	connsPerSecond   = 200  // accepted in the long run, from everywhere
-	connsAtOnce      = 2000 // accepted in a burst: all members redial after a partition
-	minNetworkMemory = 256 << 20
+	minNetworkMemory = 512 << 20
+	// outsiderMemory is how many bytes that it has not read yet this peer keeps of one that is
+	// no member: 256 KiB for each stream, libp2p's least window.
+	outsiderMemory = 16 << 20
 )
 
-// newResourceManager bounds how much of this machine's resources the network may take.
-// libp2p's own bounds silently refuse the large stream windows that bulk transfers need,
-// and let eight connections in from one address. Strangers are bounded by the system limit
-// (a quarter of the memory) and, before they authenticate, by the transient scope; members
-// have no limits of their own.
-func newResourceManager(private bool) (network.ResourceManager, error) {
-	base := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&base)
-	auto := base.AutoScale()
-	descriptors := int(auto.ToPartialLimitConfig().System.FD)
-	mem := int64(max(memory.TotalMemory()/4, minNetworkMemory))
-
-	var limits rcmgr.PartialLimitConfig
-	limits.System.Memory = rcmgr.LimitVal64(mem)
-	limits.System.Conns = rcmgr.Unlimited
-	limits.Transient.Memory = rcmgr.LimitVal64(mem / 4)
-	if private {
-		unbounded := rcmgr.InfiniteLimits.ToPartialLimitConfig()
-		limits.ServiceDefault = unbounded.ServiceDefault
-		limits.ServicePeerDefault = unbounded.ServicePeerDefault
-		limits.ProtocolDefault = unbounded.ProtocolDefault
-		limits.ProtocolPeerDefault = unbounded.ProtocolPeerDefault
-		limits.PeerDefault = unbounded.PeerDefault
-		limits.Conn = unbounded.Conn
-		limits.Stream = unbounded.Stream
-	}
+// newResourceManager bounds how much of this machine's resources the network may take: memory by
+// libp2p's own means, connections and streams by those of guard. libp2p's own bounds know no
+// members: they silently refuse the large stream windows that bulk transfers need, let eight
+// connections in from one address, and 128 in all on a machine of 4 GiB. On the public network
+// those of streams stay, since strangers are served there.
+func newResourceManager(private bool, b *limit.Budget, rank func(peer.ID) limit.Rank) (network.ResourceManager, error) {
+	mem := max(b.Machine.Memory/2, minNetworkMemory)
+	unbounded := rcmgr.InfiniteLimits.ToPartialLimitConfig()
+	limits := unbounded
 	opts := []rcmgr.Option{rcmgr.WithMetricsDisabled()}
+	base := rcmgr.DefaultLimits
 	if private {
-		opts = append(opts,
-			rcmgr.WithLimitPerSubnet(
-				[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerAddress}},
-				[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerAddress}}),
-			rcmgr.WithConnRateLimiters(&rate.Limiter{
-				GlobalLimit: rate.Limit{RPS: connsPerSecond, Burst: connsAtOnce},
-			}))
+		anyNumber := func(bits int) []rcmgr.ConnLimitPerSubnet {
+			return []rcmgr.ConnLimitPerSubnet{{PrefixLength: bits, ConnCount: math.MaxInt}}
+		}
+		opts = append(opts, rcmgr.WithLimitPerSubnet(anyNumber(32), anyNumber(56)), rcmgr.WithConnRateLimiters(&rate.Limiter{}))
+	} else {
+		limits = rcmgr.PartialLimitConfig{System: unbounded.System, Transient: unbounded.Transient}
+		libp2p.SetDefaultServiceLimits(&base)
 	}
-	limiter := rcmgr.NewFixedLimiter(limits.Build(base.Scale(mem, descriptors)))
+	limits.System.Memory, limits.Transient.Memory = rcmgr.LimitVal64(mem), rcmgr.LimitVal64(mem/2)
+	limiter := rcmgr.NewFixedLimiter(limits.Build(base.Scale(mem, b.Machine.Descriptors/2)))
+	if private {
+		limiter = outsiders{limiter, rank}
+	}
 	m, err := rcmgr.NewResourceManager(limiter, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("resource limits: %w", err)
 	}
-	return m, nil
+	return newGuard(m, b, rank), nil
+}
+
+// outsiders bounds the memory of peers that are no members.
+type outsiders struct {
+	rcmgr.Limiter
+	rank func(peer.ID) limit.Rank
+}
+
+// GetPeerLimits implements rcmgr.Limiter.
+func (o outsiders) GetPeerLimits(id peer.ID) rcmgr.Limit {
+	return outsider{o.Limiter.GetPeerLimits(id), func() bool { return o.rank(id) < limit.Member }}
+}
+
+type outsider struct {
+	rcmgr.Limit
+	is func() bool // now
+}
+
+// GetMemoryLimit implements rcmgr.Limit.
+func (o outsider) GetMemoryLimit() int64 {
+	if o.is() {
+		return outsiderMemory
+	}
+	return o.Limit.GetMemoryLimit()
 }

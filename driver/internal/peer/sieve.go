@@ -98,7 +98,7 @@ func (s *sieve) pass(msg []byte) ([]byte, error) {
 // those of what is not here of which the peer wants to know that.
 func (s *sieve) sort(all []*bitswap.Message_Wantlist_Entry) (kept []*bitswap.Message_Wantlist_Entry, denied [][]byte) {
 	from := s.peer.Source(s.Conn().RemotePeer())
-	wants := s.peer.budget.Rate(limit.Wants)
+	wants := s.peer.cfg.Budget.Rate(limit.Wants)
 	for _, e := range all[:min(len(all), maxWants)] {
 		switch {
 		case len(e.Block) > maxWanted || !wants.Allow(from, 1):

@@ -66,6 +66,7 @@ func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 	p.wakeDialler()
 	switch {
 	case joined:
+		p.raise(id)
 		p.roster.seenAt(id, p.remoteAddr(id))
 		p.host.ConnManager().Protect(id, memberTag)
 		p.about(id).Info("registry connected")

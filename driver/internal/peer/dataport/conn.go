@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -33,16 +34,14 @@ func (p *Port) welcome(c net.Conn) {
 		_ = c.Close()
 		return
 	}
-	if !p.conns.Enter(id) {
-		if p.cfg.TooMany != nil {
-			p.cfg.TooMany(id)
-		}
+	leave, ok := p.conns.Enter(limit.Source{Peer: id, Address: source(c.RemoteAddr()), Rank: p.cfg.Rank(id)})
+	if !ok {
 		_ = c.Close()
 		return
 	}
 	admitted := &conn{
 		Conn: secured, local: addr(p.cfg.Self), remote: addr(id),
-		left: sync.OnceFunc(func() { p.conns.Leave(id) }),
+		left: leave,
 	}
 	select {
 	case p.accepted <- admitted:

@@ -15,6 +15,8 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/sirupsen/logrus"
 	"github.com/sirupsen/logrus/hooks/test"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const within = 3 * time.Minute // bound of every wait for something to happen
@@ -27,7 +29,11 @@ func config(t *testing.T, listen ...string) Config {
 		t.Fatal(err)
 	}
 	log, _ := test.NewNullLogger()
-	cfg := Config{Admit: func(context.Context, peer.ID) error { return nil }, Log: logrus.NewEntry(log)}
+	cfg := Config{
+		Admit: func(context.Context, peer.ID) error { return nil }, Log: logrus.NewEntry(log),
+		Rank:   func(peer.ID) limit.Rank { return limit.Trusted },
+		Budget: limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 1024}, logrus.NewEntry(log)),
+	}
 	if cfg.Identity, err = libp2ptls.NewIdentity(key); err != nil {
 		t.Fatal(err)
 	}

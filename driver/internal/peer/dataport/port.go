@@ -19,7 +19,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
-// Config is what a port is made of. Identity, Self, Admit and Log are required.
+// Config is what a port is made of. Identity, Self, Admit, Rank, Budget and Log are required.
 type Config struct {
 	Identity *libp2ptls.Identity // the certificate of Self
 	Self     peer.ID
@@ -37,9 +37,9 @@ type Config struct {
 	// may wait for a peer that is about to be a member, until ctx ends. It is called
 	// concurrently.
 	Admit func(ctx context.Context, id peer.ID) error
-	// TooMany is told of a peer whose connection was closed because it, or all peers
-	// together, have too many; it may be nil. It is called concurrently.
-	TooMany func(id peer.ID)
+	// Rank is that of a peer that was admitted. It is called concurrently.
+	Rank   func(id peer.ID) limit.Rank
+	Budget *limit.Budget
 
 	Log *logrus.Entry
 }
@@ -48,8 +48,8 @@ type Config struct {
 type Port struct {
 	cfg        Config
 	sockets    []net.Listener
-	handshakes *limit.Limit[netip.Prefix]
-	conns      *limit.Limit[peer.ID]
+	handshakes *limit.Bound // of strangers
+	conns      *limit.Bound // of admitted peers, each of which takes a descriptor
 	accepted   chan net.Conn
 	closing    chan struct{} // closed when connections are no longer taken
 	once       sync.Once
@@ -76,7 +76,7 @@ func Open(cfg Config) (*Port, error) {
 
 func newPort(cfg Config) *Port {
 	p := &Port{
-		cfg: cfg, handshakes: newHandshakeLimit(), conns: newConnLimit(),
+		cfg: cfg, handshakes: cfg.Budget.Bound(limit.DataHandshakes), conns: cfg.Budget.Bound(limit.DataConnections),
 		accepted: make(chan net.Conn), closing: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -112,7 +112,7 @@ func (p *Port) shut() {
 	})
 }
 
-// Close stops listening, ends handshakes under way, and waits until Admit and TooMany are no
+// Close stops listening, ends handshakes under way, and waits until Admit and Rank are no
 // longer called. It may be called again.
 func (p *Port) Close() {
 	p.cancel()
@@ -144,15 +144,25 @@ func (p *Port) acceptAt(l net.Listener) {
 			continue
 		}
 		from := source(c.RemoteAddr())
-		if !p.handshakes.Enter(from) {
+		leave, ok := p.handshakes.Enter(limit.Source{Address: from})
+		if !ok {
 			_ = c.Close()
 			continue
 		}
 		p.own.Go(func() {
-			defer p.handshakes.Leave(from)
+			defer leave()
 			p.welcome(c)
 		})
 	}
+}
+
+// source is the address of a connection's other end, as bounds count it.
+func source(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	return limit.Address(tcp.AddrPort().Addr())
 }
 
 const acceptPause = 100 * time.Millisecond

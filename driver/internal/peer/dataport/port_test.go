@@ -12,6 +12,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // TestBothEndsAreProven: each end knows the other's peer ID.
@@ -46,24 +48,23 @@ func TestAnotherPeerAnswers(t *testing.T) {
 // TestConnectionsOfAPeerAreBounded, and not by those of another peer; those that are over do
 // not count.
 func TestConnectionsOfAPeerAreBounded(t *testing.T) {
-	told := make(chan peer.ID, 2*maxConnsFrom)
 	cfg := config(t, "/ip4/127.0.0.1/tcp/0")
-	cfg.TooMany = func(id peer.ID) { told <- id }
-	greedy := config(t)
-	a, b, c := open(t, cfg), open(t, greedy), open(t, config(t))
+	a, b, c := open(t, cfg), open(t, config(t)), open(t, config(t))
 	echoes(t, a)
 	to := at(t, a)
 	var taken []net.Conn
-	for range maxConnsFrom + 1 {
+	const tries = 257 // one more than a trusted member may have
+	for range tries {
 		if conn, ok := welcomed(t, b, cfg.Self, to); ok {
 			taken = append(taken, conn)
 		}
 	}
-	if len(taken) == 0 || len(taken) > maxConnsFrom {
+	if len(taken) == 0 || len(taken) == tries {
 		t.Fatalf("%d connections of one peer are taken", len(taken))
 	}
-	if id := <-told; id != greedy.Self || len(told)+1+len(taken) != maxConnsFrom+1 {
-		t.Errorf("told of %s, %d more, with %d taken", id, len(told), len(taken))
+	want := limit.Refusals{What: limit.DataConnections, Rank: limit.Trusted, Count: int64(tries - len(taken))}
+	if got := cfg.Budget.Refused(); len(got) != 1 || got[0] != want {
+		t.Errorf("refused: %v, with %d taken", got, len(taken))
 	}
 	if _, ok := welcomed(t, c, cfg.Self, to); !ok {
 		t.Error("another peer is kept out")

@@ -1,0 +1,95 @@
+package peer
+
+import (
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+)
+
+func newTestGuard(rank *limit.Rank) *guard {
+	logger := logrus.New()
+	logger.SetOutput(io.Discard)
+	b := limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 512}, logrus.NewEntry(logger))
+	return newGuard(&network.NullResourceManager{}, b, func(peer.ID) limit.Rank { return *rank })
+}
+
+func arrive(t *testing.T, g *guard, dir network.Direction) *guardedConn {
+	t.Helper()
+	scope, err := g.OpenConnection(dir, true, multiaddr.StringCast("/ip4/192.0.2.1/tcp/4619"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return scope.(*guardedConn)
+}
+
+// TestTheDoorClosesOnStrangers after five seconds, and on nobody who is known.
+func TestTheDoorClosesOnStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rank := limit.Connected
+		g := newTestGuard(&rank)
+		cut := map[string]time.Duration{}
+		began := time.Now()
+		for _, name := range []string{"silent", "known", "gone"} {
+			c := arrive(t, g, network.DirInbound)
+			c.closeAfter(handshakeTime, func() { cut[name] = time.Since(began) })
+			switch name {
+			case "known":
+				if err := c.SetPeer("other"); err != nil {
+					t.Fatal(err)
+				}
+			case "gone":
+				c.Done()
+			}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if len(cut) != 1 || cut["silent"] != handshakeTime {
+			t.Errorf("cut: %v", cut)
+		}
+	})
+}
+
+// TestAGuardForgets whatever has ended, in whichever order.
+func TestAGuardForgets(t *testing.T) {
+	rank := limit.Connected
+	g := newTestGuard(&rank)
+	var conns []*guardedConn
+	for _, dir := range []network.Direction{network.DirInbound, network.DirOutbound, network.DirInbound} {
+		conns = append(conns, arrive(t, g, dir))
+	}
+	conns[0].Done() // before its peer is known
+	if err := conns[0].SetPeer("late"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range conns[1:] {
+		if err := c.SetPeer("other"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := g.OpenStream("other", network.DirInbound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.handshakes.Len() != 0 || g.conns.Len() != 2 || g.streams.Len() != 1 || len(g.peers) != 1 {
+		t.Errorf("%d handshakes, %d connections, %d streams of %d peers", g.handshakes.Len(), g.conns.Len(), g.streams.Len(), len(g.peers))
+	}
+	rank = limit.Member
+	g.raise("other")
+	for _, c := range conns {
+		c.Done()
+		c.Done()
+	}
+	stream.Done()
+	stream.Done()
+	if g.handshakes.Len() != 0 || g.conns.Len() != 0 || g.streams.Len() != 0 || len(g.peers) != 0 {
+		t.Errorf("%d handshakes, %d connections, %d streams of %d peers are left", g.handshakes.Len(), g.conns.Len(), g.streams.Len(), len(g.peers))
+	}
+}
