@@ -27,7 +27,7 @@ type doorway struct{ transport.GatedMaListener }
 // Accept implements transport.GatedMaListener.
 func (d doorway) Accept() (manet.Conn, network.ConnManagementScope, error) {
 	c, scope, err := d.GatedMaListener.Accept()
-	if guarded, ok := scope.(*guardedConn); ok && err == nil {
+	if guarded, ok := scope.(*connScope); ok && err == nil {
 		guarded.closeAfter(handshakeTime, func() { _ = c.Close() })
 	}
 	return c, scope, err

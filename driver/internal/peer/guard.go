@@ -48,7 +48,7 @@ func tooMany(what limit.What) error {
 // OpenConnection implements network.ResourceManager. A connection that comes in is a handshake
 // until its peer is known.
 func (g *guard) OpenConnection(dir network.Direction, usefd bool, at multiaddr.Multiaddr) (network.ConnManagementScope, error) {
-	c := &guardedConn{guard: g, dir: dir, address: addressOf(at), handshake: func() {}}
+	c := &connScope{guard: g, dir: dir, address: addressOf(at), handshake: func() {}}
 	if dir == network.DirInbound {
 		from := limit.Source{Address: c.address}
 		if !g.arrivals.Allow(from, 1) {
@@ -80,7 +80,7 @@ func (g *guard) OpenStream(id peer.ID, dir network.Direction) (network.StreamMan
 		return nil, tooMany(limit.Streams)
 	}
 	g.keep(id, netip.Prefix{}, thing)
-	return &guardedStream{StreamManagementScope: scope, left: sync.OnceFunc(func() { g.leave(id, thing) })}, nil
+	return &streamScope{StreamManagementScope: scope, left: sync.OnceFunc(func() { g.leave(id, thing) })}, nil
 }
 
 func (g *guard) addressOf(id peer.ID) netip.Prefix {
@@ -130,8 +130,8 @@ func (g *guard) raise(id peer.ID) {
 	}
 }
 
-// guardedConn is the scope of one connection.
-type guardedConn struct {
+// connScope is the scope of one connection.
+type connScope struct {
 	network.ConnManagementScope
 	guard     *guard
 	dir       network.Direction
@@ -146,7 +146,7 @@ type guardedConn struct {
 
 // SetPeer implements network.ConnManagementScope. A connection that this peer dials is bounded
 // by its rank alone: whom to dial, and how often, the roster decides.
-func (c *guardedConn) SetPeer(id peer.ID) error {
+func (c *connScope) SetPeer(id peer.ID) error {
 	g, from := c.guard, limit.Source{Rank: c.guard.rank(id)}
 	if c.dir == network.DirInbound {
 		from.Peer, from.Address = id, c.address
@@ -164,7 +164,7 @@ func (c *guardedConn) SetPeer(id peer.ID) error {
 	return nil
 }
 
-func (c *guardedConn) known(left func()) {
+func (c *connScope) known(left func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.handshake()
@@ -179,7 +179,7 @@ func (c *guardedConn) known(left func()) {
 }
 
 // closeAfter closes the connection when its peer is not known in time.
-func (c *guardedConn) closeAfter(d time.Duration, closes func()) {
+func (c *connScope) closeAfter(d time.Duration, closes func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.left == nil && !c.done {
@@ -188,7 +188,7 @@ func (c *guardedConn) closeAfter(d time.Duration, closes func()) {
 }
 
 // Done implements network.ConnManagementScope. It may be called again.
-func (c *guardedConn) Done() {
+func (c *connScope) Done() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.done {
@@ -204,14 +204,14 @@ func (c *guardedConn) Done() {
 	c.ConnManagementScope.Done()
 }
 
-// guardedStream is the scope of a stream that a peer has opened.
-type guardedStream struct {
+// streamScope is the scope of a stream that a peer has opened.
+type streamScope struct {
 	network.StreamManagementScope
 	left func()
 }
 
 // Done implements network.StreamManagementScope.
-func (s *guardedStream) Done() {
+func (s *streamScope) Done() {
 	s.left()
 	s.StreamManagementScope.Done()
 }

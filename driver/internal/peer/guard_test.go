@@ -21,13 +21,13 @@ func newTestGuard(rank *limit.Rank) *guard {
 	return newGuard(&network.NullResourceManager{}, b, func(peer.ID) limit.Rank { return *rank })
 }
 
-func arrive(t *testing.T, g *guard, dir network.Direction) *guardedConn {
+func arrive(t *testing.T, g *guard, dir network.Direction) *connScope {
 	t.Helper()
 	scope, err := g.OpenConnection(dir, true, multiaddr.StringCast("/ip4/192.0.2.1/tcp/4619"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return scope.(*guardedConn)
+	return scope.(*connScope)
 }
 
 // TestTheDoorClosesOnStrangers after five seconds, and on nobody who is known.
@@ -61,7 +61,7 @@ func TestTheDoorClosesOnStrangers(t *testing.T) {
 func TestAGuardForgets(t *testing.T) {
 	rank := limit.Connected
 	g := newTestGuard(&rank)
-	var conns []*guardedConn
+	var conns []*connScope
 	for _, dir := range []network.Direction{network.DirInbound, network.DirOutbound, network.DirInbound} {
 		conns = append(conns, arrive(t, g, dir))
 	}

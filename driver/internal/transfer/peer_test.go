@@ -52,7 +52,7 @@ func newTimed(t *testing.T, times timing, change func(*peer.Config), bootstrap .
 	p, err := peer.New(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, p.Close()) })
-	transfers, err := start(Config{Blobs: blobs, Swarm: p, Stall: 3 * stall, Log: log}, times)
+	transfers, err := start(Config{Blobs: blobs, Swarm: p, Budget: p.Budget(), Stall: 3 * stall, Log: log}, times)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, transfers.Close()) })
 	require.NoError(t, p.Start())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -70,6 +71,7 @@ func (r *registry) start() {
 	require.NoError(r.t, err)
 	cfg := r.config
 	cfg.Blobs, cfg.Log = r.blobs, logrus.NewEntry(logger)
+	cfg.Budget = limit.NewBudget(limit.ThisMachine(), cfg.Log)
 	r.transfers, err = start(cfg, r.timing)
 	require.NoError(r.t, err)
 }

@@ -24,7 +24,8 @@ func (t *Transfers) newServer() *wire.Server {
 			Blob: t.serveBlob, Have: t.serveHave, Block: t.serveBlock, Doubt: t.doubts.Take, Copies: t.serveCopies, Keep: t.serveKeep,
 			Take: t.serveTake, Upload: t.serveUpload,
 		},
-		Admits: t.cfg.Swarm.Admits, Send: t.timing.send, Log: t.cfg.Log,
+		Admits: t.cfg.Swarm.Admits, Source: t.cfg.Swarm.SourceOf, Budget: t.cfg.Budget,
+		Send: t.timing.send, Log: t.cfg.Log,
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/stretchr/testify/require"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -227,6 +228,13 @@ func (town *town) distrust(ids ...peer.ID) {
 }
 
 func (h *house) Admits(remote string) bool { return h.real == nil || h.real.Admits(remote) }
+
+func (h *house) SourceOf(remote string) limit.Source {
+	if h.real != nil {
+		return h.real.SourceOf(remote)
+	}
+	return limit.Source{Peer: peer.ID(remote), Rank: limit.Trusted}
+}
 
 func (h *house) Listen(proto protocol.ID) (net.Listener, error) {
 	if h.real != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/doubts"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
@@ -38,6 +39,8 @@ type Swarm interface {
 	// Admits reports whether requests from a remote address may be answered now. The address
 	// is that of a connection of Listen or ListenData.
 	Admits(remote string) bool
+	// SourceOf is who is at such an address.
+	SourceOf(remote string) limit.Source
 	// Trusts reports whether a peer's word counts.
 	Trusts(peer.ID) bool
 }
@@ -46,6 +49,8 @@ type Swarm interface {
 type Config struct {
 	Blobs *blob.Store
 	Swarm Swarm // nil: offline
+	// Budget is what members may take of this registry. It may be nil when offline.
+	Budget *limit.Budget
 	// Bitswap gets a block from peers other than members, when no member has it. It must
 	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)

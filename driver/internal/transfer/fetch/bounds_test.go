@@ -22,6 +22,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/holders"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
@@ -47,10 +48,12 @@ func fetching(t *testing.T, of *blob.Store, before func(*http.Request)) *Fetcher
 	t.Helper()
 	logger, _ := test.NewNullLogger()
 	log := logrus.NewEntry(logger)
-	answers := wire.NewServer(wire.ServerConfig{Log: log, Send: time.Minute, Admits: func(string) bool { return true }, Answers: wire.Answers{
-		Blob:  func(_ context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) { return of.Open(q.CID) },
-		Block: of.InnerBlock,
-	}})
+	answers := wire.NewServer(wire.ServerConfig{Log: log, Send: time.Minute, Admits: func(string) bool { return true },
+		Source: func(string) limit.Source { return limit.Source{Rank: limit.Trusted} },
+		Budget: limit.NewBudget(limit.ThisMachine(), log), Answers: wire.Answers{
+			Blob:  func(_ context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) { return of.Open(q.CID) },
+			Block: of.InnerBlock,
+		}})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before(r)
 		answers.Handler.ServeHTTP(w, r)

@@ -21,8 +21,6 @@ const (
 	maxQuestion  = 256 << 10        // bytes; 1000 CIDs take some 62,000
 	maxCopies    = 256 << 10        // bytes of an answer; 1000 take some 50,000
 	questionTime = 10 * time.Second // for the question to come, and again to find its answer
-
-	maxCopiesFrom, maxCopiesAtOnce = 16, 128 // questions of one member, and of all
 )
 
 // CopiesQuestion asks what a member has of each of some blobs.
@@ -91,11 +89,12 @@ func (c *Client) Copies(ctx context.Context, id peer.ID, q CopiesQuestion) ([]Co
 
 // answerCopies answers what Client.Copies asks.
 func (s *Server) answerCopies(w http.ResponseWriter, r *http.Request) {
-	if !s.copies.Enter(r.RemoteAddr) {
+	leave, ok := s.copies.Enter(s.cfg.Source(r.RemoteAddr))
+	if !ok {
 		http.Error(w, "too many questions at once", http.StatusServiceUnavailable)
 		return
 	}
-	defer s.copies.Leave(r.RemoteAddr)
+	defer leave()
 	q, err := readQuestion(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -134,11 +134,12 @@ func TestQuestionsAreBounded(t *testing.T) {
 		require.Equal(t, questionTime, time.Since(began))
 
 		var waiting []*bufio.Reader
-		for range maxCopiesFrom {
+		const most = 16 // of one trusted member
+		for range most {
 			waiting = append(waiting, send("Content-Length: 2", "{}"))
 		}
 		require.Equal(t, http.StatusServiceUnavailable, status(send("Content-Length: 2", "{}")))
-		require.Equal(t, maxCopiesFrom, answering)
+		require.Equal(t, most, answering)
 		close(free)
 		for _, r := range waiting {
 			require.Equal(t, http.StatusOK, status(r))

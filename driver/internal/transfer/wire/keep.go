@@ -27,11 +27,6 @@ const (
 	maxKeepHeads = 100
 	// maxKeepWait bounds how long a member keeps a question open.
 	maxKeepWait = 10 * time.Minute
-
-	// maxHoldsFrom and maxHolds are how many questions without heads are answered at once, of one
-	// member and of all. They stay open until a push is over, and must not take all the room of
-	// the questions by which it ends.
-	maxHoldsFrom, maxHolds = maxRequestsFrom / 4, maxRequests / 4
 )
 
 // These errors say why a member does not keep a blob.
@@ -127,11 +122,12 @@ func (s *Server) keep(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 		return nil
 	}
 	if len(q.Heads) == 0 {
-		if !s.holds.Enter(r.RemoteAddr) {
+		leave, ok := s.holds.Enter(s.cfg.Source(r.RemoteAddr))
+		if !ok {
 			http.Error(w, "too many questions at once", http.StatusServiceUnavailable)
 			return nil
 		}
-		defer s.holds.Leave(r.RemoteAddr)
+		defer leave()
 	}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), q.Wait, ErrLate)
 	defer cancel()

@@ -20,14 +20,6 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
-// maxRequestsFrom and maxRequests are how many requests are answered at once, of one member
-// and of all. A registry asks each member for a few ranges per transfer, and once for each blob
-// that it looks for.
-const (
-	maxRequestsFrom = 256
-	maxRequests     = 4096
-)
-
 // Answers are the functions that answer members. Each may return ErrGone, Blob also a PartialError,
 // LackingError or RelayedError, Doubt also ErrNoLeaf or ErrTooMany, and Copies also ErrStranger. Any
 // other error is logged, and the member is told only that the blob is unreadable. All are called
@@ -57,8 +49,10 @@ type Answers struct {
 // ServerConfig is what a Server is made of.
 type ServerConfig struct {
 	Answers Answers
-	Admits  func(remote string) bool // whether requests from a remote address may be answered now
-	Send    time.Duration            // how long a member may take none of the bytes sent to it
+	Admits  func(remote string) bool         // whether requests from a remote address may be answered now
+	Source  func(remote string) limit.Source // who is at a remote address
+	Budget  *limit.Budget
+	Send    time.Duration // how long a member may take none of the bytes sent to it
 	Log     *logrus.Entry
 }
 
@@ -66,10 +60,11 @@ type ServerConfig struct {
 type Server struct {
 	*http.Server
 	cfg      ServerConfig
-	requests *limit.Limit[string] // being answered, by remote address, which is a peer ID
-	copies   *limit.Limit[string] // likewise, of these the questions about copies
-	holds    *limit.Limit[string] // and those to keep what has no entry yet
-	out      atomic.Int64         // bytes sent
+	requests *limit.Bound // being answered
+	copies   *limit.Bound // of these the questions about copies
+	holds    *limit.Bound // and those to keep what has no entry yet
+	readers  readers
+	out      atomic.Int64 // bytes sent
 
 	mu       sync.Mutex
 	closed   bool
@@ -79,8 +74,8 @@ type Server struct {
 // NewServer makes a Server. It answers nobody before Serve.
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
-		cfg: cfg, requests: limit.New[string](maxRequestsFrom, maxRequests),
-		copies: limit.New[string](maxCopiesFrom, maxCopiesAtOnce), holds: limit.New[string](maxHoldsFrom, maxHolds),
+		cfg: cfg, requests: cfg.Budget.Bound(limit.Requests), copies: cfg.Budget.Bound(limit.CopiesQuestions),
+		holds: cfg.Budget.Bound(limit.Holds), readers: readers{sending: map[*counted]struct{}{}},
 	}
 	s.Server = &http.Server{
 		Handler:           s.handler(),
@@ -158,30 +153,6 @@ func bounded(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// admitted is f for members, of whom none asks for too much at once. Close waits until its requests
-// are answered.
-func (s *Server) admitted(f http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		// A connection may outlive a membership, so each request is admitted by itself.
-		if !s.cfg.Admits(r.RemoteAddr) {
-			w.Header().Set("Connection", "close")
-			http.Error(w, "not a member", http.StatusForbidden)
-			return
-		}
-		if !s.requests.Enter(r.RemoteAddr) {
-			http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
-			return
-		}
-		defer s.requests.Leave(r.RemoteAddr)
-		if !s.hold() {
-			http.Error(w, "this registry is stopping", http.StatusServiceUnavailable)
-			return
-		}
-		defer s.answered.Done()
-		f(w, r)
-	}
-}
-
 // answer makes a handler of f.
 func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
 	return s.admitted(func(w http.ResponseWriter, r *http.Request) {
@@ -191,7 +162,7 @@ func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) erro
 			return
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		if err = f(&counted{ResponseWriter: w, s: s}, r, c); err != nil && !refuse(w, err) {
+		if err = f(s.counted(w, r), r, c); err != nil && !refuse(w, err) {
 			s.cfg.Log.WithError(err).Warn("cannot read a blob for a member")
 			http.Error(w, "unreadable here", http.StatusInternalServerError)
 		}
@@ -236,26 +207,6 @@ func (s *Server) doubt(w http.ResponseWriter, r *http.Request, c cid.Cid) error 
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return nil
-}
-
-// counted counts the bytes that are sent, and gives up on a member that takes none for
-// ServerConfig.Send.
-type counted struct {
-	http.ResponseWriter
-	s    *Server
-	last time.Time
-}
-
-// Write implements io.Writer.
-func (c *counted) Write(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(c.last) > c.s.cfg.Send/10 {
-		c.last = now
-		// The error is ignored: a connection that has no deadlines is bounded by its swarm.
-		_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(now.Add(c.s.cfg.Send))
-	}
-	n, err := c.ResponseWriter.Write(b)
-	c.s.out.Add(int64(n))
-	return n, err
 }
 
 // debugWriter receives net/http's own log, which reports connections that the other end broke.

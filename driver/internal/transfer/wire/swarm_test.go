@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -103,6 +104,8 @@ func serve(t *testing.T, a Answers, change ...func(*ServerConfig)) *served {
 	logger.SetLevel(logrus.DebugLevel)
 	cfg := ServerConfig{
 		Answers: a, Admits: func(string) bool { return true }, Send: time.Minute, Log: logrus.NewEntry(logger),
+		Source: func(remote string) limit.Source { return limit.Source{Peer: peer.ID(remote), Rank: limit.Trusted} },
+		Budget: limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 4096}, logrus.NewEntry(logger)),
 	}
 	for _, f := range change {
 		f(&cfg)

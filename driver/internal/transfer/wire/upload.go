@@ -86,7 +86,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() { _ = body.Close() }()
 	w.Header().Set("Content-Type", "application/octet-stream")
-	_, err = io.CopyBuffer(struct{ io.Writer }{&counted{ResponseWriter: w, s: s}}, struct{ io.Reader }{body}, make([]byte, uploadBuffer))
+	_, err = io.CopyBuffer(struct{ io.Writer }{s.counted(w, r)}, struct{ io.Reader }{body}, make([]byte, uploadBuffer))
 	if err != nil {
 		panic(http.ErrAbortHandler) // the other end sees that there was more
 	}

@@ -30,19 +30,19 @@ var small = limit.Machine{Memory: 1 << 30, Descriptors: 512}
 // onSmall has a station bound others as a small machine does, in vain without a log.
 func onSmall(c *peer.Config) { c.Budget = limit.NewBudget(small, c.Log) }
 
-// attacker holds the protector key, and is at an address of its own.
-type attacker struct {
+// keyHolder holds the protector key, and is at an address of its own.
+type keyHolder struct {
 	transport.Transport
 	id libpeer.ID
 }
 
-func newAttacker(t *testing.T, ip net.IP) *attacker {
+func newKeyHolder(t *testing.T, ip net.IP) *keyHolder {
 	t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &attacker{}
+	a := &keyHolder{}
 	if a.id, err = libpeer.IDFromPrivateKey(key); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func newAttacker(t *testing.T, ip net.IP) *attacker {
 
 // connect opens connections to a station, and returns those that seem to be let in: in TLS 1.3 the
 // client cannot know.
-func (a *attacker) connect(t *testing.T, s *station, n int) (conns []transport.CapableConn) {
+func (a *keyHolder) connect(t *testing.T, s *station, n int) (conns []transport.CapableConn) {
 	t.Helper()
 	to := stripped(t, s)[0]
 	for range n {
@@ -154,14 +154,14 @@ func TestSilentSocketsDoNotTakeTheDoor(t *testing.T) {
 func TestAKeyHolderOfNoTopic(t *testing.T) {
 	a, b := newStation(t), newStation(t)
 	a.start(t, onSmall)
-	flooder := newAttacker(t, net.IPv4(127, 0, 0, 11))
+	flooder := newKeyHolder(t, net.IPv4(127, 0, 0, 11))
 	for _, c := range flooder.connect(t, a, 4) {
 		flood(t, c, 50)
 		eventually(t, "streams are refused", func() bool { return refusals(a, limit.Streams, limit.Connected) > 0 })
 		go flood(t, c, 1000) // until the memory of its peer is used up, and it is closed
 	}
 	for i := range 20 {
-		attacker := newAttacker(t, net.IPv4(127, 0, 0, byte(9+i%2)))
+		attacker := newKeyHolder(t, net.IPv4(127, 0, 0, byte(9+i%2)))
 		attacker.connect(t, a, 20)
 		if got := a.Rank(attacker.id); got > limit.Connected {
 			t.Errorf("it is %s", got)
