@@ -108,6 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	c.collectCache(ch, c.cacheStatus(counts))
 	gauge(drainingDesc, oneIf(copies.Draining))
 	c.collectAcks(ch)
+	collectLimits(ch, c.limitStatus())
 	free, total := c.engine.DiskSpace()
 	gauge(diskFreeDesc, float64(free))
 	gauge(diskTotalDesc, float64(total))

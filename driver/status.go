@@ -38,6 +38,7 @@ type Status struct {
 	Garbage       GarbageStatus  `json:"garbage"`
 	Scrub         ScrubStatus    `json:"scrub"`
 	Transfers     Transfers      `json:"transfers"`
+	Limits        []LimitStatus  `json:"limits"`       // what peers may have, by what; none: this registry is offline
 	Capabilities  []string       `json:"capabilities"` // what this release understands
 }
 
@@ -92,7 +93,7 @@ func (s *store) status() Status {
 		Copies: s.copiesStatus(counts), Acks: s.ackStatus(),
 		Cache:         s.cacheStatus(counts),
 		Bootstrappers: s.bootstrappers(), Members: s.members(), Transfers: s.transferStatus(), Uploads: UploadStatus(e.Uploads.Unfinished()),
-		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(),
+		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(), Limits: s.limitStatus(),
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	return st

@@ -115,6 +115,11 @@ func expected(s driver.Status) map[string]float64 {
 		want["only_here_blobs"], want["only_here_bytes"] = float64(s.Copies.OnlyHere.Blobs), float64(s.Copies.OnlyHere.Bytes)
 		want["under_replicated_blobs"], want["under_replicated_bytes"] = float64(s.Copies.UnderReplicated.Blobs), float64(s.Copies.UnderReplicated.Bytes)
 	}
+	for _, l := range s.Limits {
+		for rank, n := range l.Refused {
+			want[fmt.Sprintf("refused_total{rank=%q,what=%q}", rank, l.What)] = float64(n)
+		}
+	}
 	for result, n := range s.Transfers.Ended {
 		want[fmt.Sprintf("transfers_total{result=%q}", result)] = float64(n)
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -35,7 +37,7 @@ func statusSections(s driver.Status, wide bool) []section {
 		id = func(peerID string) string { return peerID }
 	}
 	return []section{
-		registrySection(s, id), storageSection(s), transferSection(s.Transfers, id), memberSection(s.Members, id, wide),
+		registrySection(s, id, wide), storageSection(s), transferSection(s.Transfers, id), memberSection(s.Members, id, wide),
 	}
 }
 
@@ -63,7 +65,7 @@ func printSections(out io.Writer, sections []section) error {
 	return nil
 }
 
-func registrySection(s driver.Status, id func(string) string) section {
+func registrySection(s driver.Status, id func(string) string, wide bool) section {
 	sec := section{title: "REGISTRY"}
 	sec.field("name", "%s", orDash(s.Name))
 	sec.field("peer", "%s", s.PeerID)
@@ -95,7 +97,30 @@ func registrySection(s driver.Status, id func(string) string) section {
 	if s.ReadOnly {
 		sec.field("read only", "this registry is not in its own trustedpeers")
 	}
+	limitFields(&sec, s.Limits, wide)
 	return sec
+}
+
+// limitFields say what peers were refused since the start, and with wide also what they may have.
+func limitFields(sec *section, limits []driver.LimitStatus, wide bool) {
+	for _, l := range limits {
+		var by []string
+		for _, rank := range slices.Sorted(maps.Keys(l.Refused)) {
+			by = append(by, fmt.Sprintf("%d (%s)", l.Refused[rank], rank))
+		}
+		if len(by) > 0 {
+			sec.field("refused", "%s: %s", l.What, strings.Join(by, ", "))
+		}
+	}
+	for _, l := range limits {
+		switch {
+		case !wide || l.Total == 0:
+		case l.OfAPeer > 0:
+			sec.field("limit", "%d %s, %d of one trusted member", l.Total, l.What, l.OfAPeer)
+		default:
+			sec.field("limit", "%d %s", l.Total, l.What)
+		}
+	}
 }
 
 func storageSection(s driver.Status) section {

@@ -9,6 +9,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/sys/unix"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
@@ -50,6 +51,14 @@ func (e *Engine) Bootstrappers() []peer.Bootstrapper {
 		return nil
 	}
 	return e.Peer.Bootstrappers()
+}
+
+// Limits are what peers may have of this registry; none while it is offline.
+func (e *Engine) Limits() []limit.State {
+	if e.Peer == nil {
+		return nil
+	}
+	return e.Peer.Budget().State()
 }
 
 // Self is this registry's peer ID.

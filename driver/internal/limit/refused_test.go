@@ -26,6 +26,11 @@ func TestRefusals(t *testing.T) {
 	if got := b.Refused(); !slices.Equal(got, want) {
 		t.Errorf("%v", got)
 	}
+	for _, s := range b.State() {
+		if s.What == limit.Requests && (s.Refused[limit.Member] != 100 || s.Bounds.Total < 512) {
+			t.Errorf("%+v", s)
+		}
+	}
 	if n := len(hook.AllEntries()); n != 2 {
 		t.Errorf("%d lines", n)
 	}
