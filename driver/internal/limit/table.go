@@ -79,7 +79,6 @@ func table(m Machine) map[What]Bounds {
 			Peer:     Each(4),
 			Address:  PerRank{Member: share(paths, 16), Trusted: share(paths, 4) * 3},
 		},
-		// As many requests of one member as it may have connections at the data port.
 		// A request takes some 50 KiB. A member asks for a few ranges of each blob, and once for
 		// each blob that it looks for.
 		Requests: {

@@ -52,5 +52,6 @@
 //
 // Limits: this package verifies no bytes, and which peers may ask is up to ServerConfig.Admits.
 // The client bounds how much it reads of an answer, but not how long that takes: that is up to
-// the context. One member is answered at most 256 requests at once, and all members 4096.
+// the context. How many requests of one member are answered at once, and of all, is up to the budget
+// (package limit).
 package wire
