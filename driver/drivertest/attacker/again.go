@@ -10,7 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-const pause = 250 * time.Millisecond // after something was refused
+// An attacker that is refused rests, twice as long each time: to be dialed as fast as a machine can
+// is no fault that a registry could mend.
+const pause, longest = 250 * time.Millisecond, 4 * time.Second
 
 // again does something until ctx ends, in so many goroutines, and counts.
 func again(ctx context.Context, atOnce int, t *Tally, do func(context.Context) error) {
@@ -18,11 +20,17 @@ func again(ctx context.Context, atOnce int, t *Tally, do func(context.Context) e
 	defer wg.Wait()
 	for range atOnce {
 		wg.Go(func() {
-			for ctx.Err() == nil {
+			for wait := pause; ctx.Err() == nil; {
 				t.tried.Add(1)
-				if err := do(ctx); err != nil && ctx.Err() == nil {
+				began := time.Now()
+				err := do(ctx)
+				if err == nil || time.Since(began) > longest {
+					wait = pause
+				}
+				if err != nil && ctx.Err() == nil {
 					t.refused.Add(1)
-					rest(ctx, pause)
+					rest(ctx, wait)
+					wait = min(2*wait, longest)
 				} else if err == nil {
 					t.did.Add(1)
 				}
