@@ -88,18 +88,22 @@ func TestAHistoryIsReadOnce(t *testing.T) {
 	a, c, d := f.add("a"), f.add("c"), f.add("d")
 	write(t, a, deltas, 1, "p")
 	agree(t, a, c, d)
-	before := f.deltas.Load()
-	b := f.add("b")
-	agree(t, a, b)
-	b.stop()
-	if n := f.deltas.Load() - before; n < deltas || n > deltas+deltas/20 {
-		t.Errorf("%d deltas were read, of a history of %d", n, deltas)
+	for try := 0; ; try++ {
+		before := f.deltas.Load()
+		b := f.add(fmt.Sprint("b", try))
+		agree(t, a, b)
+		b.stop()
+		if n := f.deltas.Load() - before; n < deltas || n > deltas+deltas/20 {
+			t.Errorf("%d deltas were read, of a history of %d", n, deltas)
+		}
+		if n := b.disk.blocksRead.Load(); n == 0 {
+			b.start()
+			agree(t, a, b)
+			return
+		} else if try == 4 { // on a busy machine one member may be left for another, and what it sent is on the disk
+			t.Fatalf("%d of them were read from the disk as well", n)
+		}
 	}
-	if n := b.disk.blocksRead.Load(); n > 0 {
-		t.Errorf("%d of them were read from the disk as well", n)
-	}
-	b.start()
-	agree(t, a, b)
 }
 
 // TestJoiningContinuesAfterAKill from where it was, with any member.
