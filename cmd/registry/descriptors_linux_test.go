@@ -14,7 +14,7 @@ import (
 )
 
 // TestPushesWithoutFileDescriptors are refused before anything is taken. Clients that send
-// nothing hold many, and then there may be few more.
+// nothing more hold many, and then there may be few more.
 func TestPushesWithoutFileDescriptors(t *testing.T) {
 	const limit, each, left = 1024, 36, 45 // a little less than there may be, so that none gives way
 	p := newProcess(t, keygen(t))
@@ -41,7 +41,7 @@ func TestPushesWithoutFileDescriptors(t *testing.T) {
 	for i := range 4 {
 		s := &stranger{t: t, from: fmt.Sprintf("127.0.0.%d", 30+i)}
 		t.Cleanup(s.leave)
-		s.open(each, p.HTTP, "")
+		s.open(each, p.HTTP, "GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n") // then it may say nothing for minutes
 		idle = append(idle, s)
 	}
 	await(t, "the connections are there", func() bool { return open() >= before+4*each-10 })
