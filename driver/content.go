@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -15,8 +16,8 @@ import (
 const maxLinkContent = 4 << 10
 
 // GetContent implements storagedriver.StorageDriver. What is larger than distribution reads whole
-// is an error: a link of more than 4 KiB, and anything else of more than 4 MiB, as much as a
-// manifest can have. Reader gives such bytes.
+// is an error: a link of more than 4 KiB, and anything else that distribution keeps of more than
+// 4 MiB, as much as a manifest can have. Reader gives such bytes.
 func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 	if isLocal(path) {
 		return s.local.GetContent(ctx, path)
@@ -45,8 +46,11 @@ func (s *store) GetContent(ctx context.Context, path string) ([]byte, error) {
 }
 
 func mostContent(path string) int64 {
-	if ocipath.Parse(path).IsLink() {
+	switch p := ocipath.Parse(path); {
+	case p.IsLink():
 		return maxLinkContent
+	case p == ocipath.Path{}: // where distribution keeps nothing, so that no client has it read
+		return dag.MaxSize
 	}
 	return smallBlob
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// TestNothingLargeIsReadWhole: neither a link of 512 MiB nor any other content, whatever size an
-// entry gives; but all that distribution writes is read, and Reader gives the rest.
+// TestNothingLargeIsReadWhole: neither a link of 512 MiB nor any other content of distribution's,
+// whatever size an entry gives; but all that distribution writes is read, and Reader gives the rest.
 func TestNothingLargeIsReadWhole(t *testing.T) {
 	d := newOffline(t)
 	large := make([]byte, smallBlob+1)
