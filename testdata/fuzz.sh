@@ -26,7 +26,7 @@ targets=()
 while IFS=: read -r file func; do
 	targets+=("$(dirname "$file")" "${func#func }")
 done < <(grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z]+' cmd driver | sort)
-for package in $(printf '%s\n' "${targets[@]}" | grep / | sort -u); do
+for package in $(printf '%s\n' "${targets[@]}" | awk 'NR % 2' | sort -u); do
 	go test -c -fuzz=. -o "$out/$(tr / _ <<<"$package").test" "./$package"
 done
 export -f one
