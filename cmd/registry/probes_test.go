@@ -55,7 +55,7 @@ func TestReadyOnceAMemberIsMet(t *testing.T) {
 		return statusA == http.StatusOK && statusB == http.StatusOK
 	})
 	a.Kill()
-	await(t, "the other is missed", func() bool { return !b.status().Members[0].Connected })
+	await(t, "the other is missed", func() bool { return !b.sees() })
 	if status, text := probe(debugB, "/readyz"); status != http.StatusOK {
 		t.Errorf("it has joined, and the other left: %d %s", status, text)
 	}

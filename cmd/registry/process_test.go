@@ -112,6 +112,13 @@ func (p *process) status() driver.Status {
 	return s
 }
 
+// sees reports whether any other registry is connected; one that went before it was of use is
+// not named any more.
+func (p *process) sees() bool {
+	p.t.Helper()
+	return slices.ContainsFunc(p.status().Members, func(m driver.Member) bool { return m.Connected })
+}
+
 func (p *process) bootstrap() string {
 	p.t.Helper()
 	addr, err := p.Address(p.t.Context())

@@ -49,7 +49,7 @@ func TestAStartReadsNoBlob(t *testing.T) {
 		t.Errorf("blobs: %+v", s.Blobs)
 	}
 	await(t, "the map arrives", func() bool { return b.status().Map.Entries == 2 })
-	await(t, "they are connected", func() bool { return b.status().Members[0].Connected })
+	await(t, "they are connected", b.sees)
 	if got, status, err := body(b, path); err == nil && status == 200 {
 		t.Errorf("%d bytes came, one of them damaged", len(got))
 	}

@@ -47,7 +47,7 @@ func TestWhereAnImageIs(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	a.Kill()
-	await(t, "it is away", func() bool { return !b.status().Members[0].Connected })
+	await(t, "it is away", func() bool { return !b.sees() })
 	out, err = b.where("team/app:1")
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(out, "on 1 registry\n") || !strings.Contains(out, "NOT COUNTED") || !strings.Contains(line(out, "attic"), "away since") {
