@@ -20,6 +20,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			Transfers: driver.Transfers{Running: []driver.Transfer{{Sources: []driver.TransferSource{{}}}}},
 			Blobs:     driver.BlobStatus{Damage: []driver.Damage{{}}},
 			Garbage:   driver.GarbageStatus{WaitsFor: []driver.Unheard{{}}},
+			Limits:    []driver.LimitStatus{{}},
 		}, `{"version":"","commit":"","build_date":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
 			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
@@ -34,7 +35,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"scrub":{"interval":0,"began":"0001-01-01T00:00:00Z","share":0,"ended":null,"blobs":0,"bytes":0,"damaged":0,"lost":0,"recorded":0,"unread":0,"strays":0,"tables":null},` +
 			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
-			`"capabilities":null}`},
+			`"limits":[{"what":"","total":0,"of_a_peer":0,"refused":null}],"capabilities":null}`},
 		{driver.Identity{}, `{"peer_id":"","addresses":null}`},
 		{driver.Verification{Findings: []driver.Finding{{}}}, `{"running":false,"image":"","blobs":0,"bytes":0,"elsewhere":0,` +
 			`"findings":[{"cid":"","digest":"","size":0,"fault":"","bad_leaves":0,"leaves":0,"mended":false,"done":""}]}`},

@@ -74,7 +74,8 @@ func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs 
 		log := log.WithField("address", a).WithError(cause)
 		switch {
 		case v == rebuff && p.cfg.private() && rebuffs >= rebuffsToWarn && p.once.first("rebuff", a.String()):
-			log.Warn("a registry answers, but not with this protector key: check that protectorkey is the same on both")
+			log.Warn("a registry answers, but not with this protector key: check that protectorkey is the same on both; " +
+				"if it is, too much comes from this address for the other one, whose log says so")
 			told = true
 		case v == stranger && bootstrapper && !p.isSelf(cause) && p.once.first("stranger", t.ID.String(), a.String()):
 			log.Warn("another peer answers at this address: check the /p2p/ part of the bootstrapper")
