@@ -299,7 +299,7 @@ func TestRotOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	key := drivertest.Key(t)
 	p := drivertest.Parameters(t, key)
-	p.FetchTimeout = 2 * time.Second
+	p.FetchTimeout = 10 * time.Second
 	p.Replicas = 2 // so that nothing leaves the full disk because the other has it
 	smalldisk.Mount(t, p.DatastorePath, "size=320m")
 	a := drivertest.Start(t, p)
@@ -348,7 +348,7 @@ func TestRotOnAFullDisk(t *testing.T) {
 func TestADamagedBlobThatIsPinned(t *testing.T) {
 	t.Parallel()
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	p.FetchTimeout = 2 * time.Second
+	p.FetchTimeout = 10 * time.Second
 	a := drivertest.Start(t, p)
 	q := drivertest.Parameters(t, p.ProtectorKey)
 	q.Bootstrappers = a.Addresses()
