@@ -147,6 +147,7 @@ func TestAMemberThatIsMute(t *testing.T) {
 			p.Bootstrappers, p.AckReplicas, p.DatastorePath = a.Addresses(), 1, t.TempDir()
 			b, toB := drivertest.StartLinked(t, p)
 			drivertest.AwaitMesh(t, a, b)
+			drivertest.Await(t, "it is missed when it goes", func() bool { return confirmed(t, a)[b.Identity().PeerID] })
 			cut := func(yes bool) { set(toA, yes); set(toB, yes) }
 			cut(true)
 
