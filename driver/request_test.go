@@ -27,7 +27,7 @@ func TestFirstByteOfARange(t *testing.T) {
 		"bytes=":                      0,
 		"bytes=x-5":                   0,
 		"bytes=-x":                    0,
-		"bytes=--5":                   size + 5,
+		"bytes=--5":                   0, // net/http refuses it
 		"items=5-":                    0,
 		"5-":                          0,
 		"bytes=99999999999999999999-": 0,

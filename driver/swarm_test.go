@@ -163,7 +163,7 @@ func TestPartitionAndHeal(t *testing.T) {
 	linkA.Cut(true)
 	linkB.Cut(true)
 	drivertest.Await(t, "both sides notice", func() bool {
-		return !a.Status(t.Context()).Members[0].Connected && !b.Status(t.Context()).Members[0].Connected
+		return others(t, a)+others(t, b) == 0
 	})
 	put(t, a, "/x/a", "a")
 	put(t, b, "/x/b", "b")
