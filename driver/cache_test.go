@@ -255,7 +255,7 @@ func TestASmallDiskGoesOn(t *testing.T) {
 	})
 	small := all[2]
 	var contents [][]byte
-	for range 14 {
+	for range 20 {
 		contents = append(contents, randomBytes(t, 30<<20))
 		pushBlob(t, all[0], contents[len(contents)-1])
 	}
