@@ -92,7 +92,7 @@ func remedy(from Source) string {
 	case Stranger:
 		return "refuse its address at a firewall"
 	case Connected, Member:
-		return "refuse its address at a firewall, or give all registries another swarmkey"
+		return "refuse its address at a firewall, or give all registries another protectorkey"
 	}
 	return "take it off trustedpeers, and if that is not set, set it"
 }
