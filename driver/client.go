@@ -3,98 +3,120 @@ package driver
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
 
-// ErrNotRunning reports that no registry answers for a datastore.
-var ErrNotRunning = admin.ErrNotRunning
+// Client asks a registry that runs on this machine, as the same user, over its admin.sock. The
+// API is described by docs/api.yaml. A Client is safe for concurrent use.
+//
+// The errors of all methods are ErrNotRunning, ErrEarlier when the registry does not know the
+// question, an *AnswerError when it does not do what it is asked to, or that of ctx. Answers
+// that come at once are waited for a minute.
+type Client struct{ admin *admin.Client }
 
-// AskStatus asks the registry that runs on these parameters for its status.
-func AskStatus(ctx context.Context, p Parameters) (s Status, err error) {
-	err = client(p).Status(ctx, &s)
-	return s, err
+// NewClient makes a client of the registry that runs, or will run, on these parameters. Only
+// DatastorePath matters.
+func NewClient(p Parameters) *Client {
+	return &Client{admin.NewClient(engine.Socket(p.DatastorePath))}
 }
 
-// AskIdentity asks the registry that runs on these parameters for its identity.
-func AskIdentity(ctx context.Context, p Parameters) (id Identity, err error) {
-	err = client(p).ID(ctx, &id)
-	return id, err
+var (
+	// ErrNotRunning reports that no registry answers for a datastore.
+	ErrNotRunning = admin.ErrNotRunning
+	// ErrBusy reports that a verification, a collection, or waiting for a drain is already running.
+	ErrBusy = admin.ErrBusy
+	// ErrEarlier reports that the registry that runs is of a release that does not know a question.
+	ErrEarlier = admin.ErrEarlier
+)
+
+// AnswerError is why a registry did not answer, or did not do what it was asked to do.
+type AnswerError struct {
+	Status int    // of HTTP: 400, 404, 409, 500 or 504
+	Reason string // for the operator
 }
 
-// AskForget has the registry that runs on these parameters forget a member.
-func AskForget(ctx context.Context, p Parameters, name string) (m Member, err error) {
-	err = client(p).Forget(ctx, name, &m)
-	return m, err
+// Error implements error.
+func (e *AnswerError) Error() string { return e.Reason }
+
+// Status asks for the status of the registry and of its swarm.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return ask[Status](ctx, c, http.MethodGet, "/v1/status", nil)
 }
 
-// AskWhere asks the registry that runs on these parameters who has what of an image or a digest,
-// as Where does.
-func AskWhere(ctx context.Context, p Parameters, of string) (w Where, err error) {
-	err = client(p).Where(ctx, of, &w)
-	return w, err
+// Identity asks for the registry's identity.
+func (c *Client) Identity(ctx context.Context) (Identity, error) {
+	return ask[Identity](ctx, c, http.MethodGet, "/v1/id", nil)
 }
 
-func client(p Parameters) *admin.Client {
-	return admin.NewClient(engine.Socket(p.DatastorePath))
+// Where asks which registries have what of an image or a digest, as Driver.Where does.
+func (c *Client) Where(ctx context.Context, of string) (Where, error) {
+	return ask[Where](ctx, c, http.MethodGet, "/v1/where", admin.Query{"of": {of}})
 }
 
-// AskVerify has the registry that runs on these parameters verify its blobs, or those of
-// an image, as Verify does.
-func AskVerify(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (v Verification, err error) {
-	err = client(p).Verify(ctx, image, read(progress), &v)
-	return v, err
+// Forget has the registry forget a member, as Driver.Forget does.
+func (c *Client) Forget(ctx context.Context, name string) (Member, error) {
+	return ask[Member](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(name), nil)
 }
 
-// AskCollect has the registry that runs on these parameters collect garbage, as Collect does.
-func AskCollect(ctx context.Context, p Parameters, o CollectOptions, progress func(CollectProgress)) (c Collection, err error) {
-	err = client(p).Collect(ctx, o, read(progress), &c)
-	return c, err
+// Verify has the registry verify its blobs, or those of an image, as Driver.Verify does, which
+// may take hours. It ends with ctx, also in the registry. progress is called about once a second.
+// Errors are also ErrBusy.
+func (c *Client) Verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
+	return follow[Verification](ctx, c, http.MethodPost, "/v1/verify", admin.Query{"image": {image}}, progress)
 }
 
-// AskDrain has the registry that runs on these parameters be drained, as Drain does.
-func AskDrain(ctx context.Context, p Parameters, wait bool, progress func(DrainState)) (d DrainState, err error) {
-	err = client(p).Drain(ctx, wait, read(progress), &d)
-	return d, err
+// Collect has the registry collect garbage, as Driver.Collect does. It is like Verify otherwise.
+func (c *Client) Collect(ctx context.Context, o CollectOptions, progress func(CollectProgress)) (Collection, error) {
+	options, err := json.Marshal(o)
+	if err != nil {
+		return Collection{}, err
+	}
+	return follow[Collection](ctx, c, http.MethodPost, "/v1/collect", admin.Query{"options": {string(options)}}, progress)
 }
 
-// AskUndrain has the registry that runs on these parameters no longer be drained.
-func AskUndrain(ctx context.Context, p Parameters) (d DrainState, err error) {
-	err = client(p).Undrain(ctx, &d)
-	return d, err
+// Drain has the registry be drained, as Driver.Drain does. With wait it is like Verify otherwise,
+// but that the registry stays drained when ctx ends.
+func (c *Client) Drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
+	q := admin.Query{}
+	if wait {
+		q.Set("wait", "")
+	}
+	return follow[DrainState](ctx, c, http.MethodPost, "/v1/drain", q, progress)
 }
 
-// read decodes each line of progress.
-func read[T any](progress func(T)) func(json.RawMessage) error {
-	return func(line json.RawMessage) error {
-		var so T
+// Undrain has the registry no longer be drained.
+func (c *Client) Undrain(ctx context.Context) (DrainState, error) {
+	return ask[DrainState](ctx, c, http.MethodDelete, "/v1/drain", nil)
+}
+
+// ask asks by a route whose answer comes at once.
+func ask[A any](ctx context.Context, c *Client, method, path string, q admin.Query) (a A, err error) {
+	err = answered(c.admin.Do(ctx, method, path, q, &a))
+	return a, err
+}
+
+// follow asks by a route whose answer comes line by line, and decodes each.
+func follow[A, P any](ctx context.Context, c *Client, method, path string, q admin.Query, progress func(P)) (a A, err error) {
+	err = answered(c.admin.Follow(ctx, method, path, q, func(line json.RawMessage) error {
+		var so P
 		if err := json.Unmarshal(line, &so); err != nil {
 			return fmt.Errorf("read the registry's progress: %w", err)
 		}
 		progress(so)
 		return nil
-	}
+	}, &a))
+	return a, err
 }
 
-// ErrBusy reports that a verification, a collection, or waiting for a drain is already running.
-var ErrBusy = admin.ErrBusy
-
-// answers is what the admin socket reports about this registry.
-func (s *store) answers() admin.Source {
-	return admin.Source{
-		Status: func(context.Context) any { return s.status() },
-		ID:     func() any { return s.identity() },
-		Forget: func(ctx context.Context, member string) (any, error) { return s.forget(ctx, member) },
-		Where:  func(ctx context.Context, of string) (any, error) { return s.where(ctx, of) },
-		Verify: func(ctx context.Context, image string, progress func(any)) (any, error) {
-			return s.verify(ctx, image, func(so VerifyProgress) { progress(so) })
-		},
-		Collect: s.collectAsAsked,
-		Drain: func(ctx context.Context, wait bool, progress func(any)) (any, error) {
-			return s.drain(ctx, wait, func(d DrainState) { progress(d) })
-		},
-		Undrain: func(ctx context.Context) (any, error) { return s.undrain(ctx) },
+func answered(err error) error {
+	if e, ok := errors.AsType[*admin.Error](err); ok {
+		return &AnswerError{Status: e.Status, Reason: e.Reason}
 	}
+	return err
 }

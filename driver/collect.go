@@ -2,7 +2,6 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -140,12 +139,3 @@ func (s *store) garbageStatus() GarbageStatus {
 }
 
 func countOf(s mark.Sums) GarbageCount { return GarbageCount(s) }
-
-// collectAsAsked is collect with options as the admin socket carries them.
-func (s *store) collectAsAsked(ctx context.Context, options []byte, progress func(any)) (any, error) {
-	var o CollectOptions
-	if err := json.Unmarshal(options, &o); err != nil {
-		return nil, fmt.Errorf("read the options: %w", err)
-	}
-	return s.collect(ctx, o, func(p CollectProgress) { progress(p) })
-}

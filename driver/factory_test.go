@@ -29,7 +29,7 @@ func TestImportRegistersTheDriver(t *testing.T) {
 	if got, err := d.GetContent(ctx, "/a/link"); err != nil || string(got) != "content" || d.Name() != "ipfs" {
 		t.Errorf("%s: %q %v", d.Name(), got, err)
 	}
-	if _, err := driver.AskStatus(t.Context(), p); err != nil {
+	if _, err := driver.NewClient(p).Status(t.Context()); err != nil {
 		t.Errorf("it is not open: %v", err)
 	}
 	cancel()

@@ -15,13 +15,13 @@ func TestNoStatusBeforeItIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.close() }()
-	if status, err := AskStatus(t.Context(), p); !errors.Is(err, ErrNotRunning) {
+	if status, err := NewClient(p).Status(t.Context()); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("answered before the start: %+v %v", status, err)
 	}
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := AskStatus(t.Context(), p); err != nil {
+	if _, err := NewClient(p).Status(t.Context()); err != nil {
 		t.Error(err)
 	}
 }

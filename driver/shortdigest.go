@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -57,9 +58,9 @@ func (s *store) fullDigest(short string) (digest.Digest, error) {
 	})
 	switch {
 	case len(alike) == 0:
-		return "", fmt.Errorf("%s: this registry knows no digest that begins so", short)
+		return "", admin.NotFound(fmt.Errorf("%s: this registry knows no digest that begins so", short))
 	case len(alike) > 1:
-		return "", fmt.Errorf("%s: more than one digest begins so, give more of it: %s", short, strings.Join(alike[:min(len(alike), maxAlike)], ", "))
+		return "", admin.Invalid(fmt.Errorf("%s: more than one digest begins so, give more of it: %s", short, strings.Join(alike[:min(len(alike), maxAlike)], ", ")))
 	}
 	return digest.Digest(alike[0]), nil
 }

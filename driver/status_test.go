@@ -18,14 +18,14 @@ func TestStatusAndMetricsTellTheSameStory(t *testing.T) {
 	var s driver.Status
 	drivertest.Await(t, "the blob is counted", func() (done bool) {
 		var err error
-		s, err = driver.AskStatus(t.Context(), c[1].Params)
+		s, err = driver.NewClient(c[1].Params).Status(t.Context())
 		must(t, err)
 		return s.Blobs.Missing == 1
 	})
 	if s.Map.Entries != 1 || s.Network != "private" || len(s.Members) != 1 || s.Members[0].LastDelta == nil {
 		t.Errorf("status: %+v", s)
 	}
-	if id, err := driver.AskIdentity(t.Context(), c[1].Params); err != nil || id.PeerID != s.PeerID {
+	if id, err := driver.NewClient(c[1].Params).Identity(t.Context()); err != nil || id.PeerID != s.PeerID {
 		t.Errorf("identity: %+v %v", id, err)
 	}
 	want := map[string]float64{"registry_ipfs_map_entries": 1, "registry_ipfs_map_heads": 1, "registry_ipfs_members": 1, "registry_ipfs_blobs": 0, "registry_ipfs_blobs_missing": 1}
@@ -97,7 +97,7 @@ func gather(t *testing.T, m *drivertest.Member) map[string]float64 {
 
 func TestAskingARegistryThatIsNotRunning(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	if _, err := driver.AskStatus(t.Context(), p); !errors.Is(err, driver.ErrNotRunning) {
+	if _, err := driver.NewClient(p).Status(t.Context()); !errors.Is(err, driver.ErrNotRunning) {
 		t.Errorf("%v", err)
 	}
 	id, err := driver.Identify(t.Context(), p)

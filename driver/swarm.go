@@ -23,7 +23,7 @@ func (s *store) identity() Identity {
 
 // Identify returns the identity of a registry that is not running, making its key if it has
 // none yet. The addresses are those that the registry will have; a port 0 is chosen when it
-// starts. Identify fails with ErrInUse while the registry runs: then ask it with AskIdentity.
+// starts. Identify fails with ErrInUse while the registry runs: then ask it with Client.Identity.
 func Identify(ctx context.Context, p Parameters) (id Identity, err error) {
 	if err := p.check(); err != nil {
 		return id, fmt.Errorf("ipfs: %w", err)

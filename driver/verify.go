@@ -227,7 +227,7 @@ func (s *store) names(c cid.Cid) (found bool) {
 
 // VerifyStopped is Verify for a registry that is not running, on these parameters. It asks
 // no member, so it mends only blobs of which it has all leaves. It fails with ErrInUse while the
-// registry runs: use AskVerify then.
+// registry runs: use Client.Verify then.
 func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
 	if err = p.check(); err != nil {
 		return result, fmt.Errorf("ipfs: %w", err)

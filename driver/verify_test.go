@@ -105,11 +105,11 @@ func TestVerifyOverTheSocket(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := driver.AskVerify(ctx, a.Params, "", silent); !errors.Is(err, context.Canceled) {
+	if _, err := driver.NewClient(a.Params).Verify(ctx, "", silent); !errors.Is(err, context.Canceled) {
 		t.Errorf("one that nobody waits for: %v", err)
 	}
 	drivertest.Await(t, "it ended there as well", func() bool {
-		v, err := driver.AskVerify(t.Context(), a.Params, "", silent)
+		v, err := driver.NewClient(a.Params).Verify(t.Context(), "", silent)
 		return err == nil && v.Blobs == 3 && v.Bytes == 3*24*leafSize
 	})
 	drivertest.Await(t, "one runs, and others are refused", func() bool { // the last may just be ending
@@ -117,7 +117,7 @@ func TestVerifyOverTheSocket(t *testing.T) {
 		var busy, done atomic.Int64
 		for range 8 {
 			asked.Go(func() {
-				switch _, err := driver.AskVerify(t.Context(), a.Params, "", silent); {
+				switch _, err := driver.NewClient(a.Params).Verify(t.Context(), "", silent); {
 				case err == nil:
 					done.Add(1)
 				case errors.Is(err, driver.ErrBusy):
@@ -134,7 +134,7 @@ func TestVerifyOverTheSocket(t *testing.T) {
 		t.Error("a running registry was read as a stopped one")
 	}
 	a.Stop()
-	if _, err := driver.AskVerify(t.Context(), a.Params, "", silent); !errors.Is(err, driver.ErrNotRunning) {
+	if _, err := driver.NewClient(a.Params).Verify(t.Context(), "", silent); !errors.Is(err, driver.ErrNotRunning) {
 		t.Errorf("a stopped registry: %v", err)
 	}
 	v, err := driver.VerifyStopped(t.Context(), a.Params, "", silent)
@@ -219,7 +219,7 @@ func TestVerifyMendsAnImage(t *testing.T) {
 		drivertest.Await(t, "b has it", func() bool { return has(b, content.Bytes()) })
 		flipBit(t, fileOf(t, a, blobPath(digest.Digest(d.String()))), 9, true)
 	}
-	v, err := driver.AskVerify(t.Context(), a.Params, "a:1", silent)
+	v, err := driver.NewClient(a.Params).Verify(t.Context(), "a:1", silent)
 	must(t, err)
 	if len(v.Findings) != len(layers) || v.Unmended() != 0 {
 		t.Errorf("it is %+v", v)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
@@ -46,14 +47,14 @@ func (s *store) resolveHere(ctx context.Context, image string) (digest.Digest, e
 	if name, d, ok := strings.Cut(image, "@"); ok {
 		d := digest.Digest(d)
 		if err := d.Validate(); err != nil {
-			return "", fmt.Errorf("image %q: %w", image, err)
+			return "", admin.Invalid(fmt.Errorf("image %q: %w", image, err))
 		}
 		_, err := s.link(ctx, image, ocipath.RevisionLink(ocipath.Repository(name), d))
 		return d, err
 	}
 	i := strings.LastIndex(image, ":")
 	if i <= 0 || i == len(image)-1 {
-		return "", fmt.Errorf("image %q: is neither repository:tag nor repository@digest", image)
+		return "", admin.Invalid(fmt.Errorf("image %q: is neither repository:tag nor repository@digest", image))
 	}
 	return s.link(ctx, image, ocipath.CurrentLink(ocipath.Repository(image[:i]), image[i+1:]))
 }
@@ -61,7 +62,7 @@ func (s *store) resolveHere(ctx context.Context, image string) (digest.Digest, e
 func (s *store) link(ctx context.Context, image, p string) (digest.Digest, error) {
 	e, err := s.paths.View().Get(p)
 	if errors.Is(err, pathmap.ErrNotFound) {
-		return "", fmt.Errorf("image %q: this registry does not know it", image)
+		return "", admin.NotFound(fmt.Errorf("image %q: this registry does not know it", image))
 	}
 	if err != nil {
 		return "", err

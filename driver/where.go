@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
@@ -106,7 +107,7 @@ type whereabouts struct {
 // gather adds a blob and, when it is a manifest, all that it names.
 func (w *whereabouts) gather(ctx context.Context, d digest.Digest, kind string, depth int) error {
 	if err := d.Validate(); err != nil {
-		return fmt.Errorf("digest %q: %w", d, err)
+		return admin.Invalid(fmt.Errorf("digest %q: %w", d, err))
 	}
 	if w.seen[d] {
 		return nil
@@ -117,7 +118,7 @@ func (w *whereabouts) gather(ctx context.Context, d digest.Digest, kind string, 
 	}
 	e, err := w.s.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if depth == 0 && errors.Is(err, pathmap.ErrNotFound) {
-		return fmt.Errorf("%s: this registry does not know it", d)
+		return admin.NotFound(fmt.Errorf("%s: this registry does not know it", d))
 	}
 	at := len(w.answer.Blobs)
 	w.answer.Blobs = append(w.answer.Blobs, WhereBlob{Kind: kind, Digest: d.String(), Copies: []WhereCopy{}})

@@ -36,7 +36,7 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 	}
 	check := func(asked *drivertest.Member, silent ...*drivertest.Member) {
 		t.Helper()
-		w, err := driver.AskWhere(t.Context(), asked.Params, "team/app:1")
+		w, err := driver.NewClient(asked.Params).Where(t.Context(), "team/app:1")
 		must(t, err)
 		var kinds []string
 		for _, b := range w.Blobs {
@@ -67,7 +67,7 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 		check(m)
 	}
 	for _, of := range []string{"127.0.0.1:5000/team/app:1", "localhost/team/app:1", "registry.example.org/team/app@" + d.String()} {
-		if w, err := driver.AskWhere(t.Context(), all[0].Params, of); err != nil || len(w.Blobs) != len(want) { // as clients write it
+		if w, err := driver.NewClient(all[0].Params).Where(t.Context(), of); err != nil || len(w.Blobs) != len(want) { // as clients write it
 			t.Errorf("%s: %d blobs, %v", of, len(w.Blobs), err)
 		}
 	}
@@ -80,7 +80,7 @@ func TestWhereTheBlobsOfAnImageAre(t *testing.T) {
 		}
 	}
 	for _, of := range []string{d.Hex[:11], strings.Repeat("0", 12), "sha256:" + strings.Repeat("f", 12), "team/app:2", "127.0.0.1:5000/team/app:2", "nothing", digest.FromString("x").String(), "team/app@" + digest.FromString("x").String()} {
-		if _, err := driver.AskWhere(t.Context(), all[0].Params, of); err == nil || !strings.Contains(err.Error(), of) {
+		if _, err := driver.NewClient(all[0].Params).Where(t.Context(), of); err == nil || !strings.Contains(err.Error(), of) {
 			t.Errorf("%s: %v", of, err)
 		}
 	}

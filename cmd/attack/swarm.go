@@ -118,7 +118,7 @@ func (s *swarm) lines(r *registry) []string {
 func (r *registry) ask(ctx context.Context) (driver.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	return driver.AskStatus(ctx, driver.Parameters{DatastorePath: r.Data})
+	return driver.NewClient(driver.Parameters{DatastorePath: r.Data}).Status(ctx)
 }
 
 // joined waits until a registry that was started is connected with all members, and ready.

@@ -78,7 +78,7 @@ func askToCollect(cmd *cobra.Command, p driver.Parameters, o driver.CollectOptio
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return askRunning(ctx, cmd, p, func() (driver.Collection, error) {
-		return driver.AskCollect(ctx, p, o, collectProgress(ctx, cmd))
+		return driver.NewClient(p).Collect(ctx, o, collectProgress(ctx, cmd))
 	})
 }
 

@@ -62,7 +62,7 @@ func undrainCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			_, err = askRunning(ctx, cmd, p, func() (driver.DrainState, error) { return driver.AskUndrain(ctx, p) })
+			_, err = askRunning(ctx, cmd, p, func() (driver.DrainState, error) { return driver.NewClient(p).Undrain(ctx) })
 			if err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func undrainCommand() *cobra.Command {
 
 func askToDrain(ctx context.Context, cmd *cobra.Command, p driver.Parameters, wait bool) (driver.DrainState, error) {
 	show := drainProgress(cmd.ErrOrStderr())
-	d, err := askRunning(ctx, cmd, p, func() (driver.DrainState, error) { return driver.AskDrain(ctx, p, wait, show.tell) })
+	d, err := askRunning(ctx, cmd, p, func() (driver.DrainState, error) { return driver.NewClient(p).Drain(ctx, wait, show.tell) })
 	show.end()
 	if err != nil && ctx.Err() != nil {
 		return d, fmt.Errorf("ipfs drain: interrupted: the registry goes on handing on what it has; ask again, or end that with `registry ipfs undrain`")

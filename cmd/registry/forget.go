@@ -26,7 +26,7 @@ func forgetCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			m, err := askRunning(ctx, cmd, p, func() (driver.Member, error) { return driver.AskForget(ctx, p, args[len(args)-1]) })
+			m, err := askRunning(ctx, cmd, p, func() (driver.Member, error) { return driver.NewClient(p).Forget(ctx, args[len(args)-1]) })
 			if err != nil {
 				return err
 			}

@@ -63,7 +63,7 @@ func idCommand() *cobra.Command {
 			}
 			defer cancel()
 			id, err := askOrRead(ctx, cmd, p,
-				func() (driver.Identity, error) { return driver.AskIdentity(ctx, p) },
+				func() (driver.Identity, error) { return driver.NewClient(p).Identity(ctx) },
 				func() (driver.Identity, error) { return driver.Identify(ctx, p) })
 			if err != nil {
 				return err
@@ -90,7 +90,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.AskStatus(ctx, p) })
+			status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(ctx) })
 			if err != nil {
 				return err
 			}

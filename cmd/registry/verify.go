@@ -60,7 +60,7 @@ func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image 
 		_, _ = fmt.Fprintln(log, "the registry is not running: its blobs are read, and no member is asked")
 	})
 	return askOrRead(ctx, cmd, p,
-		func() (driver.Verification, error) { return driver.AskVerify(ctx, p, image, progress) },
+		func() (driver.Verification, error) { return driver.NewClient(p).Verify(ctx, image, progress) },
 		func() (driver.Verification, error) {
 			result, err := driver.VerifyStopped(ctx, p, image, func(at driver.VerifyProgress) {
 				stopped()

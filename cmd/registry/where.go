@@ -37,7 +37,7 @@ func whereCommand() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), whereTimeout)
 			defer cancel()
-			w, err := askRunning(ctx, cmd, p, func() (driver.Where, error) { return driver.AskWhere(ctx, p, args[len(args)-1]) })
+			w, err := askRunning(ctx, cmd, p, func() (driver.Where, error) { return driver.NewClient(p).Where(ctx, args[len(args)-1]) })
 			if err != nil {
 				return err
 			}

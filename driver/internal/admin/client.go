@@ -6,79 +6,121 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// ErrNotRunning reports that no registry answers on a socket.
-var ErrNotRunning = errors.New("the registry is not running")
+const (
+	maxReason = 64 << 10 // bytes
+	doTime    = time.Minute
+)
 
-const maxReason = 64 << 10 // bytes
-
-// Client asks a running registry.
-type Client struct{ http *http.Client }
+// Client asks a running registry. It is safe for concurrent use.
+type Client struct{ http http.Client }
 
 // NewClient makes a client for the socket at path.
 func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}
-	return &Client{&http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &Client{http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Status asks for the whole status, and decodes it into v.
-func (c *Client) Status(ctx context.Context, v any) error {
-	return c.do(ctx, http.MethodGet, "/v1/status", v)
-}
-
-// ID asks for the registry's identity, and decodes it into v.
-func (c *Client) ID(ctx context.Context, v any) error { return c.do(ctx, http.MethodGet, "/v1/id", v) }
-
-// Forget has the registry forget a member, and decodes what it was into v. A Refused error
-// is the registry's answer.
-func (c *Client) Forget(ctx context.Context, member string, v any) error {
-	return c.do(ctx, http.MethodDelete, "/v1/members/"+url.PathEscape(member), v)
-}
-
-// Where asks which registries have what of an image or a digest, and decodes the answer into v.
-// Errors are those of Forget.
-func (c *Client) Where(ctx context.Context, of string, v any) error {
-	return c.do(ctx, http.MethodGet, "/v1/where?"+url.Values{"of": {of}}.Encode(), v)
-}
-
-// Refused is the reason for which a registry did not do what it was asked to do.
-type Refused string
-
-// Error implements error.
-func (r Refused) Error() string { return string(r) }
-
-func (c *Client) do(ctx context.Context, method, path string, v any) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://registry"+path, nil)
+// Do asks by a route whose answer comes at once, within a minute, and decodes that into v. An
+// *Error is the registry's; others are ErrNotRunning and ErrEarlier, and what happened on the way.
+func (c *Client) Do(ctx context.Context, method, path string, q Query, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, doTime)
+	defer cancel()
+	resp, err := c.ask(ctx, method, path, q)
 	if err != nil {
 		return err
 	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the registry's answer: %w", err)
+	}
+	return nil
+}
+
+// Follow asks by a route whose answer comes line by line, and follows it to its end, which may take
+// hours. It decodes the result into v. When ctx ends, what the registry does ends, too. progress
+// is called with the JSON of each line of progress; its error ends Follow. Errors are those of
+// Do, and ErrBusy.
+func (c *Client) Follow(ctx context.Context, method, path string, q Query, progress func(json.RawMessage) error, v any) error {
+	resp, err := c.ask(ctx, method, path, q)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusConflict {
+		return ErrBusy
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for lines := json.NewDecoder(resp.Body); ; {
+		var l line[json.RawMessage]
+		err := lines.Decode(&l)
+		if err != nil && ctx.Err() != nil {
+			return fmt.Errorf("ended before it was done: %w", context.Cause(ctx))
+		}
+		if err != nil {
+			return fmt.Errorf("the registry stopped before it was done: %w", err)
+		}
+		switch {
+		case l.Progress != nil:
+			if err := progress(l.Progress); err != nil {
+				return err
+			}
+		case l.Result != nil:
+			return json.Unmarshal(l.Result, v)
+		case l.Error != "":
+			return errors.New(l.Error)
+		}
+	}
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, q Query) (*http.Response, error) {
+	url := "http://registry" + path
+	if len(q) > 0 {
+		url += "?" + q.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json, application/x-ndjson")
 	resp, err := c.http.Do(req)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-		return ErrNotRunning
+		return nil, ErrNotRunning
 	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the running registry: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer func() { _ = resp.Body.Close() }()
+		return nil, refusal(resp)
+	}
+	return resp, nil
+}
+
+// refusal reads an answer that is an error. Earlier releases give the reason as text.
+func refusal(resp *http.Response) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxReason))
 	if err != nil {
 		return fmt.Errorf("ask the running registry: %w", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode == http.StatusConflict {
-		reason, err := io.ReadAll(io.LimitReader(resp.Body, maxReason))
-		if err != nil {
-			return fmt.Errorf("ask the running registry: %w", err)
-		}
-		return Refused(strings.TrimSpace(string(reason)))
+	e, said := &Error{Status: resp.StatusCode, Reason: strings.TrimSpace(string(body))}, failure{}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case kind == "application/json" && json.Unmarshal(body, &said) == nil && said.Error != "":
+		e.Reason = said.Error
+	case e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed:
+		return ErrEarlier
+	case e.Reason == "":
+		e.Reason = "the running registry answered " + resp.Status
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("ask the running registry: %s", resp.Status)
-	}
-	return json.NewDecoder(resp.Body).Decode(v)
+	return e
 }

@@ -6,7 +6,7 @@
 //	defer e.Close()
 //	entry, err := e.Paths.View().Get(path)
 //	body, err := e.Transfers.Open(ctx, dag.Ref{CID: entry.CID, Size: entry.Size}, 0)
-//	err = e.Start(answers) // only now are other registries dialed
+//	err = e.Start(routes) // only now are other registries dialed
 //
 // What concerns one room is asked of that room. What concerns several of them, the swarm,
 // this registry's keys or the datastore's files is a method of Engine.

@@ -53,6 +53,7 @@ type Engine struct {
 	psk     pnet.PSK // nil: the public network
 	self    libpeer.ID
 
+	answers  *admin.Answers // nil: not started
 	admin    *admin.Server
 	learning learning
 	join     joinWatch
@@ -113,7 +114,7 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 
 // Start answers the operator, and joins the swarm: it dials the other registries last, and
 // returns before any of them has answered. After an error only Close may be called.
-func (e *Engine) Start(answers admin.Source) error {
+func (e *Engine) Start(routes []admin.Route) error {
 	e.warnOfKeys()
 	e.Uploads.Start()
 	e.Garbage.Start()
@@ -124,7 +125,7 @@ func (e *Engine) Start(answers admin.Source) error {
 	if e.Peer != nil {
 		e.survey.Start()
 	}
-	if err := e.openAdmin(answers); err != nil {
+	if err := e.openAdmin(routes); err != nil {
 		return err
 	}
 	if e.Peer != nil {
@@ -197,6 +198,9 @@ func (e *Engine) closeAll() error {
 	e.stopJoining()
 	if e.admin != nil {
 		try("admin socket", e.admin.Close)
+	}
+	if e.answers != nil {
+		e.answers.Close()
 	}
 	if e.Transfers != nil {
 		try("transfers", e.Transfers.Close)

@@ -9,6 +9,7 @@ import (
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -29,7 +30,7 @@ func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	}
 	switch err := e.Peer.Forget(ctx, m.ID); {
 	case errors.Is(err, peer.ErrConnected):
-		return m, fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m))
+		return m, admin.Conflict(fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m)))
 	case err != nil:
 		return m, err
 	}
@@ -50,11 +51,11 @@ func memberNamed(members []Member, name string) (Member, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Member{}, fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name)
+		return Member{}, admin.NotFound(fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name))
 	case 1:
 		return found[0], nil
 	}
-	return Member{}, fmt.Errorf("%q names several members, give the peer ID of one: %s", name, strings.Join(all, ", "))
+	return Member{}, admin.Invalid(fmt.Errorf("%q names several members, give the peer ID of one: %s", name, strings.Join(all, ", ")))
 }
 
 func describe(m Member) string {

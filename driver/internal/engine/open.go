@@ -137,14 +137,18 @@ func (e *Engine) openTransfers(context.Context) error {
 
 // openAdmin begins to answer the operator. It is called when everything that a status
 // reports is known, because requests are answered at once.
-func (e *Engine) openAdmin(answers admin.Source) error {
+func (e *Engine) openAdmin(routes []admin.Route) error {
+	e.answers = admin.NewAnswers(routes)
 	var err error
-	e.admin, err = admin.Serve(e.path(adminSocket), answers)
+	e.admin, err = admin.Serve(e.path(adminSocket), e.answers)
 	if err != nil {
 		return fmt.Errorf("datastorepath: %w; choose a shorter one, which this user can write", err)
 	}
 	return nil
 }
+
+// Answers are what this registry answers its operator, since Start.
+func (e *Engine) Answers() *admin.Answers { return e.answers }
 
 // FetchFrom brings a blob here, if possible from the registry with that peer ID, as
 // Transfers.FetchFrom does.

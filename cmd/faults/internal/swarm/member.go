@@ -179,22 +179,22 @@ func (m *Member) parameters() driver.Parameters { return driver.Parameters{Datas
 func (m *Member) Ask(ctx context.Context) (driver.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return driver.AskStatus(ctx, m.parameters())
+	return driver.NewClient(m.parameters()).Status(ctx)
 }
 
 // Collect has it collect garbage.
 func (m *Member) Collect(ctx context.Context, grace time.Duration) (driver.Collection, error) {
-	return driver.AskCollect(ctx, m.parameters(), driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
+	return driver.NewClient(m.parameters()).Collect(ctx, driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
 }
 
 // Verify has it read all its blobs, and mend what is wrong.
 func (m *Member) Verify(ctx context.Context) (driver.Verification, error) {
-	return driver.AskVerify(ctx, m.parameters(), "", func(driver.VerifyProgress) {})
+	return driver.NewClient(m.parameters()).Verify(ctx, "", func(driver.VerifyProgress) {})
 }
 
 // Drain has it hand on what it keeps, until it may be switched off.
 func (m *Member) Drain(ctx context.Context) (driver.DrainState, error) {
-	return driver.AskDrain(ctx, m.parameters(), true, func(driver.DrainState) {})
+	return driver.NewClient(m.parameters()).Drain(ctx, true, func(driver.DrainState) {})
 }
 
 // Peer is its peer ID.
@@ -204,6 +204,6 @@ func (m *Member) Peer() string { return m.peer }
 func (m *Member) Forget(ctx context.Context, peer string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	_, err := driver.AskForget(ctx, m.parameters(), peer)
+	_, err := driver.NewClient(m.parameters()).Forget(ctx, peer)
 	return err
 }

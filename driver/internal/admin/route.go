@@ -1,0 +1,128 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"reflect"
+	"sync"
+)
+
+// Route is one question that a registry answers, or one thing that it does when it is asked to.
+// Get, Delete, Watch and Task make one.
+type Route struct {
+	Method  string
+	Path    string  // as http.ServeMux has it, such as /v1/members/{member}
+	About   string  // one sentence: what it answers, or does
+	Params  []Param // of the path, and of the query
+	Changes bool    // something: it is answered on the socket alone
+
+	// The types of the answer and of each progress before it; without Progress the answer is no lines.
+	Answer, Progress reflect.Type
+
+	serve http.HandlerFunc
+}
+
+// Param is a parameter of a route; its value is text.
+type Param struct {
+	Name  string
+	About string
+}
+
+// Query is what a route is asked: the values of its parameters, by name.
+type Query = url.Values
+
+// Get is a question that is answered at once, and changes nothing. Several may be asked side by
+// side.
+func Get[A any](path, about string, answer func(context.Context, Query) (A, error), params ...Param) Route {
+	return route(http.MethodGet, path, about, answer, params)
+}
+
+// Delete is a change that is made at once.
+func Delete[A any](path, about string, do func(context.Context, Query) (A, error), params ...Param) Route {
+	r := route(http.MethodDelete, path, about, do, params)
+	r.Changes = true
+	return r
+}
+
+// Watch is a question whose answer comes line by line, and ends with the context at the latest.
+// It changes nothing. tell is called from one goroutine at a time.
+func Watch[P, A any](path, about string, answer func(ctx context.Context, q Query, tell func(P)) (A, error), params ...Param) Route {
+	return lined(http.MethodGet, path, about, answer, params)
+}
+
+// Task is a change that takes long: it tells how far it is, and ends with its context. One of a
+// kind runs at a time. tell is called from one goroutine at a time.
+func Task[P, A any](path, about string, do func(ctx context.Context, q Query, tell func(P)) (A, error), params ...Param) Route {
+	r := lined(http.MethodPost, path, about, do, params)
+	r.Changes = true
+	r.serve = alone(r.serve)
+	return r
+}
+
+func route[A any](method, path, about string, answer func(context.Context, Query) (A, error), params []Param) Route {
+	r := Route{Method: method, Path: path, About: about, Params: params, Answer: reflect.TypeFor[A]()}
+	r.serve = func(w http.ResponseWriter, req *http.Request) {
+		v, err := answer(req.Context(), r.query(req))
+		if err != nil {
+			fail(w, req, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	return r
+}
+
+func lined[P, A any](method, path, about string, run func(context.Context, Query, func(P)) (A, error), params []Param) Route {
+	r := Route{Method: method, Path: path, About: about, Params: params, Answer: reflect.TypeFor[A](), Progress: reflect.TypeFor[P]()}
+	r.serve = func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		lines := json.NewEncoder(w)
+		send := func(l line[any]) {
+			_ = lines.Encode(l) // the client has gone: the context says so
+			_ = http.NewResponseController(w).Flush()
+		}
+		result, err := run(req.Context(), r.query(req), func(p P) { send(line[any]{Progress: p}) })
+		if err != nil {
+			send(line[any]{Error: err.Error()})
+			return
+		}
+		send(line[any]{Result: result})
+	}
+	return r
+}
+
+// line is one line of an answer: progress, and at the end a result or an error.
+type line[T any] struct {
+	Progress T      `json:"progress,omitempty"`
+	Result   T      `json:"result,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// alone refuses a request while another one is being answered.
+func alone(h http.HandlerFunc) http.HandlerFunc {
+	var running sync.Mutex
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !running.TryLock() {
+			fail(w, r, Conflict(ErrBusy))
+			return
+		}
+		defer running.Unlock()
+		h(w, r)
+	}
+}
+
+// query are the values of the parameters that a request gives.
+func (r Route) query(req *http.Request) Query {
+	given, q := req.URL.Query(), Query{}
+	for _, p := range r.Params {
+		if v := req.PathValue(p.Name); v != "" {
+			q.Set(p.Name, v)
+		} else if given.Has(p.Name) {
+			q[p.Name] = given[p.Name]
+		}
+	}
+	return q
+}

@@ -1,0 +1,52 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+)
+
+// routes are what this registry answers its operator. Client has a method for each.
+func (s *store) routes() []admin.Route {
+	return []admin.Route{
+		admin.Get("/v1/status", "The state of this registry and of its swarm.",
+			func(context.Context, admin.Query) (Status, error) { return s.status(), nil }),
+		admin.Get("/v1/id", "This registry's peer ID, and the addresses that others bootstrap with.",
+			func(context.Context, admin.Query) (Identity, error) { return s.identity(), nil }),
+		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
+			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
+		admin.Delete("/v1/members/{member}", "Forget a member that is away. The answer is what it was.",
+			func(ctx context.Context, q admin.Query) (Member, error) { return s.forget(ctx, q.Get("member")) },
+			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),
+		admin.Task("/v1/verify", "Read this registry's blobs, or those of an image, and mend damaged ones.", s.askedToVerify,
+			admin.Param{Name: "image", About: "repository:tag or repository@digest; without it all blobs"}),
+		admin.Task("/v1/collect", "Collect garbage.", s.askedToCollect,
+			admin.Param{Name: "options", About: "CollectOptions, as JSON"}),
+		admin.Task("/v1/drain", "Begin to hand on what this registry keeps, so that it may be switched off for good.", s.askedToDrain,
+			admin.Param{Name: "wait", About: "given, with any value: answer once it may be switched off"}),
+		admin.Delete("/v1/drain", "End that: this registry stays.",
+			func(ctx context.Context, _ admin.Query) (DrainState, error) { return s.undrain(ctx) }),
+	}
+}
+
+func (s *store) askedWhere(ctx context.Context, q admin.Query) (Where, error) {
+	return s.where(ctx, q.Get("of"))
+}
+
+func (s *store) askedToVerify(ctx context.Context, q admin.Query, tell func(VerifyProgress)) (Verification, error) {
+	return s.verify(ctx, q.Get("image"), tell)
+}
+
+func (s *store) askedToCollect(ctx context.Context, q admin.Query, tell func(CollectProgress)) (Collection, error) {
+	var o CollectOptions
+	if err := json.Unmarshal([]byte(q.Get("options")), &o); err != nil {
+		return Collection{}, fmt.Errorf("read the options: %w", err)
+	}
+	return s.collect(ctx, o, tell)
+}
+
+func (s *store) askedToDrain(ctx context.Context, q admin.Query, tell func(DrainState)) (DrainState, error) {
+	return s.drain(ctx, q.Has("wait"), tell)
+}
