@@ -18,8 +18,6 @@
 // An address is counted for each rank by itself, so that strangers behind a NAT do not take
 // what the members behind it may have.
 //
-// A Limit is the same without ranks, for what has a single source.
-//
 // Limits: a bound's memory grows with the things that are in it, and so with its total; that of
 // a Rate is bounded by maxBuckets. That a peer keeps to its bound with many identities is up to
 // the bound an address, and that it does with many addresses to that of its rank.

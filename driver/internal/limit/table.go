@@ -14,6 +14,7 @@ const (
 	PathExchanges   What = "path exchanges"   // in which heads and deltas are asked for
 	CopiesQuestions What = "copies questions" // of these, about copies
 	Holds           What = "holds"            // of these, to keep what has no entry yet
+	EarlyUploads    What = "early uploads"    // of members, that are taken while they grow
 	Greetings       What = "greetings"        // of members, being answered; and those that come too often
 )
 
@@ -101,6 +102,14 @@ func table(m Machine) map[What]Bounds {
 			Reserved: PerRank{Trusted: 768},
 			Peer:     PerRank{Member: 16, Trusted: 64},
 			Address:  PerRank{Member: 128, Trusted: 768},
+		},
+		// Each is a file that grows on this disk, as fast as a client sends it there. They are taken
+		// of trusted members only; others are let in to be told so.
+		EarlyUploads: {
+			Total:    64,
+			Reserved: PerRank{Trusted: 60},
+			Peer:     Each(16),
+			Address:  PerRank{Member: 4, Trusted: 64},
 		},
 	}
 }

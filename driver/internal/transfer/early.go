@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -24,8 +23,6 @@ const (
 	growthIdle = time.Minute          // without a byte, after which a growing upload is given up
 
 	takenPrefix = "early-" // of the names of files in Config.Staging
-
-	maxTakesFrom, maxTakes = 16, 64 // uploads of one member, and of all, that are taken at once
 )
 
 // Growing is an upload that members may take while its file grows. Whoever takes it gets bytes that
@@ -67,8 +64,7 @@ func (g *Growing) Stop() { g.stop() }
 
 // early is the uploads of this registry that members take, and those of members that are taken here.
 type early struct {
-	limit *limit.Limit[peer.ID]
-	in    atomic.Int64 // bytes of uploads of members
+	in atomic.Int64 // bytes of uploads of members
 
 	mu      sync.Mutex
 	growing map[string]*Growing
@@ -76,7 +72,7 @@ type early struct {
 }
 
 func newEarly() *early {
-	return &early{limit: limit.New[peer.ID](maxTakesFrom, maxTakes), growing: map[string]*Growing{}, taken: map[string]*taken{}}
+	return &early{growing: map[string]*Growing{}, taken: map[string]*taken{}}
 }
 
 // forgetTaken removes what an earlier run left of uploads that it took: nobody knows their tokens.
@@ -164,10 +160,6 @@ func (t *Transfers) serveTake(ctx context.Context, q *wire.TakeRequest) error {
 	if t.leaving() {
 		return wire.ErrLeaving
 	}
-	if !t.early.limit.Enter(q.Peer) {
-		return wire.ErrTooMany
-	}
-	defer t.early.limit.Leave(q.Peer)
 	e, leave, err := t.early.enter(q)
 	if err != nil {
 		return err

@@ -36,7 +36,7 @@ type Answers struct {
 	// ErrCannotGet.
 	Keep func(ctx context.Context, q *KeepRequest, taken func()) error
 	// Take takes an upload of a member while it grows, until it has become a blob. It may return
-	// the errors of Keep, and ErrTooMany.
+	// the errors of Keep.
 	Take func(ctx context.Context, q *TakeRequest) error
 	// Upload opens an upload that is here and grows, for a member that was asked to take it.
 	Upload func(ctx context.Context, from peer.ID, token string) (io.ReadCloser, error)
@@ -63,6 +63,7 @@ type Server struct {
 	requests *limit.Bound // being answered
 	copies   *limit.Bound // of these the questions about copies
 	holds    *limit.Bound // and those to keep what has no entry yet
+	early    *limit.Bound // and those to take an upload while it grows
 	readers  readers
 	out      atomic.Int64 // bytes sent
 
@@ -75,7 +76,7 @@ type Server struct {
 func NewServer(cfg ServerConfig) *Server {
 	s := &Server{
 		cfg: cfg, requests: cfg.Budget.Bound(limit.Requests), copies: cfg.Budget.Bound(limit.CopiesQuestions),
-		holds: cfg.Budget.Bound(limit.Holds), readers: readers{sending: map[*counted]struct{}{}},
+		holds: cfg.Budget.Bound(limit.Holds), early: cfg.Budget.Bound(limit.EarlyUploads), readers: readers{sending: map[*counted]struct{}{}},
 	}
 	s.Server = &http.Server{
 		Handler:           s.handler(),

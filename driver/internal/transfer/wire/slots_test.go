@@ -134,3 +134,39 @@ func TestSlotsByRank(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status(c))
 	})
 }
+
+// TestEarlyUploadsAreBounded: those of one member, and they are counted when they are too many.
+func TestEarlyUploadsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var budget *limit.Budget
+		free := make(chan struct{})
+		s := serve(t, Answers{Take: func(context.Context, *TakeRequest) error { <-free; return nil }}, func(cfg *ServerConfig) {
+			budget = cfg.Budget
+			cfg.Source = func(remote string) limit.Source { return limit.Source{Peer: peer.ID(remote), Rank: limit.Trusted} }
+		})
+		status := func(from peer.ID) <-chan int {
+			c, got := s.by(t, from), make(chan int, 1)
+			_, err := fmt.Fprint(c, "POST /v1/uploads/x/take?size=0&wait=1m HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+			require.NoError(t, err)
+			go func() {
+				resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err == nil {
+					got <- resp.StatusCode
+				}
+			}()
+			synctest.Wait()
+			return got
+		}
+		var taken []<-chan int
+		for range 16 {
+			taken = append(taken, status(member))
+		}
+		require.Equal(t, http.StatusTooManyRequests, <-status(member))
+		taken = append(taken, status("another"))
+		require.Contains(t, budget.Refused(), limit.Refusals{What: limit.EarlyUploads, Rank: limit.Trusted, Count: 1})
+		close(free)
+		for _, got := range taken {
+			require.Equal(t, http.StatusNoContent, <-got)
+		}
+	})
+}

@@ -59,6 +59,12 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "which upload?", http.StatusBadRequest)
 		return
 	}
+	leave, ok := s.early.Enter(s.cfg.Source(r.RemoteAddr))
+	if !ok {
+		refuse(w, ErrTooMany)
+		return
+	}
+	defer leave()
 	q := &TakeRequest{Token: token, Peer: asking(r), Size: size, Wait: min(termsOf(query).Wait, maxKeepWait)}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), q.Wait, ErrLate)
 	defer cancel()
