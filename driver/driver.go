@@ -111,17 +111,25 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 
 // catchUp brings the map up to what the members acknowledged before the call, within the
 // time that the request may wait. The error is a Refusal, or pathmap.ErrBehind, when
-// changes that they named have not come.
+// changes that they named have not come. When the request may wait no more, it is what the members
+// have answered to it before, which covers all that was acknowledged before it began.
 func (s *store) catchUp(ctx context.Context) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
 	}
-	wait, cancel, ok := s.waits.begin(ctx, requestKeyOf(ctx), s.syncTimeout)
+	key := requestKeyOf(ctx)
+	wait, cancel, ok := s.waits.begin(ctx, key, s.syncTimeout)
 	if !ok {
-		return nil
+		asked, late := s.waits.last(key)
+		if !asked {
+			late = s.paths.Unasked()
+		}
+		return late
 	}
 	defer cancel()
-	return s.paths.CatchUp(wait)
+	late := s.paths.CatchUp(wait)
+	s.waits.asked(key, late)
+	return late
 }
 
 // PutContent implements storagedriver.StorageDriver.

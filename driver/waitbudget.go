@@ -11,7 +11,14 @@ import (
 // the request's first wait, so that a body that is slow to arrive uses none of it.
 type waitBudget struct {
 	mu    sync.Mutex
-	until map[requestKey]time.Time // of those requests under way that have waited
+	until map[requestKey]waited // of those requests under way that have waited
+}
+
+// waited is what a request has waited for.
+type waited struct {
+	until time.Time // when its waits end
+	asked bool      // whether it has asked the members
+	late  error     // what came of that, the last time
 }
 
 // begin gives a context for one wait of ctx's request; false when the request has
@@ -32,17 +39,36 @@ func (w *waitBudget) end(ctx context.Context, key requestKey, first time.Time) t
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if until, ok := w.until[key]; ok {
-		return until
+	if of, ok := w.until[key]; ok {
+		return of.until
 	}
 	if w.until == nil {
-		w.until = map[requestKey]time.Time{}
+		w.until = map[requestKey]waited{}
 	}
-	w.until[key] = first
+	w.until[key] = waited{until: first}
 	context.AfterFunc(ctx, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		delete(w.until, key)
 	})
 	return first
+}
+
+// asked notes what came of it that a request asked the members.
+func (w *waitBudget) asked(key requestKey, late error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if of, ok := w.until[key]; ok {
+		of.asked, of.late = true, late
+		w.until[key] = of
+	}
+}
+
+// last is what came of it that a request asked the members the last time; not asked, if it never
+// did.
+func (w *waitBudget) last(key requestKey) (asked bool, late error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	of := w.until[key]
+	return of.asked, of.late
 }

@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -53,6 +54,14 @@ func TestARequestWaitsOnce(t *testing.T) {
 				t.Errorf("what belongs to no request waited %s", waited)
 			}
 		}
+		if asked, _ := w.last(other); asked {
+			t.Error("the other request has asked nobody")
+		}
+		w.asked(other, errors.New("not yet"))
+		if asked, late := w.last(other); !asked || late == nil {
+			t.Errorf("the other request was told %v", late)
+		}
+		w.asked(requestKey{"4", time.Now()}, nil) // of none that waits
 		late := requestKey{"3", time.Now()}
 		w.end(request, late, time.Now().Add(limit/10))
 		time.Sleep(time.Nanosecond)

@@ -168,6 +168,15 @@ func (m *Map) CatchUp(ctx context.Context) error {
 	return err
 }
 
+// Unasked is CatchUp for who has no time to ask: ErrBehind, if there is a trusted member to ask that
+// may know more.
+func (m *Map) Unasked() error {
+	if m.cfg.Swarm == nil || len(m.trusted()) == 0 || !m.firstHeads.named.Load() {
+		return nil
+	}
+	return ErrBehind
+}
+
 // askAll asks all members at once, up to maxAsked.
 func (m *Map) askAll(ctx context.Context) error {
 	var behind atomic.Bool
