@@ -14,6 +14,7 @@ type Bounds struct {
 	Reserved PerRank // of these, those that only this rank and higher ones may have
 	Peer     PerRank // of one peer
 	Address  PerRank // of all peers of one rank at one address
+	Fair     bool    // of strangers, who has least of it comes first: see kept
 }
 
 // upTo is how many there may be of a rank and all lower ones together.
@@ -33,7 +34,7 @@ type Bound struct {
 
 	mu    sync.Mutex
 	peers map[peer.ID]*PerRank
-	addrs map[netip.Prefix]*PerRank
+	addrs map[netip.Prefix]*PerRank // and what is around them, if it is shared fairly
 	all   PerRank
 }
 
@@ -84,12 +85,30 @@ func (b *Bound) fits(from Source) bool {
 			return false
 		}
 	}
-	for r := from.Rank; int(r) < ranks; r++ {
+	if b.all.sum(from.Rank)+b.kept(from) >= b.bounds.upTo(from.Rank) {
+		return false
+	}
+	for r := from.Rank + 1; int(r) < ranks; r++ {
 		if b.all.sum(r) >= b.bounds.upTo(r) {
 			return false
 		}
 	}
 	return true
+}
+
+func (b *Bound) fair(from Source) bool { return b.bounds.Fair && from.Rank == Stranger }
+
+// kept is how many are kept for others, who have fewer. b.mu is held.
+func (b *Bound) kept(from Source) int {
+	if !b.fair(from) {
+		return 0
+	}
+	return int(kept(float64(b.bounds.upTo(Stranger)), from.Address, func(p netip.Prefix) float64 {
+		if has := b.addrs[p]; has != nil {
+			return float64(has[Stranger])
+		}
+		return 0
+	}))
 }
 
 // over reports whether an address has all that its peers of this rank may have. b.mu is held.
@@ -116,8 +135,15 @@ func (b *Bound) count(from Source, n int) {
 	if from.Peer != "" {
 		add(b.peers, from.Peer, from.Rank, n)
 	}
-	if from.Address.IsValid() {
+	if !from.Address.IsValid() {
+		return
+	}
+	if !b.fair(from) {
 		add(b.addrs, from.Address, from.Rank, n)
+		return
+	}
+	for _, p := range around(from.Address) {
+		add(b.addrs, p, from.Rank, n)
 	}
 }
 

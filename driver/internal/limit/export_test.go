@@ -30,3 +30,6 @@ var Table = table
 
 // GroupMemory is what a control group may have.
 var GroupMemory = groupMemory
+
+// RateTable is how often things may happen on a machine.
+var RateTable = rates

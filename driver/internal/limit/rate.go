@@ -27,6 +27,7 @@ type Pace struct {
 // rank do together, so that each rank has its own.
 type Rates struct {
 	All, Peer, Address [ranks]Pace
+	Fair               bool // of strangers, who did it least comes first: see kept
 }
 
 // EachPace is the same pace for all ranks.
@@ -44,6 +45,7 @@ type Rate struct {
 	all   [ranks]*rate.Limiter
 	peers [ranks]buckets[peer.ID]
 	addrs [ranks]buckets[netip.Prefix]
+	fair  *arrived // what strangers did; nil: who comes first, is served first
 }
 
 func newRate(what What, rates Rates, refused *refused) *Rate {
@@ -51,7 +53,10 @@ func newRate(what What, rates Rates, refused *refused) *Rate {
 	for i := range ranks {
 		r.all[i] = rates.All[i].limiter()
 		r.peers[i] = buckets[peer.ID]{pace: rates.Peer[i]}
-		r.addrs[i] = buckets[netip.Prefix]{pace: rates.Address[i]}
+		r.addrs[i] = buckets[netip.Prefix]{pace: rates.Address[i], open: rates.Fair}
+	}
+	if rates.Fair {
+		r.fair = newArrived()
 	}
 	return r
 }
@@ -77,7 +82,11 @@ func (r *Rate) Allow(from Source, n int) bool {
 
 // allow takes from all buckets or from none. r.mu is held.
 func (r *Rate) allow(from Source, n int, now time.Time) bool {
-	of := []*rate.Limiter{r.all[from.Rank]}
+	all := r.all[from.Rank]
+	if !has(all, float64(n)+r.kept(from, now), now) {
+		return false // and nothing is remembered of it
+	}
+	of := []*rate.Limiter{all}
 	if from.Peer != "" {
 		of = append(of, r.peers[from.Rank].of(from.Peer, now))
 	}
@@ -85,24 +94,41 @@ func (r *Rate) allow(from Source, n int, now time.Time) bool {
 		of = append(of, r.addrs[from.Rank].of(from.Address, now))
 	}
 	for _, l := range of {
-		if l == nil || l.Limit() != rate.Inf && l.TokensAt(now) < float64(n) {
+		if l == nil || !has(l, float64(n), now) {
 			return false
 		}
 	}
 	for _, l := range of {
 		l.AllowN(now, n)
 	}
+	if r.fair != nil && from.Rank == Stranger {
+		r.fair.add(from.Address, n, now)
+	}
 	return true
+}
+
+// has reports whether a bucket has so many tokens.
+func has(l *rate.Limiter, n float64, now time.Time) bool {
+	return l.Limit() == rate.Inf || l.TokensAt(now) >= n
+}
+
+// kept is how many are kept for others, who had fewer of late. r.mu is held.
+func (r *Rate) kept(from Source, now time.Time) float64 {
+	if r.fair == nil || from.Rank != Stranger {
+		return 0
+	}
+	return kept(float64(r.all[Stranger].Burst()), from.Address, func(p netip.Prefix) float64 { return r.fair.count(p, now) })
 }
 
 // buckets are the token buckets of one rank's sources.
 type buckets[K comparable] struct {
 	pace  Pace
+	open  bool // those that are too many are not bounded one by one
 	known map[K]*rate.Limiter
 	swept time.Time
 }
 
-// of is a source's bucket; nil when there are too many.
+// of is a source's bucket; when there are too many, nil or one that is forgotten at once.
 func (b *buckets[K]) of(key K, now time.Time) *rate.Limiter {
 	if l := b.known[key]; l != nil {
 		return l
@@ -114,6 +140,9 @@ func (b *buckets[K]) of(key K, now time.Time) *rate.Limiter {
 	if len(b.known) >= maxBuckets {
 		if now.Sub(b.swept) >= sweepEvery {
 			b.sweep(now)
+		}
+		if len(b.known) >= maxBuckets && b.open {
+			return l
 		}
 		if len(b.known) >= maxBuckets {
 			return nil

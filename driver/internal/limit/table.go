@@ -1,5 +1,7 @@
 package limit
 
+import "maps"
+
 // What is a kind of thing that is bounded, as metrics and the log name it.
 type What string
 
@@ -23,8 +25,9 @@ const Announcements What = "announcements"
 
 // These are bounded in how often they happen.
 const (
-	Wants    What = "bitswap wants" // of strangers, and what cancels them
-	Arrivals What = "arrivals"      // of connections at the peer's port
+	Wants        What = "bitswap wants" // of strangers, and what cancels them
+	Arrivals     What = "arrivals"      // of connections at the peer's port
+	DataArrivals What = "data arrivals" // likewise at the data port
 )
 
 // SlowReaders are answers that were ended while requests were too many: package wire decides which.
@@ -33,17 +36,23 @@ const SlowReaders What = "slow readers"
 // table is how much of each thing there may be: the one place for these numbers.
 // docs/security.md says what they come to.
 func table(m Machine) map[What]Bounds {
+	all := connecting(m)
+	maps.Copy(all, asking(m))
+	return all
+}
+
+// connecting is how peers may be connected.
+func connecting(m Machine) map[What]Bounds {
 	mib := int(m.Memory >> 20)
 	files := m.Descriptors
 	shakes := clamp(mib, 256, 2048, files/8)
 	conns := clamp(4*mib, 1024, 8192, files/4)
 	streams := clamp(16*mib, 8192, 65536)
-	paths := clamp(mib/16, 64, 512, files/8)
-	requests := clamp(2*mib, 512, 4096)
 	data := clamp(4*mib, 1024, 4096, files/4)
 	return map[What]Bounds{
-		// A handshake takes some 50 KiB and at most five seconds.
-		Handshakes: {Total: shakes, Address: Each(share(shakes, 4))},
+		// A handshake takes some 50 KiB and at most five seconds. Strangers are those at addresses
+		// at which no member is known.
+		Handshakes: door(shakes),
 		// A connection takes some 150 KiB. A peer that is to be a member is one in no time.
 		Connections: {
 			Total:    conns,
@@ -58,13 +67,22 @@ func table(m Machine) map[What]Bounds {
 			Peer:     PerRank{Connected: 32, Member: 512, Trusted: 1024},
 			Address:  PerRank{Connected: share(streams, 64), Member: share(streams, 8), Trusted: share(streams, 2)},
 		},
-		DataHandshakes: {Total: shakes, Address: Each(share(shakes, 4))},
+		DataHandshakes: door(shakes),
 		DataConnections: {
 			Total:    data,
 			Reserved: PerRank{Trusted: share(data, 2)},
 			Peer:     PerRank{Member: min(64, share(data, 8)), Trusted: min(256, share(data, 4))},
 			Address:  PerRank{Member: share(data, 4), Trusted: share(data, 2)},
 		},
+	}
+}
+
+// asking is what peers may ask for at the same time.
+func asking(m Machine) map[What]Bounds {
+	mib := int(m.Memory >> 20)
+	paths := clamp(mib/16, 64, 512, m.Descriptors/8)
+	requests := clamp(2*mib, 512, 4096)
+	return map[What]Bounds{
 		// A greeting takes some 100 KiB. All members greet one that comes back.
 		Greetings: {
 			Total:    512,
@@ -114,6 +132,16 @@ func table(m Machine) map[What]Bounds {
 	}
 }
 
+// door is that of a number of handshakes: half of them at addresses of members.
+func door(total int) Bounds {
+	return Bounds{
+		Total:    total,
+		Reserved: PerRank{Member: total / 2},
+		Address:  PerRank{share(total, 8), share(total, 8), share(total, 4), share(total, 4)},
+		Fair:     true,
+	}
+}
+
 // rates is how often things may happen: the same for what has no end.
 func rates(Machine) map[What]Rates {
 	return map[What]Rates{
@@ -125,7 +153,13 @@ func rates(Machine) map[What]Rates {
 		},
 		// All members redial after a partition, and may share one address. A connection costs
 		// some milliseconds of the processor.
-		Arrivals: {All: EachPace(400, 4000), Address: EachPace(100, 2000)},
+		Arrivals: {All: EachPace(400, 4000), Address: EachPace(100, 2000), Fair: true},
+		// Members open some for many a blob that they fetch.
+		DataArrivals: {
+			All:     [ranks]Pace{Stranger: {400, 4000}, Member: {4000, 8000}},
+			Address: [ranks]Pace{Stranger: {100, 2000}, Member: {2000, 4000}},
+			Fair:    true,
+		},
 	}
 }
 

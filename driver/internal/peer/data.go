@@ -31,7 +31,7 @@ func (p *Peer) openDataPort() error {
 	}
 	p.data, err = dataport.Open(dataport.Config{
 		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
-		Secret: secretOf(p.cfg.PSK), Near: p.memberNear,
+		Secret: secretOf(p.cfg.PSK), Near: p.memberNear, At: p.roster.homes.rank,
 		Admit: p.admitData, Rank: p.Rank, Budget: p.cfg.Budget, Log: p.log,
 	})
 	if err != nil {

@@ -170,7 +170,7 @@ func (r *roster) call(e *entry, s standing, now time.Time) (t call, ok bool) {
 		r.onTrial++
 		return t, true
 	}
-	if t.search = !e.leftLately(now) || now.Sub(e.sought) >= redialShort; t.search {
+	if t.search = !e.eager(now) || now.Sub(e.sought) >= redialShort; t.search {
 		e.sought = now
 	}
 	return t, true
@@ -191,11 +191,11 @@ func (r *roster) try(e *entry, said []naming, now time.Time) (t hearsay.Try) {
 	return t
 }
 
-// leftLately reports whether a peer was a member until some minutes ago. It is dialed every two
-// seconds or sooner, because most cuts of a network are short, and others are to see what is
-// pushed soon after the end of one.
-func (e *entry) leftLately(now time.Time) bool {
-	return e.known && (e.confirmed || e.keep) && now.Sub(e.lost) < lately
+// eager reports whether a peer is dialed every two seconds or sooner: it was a member until some
+// minutes ago, because most cuts of a network are short, and others are to see what is pushed soon
+// after the end of one; or this registry began some minutes ago, and is to join by it.
+func (e *entry) eager(now time.Time) bool {
+	return now.Sub(e.lost) < lately && (e.bootstraps || e.known && (e.confirmed || e.keep))
 }
 
 // dialed notes how a dial ended, and when the next one is due if one is needed. It returns
@@ -215,7 +215,7 @@ func (r *roster) dialed(t call, connected bool, err error) (rebuffs int) {
 	}
 	e.dialing, e.trying = false, nil
 	switch {
-	case e.leftLately(now):
+	case e.eager(now):
 		e.backoff.MaxInterval = redialLately
 	case e.keep || now.Sub(e.lost) <= longAway:
 		e.backoff.MaxInterval = redialShort

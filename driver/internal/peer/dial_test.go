@@ -86,6 +86,33 @@ func TestRedialIntervals(t *testing.T) {
 	}
 }
 
+// TestABootstrapperIsDialedOften while this registry tries to join by it, and all of them at once.
+func TestABootstrapperIsDialedOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoster("self")
+		for _, id := range []peer.ID{"a", "b", "c"} {
+			r.keep(peer.AddrInfo{ID: id, Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}}, true)
+		}
+		if due, _ := r.due(time.Now()); len(due) != 3 {
+			t.Fatalf("%d are dialed at once", len(due))
+		} else {
+			for _, c := range due {
+				r.dialed(c, false, nil)
+			}
+		}
+		pauses, _ := dialInVain(r, "a", lately)
+		for i, pause := range pauses {
+			if pause > 2*time.Second {
+				t.Errorf("dial %d came after %s", i, pause)
+			}
+		}
+		pauses, _ = dialInVain(r, "a", time.Hour)
+		if n := len(pauses); n > int(2*time.Hour/redialShort) {
+			t.Errorf("%d dials in an hour later", n)
+		}
+	})
+}
+
 // TestALostMemberIsDialedAtItsAddresses first: the others, who may have lost it, too, are asked
 // later.
 func TestALostMemberIsDialedAtItsAddresses(t *testing.T) {

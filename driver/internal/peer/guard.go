@@ -18,7 +18,8 @@ import (
 // lock is never held while libp2p or the roster is called.
 type guard struct {
 	network.ResourceManager
-	rank                       func(peer.ID) limit.Rank // at the door
+	rank                       func(peer.ID) limit.Rank      // at the door
+	at                         func(netip.Prefix) limit.Rank // of an address, before its peer is known
 	arrivals                   *limit.Rate
 	handshakes, conns, streams *limit.Bound
 
@@ -32,9 +33,9 @@ type present struct {
 	things  map[*limit.Thing]struct{}
 }
 
-func newGuard(m network.ResourceManager, b *limit.Budget, rank func(peer.ID) limit.Rank) *guard {
+func newGuard(m network.ResourceManager, b *limit.Budget, rank func(peer.ID) limit.Rank, at func(netip.Prefix) limit.Rank) *guard {
 	return &guard{
-		ResourceManager: m, rank: rank, arrivals: b.Rate(limit.Arrivals),
+		ResourceManager: m, rank: rank, at: at, arrivals: b.Rate(limit.Arrivals),
 		handshakes: b.Bound(limit.Handshakes), conns: b.Bound(limit.Connections), streams: b.Bound(limit.Streams),
 		peers: map[peer.ID]*present{},
 	}
@@ -50,7 +51,7 @@ func tooMany(what limit.What) error {
 func (g *guard) OpenConnection(dir network.Direction, usefd bool, at multiaddr.Multiaddr) (network.ConnManagementScope, error) {
 	c := &connScope{guard: g, dir: dir, address: addressOf(at), handshake: func() {}}
 	if dir == network.DirInbound {
-		from := limit.Source{Address: c.address}
+		from := limit.Source{Address: c.address, Rank: g.at(c.address)}
 		if !g.arrivals.Allow(from, 1) {
 			return nil, tooMany(limit.Arrivals)
 		}

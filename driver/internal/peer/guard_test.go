@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"fmt"
 	"io"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +20,8 @@ func newTestGuard(rank *limit.Rank) *guard {
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
 	b := limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 512}, logrus.NewEntry(logger))
-	return newGuard(&network.NullResourceManager{}, b, func(peer.ID) limit.Rank { return *rank })
+	return newGuard(&network.NullResourceManager{}, b, func(peer.ID) limit.Rank { return *rank },
+		newHomes().rank)
 }
 
 func arrive(t *testing.T, g *guard, dir network.Direction) *connScope {
@@ -55,6 +58,43 @@ func TestTheDoorClosesOnStrangers(t *testing.T) {
 			t.Errorf("cut: %v", cut)
 		}
 	})
+}
+
+// TestMembersComeHome, to where they were seen or are configured, while strangers take what they
+// are let have.
+func TestMembersComeHome(t *testing.T) {
+	r := newRoster("self")
+	r.keep(peer.AddrInfo{ID: "bootstrapper", Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/198.51.100.1/tcp/4619")}}, true)
+	r.recall("remembered", remembered{Site: "198.51.100.2/32", Seen: time.Now()}, moment{}, time.Now())
+	r.recall("useless", remembered{Site: "198.51.100.3/32", Unused: true, Seen: time.Now()}, moment{}, time.Now())
+	for id, at := range map[peer.ID]string{"useful": "198.51.100.4", "on trial": "198.51.100.5"} {
+		r.subscribed(id, true, true)
+		r.seenAt(id, netip.MustParseAddr(at))
+	}
+	r.confirm("useful")
+	rank := limit.Connected
+	g := newTestGuard(&rank)
+	g.at = r.homes.rank
+	from := func(format string, n any) bool {
+		c, err := g.OpenConnection(network.DirInbound, true, multiaddr.StringCast(fmt.Sprintf("/ip4/"+format+"/tcp/4619", n)))
+		if err == nil {
+			t.Cleanup(c.Done)
+		}
+		return err == nil
+	}
+	for i := range 250 {
+		for from("%d.0.2.1", i+1) {
+		}
+	}
+	for at, home := range map[int]bool{1: true, 2: true, 3: false, 4: true, 5: false} {
+		n := 0
+		for n < 8 && from("198.51.100.%d", at) {
+			n++
+		}
+		if (n == 8) != home {
+			t.Errorf("at 198.51.100.%d: %d are let in", at, n)
+		}
+	}
 }
 
 // TestAGuardForgets whatever has ended, in whichever order.

@@ -42,7 +42,7 @@ const (
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
 func newHost(ctx context.Context, cfg Config, known *roster, rank func(peer.ID) limit.Rank) (host.Host, *dualdht.DHT, error) {
-	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank)
+	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank, known.homes.rank)
 	if err != nil {
 		return nil, nil, err
 	}

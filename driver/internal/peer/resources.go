@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"math"
+	"net/netip"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -25,7 +26,7 @@ const (
 // members: they silently refuse the large stream windows that bulk transfers need, let eight
 // connections in from one address, and 128 in all on a machine of 4 GiB. On the public network
 // those of streams stay, since strangers are served there.
-func newResourceManager(private bool, b *limit.Budget, rank func(peer.ID) limit.Rank) (network.ResourceManager, error) {
+func newResourceManager(private bool, b *limit.Budget, rank func(peer.ID) limit.Rank, at func(netip.Prefix) limit.Rank) (network.ResourceManager, error) {
 	mem := max(b.Machine.Memory/2, minNetworkMemory)
 	unbounded := rcmgr.InfiniteLimits.ToPartialLimitConfig()
 	limits := unbounded
@@ -49,7 +50,7 @@ func newResourceManager(private bool, b *limit.Budget, rank func(peer.ID) limit.
 	if err != nil {
 		return nil, fmt.Errorf("resource limits: %w", err)
 	}
-	return newGuard(m, b, rank), nil
+	return newGuard(m, b, rank, at), nil
 }
 
 // outsiders bounds the memory of peers that are no members.

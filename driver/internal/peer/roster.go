@@ -12,6 +12,7 @@ import (
 	"github.com/multiformats/go-multiaddr"
 	"golang.org/x/time/rate"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
@@ -36,6 +37,7 @@ const (
 type roster struct {
 	self    peer.ID
 	trusted map[peer.ID]bool // nil: every peer
+	homes   homes
 
 	mu      sync.Mutex
 	records map[peer.ID]*entry
@@ -103,7 +105,7 @@ type entry struct {
 func (e *entry) member() bool { return e.connected && e.subscribed }
 
 func newRoster(self peer.ID) *roster {
-	return &roster{self: self, records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
+	return &roster{self: self, homes: newHomes(), records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
 }
 
 // entry returns a peer's record, and makes it if there is none. r.mu is held.
@@ -127,6 +129,11 @@ func (r *roster) keep(b peer.AddrInfo, bootstrapper bool) {
 	r.named.remove(e)
 	e.keep, e.bootstraps = true, bootstrapper || e.bootstraps
 	e.fixed = append(e.fixed, b.Addrs...)
+	for _, a := range b.Addrs {
+		if ip, ok := hearsay.IPOf(a); ok {
+			r.homes.add(limit.Address(ip))
+		}
+	}
 }
 
 // recall adds a member remembered from an earlier run, which was last alive at the given
@@ -140,6 +147,7 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	e := r.entry(id)
 	r.named.remove(e)
 	e.known, e.confirmed, e.site = true, !m.Unused || r.isNamed(id), readSite(m.Site)
+	r.settle(e)
 	e.addrs, e.since = parseAddrs(m.Addrs), m.Seen
 	if m.Connected && alive.Time.After(m.Seen) {
 		e.since = alive.Time

@@ -60,6 +60,7 @@ func (r *roster) confirm(id peer.ID) (news bool) {
 		return false
 	}
 	e.confirmed, e.unsaved = true, true
+	r.settle(e)
 	return true
 }
 
@@ -76,6 +77,14 @@ func (r *roster) seenAt(id peer.ID, from netip.Addr) {
 	defer r.mu.Unlock()
 	if e := r.records[id]; e != nil && from.IsValid() {
 		e.site, e.teller = limit.Address(from), from
+		r.settle(e)
+	}
+}
+
+// settle notes that a peer of good standing is at home where it was seen. r.mu is held.
+func (r *roster) settle(e *entry) {
+	if e.known && e.standing(r) < onTrial {
+		r.homes.add(e.site)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func config(t *testing.T, listen ...string) Config {
 	cfg := Config{
 		Admit: func(context.Context, peer.ID) error { return nil }, Log: logrus.NewEntry(log),
 		Rank:   func(peer.ID) limit.Rank { return limit.Trusted },
+		At:     func(netip.Prefix) limit.Rank { return limit.Stranger },
 		Budget: limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 1024}, logrus.NewEntry(log)),
 	}
 	if cfg.Identity, err = libp2ptls.NewIdentity(key); err != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
-// Config is what a port is made of. Identity, Self, Admit, Rank, Budget and Log are required.
+// Config is what a port is made of. Identity, Self, At, Admit, Rank, Budget and
+// Log are required.
 type Config struct {
 	Identity *libp2ptls.Identity // the certificate of Self
 	Self     peer.ID
@@ -33,6 +34,9 @@ type Config struct {
 	Secret []byte
 	Near   func(from net.Addr) bool
 
+	// At is the rank by which those are counted who come from an address, until their peer is
+	// known: a stranger's, or a member's. It must not block, and is called concurrently.
+	At func(address netip.Prefix) limit.Rank
 	// Admit decides whether a peer comes in, after it has proven its ID: nil lets it in. It
 	// may wait for a peer that is about to be a member, until ctx ends. It is called
 	// concurrently.
@@ -48,7 +52,8 @@ type Config struct {
 type Port struct {
 	cfg        Config
 	sockets    []net.Listener
-	handshakes *limit.Bound // of strangers
+	arrivals   *limit.Rate
+	handshakes *limit.Bound // of peers that are not known yet
 	conns      *limit.Bound // of admitted peers, each of which takes a descriptor
 	accepted   chan net.Conn
 	closing    chan struct{} // closed when connections are no longer taken
@@ -76,7 +81,8 @@ func Open(cfg Config) (*Port, error) {
 
 func newPort(cfg Config) *Port {
 	p := &Port{
-		cfg: cfg, handshakes: cfg.Budget.Bound(limit.DataHandshakes), conns: cfg.Budget.Bound(limit.DataConnections),
+		cfg: cfg, arrivals: cfg.Budget.Rate(limit.DataArrivals),
+		handshakes: cfg.Budget.Bound(limit.DataHandshakes), conns: cfg.Budget.Bound(limit.DataConnections),
 		accepted: make(chan net.Conn), closing: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -143,8 +149,7 @@ func (p *Port) acceptAt(l net.Listener) {
 			}
 			continue
 		}
-		from := source(c.RemoteAddr())
-		leave, ok := p.handshakes.Enter(limit.Source{Address: from})
+		leave, ok := p.letIn(c)
 		if !ok {
 			_ = c.Close()
 			continue
@@ -154,6 +159,16 @@ func (p *Port) acceptAt(l net.Listener) {
 			p.welcome(c)
 		})
 	}
+}
+
+// letIn begins a handshake, which leave ends, unless there are too many.
+func (p *Port) letIn(c net.Conn) (leave func(), ok bool) {
+	from := limit.Source{Address: source(c.RemoteAddr())}
+	from.Rank = p.cfg.At(from.Address)
+	if !p.arrivals.Allow(from, 1) {
+		return nil, false
+	}
+	return p.handshakes.Enter(from)
 }
 
 // source is the address of a connection's other end, as bounds count it.

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // TestStrangersAreCut, those that say nothing when the time for the handshake is over, those
@@ -138,4 +141,66 @@ func TestMuteStrangersLeaveRoomForOthers(t *testing.T) {
 	if n == 0 || n == 200 {
 		t.Errorf("%d of 200 refused at once", n)
 	}
+}
+
+// TestAFloodFromManyAddresses does not keep out newcomers at others, and members still less: most
+// of them get in the first time that they try.
+func TestAFloodFromManyAddresses(t *testing.T) {
+	cfg := config(t, "/ip4/127.0.0.1/tcp/0")
+	cfg.At = func(a netip.Prefix) limit.Rank {
+		if a.Addr() == netip.AddrFrom4([4]byte{127, 0, 0, 1}) {
+			return limit.Member
+		}
+		return limit.Stranger
+	}
+	p, b := open(t, cfg), open(t, config(t))
+	l := echoes(t, p)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for i := range 200 {
+		from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 66, byte(i%40), 1)}}
+		go func() {
+			for ctx.Err() == nil {
+				if c, err := from.DialContext(ctx, "tcp", l.Addr().String()); err == nil {
+					stop := context.AfterFunc(ctx, func() { _ = c.Close() })
+					_, _ = io.Copy(io.Discard, c)
+					_ = c.Close()
+					stop()
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+		}()
+	}
+	for deadline := time.Now().Add(within); refusals(cfg, limit.Stranger) < 100; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody is refused")
+		}
+	}
+	const newcomers = 10
+	in, members := 0, 0
+	for i := range newcomers {
+		stranger, _ := config(t).Identity.ConfigForPeer(cfg.Self)
+		stranger.NextProtos = []string{protocol}
+		d := tls.Dialer{Config: stranger, NetDialer: &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, byte(10+i), 0, 1)}}}
+		if c, err := d.DialContext(t.Context(), "tcp", l.Addr().String()); err == nil {
+			in++
+			_ = c.Close()
+		}
+		if c, err := b.Dial(t.Context(), cfg.Self, at(t, p)); err == nil {
+			members++
+			_ = c.Close()
+		}
+	}
+	if in <= newcomers/2 || members <= newcomers/2 {
+		t.Errorf("%d of %d newcomers, and %d members got in", in, newcomers, members)
+	}
+}
+
+func refusals(cfg Config, rank limit.Rank) (n int64) {
+	for _, r := range cfg.Budget.Refused() {
+		if r.What == limit.DataHandshakes && r.Rank == rank {
+			n = r.Count
+		}
+	}
+	return n
 }
