@@ -17,11 +17,15 @@ const (
 	CopiesQuestions What = "copies questions" // of these, about copies
 	Holds           What = "holds"            // of these, to keep what has no entry yet
 	EarlyUploads    What = "early uploads"    // of members, that are taken while they grow
-	Greetings       What = "greetings"        // of members, being answered; and those that come too often
+	Greetings       What = "greetings"        // of members, being answered; and those that come too often, or are too large
 )
 
-// Announcements are refused when a member sends too many, or too much.
-const Announcements What = "announcements"
+// These are refused by their rooms, whose rules bound them otherwise.
+const (
+	Announcements What = "announcements" // of a member that sends too many, or too much
+	RPCs          What = "pubsub RPCs"   // that are too large, or have too many parts
+	Dials         What = "dials"         // of addresses that a member names, when too many were in vain
+)
 
 // These are bounded in how often they happen.
 const (

@@ -35,7 +35,7 @@ func readRPC(b []byte) (err error) {
 			_, n, _ := varint.FromUvarint(rpc)
 			err = errors.Join(err, new(pb.RPC).Unmarshal(rpc[n:]))
 		}
-	})(bytesStream{Reader: bytes.NewReader(b)})
+	}, func(network.Stream) {})(bytesStream{Reader: bytes.NewReader(b)})
 	return err
 }
 

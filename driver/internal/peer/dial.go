@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
@@ -184,7 +185,11 @@ func (r *roster) try(e *entry, said []naming, now time.Time) (t hearsay.Try) {
 		if len(of.addrs) == 0 {
 			continue
 		}
-		if t, ok := r.book.Begin(of.site, of.addrs, now); ok {
+		t, ok := r.book.Begin(of.site, of.addrs, now)
+		if t.Over {
+			r.refused(limit.Source{Address: of.site, Rank: limit.Member})
+		}
+		if ok {
 			return t
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
@@ -58,7 +59,18 @@ func (r *roster) mayDialAt(id peer.ID, a multiaddr.Multiaddr, attached func() []
 		return false
 	}
 	ip, ok := hearsay.IPOf(a)
-	return ok && at.MayLead(e.teller, ip) && (useful && anyName(e.addrs) || r.book.Charge(ip, now))
+	switch {
+	case !ok || !at.MayLead(e.teller, ip):
+		return false
+	case useful && anyName(e.addrs) || r.book.Charge(ip, now):
+		return true
+	}
+	from := limit.Source{Address: limit.Address(e.teller)}
+	if from.Address.IsValid() {
+		from.Rank = limit.Member
+	}
+	r.refused(from)
+	return false
 }
 
 // visit lets a peer that is no member be dialed at some addresses, until done is called.

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math/rand/v2"
 	"net/netip"
@@ -99,6 +100,9 @@ func (p *Peer) answerHello(s network.Stream) {
 		p.learn(s.Conn(), g)
 		err = writeHello(s, p.helloFor(s.Conn(), false), p.named(s.Conn(), g.Want))
 	}
+	if errors.Is(err, errLongHello) {
+		p.cfg.Budget.Refuse(limit.Greetings, from)
+	}
 	if err != nil {
 		p.about(id).WithError(err).Debug("a hello is not answered")
 		_ = s.Reset()
@@ -150,6 +154,9 @@ func (p *Peer) readHello(s network.Stream, most helloBound) error {
 	g, err := readHello(s, most, func(m helloMember) { news = p.learnOf(teller, here, m) || news })
 	if news {
 		p.wakeDialler()
+	}
+	if errors.Is(err, errLongHello) {
+		p.cfg.Budget.Refuse(limit.Greetings, p.Source(s.Conn().RemotePeer()))
 	}
 	if err == nil {
 		p.learn(s.Conn(), g)

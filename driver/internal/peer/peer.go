@@ -87,6 +87,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		beats:   beats{soon: make(chan struct{}, 1)},
 	}
 	p.roster.trusted = p.trusted
+	p.roster.refused = func(from limit.Source) { p.cfg.Budget.Refuse(limit.Dials, from) }
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("peer: %w", err), p.Close())

@@ -44,7 +44,7 @@ func readHello(r io.Reader, most helloBound, each func(helloMember)) (hello, err
 	switch {
 	case errors.Is(err, errEnough):
 	case limited.N == 0:
-		return h.got, fmt.Errorf("receive hello: %w: more than %d bytes", errHello, most.bytes)
+		return h.got, fmt.Errorf("receive hello: %w: more than %d", errLongHello, most.bytes)
 	case err != nil:
 		return h.got, fmt.Errorf("receive hello: %w: %w", errHello, err)
 	}
@@ -53,6 +53,9 @@ func readHello(r io.Reader, most helloBound, each func(helloMember)) (hello, err
 	}
 	return h.got, nil
 }
+
+// errLongHello reports a hello that has more bytes than are read.
+var errLongHello = fmt.Errorf("%w: too many bytes", errHello)
 
 // errEnough ends the reading of a hello that names more members than are taken.
 var errEnough = errors.New("more members than are taken")

@@ -38,6 +38,7 @@ type roster struct {
 	self    peer.ID
 	trusted map[peer.ID]bool // nil: every peer
 	homes   homes
+	refused func(limit.Source) // called when a peer that somebody named may not be dialed, with r.mu held
 
 	mu      sync.Mutex
 	records map[peer.ID]*entry
@@ -105,7 +106,7 @@ type entry struct {
 func (e *entry) member() bool { return e.connected && e.subscribed }
 
 func newRoster(self peer.ID) *roster {
-	return &roster{self: self, homes: newHomes(), records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
+	return &roster{self: self, homes: newHomes(), refused: func(limit.Source) {}, records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
 }
 
 // entry returns a peer's record, and makes it if there is none. r.mu is held.

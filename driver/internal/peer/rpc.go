@@ -19,26 +19,32 @@ import (
 const maxParts = 8192
 
 // guardedHost is the host as pubsub may use it: what others send it is measured before it is
-// decoded.
-type guardedHost struct{ host.Host }
+// decoded, and refused is called for each of whom something is not taken.
+type guardedHost struct {
+	host.Host
+	refused func(network.Stream)
+}
 
 func (h guardedHost) SetStreamHandler(proto protocol.ID, f network.StreamHandler) {
-	h.Host.SetStreamHandler(proto, guarded(f))
+	h.Host.SetStreamHandler(proto, guarded(f, h.refused))
 }
 
 func (h guardedHost) SetStreamHandlerMatch(proto protocol.ID, match func(protocol.ID) bool, f network.StreamHandler) {
-	h.Host.SetStreamHandlerMatch(proto, match, guarded(f))
+	h.Host.SetStreamHandlerMatch(proto, match, guarded(f, h.refused))
 }
 
-func guarded(f network.StreamHandler) network.StreamHandler {
-	return func(s network.Stream) { f(&guardedStream{Stream: s, r: bufio.NewReader(s)}) }
+func guarded(f network.StreamHandler, refused func(network.Stream)) network.StreamHandler {
+	return func(s network.Stream) {
+		f(&guardedStream{Stream: s, r: bufio.NewReader(s), refused: func() { refused(s) }})
+	}
 }
 
 // guardedStream passes on RPCs, each preceded by its length, that have not too many parts.
 type guardedStream struct {
 	network.Stream
-	r    *bufio.Reader
-	rest []byte // of an RPC that was measured
+	r       *bufio.Reader
+	rest    []byte // of an RPC that was measured
+	refused func()
 }
 
 var errRPC = errors.New("malformed pubsub RPC")
@@ -67,6 +73,7 @@ func (s *guardedStream) next() error {
 		return err
 	}
 	if size > MaxMessage {
+		s.refused()
 		return fmt.Errorf("%w: %d bytes", errRPC, size)
 	}
 	head := varint.ToUvarint(size)
@@ -75,6 +82,7 @@ func (s *guardedStream) next() error {
 		return err
 	}
 	if n := partsOf(rpc[len(head):]); n > maxParts {
+		s.refused()
 		return fmt.Errorf("%w: more than %d parts", errRPC, maxParts)
 	}
 	s.rest = rpc

@@ -8,9 +8,12 @@ import (
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/discovery"
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	drouting "github.com/libp2p/go-libp2p/p2p/discovery/routing"
 	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // MaxMessage is the largest message that can be published, in bytes, signature
@@ -57,7 +60,8 @@ func (p *Peer) join() (*topic, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	t := &topic{stop: stop}
-	ps, err := pubsub.NewGossipSub(ctx, guardedHost{p.host}, opts...)
+	refused := func(s network.Stream) { p.cfg.Budget.Refuse(limit.RPCs, p.Source(s.Conn().RemotePeer())) }
+	ps, err := pubsub.NewGossipSub(ctx, guardedHost{p.host, refused}, opts...)
 	if err == nil {
 		err = ps.RegisterTopicValidator(p.cfg.Topic, p.validate, pubsub.WithValidatorInline(true))
 	}

@@ -39,6 +39,7 @@ type Book struct {
 // Try is a dial under way.
 type Try struct {
 	Addrs []multiaddr.Multiaddr // that may be dialed
+	Over  bool                  // some may not, because the site named, or a host had, too many in vain
 
 	site  netip.Prefix
 	hosts []netip.Prefix   // charged, one for each address
@@ -51,6 +52,7 @@ func (b *Book) Begin(site netip.Prefix, addrs []multiaddr.Multiaddr, now time.Ti
 	t.site = site
 	p := b.purse(&b.sites, site, siteFailures, siteEvery, now)
 	if p == nil || p.coins < 1 {
+		t.Over = true
 		return t, false
 	}
 	for _, a := range addrs {
@@ -70,7 +72,11 @@ func (b *Book) Begin(site netip.Prefix, addrs []multiaddr.Multiaddr, now time.Ti
 // reserve charges one address to its host and its port; false when that may not be dialed.
 func (b *Book) reserve(t *Try, at netip.AddrPort, now time.Time) bool {
 	of, host := b.port(at, now), limit.Address(at.Addr())
-	if of == nil || of.open || now.Before(of.rests) || !b.Charge(at.Addr(), now) {
+	if of != nil && (of.open || now.Before(of.rests)) {
+		return false // it is dialed, or does not answer: nobody is to blame
+	}
+	if of == nil || !b.Charge(at.Addr(), now) {
+		t.Over = true
 		return false
 	}
 	of.open = true
