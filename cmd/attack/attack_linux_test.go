@@ -32,8 +32,8 @@ func TestAllAttacksAtOnce(t *testing.T) {
 	if len(s.lost)+len(s.died)+left > 0 || s.attacked.pushed == 0 || s.peace.pushed == 0 {
 		t.Errorf("lost %d, ended %q, %d sockets left, %d pushes", len(s.lost), s.died, left, s.attacked.pushed)
 	}
-	if names := idle(s.attacks); len(names) > 0 || len(s.attacks) == 0 {
-		t.Errorf("%d attacks, of which these did not arrive: %q", len(s.attacks), names)
+	if names := idle(s.Attacks); len(names) > 0 || len(s.Attacks) == 0 {
+		t.Errorf("%d attacks, of which these did not arrive: %q", len(s.Attacks), names)
 	}
 	if t.Failed() {
 		t.Log(out.String())

@@ -38,6 +38,12 @@ type result struct {
 	Waits                     bool // until it is asked for something
 }
 
+// outcome is what came of all attacks.
+type outcome struct {
+	Attacks []result
+	Worked  time.Duration // processor time of the attackers; 0: they were in this process
+}
+
 // attackers are all attackers, and what they have achieved.
 type attackers struct {
 	ctx     context.Context
@@ -148,7 +154,7 @@ func (a *attackers) results() (all []result) {
 const endTime = time.Minute // for the attackers to let go
 
 // beginProcess begins the attacks in a process of its own, of less priority.
-func beginProcess(ctx context.Context, p plan, nice int) (stop func() ([]result, error), err error) {
+func beginProcess(ctx context.Context, p plan, nice int) (stop func() (outcome, error), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("attackers: %w", err)
@@ -169,28 +175,28 @@ func beginProcess(ctx context.Context, p plan, nice int) (stop func() ([]result,
 	if err := json.NewEncoder(in).Encode(p); err != nil {
 		return nil, errors.Join(fmt.Errorf("attackers: %w", err), cmd.Process.Kill(), cmd.Wait())
 	}
-	return func() (all []result, err error) {
+	return func() (all outcome, err error) {
 		late := time.AfterFunc(endTime, func() { _ = cmd.Process.Kill() })
 		defer late.Stop()
 		err = errors.Join(in.Close(), json.NewDecoder(out).Decode(&all), cmd.Wait())
 		if err != nil {
-			return nil, fmt.Errorf("attackers: %w", err)
+			return outcome{}, fmt.Errorf("attackers: %w", err)
 		}
 		return all, nil
 	}, nil
 }
 
 // beginHere begins the attacks in this process. They end when all of them have arrived.
-func beginHere(ctx context.Context, p plan) (stop func() ([]result, error), err error) {
+func beginHere(ctx context.Context, p plan) (stop func() (outcome, error), err error) {
 	a, err := attackAll(ctx, p)
 	if err != nil {
 		return nil, err
 	}
-	return func() ([]result, error) {
+	return func() (outcome, error) {
 		for end := time.Now().Add(endTime); len(idle(a.results())) > 0 && time.Now().Before(end); {
 			time.Sleep(10 * time.Millisecond)
 		}
-		return a.stop(), nil
+		return outcome{Attacks: a.stop()}, nil
 	}, nil
 }
 

@@ -57,6 +57,7 @@ type phase struct {
 	why             []string        // some of the failures
 	since           time.Time
 	took            time.Duration
+	worked          struct{ registries, clients time.Duration } // processor time
 }
 
 func (l *load) begin() {
@@ -68,6 +69,7 @@ func (l *load) begin() {
 // run has clients push and pull until ctx ends, and returns what they saw.
 func (l *load) run(ctx context.Context, clients int) phase {
 	l.begin()
+	ofThem, ofUs := l.swarm.worked(), worked()
 	var wg sync.WaitGroup
 	for range clients {
 		wg.Go(func() {
@@ -81,6 +83,7 @@ func (l *load) run(ctx context.Context, clients int) phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.phase.took = time.Since(l.phase.since)
+	l.phase.worked.registries, l.phase.worked.clients = l.swarm.worked()-ofThem, worked()-ofUs
 	return l.phase
 }
 

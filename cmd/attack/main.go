@@ -45,7 +45,8 @@ type options struct {
 	only     string
 	dir      string
 	nice     int
-	begin    func(context.Context, plan) (stop func() ([]result, error), err error) // attackers
+	debug    string
+	begin    func(context.Context, plan) (stop func() (outcome, error), err error) // attackers
 }
 
 func main() {
@@ -60,9 +61,10 @@ func main() {
 	flag.StringVar(&o.only, "only", "", "only attacks whose names contain one of these, separated by commas")
 	flag.StringVar(&o.dir, "dir", "", "an empty directory for the registries; if it is not named, a temporary one, which is removed")
 	flag.IntVar(&o.nice, "nice", 5, "by how much the attackers' process is of less priority than the registries")
+	flag.StringVar(&o.debug, "debug", "", "the address at which the first registry serves profiles, such as 127.0.0.1:6060; if it is not named, none does")
 	child := flag.Bool("attackers", false, "be the attackers: a plan comes on stdin, and the attacks end with it")
 	flag.Parse()
-	o.begin = func(ctx context.Context, p plan) (func() ([]result, error), error) {
+	o.begin = func(ctx context.Context, p plan) (func() (outcome, error), error) {
 		return beginProcess(ctx, p, o.nice)
 	}
 	if o.peace == 0 {
@@ -101,6 +103,7 @@ func beAttackers(ctx context.Context) error {
 		return err
 	}
 	var more any
-	_ = in.Decode(&more)                                  // until its end
-	return json.NewEncoder(os.Stdout).Encode(a.results()) // what they hold ends with this process
+	_ = in.Decode(&more) // until its end
+	// What they hold ends with this process.
+	return json.NewEncoder(os.Stdout).Encode(outcome{Attacks: a.results(), Worked: worked()})
 }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const mib = 1 << 20
@@ -56,8 +59,8 @@ func (s *swarm) figures() (f figures) {
 
 // watch notes the most memory and sockets there were until ctx ends.
 func (s *swarm) watch(ctx context.Context) (most figures) {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
+	look := time.NewTicker(500 * time.Millisecond)
+	defer look.Stop()
 	for {
 		f := s.figures()
 		for i := range members {
@@ -65,7 +68,7 @@ func (s *swarm) watch(ctx context.Context) (most figures) {
 			most.sockets[i] = max(most.sockets[i], f.sockets[i])
 		}
 		select {
-		case <-tick.C:
+		case <-look.C:
 		case <-ctx.Done():
 			return most
 		}
@@ -83,3 +86,32 @@ func (f figures) above(before figures) (memory int64, sockets int) {
 
 // most is the greatest of each.
 func (f figures) most() (memory int64, sockets int) { return f.above(figures{}) }
+
+// worked is the processor time that this process has had.
+func worked() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// tick is the unit of proc(5): it is the same on all machines for which Go is built.
+const tick = time.Second / 100
+
+// worked is the processor time that the registries have had, but for those that have died.
+func (s *swarm) worked() (all time.Duration) {
+	for _, r := range s.members() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID()))
+		_, rest, ok := strings.Cut(string(b), ") ") // behind the name of the program
+		fields := strings.Fields(rest)
+		if err != nil || !ok || len(fields) < 13 {
+			continue
+		}
+		for _, f := range fields[11:13] { // utime, stime
+			n, _ := strconv.ParseInt(f, 10, 64)
+			all += time.Duration(n) * tick
+		}
+	}
+	return all
+}

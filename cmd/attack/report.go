@@ -36,16 +36,16 @@ func (t *trial) report() (holds bool) {
 		t.say("| %s | %s | %s | %s | %s |", r.what, r.peace, r.attacked, r.must, yes)
 	}
 	t.say("\n| position | attack | tried | achieved | refused | held at most |\n|---|---|---|---|---|---|")
-	for _, a := range s.attacks {
+	for _, a := range s.Attacks {
 		t.say("| %s | %s | %d | %d | %d | %d |", a.Position, a.Name, a.Tried, a.Did, a.Refused, a.Most)
 	}
 	t.say("\nanswers for entries of absurd size, by status: %v", s.attacked.poisoned)
-	t.list("never arrived", idle(s.attacks))
+	t.list("never arrived", idle(s.Attacks))
 	t.list("lost", s.lost)
 	t.list("denied", s.attacked.denied)
 	t.list("failed in peace", s.peace.why)
 	t.list("failed under attack", s.attacked.why)
-	return holds && len(idle(s.attacks)) == 0
+	return holds && len(idle(s.Attacks)) == 0
 }
 
 func (t *trial) list(what string, all []string) {
@@ -69,10 +69,10 @@ func (s *sum) rows() []row {
 	left, leftSockets := s.after.above(s.idle)
 	_, mostSockets := s.most.most()
 	slowest := time.Duration(0)
-	var joins []string
+	var connected, ready []string
 	for _, j := range s.joined {
-		slowest = max(slowest, j)
-		joins = append(joins, seconds(j))
+		slowest = max(slowest, j.ready)
+		connected, ready = append(connected, seconds(j.connected)), append(ready, seconds(j.ready))
 	}
 	return []row{
 		{"pushes acknowledged a minute (failed, of all)", s.peace.pushes(), s.attacked.pushes(), "some", s.attacked.pushed > 0},
@@ -84,7 +84,9 @@ func (s *sum) rows() []row {
 		{"memory a minute after", "", "+ " + mibs(left), "+ " + mibs(mostAfter), left <= mostAfter},
 		{"sockets of one registry", fmt.Sprint(idleSockets) + " idle", fmt.Sprintf("%d (+ %d)", mostSockets, sockets), "", true},
 		{"sockets left", "", fmt.Sprintf("+ %d", leftSockets), "+ 0", leftSockets <= 0},
-		{"a newcomer has met all after", seconds(s.joinedInPeace), strings.Join(joins, ", "), seconds(mostJoin), len(joins) > 0 && slowest <= mostJoin},
+		{"a newcomer is connected with all after", seconds(s.joinedInPeace.connected), strings.Join(connected, ", "), "", true},
+		{"a newcomer has read all, and is ready after", seconds(s.joinedInPeace.ready), strings.Join(ready, ", "), seconds(mostJoin), len(ready) > 0 && slowest <= mostJoin},
+		{"processors that registries, clients and attackers had", s.peace.had(0), s.attacked.had(s.Worked), "", true},
 		{"registries that ended", "", strings.Join(append(s.died, fmt.Sprint(len(s.died))), " "), "0", len(s.died) == 0},
 	}
 }
@@ -98,6 +100,15 @@ func (p *phase) pushes() string {
 
 func (p *phase) pulls() string {
 	return fmt.Sprintf("%d (%d)", len(p.small)+p.large-p.unservedSmall(), p.unserved)
+}
+
+// had is how many processors registries, clients and attackers had, on average.
+func (p *phase) had(attackers time.Duration) string {
+	if p.took == 0 {
+		return ""
+	}
+	of := func(d time.Duration) float64 { return d.Seconds() / p.took.Seconds() }
+	return fmt.Sprintf("%.2f, %.2f, %.2f", of(p.worked.registries), of(p.worked.clients), of(attackers))
 }
 
 // unservedSmall counts the small pulls that were not served, which count as patience.

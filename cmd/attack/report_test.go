@@ -8,7 +8,7 @@ import (
 
 // good is a run in which all holds.
 func good() *sum {
-	s := &sum{joinedInPeace: time.Second, joined: []time.Duration{mostJoin}}
+	s := &sum{joinedInPeace: joining{ready: time.Second}, joined: []joining{{ready: mostJoin}}}
 	for _, p := range []*phase{&s.peace, &s.attacked} {
 		*p = phase{pushed: 1, small: []time.Duration{time.Second}, took: time.Minute}
 	}
@@ -29,7 +29,7 @@ func TestWhatDoesNotHoldIsSaid(t *testing.T) {
 		"memory of":           func(s *sum) { s.most.memory[2] = mostMemory + 1 },
 		"memory a minute":     func(s *sum) { s.after.memory[0] = mostAfter + 1 },
 		"sockets left":        func(s *sum) { s.after.sockets[1] = 1 },
-		"newcomer":            func(s *sum) { s.joined = append(s.joined, mostJoin+1) },
+		"newcomer":            func(s *sum) { s.joined = append(s.joined, joining{ready: mostJoin + 1}) },
 		"ended":               func(s *sum) { s.died = []string{"A"} },
 	} {
 		s := good()

@@ -30,10 +30,10 @@ type trial struct {
 type sum struct {
 	peace, attacked   phase
 	idle, most, after figures
-	joinedInPeace     time.Duration
-	joined            []time.Duration // of one that did not, how long it tried
+	joinedInPeace     joining
+	joined            []joining // of one that did not, how long it tried
 	lost, died        []string
-	attacks           []result
+	outcome
 }
 
 func run(ctx context.Context, o options, out io.Writer) (s sum, holds bool, err error) {
@@ -88,7 +88,7 @@ func (t *trial) phases(ctx context.Context) error {
 		return err
 	}
 	t.attacked(ctx)
-	if t.sum.attacks, err = stop(); err != nil {
+	if t.sum.outcome, err = stop(); err != nil {
 		return err
 	}
 	t.wait(ctx, t.o.after)
@@ -114,13 +114,11 @@ func (t *trial) attacked(ctx context.Context) {
 		defer close(came)
 		for i := 1; i < newcomers; i++ {
 			t.wait(ctx, t.o.attacked/(newcomers+1))
-			began := time.Now()
 			took, err := t.swarm.newcomer(ctx, i)
 			if err != nil {
-				took = time.Since(began)
-				t.say("newcomer after %s: %v", took.Round(time.Second), err)
+				t.say("newcomer after %s: %v", took.ready.Round(time.Second), err)
 			}
-			if err == nil || took > mostJoin {
+			if err == nil || took.ready > mostJoin {
 				t.sum.joined = append(t.sum.joined, took)
 			}
 		}

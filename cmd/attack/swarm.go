@@ -61,6 +61,9 @@ func openSwarm(ctx context.Context, o options) (s *swarm, err error) {
 		}
 		s.all = append(s.all, r)
 	}
+	if o.debug != "" {
+		s.all[0].Env = append(s.all[0].Env, "REGISTRY_HTTP_DEBUG_ADDR="+o.debug)
+	}
 	if err := s.configure(ctx); err != nil {
 		return s, err
 	}
@@ -70,7 +73,7 @@ func openSwarm(ctx context.Context, o options) (s *swarm, err error) {
 		}
 	}
 	for _, r := range s.members() {
-		if err := s.joined(ctx, r, time.Minute); err != nil {
+		if _, err := s.joined(ctx, r, time.Minute); err != nil {
 			return s, errors.Join(err, s.close())
 		}
 	}
@@ -121,11 +124,16 @@ func (r *registry) ask(ctx context.Context) (driver.Status, error) {
 	return driver.NewClient(driver.Parameters{DatastorePath: r.Data}).Status(ctx)
 }
 
-// joined waits until a registry that was started is connected with all members, and ready.
-func (s *swarm) joined(ctx context.Context, r *registry, patience time.Duration) error {
+// joining is how long a registry took from its start on, until it was connected with all members,
+// and until it had read all that they have: then it is ready.
+type joining struct{ connected, ready time.Duration }
+
+// joined waits until a registry that was started now is connected with all members, and ready.
+func (s *swarm) joined(ctx context.Context, r *registry, patience time.Duration) (took joining, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return r.Await(ctx, "has met the others", func() bool {
+	began := time.Now()
+	err = r.Await(ctx, "has met the others", func() bool {
 		st, err := r.ask(ctx)
 		met := 0
 		for _, m := range st.Members {
@@ -138,8 +146,16 @@ func (s *swarm) joined(ctx context.Context, r *registry, patience time.Duration)
 		if r.among(s.members()) {
 			met++
 		}
-		return err == nil && met == members && len(st.NotReady) == 0
+		if err != nil || met < members {
+			return false
+		}
+		if took.connected == 0 {
+			took.connected = time.Since(began)
+		}
+		return len(st.NotReady) == 0
 	})
+	took.ready = time.Since(began)
+	return took, err
 }
 
 func (r *registry) among(all []*registry) bool {
@@ -151,16 +167,13 @@ func (r *registry) among(all []*registry) bool {
 	return false
 }
 
-// newcomer starts a registry that is new, returns how long it took to meet all members from its
-// start on, and stops it.
-func (s *swarm) newcomer(ctx context.Context, i int) (time.Duration, error) {
+// newcomer starts a registry that is new, waits until it has joined, and stops it.
+func (s *swarm) newcomer(ctx context.Context, i int) (joining, error) {
 	r := s.all[members+i]
-	began := time.Now()
 	if err := r.Spawn(); err != nil {
-		return 0, err
+		return joining{}, err
 	}
-	err := s.joined(ctx, r, joinPatience)
-	took := time.Since(began)
+	took, err := s.joined(ctx, r, joinPatience)
 	return took, errors.Join(err, r.Stop())
 }
 
