@@ -51,6 +51,7 @@ type store struct {
 
 	refusedPushes refusedPushes
 	growths       growths
+	returned      returned
 }
 
 func (s *store) localFile(path string) string  { return filepath.Join(s.engine.LocalDir(), path) }

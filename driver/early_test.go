@@ -2,6 +2,8 @@ package driver_test
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,21 +20,22 @@ import (
 type growth struct {
 	*testing.T
 	content []byte
+	sent    int    // bytes of it
 	at      string // where it goes on
 }
 
 // growing begins an upload that is not whole yet.
 func growing(t *testing.T, m *drivertest.Member, content []byte) *growth {
 	t.Helper()
-	g := &growth{T: t, content: content}
+	g := &growth{T: t, content: content, sent: 12 << 20}
 	g.at = send(t, http.StatusAccepted, http.MethodPost, "http://"+served(t, m)+"/v2/a/blobs/uploads/", "", nil).Header.Get("Location")
-	g.at = send(t, http.StatusAccepted, http.MethodPatch, g.at, "application/octet-stream", content[:12<<20]).Header.Get("Location")
+	g.at = send(t, http.StatusAccepted, http.MethodPatch, g.at, "application/octet-stream", content[:g.sent]).Header.Get("Location")
 	return g
 }
 
 // end sends the rest, and gives the answer's status.
 func (g *growth) end() int {
-	req, err := http.NewRequestWithContext(g.Context(), http.MethodPut, g.at+"&digest="+digest.FromBytes(g.content).String(), bytes.NewReader(g.content[12<<20:]))
+	req, err := http.NewRequestWithContext(g.Context(), http.MethodPut, g.at+"&digest="+digest.FromBytes(g.content).String(), bytes.NewReader(g.content[g.sent:]))
 	if err != nil {
 		g.Error(err)
 		return 0
@@ -56,6 +59,21 @@ func taken(m *drivertest.Member) (n int64) {
 		}
 	}
 	return n
+}
+
+// stagedFiles are those of uploads, a registry's own and those that it takes.
+func stagedFiles(t *testing.T, m *drivertest.Member) (files []string) {
+	t.Helper()
+	must(t, filepath.WalkDir(filepath.Join(m.Params.DatastorePath, "staging"), func(file string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it goes just now
+		}
+		if err == nil && e.Type().IsRegular() {
+			files = append(files, file)
+		}
+		return err
+	}))
+	return files
 }
 
 // awaitTaken waits until n of some registries have most of what has come, and gives these.

@@ -44,18 +44,24 @@ func (s *store) Writer(ctx context.Context, path string, appending bool) (storag
 	if err != nil {
 		return nil, err
 	}
-	return &writer{upload: upload{Upload: u}, s: s, path: path, staged: staged}, nil
+	return &writer{upload: upload{Upload: u, s: s, file: staged}, path: path}, nil
 }
 
 // localWriter also claims room for the body of the request, if its length is known.
 func (s *store) localWriter(ctx context.Context, path string, appending bool) (storagedriver.FileWriter, error) {
 	var u *blob.Upload
+	file := s.localFile(path)
 	err := making(func() (err error) {
-		u, err = s.blobs.Upload(s.localFile(path), appending)
+		u, err = s.blobs.Upload(file, appending)
 		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	of := upload{Upload: u, s: s, file: file, from: u.Size()}
+	if before, ok := s.returned.take(file, of.from); ok {
+		of.from = before
+		return &again{upload: of, at: before}, nil
 	}
 	u.Begun(s.localFile(pathpkg.Join(pathpkg.Dir(path), beginning)))
 	n := max(0, requestOf(ctx).length)
@@ -65,9 +71,9 @@ func (s *store) localWriter(ctx context.Context, path string, appending bool) (s
 		}
 	}
 	if !s.engine.Acks.Asks() {
-		return &upload{Upload: u}, nil
+		return &of, nil
 	}
-	return &growing{upload{Upload: u}, s, s.localFile(path), n}, nil
+	return &growing{of, n}, nil
 }
 
 // stagedName is where the bytes of a shared path are staged.
@@ -98,7 +104,10 @@ func (s *store) stageCommitted(ctx context.Context, path, staged string) error {
 // upload makes a blob.Upload a storagedriver.FileWriter.
 type upload struct {
 	*blob.Upload
-	kept bool // Cancel has left it, for its client to end it later
+	s    *store
+	file string
+	from int64 // bytes that its client had sent when it was opened
+	kept bool  // Cancel has left it, for its client to end it later
 }
 
 // Commit implements storagedriver.FileWriter.
@@ -107,7 +116,8 @@ func (u *upload) Commit(context.Context) error { return u.Upload.Commit() }
 // Cancel implements storagedriver.FileWriter. distribution calls it after any failure at
 // the end of an upload, and deletes the upload after it. When the request was refused, for
 // example for lack of room, what was acknowledged stays, so that the client can end its upload
-// later; so does an upload that has become a blob already.
+// later; so does an upload that has become a blob already, of which the client knows no more than
+// that either.
 func (u *upload) Cancel(ctx context.Context) error {
 	if refused(ctx) == nil {
 		return u.Upload.Cancel()
@@ -117,6 +127,7 @@ func (u *upload) Cancel(ctx context.Context) error {
 	if err := u.Revert(); !errors.Is(err, blob.ErrUploadOver) {
 		return err
 	}
+	u.s.returned.note(u.file, u.from)
 	return nil
 }
 
@@ -131,8 +142,6 @@ func (u *upload) Close() error {
 // growing is an upload that members may take before it ends.
 type growing struct {
 	upload
-	s    *store
-	file string
 	more int64 // bytes that the request announced; 0: it did not
 }
 
@@ -163,9 +172,8 @@ func (u *growing) Cancel(ctx context.Context) error {
 // writer stages the bytes of a shared path until Commit.
 type writer struct {
 	upload
-	s            *store
-	path, staged string
-	committed    bool
+	path      string
+	committed bool
 }
 
 // Commit makes the staged bytes a blob and gives the path its entry.
@@ -175,7 +183,7 @@ func (w *writer) Commit(ctx context.Context) error {
 	}
 	w.committed = true
 	want, _ := digestOf(w.path)
-	bytes, err := w.s.blobs.PushUpload(ctx, w.staged, want, blob.Seen{}, w.s.functionOf(w.path))
+	bytes, err := w.s.blobs.PushUpload(ctx, w.file, want, blob.Seen{}, w.s.functionOf(w.path))
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", w.path, err)
 	}
