@@ -25,6 +25,10 @@ type Member struct {
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
 	Draining     bool         `json:"draining"`      // it is to be switched off for good
 	Confirmed    bool         `json:"confirmed"`     // something useful came of it, or trustedpeers names it
+	Version      string       `json:"version"`       // of its release, as it says; "": it has not said it
+
+	DataAddresses []string `json:"data_addresses"` // multiaddrs where its data port is tried; none: there is none
+	Twin          bool     `json:"twin"`           // two registries run with its peer ID
 }
 
 // NotFollowed is why a member's changes are not taken: none that it wrote since are.
@@ -56,9 +60,11 @@ func memberStatus(m engine.Member) Member {
 		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
 		Connected: m.Connected, Confirmed: m.Confirmed, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
+		DataAddresses: texts(m.Data), Twin: m.Twin,
 	}
 	if beat := m.Heartbeat; beat != nil {
 		of.Zone, of.Capacity, of.FreeBytes, of.Draining = beat.Zone, &beat.Capacity, &beat.Free, beat.Draining
+		of.Version = beat.Version
 	}
 	if m.Refused != nil {
 		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}

@@ -24,6 +24,7 @@ type Status struct {
 	Network       string         `json:"network"`        // private, public or offline
 	DataPath      string         `json:"data_path"`      // of the datastore, absolute
 	ReadOnly      bool           `json:"read_only"`      // outside its own list of trusted peers
+	Twin          string         `json:"twin"`           // one of NotReady: another registry runs with this one's peer ID; "": none does
 	Phase         string         `json:"phase"`          // joined, joining, or alone: no member answers
 	Hash          string         `json:"hash"`           // function that new blobs are named with: sha2-256 or blake3
 	Map           MapStatus      `json:"map"`
@@ -34,6 +35,7 @@ type Status struct {
 	Cache         CacheStatus    `json:"cache"`
 	Acks          AckStatus      `json:"acknowledgements"`
 	Disk          DiskStatus     `json:"disk"`
+	Descriptors   Descriptors    `json:"descriptors"`
 	Uploads       UploadStatus   `json:"uploads"`
 	Garbage       GarbageStatus  `json:"garbage"`
 	Scrub         ScrubStatus    `json:"scrub"`
@@ -75,6 +77,12 @@ type DiskStatus struct {
 	TotalBytes uint64 `json:"total_bytes"`
 }
 
+// Descriptors are the file descriptors of this registry's process: files and sockets.
+type Descriptors struct {
+	Open  int `json:"open"`  // 0: the system does not tell
+	Limit int `json:"limit"` // how many it may have open
+}
+
 // Status returns the state of this registry and of its swarm. What takes long to count is
 // counted in the background.
 func (d *Driver) Status(context.Context) Status { return d.store.status() }
@@ -96,6 +104,8 @@ func (s *store) status() Status {
 		Garbage: s.garbageStatus(), Scrub: s.scrubStatus(), Limits: s.limitStatus(),
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
+	st.Descriptors.Open, st.Descriptors.Limit = e.Descriptors()
+	st.Twin = e.Twinned()
 	return st
 }
 

@@ -22,15 +22,15 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			Garbage:   driver.GarbageStatus{WaitsFor: []driver.Unheard{{}}},
 			Limits:    []driver.LimitStatus{{}},
 		}, `{"version":"","commit":"","build_date":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
-			`"topic":"","network":"","data_path":"","read_only":false,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
+			`"topic":"","network":"","data_path":"","read_only":false,"twin":"","phase":"","hash":"","map":{"entries":0,"digest":"","heads":0},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false},` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false}],` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0,"counted_at":null},` +
 			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
-			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"acknowledgements":{"replicas":0,"waiting":0,"given":0,"refused":0,"why":""},"disk":{"free_bytes":0,"total_bytes":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
+			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"acknowledgements":{"replicas":0,"waiting":0,"given":0,"refused":0,"why":""},"disk":{"free_bytes":0,"total_bytes":0},"descriptors":{"open":0,"limit":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
 			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"scrub":{"interval":0,"began":"0001-01-01T00:00:00Z","share":0,"ended":null,"blobs":0,"bytes":0,"damaged":0,"lost":0,"recorded":0,"unread":0,"strays":0,"tables":null},` +
 			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +

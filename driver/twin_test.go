@@ -100,4 +100,9 @@ func TestTwoRegistriesWithOnePeerID(t *testing.T) {
 		}
 	}
 	put(t, a, "/x/other", "x") // the third takes pushes
+	drivertest.Await(t, "all three say whose ID it is", func() bool {
+		s := a.Status(t.Context())
+		return len(s.Members) == 1 && s.Members[0].Twin && s.Twin == "" &&
+			both[0].Status(t.Context()).Twin != "" && both[1].Status(t.Context()).Twin != ""
+	})
 }

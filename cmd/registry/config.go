@@ -53,12 +53,19 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 
 // readParameters reads the ipfs: block of a configuration.
 func readParameters(args []string) (driver.Parameters, error) {
+	_, p, err := readBoth(args)
+	return p, err
+}
+
+// readBoth reads a configuration, and its ipfs: block.
+func readBoth(args []string) (*configuration.Configuration, driver.Parameters, error) {
 	config, err := readConfig(args)
 	if err != nil {
-		return driver.Parameters{}, err
+		return nil, driver.Parameters{}, err
 	}
 	if config.Storage.Type() != driver.Name {
-		return driver.Parameters{}, fmt.Errorf("storage: is %s, not ipfs", config.Storage.Type())
+		return nil, driver.Parameters{}, fmt.Errorf("storage: is %s, not ipfs", config.Storage.Type())
 	}
-	return driver.ParseParameters(config.Storage.Parameters())
+	p, err := driver.ParseParameters(config.Storage.Parameters())
+	return config, p, err
 }

@@ -10,10 +10,16 @@
 // Limits: a proxy whose content expires is refused on shared storage. Only the datastore's owner, or root, can ask the running registry.
 package main
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 func main() {
 	if err := rootCommand().Execute(); err != nil {
+		if status := exitStatus(0); errors.As(err, &status) {
+			os.Exit(int(status))
+		}
 		failed(err)
 		os.Exit(1)
 	}

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -17,11 +19,13 @@ import (
 // Member is another registry of the swarm, with what each room knows of it.
 type Member struct {
 	peer.Member
-	InUse     string           // multiaddr of the other end of its connection; "" while it is away
-	Trusted   bool             // its changes count here
-	DataPort  bool             // blobs are fetched from its data port
-	LastDelta *time.Time       // nil: none in this run
-	Refused   *pathmap.Refusal // why its changes are not taken; nil: they are
+	InUse     string                // multiaddr of the other end of its connection; "" while it is away
+	Trusted   bool                  // its changes count here
+	DataPort  bool                  // blobs are fetched from its data port
+	Data      []multiaddr.Multiaddr // where its data port is, as it says; none: it has none, or this registry has none
+	Twin      bool                  // two registries run with its peer ID
+	LastDelta *time.Time            // nil: none in this run
+	Refused   *pathmap.Refusal      // why its changes are not taken; nil: they are
 }
 
 // Members are the registries that are connected or remembered, sorted by ID, without this one.
@@ -30,10 +34,11 @@ func (e *Engine) Members() []Member {
 		return nil
 	}
 	var all []Member
-	refused := e.Paths.Refused()
+	refused, twins := e.Paths.Refused(), e.Paths.Twins()
 	for _, m := range e.Peer.Members() {
 		of := Member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID)}
 		of.DataPort = m.Connected && e.Transfers.UsesDataPort(m.ID)
+		of.Data, of.Twin = e.Peer.DataTargets(m.ID), slices.Contains(twins, m.ID)
 		if t, ok := e.Paths.LastDelta(m.ID.String()); ok {
 			of.LastDelta = &t
 		}
@@ -119,6 +124,20 @@ func (e *Engine) DiskSpace() (free, total uint64) {
 		return 0, 0
 	}
 	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize)
+}
+
+// Descriptors are how many file descriptors this process has open, 0 when the system does not
+// tell, and how many it may have open.
+func (e *Engine) Descriptors() (open, limit int) {
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return 0, 0
+	}
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0, int(min(files.Cur, 1<<30))
+	}
+	return len(names) - 1, int(min(files.Cur, 1<<30)) // without the directory that is read
 }
 
 // ReadOnly reports whether this registry refuses writes and deletes, because it is

@@ -2,8 +2,11 @@ package pathmap_test
 
 import (
 	"os"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -187,6 +190,7 @@ func TestTwoRunWithOnePeerID(t *testing.T) {
 	}
 	for _, s := range both {
 		eventually(t, "both hear of it", func() bool { _, ok := s.m.Twin(); return ok })
+		eventually(t, "the third says which", func() bool { return slices.Equal(b.m.Twins(), []peer.ID{a.id}) })
 	}
 	if a.m.Incarnation() == clone.m.Incarnation() {
 		t.Error("both write under one name")
@@ -198,7 +202,7 @@ func TestTwoRunWithOnePeerID(t *testing.T) {
 	f.mu.Lock()
 	f.members[a.id] = a
 	f.mu.Unlock()
-	eventually(t, "the other has been gone for a while", func() bool { _, ok := a.m.Twin(); return !ok })
+	eventually(t, "the other has been gone for a while", func() bool { _, ok := a.m.Twin(); return !ok && len(b.m.Twins()) == 0 })
 	agree(t, a, b)
 	if said := a.warnings(); len(said) != 1 {
 		t.Errorf("it said %q", said)

@@ -35,6 +35,7 @@ type runsOf struct {
 	last    string
 	heard   map[string]time.Time
 	returns []time.Time
+	twice   time.Time // when it was last seen to run twice
 }
 
 // hear notes that a member asked in a run. twin means that the member runs twice; fresh means
@@ -63,7 +64,22 @@ func (r *runs) hear(id peer.ID, run string, now time.Time, interval time.Duratio
 		fresh = fresh && now.Sub(at) > vouchQuiet*interval
 		twin = twin || len(o.returns) >= twinReturns && now.Sub(at) < twinGone*interval
 	}
+	if twin {
+		o.twice = now
+	}
 	return twin, fresh
+}
+
+// twice are the peers of which two runs have been heard lately, in turn.
+func (r *runs) twice(now time.Time, interval time.Duration) (ids []peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, o := range r.of {
+		if !o.twice.IsZero() && now.Sub(o.twice) < twinHold*interval {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (o *runsOf) forget(before time.Time) {
@@ -91,6 +107,10 @@ func (m *Map) Twin() (since time.Time, ok bool) {
 	defer m.twin.mu.Unlock()
 	return m.twin.since, !m.twin.since.IsZero()
 }
+
+// Twins are the members that run twice, as far as this registry hears: two registries that have
+// one peer ID.
+func (m *Map) Twins() []peer.ID { return m.runs.twice(time.Now(), m.cfg.ExchangeInterval) }
 
 // SawTwin notes that another registry runs with this one's peer ID.
 func (m *Map) SawTwin() {

@@ -80,7 +80,7 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if !p.IsMember(id) {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNotMember)
 	}
-	targets := p.dataTargets(id)
+	targets := p.DataTargets(id)
 	if len(targets) == 0 {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, ErrNoDataPort)
 	}
@@ -91,8 +91,9 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	return c, nil
 }
 
-// dataTargets are the addresses to try for a member; none when this peer has no data port.
-func (p *Peer) dataTargets(id peer.ID) []multiaddr.Multiaddr {
+// DataTargets are the addresses at which a connected member's data port is tried, the likeliest
+// first; none when it has none, or when this peer has none.
+func (p *Peer) DataTargets(id peer.ID) []multiaddr.Multiaddr {
 	if p.data == nil {
 		return nil
 	}

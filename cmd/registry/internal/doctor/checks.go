@@ -1,0 +1,61 @@
+package doctor
+
+import "slices"
+
+// Check looks at one side of the facts.
+type Check struct {
+	Name  string
+	Fine  string // what holds when it finds nothing
+	Needs Need
+	Kinds []Kind // that it may find
+	find  func(Facts) []Finding
+}
+
+// Need is what a check has to know.
+type Need int
+
+// What has to be known.
+const (
+	Nothing Need = iota
+	Configuration
+	Running // the running registry has answered
+)
+
+// Checks are all checks, in the order in which they are made.
+func Checks() []Check {
+	return slices.Concat(configurationChecks(), machineChecks(), httpChecks(), clientChecks(),
+		registryChecks(), swarmChecks(), reachChecks(), bytesChecks())
+}
+
+// Examine makes all checks. Each gives one finding at least.
+func Examine(f Facts) (all []Finding) {
+	for _, c := range Checks() {
+		of := []Finding{}
+		if why := f.lacks(c.Needs); why != "" {
+			of = append(of, unknown("", "%s", why))
+		} else {
+			of = c.find(f)
+		}
+		if len(of) == 0 {
+			of = []Finding{{Severity: OK, What: c.Fine}}
+		}
+		for _, found := range of {
+			found.Check = c.Name
+			all = append(all, found)
+		}
+	}
+	return all
+}
+
+// lacks is why something is not known; "" when it is.
+func (f Facts) lacks(need Need) string {
+	switch {
+	case need == Nothing:
+		return ""
+	case f.Config.Trouble != "":
+		return "the configuration cannot be used"
+	case need == Running && f.Status == nil:
+		return f.Silent
+	}
+	return ""
+}

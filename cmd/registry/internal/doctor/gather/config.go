@@ -1,0 +1,60 @@
+package gather
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor"
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// leastSecret is how many bytes a secret has that nobody guesses.
+const leastSecret = 16
+
+// manuals are the secrets that distribution's manuals and examples have.
+var manuals = []string{"asecretforlocaldevelopment", "a-secret-for-local-development", "changeme-changeme"}
+
+// Config is what the checks ask of a configuration that can be used.
+func Config(config *configuration.Configuration, p driver.Parameters) doctor.Config {
+	c := doctor.Config{HTTPHost: config.HTTP.Host, DataAddrs: p.DataAddrs, Hash: p.Hash, TLS: certificate(config)}
+	if s := config.HTTP.Secret; s != "" {
+		c.WeakSecret = len(s) < leastSecret || slices.Contains(manuals, strings.ToLower(s))
+	}
+	if kind := config.Storage["cache"]["blobdescriptor"]; kind != nil {
+		c.DescriptorCache = fmt.Sprint(kind)
+	}
+	return c
+}
+
+// certificate is what clients are shown; nil when that is none of a file.
+func certificate(config *configuration.Configuration) *doctor.TLS {
+	of := config.HTTP.TLS
+	if of.Certificate == "" && of.Key == "" {
+		return nil
+	}
+	t := &doctor.TLS{Path: of.Certificate, Exposed: exposed(of.Key), Covers: true}
+	pair, err := tls.LoadX509KeyPair(of.Certificate, of.Key)
+	if err != nil {
+		t.Trouble = err.Error()
+		return t
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		t.Trouble = err.Error()
+		return t
+	}
+	t.From, t.To, t.Names = leaf.NotBefore, leaf.NotAfter, leaf.DNSNames
+	for _, ip := range leaf.IPAddresses {
+		t.Names = append(t.Names, ip.String())
+	}
+	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Hostname() != "" {
+		t.Covers = leaf.VerifyHostname(u.Hostname()) == nil
+	}
+	return t
+}

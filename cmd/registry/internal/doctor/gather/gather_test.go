@@ -1,0 +1,218 @@
+package gather
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+func parse(t *testing.T, text string) *configuration.Configuration {
+	t.Helper()
+	config, err := configuration.Parse(strings.NewReader("version: 0.1\nstorage: {ipfs: {}}\n" + text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// TestSecretsAndCaches: a secret that is short, or in a manual, and a cache of descriptors.
+func TestSecretsAndCaches(t *testing.T) {
+	for text, weak := range map[string]bool{
+		"": false, "http: {secret: asecretforlocaldevelopment}": true, "http: {secret: short}": true,
+		"http: {secret: 7d3b0f9c5a1e4826}": false,
+	} {
+		if got := Config(parse(t, text), driver.DefaultParameters()).WeakSecret; got != weak {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	config := parse(t, "")
+	config.Storage["cache"] = configuration.Parameters{"blobdescriptor": "inmemory"}
+	if c := Config(config, driver.DefaultParameters()); c.DescriptorCache != "inmemory" || len(c.DataAddrs) != 1 || c.TLS != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
+// pair writes a certificate for names, and its key.
+func pair(t *testing.T, names ...string) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Unix(1000, 0), NotAfter: time.Unix(2000, 0), DNSNames: names, IPAddresses: []net.IP{{192, 0, 2, 1}}}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: raw}, key: {Type: "PRIVATE KEY", Bytes: pkcs8}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key
+}
+
+// TestCertificates: what is read of the file that clients are shown, and why it cannot be.
+func TestCertificates(t *testing.T) {
+	cert, key := pair(t, "registry.example.com")
+	other, _ := pair(t)
+	config := parse(t, "http: {host: \"https://registry.example.com:5000\"}")
+	config.HTTP.TLS.Certificate, config.HTTP.TLS.Key = cert, key
+	if c := certificate(config); c.Trouble != "" || !c.Covers || c.Exposed || c.To.Unix() != 2000 || fmt.Sprint(c.Names) != "[registry.example.com 192.0.2.1]" {
+		t.Errorf("%+v", c)
+	}
+	config.HTTP.Host = "https://elsewhere.example.com"
+	if c := certificate(config); c.Covers {
+		t.Error("it covers another name")
+	}
+	if err := os.Chmod(key, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(key), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if c := certificate(config); !c.Exposed {
+		t.Error("the key is not exposed")
+	}
+	for _, wrong := range []string{other, "/nowhere"} {
+		config.HTTP.TLS.Certificate = wrong
+		if c := certificate(config); c.Trouble == "" {
+			t.Errorf("%s is used", wrong)
+		}
+	}
+}
+
+// TestThisMachine looks at a directory that is missing, one that all may read, and at ports.
+func TestThisMachine(t *testing.T) {
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = busy.Close() }()
+	_, port, _ := net.SplitHostPort(busy.Addr().String())
+	p := driver.DefaultParameters()
+	p.DatastorePath = filepath.Join(t.TempDir(), "a", "b")
+	p.ListenAddrs, p.DataAddrs = []string{"/ip4/127.0.0.1/tcp/" + port, "/ip4/127.0.0.1/udp/1/quic-v1"}, []string{"/ip4/127.0.0.1/tcp/" + port}
+	config := parse(t, "http: {addr: \""+busy.Addr().String()+"\", debug: {addr: \""+busy.Addr().String()+"\"}}")
+	m := Machine(t.Context(), config, p, false)
+	var keys []string
+	for _, taken := range m.Ports {
+		keys = append(keys, taken.Key)
+		if !strings.Contains(taken.Trouble, "in use") {
+			t.Errorf("%+v", taken)
+		}
+	}
+	if fmt.Sprint(keys) != "[http.addr http.debug.addr listenaddrs dataaddrs]" {
+		t.Errorf("taken are %v", keys)
+	}
+	if m.Data.Trouble != "" || m.Data.Exposed || m.Disk == nil || m.Disk.Total == 0 {
+		t.Errorf("%+v, %+v", m.Data, m.Disk)
+	}
+	if _, err := os.Stat(filepath.Dir(p.DatastorePath)); err == nil {
+		t.Error("it was made")
+	}
+	if m := Machine(t.Context(), config, p, true); m.Ports != nil {
+		t.Errorf("the running registry's own: %v", m.Ports)
+	}
+	for _, mode := range []os.FileMode{0o700, 0o755} {
+		if err := os.MkdirAll(filepath.Join(p.DatastorePath, "badger"), mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{"", "badger"} {
+			if err := os.Chmod(filepath.Join(p.DatastorePath, dir), mode); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := data(p.DatastorePath).Exposed; got != (mode == 0o755) {
+			t.Errorf("mode %o: %v", mode, got)
+		}
+	}
+	p.DatastorePath = filepath.Join(cert(t), "data") // in a file
+	if d := data(p.DatastorePath); d.Trouble == "" {
+		t.Error("a directory in a file")
+	}
+}
+
+func cert(t *testing.T) string { c, _ := pair(t); return c }
+
+// TestMirrorsOfThisRegistry: which files lead here, which host does not answer, and where nobody
+// else is asked.
+func TestMirrorsOfThisRegistry(t *testing.T) {
+	answer := http.StatusOK
+	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answer) }))
+	defer here.Close()
+	_, port, _ := net.SplitHostPort(here.Listener.Addr().String())
+	config := parse(t, "http: {addr: \":"+port+"\", host: \"https://registry.example.com\"}")
+	root := t.TempDir()
+	write := func(of, content string) {
+		dir := filepath.Join(root, "etc/containerd/certs.d", of)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "hosts.toml"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("docker.io", "[host.\"http://localhost:"+port+"\"]\n")
+	write("_default", "[host.\"http://127.0.0.1:"+port+"\"]\n")
+	write("quay.io", "[host.\"http://192.0.2.7:5000\"]\n")
+	write("ghcr.io", "[host")
+	look := func(runs bool) (texts []string) {
+		for _, m := range mirrors(t.Context(), root, addressesOf(config), runs) {
+			text := fmt.Sprintf("%s alone=%v", m.Of, m.Alone)
+			for _, h := range m.Hosts {
+				text += fmt.Sprintf(" answers=%v", h.Trouble == "")
+			}
+			if m.Trouble != "" {
+				text = m.Of + " cannot be read"
+			}
+			texts = append(texts, text)
+		}
+		return texts
+	}
+	const want = "[all alone=true answers=%[1]v docker.io alone=false answers=%[1]v ghcr.io cannot be read]"
+	for _, status := range []int{http.StatusOK, http.StatusUnauthorized, http.StatusNotFound} {
+		answer = status
+		if got := fmt.Sprint(look(true)); got != fmt.Sprintf(want, status != http.StatusNotFound) {
+			t.Errorf("with %d: %s", status, got)
+		}
+	}
+	if got := fmt.Sprint(look(false)); got != fmt.Sprintf(want, true) {
+		t.Errorf("while it does not run: %s", got)
+	}
+	for text, want := range map[string][2]bool{
+		"https://registry.example.com": {true, false}, "http://registry.example.com": {}, "https://REGISTRY.example.com:443/v2": {true, false},
+		"http://[::1]:" + port: {true, true}, "http://[::1]:1": {},
+	} {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is, local := addressesOf(config).lead(u); is != want[0] || local != want[1] {
+			t.Errorf("%s leads here: %v, on this machine: %v", text, is, local)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package gather
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor/containerd"
+)
+
+// probeTime is how long a host that a file names may take to answer.
+const probeTime = 5 * time.Second
+
+// addresses are those at which clients reach a registry.
+type addresses struct {
+	port string // of http.addr, on this machine
+	host string // of http.host, with its port; "": it is unset
+}
+
+func addressesOf(config *configuration.Configuration) (a addresses) {
+	if _, port, err := net.SplitHostPort(config.HTTP.Addr); err == nil {
+		a.port = port
+	}
+	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Host != "" {
+		a.host = withPort(u)
+	}
+	return a
+}
+
+// lead reports whether a URL leads to the registry, and whether it does so on this machine.
+func (a addresses) lead(u *url.URL) (here, local bool) {
+	host, port, err := net.SplitHostPort(withPort(u))
+	if err != nil {
+		return false, false
+	}
+	local = port == a.port && isLocal(host)
+	return local || withPort(u) == a.host, local
+}
+
+func withPort(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return strings.ToLower(u.Host)
+	case u.Scheme == "http":
+		return net.JoinHostPort(strings.ToLower(u.Hostname()), "80")
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), "443")
+}
+
+// isLocal reports whether a host is this machine, without asking anybody.
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	if ip == nil {
+		name, err := os.Hostname()
+		return host == "localhost" || err == nil && strings.EqualFold(host, name)
+	}
+	if ip.IsLoopback() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range own {
+		if n, ok := a.(*net.IPNet); ok && n.IP.Equal(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// mirrors are the files of containerd that lead to a registry, and those that cannot be read. The
+// hosts are asked only while the registry runs.
+func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []doctor.Mirror) {
+	for _, f := range containerd.Files(root) {
+		m := doctor.Mirror{Path: f.Path, Of: f.Of, Alone: true}
+		if f.Err != nil {
+			m.Trouble = strings.TrimSpace(f.Err.Error())
+		}
+		for _, h := range f.Hosts {
+			here, local := a.lead(h.URL)
+			m.Alone = m.Alone && local
+			if !here {
+				continue
+			}
+			of := doctor.MirrorHost{URL: h.URL.String()}
+			if runs {
+				if err := probe(ctx, h); err != nil {
+					of.Trouble = err.Error()
+				}
+			}
+			m.Hosts = append(m.Hosts, of)
+		}
+		if len(m.Hosts) > 0 || m.Trouble != "" {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// probe asks a host as containerd does first. Where any certificate will do, it only connects.
+func probe(ctx context.Context, h containerd.Host) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if h.Insecure {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", withPort(h.URL))
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}
+	roots, err := authorities(h.CA)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.Scheme+"://"+h.URL.Host+"/v2/", nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return errors.Unwrap(err) // without the URL
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
+		return fmt.Errorf("it answers /v2/ with %s, as no registry does", resp.Status)
+	}
+	return nil
+}
+
+// authorities are those of some files; nil, the system's, when there is none.
+func authorities(files []string) (*x509.CertPool, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	roots := x509.NewCertPool()
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		if !roots.AppendCertsFromPEM(content) {
+			return nil, fmt.Errorf("%s: no certificate in PEM", file)
+		}
+	}
+	return roots, nil
+}
