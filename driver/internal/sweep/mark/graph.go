@@ -4,11 +4,13 @@ package mark
 type graph struct {
 	r         *repository
 	referrers map[int][]int // of a subject; both are places in revisions
+	reached   []bool        // of revisions
 	todo      []int         // reached, and not yet followed
 }
 
-func (r *repository) newGraph() *graph {
-	g := &graph{r: r, referrers: map[int][]int{}}
+// newGraph gives the graph of a repository, which notes in reached what it comes to.
+func (r *repository) newGraph(reached []bool) *graph {
+	g := &graph{r: r, referrers: map[int][]int{}, reached: reached}
 	for i, n := range r.named {
 		if n == nil {
 			continue
@@ -30,8 +32,8 @@ func (g *graph) reach(x id) {
 }
 
 func (g *graph) mark(i int) {
-	if !g.r.liveRevisions[i] {
-		g.r.liveRevisions[i] = true
+	if !g.reached[i] {
+		g.reached[i] = true
 		g.todo = append(g.todo, i)
 	}
 }

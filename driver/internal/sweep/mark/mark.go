@@ -36,12 +36,31 @@ const (
 // Mark finds what nothing live refers to. The error is that of ctx: what cannot be read is
 // part of the result. It goes through the view once, in order, and never writes.
 func Mark(ctx context.Context, view pathmap.View, o Options) (*Result, error) {
+	m := newMarking(view, o)
+	m.each = m.mark
+	if err := m.run(ctx); err != nil {
+		return nil, err
+	}
+	for _, root := range m.order {
+		m.result.root(root)
+	}
+	if m.nothing {
+		m.result.nothing()
+	}
+	return m.result, nil
+}
+
+func newMarking(view pathmap.View, o Options) *marking {
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
 	}
-	m := &marking{Options: o, view: view, roots: map[string]*root{}, result: &Result{}}
-	m.progress.Of = view.Len()
-	view.Each("/", func(path string, live []pathmap.Entry, err error) bool {
+	return &marking{Options: o, view: view, roots: map[string]*root{}, result: &Result{}, blob: func(string, []pathmap.Entry) {}}
+}
+
+// run goes through the view.
+func (m *marking) run(ctx context.Context) error {
+	m.progress.Of = m.view.Len()
+	m.view.Each("/", func(path string, live []pathmap.Entry, err error) bool {
 		if m.progress.Paths++; m.progress.Paths%reportEvery == 0 {
 			m.Progress(m.progress)
 		}
@@ -54,22 +73,28 @@ func Mark(ctx context.Context, view pathmap.View, o Options) (*Result, error) {
 	m.leave()
 	m.resolve(ctx)
 	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, root := range m.order {
-		m.result.root(root)
-	}
-	if m.nothing {
-		m.result.nothing()
+		return err
 	}
 	m.Cache.end()
 	m.Progress(m.progress)
-	return m.result, nil
+	return nil
 }
 
-// marking is one run of Mark.
+// mark finds what is live in a repository whose manifests have been read.
+func (m *marking) mark(r *repository) {
+	for _, revision := range r.resolve(m.Untagged) {
+		m.result.unreadable(r.revisionLink(revision), errGone)
+	}
+	m.result.repository(r)
+}
+
+// marking is one run of Mark, or of Walk.
 type marking struct {
 	Options
+	each     func(*repository)                       // is given each whose manifests have been read
+	blob     func(root string, live []pathmap.Entry) // is told of each
+	tagNames bool                                    // are wanted
+
 	view     pathmap.View
 	result   *Result
 	progress Progress
@@ -91,6 +116,7 @@ func (m *marking) visit(ctx context.Context, path string, live []pathmap.Entry, 
 		r.blobs.add(idOf(p.Digest))
 		r.sizes = append(r.sizes, sizeOf(live))
 		r.live = append(r.live, err != nil) // by a later release
+		m.blob(r.path, live)
 	case err != nil && (p.Repository == "" || !strings.HasPrefix(path, p.Repository+"/_")): // in no repository
 		m.nothing = true
 		m.result.unreadable(path, err)
@@ -135,7 +161,7 @@ func (m *marking) root(path string) *root {
 func (m *marking) enter(p ocipath.Path) *repository {
 	if m.in == nil || m.in.path != p.Repository {
 		m.leave()
-		m.in = &repository{root: m.root(p.Root), path: strings.Clone(p.Repository)}
+		m.in = &repository{root: m.root(p.Root), path: strings.Clone(p.Repository), keepsNames: m.tagNames}
 	}
 	return m.in
 }
@@ -149,15 +175,12 @@ func (m *marking) leave() {
 	}
 }
 
-// resolve finds out what is live in the repositories that were gathered.
+// resolve reads the manifests of the repositories that were gathered, and hands these on.
 func (m *marking) resolve(ctx context.Context) {
 	m.readAll(ctx)
 	if ctx.Err() == nil {
 		for _, r := range m.gathered {
-			for _, revision := range r.resolve(m.Untagged) {
-				m.result.unreadable(r.revisionLink(revision), errGone)
-			}
-			m.result.repository(r)
+			m.each(r)
 		}
 	}
 	m.gathered, m.waiting = nil, 0

@@ -42,6 +42,7 @@ func (m *marking) readAll(ctx context.Context) {
 		for _, t := range some {
 			if t.err != nil {
 				t.r.stays = true
+				t.r.failed = append(t.r.failed, t.revision)
 				m.result.unreadable(t.r.revisionLink(t.revision), t.err)
 			}
 		}

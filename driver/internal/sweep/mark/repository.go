@@ -38,16 +38,26 @@ type repository struct {
 	path    string
 	layers  ids
 	tagged  ids // what tags lead to
+	tags    []tag
 	indexed []indexed
 	// Revisions, and for each what its manifest names: nil when its bytes have no entry.
 	revisions ids
 	named     []*named
+	failed    []int // of these, those that cannot be read here, in order
 	// targets are digests in links whose paths have another digest: distribution links what
 	// was pushed by a digest of sha512 to its bytes, which lie by sha256.
 	targets map[id][]id
 	stays   bool // all of it, because something in it cannot be read
 
+	keepsNames bool // of its tags
+
 	liveLayers, liveRevisions []bool
+}
+
+// tag is what a tag leads to. One that has several versions is several.
+type tag struct {
+	name string
+	id   id
 }
 
 // indexed is the link of a tag to what it once named.
@@ -88,6 +98,9 @@ func (r *repository) add(p ocipath.Path, live []pathmap.Entry, read func(pathmap
 func (r *repository) leads(p ocipath.Path, own, target id) {
 	if p.Kind == ocipath.TagCurrent {
 		r.tagged.add(target)
+		if r.keepsNames {
+			r.tags = append(r.tags, tag{strings.Clone(p.Tag), target})
+		}
 		return
 	}
 	if r.targets == nil {
@@ -143,18 +156,18 @@ func (r *repository) resolve(untagged bool) (gone []int) {
 	for i := range r.liveRevisions {
 		r.liveRevisions[i] = r.liveRevisions[i] || r.stays || !untagged
 		if r.liveRevisions[i] {
-			r.useAll(i)
+			r.names(i, r.use)
 		}
 	}
 	if r.stays {
-		r.keep()
+		r.leadsTo(r.use)
 	}
 	return gone
 }
 
 // fromTags marks the manifests that tags keep.
 func (r *repository) fromTags() (gone []int) {
-	g := r.newGraph()
+	g := r.newGraph(r.liveRevisions)
 	for i := range r.tagged.len() {
 		g.reach(r.tagged.at(i))
 	}
@@ -166,40 +179,40 @@ func (r *repository) fromTags() (gone []int) {
 	return gone
 }
 
-// useAll marks what a live manifest is, and names.
-func (r *repository) useAll(revision int) {
-	r.use(r.revisions.at(revision))
-	if n := r.named[revision]; n != nil {
-		for i := range n.needs.len() {
-			r.use(n.needs.at(i))
-		}
-	}
-}
-
-// use marks the link to a digest, if there is one, and the bytes, under the digest that the
-// link holds, too.
+// use marks the link to a digest, if there is one, and the bytes.
 func (r *repository) use(x id) {
-	r.useOne(x)
-	for _, target := range r.targets[x] {
-		r.useOne(target)
-	}
-}
-
-func (r *repository) useOne(x id) {
 	if i, ok := r.layers.find(x); ok {
 		r.liveLayers[i] = true
 	}
 	r.root.use(x)
 }
 
-// keep marks all that its links lead to, besides its manifests.
-func (r *repository) keep() {
+// names calls f for what a manifest is, and what it names.
+func (r *repository) names(revision int, f func(id)) {
+	r.both(r.revisions.at(revision), f)
+	if n := r.named[revision]; n != nil {
+		for i := range n.needs.len() {
+			r.both(n.needs.at(i), f)
+		}
+	}
+}
+
+// both calls f for a digest, and for those that links to it hold.
+func (r *repository) both(x id, f func(id)) {
+	f(x)
+	for _, target := range r.targets[x] {
+		f(target)
+	}
+}
+
+// leadsTo calls f for all that its links lead to, besides its manifests.
+func (r *repository) leadsTo(f func(id)) {
 	for _, of := range []*ids{&r.layers, &r.tagged} {
 		for i := range of.len() {
-			r.use(of.at(i))
+			r.both(of.at(i), f)
 		}
 	}
 	for _, link := range r.indexed {
-		r.use(link.id)
+		r.both(link.id, f)
 	}
 }
