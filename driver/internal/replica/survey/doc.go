@@ -4,7 +4,7 @@
 //	s := survey.New(survey.Config{Blobs: blobs.After, Keepers: …, Members: …, Ask: …})
 //	s.Start()
 //	defer s.Close()
-//	if r, ok := s.Last(); ok { r.OnlyHere.Bytes … }
+//	if r, ok := s.Last(); ok { r.OnlyHere.Bytes, r.Copies(cid) … }
 //
 // A round walks over the blobs of the disk in batches. It asks the other keepers of each batch
 // about their blobs, in questions of up to 1,000 CIDs, and all other members about what no keeper
@@ -15,5 +15,6 @@
 // 200,000 questions, at 0.6 MB a second each way for six hours.
 //
 // Limits: what members that are away or do not answer have is not known, and not counted. The
-// numbers are of the round that ended last. Memory is that of a batch: some 5 MB.
+// numbers are of the round that ended last. Memory is that of a batch, some 5 MB, and eight bytes for
+// each blob of this disk.
 package survey

@@ -31,8 +31,8 @@ type round struct {
 type item struct {
 	ref     dag.Ref
 	keepers int
-	kept    int  // keepers that are known to keep it
-	others  bool // another registry has it whole
+	kept    int // keepers that are known to keep it
+	others  int // other registries that are known to have it whole
 }
 
 func (r *round) run(ctx context.Context) error {
@@ -50,6 +50,7 @@ func (r *round) run(ctx context.Context) error {
 		}
 		r.count(batch)
 	}
+	r.result.known.order()
 	return nil
 }
 
@@ -120,7 +121,7 @@ func (r *round) askOthers(ctx context.Context, batch []item, members []peer.ID, 
 		before := asked[id]
 		var alone []int
 		for i := range batch {
-			if _, known := slices.BinarySearch(before, i); !batch[i].others && !known {
+			if _, known := slices.BinarySearch(before, i); batch[i].others == 0 && !known {
 				alone = append(alone, i)
 			}
 		}
@@ -148,7 +149,9 @@ func (r *round) ask(ctx context.Context, batch []item, id peer.ID, some []int) e
 		}
 		for i, c := range copies {
 			b := &batch[part[i]]
-			b.others = b.others || c.Whole
+			if c.Whole {
+				b.others++
+			}
 			if c.Kept {
 				b.kept++
 			}
@@ -163,7 +166,8 @@ func (r *round) ask(ctx context.Context, batch []item, id peer.ID, some []int) e
 // count adds up a batch.
 func (r *round) count(batch []item) {
 	for _, b := range batch {
-		if !b.others {
+		r.result.known.add(b.ref.CID, 1+b.others)
+		if b.others == 0 {
 			r.result.OnlyHere.add(b.ref.Size)
 		}
 		if b.kept < b.keepers {

@@ -66,7 +66,14 @@ type Result struct {
 	Few      Sum       // kept by fewer registries that answered than are to keep them
 	At       time.Time // the round ended
 	Silent   int       // members that were asked and did not answer
+
+	known known
 }
+
+// Copies is how many registries have a blob whole, this one among them; 0 for one that was not on
+// this disk. Members that are no keepers of it were asked only until one had it, so that it may
+// have more copies.
+func (r Result) Copies(c cid.Cid) int { return r.known.of(c) }
 
 // Survey makes rounds until it is closed. It is safe for concurrent use.
 type Survey struct {

@@ -135,6 +135,14 @@ func TestWhatIsNotSafe(t *testing.T) {
 	r := w.round(t)
 	require.Equal(t, Sum{10 + 20, 300}, r.result.OnlyHere) // ten of them the silent one may have
 	require.Equal(t, Sum{10 + 60, 700}, r.result.Few)
+	for i, ref := range w.refs {
+		copies := 1
+		if i < 40 && i%4 != 3 || i >= 40 && i < 80 {
+			copies = 2
+		}
+		require.Equal(t, copies, r.result.Copies(ref.CID), "%d", i)
+	}
+	require.Zero(t, r.result.Copies(dag.SHA2.LeafCID(make([]byte, dag.SumSize)))+Result{}.Copies(w.refs[0].CID), "of what is not on this disk")
 	require.Len(t, r.silent, 1)
 	require.Equal(t, 1, w.questions[w.members[3]], "it is not asked again")
 }
