@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
@@ -57,6 +58,16 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 // Where asks which registries have what of an image or a digest, as Driver.Where does.
 func (c *Client) Where(ctx context.Context, of string) (Where, error) {
 	return ask[Where](ctx, c, http.MethodGet, "/v1/where", admin.Query{"of": {of}})
+}
+
+// Usage asks what images take of the registry's disk, as Driver.Usage does. It ends with ctx, also
+// in the registry. progress is called now and then.
+func (c *Client) Usage(ctx context.Context, o UsageOptions, progress func(UsageProgress)) (Usage, error) {
+	q := admin.Query{"of": o.Of}
+	if o.Most > 0 {
+		q.Set("most", strconv.Itoa(o.Most))
+	}
+	return follow[Usage](ctx, c, http.MethodGet, "/v1/usage", q, progress)
 }
 
 // Forget has the registry forget a member, as Driver.Forget does.

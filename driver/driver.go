@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -46,6 +47,7 @@ type store struct {
 	waits       waitBudget
 	requests    requests
 	counted     counted
+	measuring   sync.Mutex // usage
 	damages     damages
 	completes   completes
 

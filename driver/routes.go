@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
@@ -17,6 +18,9 @@ func (s *store) routes() []admin.Route {
 			func(context.Context, admin.Query) (Identity, error) { return s.identity(), nil }),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
+		admin.Watch("/v1/usage", "What images take of this registry's disk, and what deleting them frees.", s.askedUsage,
+			admin.Param{Name: "of", About: "a repository or repository:tag, given once or more; without it all"},
+			admin.Param{Name: "most", About: "how many images are listed, those that free most; without it all"}),
 		admin.Delete("/v1/members/{member}", "Forget a member that is away. The answer is what it was.",
 			func(ctx context.Context, q admin.Query) (Member, error) { return s.forget(ctx, q.Get("member")) },
 			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),
@@ -33,6 +37,18 @@ func (s *store) routes() []admin.Route {
 
 func (s *store) askedWhere(ctx context.Context, q admin.Query) (Where, error) {
 	return s.where(ctx, q.Get("of"))
+}
+
+func (s *store) askedUsage(ctx context.Context, q admin.Query, tell func(UsageProgress)) (Usage, error) {
+	o := UsageOptions{Of: q["of"]}
+	if most := q.Get("most"); most != "" {
+		n, err := strconv.ParseUint(most, 10, 31)
+		if err != nil {
+			return Usage{}, admin.Invalid(fmt.Errorf("most: %w", err))
+		}
+		o.Most = int(n)
+	}
+	return s.usage(ctx, o, tell)
 }
 
 func (s *store) askedToVerify(ctx context.Context, q admin.Query, tell func(VerifyProgress)) (Verification, error) {

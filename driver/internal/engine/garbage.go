@@ -32,7 +32,7 @@ func (e *Engine) openGarbage(ctx context.Context) error {
 	e.Garbage = sweep.NewCollector(sweep.Config{
 		Self: e.self.String(), Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
 		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
-		Read:     e.readManifest, MayWrite: e.mayCollect, Before: e.collectBefore, Complete: e.namesAll,
+		Read:     e.ReadManifest, MayWrite: e.mayCollect, Before: e.collectBefore, Complete: e.namesAll,
 		File:   filepath.Join(e.cfg.Path, marksFile),
 		Expiry: e.cfg.MemberExpiry, Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,
 	})
@@ -84,8 +84,8 @@ func (e *Engine) collectBefore() (n int) {
 // registry has caught up with the others.
 func (e *Engine) namesAll() bool { return !e.Paths.BeganEmpty() || e.phase() == joined }
 
-// readManifest reads a manifest of this disk.
-func (e *Engine) readManifest(ctx context.Context, of pathmap.Entry) (content []byte, err error) {
+// ReadManifest reads a manifest of this disk.
+func (e *Engine) ReadManifest(ctx context.Context, of pathmap.Entry) (content []byte, err error) {
 	r, err := e.Blobs.Reader(ctx, dag.Ref{CID: of.CID, Size: of.Size}, 0)
 	if err != nil {
 		return nil, err
