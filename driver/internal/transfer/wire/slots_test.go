@@ -135,6 +135,19 @@ func TestSlotsByRank(t *testing.T) {
 	})
 }
 
+// TestAnUploadIsTakenForAnHour, at most: its client may be slow.
+func TestAnUploadIsTakenForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := make(chan time.Duration, 1)
+		s := serve(t, Answers{Take: func(_ context.Context, q *TakeRequest) error { waits <- q.Wait; return nil }})
+		for asked, want := range map[string]time.Duration{"59m": 59 * time.Minute, "2h": time.Hour} {
+			_, err := fmt.Fprintf(s.by(t, member), "POST /v1/uploads/x/take?size=0&wait=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", asked)
+			require.NoError(t, err)
+			require.Equal(t, want, <-waits)
+		}
+	})
+}
+
 // TestEarlyUploadsAreBounded: those of one member, and they are counted when they are too many.
 func TestEarlyUploadsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	uploadsPath = "/v1/uploads/"
 	// maxToken is more bytes than a token has.
 	maxToken = 64
+	// maxTakeWait bounds how long a member takes an upload, whose client may be slow.
+	maxTakeWait = time.Hour
 	// uploadBuffer is how many bytes of an upload are sent at once.
 	uploadBuffer = 128 << 10
 )
@@ -65,7 +67,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	q := &TakeRequest{Token: token, Peer: asking(r), Size: size, Wait: min(termsOf(query).Wait, maxKeepWait)}
+	q := &TakeRequest{Token: token, Peer: asking(r), Size: size, Wait: min(termsOf(query).Wait, maxTakeWait)}
 	ctx, cancel := context.WithTimeoutCause(r.Context(), q.Wait, ErrLate)
 	defer cancel()
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(q.Wait + s.cfg.Send))
