@@ -7,6 +7,8 @@ var (
 	ErrNotFound = errors.New("not here")
 	// ErrDigestMismatch reports that bytes have another digest than was promised.
 	ErrDigestMismatch = errors.New("digest does not match")
+	// ErrOtherBytes reports that a file is not the blob that it was said to be.
+	ErrOtherBytes = errors.New("other bytes than the blob's")
 	// ErrBadLeaf reports that bytes are not those of the leaf they were given for.
 	ErrBadLeaf = errors.New("bytes do not match the leaf")
 	// ErrNotYet reports that bytes of a partial blob have not arrived.

@@ -74,6 +74,26 @@ func (s *Store) PushUpload(ctx context.Context, file string, want digest.Digest,
 	return p, nil
 }
 
+// AdoptUpload makes the blob ref of a plain file, as PushUpload does, if the file has its bytes.
+// Otherwise the error is ErrOtherBytes, and the file is still there. Small blobs are synced, too. The
+// blob is pinned until Unpin, which is never nil.
+func (s *Store) AdoptUpload(ctx context.Context, file string, ref dag.Ref) (Unpin, error) {
+	unpin := noPin
+	f, _ := dag.FunctionOf(ref.CID)
+	err := s.withUpload(ctx, file, "", Seen{}, f, func(h hashed) (err error) {
+		if h.ref() != ref {
+			return ErrOtherBytes
+		}
+		unpin, err = s.install(ctx, file, h)
+		return err
+	})
+	if err != nil {
+		unpin()
+		return noPin, fmt.Errorf("adopt %s as %s: %w", file, ref.CID, err)
+	}
+	return unpin, nil
+}
+
 // PushContent makes a blob of content, which is held in memory: a manifest, not a layer. It is
 // named with function; 0: the store's.
 func (s *Store) PushContent(ctx context.Context, content []byte, function dag.Function) (*Push, error) {

@@ -7,22 +7,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
 const (
 	growthPoll = 5 * time.Millisecond // how often a file is looked at that grows
 	growthIdle = time.Minute          // without a byte, after which a growing upload is given up
-
-	takenPrefix = "early-" // of the names of files in Config.Staging
 )
 
 // Growing is an upload that members may take while its file grows. Whoever takes it gets bytes that
@@ -73,17 +69,6 @@ type early struct {
 
 func newEarly() *early {
 	return &early{growing: map[string]*Growing{}, taken: map[string]*taken{}}
-}
-
-// forgetTaken removes what an earlier run left of uploads that it took: nobody knows their tokens.
-func (t *Transfers) forgetTaken() {
-	if t.cfg.Staging == "" {
-		return
-	}
-	left, _ := filepath.Glob(filepath.Join(t.cfg.Staging, takenPrefix+"*")) // the pattern is right
-	for _, file := range left {
-		t.discard(file)
-	}
 }
 
 // serveUpload opens an upload of this registry that grows.
@@ -142,123 +127,4 @@ func (t *Transfers) Take(ctx context.Context, id peer.ID, token string, size int
 	}
 	deadline, _ := ctx.Deadline()
 	return t.client.Take(ctx, id, &wire.TakeRequest{Token: token, Size: size, Wait: time.Until(deadline)})
-}
-
-// taken is an upload of a member that comes here while it grows.
-type taken struct {
-	from  peer.ID
-	once  sync.Once
-	named chan struct{} // closed when it is known which blob it becomes, or that it becomes none
-	done  chan struct{} // closed when it is one, or given up
-}
-
-// serveTake takes an upload of a member, and makes a blob of it once the member has named the blob.
-func (t *Transfers) serveTake(ctx context.Context, q *wire.TakeRequest) error {
-	if t.cfg.Merged == nil || t.cfg.Staging == "" || !t.cfg.Swarm.Trusts(q.Peer) {
-		return wire.ErrStranger
-	}
-	if t.leaving() {
-		return wire.ErrLeaving
-	}
-	e, leave, err := t.early.enter(q)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	file := filepath.Join(t.cfg.Staging, takenPrefix+rand.Text())
-	defer t.discard(file) // what is a blob is no longer there
-	if err := t.receive(ctx, q, file); err != nil {
-		return err
-	}
-	select {
-	case <-e.named:
-		return t.adopt(ctx, file)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// enter notes an upload that is about to be taken.
-func (y *early) enter(q *wire.TakeRequest) (e *taken, leave func(), err error) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	if y.taken[q.Token] != nil {
-		return nil, nil, fmt.Errorf("take upload %s: it is being taken", q.Token)
-	}
-	e = &taken{from: q.Peer, named: make(chan struct{}), done: make(chan struct{})}
-	y.taken[q.Token] = e
-	return e, func() {
-		close(e.done)
-		y.mu.Lock()
-		defer y.mu.Unlock()
-		delete(y.taken, q.Token)
-	}, nil
-}
-
-// receive writes an upload as it comes, and syncs it, while its own registry does the same.
-func (t *Transfers) receive(ctx context.Context, q *wire.TakeRequest, file string) error {
-	u, err := t.cfg.Blobs.Upload(file, false)
-	if err != nil {
-		return err
-	}
-	if q.Size > 0 {
-		err = u.Expect(q.Size)
-	}
-	if err == nil {
-		err = t.copyUpload(ctx, q, u)
-	}
-	return errors.Join(err, u.Close())
-}
-
-func (t *Transfers) copyUpload(ctx context.Context, q *wire.TakeRequest, u io.Writer) error {
-	body, err := t.client.Upload(ctx, q.Peer, q.Token)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = body.Close() }()
-	n, err := io.Copy(u, body)
-	t.early.in.Add(n)
-	return err
-}
-
-// discard removes what is left of an upload that was taken.
-func (t *Transfers) discard(file string) {
-	for _, f := range []string{blob.UploadNote(file), file} { // forgetTaken looks for the file
-		if err := os.Remove(f); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.cfg.Log.WithError(err).Debug("an upload that was taken early is not removed yet")
-		}
-	}
-	t.cfg.Blobs.EndUploads(file)
-}
-
-// adopt makes a blob of an upload, whichever it is by its bytes. Nothing names it yet; it is
-// pinned by the question that will.
-func (t *Transfers) adopt(ctx context.Context, file string) error {
-	p, err := t.cfg.Blobs.PushUpload(ctx, file, "", blob.Seen{}, 0)
-	if err != nil {
-		return err
-	}
-	if len(p.Beside) > 0 { // it is safe only with an entry
-		p.Undo(false)
-		return errSmall
-	}
-	p.Done()
-	return nil
-}
-
-var errSmall = errors.New("an upload so small is not taken before it ends")
-
-// settle waits until an upload that a member has taken early has become a blob, or has not.
-func (t *Transfers) settle(ctx context.Context, from peer.ID, token string) {
-	t.early.mu.Lock()
-	e := t.early.taken[token]
-	t.early.mu.Unlock()
-	if e == nil || e.from != from {
-		return
-	}
-	e.once.Do(func() { close(e.named) })
-	select {
-	case <-e.done:
-	case <-ctx.Done():
-	}
 }

@@ -22,10 +22,13 @@ type uploading struct {
 	took    chan error
 }
 
-func (town *town) uploading(t *testing.T) *uploading {
+func (town *town) uploading(t *testing.T, change ...func(*timing)) *uploading {
 	u := &uploading{t: t, a: town.registry(t), b: town.merging(t)}
 	u.b.stop()
 	u.b.config.Staging = filepath.Join(u.b.dir, "staging")
+	for _, f := range change {
+		f(&u.b.timing)
+	}
 	u.b.start()
 	var err error
 	u.file, err = os.Create(filepath.Join(u.a.dir, "staging", "upload"))
@@ -95,6 +98,28 @@ func TestAnUploadThatBecomesAnotherBlob(t *testing.T) {
 	require.NoError(t, u.a.transfers.Keep(within(t, patient), u.b.id, ref, u.growing.Token, heads(t), nil))
 	u.b.requirePull(ref, other)
 	require.GreaterOrEqual(t, u.b.received(), int64(6*mib), "it was not fetched")
+	require.Error(t, <-u.took)
+	require.Zero(t, u.arrived(), "something is left")
+	for held, err := range u.b.blobs.All(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, ref.CID, held.CID, "what was taken is a blob that nobody asked for")
+	}
+}
+
+// TestAnUploadOfWhichNoMoreComes, though it has ended, is given up, and the blob is fetched: the
+// connection may have broken, and nobody was told.
+func TestAnUploadOfWhichNoMoreComes(t *testing.T) {
+	var town town
+	u := town.uploading(t, func(p *timing) { p.take = 10 * time.Millisecond })
+	content := random(95, 3*mib)
+	u.write(content[:mib])
+	require.Eventually(t, func() bool { return u.arrived() == mib }, patient, time.Millisecond)
+	ref := u.a.push(content)
+	u.b.done <- nil
+	require.NoError(t, u.a.transfers.Keep(within(t, patient), u.b.id, ref, u.growing.Token, heads(t), nil))
+	u.b.requirePull(ref, content)
+	require.Error(t, <-u.took)
+	require.Zero(t, u.arrived(), "something is left")
 }
 
 // TestAnUploadThatIsGivenUp leaves nothing, whoever gives it up.
@@ -107,10 +132,14 @@ func TestAnUploadThatIsGivenUp(t *testing.T) {
 	require.Error(t, <-u.took)
 	require.Eventually(t, func() bool { return u.arrived() == 0 }, patient, time.Millisecond)
 
-	require.NoError(t, os.WriteFile(filepath.Join(u.b.config.Staging, "early-left"), []byte("by a crash"), 0o600))
+	note := filepath.Join(u.b.config.Staging, ".early-renamed.leaves")
+	for _, file := range []string{note, filepath.Join(u.b.config.Staging, "early-left")} {
+		require.NoError(t, os.WriteFile(file, []byte("by a crash"), 0o600))
+	}
 	u.b.stop()
 	u.b.start()
 	require.Zero(t, u.arrived())
+	require.NoFileExists(t, note)
 
 	_, err := u.a.transfers.Grow(filepath.Join(u.a.dir, "nothing"))
 	require.Error(t, err)

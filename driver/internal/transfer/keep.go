@@ -47,7 +47,7 @@ func (t *Transfers) serveKeep(ctx context.Context, q *wire.KeepRequest, taken fu
 	}
 	g, within := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		t.settle(within, q.Peer, q.Token)
+		t.settle(within, q)
 		return t.FetchFrom(within, q.Ref, q.Peer)
 	})
 	g.Go(func() error {

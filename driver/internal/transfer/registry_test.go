@@ -43,7 +43,7 @@ type registry struct {
 func (town *town) registry(t *testing.T, change ...func(*registry)) *registry {
 	t.Helper()
 	r := &registry{t: t, dir: t.TempDir(), timing: timingFor(stall), house: town.build(t)}
-	r.timing.Stall, r.timing.Trickle = patient, patient
+	r.timing.Stall, r.timing.Trickle, r.timing.take = patient, patient, patient
 	r.config = Config{Swarm: r.house, Stall: stall}
 	for _, f := range change {
 		f(r)

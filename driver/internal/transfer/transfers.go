@@ -97,10 +97,11 @@ type timing struct {
 	grudge time.Duration // for which a holder that sent wrong bytes of a blob is avoided
 	mend   time.Duration // at most, between attempts to mend a blob
 	send   time.Duration // for which a member may take none of the bytes sent to it
+	take   time.Duration // for which nothing may come of an upload that is taken and has ended
 }
 
 func timingFor(stall time.Duration) timing {
-	return timing{Timing: fetch.TimingFor(stall), grudge: time.Minute, mend: 5 * time.Minute, send: time.Minute}
+	return timing{Timing: fetch.TimingFor(stall), grudge: time.Minute, mend: 5 * time.Minute, send: time.Minute, take: 5 * time.Second}
 }
 
 // New makes the Transfers of a registry, and starts to serve its blobs to members.
