@@ -345,3 +345,10 @@ func (d *Driver) AskToKeep(ctx context.Context, peerID, path string) error {
 	}
 	return d.store.transfers.Keep(ctx, id, refOf(e), "", d.store.paths.Heads(), func() {})
 }
+
+// WaitedInVain makes a request one that may wait no more, and that got this from asking the members.
+func (d *Driver) WaitedInVain(ctx context.Context, late error) {
+	key := requestKeyOf(ctx)
+	d.store.waits.end(ctx, key, time.Now())
+	d.store.waits.asked(key, late)
+}

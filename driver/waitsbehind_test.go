@@ -8,42 +8,33 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
-// TestWhoMayWaitNoMoreIsToldSo: a request whose first miss was answered with "still catching up"
-// is told that of its others, too, also when it has waited for as long as it may. Never is what a
-// member may have acknowledged said to be nowhere.
+// TestWhoMayWaitNoMoreIsToldSo: a request that has waited for as long as it may is told of each
+// further miss what the members answered to it before. What one of them may have acknowledged is
+// never said to be nowhere, and nothing is deleted without it.
 func TestWhoMayWaitNoMoreIsToldSo(t *testing.T) {
 	t.Parallel()
-	const syncTimeout = time.Second
-	a, b, link, _ := linkedPair(t, syncTimeout)
-	link.Throttle(2 << 10)
-	for n := range 20 {
-		for i := range 200 {
-			put(t, a, tagLink("a", fmt.Sprintf("%d-%d", n, i)), "sha256:x")
-		}
-		ctx, end := context.WithCancel(asRequest(t, http.MethodGet, "vars.reference"))
-		request := requestContext{ctx, map[string]any{"http.request.startedat": time.Now(), "http.request.id": fmt.Sprint(n)}}
-		miss := func(i int) error {
-			_, err := b.GetContent(request, tagLink("nowhere", fmt.Sprint(i)))
-			return err
-		}
-		if first := miss(0); isNotFound(first) {
-			end()
-			continue // the member was passed over
-		}
-		drivertest.Await(t, "it may wait no more", func() bool {
-			began := time.Now()
-			if err := miss(1); !isRefusal(err) {
-				t.Fatalf("another miss: %v", err)
-			}
-			return time.Since(began) < syncTimeout/20
-		})
-		if err := miss(2); !isRefusal(err) {
-			t.Errorf("a miss when it may wait no more: %v", err)
-		}
-		end()
-		return
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	put(t, m, tagLink("a", "t"), "sha256:x")
+	request := func(name, method string) context.Context {
+		values := map[string]any{"http.request.startedat": time.Now(), "http.request.id": name}
+		return requestContext{asRequest(t, method, "vars.reference"), values}
 	}
-	t.Error("the member was never waited for: the test tested nothing")
+	for name, late := range map[string]error{"behind": pathmap.ErrBehind, "heard": nil} {
+		ctx := request(name, http.MethodGet)
+		m.WaitedInVain(ctx, late)
+		for i := range 3 {
+			_, err := m.GetContent(ctx, tagLink("nowhere", fmt.Sprint(i)))
+			if isRefusal(err) != (late != nil) || isNotFound(err) != (late == nil) {
+				t.Errorf("%s: miss %d: %v", name, i, err)
+			}
+		}
+	}
+	ctx := request("delete", http.MethodDelete)
+	m.WaitedInVain(ctx, pathmap.ErrBehind)
+	if err := m.Delete(ctx, tagLink("a", "t")); !isRefusal(err) || missing(m, tagLink("a", "t")) {
+		t.Errorf("a delete that has heard nobody: %v", err)
+	}
 }
