@@ -17,6 +17,7 @@ const (
 	CopiesQuestions What = "copies questions" // of these, about copies
 	Holds           What = "holds"            // of these, to keep what has no entry yet
 	EarlyUploads    What = "early uploads"    // of members, that are taken while they grow
+	BitswapMessages What = "bitswap messages" // being read: large ones, which bring blocks
 	Greetings       What = "greetings"        // of members, being answered; and those that come too often, or are too large
 )
 
@@ -93,6 +94,13 @@ func asking(m Machine) map[What]Bounds {
 			Reserved: PerRank{Trusted: 384},
 			Peer:     Each(2),
 			Address:  PerRank{Member: 32, Trusted: 384},
+		},
+		// A message takes up to 4 MiB, and again while it is decoded. Blocks come by bitswap only
+		// when no member has them.
+		BitswapMessages: {
+			Total:   clamp(mib/32, 32, 64),
+			Peer:    Each(8),
+			Address: Each(clamp(mib/128, 8, 32)),
 		},
 		// An exchange takes some 300 KiB while it is answered. A member has one that it keeps, and
 		// needs one or two besides.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -24,6 +25,16 @@ type bytesStream struct {
 }
 
 func (s bytesStream) Read(b []byte) (int, error) { return s.Reader.Read(b) }
+
+// SetReadDeadline implements network.Stream.
+func (bytesStream) SetReadDeadline(time.Time) error { return nil }
+
+// siftAll reads what bitswap would.
+func siftAll(b []byte) error {
+	var denied [][]byte
+	_, err := io.Copy(io.Discard, newSieve(b, &denied))
+	return err
+}
 
 func framed(b []byte) []byte { return append(varint.ToUvarint(uint64(len(b))), b...) }
 
@@ -56,6 +67,7 @@ func TestBombs(t *testing.T) {
 		})
 		return err
 	}
+	bitswap := func(b []byte) error { return siftAll(framed(b)) }
 	beat := func(b []byte) error { _, err := readHeartbeat(b); return err }
 	for _, c := range []struct {
 		what, who string
@@ -82,6 +94,12 @@ func TestBombs(t *testing.T) {
 		{"an RPC of lists of names", "a connected peer", framed(nested(0x1a, 0x0a, fill("", "\x0a\x00", MaxMessage-16))), readRPC, 1024},
 		{"an RPC of peers", "a connected peer", framed(nested(0x1a, 0x22, fill("", "\x12\x00", MaxMessage-16))), readRPC, 1024},
 		{"an RPC of unwanted messages", "a connected peer", framed(nested(0x1a, 0x2a, fill("", "\x0a\x00", MaxMessage-16))), readRPC, 1024},
+		{"a bitswap message of wants", "a connected peer", append([]byte{0x0a}, framed(fill("", "\x0a\x00", 2*mib))...), bitswap, 12 << 10},
+		{"a bitswap message of blocks", "a connected peer", fill("", "\x12\x00", 2*mib), bitswap, 12 << 10},
+		{"a bitswap message of blocks with prefixes", "a connected peer", fill("", "\x1a\x00", 2*mib), bitswap, 12 << 10},
+		{"a bitswap message of presences", "a connected peer", fill("", "\x22\x00", 2*mib), bitswap, 12 << 10},
+		{"a bitswap message that is said to be long", "a connected peer", varint.ToUvarint(4 * mib), siftAll, 64},
+		{"a bitswap message that is too long", "a connected peer", varint.ToUvarint(1 << 60), siftAll, 64},
 		{"an RPC that is said to be long", "a connected peer", varint.ToUvarint(MaxMessage), readRPC, 64},
 		{"an RPC that is too long", "a connected peer", varint.ToUvarint(1 << 60), readRPC, 64},
 	} {

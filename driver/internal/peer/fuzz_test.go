@@ -8,9 +8,14 @@ import (
 	"slices"
 	"testing"
 
+	bitswap "github.com/ipfs/boxo/bitswap/message/pb"
+	"github.com/ipfs/go-cid"
 	pb "github.com/libp2p/go-libp2p-pubsub/pb"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-varint"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 // FuzzHello: a hello that is taken has bounded lists, and comes back when it is sent on.
@@ -126,5 +131,70 @@ func FuzzRemembered(f *testing.F) {
 		}
 		_ = parseAddrs(m.Addrs)
 		_, _ = peer.Decode(addr)
+	})
+}
+
+// newSieve is a sieve of what one peer sends, where those blocks are here whose CIDs have an even
+// number of bytes. denied gets the CIDs of those that it is told are not.
+func newSieve(sent []byte, denied *[][]byte) *sieve {
+	b := limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 512}, nil)
+	return &sieve{
+		Stream: bytesStream{Reader: bytes.NewReader(nil)}, in: bufio.NewReader(bytes.NewReader(sent)),
+		from:  func() limit.Source { return limit.Source{} },
+		large: b.Bound(limit.BitswapMessages), wants: b.Rate(limit.Wants),
+		holds: func(c []byte) bool { return len(c)%2 == 0 },
+		deny:  func(cids [][]byte) { *denied = append(*denied, cids...) },
+	}
+}
+
+// FuzzBitswap: of a message of bitswap all is passed on but wants of what is not here and those that
+// are too many, each of which is denied if the peer wants to know, or dropped.
+func FuzzBitswap(f *testing.F) {
+	yes, no := cid.NewCidV1(cid.Raw, []byte{0x12, 2, 'a', 'b'}).Bytes(), cid.NewCidV1(cid.Raw, []byte{0x12, 1, 'a'}).Bytes()
+	for _, m := range []*bitswap.Message{
+		{Wantlist: &bitswap.Message_Wantlist{Full: true, Entries: []*bitswap.Message_Wantlist_Entry{
+			{Block: yes, Priority: 1}, {Block: no, SendDontHave: true}, {Block: no}, {Block: no, Cancel: true}, {Block: make([]byte, maxWanted+1)},
+		}}},
+		{Payload: []*bitswap.Message_Block{{Prefix: []byte{1, 0x55, 0x12, 32}, Data: []byte("x")}}, PendingBytes: 3},
+		{Blocks: [][]byte{[]byte("x")}, BlockPresences: []*bitswap.Message_BlockPresence{{Cid: yes, Type: bitswap.Message_DontHave}}},
+	} {
+		b, _ := proto.Marshal(m)
+		f.Add(b)
+	}
+	f.Add(append([]byte{0x0a}, framed(bytes.Repeat([]byte("\x0a\x00"), maxWants+1))...))
+	f.Fuzz(func(t *testing.T, msg []byte) {
+		var denied [][]byte
+		passed, err := newSieve(nil, &denied).pass(msg)
+		var sent, got bitswap.Message
+		if proto.Unmarshal(msg, &sent) != nil || err != nil {
+			if passed != nil || len(denied) > 0 {
+				t.Errorf("%x is passed on of what cannot be read", passed)
+			}
+			return
+		}
+		if len(passed) > 0 {
+			size, n, err := varint.FromUvarint(passed)
+			if err != nil || size != uint64(len(passed)-n) || proto.Unmarshal(passed[n:], &got) != nil {
+				t.Fatalf("%x is no message: %v", passed, err)
+			}
+		}
+		var want []*bitswap.Message_Wantlist_Entry
+		of, wantDenied := sent.GetWantlist().GetEntries(), 0
+		for _, e := range of[:min(len(of), maxWants)] {
+			switch known := len(e.Block)%2 == 0; {
+			case len(e.Block) > maxWanted:
+			case e.Cancel, known:
+				want = append(want, e)
+			case e.SendDontHave:
+				wantDenied++
+			}
+		}
+		if sent.Wantlist != nil {
+			sent.Wantlist.Entries = want
+		}
+		nothing := len(want)+len(sent.Payload)+len(sent.Blocks)+len(sent.BlockPresences) == 0
+		if len(denied) != wantDenied || !proto.Equal(&sent, &got) && (len(of) == 0 || !nothing) {
+			t.Errorf("%v became %v, and %d are denied", &sent, &got, len(denied))
+		}
 	})
 }

@@ -13,9 +13,10 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// maxParts is how many messages, topics and names of messages one RPC of pubsub may bring. Each
-// takes some hundred bytes once it is decoded, and may take two when it is sent. An honest one
-// names some thousand messages, when hundreds are published a second.
+// maxParts is how many messages, topics and names of messages one RPC of pubsub may bring, and how
+// many wants and blocks a message of bitswap. Each takes some hundred bytes once it is decoded, and
+// may take two when it is sent. An honest one names some thousand messages, when hundreds are
+// published a second.
 const maxParts = 8192
 
 // guardedHost is the host as pubsub may use it: what others send it is measured before it is
@@ -123,6 +124,20 @@ func partsOf(rpc []byte) int {
 			}
 			return countFields(list, nil)
 		})
+	})
+}
+
+// messageWants is the field of a bitswap message whose parts have parts themselves
+// (https://specs.ipfs.tech/bitswap-protocol).
+const messageWants protowire.Number = 1
+
+// messageParts is partsOf a message of bitswap.
+func messageParts(msg []byte) int {
+	return countFields(msg, func(field protowire.Number, wants []byte) int {
+		if field != messageWants {
+			return 0
+		}
+		return countFields(wants, nil)
 	})
 }
 

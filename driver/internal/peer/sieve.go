@@ -23,6 +23,11 @@ const (
 	maxWants   = 1024            // taken of one message; bitswap keeps no more of one peer
 	maxWanted  = 128             // bytes of a CID
 	denialTime = 5 * time.Second // for an answer that says what is not here
+
+	// A message that is larger brings blocks, and is read while the budget has room for it. A
+	// thousand wants take some 45 KiB.
+	smallMessage = 64 << 10
+	messageTime  = time.Minute // for a larger one to come
 )
 
 // sieve is a stream of bitswap without the wants that are not to be answered: those of blocks
@@ -30,13 +35,23 @@ const (
 // and looks all of a peer's up again when they become too many.
 type sieve struct {
 	network.Stream
-	peer *Peer
-	in   *bufio.Reader
-	out  []byte // of a message, what has not been read yet
+	in  *bufio.Reader
+	out []byte // of a message, what has not been read yet
+
+	from  func() limit.Source // whose stream it is
+	large *limit.Bound        // messages that are not small
+	wants *limit.Rate
+	holds func(cid []byte) bool // whether a block is here
+	deny  func(cids [][]byte)   // tells the peer what is not
 }
 
 func (p *Peer) sift(s network.Stream) network.Stream {
-	return &sieve{Stream: s, peer: p, in: bufio.NewReader(s)}
+	id := s.Conn().RemotePeer()
+	return &sieve{
+		Stream: s, in: bufio.NewReader(s), from: func() limit.Source { return p.Source(id) },
+		large: p.cfg.Budget.Bound(limit.BitswapMessages), wants: p.cfg.Budget.Rate(limit.Wants),
+		holds: p.holds, deny: func(cids [][]byte) { p.deny(id, cids) },
+	}
 }
 
 // Read implements network.Stream.
@@ -64,6 +79,15 @@ func (s *sieve) next() ([]byte, error) {
 	if n > network.MessageSizeMax {
 		return nil, fmt.Errorf("bitswap: a message of %d bytes", n)
 	}
+	if n > smallMessage {
+		leave, ok := s.large.Enter(s.from())
+		if !ok {
+			return nil, fmt.Errorf("bitswap: %w", tooMany(limit.BitswapMessages))
+		}
+		defer leave()
+		_ = s.SetReadDeadline(time.Now().Add(messageTime)) // a stream that has none ends with its peer
+		defer func() { _ = s.SetReadDeadline(time.Time{}) }()
+	}
 	msg, err := io.ReadAll(io.LimitReader(s.in, int64(n)))
 	if err == nil && uint64(len(msg)) < n {
 		err = io.ErrUnexpectedEOF
@@ -74,6 +98,9 @@ func (s *sieve) next() ([]byte, error) {
 // pass is what bitswap is to see of a message, with its length before it; nil for nothing. It
 // answers wants of what is not here itself.
 func (s *sieve) pass(msg []byte) ([]byte, error) {
+	if n := messageParts(msg); n > maxParts {
+		return nil, fmt.Errorf("bitswap: a message of more than %d parts", maxParts)
+	}
 	var m bitswap.Message
 	if err := proto.Unmarshal(msg, &m); err != nil {
 		return nil, fmt.Errorf("bitswap: %w", err)
@@ -83,7 +110,9 @@ func (s *sieve) pass(msg []byte) ([]byte, error) {
 	}
 	kept, denied := s.sort(m.Wantlist.Entries)
 	m.Wantlist.Entries = kept
-	s.deny(denied)
+	if len(denied) > 0 {
+		s.deny(denied)
+	}
 	if len(kept)+len(m.Payload)+len(m.Blocks)+len(m.BlockPresences) == 0 {
 		return nil, nil
 	}
@@ -97,12 +126,11 @@ func (s *sieve) pass(msg []byte) ([]byte, error) {
 // sort splits wants into those that bitswap is to see, among them all that cancel others, and
 // those of what is not here of which the peer wants to know that.
 func (s *sieve) sort(all []*bitswap.Message_Wantlist_Entry) (kept []*bitswap.Message_Wantlist_Entry, denied [][]byte) {
-	from := s.peer.Source(s.Conn().RemotePeer())
-	wants := s.peer.cfg.Budget.Rate(limit.Wants)
+	from := s.from()
 	for _, e := range all[:min(len(all), maxWants)] {
 		switch {
-		case len(e.Block) > maxWanted || !wants.Allow(from, 1):
-		case e.Cancel || s.peer.holds(e.Block):
+		case len(e.Block) > maxWanted || !s.wants.Allow(from, 1):
+		case e.Cancel || s.holds(e.Block):
 			kept = append(kept, e)
 		case e.SendDontHave:
 			denied = append(denied, e.Block)
@@ -121,14 +149,10 @@ func (p *Peer) holds(b []byte) bool {
 	return err == nil && has
 }
 
-// deny tells the peer what is not here, while it waits: what it sends meanwhile is not read.
-func (s *sieve) deny(cids [][]byte) {
-	if len(cids) == 0 {
-		return
-	}
-	id := s.Conn().RemotePeer()
-	if err := s.peer.sendDenial(id, cids); err != nil {
-		s.peer.about(id).WithError(err).Debug("bitswap: what is not here was not answered")
+// deny tells a peer what is not here, while it waits: what it sends meanwhile is not read.
+func (p *Peer) deny(id peer.ID, cids [][]byte) {
+	if err := p.sendDenial(id, cids); err != nil {
+		p.about(id).WithError(err).Debug("bitswap: what is not here was not answered")
 	}
 }
 

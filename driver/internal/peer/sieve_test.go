@@ -14,6 +14,7 @@ import (
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/multiformats/go-varint"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
@@ -109,5 +110,33 @@ func readBitswap(s network.Stream, denied chan<- cid.Cid, got chan<- blocks.Bloc
 		for _, b := range m.Blocks() {
 			got <- b
 		}
+	}
+}
+
+// TestLargeBitswapMessagesAreFew: messages that are said to be large and do not end take no more
+// memory than a few of them, however many streams of a peer they come on.
+func TestLargeBitswapMessagesAreFew(t *testing.T) {
+	t.Parallel()
+	a := newStation(t)
+	a.start(t, nil)
+	h := newAttacker(t, a)
+	const streams, most = 24, 8
+	for range streams {
+		s := h.open(bsnet.ProtocolBitswap)
+		if _, err := s.Write(varint.ToUvarint(network.MessageSizeMax)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func() (n int64) {
+		for _, r := range a.Budget().Refused() {
+			if r.What == limit.BitswapMessages {
+				n += r.Count
+			}
+		}
+		return n
+	}
+	eventually(t, "what is too much is refused", func() bool { return refused() == streams-most })
+	if n := a.Budget().Bound(limit.BitswapMessages).Len(); n != most {
+		t.Errorf("%d are read", n)
 	}
 }
