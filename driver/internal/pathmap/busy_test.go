@@ -61,6 +61,35 @@ func TestAMemberThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// TestAMemberThatHasNotAnsweredYet, because it refuses whoever asks, or is busy and known of old, may
+// have what is asked for. One that is silent and that nobody knows may not: it keeps nobody waiting.
+func TestAMemberThatHasNotAnsweredYet(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails func(f *fabric)
+		err   error
+	}{
+		"refuses": {func(f *fabric) {
+			f.wrap = func(_ peer.ID, conn net.Conn) net.Conn { _ = conn.Close(); return ended{conn} }
+		}, pathmap.ErrBehind},
+		"is silent and known": {func(f *fabric) { f.mutes(0); f.mutedToo("a"); f.busy.Store(true); f.confirmed["a"] = true }, pathmap.ErrBehind},
+		"is silent":           {func(f *fabric) { f.mutes(0); f.mutedToo("a"); f.busy.Store(true) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFabric(t)
+			f.interval = time.Hour
+			f.loseAll.Store(true)
+			c.fails(f)
+			a := f.add("a")
+			put(t, a, "/p", "1")
+			b := f.add("b")
+			if err := b.catchUp(t, 3*time.Second); !errors.Is(err, c.err) || has(b, "/p", "1", t) {
+				t.Errorf("a member that %s: %v", name, err)
+			}
+		})
+	}
+}
+
 func (s *seat) catchUp(t *testing.T, within time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)

@@ -41,6 +41,7 @@ type fabric struct {
 	dialed      sync.Map  // address of a dialed connection → who dialed
 	isolated    map[peer.ID]bool
 	untrusted   map[peer.ID]bool
+	confirmed   map[peer.ID]bool
 	interval    time.Duration
 	mute        string // address of a listener that nobody accepts at
 	muted       map[peer.ID]bool
@@ -73,7 +74,7 @@ type seat struct {
 }
 
 func newFabric(t *testing.T) *fabric {
-	return &fabric{t: t, members: map[peer.ID]*seat{}, isolated: map[peer.ID]bool{}, untrusted: map[peer.ID]bool{}, interval: 50 * time.Millisecond}
+	return &fabric{t: t, members: map[peer.ID]*seat{}, isolated: map[peer.ID]bool{}, untrusted: map[peer.ID]bool{}, confirmed: map[peer.ID]bool{}, interval: 50 * time.Millisecond}
 }
 
 func (f *fabric) add(name string) *seat {
@@ -178,6 +179,12 @@ func (s *seat) Connected() []peer.ID {
 }
 
 func (s *seat) Unheard() []peer.ID { return nil }
+
+func (s *seat) Confirmed(id peer.ID) bool {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return s.f.confirmed[id]
+}
 
 func (s *seat) Known() []peer.ID {
 	s.f.mu.Lock()

@@ -48,6 +48,7 @@ type Swarm interface {
 	Alive(context.Context, peer.ID) bool // whether a member that is connected gives a sign of life before ctx ends
 	Unheard() []peer.ID                  // known members that are connected and silent
 	Known() []peer.ID                    // members now, or once and not forgotten
+	Confirmed(peer.ID) bool              // whether a member was of use before, perhaps in an earlier run
 	Remote(net.Conn) peer.ID             // the member that dialed a connection of Listen
 
 	Budget() *limit.Budget       // what members may take of this registry

@@ -151,8 +151,9 @@ func (m *Map) trusted() []peer.ID {
 // CatchUp asks every trusted member for its heads, and returns when all heads that they
 // named are merged: everything that they had acknowledged before the call is then visible
 // here. When heads that a member named did not arrive, the error is ErrBehind; likewise, for a
-// minute, when a member that has answered before does not now, though it is there. After that, and
-// when it never did, or gives no sign of life, it is passed over.
+// minute, when a member refuses to answer, or one that has answered before, or was of use, does not,
+// though it is there. After that, and when it is not known to be a registry, or gives no sign of
+// life, it is passed over.
 func (m *Map) CatchUp(ctx context.Context) error {
 	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
@@ -162,8 +163,8 @@ func (m *Map) CatchUp(ctx context.Context) error {
 		defer cancel()
 		return m.askAll(ctx)
 	})
-	if !m.firstHeads.named.Load() {
-		return nil // no member can have named heads that did not arrive
+	if !m.mayLack() {
+		return nil
 	}
 	return err
 }
@@ -171,11 +172,15 @@ func (m *Map) CatchUp(ctx context.Context) error {
 // Unasked is CatchUp for who has no time to ask: ErrBehind, if there is a trusted member to ask that
 // may know more.
 func (m *Map) Unasked() error {
-	if m.cfg.Swarm == nil || len(m.trusted()) == 0 || !m.firstHeads.named.Load() {
+	if m.cfg.Swarm == nil || len(m.trusted()) == 0 || !m.mayLack() {
 		return nil
 	}
 	return ErrBehind
 }
+
+// mayLack reports whether a member can have heads that did not arrive: none can before one has named
+// some, or should have.
+func (m *Map) mayLack() bool { return m.firstHeads.named.Load() || m.unanswered.knowsAny() }
 
 // askAll asks all members at once, up to maxAsked.
 func (m *Map) askAll(ctx context.Context) error {

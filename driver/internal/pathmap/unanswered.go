@@ -20,7 +20,7 @@ const (
 	askBusy   = 50 * time.Millisecond // after which a member that was busy is asked again; doubles
 )
 
-// unanswered are the members that have answered, and since when each does not.
+// unanswered are the members that have answered, or should have, and since when each does not.
 type unanswered struct {
 	mu    sync.Mutex
 	since map[peer.ID]time.Time // zero: it answers
@@ -30,26 +30,39 @@ type unanswered struct {
 func (u *unanswered) heard(id peer.ID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.note(id, time.Time{})
+}
+
+// note is for the holder of u.mu.
+func (u *unanswered) note(id peer.ID, since time.Time) {
 	if u.since == nil {
 		u.since = map[peer.ID]time.Time{}
 	}
-	u.since[id] = time.Time{}
+	u.since[id] = since
 }
 
 // missed notes that a member, which is there, did not answer a question, and reports whether it
-// may have something that is not known here.
-func (u *unanswered) missed(id peer.ID, now time.Time) bool {
+// may have something that is not known here. One that has not answered yet may only when it is
+// known otherwise that it is a registry.
+func (u *unanswered) missed(id peer.ID, registry bool, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	since, ok := u.since[id]
-	if !ok {
+	switch {
+	case !ok && !registry:
 		return false
-	}
-	if since.IsZero() {
+	case since.IsZero():
 		since = now
-		u.since[id] = since
+		u.note(id, since)
 	}
 	return now.Sub(since) < behindFor
+}
+
+// knowsAny reports whether any member has answered, or should have.
+func (u *unanswered) knowsAny() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.since) > 0
 }
 
 // only forgets all but these members.
@@ -71,7 +84,8 @@ func (m *Map) didNotAnswer(id peer.ID, err error, alive bool) bool {
 		return false
 	}
 	m.log.WithField("peer", id).WithError(err).Debug("a member did not name its heads")
-	return (alive || errors.Is(err, errBusy)) && m.unanswered.missed(id, time.Now())
+	refused := errors.Is(err, errBusy)
+	return (alive || refused) && m.unanswered.missed(id, refused || m.cfg.Swarm.Confirmed(id), time.Now())
 }
 
 // askIfAlive asks a member for a sign of life in a while, unless it is stopped. stop gives the

@@ -14,7 +14,7 @@ func TestForHowLongAMemberCountsThatDoesNotAnswer(t *testing.T) {
 	began := time.Now()
 	missed := func(after time.Duration, want bool) {
 		t.Helper()
-		if got := u.missed("a", began.Add(after)); got != want {
+		if got := u.missed("a", false, began.Add(after)); got != want {
 			t.Errorf("%v after %s", got, after)
 		}
 	}
@@ -29,4 +29,9 @@ func TestForHowLongAMemberCountsThatDoesNotAnswer(t *testing.T) {
 	missed(2*time.Hour, true)
 	u.only(nil)
 	missed(2*time.Hour, false)
+	for after, want := range []bool{true, false} {
+		if got := u.missed("b", true, began.Add(time.Duration(after)*behindFor)); got != want || !u.knowsAny() {
+			t.Errorf("a registry: %v after %d minutes", got, after)
+		}
+	}
 }

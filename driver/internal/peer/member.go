@@ -93,6 +93,10 @@ func (p *Peer) Admits(remote string) bool {
 	return err == nil && p.IsMember(id)
 }
 
+// Confirmed reports whether something useful came of a peer before, perhaps in an earlier run, or
+// trustedpeers names it and it was a member.
+func (p *Peer) Confirmed(id peer.ID) bool { return p.roster.isConfirmed(id) }
+
 func (r *roster) members() []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
