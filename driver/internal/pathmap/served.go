@@ -77,14 +77,16 @@ func (s *served) admit(conn net.Conn, from limit.Source) (*answering, bool) {
 	return a, ok
 }
 
-// makeRoom ends one exchange for another of that source: an idle one of its own, or else of its
-// rank or a lower one, or else, when it has none itself, one of those who have most; mu is held.
+// makeRoom ends one exchange for another of that source, if that helps: an idle one of its own, or
+// else of its rank or a lower one, or else, when it has none itself, one of those who have most; mu
+// is held.
 func (s *served) makeRoom(from limit.Source) bool {
 	var own, others []*answering
 	each := map[peer.ID]int{}
 	for _, o := range s.all {
 		each[o.from.Peer]++
 		switch {
+		case !s.bound.FitsInstead(from, o.from):
 		case o.from.Peer == from.Peer:
 			own = append(own, o)
 		case o.from.Rank <= from.Rank:
@@ -95,7 +97,7 @@ func (s *served) makeRoom(from limit.Source) bool {
 		return true
 	}
 	greedy := slices.DeleteFunc(others, func(o *answering) bool { return each[o.from.Peer] < 2 })
-	if len(own) > 0 || len(greedy) == 0 {
+	if each[from.Peer] > 0 || len(greedy) == 0 {
 		return false
 	}
 	s.dismiss(slices.MinFunc(greedy, func(a, b *answering) int {
