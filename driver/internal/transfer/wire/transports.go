@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -19,6 +20,7 @@ import (
 const (
 	avoidFirst = 2 * time.Second // for how long a data port is avoided when it has failed once
 	avoidMost  = 2 * time.Minute // for how long at most, when it keeps failing
+	maxAvoided = 4096            // data ports of which it is remembered that they failed
 	readBuffer = 64 << 10        // bytes per connection; large reads bypass it
 )
 
@@ -138,10 +140,25 @@ func (r *transports) fell(id peer.ID) {
 		b := backoff.NewExponentialBackOff()
 		b.InitialInterval, b.MaxInterval = avoidFirst, avoidMost
 		a = &avoided{backoff: b}
+		r.forget(time.Now())
 		r.avoid[id] = a
 	}
 	if time.Now().After(a.until) { // else this is one of several requests that broke at once
 		a.until = time.Now().Add(a.backoff.NextBackOff())
+	}
+}
+
+// forget makes room for one more data port: members come and go. The caller holds r.mu.
+func (r *transports) forget(now time.Time) {
+	if len(r.avoid) < maxAvoided {
+		return
+	}
+	maps.DeleteFunc(r.avoid, func(_ peer.ID, a *avoided) bool { return now.After(a.until) })
+	for id := range r.avoid {
+		if len(r.avoid) < maxAvoided {
+			return
+		}
+		delete(r.avoid, id)
 	}
 }
 

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -82,6 +83,17 @@ func TestWaysToAMember(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestFewFailuresAreRemembered shows that members which come with a data port that fails, and go,
+// leave nothing behind.
+func TestFewFailuresAreRemembered(t *testing.T) {
+	r := &transports{avoid: map[peer.ID]*avoided{}}
+	for i := range 2*maxAvoided + 10 {
+		r.fell(peer.ID(fmt.Sprint(i)))
+	}
+	require.LessOrEqual(t, len(r.avoid), maxAvoided)
+	require.Contains(t, r.avoid, peer.ID(fmt.Sprint(2*maxAvoided+9)))
 }
 
 // TestASilentDataPortIsAvoided shows that a data port is avoided when it accepts a request and
