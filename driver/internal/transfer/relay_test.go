@@ -87,6 +87,39 @@ func TestRelayThatFails(t *testing.T) {
 	}
 }
 
+// TestARelayThatWasMute is not asked again for the next blob, whoever names it.
+func TestARelayThatWasMute(t *testing.T) {
+	t.Parallel()
+	var town town
+	a, mute := town.registry(t), town.registry(t)
+	var asked atomic.Int64
+	mute.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			http.Error(w, "", http.StatusNotFound)
+			return
+		}
+		asked.Add(1)
+		<-r.Context().Done()
+	})
+	b := town.registry(t, func(r *registry) { r.timing.Stall, r.timing.Trickle, r.timing.Silence = never, never, never })
+	a.transfers.relays.trees = schedule.NewTrees(time.Hour)
+	pull := func(seed int64) {
+		content := random(seed, 3*mib)
+		ref := a.push(content)
+		for _, id := range []peer.ID{mute.id, mute.id + "x", b.id} {
+			a.transfers.relays.enter(ref.CID, 0, 2, id, false)
+		}
+		b.transfers.holders.Served(a.id)
+		b.requirePull(ref, content)
+	}
+	pull(850)
+	require.Positive(t, asked.Load(), "it was not named")
+	b.transfers.holders.Sink(mute.id)
+	asked.Store(0)
+	pull(851)
+	require.Zero(t, asked.Load(), "it is asked again")
+}
+
 // TestSlowRelay shows that a relay that sends little is overtaken, even when there is nothing else
 // to fetch.
 func TestSlowRelay(t *testing.T) {

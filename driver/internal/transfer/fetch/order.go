@@ -166,12 +166,12 @@ func (c *coordinator) needless(o *order, err error) bool {
 }
 
 // askable returns those members among ids that can be asked for the leaf of an order: they are
-// connected, have not failed or sent wrong bytes of the blob, and are not being asked for that leaf
-// already.
+// connected, not sunk, have not failed or sent wrong bytes of the blob, and are not being asked for
+// that leaf already.
 func (c *coordinator) askable(o *order, ids []peer.ID) []peer.ID {
 	connected := c.j.f.Holders.Connected()
 	return slices.DeleteFunc(ids, func(id peer.ID) bool {
-		return !slices.Contains(connected, id) || c.j.f.Holders.Blames(id, c.j.ref.CID) ||
+		return !slices.Contains(connected, id) || c.j.f.Holders.Standing(id).Sunk || c.j.f.Holders.Blames(id, c.j.ref.CID) ||
 			c.roster.Failed(id) || c.plan.Asks(id, o.from)
 	})
 }
