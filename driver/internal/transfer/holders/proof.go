@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -19,12 +21,25 @@ import (
 // memory.
 const proofsAtOnce = 8
 
+// slowest is how many bytes of a proof a trusted member has to send in Config.Ask so as to be waited
+// for, and longest how many times that at most.
+const (
+	slowest = 8 << 10
+	longest = 5
+)
+
 // prove asks members that say they hold a blob, and whose word counts for nothing, for a leaf of it.
-// It returns one that has sent the leaf. Who has not in Config.Ask is avoided for the blob.
+// It returns one that has sent the leaf. Who has not in Config.Ask is avoided for the blob; a trusted
+// member on a slow link is given longer.
 func (d *Directory) prove(ctx context.Context, ref dag.Ref, ids []peer.ID) (proved []peer.ID) {
-	ctx, cancel := context.WithTimeoutCause(ctx, d.cfg.Ask, wire.ErrSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, longest*d.cfg.Ask, wire.ErrSilent)
 	defer cancel()
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
 	defer context.AfterFunc(d.ctx, cancel)()
+	patience := time.AfterFunc(d.cfg.Ask, func() { give(wire.ErrSilent) })
+	defer patience.Stop()
+	slices.SortStableFunc(ids, func(a, b peer.ID) int { return d.after(a) - d.after(b) })
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(proofsAtOnce)
@@ -33,10 +48,10 @@ func (d *Directory) prove(ctx context.Context, ref dag.Ref, ids []peer.ID) (prov
 			break
 		}
 		g.Go(func() error {
-			if !d.proves(ctx, id, ref) {
+			if !d.proves(ctx, id, ref, func() { patience.Reset(d.cfg.Ask) }) {
 				return nil
 			}
-			cancel()
+			give(nil)
 			mu.Lock()
 			defer mu.Unlock()
 			proved = append(proved, id)
@@ -47,9 +62,24 @@ func (d *Directory) prove(ctx context.Context, ref dag.Ref, ids []peer.ID) (prov
 	return proved
 }
 
-// proves asks one member for any leaf, and notes what comes of it.
-func (d *Directory) proves(ctx context.Context, id peer.ID, ref dag.Ref) bool {
-	err := d.anyLeaf(ctx, id, ref)
+// after is 0 for a member that is asked first.
+func (d *Directory) after(id peer.ID) int {
+	if d.cfg.Trusts(id) {
+		return 0
+	}
+	return 1
+}
+
+// proves asks one member for any leaf, and notes what comes of it. progress is called while a trusted
+// member sends enough.
+func (d *Directory) proves(ctx context.Context, id peer.ID, ref dag.Ref, progress func()) bool {
+	sends := false
+	err := d.anyLeaf(ctx, id, ref, func() {
+		if d.cfg.Trusts(id) {
+			sends = true
+			progress()
+		}
+	})
 	switch {
 	case err == nil:
 		d.Proved(id)
@@ -57,6 +87,8 @@ func (d *Directory) proves(ctx context.Context, id peer.ID, ref dag.Ref) bool {
 		return true
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), wire.ErrSilent):
 		return false // another one was faster, or nobody waits any more
+	case ctx.Err() != nil && sends:
+		return false // it is slow, and may have it all the same
 	case ctx.Err() != nil, errors.Is(err, wire.ErrLied):
 		d.Sink(id)
 	}
@@ -64,10 +96,15 @@ func (d *Directory) proves(ctx context.Context, id peer.ID, ref dag.Ref) bool {
 	return false
 }
 
-// anyLeaf gets a leaf that nobody can foresee, and verifies it.
-func (d *Directory) anyLeaf(ctx context.Context, id peer.ID, ref dag.Ref) error {
+// anyLeaf gets a leaf that nobody can foresee, and verifies it. progress is called whenever a part of
+// it has come.
+func (d *Directory) anyLeaf(ctx context.Context, id peer.ID, ref dag.Ref, progress func()) error {
 	layout, _, err := dag.ReadLayout(ctx, ref.CID, ref.Size, func(ctx context.Context, c cid.Cid) ([]byte, error) {
-		return d.cfg.Client.Block(ctx, id, c)
+		b, err := d.cfg.Client.Block(ctx, id, c)
+		if err == nil && dag.Matches(c, b) {
+			progress()
+		}
+		return b, err
 	})
 	if err != nil {
 		return err
@@ -83,8 +120,11 @@ func (d *Directory) anyLeaf(ctx context.Context, id peer.ID, ref dag.Ref) error 
 	}
 	defer func() { _ = body.Close() }()
 	b := make([]byte, length)
-	if _, err := io.ReadFull(body, b); err != nil {
-		return wire.Because(ctx, id, err)
+	for part := range slices.Chunk(b, slowest) {
+		if _, err := io.ReadFull(body, part); err != nil {
+			return wire.Because(ctx, id, err)
+		}
+		progress()
 	}
 	if !layout.Matches(leaf, b) {
 		return wire.Blame(id, wire.ErrLied)
