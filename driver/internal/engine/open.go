@@ -124,7 +124,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 }
 
 func (e *Engine) openTransfers(context.Context) error {
-	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Kept: e.Copies.Kept, Log: e.Log}
+	cfg := transfer.Config{Blobs: e.Blobs, Stall: e.cfg.FetchTimeout, Asked: e.Bytes.Asked, Going: e.Bytes.Going, Kept: e.Copies.Kept, Log: e.Log}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Budget, cfg.Bitswap, cfg.Sent = e.Peer, e.Peer.Budget(), e.Peer.Block, e.Peer.Confirm
 		cfg.Merged = e.acknowledges

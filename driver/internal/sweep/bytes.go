@@ -70,6 +70,13 @@ func (b *Bytes) Asked(c cid.Cid) bool {
 	return true
 }
 
+// Going reports whether a blob is being removed. Unlike Asked it keeps nothing from that.
+func (b *Bytes) Going(c cid.Cid) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.going[c] > 0
+}
+
 // Unnamed counts the blobs that no entry named when the last sweep looked.
 func (b *Bytes) Unnamed() int {
 	b.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/stretchr/testify/require"
 
@@ -204,4 +205,40 @@ func TestATrustedHolderThatBreaksItsWord(t *testing.T) {
 		ids, err := puller.transfers.HoldersNow(t.Context(), ref)
 		return len(ids) == 0 && err != nil
 	}, "its word counts")
+}
+
+// TestASlowTrustedHolder that lost its standing gets it back by a leaf, however slowly that comes, and
+// is not avoided meanwhile.
+func TestASlowTrustedHolder(t *testing.T) {
+	var town town
+	a := town.registry(t)
+	b := town.registry(t, func(r *registry) { r.timing.Ask = 2 * time.Second })
+	ref := a.push(random(940, 3*mib))
+	a.uplink(300 << 10) // a leaf takes 3.4 s
+	b.transfers.holders.Sink(a.id)
+	ids, err := b.transfers.HoldersNow(t.Context(), ref)
+	require.NoError(t, err)
+	require.Equal(t, []peer.ID{a.id}, ids)
+	require.False(t, b.transfers.holders.Standing(a.id).Sunk)
+}
+
+// TestWhatTheUntrustedAskForMayGo: nobody relies on it, so it is not noted.
+func TestWhatTheUntrustedAskForMayGo(t *testing.T) {
+	var town town
+	var asked, going atomic.Int64
+	a := town.registry(t, func(r *registry) {
+		r.config.Asked = func(cid.Cid) bool { asked.Add(1); return true }
+		r.config.Going = func(cid.Cid) bool { return going.Add(1) > 2 }
+	})
+	b := town.registry(t)
+	ref := a.push(random(941, 3*mib))
+	town.distrust(b.id)
+	require.Equal(t, http.StatusOK, b.head(a, ref, "").StatusCode)
+	_, err := b.transfers.client.Have(t.Context(), a.id, ref)
+	require.NoError(t, err)
+	require.Zero(t, asked.Load(), "its question counts")
+	require.Equal(t, http.StatusNotFound, b.head(a, ref, "").StatusCode, "what is being removed is there")
+	town.distrust()
+	require.Equal(t, http.StatusOK, b.head(a, ref, "").StatusCode)
+	require.EqualValues(t, 1, asked.Load())
 }

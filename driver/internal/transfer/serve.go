@@ -38,7 +38,7 @@ func gone(err error) error {
 }
 
 func (t *Transfers) serveBlob(ctx context.Context, q *wire.BlobRequest) (io.ReadSeekCloser, error) {
-	if !t.asked(q.CID) {
+	if !t.askedBy(q.Peer, q.CID) {
 		return nil, wire.ErrGone
 	}
 	f, err := t.cfg.Blobs.Open(q.CID)
@@ -104,8 +104,17 @@ func refuse(ctx context.Context, j *fetch.Job, q *wire.BlobRequest) error {
 
 func (t *Transfers) asked(c cid.Cid) bool { return t.cfg.Asked == nil || t.cfg.Asked(c) }
 
-func (t *Transfers) serveHave(c cid.Cid) (bitset.Set, error) {
-	if !t.asked(c) {
+// askedBy is asked for a member. What one that is not trusted has asked for may still be removed:
+// nobody relies on what it knows.
+func (t *Transfers) askedBy(id peer.ID, c cid.Cid) bool {
+	if t.cfg.Going != nil && !t.cfg.Swarm.Trusts(id) {
+		return !t.cfg.Going(c)
+	}
+	return t.asked(c)
+}
+
+func (t *Transfers) serveHave(from peer.ID, c cid.Cid) (bitset.Set, error) {
+	if !t.askedBy(from, c) {
 		return nil, wire.ErrGone
 	}
 	if size, err := t.cfg.Blobs.Size(c); err == nil {

@@ -55,10 +55,13 @@ type Config struct {
 	// return when ctx is done. It may be nil.
 	Bitswap func(ctx context.Context, c cid.Cid) ([]byte, error)
 	Stall   time.Duration // without a byte, until a transfer fails; it must be positive
-	// Asked is called with each blob that a member asks about or reads, before it is
+	// Asked is called with each blob that a trusted member asks about or reads, before it is
 	// answered. When it is false the blob is not here for that member. It must not block, and
 	// may be nil.
 	Asked func(cid.Cid) bool
+	// Going is called for members that are not trusted, whose questions do not count: it reports
+	// whether a blob is being removed. It must not block; nil: they are trusted in this.
+	Going func(cid.Cid) bool
 	// Kept reports whether a blob is here, safe on the disk, and to be kept here (package
 	// replica). It must not block for long, and may be nil: then none is.
 	Kept func(cid.Cid) bool

@@ -27,8 +27,8 @@ import (
 type Answers struct {
 	// Blob opens a blob. Only the requested range of it needs to be there.
 	Blob func(context.Context, *BlobRequest) (io.ReadSeekCloser, error)
-	// Have returns the leaves of a blob that are here.
-	Have func(cid.Cid) (bitset.Set, error)
+	// Have returns the leaves of a blob that are here, to a member that asks.
+	Have func(from peer.ID, c cid.Cid) (bitset.Set, error)
 	// Block returns an inner block.
 	Block func(context.Context, cid.Cid) ([]byte, error)
 	// Keep waits until a blob is here as it is asked for, and calls taken once it is at work. The
@@ -179,8 +179,8 @@ func (s *Server) blob(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
 	return nil
 }
 
-func (s *Server) have(w http.ResponseWriter, _ *http.Request, c cid.Cid) error {
-	leaves, err := s.cfg.Answers.Have(c)
+func (s *Server) have(w http.ResponseWriter, r *http.Request, c cid.Cid) error {
+	leaves, err := s.cfg.Answers.Have(asking(r), c)
 	if err != nil {
 		return err
 	}

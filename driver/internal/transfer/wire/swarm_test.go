@@ -142,5 +142,5 @@ func blobs(f func(context.Context, *BlobRequest) (io.ReadSeekCloser, error)) Ans
 }
 
 func leaves(s bitset.Set, err error) Answers {
-	return Answers{Have: func(cid.Cid) (bitset.Set, error) { return s, err }}
+	return Answers{Have: func(peer.ID, cid.Cid) (bitset.Set, error) { return s, err }}
 }

@@ -80,7 +80,7 @@ func TestRefusalsAreUnderstood(t *testing.T) {
 		var refusal error
 		s := serve(t, Answers{
 			Blob:  func(context.Context, *BlobRequest) (io.ReadSeekCloser, error) { return nil, refusal },
-			Have:  func(cid.Cid) (bitset.Set, error) { return bitset.Set{5}, nil },
+			Have:  func(peer.ID, cid.Cid) (bitset.Set, error) { return bitset.Set{5}, nil },
 			Block: func(context.Context, cid.Cid) ([]byte, error) { return nil, refusal },
 			Doubt: func(peer.ID, cid.Cid, int) error { return refusal },
 		})
@@ -131,7 +131,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var have bitset.Set
 		s := serve(t, Answers{
-			Have:  func(cid.Cid) (bitset.Set, error) { return have, nil },
+			Have:  func(peer.ID, cid.Cid) (bitset.Set, error) { return have, nil },
 			Block: func(context.Context, cid.Cid) ([]byte, error) { return make([]byte, maxBlock+1), nil },
 			Blob: func(context.Context, *BlobRequest) (io.ReadSeekCloser, error) {
 				return body{strings.NewReader("short")}, nil
