@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/pnet"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
 )
 
 // ErrNoDataPort reports that a member has no data port, or none this peer can use.
@@ -71,7 +73,7 @@ func (p *Peer) ListenData() net.Listener {
 }
 
 // HasData reports whether a connected member may be reached at a data port.
-func (p *Peer) HasData(id peer.ID) bool { return p.data != nil && len(p.roster.data(id)) > 0 }
+func (p *Peer) HasData(id peer.ID) bool { return len(p.DataTargets(id)) > 0 }
 
 // DialData connects to a member's data port, encrypted and with both peer IDs proven. The
 // error is ErrNoDataPort when the member has none, and ErrNotMember when it is not connected;
@@ -92,16 +94,34 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 }
 
 // DataTargets are the addresses at which a connected member's data port is tried, the likeliest
-// first; none when it has none, or when this peer has none.
+// first; none when it has none, or when this peer has none. That of a member that was of no use yet
+// is tried only where the member is seen, since it may name any host.
 func (p *Peer) DataTargets(id peer.ID) []multiaddr.Multiaddr {
 	if p.data == nil {
+		return nil
+	}
+	said, useful := p.roster.data(id)
+	if len(said) == 0 {
 		return nil
 	}
 	var seen []multiaddr.Multiaddr
 	for _, c := range p.host.Network().ConnsToPeer(id) {
 		seen = append(seen, c.RemoteMultiaddr())
 	}
-	return dataport.Targets(p.roster.data(id), seen)
+	targets := dataport.Targets(said, seen)
+	if useful {
+		return targets
+	}
+	return slices.DeleteFunc(targets, func(a multiaddr.Multiaddr) bool {
+		return !slices.ContainsFunc(seen, func(at multiaddr.Multiaddr) bool { return sameHost(a, at) })
+	})
+}
+
+// sameHost reports whether two addresses are of one IP address.
+func sameHost(a, b multiaddr.Multiaddr) bool {
+	one, ok := hearsay.IPOf(a)
+	other, alike := hearsay.IPOf(b)
+	return ok && alike && one == other
 }
 
 // DataAddrs is what members are told: the addresses announced, or those listened on. An

@@ -124,6 +124,26 @@ func TestAnotherPeerAtTheDataPort(t *testing.T) {
 	}
 }
 
+// TestADataPortElsewhere: a member that was of no use yet has nobody dial another host in its name.
+func TestADataPortElsewhere(t *testing.T) {
+	a, b := newStation(t), newStation(t)
+	a.start(t, withData("/ip4/127.0.0.1/tcp/0"))
+	elsewhere := func(c *peer.Config) {
+		c.Name, c.DataAnnounce = "b", []multiaddr.Multiaddr{
+			multiaddr.StringCast("/ip4/192.0.2.1/tcp/80"), multiaddr.StringCast("/dns4/registry.example/tcp/80"),
+		}
+	}
+	b.start(t, both(withData("/ip4/127.0.0.1/tcp/0"), via(a.info(t, stripped(t, a)...)), elsewhere))
+	meet(t, a, b)
+	eventually(t, "b has said where its data port is", func() bool { m, _ := a.saysOf(t, b); return m.Name == "b" })
+	if _, err := a.DialData(t.Context(), b.id(t)); a.HasData(b.id(t)) || !errors.Is(err, peer.ErrNoDataPort) {
+		t.Errorf("it is dialed: %v", err)
+	}
+	if a.Confirm(b.id(t)); !a.HasData(b.id(t)) {
+		t.Error("a member of use is not dialed")
+	}
+}
+
 // TestAStrangerAtTheDataPort, with a key of its own and no membership, is let go.
 func TestAStrangerAtTheDataPort(t *testing.T) {
 	t.Parallel()

@@ -39,14 +39,14 @@ func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) 
 	return changed, differs
 }
 
-// data is where a member's data port is.
-func (r *roster) data(id peer.ID) []multiaddr.Multiaddr {
+// data is where a member says that its data port is, and whether the member was of use.
+func (r *roster) data(id peer.ID) (said []multiaddr.Multiaddr, useful bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.records[id]; e != nil && e.member() {
-		return e.data
+		return e.data, e.standing(r) < onTrial
 	}
-	return nil
+	return nil, false
 }
 
 func sameAddrs(a, b []multiaddr.Multiaddr) bool {
