@@ -41,7 +41,13 @@ type attacker struct {
 
 func newAttacker(t *testing.T, victim *station) *attacker {
 	t.Helper()
-	a := &attacker{t: t, key: newKey(t), victim: victim.id(t)}
+	return newAttackerAs(t, newKey(t), victim, func(host.Host) {})
+}
+
+// newAttackerAs is newAttacker with a key, and a function that is called before it connects.
+func newAttackerAs(t *testing.T, key crypto.PrivKey, victim *station, before func(host.Host)) *attacker {
+	t.Helper()
+	a := &attacker{t: t, key: key, victim: victim.id(t)}
 	var err error
 	a.Host, err = libp2p.New(libp2p.Identity(a.key), libp2p.PrivateNetwork(bytes.Repeat([]byte{7}, 32)),
 		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
@@ -50,6 +56,7 @@ func newAttacker(t *testing.T, victim *station) *attacker {
 	}
 	t.Cleanup(func() { _ = a.Close() })
 	a.SetStreamHandler(pubsub.GossipSubID_v11, func(s network.Stream) { _, _ = io.Copy(io.Discard, s) })
+	before(a.Host)
 	if err := a.Connect(t.Context(), libpeer.AddrInfo{ID: a.victim, Addrs: stripped(t, victim)}); err != nil {
 		t.Fatal(err)
 	}
@@ -94,6 +101,11 @@ func (a *attacker) send(rpc *pubsub_pb.RPC) {
 // message is one by whoever has the key.
 func (a *attacker) message(key crypto.PrivKey, data []byte, seqno ...byte) *pubsub_pb.Message {
 	a.t.Helper()
+	return a.messageOn(testTopic, key, data, seqno...)
+}
+
+func (a *attacker) messageOn(topic string, key crypto.PrivKey, data []byte, seqno ...byte) *pubsub_pb.Message {
+	a.t.Helper()
 	id, err := libpeer.IDFromPrivateKey(key)
 	if err != nil {
 		a.t.Fatal(err)
@@ -101,7 +113,7 @@ func (a *attacker) message(key crypto.PrivKey, data []byte, seqno ...byte) *pubs
 	if a.seqno++; len(seqno) == 0 {
 		seqno = binary.BigEndian.AppendUint64(nil, a.seqno)
 	}
-	m := &pubsub_pb.Message{From: []byte(id), Data: data, Seqno: seqno, Topic: proto.String(testTopic)}
+	m := &pubsub_pb.Message{From: []byte(id), Data: data, Seqno: seqno, Topic: &topic}
 	b, err := m.Marshal()
 	if err == nil {
 		m.Signature, err = key.Sign(append([]byte(pubsub.SignPrefix), b...))
@@ -206,6 +218,35 @@ func TestFloodsOfHellos(t *testing.T) {
 	if !slices.ContainsFunc(v.Budget().Refused(), func(r limit.Refusals) bool { return r.What == limit.Greetings && r.Count > 0 }) {
 		t.Error("no hello that was one too many is counted")
 	}
+}
+
+// TestHeartbeatsComeFromTheirAuthors: those that another member sends, again and again, are not
+// heard, and so do not keep the author's own from being heard.
+func TestHeartbeatsComeFromTheirAuthors(t *testing.T) {
+	v := newStation(t)
+	v.start(t, nil)
+	author, a := newAttacker(t, v), newAttacker(t, v)
+	free := func() int64 {
+		for _, m := range v.Members() {
+			if m.ID == author.ID() && m.Heartbeat != nil {
+				return m.Heartbeat.Free
+			}
+		}
+		return 0
+	}
+	beat := func(seq, free int) []byte {
+		return fmt.Appendf(nil, `{"format":1,"run":1,"seq":%d,"capacity":0,"free":%d}`, seq, free)
+	}
+	for i := range 100 {
+		a.send(&pubsub_pb.RPC{Publish: []*pubsub_pb.Message{a.messageOn(testTopic+"/heartbeats", author.key, beat(i, 1))}})
+	}
+	a.done(v)
+	if n := free(); n != 0 {
+		t.Errorf("a heartbeat that another member sent is heard: %d bytes free", n)
+	}
+	author.seqno = 1000
+	author.send(&pubsub_pb.RPC{Publish: []*pubsub_pb.Message{author.messageOn(testTopic+"/heartbeats", author.key, beat(200, 2))}})
+	eventually(t, "its author's own is heard", func() bool { return free() == 2 })
 }
 
 // TestNoDHTInAPrivateNetwork: nobody can have a record kept, or a lookup made.

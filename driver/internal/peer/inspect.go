@@ -41,15 +41,17 @@ func (p *Peer) inspect(from peer.ID, rpc *pubsub.RPC) error {
 }
 
 func (p *Peer) takes(from peer.ID, m *pb.Message) bool {
-	most := maxNews
+	most, author := maxNews, peer.ID(m.GetFrom())
 	switch m.GetTopic() {
 	case p.cfg.Topic:
 	case p.cfg.Topic + heartbeats:
+		if author != from { // old ones, sent again, would take what the author may have heard
+			return false
+		}
 		most = maxHeartbeat
 	default:
 		return false
 	}
-	author := peer.ID(m.GetFrom())
 	if len(m.GetData()) > most || len(m.GetSeqno()) > maxSeqno || len(m.GetSignature()) > maxSignature ||
 		len(m.GetKey()) > maxSignature || author != p.ID() && !p.IsMember(author) {
 		return false
