@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
+	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/hearsay"
@@ -22,7 +23,24 @@ const (
 
 	helloGap  = time.Second // in the long run, between the hellos of one member that are answered
 	maxHellos = 8           // of one member in a row
+	maxPulls  = 8           // lists of members that are asked for in a row
 )
+
+// pulls bound how often members that have just appeared are asked for the members that they know:
+// many may appear at once. Those of the configuration are asked whoever else appears.
+type pulls struct{ chosen, others *rate.Limiter }
+
+func newPulls() pulls {
+	limiter := func() *rate.Limiter { return rate.NewLimiter(rate.Every(time.Second), maxPulls) }
+	return pulls{limiter(), limiter()}
+}
+
+func (p pulls) allow(chosen bool) bool {
+	if chosen {
+		return p.chosen.Allow()
+	}
+	return p.others.Allow()
+}
 
 // keepHello says hello to a random member now and then, to learn what was missed when members
 // connected, and tidies the roster.

@@ -144,12 +144,17 @@ func (r *roster) roomFor(site netip.Prefix) bool {
 	return false
 }
 
-// dropCandidates drops peers that other members named and that never became members.
+// dropCandidates drops peers that other members named and that never became members, and those that
+// subscribed and had gone before that was noticed.
 func (r *roster) dropCandidates(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, e := range r.records {
-		if !e.known && !e.keep && !e.member() && !e.dialing && now.Sub(e.since) >= candidateTime {
+		kept := candidateTime
+		if !e.pooled {
+			kept = subscribedTime
+		}
+		if !e.known && !e.keep && !e.member() && !e.dialing && now.Sub(e.since) >= kept {
 			r.named.remove(e)
 			delete(r.records, id)
 		}

@@ -31,17 +31,18 @@ type Peer struct {
 	trusted map[peer.ID]bool // nil: every peer
 	trust   string           // digest of trusted, compared with others'
 
-	host   host.Host
-	swarm  *swarm.Swarm
-	routes *dualdht.DHT // nil in a private network
-	lite   lite
-	topic  *topic
-	data   *dataport.Port // nil: none
-	roster *roster
-	saving sync.Mutex // of what is remembered of members
-	once   logOnce
-	pulls  *rate.Limiter // of lists of members, when many appear at once
-	wake   chan struct{} // the dialler
+	host    host.Host
+	swarm   *swarm.Swarm
+	routes  *dualdht.DHT // nil in a private network
+	lite    lite
+	topic   *topic
+	data    *dataport.Port // nil: none
+	roster  *roster
+	saving  sync.Mutex // of what is remembered of members
+	once    logOnce
+	pulls   pulls
+	comings *rate.Limiter // that are logged at info
+	wake    chan struct{} // the dialler
 
 	onMessage   func(from peer.ID, data []byte)
 	onMember    func(id peer.ID)
@@ -82,7 +83,8 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		trusted: idSet(cfg.Trusted),
 		trust:   trustDigest(cfg.Trusted),
 		roster:  newRoster(self),
-		pulls:   rate.NewLimiter(rate.Every(time.Second), 8),
+		pulls:   newPulls(),
+		comings: newComings(),
 		wake:    make(chan struct{}, 1),
 		beats:   beats{soon: make(chan struct{}, 1)},
 	}

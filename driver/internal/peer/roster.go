@@ -20,6 +20,7 @@ const (
 	maxCandidates    = 4096                // peers that were named and never met
 	maxAddrs         = 16                  // kept of one peer
 	candidateTime    = 10 * time.Minute    // a peer that was named has to become a member
+	subscribedTime   = time.Minute         // likewise one that has only subscribed
 	lately           = 5 * time.Minute     // a member away for less is dialed more often
 	longAway         = time.Hour           // a member away for longer is dialed less often
 	redialLately     = 4 * time.Second / 3 // which the backoff makes half as much again, at most
@@ -89,12 +90,13 @@ type entry struct {
 	name         string // as it said itself; "" unknown
 	capabilities []string
 
-	beat    *heartbeatMsg // its last; nil: it has sent none
-	heard   time.Time     // when; zero: before Start
-	unsaved bool          // it says something new
-	pace    *rate.Limiter // of its heartbeats; nil: it has sent none in this run
-	hellos  *rate.Limiter // of those that it began; nil likewise
-	news    *rate.Limiter // of what it sends to the topics; nil likewise
+	beat     *heartbeatMsg // its last; nil: it has sent none
+	heard    time.Time     // when; zero: before Start
+	unsaved  bool          // it says something new
+	pace     *rate.Limiter // of its heartbeats; nil: it has sent none in this run
+	greeting greeting
+	hellos   *rate.Limiter // of those that it began; nil likewise
+	news     *rate.Limiter // of what it sends to the topics; nil likewise
 
 	backoff *backoff.ExponentialBackOff
 	due     time.Time

@@ -52,7 +52,13 @@ func TestCandidatesAreDropped(t *testing.T) {
 		r.subscribed("member", true, true)
 		r.connected("member", false)
 		r.heard(near, "named", at, nil)
-		time.Sleep(candidateTime - 1)
+		r.subscribed("gone", true, false)
+		time.Sleep(subscribedTime)
+		r.dropCandidates(time.Now())
+		if r.records["gone"] != nil {
+			t.Error("one that has only subscribed is kept")
+		}
+		time.Sleep(candidateTime - subscribedTime - 1)
 		r.dropCandidates(time.Now())
 		if len(r.records) != 2 {
 			t.Errorf("%d are known", len(r.records))

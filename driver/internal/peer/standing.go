@@ -34,6 +34,14 @@ func (e *entry) standing(r *roster) standing {
 	return hearsaid
 }
 
+// isChosen reports whether the configuration has a peer: as one of trustedpeers, or to be dialed.
+func (r *roster) isChosen(id peer.ID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	return r.isNamed(id) || e != nil && e.keep
+}
+
 // isNamed reports whether trustedpeers names a peer.
 func (r *roster) isNamed(id peer.ID) bool { return r.trusted != nil && r.trusted[id] }
 

@@ -69,13 +69,13 @@ func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 		p.raise(id)
 		p.roster.seenAt(id, p.remoteAddr(id))
 		p.host.ConnManager().Protect(id, memberTag)
-		p.about(id).Info("registry connected")
+		p.logChange(id, "registry connected")
 		if p.onMember != nil {
 			p.onMember(id)
 		}
-		p.run(func() { p.sayHello(id, p.pulls.Allow()) })
+		p.greet(id)
 	case left:
-		p.about(id).Info("registry disconnected")
+		p.logChange(id, "registry disconnected")
 	}
 }
 
