@@ -89,7 +89,7 @@ func FuzzRPC(f *testing.F) {
 		f.Add(append(varint.ToUvarint(uint64(len(b))), b...))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := &guardedStream{r: bufio.NewReader(bytes.NewReader(b))}
+		s := &guardedStream{r: bufio.NewReader(bytes.NewReader(b)), refused: func() {}}
 		got, _ := io.ReadAll(s)
 		if !bytes.HasPrefix(b, got) && len(got) > len(b) {
 			t.Errorf("%x came out of %x", got, b)
