@@ -54,17 +54,22 @@ func (b *Bound) Enter(from Source) (leave func(), ok bool) {
 
 // Admit is Enter for what may rise in rank while it lasts.
 func (b *Bound) Admit(from Source) (*Thing, bool) {
-	b.mu.Lock()
-	ok := b.fits(from)
-	if ok {
-		b.count(from, 1)
-	}
-	b.mu.Unlock()
+	thing, ok := b.Reserve(from, 1)
 	if !ok {
 		b.refused.note(b.what, from)
+	}
+	return thing, ok
+}
+
+// Reserve is Admit for n things at once, all or none, that may do without: no refusal is counted.
+func (b *Bound) Reserve(from Source, n int) (*Thing, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.fits(from, n) {
 		return &Thing{left: true}, false
 	}
-	return &Thing{bound: b, from: from}, true
+	b.count(from, n)
+	return &Thing{bound: b, from: from, n: n}, true
 }
 
 // Fits reports whether one more would be let in now: for who can make room first. Nothing is
@@ -72,24 +77,28 @@ func (b *Bound) Admit(from Source) (*Thing, bool) {
 func (b *Bound) Fits(from Source) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.fits(from)
+	return b.fits(from, 1)
 }
 
-// fits reports whether there may be one more. b.mu is held.
-func (b *Bound) fits(from Source) bool {
-	if b.over(from) {
+// fits reports whether there may be n more. b.mu is held.
+func (b *Bound) fits(from Source, n int) bool {
+	if b.over(from, n) {
 		return false
 	}
 	if most := b.bounds.Peer[from.Rank]; most > 0 && from.Peer != "" {
-		if has := b.peers[from.Peer]; has != nil && has.sum(Trusted) >= most {
+		has := 0
+		if of := b.peers[from.Peer]; of != nil {
+			has = of.sum(Trusted)
+		}
+		if has+n > most {
 			return false
 		}
 	}
-	if b.all.sum(from.Rank)+b.kept(from) >= b.bounds.upTo(from.Rank) {
+	if b.all.sum(from.Rank)+b.kept(from)+n > b.bounds.upTo(from.Rank) {
 		return false
 	}
 	for r := from.Rank + 1; int(r) < ranks; r++ {
-		if b.all.sum(r) >= b.bounds.upTo(r) {
+		if b.all.sum(r)+n > b.bounds.upTo(r) {
 			return false
 		}
 	}
@@ -111,14 +120,15 @@ func (b *Bound) kept(from Source) int {
 	}))
 }
 
-// over reports whether an address has all that its peers of this rank may have. b.mu is held.
-func (b *Bound) over(from Source) bool {
+// over reports whether with n more an address has more than its peers of this rank may have. b.mu is
+// held.
+func (b *Bound) over(from Source, n int) bool {
 	most := b.bounds.Address[from.Rank]
 	if most == 0 || !from.Address.IsValid() {
 		return false
 	}
 	has := b.addrs[from.Address]
-	return has != nil && has[from.Rank] >= most
+	return n > most || has != nil && has[from.Rank]+n > most
 }
 
 // sum is how many there are up to a rank.
@@ -158,9 +168,10 @@ func add[K comparable](to map[K]*PerRank, key K, r Rank, n int) {
 	}
 }
 
-// Thing is one thing that was let in. It is safe for concurrent use.
+// Thing is what was let in at once. It is safe for concurrent use.
 type Thing struct {
 	bound *Bound
+	n     int
 	from  Source // guarded by bound.mu, as left is
 	left  bool
 }
@@ -174,7 +185,7 @@ func (t *Thing) Leave() {
 	defer t.bound.mu.Unlock()
 	if !t.left {
 		t.left = true
-		t.bound.count(t.from, -1)
+		t.bound.count(t.from, -t.n)
 	}
 }
 
@@ -189,11 +200,11 @@ func (t *Thing) Raise(to Rank) {
 	defer t.bound.mu.Unlock()
 	raised := t.from
 	raised.Rank = to
-	if t.left || to <= t.from.Rank || t.bound.over(raised) {
+	if t.left || to <= t.from.Rank || t.bound.over(raised, t.n) {
 		return
 	}
-	t.bound.count(t.from, -1)
-	t.bound.count(raised, 1)
+	t.bound.count(t.from, -t.n)
+	t.bound.count(raised, t.n)
 	t.from = raised
 }
 

@@ -207,3 +207,39 @@ func TestOnAnyMachine(t *testing.T) {
 		}
 	}
 }
+
+// TestSeveralAtOnce are let in, rise and go together, or not at all.
+func TestSeveralAtOnce(t *testing.T) {
+	b := limit.NewBound(limit.Bounds{
+		Total: 16, Reserved: limit.PerRank{limit.Trusted: 8}, Peer: limit.PerRank{limit.Member: 6}, Address: limit.PerRank{limit.Member: 7},
+	}, silent())
+	some, ok := b.Reserve(from("a", "192.0.2.1", limit.Member), 5)
+	if !ok {
+		t.Fatal("there is room for five")
+	}
+	for _, other := range []struct {
+		limit.Source
+		n int
+	}{
+		{from("a", "192.0.2.2", limit.Member), 2},
+		{from("b", "192.0.2.1", limit.Member), 3},
+		{from("c", "192.0.2.3", limit.Stranger), 4},
+		{from("d", "192.0.2.4", limit.Member), 7},
+		{from("e", "192.0.2.5", limit.Trusted), 12},
+	} {
+		if _, ok := b.Reserve(other.Source, other.n); ok || b.Len() != 5 {
+			t.Errorf("%d of %s are let in", other.n, other.Peer)
+		}
+	}
+	some.Raise(limit.Trusted)
+	rest, ok := b.Reserve(from("b", "192.0.2.1", limit.Member), 6)
+	if !ok || b.Len() != 11 {
+		t.Errorf("%d are there, and those that rose count as before", b.Len())
+	}
+	some.Leave()
+	some.Leave()
+	rest.Leave()
+	if b.Len() != 0 || b.Sources() != 0 {
+		t.Errorf("%d are left of %d", b.Len(), b.Sources())
+	}
+}

@@ -7,5 +7,5 @@ func (b *Bound) FitsInstead(from, other Source) bool {
 	defer b.mu.Unlock()
 	b.count(other, -1)
 	defer b.count(other, 1)
-	return b.fits(from)
+	return b.fits(from, 1)
 }

@@ -20,6 +20,15 @@ type Machine struct {
 	Descriptors int   // files and sockets
 }
 
+const (
+	leastNetwork = 512 << 20
+	// WindowUnit is libp2p's least window of a stream, in bytes.
+	WindowUnit = 256 << 10
+)
+
+// Network is how many bytes that are on their way the network may take of the memory.
+func (m Machine) Network() int64 { return max(m.Memory/2, leastNetwork) }
+
 // ThisMachine reads what this process may have: the least of the machine's memory, what its
 // control groups leave it, and GOMEMLIMIT; and as many descriptors as it may open.
 func ThisMachine() Machine {

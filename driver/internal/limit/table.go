@@ -10,6 +10,7 @@ const (
 	Handshakes      What = "handshakes"       // begun at the peer's port, and not yet done
 	Connections     What = "connections"      // accepted at the peer's port
 	Streams         What = "streams"          // opened by peers
+	Windows         What = "windows"          // of streams, in units of WindowUnit
 	DataHandshakes  What = "data handshakes"  // begun at the data port, and not yet done
 	DataConnections What = "data connections" // accepted at the data port
 	Requests        What = "requests"         // for blobs and about them, being answered
@@ -54,6 +55,7 @@ func connecting(m Machine) map[What]Bounds {
 	conns := clamp(4*mib, 1024, 8192, files/4)
 	streams := clamp(16*mib, 8192, 65536)
 	data := clamp(4*mib, 1024, 4096, files/4)
+	windows := int(m.Network() / WindowUnit)
 	return map[What]Bounds{
 		// A handshake takes some 50 KiB and at most five seconds. Strangers are those at addresses
 		// at which no member is known.
@@ -65,7 +67,14 @@ func connecting(m Machine) map[What]Bounds {
 			Peer:     PerRank{Connected: 8, Member: 8, Trusted: 16},
 			Address:  PerRank{Connected: share(conns, 32), Member: share(conns, 8), Trusted: share(conns, 2)},
 		},
-		// A stream may take its first window, 256 KiB, when its bytes are not read at once.
+		// A stream counts for its first window as soon as it is there, whoever opens it, and for
+		// more when much comes. What is not read at once takes as much memory.
+		Windows: {
+			Total:    windows,
+			Reserved: PerRank{Member: windows / 8, Trusted: windows / 8 * 5},
+			Peer:     PerRank{Connected: 64, Member: windows / 8, Trusted: windows / 4},
+			Address:  PerRank{Connected: windows / 8, Member: windows / 4, Trusted: windows / 4 * 3},
+		},
 		Streams: {
 			Total:    streams,
 			Reserved: PerRank{Member: share(streams, 16) * 7, Trusted: share(streams, 2)},

@@ -22,9 +22,11 @@ import (
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-varint"
+	"github.com/sirupsen/logrus"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
 const helloProtocol = "/distribution-ipfs/members/1.0.0"
@@ -50,7 +52,8 @@ func newAttackerAs(t *testing.T, key crypto.PrivKey, victim *station, before fun
 	a := &attacker{t: t, key: key, victim: victim.id(t)}
 	var err error
 	a.Host, err = libp2p.New(libp2p.Identity(a.key), libp2p.PrivateNetwork(bytes.Repeat([]byte{7}, 32)),
-		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics())
+		libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"), libp2p.DisableMetrics(),
+		libp2p.ResourceManager(&network.NullResourceManager{}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,6 +250,41 @@ func TestHeartbeatsComeFromTheirAuthors(t *testing.T) {
 	author.seqno = 1000
 	author.send(&pubsub_pb.RPC{Publish: []*pubsub_pb.Message{author.messageOn(testTopic+"/heartbeats", author.key, beat(200, 2))}})
 	eventually(t, "its author's own is heard", func() bool { return free() == 2 })
+}
+
+// TestStreamsTakeNoMemoryOfTrustedMembers: however many streams untrusted members open and leave
+// alone, those of a trusted one have the windows that are reserved for its rank.
+func TestStreamsTakeNoMemoryOfTrustedMembers(t *testing.T) {
+	v, b := newStation(t), newStation(t)
+	logger := logrus.New()
+	logger.SetOutput(io.Discard)
+	budget := limit.NewBudget(limit.Machine{Memory: 1 << 30, Descriptors: 1 << 16}, logrus.NewEntry(logger))
+	v.start(t, func(c *peer.Config) { c.Trusted, c.Budget = []libpeer.ID{v.id(t), b.id(t)}, budget })
+	b.start(t, via(v.info(t, stripped(t, v)...)))
+	meet(t, v, b)
+	for range 5 {
+		a := newAttacker(t, v)
+		for range 512 { // of a protocol that it does not say
+			s, err := a.Network().NewStream(t.Context(), v.id(t))
+			if err == nil {
+				defer func() { _ = s.Reset() }()
+			}
+		}
+	}
+	windows := budget.Bound(limit.Windows)
+	eventually(t, "what is too much is refused", func() bool {
+		return slices.ContainsFunc(budget.Refused(), func(r limit.Refusals) bool { return r.What == limit.Windows && r.Rank == limit.Member })
+	})
+	if n := windows.Len(); n > 1024 { // half of what there is
+		t.Errorf("%d windows are taken", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	for range 64 {
+		if !b.Alive(ctx, v.id(t)) {
+			t.Fatal("a trusted member has no stream")
+		}
+	}
 }
 
 // TestNoDHTInAPrivateNetwork: nobody can have a record kept, or a lookup made.

@@ -22,6 +22,8 @@ type guard struct {
 	at                         func(netip.Prefix) limit.Rank // of an address, before its peer is known
 	arrivals                   *limit.Rate
 	handshakes, conns, streams *limit.Bound
+	windows                    *limit.Bound // nil: libp2p's own bounds are enough
+	refuse                     func(limit.What, limit.Source)
 
 	mu    sync.Mutex
 	peers map[peer.ID]*present
@@ -37,7 +39,8 @@ func newGuard(m network.ResourceManager, b *limit.Budget, rank func(peer.ID) lim
 	return &guard{
 		ResourceManager: m, rank: rank, at: at, arrivals: b.Rate(limit.Arrivals),
 		handshakes: b.Bound(limit.Handshakes), conns: b.Bound(limit.Connections), streams: b.Bound(limit.Streams),
-		peers: map[peer.ID]*present{},
+		refuse: b.Refuse,
+		peers:  map[peer.ID]*present{},
 	}
 }
 
