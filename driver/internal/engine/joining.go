@@ -57,7 +57,7 @@ func (e *Engine) stopJoining() {
 func (e *Engine) watchJoining(ctx context.Context) {
 	for e.phase() != alone {
 		select {
-		case <-time.After(time.Until(e.aloneAt())):
+		case <-time.After(e.untilAlone()):
 		case <-e.Paths.CaughtUp():
 			return
 		case <-ctx.Done():
@@ -83,15 +83,27 @@ func (e *Engine) lastAnswer() time.Time {
 	return e.join.begun
 }
 
-// aloneAt is when this registry counts as alone unless a member answers before. A member
-// that is connected but silent does not count. After a pause of this process all have as long
-// as at the start.
+// slowMembers is how many times as long members have to answer that are connected: they are
+// there, and may have much to do, or this registry has. One that never answers holds it up for
+// no longer.
+const slowMembers = 6
+
+// aloneAt is when this registry counts as alone unless a member answers before, as far as is
+// known now. After a pause of this process all have as long as at the start.
 func (e *Engine) aloneAt() time.Time {
 	last := e.lastAnswer()
 	if since := e.join.awake.at(time.Now()); since.After(last) {
 		last = since
 	}
+	if e.Paths.Expects() {
+		return last.Add(slowMembers * e.cfg.AloneTimeout)
+	}
 	return last.Add(e.cfg.AloneTimeout)
+}
+
+// untilAlone is how long to wait before the phase is looked at again: members come and go.
+func (e *Engine) untilAlone() time.Duration {
+	return min(time.Until(e.aloneAt()), max(e.cfg.AloneTimeout, time.Millisecond))
 }
 
 func (e *Engine) phase() phase {
@@ -131,7 +143,7 @@ func (e *Engine) AwaitJoined(ctx context.Context, enough <-chan struct{}) error 
 		select {
 		case <-enough:
 			return nil
-		case <-time.After(time.Until(e.aloneAt())):
+		case <-time.After(e.untilAlone()):
 		case <-ctx.Done():
 			return ErrJoining
 		}

@@ -35,6 +35,15 @@ func newSignal() signal { return signal{c: make(chan struct{})} }
 
 func (s *signal) happen() { s.once.Do(func() { close(s.c) }) }
 
+func (s *signal) happened() bool {
+	select {
+	case <-s.c:
+		return true
+	default:
+		return false
+	}
+}
+
 func newFirstHeads() *firstHeads {
 	return &firstHeads{
 		opened: time.Now(), met: newSignal(), told: newSignal(), caught: newSignal(),
@@ -42,7 +51,9 @@ func newFirstHeads() *firstHeads {
 	}
 }
 
-// answered notes that a member answered just now, with heads or with deltas.
+// answered notes that a member answered just now, with heads or with deltas, or that this
+// registry has just done its part with what one answered: that takes it a while, and is no
+// silence.
 func (m *firstHeads) answered() { m.last.Store(int64(time.Since(m.opened))) }
 
 // await remembers the heads that have to be merged before this map has caught up with the
@@ -85,7 +96,7 @@ func (m *Map) noteMerged(id peer.ID) {
 		return
 	}
 	if unknown, err := m.unknownHeads(heads); err == nil && len(unknown) == 0 {
-		m.firstHeads.caughtUp()
+		m.caughtUp()
 	}
 }
 
@@ -99,7 +110,7 @@ func (x *exchange) await(heads []cid.Cid) {
 // caughtUp notes that all heads that the member named are merged.
 func (x *exchange) caughtUp() {
 	if !x.behind {
-		x.m.firstHeads.caughtUp()
+		x.m.caughtUp()
 	}
 }
 
@@ -110,12 +121,18 @@ func (m *Map) Joining(joining bool) { m.joining.Store(joining) }
 // others that join do not take it for all there is. Until it has caught up it lacks a part
 // when it began with nothing and is still joining, or when a connected member named more.
 func (m *Map) behind() bool {
-	select {
-	case <-m.CaughtUp():
+	if m.firstHeads.caught.happened() {
 		return false
-	default:
 	}
 	return m.joining.Load() && m.newcomer || m.firstHeads.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
+}
+
+// Expects reports whether a connected member has not named its heads yet, or has named heads of
+// which this registry lacks something. One that lacks a part itself, and said so, is not waited for.
+func (m *Map) Expects() bool {
+	return slices.ContainsFunc(m.trusted(), func(id peer.ID) bool {
+		return !m.isRefused(id) && (!m.unanswered.knows(id) || m.firstHeads.owes([]peer.ID{id}))
+	})
 }
 
 // Met is closed when the first trusted member since Open has named its heads, and those

@@ -1,6 +1,7 @@
 package pathmap_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -109,4 +110,87 @@ func TestTheCounterInAnAnnouncement(t *testing.T) {
 	for n := range with {
 		_, _ = pathmap.CounterOf(with[:n]) // whatever it says, it ends
 	}
+}
+
+// TestAPartOfTheHistoryIsNoWhole, neither to the registry that has it nor to one that joins by
+// way of it: a registry that began with nothing got a part, and both were restarted.
+func TestAPartOfTheHistoryIsNoWhole(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	for i := range 600 { // more than are merged at once
+		put(t, a, fmt.Sprintf("/p%d", i%5), fmt.Sprint(i))
+	}
+	f.cutAfter.Store(2000)
+	b := f.add("b")
+	b.m.Joining(true)
+	eventually(t, "it has a part", func() bool {
+		f.cutAfter.Add(2000)
+		return len(b.m.Heads()) > 0 && b.m.View().Len() > 0
+	})
+	if b.m.View().Digest() == a.m.View().Digest() || happened(b.m.CaughtUp()) {
+		t.Fatal("it got all of it: the test tests nothing")
+	}
+	b.stop()
+	f.isolate(a.id, true)
+	f.cutAfter.Store(0)
+	c := f.add("c")
+	c.m.Joining(true)
+	b.start()
+	b.m.Joining(true)
+	if !b.m.BeganEmpty() {
+		t.Error("after a restart the part counts as a map of its own")
+	}
+	eventually(t, "they have the same", func() bool { return b.m.View().Digest() == c.m.View().Digest() })
+	eventually(t, "each has asked the other", func() bool { return !b.m.Expects() && !c.m.Expects() })
+	if happened(b.m.CaughtUp()) || happened(c.m.CaughtUp()) {
+		t.Error("two registries have caught up with each other's part")
+	}
+	f.isolate(a.id, false)
+	caughtUp(t, b)
+	caughtUp(t, c)
+	agree(t, a, b, c)
+	b.stop()
+	b.start()
+	if b.m.BeganEmpty() {
+		t.Error("what is whole counts as a part after a restart")
+	}
+}
+
+// TestWhoIsExpectedToAnswer: a member that has said nothing yet, and one that has named what has
+// not come; not one that has itself only a part.
+func TestWhoIsExpectedToAnswer(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	if a.m.Expects() {
+		t.Error("nobody is there")
+	}
+	f.mutes(1)
+	if !a.m.Expects() {
+		t.Error("a member that says nothing may only be slow")
+	}
+	f.mu.Lock()
+	delete(f.members, "mute-0")
+	f.mu.Unlock()
+	a.m.Joining(true)
+	f.isolate("b", true)
+	b := f.add("b")
+	b.m.Joining(true)
+	f.isolate("b", false)
+	eventually(t, "two that began with nothing expect nothing of each other", func() bool { return !a.m.Expects() && !b.m.Expects() })
+	if happened(a.m.CaughtUp()) || happened(b.m.CaughtUp()) {
+		t.Error("two that began with nothing have caught up with each other")
+	}
+	a.m.Joining(false)
+	for i := range 600 {
+		put(t, a, fmt.Sprintf("/p%d", i%5), fmt.Sprint(i))
+	}
+	f.cutAfter.Store(2000)
+	c := f.add("c")
+	f.isolate(b.id, true)
+	eventually(t, "it was told", func() bool { return happened(c.m.Told()) })
+	if !c.m.Expects() {
+		t.Error("what the member named has not come")
+	}
+	f.cutAfter.Store(0)
+	eventually(t, "it has all of it", func() bool { return !c.m.Expects() })
 }

@@ -118,7 +118,8 @@ type Map struct {
 	kept        kept
 	last        lastDeltas
 	firstHeads  *firstHeads
-	newcomer    bool        // nothing was here when it was opened
+	newcomer    bool        // it began with nothing, as loadUnfinished says
+	unfinished  atomic.Bool // unfinishedKey is there, or may be
 	joining     atomic.Bool // as Joining said
 	nonce       string      // of this run, a random text
 	incarnation incarnation
@@ -164,10 +165,9 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	if err := m.load(ctx); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	if err := errors.Join(m.incarnation.open(m, m.counter), m.written.open(m)); err != nil {
+	if err := errors.Join(m.incarnation.open(m, m.counter), m.written.open(m), m.loadUnfinished()); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	m.newcomer = len(m.Heads()) == 0
 	m.run(m.writer)
 	m.run(m.putInOrder)
 	if cfg.Swarm != nil {
@@ -231,7 +231,8 @@ func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) er
 	return nil
 }
 
-// BeganEmpty reports whether nothing was here when the map was opened.
+// BeganEmpty reports whether nothing was here when the map was opened, or only a part of the
+// others' history, of a run that began with nothing.
 func (m *Map) BeganEmpty() bool { return m.newcomer }
 
 // Heads returns the deltas that no other delta follows yet. All of them are on disk: a head

@@ -41,6 +41,7 @@ func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
 		if err != nil {
 			return err
 		}
+		m.firstHeads.answered()
 		all = all[len(group):]
 	}
 	return nil
@@ -78,6 +79,9 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	}
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
+	}
+	if err := m.noteUnfinished(); err != nil {
+		return m.fail(err)
 	}
 	snap := m.current.Load().clone()
 	var bad error

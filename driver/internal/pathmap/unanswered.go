@@ -41,6 +41,14 @@ func (u *unanswered) note(id peer.ID, since time.Time) {
 	u.since[id] = since
 }
 
+// knows reports whether a member has ever answered.
+func (u *unanswered) knows(id peer.ID) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, ok := u.since[id]
+	return ok
+}
+
 // missed notes that a member, which is there, did not answer a question, and reports whether it
 // may have something that is not known here. One that has not answered yet may only when it is
 // known otherwise that it is a registry.

@@ -1,0 +1,65 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+
+	ds "github.com/ipfs/go-datastore"
+)
+
+// unfinishedKey is there while a registry that began with nothing has a part of the others'
+// history: from the first delta of it until this registry has caught up with one of them. A
+// restart in between does not make the part a whole, neither to this registry nor to others
+// that join by way of it.
+var unfinishedKey = ds.NewKey("/paths/unfinished")
+
+// loadUnfinished tells whether this registry began with nothing, in this run or in an earlier
+// one that ended before it had caught up.
+func (m *Map) loadUnfinished() error {
+	has, err := m.ledger.Has(m.ctx, unfinishedKey)
+	if err != nil {
+		return fmt.Errorf("load path map: %w", err)
+	}
+	m.unfinished.Store(has)
+	m.newcomer = has || len(m.Heads()) == 0
+	return nil
+}
+
+// noteUnfinished stores that what is being merged is a part. It is called inside the
+// transaction of each group of deltas; m.lock is held.
+func (m *Map) noteUnfinished() error {
+	if !m.newcomer || m.firstHeads.caught.happened() {
+		return nil
+	}
+	m.unfinished.Store(true)
+	if err := m.ledger.Put(m.ctx, unfinishedKey, nil); err != nil {
+		return fmt.Errorf("note that the history is not whole yet: %w", err)
+	}
+	return nil
+}
+
+// caughtUp notes that all heads that some member named are merged. When that cannot be stored,
+// this registry begins its next run as one that has not caught up, which costs a moment then.
+func (m *Map) caughtUp() {
+	m.firstHeads.caughtUp()
+	if !m.unfinished.Load() {
+		return
+	}
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if !m.unfinished.Load() {
+		return
+	}
+	err := m.ledger.begin(m.ctx)
+	if err == nil {
+		if err = m.ledger.Delete(m.ctx, unfinishedKey); err != nil {
+			m.ledger.discard(m.ctx)
+		} else {
+			err = m.ledger.commit(m.ctx)
+		}
+	}
+	if err != nil && !errors.Is(err, m.ctx.Err()) {
+		m.log.WithError(err).Debug("cannot store that the history is whole")
+	}
+	m.unfinished.Store(err != nil)
+}
