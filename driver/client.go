@@ -55,6 +55,11 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 	return ask[Identity](ctx, c, http.MethodGet, "/v1/id", nil)
 }
 
+// Swarm asks how all registries of the swarm are, as Driver.Swarm does.
+func (c *Client) Swarm(ctx context.Context) (SwarmStatus, error) {
+	return ask[SwarmStatus](ctx, c, http.MethodGet, "/v1/swarm", nil)
+}
+
 // Where asks which registries have what of an image or a digest, as Driver.Where does.
 func (c *Client) Where(ctx context.Context, of string) (Where, error) {
 	return ask[Where](ctx, c, http.MethodGet, "/v1/where", admin.Query{"of": {of}})

@@ -352,3 +352,15 @@ func (d *Driver) WaitedInVain(ctx context.Context, late error) {
 	d.store.waits.end(ctx, key, time.Now())
 	d.store.waits.asked(key, late)
 }
+
+// Untold opens a driver that answers nothing of what members ask about paths.
+func Untold(ctx context.Context, p Parameters) (*Driver, error) {
+	return openWith(ctx, p, func(s *store) {
+		s.engine.Peer.Handle(pathmap.Protocol, func(asked network.Stream) { _, _ = io.Copy(io.Discard, asked) })
+	})
+}
+
+// Warn has an error logged as the rooms do.
+func (d *Driver) Warn(message, cause string) {
+	d.store.log.WithField("peer", "x").WithError(errors.New(cause)).Error(message)
+}

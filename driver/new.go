@@ -53,7 +53,7 @@ func newStore(e *engine.Engine, p Parameters) *store {
 
 // start joins the swarm; when it cannot, everything is closed.
 func (s *store) start() error {
-	if err := s.engine.Start(s.routes()); err != nil {
+	if err := s.engine.Start(s.routes(), s.summary); err != nil {
 		return errors.Join(err, s.close())
 	}
 	if !s.engine.Offline() {

@@ -16,6 +16,8 @@ func (s *store) routes() []admin.Route {
 			func(context.Context, admin.Query) (Status, error) { return s.status(), nil }),
 		admin.Get("/v1/id", "This registry's peer ID, and the addresses that others bootstrap with.",
 			func(context.Context, admin.Query) (Identity, error) { return s.identity(), nil }),
+		admin.Get("/v1/swarm", "How all registries of the swarm are. All members are asked, twice within a second.",
+			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.swarm(ctx), nil }),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
 		admin.Watch("/v1/usage", "What images take of this registry's disk, and what deleting them frees.", s.askedUsage,

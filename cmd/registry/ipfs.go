@@ -79,7 +79,7 @@ func idCommand() *cobra.Command {
 }
 
 func statusCommand() *cobra.Command {
-	var asJSON, wide bool
+	var asJSON, wide, swarm bool
 	cmd := &cobra.Command{
 		Use:   "status <config>",
 		Short: "Show the state of the running registry and of its swarm",
@@ -90,6 +90,9 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
+			if swarm {
+				return showSwarm(ctx, cmd, p, asJSON, wide)
+			}
 			status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(ctx) })
 			if err != nil {
 				return err
@@ -102,5 +105,6 @@ func statusCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVarP(&wide, "wide", "w", false, "print whole peer IDs and all known addresses")
+	cmd.Flags().BoolVar(&swarm, "swarm", false, "ask all registries of the swarm, and show them in one table")
 	return cmd
 }

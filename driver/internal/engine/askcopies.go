@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,10 +31,7 @@ type MemberCopies struct {
 // AskCopies asks this registry and all others that it knows what they have of some blobs: this
 // one comes first, then the others by their IDs.
 func (e *Engine) AskCopies(ctx context.Context, blobs []cid.Cid) []MemberCopies {
-	var members []peer.Member
-	if e.Peer != nil {
-		members = slices.DeleteFunc(e.Peer.Members(), func(m peer.Member) bool { return !m.Connected && !m.Confirmed })
-	}
+	members := e.missed()
 	all := make([]MemberCopies, 1+len(members))
 	all[0] = MemberCopies{PeerID: e.Self(), Name: e.Name()}
 	all[0].Copies, all[0].Err = e.Copies.Have(blobs)
@@ -51,16 +49,32 @@ func (e *Engine) AskCopies(ctx context.Context, blobs []cid.Cid) []MemberCopies 
 	return all
 }
 
+// missed are the members that are connected, or would be missed.
+func (e *Engine) missed() []peer.Member {
+	if e.Peer == nil {
+		return nil
+	}
+	return slices.DeleteFunc(e.Peer.Members(), func(m peer.Member) bool { return !m.Connected && !m.Confirmed })
+}
+
 func (e *Engine) askCopies(ctx context.Context, m peer.Member, blobs []cid.Cid) ([]Copy, error) {
-	switch {
-	case !e.Peer.Trusts(m.ID):
-		return nil, errors.New("is not trusted")
-	case !m.Connected:
-		return nil, errors.New(awaySince(m))
-	case !slices.Contains(m.Capabilities, "copies"):
-		return nil, errors.New("is of an earlier release, which does not say what it has")
+	if err := e.mayAsk(m, "copies", "what it has"); err != nil {
+		return nil, err
 	}
 	return e.Copies.Ask(ctx, m.ID, blobs)
+}
+
+// mayAsk says why a member is not asked for something, if it is not.
+func (e *Engine) mayAsk(m peer.Member, capability, what string) error {
+	switch {
+	case !e.Peer.Trusts(m.ID):
+		return errors.New("is not trusted")
+	case !m.Connected:
+		return errors.New(awaySince(m))
+	case !slices.Contains(m.Capabilities, capability):
+		return fmt.Errorf("is of an earlier release, which does not say %s", what)
+	}
+	return nil
 }
 
 func awaySince(m peer.Member) string { return "away since " + m.Since.Format(time.RFC3339) }

@@ -23,6 +23,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/survey"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/summary"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
 )
@@ -61,6 +62,9 @@ type Engine struct {
 	drained  atomic.Bool // this registry is to be switched off for good
 	survey   *survey.Survey
 
+	summaries *summary.Summaries // nil: offline, or not started
+	trouble   *trouble           // the last in the log
+
 	closing sync.Once
 	closed  error
 }
@@ -78,7 +82,8 @@ const (
 func Socket(path string) string { return filepath.Join(path, adminSocket) }
 
 func newEngine(cfg Config) *Engine {
-	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel), started: time.Now()}
+	last := &trouble{}
+	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel, last), trouble: last, started: time.Now()}
 }
 
 // Open opens the datastore, blobs, peer, path map and transfers, in this order. It does not
@@ -112,9 +117,10 @@ func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
 	return Open(ctx, cfg)
 }
 
-// Start answers the operator, and joins the swarm: it dials the other registries last, and
-// returns before any of them has answered. After an error only Close may be called.
-func (e *Engine) Start(routes []admin.Route) error {
+// Start answers the operator, and joins the swarm, whose members are told what say returns when they
+// ask how this registry is: it dials the other registries last, and returns before any of them has
+// answered. After an error only Close may be called.
+func (e *Engine) Start(routes []admin.Route, say func() summary.Summary) error {
 	e.warnOfKeys()
 	e.Uploads.Start()
 	e.Garbage.Start()
@@ -124,6 +130,10 @@ func (e *Engine) Start(routes []admin.Route) error {
 	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
 	if e.Peer != nil {
 		e.survey.Start()
+		var err error
+		if e.summaries, err = summary.Serve(e.Peer, say, e.Log); err != nil {
+			return err
+		}
 	}
 	if err := e.openAdmin(routes); err != nil {
 		return err
@@ -201,6 +211,9 @@ func (e *Engine) closeAll() error {
 	}
 	if e.answers != nil {
 		e.answers.Close()
+	}
+	if e.summaries != nil {
+		try("summaries", e.summaries.Close)
 	}
 	if e.Transfers != nil {
 		try("transfers", e.Transfers.Close)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"sync"
 
 	golog "github.com/ipfs/go-log/v2"
@@ -16,7 +17,7 @@ import (
 //
 // At the default level, info, nothing may repeat without end, so repetitive warnings of the
 // libraries are left out there.
-func newLogger(own string) *logrus.Entry {
+func newLogger(own string, last *trouble) *logrus.Entry {
 	std := logrus.StandardLogger()
 	level := std.GetLevel()
 	out := std
@@ -26,16 +27,20 @@ func newLogger(own string) *logrus.Entry {
 		out.SetOutput(std.Out)
 		out.SetFormatter(std.Formatter)
 		out.SetLevel(level)
+		out.AddHook(troubles{})
 	}
 	libraries := quieter(level)
-	joinLogs.Do(func() { joinLibp2p(libraries) })
+	joinLogs.Do(func() {
+		joinLibp2p(libraries)
+		std.AddHook(troubles{})
+	})
 	golog.SetAllLoggers(libraries)
 	if libraries == golog.LevelWarn {
 		for _, name := range repetitive {
 			_ = golog.SetLogLevel(name, golog.LevelError.String()) // fails for what is no level
 		}
 	}
-	return out.WithField("driver", "ipfs")
+	return out.WithContext(last.in(context.Background())).WithField("driver", "ipfs")
 }
 
 // repetitive are those of the libraries' logs whose warnings repeat what an operator has
@@ -46,7 +51,7 @@ var repetitive = []string{
 	"swarm2",               // that a name does not resolve, at each dial: we say so of bootstrappers
 }
 
-// joinLogs runs once: neither library guards what it sets.
+// joinLogs runs once: neither library guards what it sets, and one hook is enough of the process's log.
 var joinLogs sync.Once
 
 // joinLibp2p has libp2p log through go-log, as the IPFS libraries do, and gives a

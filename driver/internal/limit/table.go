@@ -16,6 +16,7 @@ const (
 	Requests        What = "requests"         // for blobs and about them, being answered
 	PathExchanges   What = "path exchanges"   // in which heads and deltas are asked for
 	CopiesQuestions What = "copies questions" // of these, about copies
+	Summaries       What = "summaries"        // of this registry, being told to members
 	Holds           What = "holds"            // of these, to keep what has no entry yet
 	EarlyUploads    What = "early uploads"    // of members, that are taken while they grow
 	BitswapMessages What = "bitswap messages" // being read: large ones, which bring blocks
@@ -133,6 +134,14 @@ func asking(m Machine) map[What]Bounds {
 			Reserved: PerRank{Trusted: 96},
 			Peer:     PerRank{Member: 4, Trusted: 16},
 			Address:  PerRank{Member: 16, Trusted: 96},
+		},
+		// An answer takes a kilobyte, and some counting. Members are asked once or twice each time an
+		// operator wants to see them all.
+		Summaries: {
+			Total:    64,
+			Reserved: PerRank{Trusted: 48},
+			Peer:     Each(2),
+			Address:  PerRank{Member: 8, Trusted: 48},
 		},
 		// They stay open until a push is over, and must not take all the room of the requests by
 		// which it ends.
