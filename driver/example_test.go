@@ -2,6 +2,7 @@ package driver_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -48,4 +49,37 @@ func ExampleNew() {
 	// Output:
 	// hello
 	// ipfs
+}
+
+// Ask a registry that runs on this machine how it is, as `registry ipfs status` does.
+func ExampleNewClient() {
+	dir, err := os.MkdirTemp("", "example-")
+	if err != nil {
+		panic(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	p := driver.DefaultParameters()
+	p.DatastorePath, p.Offline, p.LogLevel = dir, true, "error"
+	ctx := context.Background()
+	d, err := driver.New(ctx, p) // in another process, usually
+	if err != nil {
+		panic(err)
+	}
+
+	registry := driver.NewClient(p)
+	status, err := registry.Status(ctx)
+	fmt.Println(status.Network, status.Map.Entries, err)
+	_, err = registry.Where(ctx, "team/app:1.4")
+	if e, ok := errors.AsType[*driver.AnswerError](err); ok {
+		fmt.Println(e.Status, e.Reason)
+	}
+	if err := d.Close(); err != nil {
+		panic(err)
+	}
+	_, err = registry.Status(ctx)
+	fmt.Println(errors.Is(err, driver.ErrNotRunning))
+	// Output:
+	// offline 0 <nil>
+	// 404 image "team/app:1.4": this registry does not know it
+	// true
 }

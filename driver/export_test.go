@@ -21,6 +21,7 @@ import (
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
@@ -352,6 +353,9 @@ func (d *Driver) WaitedInVain(ctx context.Context, late error) {
 	d.store.waits.end(ctx, key, time.Now())
 	d.store.waits.asked(key, late)
 }
+
+// Routes are what this registry answers its operator.
+func (d *Driver) Routes() []admin.Route { return d.store.routes() }
 
 // Untold opens a driver that answers nothing of what members ask about paths.
 func Untold(ctx context.Context, p Parameters) (*Driver, error) {

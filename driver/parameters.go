@@ -55,6 +55,7 @@ type Parameters struct {
 	GCGrace           time.Duration `mapstructure:"gcgrace"`
 	GCUntagged        bool          `mapstructure:"gcuntagged"`
 	ScrubInterval     time.Duration `mapstructure:"scrubinterval"`
+	DebugAPI          bool          `mapstructure:"debugapi"` // Driver.API is to be served by the registry's debug server
 }
 
 // defaultDataAddr is where members fetch blobs. Only this default may give way to another

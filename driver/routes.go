@@ -4,12 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"reflect"
 	"strconv"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
 
-// routes are what this registry answers its operator. Client has a method for each.
+// API answers what Client asks, as docs/api.yaml describes it: the questions, and nothing that
+// changes anything. It says who is in the swarm and what images there are, and no secrets. Whoever
+// reaches it may read that.
+func (d *Driver) API() http.Handler { return d.store.engine.Answers().Handler(true) }
+
+// routes are what this registry answers its operator. Client has a method for each, and docs/api.yaml
+// is made of them.
+//
+//go:generate env UPDATE_API=1 go test -run TestTheAPIIsDescribed .
 func (s *store) routes() []admin.Route {
 	return []admin.Route{
 		admin.Get("/v1/status", "The state of this registry and of its swarm.",
@@ -29,7 +39,7 @@ func (s *store) routes() []admin.Route {
 		admin.Task("/v1/verify", "Read this registry's blobs, or those of an image, and mend damaged ones.", s.askedToVerify,
 			admin.Param{Name: "image", About: "repository:tag or repository@digest; without it all blobs"}),
 		admin.Task("/v1/collect", "Collect garbage.", s.askedToCollect,
-			admin.Param{Name: "options", About: "CollectOptions, as JSON"}),
+			admin.Param{Name: "options", About: "how", JSON: reflect.TypeFor[CollectOptions]()}),
 		admin.Task("/v1/drain", "Begin to hand on what this registry keeps, so that it may be switched off for good.", s.askedToDrain,
 			admin.Param{Name: "wait", About: "given, with any value: answer once it may be switched off"}),
 		admin.Delete("/v1/drain", "End that: this registry stays.",

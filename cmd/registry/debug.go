@@ -6,14 +6,16 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/docker/go-metrics"
+	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/conns"
 )
 
 // debugServer serves health, profiles and metrics on http.debug.addr, as upstream
-// does, and probes.
+// does, and probes; and what the storage answers, when that is opened.
 type debugServer struct {
 	probes
+	mux      *http.ServeMux
 	listener net.Listener // nil: it is not configured
 	server   *http.Server
 	done     chan struct{} // nil: not started
@@ -22,7 +24,9 @@ type debugServer struct {
 // listenDebug takes the port; no request is answered before start.
 func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 	debug := config.HTTP.Debug
-	d := &debugServer{}
+	d := &debugServer{mux: http.NewServeMux()}
+	d.mux.Handle("/", http.DefaultServeMux) // upstream's
+	d.rest = d.mux
 	d.server = &http.Server{Handler: &d.probes, ReadHeaderTimeout: conns.HeaderTime}
 	conns.Guard(d.server, conns.Most()/8)
 	if debug.Addr == "" {
@@ -40,6 +44,15 @@ func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 		return nil, addrError("http.debug.addr", err)
 	}
 	return d, nil
+}
+
+// open serves the storage's API below /ipfs.
+func (d *debugServer) open(api http.Handler) {
+	if d.listener == nil {
+		logrus.Warn("ipfs: debugapi: there is no debug server to serve it: set http.debug.addr")
+		return
+	}
+	d.mux.Handle("/ipfs/v1/", http.StripPrefix("/ipfs", api))
 }
 
 func (d *debugServer) start() {

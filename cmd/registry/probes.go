@@ -13,6 +13,7 @@ import (
 // that.
 type probes struct {
 	reasons atomic.Pointer[func() []string] // nil: the registry is starting
+	rest    http.Handler                    // answers all else
 }
 
 // serving sets the function that returns the reasons; without one there are none.
@@ -34,7 +35,7 @@ func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/readyz":
 		answerProbe(w, (*reasons)())
 	default:
-		http.DefaultServeMux.ServeHTTP(w, r)
+		p.rest.ServeHTTP(w, r)
 	}
 }
 

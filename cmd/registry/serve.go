@@ -39,7 +39,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	var storage *driver.Driver // nil: the storage is not ours
 	if config.Storage.Type() == driver.Name {
 		collectEarlier()
-		d, err := openStorage(ctx, config)
+		d, err := openStorage(ctx, config, debug)
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func listen(reg *registry.Registry, config *configuration.Configuration) error {
 }
 
 // openStorage opens the ipfs driver and puts it where distribution finds it.
-func openStorage(ctx context.Context, config *configuration.Configuration) (*driver.Driver, error) {
+func openStorage(ctx context.Context, config *configuration.Configuration, debug *debugServer) (*driver.Driver, error) {
 	p, err := driver.ParseParameters(config.Storage.Parameters())
 	if err != nil {
 		return nil, err
@@ -157,6 +157,9 @@ func openStorage(ctx context.Context, config *configuration.Configuration) (*dri
 	}
 	if err := adapt(config, d); err != nil {
 		return nil, errors.Join(err, d.Close())
+	}
+	if p.DebugAPI {
+		debug.open(d.API())
 	}
 	return d, nil
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"sync"
 )
@@ -30,6 +31,10 @@ func (a *Answers) Handler(readOnly bool) http.Handler {
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if readOnly && len(r.Header["Accept"]) == 0 {
+			r.Header = maps.Clone(r.Header)
+			r.Header.Set("Accept", "*/*") // no earlier release asks here
+		}
 		if !a.open.TryRLock() {
 			fail(w, r, &Error{Status: http.StatusServiceUnavailable, Reason: "the registry is shutting down"})
 			return

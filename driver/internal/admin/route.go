@@ -24,10 +24,11 @@ type Route struct {
 	serve http.HandlerFunc
 }
 
-// Param is a parameter of a route; its value is text.
+// Param is a parameter of a route.
 type Param struct {
 	Name  string
 	About string
+	JSON  reflect.Type // of a value that is JSON; nil: it is text
 }
 
 // Query is what a route is asked: the values of its parameters, by name.
