@@ -19,7 +19,8 @@
 // # Limits
 //
 // Everything is on this machine, at addresses of loopback: attackers are a process of their own, of
-// less priority, and take processors from the registries all the same. Memory is what a
+// the least priority, so that what they do themselves does not count as what a registry suffers;
+// when they try much less than 1,500 things a second, the machine is too small for them. Memory is what a
 // registry has for itself (RssAnon), which takes Linux.
 package main
 
@@ -60,7 +61,7 @@ func main() {
 	flag.Float64Var(&o.scale, "scale", 1, "of the numbers of sockets, streams, identities, …")
 	flag.StringVar(&o.only, "only", "", "only attacks whose names contain one of these, separated by commas")
 	flag.StringVar(&o.dir, "dir", "", "an empty directory for the registries; if it is not named, a temporary one, which is removed")
-	flag.IntVar(&o.nice, "nice", 5, "by how much the attackers' process is of less priority than the registries")
+	flag.IntVar(&o.nice, "nice", 19, "by how much the attackers' process is of less priority than the registries")
 	flag.StringVar(&o.debug, "debug", "", "the address at which the first registry serves profiles, such as 127.0.0.1:6060; if it is not named, none does")
 	child := flag.Bool("attackers", false, "be the attackers: a plan comes on stdin, and the attacks end with it")
 	flag.Parse()

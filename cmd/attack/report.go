@@ -35,6 +35,7 @@ func (t *trial) report() (holds bool) {
 		}
 		t.say("| %s | %s | %s | %s | %s |", r.what, r.peace, r.attacked, r.must, yes)
 	}
+	t.say("\nattackers tried %.0f things a second", s.tried())
 	t.say("\n| position | attack | tried | achieved | refused | held at most |\n|---|---|---|---|---|---|")
 	for _, a := range s.Attacks {
 		t.say("| %s | %s | %d | %d | %d | %d |", a.Position, a.Name, a.Tried, a.Did, a.Refused, a.Most)
@@ -65,6 +66,7 @@ func (s *sum) rows() []row {
 		ratio = float64(after) / float64(before)
 	}
 	idleMemory, idleSockets := s.idle.most()
+	inPeace, _ := s.mostInPeace.above(s.idle)
 	during, sockets := s.most.above(s.idle)
 	left, leftSockets := s.after.above(s.idle)
 	_, mostSockets := s.most.most()
@@ -80,7 +82,7 @@ func (s *sum) rows() []row {
 		{"answers of 404 for what was acknowledged", fmt.Sprint(len(s.peace.denied)), fmt.Sprint(len(s.attacked.denied)), "0", len(s.attacked.denied) == 0},
 		{"pulls served (not served)", s.peace.pulls(), s.attacked.pulls(), "", true},
 		{"99 of 100 small pulls take at most", millis(before), fmt.Sprintf("%s, %.1f times", millis(after), ratio), fmt.Sprintf("%d times", mostSlower), ratio <= mostSlower && ratio > 0},
-		{"memory of one registry", mibs(idleMemory) + " idle", "+ " + mibs(during), "+ " + mibs(mostMemory), during <= mostMemory},
+		{"memory of one registry", mibs(idleMemory) + " idle, + " + mibs(inPeace) + " at work", "+ " + mibs(during), "+ " + mibs(mostMemory), during <= mostMemory},
 		{"memory a minute after", "", "+ " + mibs(left), "+ " + mibs(mostAfter), left <= mostAfter},
 		{"sockets of one registry", fmt.Sprint(idleSockets) + " idle", fmt.Sprintf("%d (+ %d)", mostSockets, sockets), "", true},
 		{"sockets left", "", fmt.Sprintf("+ %d", leftSockets), "+ 0", leftSockets <= 0},
@@ -89,6 +91,16 @@ func (s *sum) rows() []row {
 		{"processors that registries, clients and attackers had", s.peace.had(0), s.attacked.had(s.Worked), "", true},
 		{"registries that ended", "", strings.Join(append(s.died, fmt.Sprint(len(s.died))), " "), "0", len(s.died) == 0},
 	}
+}
+
+// tried is how often attackers did something, a second: whether they had the processors that they
+// needed.
+func (s *sum) tried() float64 {
+	n := int64(0)
+	for _, a := range s.Attacks {
+		n += a.Tried
+	}
+	return float64(n) / max(1, s.attacked.took.Seconds())
 }
 
 func (p *phase) pushes() string {

@@ -30,6 +30,7 @@ type trial struct {
 type sum struct {
 	peace, attacked   phase
 	idle, most, after figures
+	mostInPeace       figures
 	joinedInPeace     joining
 	joined            []joining // of one that did not, how long it tried
 	lost, died        []string
@@ -71,8 +72,10 @@ func (t *trial) phases(ctx context.Context) error {
 	}
 	t.say("%s in peace", t.o.peace)
 	peace, cancel := context.WithTimeout(ctx, t.o.peace)
+	watched := t.watch(peace)
 	t.sum.peace = t.load.run(peace, t.o.clients)
 	cancel()
+	t.sum.mostInPeace = <-watched
 	if t.sum.joinedInPeace, err = t.swarm.newcomer(ctx, 0); err != nil {
 		return err
 	}
@@ -107,8 +110,7 @@ func (t *trial) phases(ctx context.Context) error {
 func (t *trial) attacked(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, t.o.attacked)
 	defer cancel()
-	watched := make(chan figures, 1)
-	go func() { watched <- t.swarm.watch(ctx) }()
+	watched := t.watch(ctx)
 	came := make(chan struct{})
 	go func() {
 		defer close(came)
@@ -126,6 +128,13 @@ func (t *trial) attacked(ctx context.Context) {
 	t.sum.attacked = t.load.run(ctx, t.o.clients)
 	<-came
 	t.sum.most = <-watched
+}
+
+// watch gives the most of all figures until ctx ends.
+func (t *trial) watch(ctx context.Context) <-chan figures {
+	watched := make(chan figures, 1)
+	go func() { watched <- t.swarm.watch(ctx) }()
+	return watched
 }
 
 // forSlowReaders pushes a blob to each registry that attackers read slowly.
