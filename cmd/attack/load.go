@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	mathrand "math/rand/v2"
 	"net/http"
 	"slices"
@@ -219,7 +216,7 @@ func (l *load) read(ctx context.Context, at int, i image) (status int, err error
 		paths = append(paths, [2]string{"blobs/" + b, b})
 	}
 	for _, p := range paths {
-		status, digest, err := get(ctx, r, "/v2/"+i.repo+"/"+p[0])
+		status, digest, err := r.Get(ctx, "/v2/"+i.repo+"/"+p[0])
 		if err != nil {
 			return 0, err
 		}
@@ -233,31 +230,12 @@ func (l *load) read(ctx context.Context, at int, i image) (status int, err error
 	return http.StatusOK, nil
 }
 
-// get reads an answer to its end; its digest is that of the bytes.
-func get(ctx context.Context, r *registry, path string) (status int, digest string, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.HTTP+path, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	req.Header.Set("Accept", string(types.OCIManifestSchema1))
-	resp, err := r.Client.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, resp.Body); err != nil {
-		return 0, "", err
-	}
-	return resp.StatusCode, "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
-}
-
 // poison asks now and then for what a trusted member has made up.
 func (l *load) poison(ctx context.Context) {
 	paths := []string{"manifests/big", "manifests/long", "blobs/sha256:" + poisonID}
 	for n := 0; ctx.Err() == nil; n++ {
 		short, cancel := context.WithTimeout(ctx, patience)
-		status, _, _ := get(short, l.swarm.members()[n%members], "/v2/"+poisoned+"/"+paths[n/members%len(paths)])
+		status, _, _ := l.swarm.members()[n%members].Get(short, "/v2/"+poisoned+"/"+paths[n/members%len(paths)])
 		cancel()
 		if ctx.Err() == nil {
 			l.note(func(p *phase) { p.poisoned[status]++ })

@@ -1,9 +1,14 @@
 package process
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os/exec"
 	"strings"
 
@@ -28,6 +33,26 @@ func (r *Registry) Status(ctx context.Context) (s driver.Status, err error) {
 		return s, fmt.Errorf("status of %s: %w", r.Name, err)
 	}
 	return s, nil
+}
+
+// Get asks the registry for a manifest or a blob and reads its answer to the end: the status, and
+// the digest of the bytes that came, whatever they are.
+func (r *Registry) Get(ctx context.Context, path string) (status int, digest string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.HTTP+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
+	resp, err := cmp.Or(r.Client, http.DefaultClient).Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, resp.Body); err != nil {
+		return 0, "", err
+	}
+	return resp.StatusCode, "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // Address is the first multiaddr by which others join this registry, which need not run.

@@ -2,11 +2,8 @@ package load
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -156,7 +153,7 @@ func (w *worker) pull(ctx context.Context, m *swarm.Member) error {
 // came, "" when there is none. An error is no answer, which is allowed while something is wrong.
 func (l *Load) Look(ctx context.Context, m *swarm.Member, n book.Name) (digest string, err error) {
 	q := l.book.Ask(n, Seat(m))
-	status, digest, err := l.get(ctx, m, fmt.Sprintf("/v2/%s/manifests/%s", n.Repo, n.Ref))
+	status, digest, err := get(ctx, m, fmt.Sprintf("/v2/%s/manifests/%s", n.Repo, n.Ref))
 	switch {
 	case err != nil:
 		return "", err
@@ -174,7 +171,7 @@ func (l *Load) Look(ctx context.Context, m *swarm.Member, n book.Name) (digest s
 // ReadBlob reads a blob at a registry, and reports whether it is there. Other bytes than its
 // own are a wrong answer.
 func (l *Load) ReadBlob(ctx context.Context, m *swarm.Member, repo, want string) (found bool, err error) {
-	status, digest, err := l.get(ctx, m, fmt.Sprintf("/v2/%s/blobs/%s", repo, want))
+	status, digest, err := get(ctx, m, fmt.Sprintf("/v2/%s/blobs/%s", repo, want))
 	switch {
 	case err != nil:
 		return false, err
@@ -189,22 +186,8 @@ func (l *Load) ReadBlob(ctx context.Context, m *swarm.Member, repo, want string)
 }
 
 // get reads an answer to its end; its digest is that of the bytes.
-func (l *Load) get(ctx context.Context, m *swarm.Member, path string) (status int, digest string, err error) {
+func get(ctx context.Context, m *swarm.Member, path string) (status int, digest string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.HTTP+path, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
-	resp, err := m.Client.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, resp.Body); err != nil {
-		return 0, "", err
-	}
-	return resp.StatusCode, "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return m.Get(ctx, path)
 }
