@@ -177,3 +177,23 @@ func TestABlobIsPushedTwiceAtOnce(t *testing.T) {
 	}
 	requireNothingTaken(t, all...)
 }
+
+// TestTheSecondDiskTakesAnUploadEarly: it has most of it before the upload ends, in several requests,
+// and fetches nothing of it afterwards.
+func TestTheSecondDiskTakesAnUploadEarly(t *testing.T) {
+	t.Parallel()
+	all := acknowledged(t, 2)
+	g := growing(t, all[0], randomBytes(t, 30<<20))
+	g.patch(http.StatusAccepted, bytes.NewReader(g.content[g.sent:24<<20]), "")
+	g.sent = 24 << 20
+	drivertest.Await(t, "the other has what has come", func() bool { return taken(all[1]) >= 23<<20 })
+	if got := g.end(); got != http.StatusCreated {
+		t.Fatalf("answered with %d", got)
+	}
+	if !has(all[1], g.content) {
+		t.Error("it is on one disk")
+	}
+	if in := all[1].Status(t.Context()).Transfers.BytesIn; in != int64(len(g.content)) {
+		t.Errorf("%d bytes came", in)
+	}
+}
