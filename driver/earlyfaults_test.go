@@ -140,6 +140,32 @@ func TestTheLinkIsBackBeforeTheEnd(t *testing.T) {
 	}
 }
 
+// TestAnUploadIsTakenAgain when it goes on after the link was cut, or a pause, in which whoever took it
+// has given up.
+func TestAnUploadIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	a, b, links := linkedDisks(t, time.Minute)
+	a.RetakeAtOnce()
+	g := growing(t, a, randomBytes(t, 20<<20))
+	awaitTaken(t, 1, b)
+	for _, l := range links {
+		l.Cut(true)
+	}
+	requireNothingTaken(t, b)
+	drivertest.Await(t, "nobody reads it", func() bool { return openFiles(t, a.Params.DatastorePath, "/data") == 0 })
+	for _, l := range links {
+		l.Cut(false)
+	}
+	drivertest.AwaitMesh(t, a, b)
+	g.patch(http.StatusAccepted, bytes.NewReader(g.content[g.sent:g.sent+4<<20]), "")
+	g.sent += 4 << 20
+	awaitTaken(t, 1, b)
+	if got := g.end(); got != http.StatusCreated {
+		t.Fatalf("answered with %d", got)
+	}
+	requireAsNew(t, g.content, a, b)
+}
+
 // TestTheOnlyTakerGoes and comes back: the upload's end is refused, and taken when it is tried again.
 func TestTheOnlyTakerGoes(t *testing.T) {
 	t.Parallel()

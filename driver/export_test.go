@@ -315,6 +315,9 @@ func (d *Driver) GiveUpAfter(ctx context.Context, path string, f func()) error {
 	return d.store.engine.Bytes.GiveUp(ctx, c, func(remove func() error) error { f(); return remove() })
 }
 
+// RetakeAtOnce has uploads taken again of which nobody takes any more, with the next bytes that come.
+func (d *Driver) RetakeAtOnce() { d.store.growths.pause = 1 }
+
 // Hold has members fetch bytes that have no entry, and hold them until free is called.
 func (d *Driver) Hold(content []byte) (c cid.Cid, free func(), err error) {
 	ref, unpin, err := d.store.blobs.PutAs(context.Background(), content, 0)

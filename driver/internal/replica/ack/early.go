@@ -23,6 +23,7 @@ type Early struct {
 	ids   []peer.ID
 	whole func(size int64)
 	stop  func()
+	ended <-chan struct{}
 }
 
 // Early has members take an upload of at least a size that goes on growing; size is what it will
@@ -40,7 +41,7 @@ func (a *Acks) Early(file string, size int64) *Early {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(a.ctx, earlyTime)
-	e := &Early{token: token, ids: ids, whole: whole, stop: sync.OnceFunc(func() { cancel(); ungrow() })}
+	e := &Early{token: token, ids: ids, whole: whole, stop: sync.OnceFunc(func() { cancel(); ungrow() }), ended: ctx.Done()}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -95,6 +96,19 @@ func (e *Early) Whole(size int64) {
 func (e *Early) Stop() {
 	if e != nil {
 		e.stop()
+	}
+}
+
+// Over reports whether nobody takes the upload, or nobody does any more.
+func (e *Early) Over() bool {
+	if e == nil {
+		return true
+	}
+	select {
+	case <-e.ended:
+		return true
+	default:
+		return false
 	}
 }
 

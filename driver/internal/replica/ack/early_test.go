@@ -85,14 +85,14 @@ func TestAnUploadIsLetGo(t *testing.T) {
 			}
 			return errBroken
 		}
-		s.acks.Early("f", 0)
+		early := s.acks.Early("f", 0)
 		synctest.Wait()
-		if len(s.taking) != 2 || s.stopped {
+		if len(s.taking) != 2 || s.stopped || early.Over() {
 			t.Fatalf("%d take it, stopped: %v", len(s.taking), s.stopped)
 		}
 		close(gone)
 		synctest.Wait()
-		if !s.stopped {
+		if !s.stopped || !early.Over() {
 			t.Error("nobody reads it, and it is still open")
 		}
 	})
