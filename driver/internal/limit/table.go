@@ -32,9 +32,10 @@ const (
 
 // These are bounded in how often they happen.
 const (
-	Wants        What = "bitswap wants" // of strangers, and what cancels them
-	Arrivals     What = "arrivals"      // of connections at the peer's port
-	DataArrivals What = "data arrivals" // likewise at the data port
+	Wants        What = "bitswap wants"    // of strangers, and what cancels them
+	Arrivals     What = "arrivals"         // of connections at the peer's port
+	DataArrivals What = "data arrivals"    // likewise at the data port
+	Names        What = "lists of members" // that members ask for
 )
 
 // SlowReaders are answers that were ended while requests were too many: package wire decides which.
@@ -189,6 +190,12 @@ func rates(Machine) map[What]Rates {
 			All:     [ranks]Pace{Stranger: {400, 4000}, Member: {4000, 8000}},
 			Address: [ranks]Pace{Stranger: {100, 2000}, Member: {2000, 4000}},
 			Fair:    true,
+		},
+		// To name five hundred members takes some 8 ms. A member asks one other for them every ten
+		// seconds, and all ask one that comes back.
+		Names: {
+			All:     [ranks]Pace{Member: {32, 256}, Trusted: {64, 2048}},
+			Address: [ranks]Pace{Member: {8, 64}, Trusted: {32, 1024}},
 		},
 	}
 }

@@ -1,7 +1,9 @@
 package peer_test
 
 import (
+	"context"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 )
 
@@ -81,5 +84,51 @@ func TestChosenMembersAreAskedForOthers(t *testing.T) {
 		}
 	case <-time.After(within):
 		t.Error("it is not greeted")
+	}
+}
+
+// TestListsOfMembersAreFew: where one address asks for too many, it is answered without.
+func TestListsOfMembersAreFew(t *testing.T) {
+	v, other := newStation(t), newStation(t)
+	v.start(t, func(c *peer.Config) { c.Trusted = []libpeer.ID{v.id(t), other.id(t)} })
+	other.start(t, via(v.info(t, stripped(t, v)...)))
+	meet(t, v, other)
+	a := newAttacker(t, v)
+	names := func() bool {
+		s := a.open(helloProtocol)
+		defer func() { _ = s.Reset() }()
+		if _, err := s.Write([]byte(`{"version":1,"want":true}`)); err != nil {
+			t.Fatal(err)
+		}
+		_ = s.CloseWrite()
+		answer, err := io.ReadAll(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(answer), `"members":[`)
+	}
+	if !names() {
+		t.Error("it is told of nobody")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() { // others at its address
+		for from := v.Source(a.ID()); ctx.Err() == nil; {
+			if !v.Budget().Rate(limit.Names).Allow(from, 1) {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	eventually(t, "there is too much", func() bool {
+		return slices.ContainsFunc(v.Budget().Refused(), func(r limit.Refusals) bool { return r.What == limit.Names })
+	})
+	told := 0
+	for range 4 {
+		if names() {
+			told++
+		}
+	}
+	if told == 4 {
+		t.Error("it is told of all, again and again")
 	}
 }

@@ -116,7 +116,7 @@ func (p *Peer) answerHello(s network.Stream) {
 	g, err := readHello(s, helloAlone, nil)
 	if err == nil {
 		p.learn(s.Conn(), g)
-		err = writeHello(s, p.helloFor(s.Conn(), false), p.named(s.Conn(), g.Want))
+		err = writeHello(s, p.helloFor(s.Conn(), false), p.named(s.Conn(), g.Want && p.cfg.Budget.Rate(limit.Names).Allow(from, 1)))
 	}
 	if errors.Is(err, errLongHello) {
 		p.cfg.Budget.Refuse(limit.Greetings, from)
