@@ -347,6 +347,8 @@ func TestUntrustedChangesDoNotCount(t *testing.T) {
 	if err := a.m.CatchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	a.m.Joined(evil.id)
+	a.m.Follow(t.Context())
 	put(t, a, "/q", "1")
 	eventually(t, "the next push arrives", func() bool { return has(evil, "/q", "1", t) })
 	if !gone(a, "/tag") {
