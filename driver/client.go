@@ -75,6 +75,15 @@ func (c *Client) Usage(ctx context.Context, o UsageOptions, progress func(UsageP
 	return follow[Usage](ctx, c, http.MethodGet, "/v1/usage", q, progress)
 }
 
+// Diff has the registry compare two images, as Driver.Diff does. It is like Verify otherwise.
+func (c *Client) Diff(ctx context.Context, a, b string, o DiffOptions, progress func(DiffProgress)) (Diff, error) {
+	q := admin.Query{"a": {a}, "b": {b}, "platform": {o.Platform}}
+	if o.Fetch {
+		q.Set("fetch", "")
+	}
+	return follow[Diff](ctx, c, http.MethodPost, "/v1/diff", q, progress)
+}
+
 // Forget has the registry forget a member, as Driver.Forget does.
 func (c *Client) Forget(ctx context.Context, name string) (Member, error) {
 	return ask[Member](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(name), nil)

@@ -162,15 +162,24 @@ func (r *references) links(view pathmap.View, d digest.Digest) {
 
 // readManifest reads what a manifest names; anything else names nothing.
 func (s *store) readManifest(ctx context.Context, e pathmap.Entry) (manifest.Manifest, error) {
-	body, err := s.transfers.Open(ctx, refOf(e), 0)
+	content, err := s.readSmall(ctx, e)
 	if err != nil {
 		return manifest.Manifest{}, err
+	}
+	m, _ := manifest.Parse(content)
+	return m, nil
+}
+
+// readSmall reads the bytes of a manifest or a config, wherever they are: at most smallBlob.
+func (s *store) readSmall(ctx context.Context, e pathmap.Entry) ([]byte, error) {
+	body, err := s.transfers.Open(ctx, refOf(e), 0)
+	if err != nil {
+		return nil, err
 	}
 	defer func() { _ = body.Close() }()
 	content, err := io.ReadAll(io.LimitReader(body, smallBlob))
 	if err != nil {
-		return manifest.Manifest{}, fmt.Errorf("read manifest %s: %w", e.CID, err)
+		return nil, fmt.Errorf("read manifest %s: %w", e.CID, err)
 	}
-	m, _ := manifest.Parse(content)
-	return m, nil
+	return content, nil
 }

@@ -33,6 +33,10 @@ func (s *store) routes() []admin.Route {
 		admin.Watch("/v1/usage", "What images take of this registry's disk, and what deleting them frees.", s.askedUsage,
 			admin.Param{Name: "of", About: "a repository or repository:tag, given once or more; without it all"},
 			admin.Param{Name: "most", About: "how many images are listed, those that free most; without it all"}),
+		admin.Task("/v1/diff", "Compare two images by blobs, by leaves, and by the files in their layers, all of which are read.", s.askedDiff,
+			admin.Param{Name: "a", About: "repository:tag or repository@digest"}, admin.Param{Name: "b", About: "likewise"},
+			admin.Param{Name: "platform", About: "of indexes, such as linux/amd64; without it all that both have"},
+			admin.Param{Name: "fetch", About: "given, with any value: layers that are not here from other registries"}),
 		admin.Delete("/v1/members/{member}", "Forget a member that is away. The answer is what it was.",
 			func(ctx context.Context, q admin.Query) (Member, error) { return s.forget(ctx, q.Get("member")) },
 			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),
@@ -61,6 +65,10 @@ func (s *store) askedUsage(ctx context.Context, q admin.Query, tell func(UsagePr
 		o.Most = int(n)
 	}
 	return s.usage(ctx, o, tell)
+}
+
+func (s *store) askedDiff(ctx context.Context, q admin.Query, tell func(DiffProgress)) (Diff, error) {
+	return s.diff(ctx, q.Get("a"), q.Get("b"), DiffOptions{Platform: q.Get("platform"), Fetch: q.Has("fetch")}, tell)
 }
 
 func (s *store) askedToVerify(ctx context.Context, q admin.Query, tell func(VerifyProgress)) (Verification, error) {

@@ -28,6 +28,8 @@
 // pushing it again mends the image; otherwise it names nothing. What ocipath does not know
 // is never touched; when a later release wrote it outside a repository, nothing goes.
 //
+// Walk gives others the same tree, repository by repository: what each tag needs.
+//
 // Limits: it decides on one moment. A client between its layers and their manifest has
 // links that nothing names: who deletes what this finds follows the rules of package lease.
 // What a later release keeps beside the paths is not seen. For 100,000 images of ten layers
