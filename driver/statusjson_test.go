@@ -36,6 +36,10 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"transfers":{"active":0,"bytes_in":0,"data_port_bytes_in":0,"bytes_out":0,"ended":null,` +
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
 			`"limits":[{"what":"","total":0,"of_a_peer":0,"refused":null}],"capabilities":null}`},
+		{driver.SwarmStatus{Members: []driver.SwarmMember{{Map: &driver.SwarmMap{}, LastError: &driver.SwarmTrouble{}}}},
+			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"trouble":"","version":"","up_since":null,"ahead":null,` +
+				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"free_bytes":null,"total_bytes":null,` +
+				`"transfers":null,"rate_in":null,"rate_out":null,"last_error":{"at":"0001-01-01T00:00:00Z","text":""}}]}`},
 		{driver.Identity{}, `{"peer_id":"","addresses":null}`},
 		{driver.Verification{Findings: []driver.Finding{{}}}, `{"running":false,"image":"","blobs":0,"bytes":0,"elsewhere":0,` +
 			`"findings":[{"cid":"","digest":"","size":0,"fault":"","bad_leaves":0,"leaves":0,"mended":false,"done":""}]}`},

@@ -48,11 +48,11 @@ type SwarmMember struct {
 
 // SwarmMap is a registry's path map, compared with that of this one.
 type SwarmMap struct {
-	Entries int    `json:"entries"` // paths
-	Digest  string `json:"digest"`  // in hex; registries with the same one hold the same map
-	State   string `json:"state"`   // same, behind (it lacks changes that are here), or other (it has changes that are not here)
-	Behind  int    `json:"behind"`  // changes that are here and that it lacks; of what is other, as far as can be told
-	AtLeast bool   `json:"at_least"`
+	Entries int    `json:"entries"`  // paths
+	Digest  string `json:"digest"`   // in hex; registries with the same one hold the same map
+	State   string `json:"state"`    // same, behind (it lacks changes that are here), or other (it has changes that are not here)
+	Behind  int    `json:"behind"`   // changes that are here and that it lacks; of what is other, as far as can be told
+	AtLeast bool   `json:"at_least"` // it lacks more than that, or may
 }
 
 // States of a SwarmMap.

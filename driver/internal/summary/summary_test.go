@@ -88,7 +88,7 @@ func (s *swarm) serve(t *testing.T, say func() Summary) *Summaries {
 }
 
 func TestWhatIsSaidIsTold(t *testing.T) {
-	said := Summary{Now: time.Now(), Up: time.Minute, Name: "Büro\x1b[2J", Version: strings.Repeat("v", 1000),
+	said := Summary{Now: time.Now(), Up: time.Minute, Name: "Büro\x1b[2J", Version: strings.Repeat("v", MaxSize),
 		Map: Map{Entries: 3, Heads: make([]string, maxHeads+1)}, Kept: &Amount{1, 2}, Trouble: &Trouble{time.Hour, "a\nb"}}
 	got, err := newSwarm().serve(t, func() Summary { return said }).Ask(t.Context(), "b")
 	if err != nil || !got.Now.Equal(said.Now) || got.Up != said.Up || got.Name != "Büro [2J" || len(got.Version) > maxName ||
@@ -147,6 +147,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"mute":     {func(c net.Conn) { _, _ = c.Read(make([]byte, 9)); _ = c.Close() }, errUnanswered},
 		"nonsense": {says("nonsense"), ErrLied},
 		"endless":  {says(`{"summary":{"name":"` + strings.Repeat("x", MaxSize)), ErrLied},
+		"long":     {says(`{"summary":{}}` + strings.Repeat(" ", MaxSize)), ErrLied},
 		"empty":    {says(`{}`), ErrLied},
 		"busy":     {says(`{"refused":"busy"}`), ErrBusy},
 	} {
