@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // DiffOptions say how two images are compared.
@@ -134,7 +135,7 @@ func (s *store) diff(ctx context.Context, a, b string, o DiffOptions, progress f
 	d := Diff{A: DiffImage{Of: a, Digest: one.digest.String()}, B: DiffImage{Of: b, Digest: other.digest.String()}}
 	d.A.Only, d.B.Only = unpaired(one, pairs, 0), unpaired(other, pairs, 1)
 	for _, p := range pairs {
-		c := &comparison{s: s, fetch: o.Fetch, progress: progress}
+		c := &comparison{s: s, fetch: o.Fetch, progress: progress, told: time.Now()}
 		of, err := c.run(ctx, p)
 		if err != nil {
 			return Diff{}, err
