@@ -155,14 +155,35 @@ func (t *trial) verify(ctx context.Context, m *swarm.Member) error {
 
 func (t *trial) wipe(ctx context.Context) error {
 	m := t.any()
+	return t.without(ctx, m, func() error { return t.loseDisk(ctx, m, "wipe") })
+}
+
+// wipeAcked loses a disk right after the 201 of a push, for whose copy nobody has waited but the
+// registry itself, as ackreplicas says.
+func (t *trial) wipeAcked(ctx context.Context) error {
+	m := t.any()
 	return t.without(ctx, m, func() error {
-		t.count("wipe", "%s", m.Name)
-		m.Kill()
-		if _, err := m.Wipe(ctx, true); err != nil {
+		err := t.await(ctx, func() (string, error) {
+			if err := t.load.PushTo(ctx, m); err != nil {
+				return fmt.Sprintf("push to %s: %v", m.Name, err), nil
+			}
+			return "", nil
+		})
+		if err != nil {
 			return err
 		}
-		return m.Start(ctx)
+		return t.loseDisk(ctx, m, "wipe-acked")
 	})
+}
+
+// loseDisk kills a registry first, so that it has no time for anything else.
+func (t *trial) loseDisk(ctx context.Context, m *swarm.Member, name string) error {
+	m.Kill()
+	t.count(name, "%s", m.Name)
+	if _, err := m.Wipe(ctx, true); err != nil {
+		return err
+	}
+	return m.Start(ctx)
 }
 
 func (t *trial) backup(ctx context.Context) error {

@@ -33,6 +33,7 @@ var kinds = []kind{
 	{"full", "the disk fills to the last byte", 2, disks, (*trial).full},
 	{"flip", "bits of blobs flip on a disk", 2, always, (*trial).flip},
 	{"wipe", "the disk is lost, the key is not", 1, always, (*trial).wipe},
+	{"wipe-acked", "the disk is lost at the moment at which a push is acknowledged", 2, acks, (*trial).wipeAcked},
 	{"newcomer", "disk and key are lost: another registry takes its place, and it is forgotten", 1, always, (*trial).newcomer},
 	{"drain", "one is drained, and as soon as it may be switched off, another takes its place", 1, always, (*trial).drain},
 	{"forget", "one is away, forgotten, garbage is collected, and it comes back", 1, always, (*trial).forget},
@@ -42,6 +43,7 @@ var kinds = []kind{
 }
 
 func always(*trial) bool   { return true }
+func acks(t *trial) bool   { return t.o.replicas > 1 }
 func cuts(t *trial) bool   { return t.swarm.Mesh != nil }
 func disks(t *trial) bool  { return t.swarm.Members[0].Disk != nil }
 func clocks(t *trial) bool { return t.o.clocks }

@@ -22,6 +22,7 @@ type Load struct {
 	journal *journal.Journal
 	seed    uint64
 	workers []*worker
+	extra   *worker // of PushTo
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -39,10 +40,33 @@ type Load struct {
 func New(s *swarm.Swarm, b *book.Book, j *journal.Journal, seed uint64, clients int) *Load {
 	l := &Load{swarm: s, book: b, journal: j, seed: seed, images: map[string]*Image{}}
 	for n := range clients {
-		l.workers = append(l.workers, &worker{load: l, id: n, random: rand.New(rand.NewPCG(seed, uint64(1000+n)))})
+		l.workers = append(l.workers, l.worker(n))
 	}
+	l.extra = l.worker(clients)
 	return l
 }
+
+func (l *Load) worker(id int) *worker {
+	return &worker{load: l, id: id, random: rand.New(rand.NewPCG(l.seed, uint64(1000+id)))}
+}
+
+// PushTo has one more client push a new image at a registry, whether or not others are kept away
+// from it, of which other registries take a layer while it is being pushed. One call at a time.
+func (l *Load) PushTo(ctx context.Context, m *swarm.Member) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	w := l.extra
+	if w.count(free) > mostLarge {
+		others := l.swarm.Members // a delete is on one disk when it is acknowledged
+		_ = w.remove(ctx, others[(m.Index+1)%len(others)])
+	}
+	return w.push(ctx, m, "team/large", layer(w.random, large+w.random.IntN(1<<20)), l.base(w.random.IntN(bases)))
+}
+
+const (
+	mostLarge = 3       // images of PushTo that are not deleted again
+	large     = 9 << 20 // bytes that a layer has to have until others take it while it grows, and some more
+)
 
 // Start has the clients work until Stop.
 func (l *Load) Start(ctx context.Context) {

@@ -54,7 +54,7 @@ func (w *worker) act(ctx context.Context) error {
 	case n < 40 && w.count(free) > mostFree:
 		return w.remove(ctx, m)
 	case n < 40:
-		return w.push(ctx, m, repo)
+		return w.push(ctx, m, repo, w.layers()...)
 	case n < 52:
 		return w.pushMoving(ctx, m, repo)
 	case n < 57:
@@ -80,9 +80,9 @@ func (w *worker) layers() []v1.Layer {
 }
 
 // push pushes a new image under a new tag.
-func (w *worker) push(ctx context.Context, m *swarm.Member, repo string) error {
+func (w *worker) push(ctx context.Context, m *swarm.Member, repo string, layers ...v1.Layer) error {
 	tag := w.load.next("v")
-	i, err := image(repo, tag, w.layers()...)
+	i, err := image(repo, tag, layers...)
 	if err != nil {
 		return err
 	}
