@@ -84,6 +84,12 @@ func (c *Client) Diff(ctx context.Context, a, b string, o DiffOptions, progress 
 	return follow[Diff](ctx, c, http.MethodPost, "/v1/diff", q, progress)
 }
 
+// Reach has the registry and its members dial each other, as Driver.Reach does. Errors are also
+// ErrBusy.
+func (c *Client) Reach(ctx context.Context) (Reach, error) {
+	return follow[Reach](ctx, c, http.MethodPost, "/v1/reach", nil, func(int) {})
+}
+
 // Forget has the registry forget a member, as Driver.Forget does.
 func (c *Client) Forget(ctx context.Context, name string) (Member, error) {
 	return ask[Member](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(name), nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/summary"
 )
 
 // Bounds on what a status says of damaged blobs, and on the time that it takes to find out.
@@ -48,15 +49,32 @@ type damages struct {
 	after time.Time // not searched again before
 }
 
-// damage lists the first damaged blobs, and which images need them. Nothing is searched while
-// there are none.
-func (s *store) damage() []Damage {
-	refs := s.blobs.Rotten()
+// damage lists the first damaged blobs, and which images need them.
+func (s *store) damage() []Damage { return s.damages.of(s, s.blobs.Rotten()) }
+
+// onlyHere names some images of which this disk alone has a blob, as the last survey found.
+func (s *store) onlyHere() (images []string) {
+	found, ok := s.engine.Surveyed()
+	if !ok {
+		return nil
+	}
+	for _, d := range s.alone.of(s, found.Alone) {
+		for _, image := range d.Images {
+			if len(images) < summary.MaxImages && !slices.Contains(images, image) {
+				images = append(images, image)
+			}
+		}
+	}
+	return images
+}
+
+// of lists the first of some blobs, and which images need them. Nothing is searched when there are
+// none.
+func (m *damages) of(s *store, refs []dag.Ref) []Damage {
 	if len(refs) == 0 {
 		return []Damage{}
 	}
 	refs = refs[:min(len(refs), maxDamage)]
-	m := &s.damages
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	view := s.paths.View()

@@ -48,7 +48,8 @@ type store struct {
 	requests    requests
 	counted     counted
 	measuring   sync.Mutex // usage
-	damages     damages
+	damages     damages    // of blobs that are damaged
+	alone       damages    // of blobs that are on this disk only
 	completes   completes
 
 	refusedPushes refusedPushes

@@ -37,6 +37,8 @@ func (s *store) routes() []admin.Route {
 			admin.Param{Name: "a", About: "repository:tag or repository@digest"}, admin.Param{Name: "b", About: "likewise"},
 			admin.Param{Name: "platform", About: "of indexes, such as linux/amd64; without it all that both have"},
 			admin.Param{Name: "fetch", About: "given, with any value: layers that are not here from other registries"}),
+		admin.Task("/v1/reach", "Have this registry and its members dial each other, and say how they reach each other.",
+			func(ctx context.Context, _ admin.Query, _ func(int)) (Reach, error) { return s.reach(ctx), nil }),
 		admin.Delete("/v1/members/{member}", "Forget a member that is away. The answer is what it was.",
 			func(ctx context.Context, q admin.Query) (Member, error) { return s.forget(ctx, q.Get("member")) },
 			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),

@@ -37,9 +37,11 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
 			`"limits":[{"what":"","total":0,"of_a_peer":0,"refused":null}],"capabilities":null}`},
 		{driver.SwarmStatus{Members: []driver.SwarmMember{{Map: &driver.SwarmMap{}, LastError: &driver.SwarmTrouble{}}}},
-			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"trouble":"","version":"","up_since":null,"ahead":null,` +
-				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"free_bytes":null,"total_bytes":null,` +
+			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"trouble":"","version":"","up_since":null,"ahead":null,"ahead_within":null,` +
+				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"only_here_images":null,"free_bytes":null,"total_bytes":null,` +
 				`"transfers":null,"rate_in":null,"rate_out":null,"last_error":{"at":"0001-01-01T00:00:00Z","text":""}}]}`},
+		{driver.Reach{Members: []driver.MemberReach{{Addresses: []driver.DialedBack{{}}}}}, `{"members":[{"peer_id":"","name":"","data_port":"","asked":false,"trouble":"","seen":"",` +
+			`"addresses":[{"address":"","data":false,"outcome":""}]}]}`},
 		{driver.Identity{}, `{"peer_id":"","addresses":null}`},
 		{driver.Verification{Findings: []driver.Finding{{}}}, `{"running":false,"image":"","blobs":0,"bytes":0,"elsewhere":0,` +
 			`"findings":[{"cid":"","digest":"","size":0,"fault":"","bad_leaves":0,"leaves":0,"mended":false,"done":""}]}`},

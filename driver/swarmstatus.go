@@ -30,13 +30,15 @@ type SwarmMember struct {
 	Trouble   string `json:"trouble"`   // why it did not answer, so that only what its heartbeats said is known of it; "": it did
 	Version   string `json:"version"`   // of its release; "": unknown
 
-	UpSince *time.Time     `json:"up_since"` // when its storage was opened, by this registry's clock
-	Ahead   *time.Duration `json:"ahead"`    // nanoseconds by which its clock is ahead of this registry's, give or take the time of its answer
+	UpSince *time.Time     `json:"up_since"`     // when its storage was opened, by this registry's clock
+	Ahead   *time.Duration `json:"ahead"`        // nanoseconds by which its clock is ahead of this registry's, give or take the time of its answer
+	Within  *time.Duration `json:"ahead_within"` // nanoseconds, half of that time: so much Ahead may be wrong
 	Map     *SwarmMap      `json:"map"`
 
-	Kept       *BlobAmount `json:"kept"`      // blobs that it is to keep, and has
-	Cache      *BlobAmount `json:"cache"`     // blobs that it has, and is not to keep
-	OnlyHere   *BlobAmount `json:"only_here"` // blobs that no other registry has that answered it
+	Kept       *BlobAmount `json:"kept"`             // blobs that it is to keep, and has
+	Cache      *BlobAmount `json:"cache"`            // blobs that it has, and is not to keep
+	OnlyHere   *BlobAmount `json:"only_here"`        // blobs that no other registry has that answered it
+	Images     []string    `json:"only_here_images"` // some of those that need such a blob
 	FreeBytes  *int64      `json:"free_bytes"`
 	TotalBytes *int64      `json:"total_bytes"`
 
@@ -113,12 +115,13 @@ func swarmMember(m engine.MemberSummary, again []engine.MemberSummary, seen time
 
 // says fills in what a registry said of itself, which was known here at a time.
 func (m *SwarmMember) says(o summary.Summary, seen time.Time, of SwarmMap) {
-	up, ahead := seen.Add(-o.Up).Round(time.Second), o.Now.Sub(o.Heard)
-	m.Version, m.UpSince, m.Ahead, m.Map = o.Version, &up, &ahead, &of
+	up, ahead, within := seen.Add(-o.Up).Round(time.Second), o.Now.Sub(o.Heard), o.Took/2
+	m.Version, m.UpSince, m.Ahead, m.Within, m.Map = o.Version, &up, &ahead, &within, &of
 	if o.Name != "" {
 		m.Name = o.Name
 	}
 	m.Kept, m.Cache, m.OnlyHere = (*BlobAmount)(o.Kept), (*BlobAmount)(o.Cache), (*BlobAmount)(o.OnlyHere)
+	m.Images = append([]string{}, o.Images...)
 	if o.Total > 0 {
 		m.FreeBytes, m.TotalBytes = &o.Free, &o.Total
 	}
@@ -185,14 +188,15 @@ func (c *mapComparer) compare(m summary.Map) SwarmMap {
 
 // summary is what this registry tells members of itself.
 func (s *store) summary() summary.Summary {
+	images := s.onlyHere()
 	e, view, now := s.engine, s.paths.View(), time.Now()
 	counts, counted := s.blobCounts(view)
 	free, total := e.DiskSpace()
 	in, out := s.transfers.Totals()
 	o := summary.Summary{
 		Now: now, Heard: now, Up: now.Sub(e.Started()), Name: e.Name(), Version: build.Read().Version,
-		Map:  summary.Map{Digest: view.Digest(), Entries: view.Len(), Heads: texts(s.paths.Heads())},
-		Free: int64(free), Total: int64(total), Transfers: len(s.transfers.Running()), In: in, Out: out,
+		Map:    summary.Map{Digest: view.Digest(), Entries: view.Len(), Heads: texts(s.paths.Heads())},
+		Images: images, Free: int64(free), Total: int64(total), Transfers: len(s.transfers.Running()), In: in, Out: out,
 	}
 	if counted != nil {
 		o.Kept = &summary.Amount{Blobs: counts.kept, Bytes: counts.keptBytes}

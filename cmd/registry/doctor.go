@@ -14,6 +14,9 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
+// doctorTimeout is longer than the running registry and its members take to dial each other.
+const doctorTimeout = time.Minute
+
 func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -24,7 +27,7 @@ func doctorCommand() *cobra.Command {
 			"machine are looked at. Exits with status 0 when nothing is wrong, 1 with warnings, 2 when something does not work.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+			ctx, cancel := context.WithTimeout(cmd.Context(), doctorTimeout)
 			defer cancel()
 			found := doctor.Examine(examined(ctx, cmd, args))
 			var err error
@@ -81,6 +84,8 @@ func examined(ctx context.Context, cmd *cobra.Command, args []string) doctor.Fac
 	status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(ctx) })
 	if err == nil {
 		facts.Status = &status
+		facts.Swarm = heard(driver.NewClient(p).Swarm(ctx))
+		facts.Reach = heard(driver.NewClient(p).Reach(ctx))
 	} else {
 		facts.Silent = silence(cmd, err)
 	}
@@ -89,6 +94,14 @@ func examined(ctx context.Context, cmd *cobra.Command, args []string) doctor.Fac
 	facts.Config.Variables = variables
 	facts.Machine = gather.Machine(ctx, config, p, !stopped)
 	return facts
+}
+
+// heard is what a registry answered; nil when it did not, as one of an earlier release.
+func heard[T any](v T, err error) *T {
+	if err != nil {
+		return nil
+	}
+	return &v
 }
 
 // silence is why a registry could not be asked, in a line that does not repeat the command.

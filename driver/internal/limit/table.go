@@ -36,6 +36,7 @@ const (
 	Arrivals     What = "arrivals"         // of connections at the peer's port
 	DataArrivals What = "data arrivals"    // likewise at the data port
 	Names        What = "lists of members" // that members ask for
+	DialBacks    What = "dial backs"       // of members that ask whether they are reached
 )
 
 // SlowReaders are answers that were ended while requests were too many: package wire decides which.
@@ -197,6 +198,8 @@ func rates(Machine) map[What]Rates {
 			All:     [ranks]Pace{Member: {32, 256}, Trusted: {64, 2048}},
 			Address: [ranks]Pace{Member: {8, 64}, Trusted: {32, 1024}},
 		},
+		// An operator asks for one. It dials up to eight addresses, and takes up to five seconds.
+		DialBacks: {All: EachPace(2, 64), Peer: EachPace(0.2, 4), Address: EachPace(1, 32)},
 	}
 }
 

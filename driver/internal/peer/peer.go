@@ -114,6 +114,7 @@ func (p *Peer) open() error {
 	}
 	p.offerBitswap()
 	p.Handle(helloProtocol, p.answerHello)
+	p.Handle(reachProtocol, p.answerReach)
 	if err := p.openDataPort(); err != nil {
 		return err
 	}

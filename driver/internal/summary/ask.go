@@ -32,7 +32,7 @@ func (s *Summaries) Ask(ctx context.Context, id peer.ID) (Summary, error) {
 		return Summary{}, fmt.Errorf("ask how it is: %w", err)
 	}
 	got, err := read(b)
-	got.Heard = began.Add(took / 2)
+	got.Heard, got.Took = began.Add(took/2), took
 	return got, err
 }
 

@@ -14,7 +14,7 @@ func FuzzAnswer(f *testing.F) {
 	full, err := json.Marshal(answer{Summary: &Summary{
 		Now: time.Unix(1795824000, 0).UTC(), Up: time.Hour, Name: "Büro 3", Version: "v1.2.3",
 		Map:  Map{Digest: strings.Repeat("ab", 32), Entries: 7, Heads: []string{"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"}},
-		Kept: &Amount{1, 2}, Cache: &Amount{3, 4}, OnlyHere: &Amount{5, 6}, Free: 8, Total: 9, Transfers: 1, In: 2, Out: 3,
+		Kept: &Amount{1, 2}, Cache: &Amount{3, 4}, OnlyHere: &Amount{5, 6}, Images: []string{"team/app:1"}, Free: 8, Total: 9, Transfers: 1, In: 2, Out: 3,
 		Trouble: &Trouble{time.Minute, "no room for copies"},
 	}})
 	if err != nil {
@@ -31,6 +31,9 @@ func FuzzAnswer(f *testing.F) {
 		}
 		texts := append([]string{s.Name, s.Version, s.Map.Digest}, s.Map.Heads...)
 		numbers := []int64{int64(s.Up), int64(s.Map.Entries), s.Free, s.Total, int64(s.Transfers), s.In, s.Out}
+		if len(s.Images) > MaxImages {
+			t.Errorf("%d images", len(s.Images))
+		}
 		for _, a := range []*Amount{s.Kept, s.Cache, s.OnlyHere} {
 			if a != nil {
 				numbers = append(numbers, int64(a.Blobs), a.Bytes)

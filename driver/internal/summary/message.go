@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -16,14 +17,18 @@ const (
 	MaxSize = 16 << 10
 
 	maxHeads = 64 // that are named; of more none are
-	maxText  = 400
-	maxName  = 64
+	// MaxImages is how many images are named at most.
+	MaxImages = 10
+	maxImage  = 400 // bytes: a repository has up to 255, and a tag 128
+	maxText   = 400
+	maxName   = 64
 )
 
 // Summary is what a registry says of itself.
 type Summary struct {
 	Now     time.Time     `json:"now"`     // by its clock
 	Heard   time.Time     `json:"-"`       // when it was, by the clock of who asked: in the middle of the exchange
+	Took    time.Duration `json:"-"`       // how long the exchange took
 	Up      time.Duration `json:"up"`      // for how long its storage has been open
 	Name    string        `json:"name"`    // "": it has none
 	Version string        `json:"version"` // of its build; "": not known
@@ -32,6 +37,8 @@ type Summary struct {
 	Kept     *Amount `json:"kept"`      // blobs that it is to keep, and has; nil: not counted yet
 	Cache    *Amount `json:"cache"`     // blobs that it has, and is not to keep; nil: not counted yet
 	OnlyHere *Amount `json:"only_here"` // blobs that no other registry has that answered; nil: it has not asked yet
+
+	Images []string `json:"only_here_images"` // some of those that need a blob of OnlyHere
 
 	Free  int64 `json:"free"` // bytes of its disk; both 0: its system does not tell
 	Total int64 `json:"total"`
@@ -108,6 +115,10 @@ func (s Summary) Plausible() Summary {
 	s.Name, s.Version = printable(s.Name, maxName), printable(s.Version, maxName)
 	s.Map.Digest, s.Map.Entries = printable(s.Map.Digest, 2*maxName), max(0, s.Map.Entries)
 	s.Map.Heads = heads(s.Map.Heads)
+	s.Images = slices.Clone(s.Images[:min(len(s.Images), MaxImages)])
+	for i, image := range s.Images {
+		s.Images[i] = printable(image, maxImage)
+	}
 	s.Up, s.Transfers = max(0, s.Up), max(0, s.Transfers)
 	for _, n := range []*int64{&s.Free, &s.Total, &s.In, &s.Out} {
 		*n = max(0, *n)

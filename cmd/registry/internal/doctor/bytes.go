@@ -104,12 +104,30 @@ func checkCopies(f Facts) (all []Finding) {
 		return append(all, unknown("", "the members have not been asked yet for their copies; ask again in a minute"))
 	}
 	if n := c.OnlyHere; n.Blobs > 0 {
-		all = append(all, singleCopy.found("", "on no other registry that answers: %s", sum(n)))
+		all = append(all, singleCopy.found("", "on no other registry that answers: %s%s", sum(n), f.neededBy(f.Status.PeerID)))
+	}
+	for _, m := range f.others() {
+		if n := m.OnlyHere; n != nil && n.Blobs > 0 {
+			all = append(all, singleCopy.found(nameOf(m.Name, m.PeerID), "on no other registry that answers: %s%s", sum(driver.BlobSum(*n)), f.neededBy(m.PeerID)))
+		}
 	}
 	if n := c.UnderReplicated; n.Blobs > 0 && c.Replicas != "0" {
 		all = append(all, underReplicated.found("", "with too few keepers: %s", sum(n)))
 	}
 	return all
+}
+
+// neededBy names images that need blobs which only one registry has.
+func (f Facts) neededBy(id string) string {
+	if f.Swarm == nil {
+		return ""
+	}
+	for _, m := range f.Swarm.Members {
+		if m.PeerID == id && len(m.Images) > 0 {
+			return ", of " + strings.Join(m.Images[:min(len(m.Images), maxNamed)], ", ")
+		}
+	}
+	return ""
 }
 
 func checkBlobs(f Facts) (all []Finding) {

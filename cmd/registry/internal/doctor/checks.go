@@ -19,12 +19,14 @@ const (
 	Nothing Need = iota
 	Configuration
 	Running // the running registry has answered
+	Said    // it has asked its members how they are
+	Dialed  // it and its members have dialed each other
 )
 
 // Checks are all checks, in the order in which they are made.
 func Checks() []Check {
 	return slices.Concat(configurationChecks(), machineChecks(), httpChecks(), clientChecks(),
-		registryChecks(), swarmChecks(), reachChecks(), bytesChecks())
+		registryChecks(), swarmChecks(), saidChecks(), reachChecks(), bytesChecks())
 }
 
 // Examine makes all checks. Each gives one finding at least.
@@ -54,8 +56,12 @@ func (f Facts) lacks(need Need) string {
 		return ""
 	case f.Config.Trouble != "":
 		return "the configuration cannot be used"
-	case need == Running && f.Status == nil:
+	case need >= Running && f.Status == nil:
 		return f.Silent
+	case need == Said && f.Swarm == nil:
+		return "the running registry did not ask its members: it is of an earlier release, or busy"
+	case need == Dialed && f.Reach == nil:
+		return "the running registry did not say it: it is of an earlier release, or was just asked by another"
 	}
 	return ""
 }

@@ -8,11 +8,13 @@ import (
 
 // Facts are what is known of a registry and of its swarm.
 type Facts struct {
-	At      time.Time      `json:"at"` // when they were gathered
-	Config  Config         `json:"config"`
-	Machine Machine        `json:"machine"`
-	Status  *driver.Status `json:"status"` // nil: the registry did not answer
-	Silent  string         `json:"silent"` // why it did not
+	At      time.Time           `json:"at"` // when they were gathered
+	Config  Config              `json:"config"`
+	Machine Machine             `json:"machine"`
+	Status  *driver.Status      `json:"status"` // nil: the registry did not answer
+	Silent  string              `json:"silent"` // why it did not
+	Swarm   *driver.SwarmStatus `json:"swarm"`  // nil: it did not ask its members how they are
+	Reach   *driver.Reach       `json:"reach"`  // nil: it did not say how it and its members reach each other
 }
 
 // Config is what the configuration says, as far as a check asks for it.

@@ -1,11 +1,17 @@
 package doctor
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
 
 var (
 	dataPortOff = Kind{
 		"data-port-off", Warning,
-		"Members fetch blobs from this registry over libp2p streams, at about half the speed.",
+		"Members fetch blobs from this registry over libp2p streams, which are slower.",
 		"Leave `dataaddrs` out for port 4620, and open it to the other registries.",
 	}
 	dataPortMoved = Kind{
@@ -15,18 +21,34 @@ var (
 	}
 	dataPortClosed = Kind{
 		"data-port-closed", Warning,
-		"Blobs from it come over libp2p streams, at about half the speed.",
+		"Blobs from it come over libp2p streams, which are slower.",
 		"Open its TCP port 4620 (`dataaddrs`) to the other registries; behind a NAT, set `dataannounceaddrs` to the address that is forwarded.",
 	}
 	dataPortNone = Kind{
 		"data-port-none", Warning,
-		"Blobs from it come over libp2p streams, at about half the speed.",
+		"Blobs from it come over libp2p streams, which are slower.",
 		"Leave `dataaddrs` out of its configuration for port 4620, and open it to the other registries.",
+	}
+	portClosed = Kind{
+		"port-closed", Warning,
+		"It joins others only by dialing them itself: a newcomer that knows only this registry meets nobody, and two such registries never meet.",
+		"Open its TCP port 4619 (`listenaddrs`) to the other registries.",
+	}
+	ownDataPortClosed = Kind{
+		"own-data-port-closed", Warning,
+		"They fetch blobs from this registry over libp2p streams, which are slower.",
+		"Open TCP port 4620 (`dataaddrs`) to the other registries; behind a NAT, set `dataannounceaddrs` to the address that is forwarded.",
+	}
+	behindNAT = Kind{
+		"behind-nat", Warning,
+		"It joins others only by dialing them itself, and they fetch its blobs over the connections that it made.",
+		"Forward ports 4619 and 4620 to this machine, and set `announceaddrs` and `dataannounceaddrs` to the address outside.",
 	}
 )
 
 func reachChecks() []Check {
 	return []Check{
+		{"outside", "members reach this registry's ports", Dialed, []Kind{portClosed, ownDataPortClosed, behindNAT}, checkOutside},
 		{"data port", "this registry and its members use data ports", Running, []Kind{dataPortOff, dataPortMoved, dataPortClosed, dataPortNone}, checkDataPorts},
 	}
 }
@@ -43,15 +65,107 @@ func checkDataPorts(f Facts) (all []Finding) {
 		all = append(all, dataPortMoved.found("dataaddrs", "port 4620 was in use at the start; the data port is %s", is))
 	}
 	for _, m := range f.connected() {
+		open, outcome := f.dataPortOf(m)
 		switch {
-		case m.DataPort:
+		case open:
 		case len(m.DataAddresses) == 0:
 			all = append(all, dataPortNone.found(called(m), "it has no data port"))
 		default:
-			all = append(all, dataPortClosed.found(called(m), "its data port does not answer at %s", strings.Join(m.DataAddresses, ", ")))
+			all = append(all, dataPortClosed.found(called(m), "its data port does not answer at %s%s", strings.Join(m.DataAddresses, ", "), outcome))
 		}
 	}
 	return all
+}
+
+// dataPortOf reports whether a member's data port answers: as was just tried, or else as it was
+// when blobs were last fetched.
+func (f Facts) dataPortOf(m driver.Member) (open bool, outcome string) {
+	if f.Reach != nil {
+		i := slices.IndexFunc(f.Reach.Members, func(r driver.MemberReach) bool { return r.PeerID == m.PeerID })
+		if i >= 0 && f.Reach.Members[i].DataPort != "" {
+			is := f.Reach.Members[i].DataPort
+			return is == reached, ": " + outcomes[is]
+		}
+	}
+	return m.DataPort, ""
+}
+
+// reached is the outcome of a dial that met whom it was for.
+const reached = "reached"
+
+// outcomes are the other ones, in words.
+var outcomes = map[string]string{
+	"closed": "the connection is refused", "silent": "nothing answers", "other": "another peer answers", "failed": "the connection fails",
+}
+
+// checkOutside looks at what members said who were asked to dial this registry.
+func checkOutside(f Facts) (all []Finding) {
+	var lines, dataLines []string // of those who do not reach a port
+	said, hidden := 0, true
+	for _, m := range f.Reach.Members {
+		switch {
+		case !m.Asked:
+			continue
+		case m.Trouble != "":
+			all = append(all, unknown(nameOf(m.Name, m.PeerID), "%s", m.Trouble))
+			continue
+		}
+		said++
+		if line, shut := unreached(m, false); shut {
+			lines = append(lines, line)
+			hidden = hidden && m.Seen != "" && !slices.ContainsFunc(f.Status.Addresses, func(a string) bool { return hostOf(a) == hostOf(m.Seen) })
+		}
+		if line, shut := unreached(m, true); shut && len(f.Status.DataAddresses) > 0 {
+			dataLines = append(dataLines, line)
+		}
+	}
+	switch {
+	case len(lines) == 0:
+	case hidden:
+		return append(all, behindNAT.found("", "seen at addresses that it does not announce, and not reached there by %s", someOf(lines, said)))
+	default:
+		all = append(all, portClosed.found("listenaddrs", "not reached by %s", someOf(lines, said)))
+	}
+	if len(dataLines) > 0 {
+		all = append(all, ownDataPortClosed.found("dataaddrs", "not reached by %s", someOf(dataLines, said)))
+	}
+	return all
+}
+
+// unreached says how a member did not reach a port of this registry: at none of its addresses.
+func unreached(m driver.MemberReach, data bool) (line string, shut bool) {
+	var tried []string
+	for _, a := range m.Addresses {
+		switch {
+		case a.Data != data:
+		case a.Outcome == reached:
+			return "", false
+		default:
+			tried = append(tried, fmt.Sprintf("%s: %s", a.Address, outcomes[a.Outcome]))
+		}
+	}
+	if len(tried) == 0 {
+		tried = []string{"it may dial no address that is announced"}
+	}
+	return fmt.Sprintf("%s (%s)", nameOf(m.Name, m.PeerID), strings.Join(tried, "; ")), true
+}
+
+// someOf names some of those who said something, of so many.
+func someOf(lines []string, said int) string {
+	text := fmt.Sprintf("%d of %d members: %s", len(lines), said, strings.Join(lines[:min(len(lines), maxNamed)], ", "))
+	if len(lines) > maxNamed {
+		text += ", …"
+	}
+	return text
+}
+
+// hostOf is the host of a multiaddr.
+func hostOf(address string) string {
+	parts := strings.Split(address, "/")
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[2]
 }
 
 // moved is where a data port is that is configured to be at 4620, and is not.

@@ -51,7 +51,7 @@ func Targets(said, seen []multiaddr.Multiaddr) []multiaddr.Multiaddr {
 			continue
 		}
 		for _, remote := range seen {
-			targets = addNew(targets, seenAt(remote, a))
+			targets = addNew(targets, SeenAt(remote, a))
 		}
 	}
 	for _, a := range others {
@@ -85,8 +85,8 @@ func withPort(a multiaddr.Multiaddr, listener net.Addr) multiaddr.Multiaddr {
 	return multiaddr.Join(a[:1].Multiaddr(), port.Multiaddr())
 }
 
-// seenAt is a data address with the host of another address of the same peer.
-func seenAt(remote, a multiaddr.Multiaddr) multiaddr.Multiaddr {
+// SeenAt is an address of a port with the host of another address of the same peer.
+func SeenAt(remote, a multiaddr.Multiaddr) multiaddr.Multiaddr {
 	host, err := manet.ToIP(remote)
 	if err != nil {
 		return nil // through a relay, for example

@@ -16,6 +16,7 @@ const (
 	batchSize = 20_000                 // blobs; with fewer, questions to many members would be small
 	share     = 5                      // one part of the time in so many is spent on working
 	leastRest = 100 * time.Millisecond // after each question
+	maxAlone  = 100                    // blobs that are on this disk only, which are named
 	placedRun = 1000                   // blobs that are placed in one go
 )
 
@@ -169,6 +170,9 @@ func (r *round) count(batch []item) {
 		r.result.known.add(b.ref.CID, 1+b.others)
 		if b.others == 0 {
 			r.result.OnlyHere.add(b.ref.Size)
+			if len(r.result.Alone) < maxAlone {
+				r.result.Alone = append(r.result.Alone, b.ref)
+			}
 		}
 		if b.kept < b.keepers {
 			r.result.Few.add(b.ref.Size)

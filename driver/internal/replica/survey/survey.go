@@ -64,6 +64,7 @@ func (s *Sum) add(size int64) { s.Blobs, s.Bytes = s.Blobs+1, s.Bytes+size }
 type Result struct {
 	OnlyHere Sum       // on no other registry that answered
 	Few      Sum       // kept by fewer registries that answered than are to keep them
+	Alone    []dag.Ref // the first of OnlyHere
 	At       time.Time // the round ended
 	Silent   int       // members that were asked and did not answer
 
