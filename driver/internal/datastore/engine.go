@@ -12,9 +12,14 @@ import (
 	ds "github.com/ipfs/go-datastore"
 )
 
-// TableSize is the size of badger's tables in bytes. A transaction may take 15% of it: it
-// must hold a whole delta of 1 MiB and what the CRDT keeps of it, which can be 7 MiB.
+// TableSize is the size of badger's tables in bytes, at most.
 const TableSize = 64 << 20
+
+// tableFill is how many bytes badger has in memory when it writes them out as a table. It makes
+// the table in a buffer that doubles: if the table were a little larger than 64 MiB, the buffer
+// would take 128 MiB, and the one before it is garbage. A transaction may take 15% of it: it must
+// hold a whole delta of 1 MiB and what the CRDT keeps of it, which can be 7 MiB.
+const tableFill = TableSize - 4<<20
 
 // logSize is the size of the value log's files in bytes. They are garbage-collected one at
 // a time while nothing is written, so they are small.
@@ -38,7 +43,7 @@ func badgerOptions(dir string, w *watch) badger.Options {
 	o.Logger = w
 	o.SyncWrites = true // an entry that was acknowledged survives a crash
 	o.Truncate = true   // cut the record that a crash has torn
-	o.MaxTableSize = TableSize
+	o.MaxTableSize = tableFill
 	o.NumMemtables = 2
 	o.ValueLogFileSize = logSize
 	o.ValueLogLoadingMode = options.FileIO
