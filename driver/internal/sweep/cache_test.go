@@ -67,7 +67,7 @@ func newCacheRoom(t *testing.T, dir string, limit int64, n, size int) *cacheRoom
 	r.cache = NewCache(CacheConfig{
 		Blobs: r.blobs, Bytes: r.bytes, Limit: limit, Log: logrus.NewEntry(logger),
 		Map:     func() pathmap.View { return pathmap.ViewOf(slices.Values(r.path)) },
-		MinFree: func() int64 { return r.free },
+		MinFree: func() int64 { r.mu.Lock(); defer r.mu.Unlock(); return r.free },
 		Members: func() int { return len(r.kept) },
 		Keeps:   func(c cid.Cid) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.kept[c] },
 		GiveUp:  r.giveUp,

@@ -242,7 +242,12 @@ func (s *Scrub) strays() {
 	if found.Left > 0 {
 		s.cfg.Log.WithField("files", found.Left).WithField("first", found.First).Warn("files among the blobs are no blobs: they were left alone")
 	}
-	s.change(func() { s.done.Recorded += found.Recorded; s.done.Strays = found.Left })
+	s.change(func() {
+		s.done.Recorded += found.Recorded
+		if err == nil { // or it is what was found before this look was cut short
+			s.done.Strays = found.Left
+		}
+	})
 }
 
 // tables looks at the metadata, which nobody can mend.
