@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	blocks "github.com/ipfs/go-block-format"
 	"golang.org/x/sync/errgroup"
@@ -27,6 +28,7 @@ type Partial struct {
 	marks  *os.File // nil when the blob was whole at the start
 	claim  *room.Claim
 	users  int // under store.mu
+	spent  spent
 
 	mu      sync.Mutex
 	have    bitset.Set // verified
@@ -171,7 +173,10 @@ func (p *Partial) Put(i int, data []byte) error {
 		return fmt.Errorf("put leaf %d of %s: there are %d: %w", i, p.layout.Root, p.layout.Leaves(), ErrBadLeaf)
 	}
 	offset, length := p.layout.Span(i)
-	if !p.layout.Matches(i, data) {
+	began := time.Now()
+	matches := p.layout.Matches(i, data)
+	p.spent.hash.Add(int64(time.Since(began)))
+	if !matches {
 		return fmt.Errorf("put leaf %d of %s: %w", i, p.layout.Root, ErrBadLeaf)
 	}
 	p.mu.Lock()
@@ -181,6 +186,8 @@ func (p *Partial) Put(i int, data []byte) error {
 	if have {
 		return nil
 	}
+	began = time.Now()
+	defer func() { p.spent.write.Add(int64(time.Since(began))) }()
 	if _, err := p.file.WriteAt(data, offset); err != nil {
 		p.noteFull(err)
 		return fmt.Errorf("put leaf %d: %w", i, err)

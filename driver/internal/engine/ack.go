@@ -9,6 +9,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/ack"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // openAcks makes what waits for the disks of others before a push is acknowledged.
@@ -37,7 +38,7 @@ func (e *Engine) askToKeep(ctx context.Context, id libpeer.ID, ref dag.Ref, toke
 		return e.Transfers.Keep(ctx, id, ref, token, heads, taken)
 	}
 	taken()
-	return e.Transfers.FetchFrom(ctx, ref, "")
+	return e.Transfers.FetchFrom(ctx, ref, "", story.Push)
 }
 
 // grow lets members take the file of an upload while it grows.

@@ -15,6 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // openDisk opens the datastore, the blobs and this registry's key.
@@ -128,6 +129,7 @@ func (e *Engine) openTransfers(context.Context) error {
 	if e.Peer != nil {
 		cfg.Swarm, cfg.Budget, cfg.Bitswap, cfg.Sent = e.Peer, e.Peer.Budget(), e.Peer.Block, e.Peer.Confirm
 		cfg.Merged = e.acknowledges
+		cfg.Name = func(id libpeer.ID) string { return e.NameOf(id.String()) }
 		cfg.Staging = e.WritersDir()
 	}
 	var err error
@@ -151,8 +153,8 @@ func (e *Engine) openAdmin(routes []admin.Route) error {
 func (e *Engine) Answers() *admin.Answers { return e.answers }
 
 // FetchFrom brings a blob here, if possible from the registry with that peer ID, as
-// Transfers.FetchFrom does.
+// Transfers.FetchFrom does for manifests.
 func (e *Engine) FetchFrom(ctx context.Context, ref dag.Ref, id string) error {
 	likely, _ := libpeer.Decode(id)
-	return e.Transfers.FetchFrom(ctx, ref, likely)
+	return e.Transfers.FetchFrom(ctx, ref, likely, story.Manifests)
 }

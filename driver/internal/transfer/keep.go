@@ -11,6 +11,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
 
@@ -48,7 +49,7 @@ func (t *Transfers) serveKeep(ctx context.Context, q *wire.KeepRequest, taken fu
 	g, within := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		t.settle(within, q)
-		return t.FetchFrom(within, q.Ref, q.Peer)
+		return t.FetchFrom(within, q.Ref, q.Peer, story.Push)
 	})
 	g.Go(func() error {
 		if len(q.Heads) == 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // Mend makes a blob whole that was set aside or has lost its file. It keeps the undamaged leaves
@@ -21,7 +22,7 @@ import (
 func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) {
 	p, err := t.cfg.Blobs.Salvage(ctx, ref)
 	if errors.Is(err, blob.ErrNotFound) {
-		return dag.LeavesOf(ref.Size), t.FetchFrom(ctx, ref, "")
+		return dag.LeavesOf(ref.Size), t.FetchFrom(ctx, ref, "", story.Mend)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("mend: %w", err)
@@ -29,7 +30,7 @@ func (t *Transfers) Mend(ctx context.Context, ref dag.Ref) (bad int, err error) 
 	// Keep p open until the end, so that a transfer takes up what was hashed.
 	bad = bitset.Set(p.Absent()).Count()
 	if bad > 0 {
-		err = t.FetchFrom(ctx, ref, "")
+		err = t.FetchFrom(ctx, ref, "", story.Mend)
 	}
 	return bad, errors.Join(err, p.Close())
 }

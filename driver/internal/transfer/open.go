@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // Open reads a blob from offset, in bytes, to its end. A blob that is not here is fetched: Open
@@ -59,9 +60,16 @@ func (t *Transfers) AwaitKept(ctx context.Context, c cid.Cid) {
 	}
 }
 
+// purpose is why a transfer is begun, and by whom.
+type purpose struct {
+	fetch.Purpose
+	asker story.Asker
+	reads bool // until stories.left
+}
+
 // follow reads a blob while it is being fetched.
 func (t *Transfers) follow(ctx context.Context, ref dag.Ref, offset int64) (io.ReadCloser, error) {
-	j, err := t.joinAfterRoom(ctx, ref, fetch.Purpose{Leaf: dag.LeafAt(offset)})
+	j, err := t.joinAfterRoom(ctx, ref, purpose{fetch.Purpose{Leaf: dag.LeafAt(offset)}, story.Client, true})
 	if mayStream(err) {
 		return t.stream(ctx, ref, offset, err)
 	}
@@ -126,23 +134,24 @@ func (t *Transfers) keepNothing(ctx context.Context, ref dag.Ref) error {
 // the blob cannot be kept, with a *room.Short when there is no room for it. When ctx ends, the
 // transfer goes on as if a reader had left.
 func (t *Transfers) Fetch(ctx context.Context, ref dag.Ref) error {
-	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1})
+	return t.fetch(ctx, ref, purpose{fetch.Purpose{Leaf: -1}, story.Client, false})
 }
 
 // FetchFrom is Fetch for a blob that no client waits for yet. The member likely, which probably
 // holds the blob, is asked before all others; it may be empty. A failure is no warning in the log.
-func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID) error {
-	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true})
+// The asker is who has it fetched, for its story.
+func (t *Transfers) FetchFrom(ctx context.Context, ref dag.Ref, likely peer.ID, asker story.Asker) error {
+	return t.fetch(ctx, ref, purpose{fetch.Purpose{Leaf: -1, Likely: likely, Background: true}, asker, false})
 }
 
-// FetchPaced is FetchFrom at no more bytes a second than pace allows, whose burst is at least
+// FetchPaced is FetchFrom for a copy that this registry is to keep, at no more bytes a second than pace allows, whose burst is at least
 // dag.LeafSize. Nil: as fast as it can. Where a client comes to read the blob, it comes as fast as
 // it can from then on.
 func (t *Transfers) FetchPaced(ctx context.Context, ref dag.Ref, likely peer.ID, pace *rate.Limiter) error {
-	return t.fetch(ctx, ref, fetch.Purpose{Leaf: -1, Likely: likely, Background: true, Pace: pace})
+	return t.fetch(ctx, ref, purpose{fetch.Purpose{Leaf: -1, Likely: likely, Background: true, Pace: pace}, story.Keeper, false})
 }
 
-func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why fetch.Purpose) error {
+func (t *Transfers) fetch(ctx context.Context, ref dag.Ref, why purpose) error {
 	if _, inline, err := inlined(ref); inline || err != nil {
 		return err
 	}

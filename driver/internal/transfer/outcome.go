@@ -11,22 +11,11 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // Result is how a transfer ended.
-type Result string
-
-// These are the results.
-const (
-	ResultWhole       Result = "whole"       // the blob is here
-	ResultStreamed    Result = "streamed"    // a client got the blob, which could not be kept
-	ResultUnavailable Result = "unavailable" // no reachable member gave the blob's bytes
-	ResultFailed      Result = "failed"      // the blob could not be kept here, or its DAG is wrong
-	ResultAbandoned   Result = "abandoned"   // nobody reads it any more, or this registry stops
-)
-
-// Results are all results.
-var Results = []Result{ResultWhole, ResultStreamed, ResultUnavailable, ResultFailed, ResultAbandoned}
+type Result = story.Result
 
 const (
 	maxWarned  = 1024      // how many blobs whose failures were warned of are remembered
@@ -56,10 +45,10 @@ func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 	defer o.mu.Unlock()
 	o.counts[result]++
 	switch result {
-	case ResultWhole:
+	case story.Whole:
 		o.warned.Remove(c)
 		return false
-	case ResultAbandoned, ResultStreamed:
+	case story.Abandoned, story.Streamed:
 		return false
 	}
 	if background {
@@ -76,8 +65,8 @@ func (o *outcomes) note(c cid.Cid, result Result, background bool) (warn bool) {
 func (t *Transfers) Ended() map[Result]int64 {
 	t.outcomes.mu.Lock()
 	defer t.outcomes.mu.Unlock()
-	all := make(map[Result]int64, len(Results))
-	for _, r := range Results {
+	all := make(map[Result]int64, len(story.Results))
+	for _, r := range story.Results {
 		all[r] = t.outcomes.counts[r]
 	}
 	return all
@@ -88,13 +77,13 @@ func resultOf(err error) Result {
 	var none *Unavailable
 	switch {
 	case err == nil:
-		return ResultWhole
+		return story.Whole
 	case errors.As(err, &none):
-		return ResultUnavailable
+		return story.Unavailable
 	case errors.Is(err, fetch.ErrUnread), errors.Is(err, ErrClosing):
-		return ResultAbandoned
+		return story.Abandoned
 	}
-	return ResultFailed
+	return story.Failed
 }
 
 // verdict makes the error that readers get from the end of a transfer.
@@ -115,14 +104,15 @@ func (t *Transfers) verdict(c cid.Cid, e fetch.End) error {
 
 // report counts how a transfer ended, and logs a failure: as a warning, or for debugging only (see
 // outcomes.note).
-func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) {
-	ref, result := j.Ref(), resultOf(err)
+func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) (result Result) {
+	ref := j.Ref()
+	result = resultOf(err)
 	if _, streamed := j.Passed(); streamed && err == nil {
-		result = ResultStreamed
+		result = story.Streamed
 	}
 	warn := t.outcomes.note(ref.CID, result, j.Background())
 	if err == nil {
-		return
+		return result
 	}
 	log := t.cfg.Log.WithError(err).WithFields(logrus.Fields{
 		"cid": ref.CID, "asked": len(e.Asked), "received": e.Received, "size": ref.Size,
@@ -133,4 +123,5 @@ func (t *Transfers) report(j *fetch.Job, e fetch.End, err error) {
 	} else {
 		log.Debug("a transfer ended")
 	}
+	return result
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // TestFailedTransferIsAWarning shows that transfers of a blob that fail are one warning, however
@@ -33,14 +34,14 @@ func TestFailedTransferIsAWarning(t *testing.T) {
 	require.Contains(t, warned[0].Data, "received")
 	require.Contains(t, warned[0].Data, "took")
 	require.ErrorContains(t, warned[0].Data[logrus.ErrorKey].(error), a.id.String())
-	require.EqualValues(t, 2, b.transfers.Ended()[ResultUnavailable])
+	require.EqualValues(t, 2, b.transfers.Ended()[story.Unavailable])
 
 	require.NoError(t, a.blobs.Delete(t.Context(), ref.CID))
 	c := town.registry(t)
 	c.push(content)
 	b.requirePull(ref, content)
 	b.fetch(ref)
-	eventually(t, func() bool { return b.transfers.Ended()[ResultWhole] > 0 }, "its end is not counted")
+	eventually(t, func() bool { return b.transfers.Ended()[story.Whole] > 0 }, "its end is not counted")
 	require.NoError(t, os.Remove(filepath.Join(b.dir, "blobs", ref.CID.String())))
 	c.kill()
 	_, err := b.pull(ref, 0)
@@ -57,7 +58,7 @@ func TestWrongDAGIsAFailure(t *testing.T) {
 	ref.Size++
 	_, err := b.pull(ref, 0)
 	require.ErrorIs(t, err, dag.ErrBadDAG)
-	require.EqualValues(t, 1, b.transfers.Ended()[ResultFailed])
+	require.EqualValues(t, 1, b.transfers.Ended()[story.Failed])
 	require.Len(t, failures(b), 1)
 }
 
@@ -78,7 +79,7 @@ func TestRunningTransfers(t *testing.T) {
 	require.Less(t, all[0].Here, ref.Size)
 	eventually(t, func() bool {
 		sources := b.transfers.Running()[0].Sources
-		return len(sources) == 1 && sources[0].Peer == a.id && sources[0].Road == RoadStream
+		return len(sources) == 1 && sources[0].Peer == a.id && sources[0].Road == story.RoadStream
 	}, "it does not say where the bytes come from")
 	open()
 	readExactly(t, body, content[mib:])
@@ -102,8 +103,8 @@ func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, err := newOutcomes()
 		require.NoError(t, err)
-		fails := func() bool { return o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultUnavailable, false) }
-		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultUnavailable, true), "nobody waited for it")
+		fails := func() bool { return o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), story.Unavailable, false) }
+		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), story.Unavailable, true), "nobody waited for it")
 		for range 3 {
 			require.True(t, fails())
 			for range 59 {
@@ -113,8 +114,8 @@ func TestABlobIsWarnedOfOnceAnHour(t *testing.T) {
 			time.Sleep(warnedTime / 60)
 		}
 		require.True(t, fails())
-		require.True(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 1, 0}), ResultFailed, false), "another")
-		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), ResultWhole, false))
+		require.True(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 1, 0}), story.Failed, false), "another")
+		require.False(t, o.note(cid.NewCidV1(cid.Raw, []byte{0, 0}), story.Whole, false))
 		require.True(t, fails())
 	})
 }

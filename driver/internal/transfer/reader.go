@@ -140,5 +140,6 @@ func (r *reader) leave() {
 	r.once.Do(func() {
 		r.place.Leave()
 		r.job.Leave()
+		r.t.stories.left(r.job)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // underway holds the transfers of a registry that are under way, and the context that ends them.
@@ -61,10 +62,12 @@ func (u *underway) forget(j *fetch.Job) {
 }
 
 // joinAfterRoom is join, and where there is no room for the blob once more, after room was made.
-func (t *Transfers) joinAfterRoom(ctx context.Context, ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
+func (t *Transfers) joinAfterRoom(ctx context.Context, ref dag.Ref, why purpose) (*fetch.Job, error) {
 	j, err := t.join(ref, why)
 	if room.IsFull(err) {
+		began := time.Now()
 		t.cfg.Blobs.Room().Await(ctx, ref.Size)
+		why.Room = time.Since(began)
 		j, err = t.join(ref, why)
 	}
 	return j, err
@@ -72,7 +75,7 @@ func (t *Transfers) joinAfterRoom(ctx context.Context, ref dag.Ref, why fetch.Pu
 
 // join enters the transfer of a blob, and starts one if there is none. The error is ErrNotKept when
 // there is no room for the blob.
-func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
+func (t *Transfers) join(ref dag.Ref, why purpose) (*fetch.Job, error) {
 	u := t.underway
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,13 +90,15 @@ func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
 		if !why.Background {
 			j.Expect()
 		}
+		t.stories.join(j, why.asker, why.reads)
 		return j, nil
 	}
 	if err := t.cfg.Blobs.Fits(ref); err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", ref.CID, fetch.NotKept(err))
 	}
-	j := t.fetcher.New(ref, why)
+	j := t.fetcher.New(ref, why.Purpose)
 	j.Enter()
+	t.stories.join(j, why.asker, why.reads)
 	u.jobs[ref.CID] = j
 	u.wg.Go(func() { t.run(j) })
 	return j, nil
@@ -103,8 +108,9 @@ func (t *Transfers) join(ref dag.Ref, why fetch.Purpose) (*fetch.Job, error) {
 func (t *Transfers) run(j *fetch.Job) {
 	j.Run(func(e fetch.End) error {
 		err := t.verdict(j.Ref().CID, e)
-		t.report(j, e, err)
+		result := t.report(j, e, err)
 		t.underway.forget(j)
+		t.stories.end(j, t.told(j, e.Story, result, err))
 		return err
 	})
 }
@@ -115,6 +121,13 @@ func (t *Transfers) Active() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.jobs) + len(u.streams)
+}
+
+// all returns the transfers under way, including streams.
+func (u *underway) all() []*fetch.Job {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return append(slices.Collect(maps.Values(u.jobs)), slices.Collect(maps.Keys(u.streams))...)
 }
 
 // Running is one transfer that is under way.
@@ -130,31 +143,17 @@ type Running struct {
 	Sources  []Source
 }
 
-// Road is the way by which bytes come from a peer.
-type Road string
-
-// These are the roads.
-const (
-	RoadData    Road = "data port"
-	RoadStream  Road = "libp2p"
-	RoadBitswap Road = "bitswap"
-)
-
 // Source is a peer from which bytes of a blob are coming at the moment.
 type Source struct {
 	Peer peer.ID // a member; empty: any peer that answers by bitswap
-	Road Road
+	Road story.Road
 	Rate float64 // bytes per second, of all requests under way
 }
 
 // Running returns the transfers under way, including streams, the oldest first.
 func (t *Transfers) Running() []Running {
-	u := t.underway
-	u.mu.Lock()
-	jobs, streams := slices.Collect(maps.Values(u.jobs)), slices.Collect(maps.Keys(u.streams))
-	u.mu.Unlock()
-	all := make([]Running, 0, len(jobs)+len(streams))
-	for _, j := range append(jobs, streams...) {
+	all := []Running{}
+	for _, j := range t.underway.all() {
 		all = append(all, t.running(j))
 	}
 	slices.SortFunc(all, func(a, b Running) int {
@@ -166,27 +165,25 @@ func (t *Transfers) Running() []Running {
 func (t *Transfers) running(j *fetch.Job) Running {
 	ref := j.Ref()
 	r := Running{CID: ref.CID, Size: ref.Size, Since: j.Born(), Waiting: j.Users(), Sources: t.sources(j.Flows())}
-	if passed, ok := j.Passed(); ok {
-		r.Here, r.Waiting, r.Streamed = passed, 1, true
-		return r
+	r.Here = here(j)
+	if _, ok := j.Passed(); ok {
+		r.Waiting, r.Streamed = 1, true
 	}
-	here, leaves := j.Verified().Count(), dag.LeavesOf(ref.Size)
-	r.Here = min(ref.Size, ref.Size*int64(here)/int64(leaves))
 	return r
 }
 
 func (t *Transfers) sources(f fetch.Flows) []Source {
 	all := make([]Source, 0, len(f.Rates)+1)
 	for id, rate := range f.Rates {
-		road := RoadStream
+		road := story.RoadStream
 		if t.UsesDataPort(id) {
-			road = RoadData
+			road = story.RoadData
 		}
 		all = append(all, Source{Peer: id, Road: road, Rate: rate})
 	}
 	slices.SortFunc(all, func(a, b Source) int { return cmp.Compare(a.Peer, b.Peer) })
 	if f.Bitswap && len(all) == 0 {
-		all = append(all, Source{Road: RoadBitswap})
+		all = append(all, Source{Road: story.RoadBitswap})
 	}
 	return all
 }

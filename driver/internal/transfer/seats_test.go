@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/crew"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // TestASilentHolderHoldsUpNobodyElse shows that a pull from another member goes on, however many
@@ -34,7 +35,7 @@ func TestASilentHolderHoldsUpNobodyElse(t *testing.T) {
 	})
 	for i := range crew.Seats {
 		ref := a.push(random(int64(100+i), 10_000))
-		go func() { _ = b.transfers.FetchFrom(t.Context(), ref, a.id) }()
+		go func() { _ = b.transfers.FetchFrom(t.Context(), ref, a.id, story.Push) }()
 	}
 	waiting.Wait()
 	c := town.registry(t)

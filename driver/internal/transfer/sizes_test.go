@@ -16,6 +16,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // These are the numbers that a member or an entry says and by which something is allocated, and
@@ -48,7 +49,7 @@ func TestASizeThatNoBlobHas(t *testing.T) {
 		"read":               func(ref dag.Ref) error { _, err := b.pull(ref, 0); return err },
 		"read what is here":  func(ref dag.Ref) error { _, err := a.pull(ref, 0); return err },
 		"fetch":              func(ref dag.Ref) error { return b.transfers.Fetch(t.Context(), ref) },
-		"fetch for a member": func(ref dag.Ref) error { return b.transfers.FetchFrom(t.Context(), ref, a.id) },
+		"fetch for a member": func(ref dag.Ref) error { return b.transfers.FetchFrom(t.Context(), ref, a.id, story.Push) },
 		"mend":               func(ref dag.Ref) error { _, err := b.transfers.Mend(t.Context(), ref); return err },
 		"the rest of it":     func(ref dag.Ref) error { return want(!b.transfers.restElsewhere(t.Context(), ref)) },
 		"who has it": func(ref dag.Ref) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // maxStreamed is how many readers may be streamed to at once. Together they take up to 256 MiB of
@@ -36,6 +37,7 @@ func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why e
 		j.Abandon()
 		return nil, err
 	}
+	t.stories.join(j, story.Client, false)
 	go s.run(t)
 	if err := s.await(); err != nil {
 		return nil, errors.Join(err, s.Close())

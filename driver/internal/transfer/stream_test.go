@@ -16,6 +16,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // onSmallDisk puts a registry's data on a disk that has room for that many bytes.
@@ -61,7 +62,7 @@ func TestStreamsWhatDoesNotFit(t *testing.T) {
 	}
 	wg.Wait()
 	b.requireNothingKept()
-	eventually(t, func() bool { return b.transfers.Ended()[ResultStreamed] == 6 }, "their ends are not counted")
+	eventually(t, func() bool { return b.transfers.Ended()[story.Streamed] == 6 }, "their ends are not counted")
 	small := random(62, 3*mib)
 	b.requirePull(a.push(small), small)
 }
@@ -119,7 +120,7 @@ func TestRunningStreams(t *testing.T) {
 	eventually(t, func() bool {
 		all := b.transfers.Running()
 		return len(all) == 2 && !slices.ContainsFunc(all, func(r Running) bool {
-			return len(r.Sources) != 1 || r.Sources[0].Peer != a.id || r.Sources[0].Road != RoadStream || r.Here < mib
+			return len(r.Sources) != 1 || r.Sources[0].Peer != a.id || r.Sources[0].Road != story.RoadStream || r.Here < mib
 		})
 	}, "it does not say where the bytes come from")
 	require.Equal(t, 2, b.transfers.Active())

@@ -214,6 +214,8 @@ func (h *house) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 
 func (h *house) HasData(id peer.ID) bool { return h.real != nil && h.real.HasData(id) }
 
+func (h *house) Relayed(peer.ID) bool { return false }
+
 func (h *house) Trusts(id peer.ID) bool {
 	h.town.mu.Lock()
 	defer h.town.mu.Unlock()

@@ -43,6 +43,8 @@ type Swarm interface {
 	SourceOf(remote string) limit.Source
 	// Trusts reports whether a peer's word counts.
 	Trusts(peer.ID) bool
+	// Relayed reports whether streams to a member pass through another peer.
+	Relayed(peer.ID) bool
 }
 
 // Config is what transfers are made of.
@@ -70,6 +72,8 @@ type Config struct {
 	Merged func(ctx context.Context, from peer.ID, heads []cid.Cid) error
 	// Sent is told of a member that sent a leaf which was right; it must not block. It may be nil.
 	Sent func(peer.ID)
+	// Name is what a member is called, for the log; "": it has no name. It may be nil.
+	Name func(peer.ID) string
 	// Leaving reports whether this registry is to be switched off for good, so that nobody may
 	// count on its disk. It may be nil: it stays.
 	Leaving func() bool
@@ -92,6 +96,7 @@ type Transfers struct {
 	outcomes *outcomes
 	underway *underway
 	early    *early
+	stories  *stories
 }
 
 // timing is how long transfers wait for each kind of event.
@@ -119,6 +124,7 @@ func start(cfg Config, p timing) (*Transfers, error) {
 		return nil, err
 	}
 	t := &Transfers{cfg: cfg, timing: p, outcomes: ended, underway: newUnderway(), early: newEarly()}
+	t.stories = newStories(t.tell)
 	m := newMender(t)
 	cfg.Blobs.OnRotten(func(dag.Ref) { m.wake.Raise() })
 	if cfg.Swarm != nil {

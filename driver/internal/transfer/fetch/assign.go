@@ -13,7 +13,7 @@ import (
 
 // assign gives out orders until all workers are busy, or there is nothing to do.
 func (c *coordinator) assign(now time.Time) {
-	c.idle = false
+	c.idle, c.record.short = false, false
 	c.claim.Pass()
 	c.rest(now)
 	if c.j.ctx.Err() != nil {
@@ -84,7 +84,9 @@ func (c *coordinator) busy() (n int) {
 
 // hire takes a seat of the crew, perhaps only for a leaf that a reader waits for.
 func (c *coordinator) hire(urgent bool) bool {
-	return c.claim.Take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
+	taken := c.claim.Take(urgent || len(c.plan.Awaited()) > 0, c.j.use.background.Load())
+	c.record.short = !taken
+	return taken
 }
 
 // next asks the plan for a run. The plan may shorten other runs for it.

@@ -18,6 +18,7 @@ type swap struct {
 	failed bool      // it has failed at least once
 	works  bool      // it has brought something of this blob
 	rests  time.Time // until when it is not tried again
+	leaf   int       // that is being fetched
 }
 
 // hopesForSwap reports whether bitswap may yet bring something.
@@ -41,7 +42,7 @@ func (c *coordinator) lastResort(now time.Time) {
 	if s.works {
 		patience = t.Silence
 	}
-	s.under = true
+	s.under, s.leaf = true, leaf
 	c.wg.Go(func() {
 		c.j.send(swapped{c.j.leafByBitswap(leaf, patience)})
 		c.j.send(swapDone{})

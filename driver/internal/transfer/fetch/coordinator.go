@@ -45,6 +45,7 @@ type coordinator struct {
 	polls   polls
 	swap    swap
 	line    line
+	record  record
 
 	asked map[peer.ID]bool // members
 	last  error            // see End.Last
@@ -56,6 +57,7 @@ func newCoordinator(j *Job) *coordinator {
 	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
 		j: j, claim: j.f.Crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.Leaf, 0), most: 1},
+		record: newRecord(j),
 		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.f.Self, leaves), timing),
 		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),
 	}
@@ -83,6 +85,7 @@ func (c *coordinator) run() error {
 	}
 	close(c.j.end.stopped)
 	c.wg.Wait()
+	c.record.rest(c)
 	c.claim.Leave()
 	if err := context.Cause(c.j.ctx); !errors.Is(err, errWhole) {
 		return err
@@ -108,6 +111,8 @@ func (c *coordinator) act(now time.Time) time.Duration {
 	next := min(c.watch(), c.seek(now), c.poll(now), c.j.f.Timing.Yield, c.plan.Hedge(now))
 	c.assign(now)
 	c.lastResort(now)
+	c.listen(now)
+	c.record.Turn(now, c.phase(now))
 	c.tell()
 	return max(next, time.Millisecond)
 }
@@ -169,7 +174,10 @@ func (c *coordinator) endIfWhole() bool {
 
 // end sums up the transfer.
 func (c *coordinator) end(cause error) End {
-	return End{Cause: cause, Asked: slices.Sorted(maps.Keys(c.asked)), Last: c.last, Received: c.j.meter.got.Load()}
+	return End{
+		Cause: cause, Asked: slices.Sorted(maps.Keys(c.asked)), Last: c.last, Received: c.j.meter.got.Load(),
+		Story: c.told(time.Now()),
+	}
 }
 
 // presume guesses a holder, so that leaves can be asked of it before it has said what it

@@ -65,3 +65,24 @@ func TestWhoIsInterruptedIsNotToBlame(t *testing.T) {
 	require.NoError(t, c.last)
 	require.False(t, c.roster.Failed("holder"))
 }
+
+// TestLeavesThatComeWithTheLastOne are told of, also where the coordinator takes no more events.
+func TestLeavesThatComeWithTheLastOne(t *testing.T) {
+	j := idleJob(t)
+	c := newCoordinator(j)
+	j.cancel(errWhole)
+	of := &order{holder: "holder"}
+	require.True(t, j.send(landed{1, of}))
+	close(j.end.stopped)
+	for leaf := 2; leaf < 5; leaf++ {
+		if e := (landed{leaf, of}); !j.send(e) {
+			j.end.note(e)
+		}
+	}
+	j.end.note(landed{1, of}) // twice
+	c.record.rest(c)
+	s := c.told(time.Now())
+	require.EqualValues(t, 4*mib, s.Bytes)
+	require.Len(t, s.Sources, 1)
+	require.Equal(t, 4, s.Sources[0].Leaves)
+}

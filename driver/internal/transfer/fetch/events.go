@@ -61,11 +61,13 @@ func (e borrow) apply(c *coordinator) {
 
 // returned: a borrowed holder is given back.
 type returned struct {
-	id  peer.ID
-	err error
+	id   peer.ID
+	err  error
+	took time.Duration
 }
 
 func (e returned) apply(c *coordinator) {
+	c.record.asked(c, e)
 	c.settle(e.id, e.err)
 	if errors.Is(e.err, errMute) {
 		c.j.f.Holders.Beaten(e.id)
@@ -82,6 +84,7 @@ type landed struct {
 func (e landed) apply(c *coordinator) {
 	c.j.meter.progress()
 	c.begun, c.unsaid = true, true
+	c.record.leaf(c, e)
 	if e.of != nil {
 		for _, r := range c.plan.Skip(e.of.run) {
 			c.beaten(c.orders[r])

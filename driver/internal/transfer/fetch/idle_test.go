@@ -16,9 +16,9 @@ import (
 
 const mib = 1 << 20
 
-// idle makes the Fetcher of a registry that has neither a disk nor members, for a bubble of
+// idleFetcher makes the Fetcher of a registry that has neither a disk nor members, for a bubble of
 // testing/synctest.
-func idle(t *testing.T) *Fetcher {
+func idleFetcher(t testing.TB) *Fetcher {
 	t.Helper()
 	logger := logrus.New()
 	logger.SetOutput(io.Discard)
@@ -26,7 +26,7 @@ func idle(t *testing.T) *Fetcher {
 }
 
 // alone makes the Fetcher of a registry without members.
-func alone(t *testing.T, cfg Config) *Fetcher {
+func alone(t testing.TB, cfg Config) *Fetcher {
 	t.Helper()
 	cfg.Crew = crew.New(crew.Seats)
 	cfg.Holders = holders.New(t.Context(), holders.Config{Connected: func() []peer.ID { return nil }, Trusts: func(peer.ID) bool { return true }})
@@ -37,7 +37,7 @@ func alone(t *testing.T, cfg Config) *Fetcher {
 // idleJob makes a job that does not run.
 func idleJob(t *testing.T) *Job {
 	t.Helper()
-	j := idle(t).New(dag.Ref{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Size: 9 * mib}, Purpose{Leaf: -1})
+	j := idleFetcher(t).New(dag.Ref{CID: cid.NewCidV1(cid.Raw, []byte{0, 0}), Size: 9 * mib}, Purpose{Leaf: -1})
 	t.Cleanup(func() { j.cancel(ErrUnread) })
 	return j
 }

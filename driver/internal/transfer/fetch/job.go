@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // Job is the transfer of one blob, as everything that takes part in it shares it. It is safe
@@ -70,6 +71,7 @@ type Purpose struct {
 	// Pace bounds how fast the leaves come, as long as no reader waits; nil: nothing does. Its
 	// burst is at least dag.LeafSize.
 	Pace *rate.Limiter
+	Room time.Duration // for which room was waited for before the transfer began
 }
 
 // end is how a job ended.
@@ -77,6 +79,17 @@ type end struct {
 	stopped chan struct{} // closed when the coordinator takes no more events
 	done    chan struct{} // closed when everything has ended; err is set before that
 	err     error
+
+	mu   sync.Mutex
+	late []landed // with which the coordinator was no longer reached
+}
+
+// note keeps a leaf that came with the last one: who sent it is told even though nothing is decided
+// any more.
+func (e *end) note(l landed) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.late = append(e.late, l)
 }
 
 // End is what a transfer leaves behind.
@@ -85,6 +98,7 @@ type End struct {
 	Asked    []peer.ID // the members that were asked, sorted
 	Last     error     // how a holder failed: the last that lied, else the last; nil: none did
 	Received int64     // bytes, useful or not
+	Story    story.Story
 }
 
 // New makes the transfer of a blob that is to be kept. Nothing happens before Run.
@@ -197,6 +211,7 @@ func (j *Job) Run(verdict func(End) error) {
 	c := newCoordinator(j)
 	err := c.run()
 	if err == nil {
+		c.record.Turn(time.Now(), story.Disk)
 		err = j.keep()
 	}
 	j.finish(verdict(c.end(err)))

@@ -222,10 +222,10 @@ func (j *Job) settledBlock(ctx context.Context, id peer.ID, c cid.Cid) []byte {
 		if b == nil && time.Since(began) >= j.f.Timing.Hedge {
 			err = errMute
 		}
-		j.send(returned{id, err})
+		j.send(returned{id, err, time.Since(began)})
 		return b
 	}
-	j.send(returned{id, err})
+	j.send(returned{id, err, time.Since(began)})
 	if err != nil {
 		return nil
 	}

@@ -27,6 +27,9 @@ type order struct {
 	ctx      context.Context
 	cut      context.CancelCauseFunc
 	flow     flow
+
+	mute  time.Duration // for which its holder was mute, as far as it was noted
+	heard time.Time     // when that was noted last
 }
 
 // hold is the part of the crew that an order has.
@@ -40,6 +43,19 @@ type flow struct {
 	to   atomic.Int64 // the leaf before which to stop; the coordinator may lower it
 	got  atomic.Int64 // bytes
 	last atomic.Int64 // when the last byte came, in nanoseconds since the order began
+
+	first atomic.Int64 // when the first byte came, likewise
+	waits atomic.Int64 // since when the worker waits for bytes, likewise; negative: it is at work on some
+	road  atomic.Int32 // the wire.Road by which the holder answered
+}
+
+// works notes that the worker is at work on what has come, or waits for bytes again.
+func (o *order) works(on bool) {
+	if on {
+		o.flow.waits.Store(-1)
+		return
+	}
+	o.flow.waits.Store(int64(time.Since(o.began)))
 }
 
 // refresh tells the plan what has come.
@@ -57,6 +73,7 @@ func (c *coordinator) start(o *order) {
 	o.flow.to.Store(int64(o.run.To))
 	o.ctx, o.cut = context.WithCancelCause(c.j.ctx)
 	c.orders[o.run] = o
+	c.record.Order(o.holder, time.Now())
 	c.wg.Go(func() {
 		err := c.j.perform(o)
 		o.cut(nil)
@@ -67,6 +84,7 @@ func (c *coordinator) start(o *order) {
 // finish handles the end of an order. When the holder named relays, the order goes on with these.
 func (c *coordinator) finish(o *order, err error) {
 	delete(c.orders, o.run)
+	c.record.done(c, o, err)
 	if !o.pieces || err == nil && o.patience == 0 { // else the holder may have waited for the leaf
 		c.roster.Measured(o.holder, o.flow.got.Load(), time.Since(o.began))
 	}

@@ -34,6 +34,7 @@ func (j *Job) perform(o *order) error {
 	if err := j.inPieces(o, part); err != nil {
 		return err
 	}
+	o.works(true)
 	wait := j.charge(len(part))
 	select {
 	case <-j.here.laidOut:
@@ -74,7 +75,9 @@ func (j *Job) take(leaf int, b []byte, of *order) error {
 	if of != nil && j.f.Sent != nil {
 		j.f.Sent(of.holder)
 	}
-	j.send(landed{leaf, of})
+	if e := (landed{leaf, of}); !j.send(e) {
+		j.end.note(e)
+	}
 	return nil
 }
 
@@ -102,6 +105,7 @@ func (j *Job) receive(o *order, buf []byte) error {
 		return wire.Because(o.ctx, o.holder, err)
 	}
 	defer func() { _ = body.Close() }()
+	o.flow.road.Store(int32(wire.RoadOf(body)))
 	g.body = body
 	var tooMuch error
 	for ; leaf < int(o.flow.to.Load()); leaf++ {
@@ -117,11 +121,13 @@ func (j *Job) receive(o *order, buf []byte) error {
 			tooMuch = drained(g)
 		}
 		g.stop() // the holder is not to blame for how long take lasts
+		o.works(true)
 		wait := j.charge(len(part))
 		if err := j.take(leaf, part, o); err != nil {
 			return err
 		}
 		j.breathe(wait)
+		o.works(false)
 	}
 	if tooMuch != nil {
 		return wire.Blame(o.holder, tooMuch)
@@ -166,6 +172,7 @@ func (j *Job) piece(ctx context.Context, o *order, from int64, part []byte) erro
 		return err
 	}
 	defer func() { _ = body.Close() }()
+	o.flow.road.Store(int32(wire.RoadOf(body)))
 	guard.body = body
 	if _, err = io.ReadFull(guard, part); err != nil {
 		return err
@@ -217,8 +224,11 @@ func (g *guard) Read(b []byte) (int, error) {
 	n, err := g.body.Read(b)
 	g.silence.Stop()
 	if n > 0 {
-		g.o.flow.got.Add(int64(n))
-		g.o.flow.last.Store(int64(time.Since(g.o.began)))
+		since := int64(time.Since(g.o.began))
+		if g.o.flow.got.Add(int64(n)) == int64(n) {
+			g.o.flow.first.Store(max(since, 1))
+		}
+		g.o.flow.last.Store(since)
 		g.j.meter.flows()
 	}
 	g.j.received(n)

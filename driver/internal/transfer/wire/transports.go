@@ -121,6 +121,24 @@ func (r *transports) byData(req *http.Request, id peer.ID) (*http.Response, erro
 	return resp, nil
 }
 
+// Road is the way to a member.
+type Road int
+
+// These are the ways.
+const (
+	NoRoad Road = iota
+	ByData
+	ByStream
+)
+
+// RoadOf is the way by which a body of Client.Span comes.
+func RoadOf(body io.Reader) Road {
+	if _, ok := body.(*carried); ok {
+		return ByData
+	}
+	return ByStream
+}
+
 func (r *transports) usesData(id peer.ID) bool {
 	if !r.swarm.HasData(id) {
 		return false
