@@ -61,7 +61,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 	drivertest.AwaitAgreement(t, c...)
 	schemas := compileAPI(t)
 	socket := filepath.Join(c[1].Params.DatastorePath, "admin.sock")
-	asked := map[string]string{"of": "team/app:1", "options": `{"dry_run":true}`, "member": c[0].Identity().PeerID, "image": ""}
+	asked := map[string]string{"of": "team/app:1", "options": `{"dry_run":true}`, "seconds": "1", "member": c[0].Identity().PeerID, "image": ""}
 	for _, r := range c[1].Routes() {
 		path, query := r.Path, url.Values{}
 		for _, p := range r.Params {
@@ -145,7 +145,7 @@ func TestTheDebugAPIChangesNothing(t *testing.T) {
 	must(t, err)
 	for _, r := range c[0].Routes() {
 		w := httptest.NewRecorder()
-		req := httptest.NewRequestWithContext(t.Context(), r.Method, strings.ReplaceAll(r.Path, "{member}", c[1].Identity().PeerID), nil)
+		req := httptest.NewRequestWithContext(t.Context(), r.Method, strings.ReplaceAll(r.Path, "{member}", c[1].Identity().PeerID)+"?seconds=1", nil)
 		c[0].API().ServeHTTP(w, req)
 		refused := w.Code == http.StatusNotFound && strings.Contains(w.Body.String(), "no such route") || w.Code == http.StatusMethodNotAllowed
 		if refused != r.Changes {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
@@ -50,6 +51,8 @@ type store struct {
 	measuring   sync.Mutex // usage
 	damages     damages    // of blobs that are damaged
 	alone       damages    // of blobs that are on this disk only
+	digests     *digests
+	followers   atomic.Int32 // who follow the transfers
 	completes   completes
 
 	refusedPushes refusedPushes

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
 
 // Collector gives Prometheus the numbers of Status, as metrics registry_ipfs_*. Register it
@@ -73,6 +74,8 @@ var (
 	transferEndDesc = desc("transfers_total", "Transfers of blobs to this registry that ended, by their result.", "result")
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
+	transferSecDesc = desc("transfer_seconds", "How long transfers of blobs to this registry took, by their result.", "result")
+	firstByteDesc   = desc("transfer_first_byte_seconds", "How long it took until the first byte of a blob came, by how its transfer ended.", "result")
 	readOnlyDesc    = desc("read_only", "1 when this registry is outside its own list of trusted peers.")
 )
 
@@ -130,11 +133,26 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for result, n := range c.transfers.Ended() {
 		ch <- prometheus.MustNewConstMetric(transferEndDesc, prometheus.CounterValue, float64(n), string(result))
 	}
+	c.collectSpreads(ch)
 	in, out := c.transfers.Totals()
 	data := c.transfers.DataIn()
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+}
+
+// collectSpreads tells how long transfers took that are over.
+func (c collector) collectSpreads(ch chan<- prometheus.Metric) {
+	took, first := c.transfers.Spreads()
+	for d, all := range map[*prometheus.Desc]map[story.Result]story.Spread{transferSecDesc: took, firstByteDesc: first} {
+		for result, s := range all {
+			buckets := map[float64]uint64{}
+			for i, bound := range story.Bounds {
+				buckets[bound.Seconds()] = s.Upto[i]
+			}
+			ch <- prometheus.MustNewConstHistogram(d, s.Count, s.Sum.Seconds(), buckets, string(result))
+		}
+	}
 }
 
 func (c collector) collectAcks(ch chan<- prometheus.Metric) {

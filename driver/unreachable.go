@@ -33,6 +33,7 @@ func behind(ctx context.Context, err error) error {
 // open reads an entry's bytes from offset on. Bytes that no reachable registry holds are
 // not a missing path: the answer is 503, and names the registry that should have them.
 func (s *store) open(ctx context.Context, path string, e pathmap.Entry, offset int64) (io.ReadCloser, error) {
+	s.digests.note(path, e.CID)
 	body, err := s.transfers.Open(ctx, refOf(e), offset)
 	if err != nil {
 		return nil, s.unreachable(ctx, path, err)

@@ -181,12 +181,7 @@ func (w *whereabouts) ask(ctx context.Context) {
 }
 
 func (w *whereabouts) note(b *WhereBlob, m engine.MemberCopies, c engine.Copy) {
-	if c.Leaves == 0 {
-		return
+	if of, ok := copyOf(b.Size, m, c); ok {
+		b.Copies = append(b.Copies, of)
 	}
-	of := WhereCopy{PeerID: m.PeerID, Name: m.Name, Whole: c.Whole, Kept: c.Whole && c.Kept, Bytes: b.Size}
-	if !c.Whole {
-		of.Bytes = min(b.Size, int64(c.Leaves)*dag.LeafSize)
-	}
-	b.Copies = append(b.Copies, of)
 }

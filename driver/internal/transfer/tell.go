@@ -68,7 +68,7 @@ func (t *Transfers) sourcesText(s story.Story) string {
 func (t *Transfers) limitText(l story.Limit) string {
 	text := string(l.What)
 	if l.Peer != "" {
-		text += " of " + t.called(l.Peer)
+		text += " (" + t.called(l.Peer) + ")"
 	}
 	return fmt.Sprintf("%s, %.0f%% of the time", text, 100*l.Share)
 }
