@@ -279,6 +279,7 @@ func (s *Store) delete(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) 
 	s.rot.drop(c)
 	s.proofs.forget(c)
 	if recorded || errFile == nil {
+		s.log.WithField("cid", c).WithField("bytes", size).Debug("a blob was removed from this disk")
 		s.account(-1, -size)
 	}
 	return nil

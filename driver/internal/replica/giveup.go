@@ -54,6 +54,7 @@ func (k *Keeper) GiveUp(ctx context.Context, c cid.Cid, remove func() error) err
 		err = ErrFewCopies
 	}
 	if err == nil {
+		k.cfg.Log.WithField("cid", c).WithField("asked", of.Ask).WithField("kept", kept).Debug("a copy is given up: others keep the blob")
 		err = remove()
 	}
 	if err != nil {
