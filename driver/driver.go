@@ -128,7 +128,7 @@ func (s *store) catchUp(ctx context.Context) error {
 	wait, cancel, ok := s.waits.begin(ctx, key, s.syncTimeout)
 	if !ok {
 		asked, late := s.waits.last(key)
-		if !asked {
+		if !asked && s.syncTimeout > 0 { // at 0 nobody is ever waited for
 			late = s.paths.Unasked()
 		}
 		return late

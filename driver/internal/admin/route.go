@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
-	"sync"
+	"time"
 )
 
 // Route is one question that a registry answers, or one thing that it does when it is asked to.
@@ -102,15 +102,23 @@ type line[T any] struct {
 	Error    string `json:"error,omitempty"`
 }
 
+// ending is how long a task may take to end after its last line: a client that has read that may
+// ask for the next task at once.
+const ending = time.Second
+
 // alone refuses a request while another one is being answered.
 func alone(h http.HandlerFunc) http.HandlerFunc {
-	var running sync.Mutex
+	running := make(chan struct{}, 1)
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !running.TryLock() {
+		select {
+		case running <- struct{}{}:
+		case <-time.After(ending):
 			fail(w, r, Conflict(ErrBusy))
 			return
+		case <-r.Context().Done():
+			return
 		}
-		defer running.Unlock()
+		defer func() { <-running }()
 		h(w, r)
 	}
 }
