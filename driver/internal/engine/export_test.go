@@ -10,6 +10,9 @@ var (
 	Migrate      = migrate
 )
 
+// AloneAt is when a registry counts as alone.
+var AloneAt = aloneAt
+
 // Awake is what notices that the process was stopped.
 type Awake = awake
 

@@ -89,16 +89,22 @@ func (e *Engine) lastAnswer() time.Time {
 const slowMembers = 6
 
 // aloneAt is when this registry counts as alone unless a member answers before, as far as is
-// known now. After a pause of this process all have as long as at the start.
+// known now.
 func (e *Engine) aloneAt() time.Time {
-	last := e.lastAnswer()
-	if since := e.join.awake.at(time.Now()); since.After(last) {
-		last = since
+	return aloneAt(e.lastAnswer(), e.join.awake.at(time.Now()), e.cfg.AloneTimeout, e.Paths.Expects())
+}
+
+// aloneAt gives members as long after a pause of this process, or after its start, as after an
+// answer, and longer when an answer is expected of one that is connected.
+func aloneAt(answered, awake time.Time, timeout time.Duration, expected bool) time.Time {
+	last := answered
+	if awake.After(last) {
+		last = awake
 	}
-	if e.Paths.Expects() {
-		return last.Add(slowMembers * e.cfg.AloneTimeout)
+	if expected {
+		timeout *= slowMembers
 	}
-	return last.Add(e.cfg.AloneTimeout)
+	return last.Add(timeout)
 }
 
 // untilAlone is how long to wait before the phase is looked at again: members come and go.

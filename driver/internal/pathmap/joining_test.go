@@ -2,8 +2,13 @@ package pathmap_test
 
 import (
 	"fmt"
+	"net"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -193,4 +198,40 @@ func TestWhoIsExpectedToAnswer(t *testing.T) {
 	}
 	f.cutAfter.Store(0)
 	eventually(t, "it has all of it", func() bool { return !c.m.Expects() })
+}
+
+// TestMergingIsNoSilence: what a registry does with what came takes it a while on a busy machine,
+// and it is not alone meanwhile. The member falls silent as soon as anything of it is merged.
+func TestMergingIsNoSilence(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	for i := range 600 { // more than are merged at once
+		put(t, a, fmt.Sprintf("/p%d", i), fmt.Sprint(i))
+	}
+	var mu sync.Mutex
+	var conns []net.Conn
+	var merging time.Time
+	f.wrap = func(_ peer.ID, conn net.Conn) net.Conn {
+		mu.Lock()
+		defer mu.Unlock()
+		conns = append(conns, conn)
+		return conn
+	}
+	f.named = func([]cid.Cid) {
+		f.isolate(a.id, true)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+		merging = time.Now()
+	}
+	b := f.add("b")
+	eventually(t, "something is merged", func() bool { return b.m.View().Len() > 0 })
+	eventually(t, "that counts as an answer", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		last, ok := b.m.LastAnswer()
+		return ok && last.After(merging)
+	})
 }
