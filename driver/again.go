@@ -2,7 +2,8 @@ package driver
 
 import (
 	"context"
-	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // again is an upload whose end was refused when its bytes had become a blob already, for example
@@ -38,30 +39,24 @@ func (u *again) Close() error {
 	return u.upload.Close()
 }
 
-// maxReturned is how many such uploads are remembered. The client of one that is not, also after a
-// restart, is told that all of its bytes are there.
+// maxReturned is how many such uploads are remembered, the last ones. The client of one that is not,
+// also after a restart, is told that all of its bytes are there.
 const maxReturned = 1024
 
 // returned are the uploads whose end was refused, by their files: how many bytes each had before.
-type returned struct {
-	mu sync.Mutex
-	of map[string]int64
+// It is safe for concurrent use.
+type returned struct{ of *lru.Cache[string, int64] }
+
+func newReturned() returned {
+	of, _ := lru.New[string, int64](maxReturned) // fails for no size but 0
+	return returned{of}
 }
 
-func (r *returned) note(file string, size int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.of == nil || len(r.of) >= maxReturned {
-		r.of = map[string]int64{}
-	}
-	r.of[file] = size
-}
+func (r returned) note(file string, size int64) { r.of.Add(file, size) }
 
 // take returns and forgets the size before the refusal of an upload that has size bytes now.
-func (r *returned) take(file string, size int64) (before int64, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before, ok = r.of[file]
-	delete(r.of, file)
+func (r returned) take(file string, size int64) (before int64, ok bool) {
+	before, ok = r.of.Get(file)
+	r.of.Remove(file)
 	return before, ok && before < size
 }

@@ -47,8 +47,8 @@ func newStore(e *engine.Engine, p Parameters) *store {
 	return &store{
 		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,
 		gcGrace: p.GCGrace, gcUntagged: p.GCUntagged, renewAfter: lease.RenewAfter(p.GCGrace), requests: requests{rely: e.Paths.Rely},
-		digests: newDigests(),
-		local:   local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
+		digests: newDigests(), returned: newReturned(),
+		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
 	}
 }
 
