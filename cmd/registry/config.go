@@ -9,6 +9,7 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
@@ -17,15 +18,32 @@ import (
 // unset: upstream would then end at once, and never close its storage.
 const defaultDrain = 30 * time.Second
 
+// configVariable names the configuration where the arguments do not.
+const configVariable = "REGISTRY_CONFIGURATION_PATH"
+
+// afterConfig are the arguments of a command that takes n more after its configuration, unless the
+// environment names that. what says which ones they are.
+func afterConfig(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := cobra.RangeArgs(n, n+1)(cmd, args); err != nil {
+			return err
+		}
+		if len(args) == n && os.Getenv(configVariable) == "" {
+			return fmt.Errorf("ipfs %s: name the configuration and %s", cmd.Name(), what)
+		}
+		return nil
+	}
+}
+
 // readConfig reads the configuration as upstream does: from the file that the argument, or
-// else REGISTRY_CONFIGURATION_PATH, names.
+// else the environment, names.
 func readConfig(args []string) (*configuration.Configuration, error) {
-	path := os.Getenv("REGISTRY_CONFIGURATION_PATH")
+	path := os.Getenv(configVariable)
 	if len(args) > 0 {
 		path = args[0]
 	}
 	if path == "" {
-		return nil, errors.New("configuration: name a file, or set REGISTRY_CONFIGURATION_PATH")
+		return nil, errors.New("configuration: name a file, or set " + configVariable)
 	}
 	f, err := os.Open(path)
 	if err != nil {

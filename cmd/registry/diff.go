@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,11 +24,8 @@ func diffCommand() *cobra.Command {
 			"leaves of 1 MiB of which these consist, and by the files in their layers, which the running registry\n" +
 			"reads. It says what compression hides. Layers that are not on its disk are not compared, unless --fetch has\n" +
 			"them fetched. Exits with status 1 when a layer could not be read.",
-		Args: cobra.RangeArgs(2, 3), // the environment can name the configuration
+		Args: afterConfig(2, "two images"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
-				return errors.New("ipfs diff: name the configuration and two images")
-			}
 			images := args[len(args)-2:]
 			p, err := readParameters(args[:len(args)-2])
 			if err != nil {

@@ -62,7 +62,7 @@ func configAnd(args []string) (config, rest []string) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	if _, err := os.Stat(args[0]); err != nil && os.Getenv("REGISTRY_CONFIGURATION_PATH") != "" {
+	if _, err := os.Stat(args[0]); err != nil && os.Getenv(configVariable) != "" {
 		return nil, args
 	}
 	return args[:1], args[1:]

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -16,11 +14,8 @@ func forgetCommand() *cobra.Command {
 		Short: "Have the running registry forget a member that is away for good",
 		Long: "Have the running registry forget a member that is away for good: it is no longer dialed or listed.\n" +
 			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
-		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
+		Args: afterConfig(1, "the member, as `registry ipfs status` lists it"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
-				return errors.New("ipfs forget: name the configuration and the member, as `registry ipfs status` lists it")
-			}
 			ctx, cancel, p, err := asking(cmd, args[:len(args)-1])
 			if err != nil {
 				return err

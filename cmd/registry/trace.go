@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -27,11 +26,8 @@ func traceCommand() *cobra.Command {
 			"blob from whom it came and by which road, how fast, what was waited for, and what limited it. What is\n" +
 			"here already is not fetched. With --dry-run nothing is fetched: members are asked what they have.\n" +
 			"Exits with status 1 when a blob does not come, or nobody that answers has it whole.",
-		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
+		Args: afterConfig(1, "an image or a digest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
-				return errors.New("ipfs trace: name the configuration and an image or a digest")
-			}
 			if err := driver.ParsePlatform(o.Platform); err != nil {
 				return fmt.Errorf("ipfs trace: %w", err)
 			}

@@ -3,9 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -26,11 +24,8 @@ func whereCommand() *cobra.Command {
 		Long: "Show which registries have the blobs of an image, or a single blob: who keeps it, who has it as cache,\n" +
 			"and who has a part of it. The running registry asks the others. Exits with status 1 when a blob is\n" +
 			"whole on none of those that answered. Of a digest the first 12 digits are enough, where no other has the same.",
-		Args: cobra.RangeArgs(1, 2), // the environment can name the configuration
+		Args: afterConfig(1, "an image or a digest"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 && os.Getenv("REGISTRY_CONFIGURATION_PATH") == "" {
-				return errors.New("ipfs where: name the configuration and an image or a digest")
-			}
 			p, err := readParameters(args[:len(args)-1])
 			if err != nil {
 				return err
