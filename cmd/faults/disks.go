@@ -58,30 +58,41 @@ func (t *trial) onlyOn(m *swarm.Member) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	elsewhere := map[string]bool{}
-	for _, other := range t.swarm.Members {
-		if other != m {
-			for digest := range stocks[other.Index] {
-				elsewhere[digest] = true
-			}
-		}
-	}
-	must, _ := t.load.Need()
+	must, may := t.load.Need()
 	shared, err := t.load.Shared()
 	if err != nil {
 		return "", err
 	}
-	for digest := range shared {
-		if stocks[m.Index][digest] != "" {
-			must[digest] = "others"
-		}
-	}
-	for digest, why := range must {
-		if !elsewhere[digest] {
-			return fmt.Sprintf("the blob %s of %s is on no other disk than that of %s", digest, why, m.Name), nil
-		}
+	maps.Copy(may, shared)
+	if digest, of := only(stocks, m.Index, must, may); digest != "" {
+		return fmt.Sprintf("the blob %s of %s is on no other disk than that of %s", digest, of, m.Name), nil
 	}
 	return "", nil
+}
+
+// only gives a blob that would be lost with a disk, and what needs it; "" when there is none. What
+// may be there counts where that disk has it: after a delete that was answered with 503 the image is
+// there after all, or it is garbage, and then its blobs go from that disk by themselves.
+func only(stocks []swarm.Stock, disk int, must map[string]string, may map[string]bool) (digest, of string) {
+	elsewhere := func(digest string) bool {
+		for i, stock := range stocks {
+			if i != disk && stock[digest] != "" {
+				return true
+			}
+		}
+		return false
+	}
+	for digest, of := range must {
+		if !elsewhere(digest) {
+			return digest, of
+		}
+	}
+	for digest := range may {
+		if stocks[disk][digest] != "" && !elsewhere(digest) {
+			return digest, "something that may be there"
+		}
+	}
+	return "", ""
 }
 
 func (t *trial) stocks() ([]swarm.Stock, error) {
