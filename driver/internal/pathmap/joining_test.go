@@ -161,6 +161,40 @@ func TestAPartOfTheHistoryIsNoWhole(t *testing.T) {
 	}
 }
 
+// TestWhatANewcomerWritesIsNoWhole: a registry that began with nothing took a push while it joined,
+// and was killed before anything came from the others.
+func TestWhatANewcomerWritesIsNoWhole(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	put(t, a, "/theirs", "1")
+	f.isolate("b", true)
+	b := f.add("b")
+	b.m.Joining(true)
+	put(t, b, "/own", "1")
+	b.stop()
+	b.start()
+	b.m.Joining(true)
+	if !b.m.BeganEmpty() {
+		t.Error("after a restart its own writes count as a map of the swarm")
+	}
+	f.isolate("b", false)
+	caughtUp(t, b)
+	agree(t, a, b)
+	b.stop()
+	b.start()
+	if b.m.BeganEmpty() {
+		t.Error("what is whole counts as a part after a restart")
+	}
+	f.isolate("c", true)
+	c := f.add("c")
+	put(t, c, "/own", "1")
+	c.stop()
+	c.start()
+	if c.m.BeganEmpty() {
+		t.Error("the map of a registry that joined nobody counts as a part of others'")
+	}
+}
+
 // TestWhoIsExpectedToAnswer: a member that has said nothing yet, and one that has named what has
 // not come; not one that has itself only a part.
 func TestWhoIsExpectedToAnswer(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 )
 
 // unfinishedKey is there while a registry that began with nothing has a part of the others'
-// history: from the first delta of it until this registry has caught up with one of them. A
-// restart in between does not make the part a whole, neither to this registry nor to others
-// that join by way of it.
+// history: from the first delta of it, or of its own that it writes while it joins, until this
+// registry has caught up with one of them. A restart in between does not make the part a whole,
+// neither to this registry nor to others that join by way of it.
 var unfinishedKey = ds.NewKey("/paths/unfinished")
 
 // loadUnfinished tells whether this registry began with nothing, in this run or in an earlier
@@ -25,8 +25,8 @@ func (m *Map) loadUnfinished() error {
 	return nil
 }
 
-// noteUnfinished stores that what is being merged is a part. It is called inside the
-// transaction of each group of deltas; m.lock is held.
+// noteUnfinished stores that what is being merged, or written, is a part. It is called inside the
+// transaction of the deltas; m.lock is held.
 func (m *Map) noteUnfinished() error {
 	if !m.newcomer || m.firstHeads.caught.happened() {
 		return nil

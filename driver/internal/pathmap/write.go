@@ -148,6 +148,9 @@ func (m *Map) commit(group []*writeRequest) error {
 	m.own.note(time.Now(), m.counter)
 	snap := m.current.Load().clone()
 	writer, err := m.writerName(group)
+	if err == nil && m.joining.Load() {
+		err = m.noteUnfinished()
+	}
 	if err == nil {
 		err = m.commitDelta(snap, group, writer)
 	}
