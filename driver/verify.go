@@ -189,7 +189,7 @@ func (v *verification) find(f Finding) {
 // because no member has it.
 func (v *verification) mend(ctx context.Context, ref dag.Ref, f *Finding) error {
 	if f.Digest == "" {
-		switch err := v.store.blobs.DeleteUnused(ctx, ref.CID, v.names); {
+		switch err := v.store.blobs.DeleteBroken(ctx, ref.CID, v.names); {
 		case err == nil:
 			f.Mended, f.Done = true, "deleted: nothing names it"
 			return nil

@@ -158,3 +158,9 @@ func (s *Store) DeleteRemnant(ctx context.Context, c cid.Cid) error {
 		return open || s.rot.has(c) || s.Has(c)
 	})
 }
+
+// DeleteBroken deletes what is left of a blob that is damaged, or whose file is lost. It fails with
+// ErrUsed when used returns true, as DeleteUnused does, or when the blob is whole again by now.
+func (s *Store) DeleteBroken(ctx context.Context, c cid.Cid, used func(cid.Cid) bool) error {
+	return s.delete(ctx, c, func(c cid.Cid) bool { return s.Has(c) || used(c) })
+}

@@ -173,3 +173,18 @@ func TestAll(t *testing.T) {
 	require.Empty(t, d.keys(partialPrefix+"/"+a.layout.Root.String()))
 	d.requireUsage(1, 100)
 }
+
+// TestWhatIsWholeAgainIsNotBroken, nor what is named by now.
+func TestWhatIsWholeAgainIsNotBroken(t *testing.T) {
+	d := newDisk(t)
+	ref := d.adopt(random(1, 100))
+	no := func(cid.Cid) bool { return false }
+	require.ErrorIs(t, d.store.DeleteBroken(t.Context(), ref.CID, no), ErrUsed)
+	damage(t, d.store.path(ref.CID), 5)
+	d.store.proofs.forget(ref.CID)
+	_, err := d.read(ref, 0)
+	require.ErrorIs(t, err, ErrRotten)
+	require.ErrorIs(t, d.store.DeleteBroken(t.Context(), ref.CID, func(cid.Cid) bool { return true }), ErrUsed)
+	require.NoError(t, d.store.DeleteBroken(t.Context(), ref.CID, no))
+	require.Empty(t, d.store.Rotten())
+}

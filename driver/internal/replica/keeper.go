@@ -131,6 +131,14 @@ func (k *Keeper) Added(paths []string) {
 	}))
 }
 
+// LookAgain has the map looked through: a blob that is to be kept here may have gone. It never
+// blocks.
+func (k *Keeper) LookAgain() {
+	if k.settled.Load() {
+		k.backlog.All()
+	}
+}
+
 // Appeared says that a member has been connected. It never blocks.
 func (k *Keeper) Appeared() {
 	k.backlog.Hurry()

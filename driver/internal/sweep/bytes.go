@@ -29,6 +29,10 @@ type Bytes struct {
 	named map[cid.Cid]bool         // since a sweep began to look through the map; nil: none does
 	going map[cid.Cid]int          // are being removed, by how many
 	given map[cid.Cid]bool         // are being given up → asked for meanwhile
+
+	swept    cid.Cid // is being removed by the sweep
+	regained bool    // it has got a name meanwhile
+	missed   func()  // is called when it has gone then; nil: nobody cares
 }
 
 // NewBytes makes a sweeper of a store.
@@ -36,12 +40,18 @@ func NewBytes(blobs *blob.Store) *Bytes {
 	return &Bytes{blobs: blobs, last: map[cid.Cid]lease.Moment{}, going: map[cid.Cid]int{}, given: map[cid.Cid]bool{}}
 }
 
+// OnMissed makes f be called when a blob has got a name while it was being removed. Nobody relied on
+// the copy that was here, but this registry may be one that is to keep the blob. f must not wait.
+// OnMissed is called before anything is swept.
+func (b *Bytes) OnMissed(f func()) { b.missed = f }
+
 // Named takes the CIDs that a change of the map names, before anybody can read the change.
 func (b *Bytes) Named(cids []cid.Cid) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range cids {
 		b.note(c)
+		b.regained = b.regained || c.Equals(b.swept)
 	}
 }
 
@@ -186,17 +196,25 @@ func (b *Bytes) goes(c cid.Cid, since lease.Moment) bool {
 		return false
 	}
 	b.going[c]++
+	b.swept, b.regained = c, false
 	return true
 }
 
 // gone notes that a blob that was going has been removed, or stays after all.
 func (b *Bytes) gone(c cid.Cid, removed bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.going[c]--; b.going[c] == 0 {
 		delete(b.going, c)
 	}
 	if removed {
 		delete(b.last, c)
+	}
+	missed := removed && b.regained && c.Equals(b.swept) && b.missed != nil
+	if c.Equals(b.swept) {
+		b.swept = cid.Undef
+	}
+	b.mu.Unlock()
+	if missed {
+		b.missed()
 	}
 }

@@ -34,3 +34,29 @@ func TestWhatIsBeingRemovedIsNotHere(t *testing.T) {
 	require.Zero(t, b.Unnamed())
 	require.True(t, b.Asked(c))
 }
+
+// TestABlobIsNamedWhileItGoes: the registry may be one that is to keep it, and looked for it when it
+// was still there.
+func TestABlobIsNamedWhileItGoes(t *testing.T) {
+	mh, err := multihash.Sum([]byte("a"), multihash.SHA2_256, -1)
+	require.NoError(t, err)
+	c := cid.NewCidV1(cid.Raw, mh)
+	b, missed := NewBytes(nil), 0
+	b.OnMissed(func() { missed++ })
+	goes := func(named, removed bool) {
+		b.last[c] = lease.Moment(1)
+		require.True(t, b.goes(c, lease.Moment(1)))
+		if named {
+			b.Named([]cid.Cid{c})
+		}
+		b.gone(c, removed)
+	}
+	goes(false, true)
+	goes(true, false)
+	b.Named([]cid.Cid{c})
+	require.Zero(t, missed, "it was named when it had gone, or stayed")
+	goes(true, true)
+	require.Equal(t, 1, missed)
+	goes(false, true)
+	require.Equal(t, 1, missed, "that was the one before")
+}

@@ -225,7 +225,7 @@ func (s *Scrub) lost(ref dag.Ref) {
 		return
 	}
 	log.Warn("the file of a blob is lost that this registry need not keep")
-	if err := s.cfg.Blobs.Delete(s.ctx, ref.CID); err != nil {
+	if err := s.cfg.Blobs.DeleteRemnant(s.ctx, ref.CID); err != nil { // it may have come again by now
 		s.cfg.Log.WithError(err).Debug("what is left of a lost blob stays")
 	}
 }

@@ -222,3 +222,22 @@ func TestALostFileThatNeedNotBeKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, arriving)
 }
+
+// TestALostBlobThatComesAgainStays: it is pushed between the look that missed it and the removal of
+// what is left of it.
+func TestALostBlobThatComesAgainStays(t *testing.T) {
+	d := newScrubbed(t, 1000)
+	content, err := os.ReadFile(d.file(d.refs[0]))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(d.file(d.refs[0])))
+	s := d.scrub(100 * time.Millisecond)
+	s.cfg.Wanted = func(cid.Cid) bool {
+		_, err := d.blobs.Put(t.Context(), content)
+		require.NoError(t, err)
+		return false
+	}
+	s.Start()
+	d.await("it is seen", func() bool { return s.State().Blobs > 0 })
+	s.Close()
+	require.True(t, d.blobs.Has(d.refs[0].CID))
+}
