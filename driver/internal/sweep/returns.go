@@ -12,6 +12,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
@@ -60,7 +61,8 @@ func (c *Collector) writeAnew(ctx context.Context) error {
 	if err := c.cfg.Paths.Lapse(ctx, 0); err != nil { // reliances from before the deletes were merged
 		return err
 	}
-	ops, err := c.anew(ctx, c.cfg.Paths.View(), view.Unheard())
+	ops, unpin, err := c.anew(ctx, c.cfg.Paths.View(), view.Unheard())
+	defer unpin()
 	if err != nil {
 		return err
 	}
@@ -73,16 +75,31 @@ func (c *Collector) writeAnew(ctx context.Context) error {
 	return c.cfg.Paths.Write(context.WithoutCancel(ctx), ops...)
 }
 
-// anew gives the ops that write what is missing.
-func (c *Collector) anew(ctx context.Context, view pathmap.View, forgotten map[string]uint64) (ops []pathmap.Op, err error) {
+// anew gives the ops that write what is missing. Their bytes stay here until unpin: nothing names
+// them yet, so the cache may be giving them up to members that would not keep them either.
+func (c *Collector) anew(ctx context.Context, view pathmap.View, forgotten map[string]uint64) (ops []pathmap.Op, unpin func(), err error) {
 	r := &returns{ctx: ctx, c: c, view: view, forgotten: forgotten, entries: map[string]pathmap.Entry{}}
+	var pins []blob.Unpin
 	for path := range lease.Missing(forgotten, r.manifests()) {
-		if e, ok := r.entries[path]; ok {
-			ops = append(ops, pathmap.Op{Path: path, Entry: &e})
-			delete(r.entries, path) // it may be missed by several
+		e, ok := r.entries[path]
+		if !ok {
+			continue
+		}
+		delete(r.entries, path) // it may be missed by several
+		if ocipath.Parse(path).Kind == ocipath.Blob {
+			pins = append(pins, c.cfg.Bytes.blobs.Pin(e.CID))
+			if !c.cfg.Bytes.blobs.Has(e.CID) {
+				continue // they went just now
+			}
+		}
+		ops = append(ops, pathmap.Op{Path: path, Entry: &e})
+	}
+	unpin = func() {
+		for _, end := range pins {
+			end()
 		}
 	}
-	return ops, errors.Join(r.err, ctx.Err())
+	return ops, unpin, errors.Join(r.err, ctx.Err())
 }
 
 // returns finds what manifests of forgotten writers rely on.
