@@ -3,10 +3,12 @@ package driver_test
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
 
@@ -64,4 +66,24 @@ func TestARefusedEndIsRepeatedWithLess(t *testing.T) {
 	end := at + "&digest=" + digest.FromBytes(content).String()
 	send(t, http.StatusServiceUnavailable, http.MethodPut, end, "application/octet-stream", content)
 	send(t, http.StatusNotFound, http.MethodPut, end, "application/octet-stream", content[1:]) // distribution's BLOB_UPLOAD_INVALID
+}
+
+// TestTheOldestRefusedUploadIsForgotten when there are too many, and no other.
+func TestTheOldestRefusedUploadIsForgotten(t *testing.T) {
+	t.Parallel()
+	r := driver.NewReturned()
+	for i := range driver.MaxReturned + 1 {
+		r.Note(strconv.Itoa(i), 1)
+	}
+	if _, ok := r.Take("0", 2); ok {
+		t.Error("the oldest is remembered")
+	}
+	for i := range driver.MaxReturned {
+		if _, ok := r.Take(strconv.Itoa(i+1), 2); !ok {
+			t.Fatalf("upload %d of %d is forgotten", i+1, driver.MaxReturned)
+		}
+	}
+	if _, ok := r.Take("1", 2); ok {
+		t.Error("it is taken twice")
+	}
 }

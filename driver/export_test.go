@@ -371,3 +371,15 @@ func Untold(ctx context.Context, p Parameters) (*Driver, error) {
 func (d *Driver) Warn(message, cause string) {
 	d.store.log.WithField("peer", "x").WithError(errors.New(cause)).Error(message)
 }
+
+// MaxReturned is how many refused uploads are remembered.
+const MaxReturned = maxReturned
+
+// NewReturned remembers refused uploads.
+var NewReturned = newReturned
+
+// Note remembers one.
+func (r returned) Note(file string, size int64) { r.note(file, size) }
+
+// Take forgets one.
+func (r returned) Take(file string, size int64) (before int64, ok bool) { return r.take(file, size) }
