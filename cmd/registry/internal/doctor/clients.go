@@ -18,24 +18,49 @@ var (
 	}
 )
 
+var (
+	mirrorIgnored = Kind{
+		"mirror-ignored", Warning,
+		"Pods' images are not pulled as the file says. Only `ctr --hosts-dir` and nerdctl read it.",
+		"Set `config_path = \"/etc/containerd/certs.d\"` in the registry section of containerd's CRI plugin, and restart containerd. With k3s and rke2 write `registries.yaml` instead.",
+	}
+	mirrorWrong = Kind{
+		"mirror-wrong", Warning,
+		"Images are not pulled from this registry as the file means to.",
+		"Name it by the address of `http.addr` with `http://` or `https://`, give it the capabilities `pull` and `resolve`, and name the directory as the images are, with the port.",
+	}
+)
+
 func clientChecks() []Check {
 	return []Check{{
-		"containerd", "no file of containerd leads to this registry in vain", Configuration, []Kind{mirrorUnreadable, mirrorSilent, mirrorAlone},
+		"containerd", "no file of containerd leads to this registry in vain", Configuration,
+		[]Kind{mirrorUnreadable, mirrorIgnored, mirrorWrong, mirrorSilent, mirrorAlone},
 		func(f Facts) (all []Finding) {
 			for _, m := range f.Machine.Mirrors {
-				if m.Trouble != "" {
-					all = append(all, mirrorUnreadable.found(m.Path, "%s", m.Trouble))
-				}
-				for _, h := range m.Hosts {
-					if h.Trouble != "" {
-						all = append(all, mirrorSilent.found(m.Path, "%s does not answer: %s", h.URL, h.Trouble))
-					}
-				}
-				if len(m.Hosts) > 0 && m.Alone {
-					all = append(all, mirrorAlone.found(m.Path, "images of %s are pulled from this registry only", m.Of))
-				}
+				all = append(all, checkMirror(m)...)
 			}
 			return all
 		},
 	}}
+}
+
+func checkMirror(m Mirror) (all []Finding) {
+	if m.Trouble != "" {
+		all = append(all, mirrorUnreadable.found(m.Path, "%s", m.Trouble))
+	}
+	if m.IgnoredBy != "" {
+		all = append(all, mirrorIgnored.found(m.Path, "config_path in %s does not name its directory", m.IgnoredBy))
+	}
+	for _, wrong := range m.Wrong {
+		all = append(all, mirrorWrong.found(m.Path, "%s", wrong))
+	}
+	for _, h := range m.Hosts {
+		if h.Trouble != "" {
+			all = append(all, mirrorSilent.found(m.Path, "%s does not answer: %s", h.URL, h.Trouble))
+		}
+	}
+	if len(m.Hosts) > 0 && m.Alone {
+		all = append(all, mirrorAlone.found(m.Path, "images of %s are pulled from this registry only", m.Of))
+	}
+	return all
 }

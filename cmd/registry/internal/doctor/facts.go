@@ -89,6 +89,9 @@ type Mirror struct {
 	// Hosts are those of its entries that lead to this registry.
 	Hosts []MirrorHost `json:"hosts"`
 	Alone bool         `json:"alone"` // it names no other host
+	// IgnoredBy is containerd's configuration whose config_path does not name the file's directory.
+	IgnoredBy string   `json:"ignored_by"`
+	Wrong     []string `json:"wrong"` // how it names this registry wrongly
 }
 
 // MirrorHost is an entry that leads to this registry.

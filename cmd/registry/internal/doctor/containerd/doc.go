@@ -5,10 +5,12 @@
 //		fmt.Println(f.Path, f.Of, f.Hosts, f.Err)
 //	}
 //
-// It knows hosts.toml below /etc/containerd/certs.d
-// (https://github.com/containerd/containerd/blob/main/docs/hosts.md), and the registries.yaml of
-// k3s and rke2 (https://docs.k3s.io/installation/private-registry).
+// It knows hosts.toml below /etc/containerd/certs.d and below the config_path of
+// /etc/containerd/config.toml (https://github.com/containerd/containerd/blob/main/docs/hosts.md),
+// and the registries.yaml of k3s and rke2 (https://docs.k3s.io/installation/private-registry). Of
+// the configurations of containerd, k3s and rke2 it reads config_path, without which a kubelet's
+// pulls ignore each hosts.toml.
 //
-// Limits: a config_path elsewhere is not found, and neither is what is written in containerd's own
-// configuration.
+// Limits: the deprecated mirrors in containerd's own configuration are not read, nor a configuration
+// elsewhere. nerdctl and ctr find a hosts.toml in another way.
 package containerd

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,11 +24,16 @@ type File struct {
 	Of    string // the registry, such as docker.io; "all" for those that no other file is about
 	Hosts []Host // in the order of their URLs, the registry itself included where it is a fallback
 	Err   error  // why the file cannot be read
+	// IgnoredBy is the configuration of a containerd whose config_path does not name the directory
+	// of this file, where that of no other does; "" where one does, or it is not known.
+	IgnoredBy string
 }
 
 // Host is where images are pulled from.
 type Host struct {
 	URL      *url.URL // with a scheme and a host
+	API      string   // path of the registry's API there, such as /v2
+	Pulls    bool     // tags are looked up there, and blobs pulled
 	CA       []string // files with the authorities that its certificate may be signed by; none: the system's
 	Insecure bool     // any certificate will do
 }
@@ -35,17 +41,17 @@ type Host struct {
 // Files are those below a root directory, by their paths. What k3s and rke2 make of their own
 // configuration is left out.
 func Files(root string) (all []File) {
-	paths, err := filepath.Glob(filepath.Join(root, "etc/containerd/certs.d/*/hosts.toml"))
-	if err != nil { // only of a pattern that is none
-		return nil
-	}
-	for _, path := range paths {
-		f := File{Path: path, Of: filepath.Base(filepath.Dir(path))}
-		f.Hosts, f.Err = readHosts(path, f.Of)
-		if f.Of == "_default" {
-			f.Of = "all"
+	daemons := daemonsOf(root)
+	for _, dir := range directories(root, daemons) {
+		by := ignoredBy(daemons, dir)
+		for _, path := range hostsFiles(dir) {
+			f := File{Path: path, Of: registryOf(filepath.Base(filepath.Dir(path))), IgnoredBy: by}
+			f.Hosts, f.Err = readHosts(path, f.Of)
+			if f.Of == "_default" {
+				f.Of = "all"
+			}
+			all = append(all, f)
 		}
-		all = append(all, f)
 	}
 	for _, of := range []string{"k3s", "rke2"} {
 		path := filepath.Join(root, "etc/rancher", of, "registries.yaml")
@@ -56,17 +62,55 @@ func Files(root string) (all []File) {
 	return all
 }
 
+// hostsFiles are those in the directories of a directory.
+func hostsFiles(dir string) (paths []string) {
+	entries, err := os.ReadDir(dir) // in order; Glob would take what is in dir's name for a pattern
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name(), "hosts.toml")
+		if _, err := os.Stat(path); err == nil {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// withUnderscores is how containerd also writes a port in a directory's name.
+var withUnderscores = regexp.MustCompile(`^(.+)_(\d+)_$`)
+
+// registryOf is the registry that a directory is named for.
+func registryOf(dir string) string { return withUnderscores.ReplaceAllString(dir, "$1:$2") }
+
 // hostsFile is a hosts.toml, as far as it is read here.
 type hostsFile struct {
 	Server     *string              `toml:"server"`
 	CA         any                  `toml:"ca"`
 	SkipVerify bool                 `toml:"skip_verify"`
+	Override   bool                 `toml:"override_path"`
 	Host       map[string]hostTable `toml:"host"`
 }
 
 type hostTable struct {
-	CA         any  `toml:"ca"` // a file, or a list of files
-	SkipVerify bool `toml:"skip_verify"`
+	CA           any      `toml:"ca"` // a file, or a list of files
+	SkipVerify   bool     `toml:"skip_verify"`
+	Override     bool     `toml:"override_path"` // the URL's path is the API's
+	Capabilities []string `toml:"capabilities"`  // none: all
+}
+
+// pulls reports whether tags are looked up at a host, and blobs pulled.
+func (t hostTable) pulls() bool {
+	return len(t.Capabilities) == 0 || slices.Contains(t.Capabilities, "pull") && slices.Contains(t.Capabilities, "resolve")
+}
+
+// apiAt is the path of the API at a URL, as containerd makes it.
+func apiAt(u *url.URL, override bool) string {
+	at := strings.TrimSuffix(u.Path, "/")
+	if override || strings.HasSuffix(at, "/v2") {
+		return at
+	}
+	return at + "/v2"
 }
 
 func readHosts(path, of string) ([]Host, error) {
@@ -87,7 +131,7 @@ func readHosts(path, of string) ([]Host, error) {
 		if err != nil {
 			return err
 		}
-		hosts = append(hosts, Host{u, filesIn(filepath.Dir(path), t.CA), t.SkipVerify})
+		hosts = append(hosts, Host{u, apiAt(u, t.Override), t.pulls(), filesIn(filepath.Dir(path), t.CA), t.SkipVerify})
 		return nil
 	}
 	for _, text := range slices.Sorted(maps.Keys(file.Host)) {
@@ -96,7 +140,7 @@ func readHosts(path, of string) ([]Host, error) {
 		}
 	}
 	if file.Server != nil && *file.Server != "" {
-		if err := add(*file.Server, hostTable{file.CA, file.SkipVerify}); err != nil {
+		if err := add(*file.Server, hostTable{CA: file.CA, SkipVerify: file.SkipVerify, Override: file.Override}); err != nil {
 			return nil, fmt.Errorf("server %q: %w", *file.Server, err)
 		}
 	}
@@ -141,7 +185,7 @@ func readRegistries(path string) (all []File) {
 				break
 			}
 			tls := file.Configs[u.Host].TLS
-			f.Hosts = append(f.Hosts, Host{u, filesIn(filepath.Dir(path), tls.CA), tls.Insecure})
+			f.Hosts = append(f.Hosts, Host{u, apiAt(u, false), true, filesIn(filepath.Dir(path), tls.CA), tls.Insecure})
 		}
 		all = append(all, f)
 	}

@@ -2,7 +2,6 @@ package containerd
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -42,12 +41,7 @@ func TestFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			path := filepath.Join(root, c.path)
-			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			put(t, root, c.path, c.content)
 			var got []string
 			for _, f := range Files(root) {
 				if f.Path != path {
@@ -88,16 +82,12 @@ func FuzzFiles(f *testing.F) {
 	f.Add("mirrors: {a: {endpoint: [b]}}", false)
 	f.Fuzz(func(t *testing.T, content string, isTOML bool) {
 		root := t.TempDir()
-		path := filepath.Join(root, "etc/rancher/k3s/registries.yaml")
+		path := "etc/rancher/k3s/registries.yaml"
 		if isTOML {
-			path = filepath.Join(root, "etc/containerd/certs.d/a/hosts.toml")
+			path = "etc/containerd/certs.d/a/hosts.toml"
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		put(t, root, path, content)
+		put(t, root, ofContain, content)
 		for _, file := range Files(root) {
 			for _, h := range file.Hosts {
 				if file.Err == nil && (h.URL == nil || h.URL.Host == "") {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -158,6 +159,45 @@ func TestThisMachine(t *testing.T) {
 
 func cert(t *testing.T) string { c, _ := pair(t); return c }
 
+// TestMirrorsThatAreWrong name this registry, and not as a client reaches it; and containerd does
+// not read them.
+func TestMirrorsThatAreWrong(t *testing.T) {
+	p := driver.DefaultParameters()
+	config := parse(t, "http: {addr: \":5000\", host: \"https://registry.example.com:5443\", debug: {addr: \":5001\"}}")
+	for name, c := range map[string]struct{ of, content, want string }{
+		"right":                {"docker.io", "[host.\"http://localhost:5000\"]\n", "[]"},
+		"the data port":        {"docker.io", "[host.\"http://localhost:4620\"]\n", "[http://localhost:4620 is a port of dataaddrs, not of http.addr]"},
+		"the swarm's port":     {"docker.io", "[host.\"http://127.0.0.1:4619\"]\n", "[http://127.0.0.1:4619 is a port of listenaddrs, not of http.addr]"},
+		"the debug server":     {"docker.io", "[host.\"http://[::1]:5001\"]\n", "[http://[::1]:5001 is a port of http.debug.addr, not of http.addr]"},
+		"another machine's":    {"docker.io", "[host.\"http://192.0.2.7:4620\"]\n", "none"},
+		"no resolve":           {"docker.io", "[host.\"http://localhost:5000\"]\ncapabilities = [\"pull\"]\n", "[http://localhost:5000 lacks one of the capabilities pull and resolve]"},
+		"a name without port":  {"registry.example.com", "server = \"https://registry.example.com\"\n", "[its directory is named registry.example.com, and images of this registry registry.example.com:5443/…]"},
+		"a name with its port": {"registry.example.com_5443_", "", "[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			for path, content := range map[string]string{
+				"etc/containerd/certs.d/" + c.of + "/hosts.toml": c.content, "etc/containerd/config.toml": "version = 2\n",
+			} {
+				path = filepath.Join(root, path)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := "none"
+			for _, m := range mirrors(t.Context(), root, addressesOf(config, p), false) {
+				got = fmt.Sprint(m.Wrong)
+				if m.IgnoredBy != filepath.Join(root, "etc/containerd/config.toml") {
+					t.Errorf("ignored by %q", m.IgnoredBy)
+				}
+			}
+			if got != c.want {
+				t.Errorf("%s, not %s", got, c.want)
+			}
+		})
+	}
+}
+
 // TestMirrorsOfThisRegistry: which files lead here, which host does not answer, and where nobody
 // else is asked.
 func TestMirrorsOfThisRegistry(t *testing.T) {
@@ -181,7 +221,7 @@ func TestMirrorsOfThisRegistry(t *testing.T) {
 	write("quay.io", "[host.\"http://192.0.2.7:5000\"]\n")
 	write("ghcr.io", "[host")
 	look := func(runs bool) (texts []string) {
-		for _, m := range mirrors(t.Context(), root, addressesOf(config), runs) {
+		for _, m := range mirrors(t.Context(), root, addressesOf(config, driver.DefaultParameters()), runs) {
 			text := fmt.Sprintf("%s alone=%v", m.Of, m.Alone)
 			for _, h := range m.Hosts {
 				text += fmt.Sprintf(" answers=%v", h.Trouble == "")
@@ -211,7 +251,7 @@ func TestMirrorsOfThisRegistry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if is, local := addressesOf(config).lead(u); is != want[0] || local != want[1] {
+		if is, local := addressesOf(config, driver.DefaultParameters()).lead(u); is != want[0] || local != want[1] {
 			t.Errorf("%s leads here: %v, on this machine: %v", text, is, local)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // Machine is what this machine is like for a registry of that configuration. Whether its ports
 // are free is looked at only while it does not run.
 func Machine(ctx context.Context, config *configuration.Configuration, p driver.Parameters, runs bool) doctor.Machine {
-	m := doctor.Machine{Data: data(p.DatastorePath), Disk: disk(p.DatastorePath), Mirrors: mirrors(ctx, "/", addressesOf(config), runs)}
+	m := doctor.Machine{Data: data(p.DatastorePath), Disk: disk(p.DatastorePath), Mirrors: mirrors(ctx, "/", addressesOf(config, p), runs)}
 	for _, k := range driver.KeyFiles(p) {
 		of := doctor.KeyFile{Name: k.Name, Path: k.Path, Exposed: k.Exposed}
 		if k.Trouble != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor/containerd"
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
 // probeTime is how long a host that a file names may take to answer.
@@ -26,16 +27,62 @@ const probeTime = 5 * time.Second
 type addresses struct {
 	port string // of http.addr, on this machine
 	host string // of http.host, with its port; "": it is unset
+	// others are the keys of its ports that are for no client.
+	others map[string]string
 }
 
-func addressesOf(config *configuration.Configuration) (a addresses) {
-	if _, port, err := net.SplitHostPort(config.HTTP.Addr); err == nil {
-		a.port = port
+func addressesOf(config *configuration.Configuration, p driver.Parameters) (a addresses) {
+	a.others = map[string]string{}
+	note := func(key string, multiaddrs []string) {
+		for _, text := range multiaddrs {
+			if _, address, ok := tcpOf(text); ok {
+				a.others[portOf(address)] = key
+			}
+		}
+	}
+	note("dataaddrs", p.DataAddrs)
+	note("listenaddrs", p.ListenAddrs)
+	a.others[portOf(config.HTTP.Debug.Addr)] = "http.debug.addr"
+	a.port = portOf(config.HTTP.Addr)
+	for _, none := range []string{"", "0", a.port} {
+		delete(a.others, none)
 	}
 	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Host != "" {
 		a.host = withPort(u)
 	}
 	return a
+}
+
+// portOf is the port of an address; "" when it has none.
+func portOf(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return ""
+	}
+	return port
+}
+
+// mistaken is why a host of a file is no way to this registry, though it is meant to be one; "" when
+// it is one, or leads elsewhere.
+func (a addresses) mistaken(h containerd.Host) string {
+	here, _ := a.lead(h.URL)
+	key := a.others[portOf(withPort(h.URL))]
+	switch {
+	case here && !h.Pulls:
+		return h.URL.String() + " lacks one of the capabilities pull and resolve"
+	case !here && key != "" && isLocal(h.URL.Hostname()):
+		return h.URL.String() + " is a port of " + key + ", not of http.addr"
+	}
+	return ""
+}
+
+// misnamed is why no image of this registry is pulled by a file of that name; "" when it may be.
+func (a addresses) misnamed(of string) string {
+	host, port, err := net.SplitHostPort(a.host)
+	if err != nil || port == "80" || port == "443" || !strings.EqualFold(of, host) {
+		return ""
+	}
+	return "its directory is named " + of + ", and images of this registry " + net.JoinHostPort(of, port) + "/…"
 }
 
 // lead reports whether a URL leads to the registry, and whether it does so on this machine.
@@ -88,9 +135,16 @@ func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []do
 		if f.Err != nil {
 			m.Trouble = strings.TrimSpace(f.Err.Error())
 		}
+		if why := a.misnamed(f.Of); why != "" {
+			m.Wrong = append(m.Wrong, why)
+		}
 		for _, h := range f.Hosts {
 			here, local := a.lead(h.URL)
 			m.Alone = m.Alone && local
+			if why := a.mistaken(h); why != "" {
+				m.Wrong = append(m.Wrong, why)
+				continue
+			}
 			if !here {
 				continue
 			}
@@ -102,7 +156,8 @@ func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []do
 			}
 			m.Hosts = append(m.Hosts, of)
 		}
-		if len(m.Hosts) > 0 || m.Trouble != "" {
+		if len(m.Hosts)+len(m.Wrong) > 0 || m.Trouble != "" {
+			m.IgnoredBy = f.IgnoredBy
 			all = append(all, m)
 		}
 	}
@@ -124,7 +179,7 @@ func probe(ctx context.Context, h containerd.Host) error {
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.Scheme+"://"+h.URL.Host+"/v2/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.Scheme+"://"+h.URL.Host+h.API+"/", nil)
 	if err != nil {
 		return err
 	}
@@ -135,7 +190,7 @@ func probe(ctx context.Context, h containerd.Host) error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusUnauthorized {
-		return fmt.Errorf("it answers /v2/ with %s, as no registry does", resp.Status)
+		return fmt.Errorf("it answers %s/ with %s, as no registry does", h.API, resp.Status)
 	}
 	return nil
 }
