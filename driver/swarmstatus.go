@@ -27,8 +27,11 @@ type SwarmMember struct {
 	Name      string `json:"name"`      // "" unknown
 	Self      bool   `json:"self"`      // it is the registry that was asked for this
 	Connected bool   `json:"connected"` // to this registry, now
-	Trouble   string `json:"trouble"`   // why it did not answer, so that only what its heartbeats said is known of it; "": it did
-	Version   string `json:"version"`   // of its release; "": unknown
+	// ConnectedTo are the peer IDs of the registries that it says it is connected to; of more than 64
+	// none are named.
+	ConnectedTo []string `json:"connected_to"`
+	Trouble     string   `json:"trouble"` // why it did not answer, so that only what its heartbeats said is known of it; "": it did
+	Version     string   `json:"version"` // of its release; "": unknown
 
 	UpSince *time.Time     `json:"up_since"`     // when its storage was opened, by this registry's clock
 	Ahead   *time.Duration `json:"ahead"`        // nanoseconds by which its clock is ahead of this registry's, give or take the time of its answer
@@ -121,7 +124,7 @@ func (m *SwarmMember) says(o summary.Summary, seen time.Time, of SwarmMap) {
 		m.Name = o.Name
 	}
 	m.Kept, m.Cache, m.OnlyHere = (*BlobAmount)(o.Kept), (*BlobAmount)(o.Cache), (*BlobAmount)(o.OnlyHere)
-	m.Images = append([]string{}, o.Images...)
+	m.Images, m.ConnectedTo = append([]string{}, o.Images...), o.Connected
 	if o.Total > 0 {
 		m.FreeBytes, m.TotalBytes = &o.Free, &o.Total
 	}
@@ -197,6 +200,7 @@ func (s *store) summary() summary.Summary {
 		Now: now, Heard: now, Up: now.Sub(e.Started()), Name: e.Name(), Version: build.Read().Version,
 		Map:    summary.Map{Digest: view.Digest(), Entries: view.Len(), Heads: texts(s.paths.Heads())},
 		Images: images, Free: int64(free), Total: int64(total), Transfers: len(s.transfers.Running()), In: in, Out: out,
+		Connected: e.ConnectedMembers(),
 	}
 	if counted != nil {
 		o.Kept = &summary.Amount{Blobs: counts.kept, Bytes: counts.keptBytes}

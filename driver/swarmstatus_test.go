@@ -50,7 +50,8 @@ func TestTheStatusOfASwarm(t *testing.T) {
 	}
 	drivertest.Await(t, "all have counted and asked what they have, and answer", func() bool {
 		ask(a)
-		return whole("asked") && whole("silent") && whole("behind")
+		met := func(name string) bool { return len(of[name].ConnectedTo) == 2 }
+		return whole("asked") && whole("silent") && whole("behind") && met("asked") && met("silent") && met("behind")
 	})
 	ask(c)
 	if m := of["asked"]; m.Map == nil || m.Map.State != "other" {
@@ -58,7 +59,7 @@ func TestTheStatusOfASwarm(t *testing.T) {
 	}
 	link.Blackhole(true)
 	ask(a)
-	if m := of["silent"]; m.Trouble == "" || m.Version == "" || m.FreeBytes == nil || m.UpSince != nil || m.Map != nil {
+	if m := of["silent"]; m.Trouble == "" || m.Version == "" || m.FreeBytes == nil || m.UpSince != nil || m.Map != nil || m.ConnectedTo != nil {
 		t.Errorf("the silent one: %+v", m)
 	}
 	if m := of["behind"]; !whole("behind") || m.Map.State != "behind" || m.Map.Behind != lacks || m.Map.AtLeast {

@@ -50,6 +50,21 @@ func (e *Engine) Members() []Member {
 	return all
 }
 
+// ConnectedMembers are the peer IDs of the members that are connected now, sorted, without this
+// registry; never nil.
+func (e *Engine) ConnectedMembers() []string {
+	ids := []string{}
+	if e.Peer == nil {
+		return ids
+	}
+	for _, m := range e.Peer.Members() {
+		if m.Connected {
+			ids = append(ids, m.ID.String())
+		}
+	}
+	return ids
+}
+
 // Bootstrappers are those of the configuration, sorted by ID, without this registry.
 func (e *Engine) Bootstrappers() []peer.Bootstrapper {
 	if e.Peer == nil {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 const (
@@ -20,8 +21,10 @@ const (
 	// MaxImages is how many images are named at most.
 	MaxImages = 10
 	maxImage  = 400 // bytes: a repository has up to 255, and a tag 128
-	maxText   = 400
-	maxName   = 64
+	// MaxConnected is how many members are named that a registry is connected to; of more none are.
+	MaxConnected = 64
+	maxText      = 400
+	maxName      = 64
 )
 
 // Summary is what a registry says of itself.
@@ -48,6 +51,10 @@ type Summary struct {
 	Out       int64 `json:"out"`       // and that it sent
 
 	Trouble *Trouble `json:"trouble"` // nil: none since it was opened
+
+	// Connected are the peer IDs of the members that it is connected to; nil: it does not say, as
+	// earlier releases, or they are too many.
+	Connected []string `json:"connected"`
 }
 
 // Map is the path map of a registry.
@@ -114,7 +121,7 @@ func read(b []byte) (Summary, error) {
 func (s Summary) Plausible() Summary {
 	s.Name, s.Version = printable(s.Name, maxName), printable(s.Version, maxName)
 	s.Map.Digest, s.Map.Entries = printable(s.Map.Digest, 2*maxName), max(0, s.Map.Entries)
-	s.Map.Heads = heads(s.Map.Heads)
+	s.Map.Heads, s.Connected = heads(s.Map.Heads), peers(s.Connected)
 	s.Images = slices.Clone(s.Images[:min(len(s.Images), MaxImages)])
 	for i, image := range s.Images {
 		s.Images[i] = printable(image, maxImage)
@@ -144,6 +151,22 @@ func heads(list []string) []string {
 			return nil
 		}
 		if _, err := cid.Decode(text); err != nil {
+			return nil
+		}
+	}
+	return list
+}
+
+// peers are those of a list, if all of them are peer IDs, and not too many.
+func peers(list []string) []string {
+	if len(list) > MaxConnected {
+		return nil
+	}
+	for _, text := range list {
+		if len(text) > 2*maxName {
+			return nil
+		}
+		if _, err := peer.Decode(text); err != nil {
 			return nil
 		}
 	}

@@ -89,10 +89,10 @@ func (s *swarm) serve(t *testing.T, say func() Summary) *Summaries {
 
 func TestWhatIsSaidIsTold(t *testing.T) {
 	said := Summary{Now: time.Now(), Up: time.Minute, Name: "Büro\x1b[2J", Version: strings.Repeat("v", MaxSize),
-		Map: Map{Entries: 3, Heads: make([]string, maxHeads+1)}, Kept: &Amount{1, 2}, Trouble: &Trouble{time.Hour, "a\nb"}}
+		Map: Map{Entries: 3, Heads: make([]string, maxHeads+1)}, Kept: &Amount{1, 2}, Trouble: &Trouble{time.Hour, "a\nb"}, Connected: make([]string, MaxConnected+1)}
 	got, err := newSwarm().serve(t, func() Summary { return said }).Ask(t.Context(), "b")
 	if err != nil || !got.Now.Equal(said.Now) || got.Up != said.Up || got.Name != "Büro [2J" || len(got.Version) > maxName ||
-		got.Map.Entries != 3 || len(got.Map.Heads) != 0 || *got.Kept != *said.Kept || got.Cache != nil || got.Trouble.Text != "a b" {
+		got.Map.Entries != 3 || len(got.Map.Heads) != 0 || *got.Kept != *said.Kept || got.Cache != nil || got.Trouble.Text != "a b" || got.Connected != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 	if since := time.Since(got.Heard); since < 0 || since > time.Minute {
