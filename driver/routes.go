@@ -30,6 +30,7 @@ func (s *store) routes() []admin.Route {
 			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.swarm(ctx), nil }),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
+		s.imageRoute(),
 		admin.Watch("/v1/usage", "What images take of this registry's disk, and what deleting them frees.", s.askedUsage,
 			admin.Param{Name: "of", About: "a repository or repository:tag, given once or more; without it all"},
 			admin.Param{Name: "most", About: "how many images are listed, those that free most; without it all"}),
