@@ -12,7 +12,7 @@ import (
 )
 
 // debugServer serves health, profiles and metrics on http.debug.addr, as upstream
-// does, and probes; and what the storage answers, when that is opened.
+// does, and probes; and of the storage, when that is opened, the page and what it answers.
 type debugServer struct {
 	probes
 	mux      *http.ServeMux
@@ -44,6 +44,11 @@ func listenDebug(config *configuration.Configuration) (*debugServer, error) {
 		return nil, addrError("http.debug.addr", err)
 	}
 	return d, nil
+}
+
+// show serves the storage's page at /ipfs/.
+func (d *debugServer) show(page http.Handler) {
+	d.mux.Handle("/ipfs/", http.StripPrefix("/ipfs", page))
 }
 
 // open serves the storage's API below /ipfs.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/catalog"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/download"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/web"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -37,19 +38,21 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	defer debug.stop()
 	ready := func() []string { return nil }
 	var storage *driver.Driver // nil: the storage is not ours
+	endPage := func() {}
 	if config.Storage.Type() == driver.Name {
 		collectEarlier()
-		d, err := openStorage(ctx, config, debug)
+		d, page, err := openStorage(ctx, config, debug)
 		if err != nil {
 			return err
 		}
-		storage = d
+		storage, endPage = d, page.End
 		defer func() {
 			if cerr := d.Close(); cerr != nil {
 				logrus.WithError(cerr).Error("the storage could not be closed cleanly")
 			}
 			logrus.Info("storage is closed")
 		}()
+		defer page.Close()
 		ready = d.Ready
 	}
 	front, err := newFront(config, storage)
@@ -68,6 +71,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	debug.serving(ready)
 	stopping := func() {
 		debug.stopping()
+		endPage() // whose answers go on for as long as somebody looks
 		if storage != nil {
 			storage.ShutDown()
 		}
@@ -142,26 +146,30 @@ func listen(reg *registry.Registry, config *configuration.Configuration) error {
 	return fmt.Errorf("http: %w", err)
 }
 
-// openStorage opens the ipfs driver and puts it where distribution finds it.
-func openStorage(ctx context.Context, config *configuration.Configuration, debug *debugServer) (*driver.Driver, error) {
+// openStorage opens the ipfs driver, puts it where distribution finds it, and has the debug server
+// show its page.
+func openStorage(ctx context.Context, config *configuration.Configuration, debug *debugServer) (*driver.Driver, *web.Page, error) {
 	p, err := driver.ParseParameters(config.Storage.Parameters())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkProxy(ctx, config.Proxy, p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	written := *config
 	d, err := driver.New(ctx, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := adapt(config, d); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, nil, errors.Join(err, d.Close())
 	}
+	page := newPage(written, p, d)
+	debug.show(page)
 	if p.DebugAPI {
 		debug.open(d.API())
 	}
-	return d, nil
+	return d, page, nil
 }
 
 // checkProxy refuses a pull-through cache whose content expires: distribution would then

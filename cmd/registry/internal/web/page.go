@@ -1,0 +1,126 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor"
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// policy lets a browser load what this page consists of, from where the page is, and nothing else:
+// no inline script or style runs, whatever an image or a member is called.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// takeTime is how long a browser may take to take an answer, or one event.
+const takeTime = 10 * time.Second
+
+// Source is what a page shows.
+type Source struct {
+	Storage *driver.Driver
+	Doctor  func(context.Context) []doctor.Finding // looks at the registry and its swarm, within a minute
+}
+
+// Page answers browsers. It is safe for concurrent use.
+type Page struct {
+	mux     *http.ServeMux
+	ctx     context.Context // of all requests
+	end     context.CancelFunc
+	open    sync.RWMutex // read by each request; written by Close alone
+	closed  sync.Once
+	streams chan struct{}
+	asked   chan struct{}
+	work    sync.WaitGroup // what is found out for several requests
+	says    says
+}
+
+// says is what the storage says, asked at most so often.
+type says struct {
+	here      *shared[here]
+	swarm     *shared[driver.SwarmStatus]
+	transfers func(after uint64) driver.TransferStories
+	health    *shared[health]
+	space     *shared[space]
+	image     func(context.Context, string) (driver.Image, error)
+	where     func(context.Context, string) (driver.Where, error)
+}
+
+// New makes a page. Close it before the storage.
+func New(of Source) *Page {
+	p := newPage()
+	s := of.Storage
+	p.says = says{
+		here:      share(p, hereTime, func(ctx context.Context) (here, error) { return hereOf(s.Status(ctx)), nil }),
+		swarm:     share(p, swarmTime, func(ctx context.Context) (driver.SwarmStatus, error) { return s.Swarm(ctx), ctx.Err() }),
+		transfers: s.TransferStories,
+		health: share(p, healthTime, func(ctx context.Context) (health, error) {
+			found := of.Doctor(ctx)
+			return health{At: time.Now(), Severity: doctor.Worst(found), Findings: found}, ctx.Err()
+		}),
+		space: share(p, usageTime, func(ctx context.Context) (space, error) { return spaceOf(ctx, s) }),
+		image: s.Image,
+		where: s.Where,
+	}
+	return p
+}
+
+// newPage makes a page of which nothing is known yet.
+func newPage() *Page {
+	p := &Page{mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), asked: make(chan struct{}, maxAsked)}
+	p.ctx, p.end = context.WithCancel(context.Background())
+	for _, a := range assets() {
+		p.mux.HandleFunc("GET "+a.path, a.serve)
+	}
+	p.mux.HandleFunc("GET /events", p.events)
+	for path, q := range map[string]question{
+		"images": p.askedImages, "image": p.askedImage, "where": p.askedWhere, "health": p.askedHealth, "space": p.askedSpace,
+	} {
+		p.mux.Handle("GET /data/"+path, p.answers(q))
+	}
+	return p
+}
+
+// ServeHTTP implements http.Handler. The page lies at "/".
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	if !p.open.TryRLock() {
+		http.Error(w, "the registry is shutting down", http.StatusServiceUnavailable)
+		return
+	}
+	defer p.open.RUnlock()
+	if of := r.Header.Get("Sec-Fetch-Site"); of == "cross-site" || of == "same-site" {
+		if r.Header.Get("Sec-Fetch-Mode") != "navigate" { // a link may lead here
+			http.Error(w, "another site's page may not ask here", http.StatusForbidden)
+			return
+		}
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(p.ctx, cancel)()
+	out := newTaken(w)
+	defer context.AfterFunc(p.ctx, out.giveUp)()
+	defer out.done()
+	p.mux.ServeHTTP(out, r.WithContext(ctx))
+}
+
+// End ends what is being answered, and does not wait for it.
+func (p *Page) End() { p.end() }
+
+// Close ends what is being answered, waits for that, and has nothing answered any more. It may be
+// called again.
+func (p *Page) Close() {
+	p.end()
+	p.closed.Do(func() {
+		p.open.Lock()
+		p.work.Wait()
+	})
+}
