@@ -49,6 +49,8 @@ type MapStatus struct {
 	Entries int    `json:"entries"` // paths
 	Digest  string `json:"digest"`  // in hex; registries with the same one hold the same map
 	Heads   int    `json:"heads"`   // deltas that no other follows yet
+
+	BehindSince *time.Time `json:"behind_since"` // since when it has lacked changes that a connected member has; nil: it lacks none
 }
 
 // BlobStatus counts the blobs whose bytes are on this registry, and those whose bytes are not.
@@ -106,6 +108,9 @@ func (s *store) status() Status {
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	st.Descriptors.Open, st.Descriptors.Limit = e.Descriptors()
 	st.Twin = e.Twinned()
+	if since, ok := s.paths.BehindSince(); ok {
+		st.Map.BehindSince = &since
+	}
 	return st
 }
 

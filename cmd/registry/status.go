@@ -138,6 +138,9 @@ func storageSection(s driver.Status) section {
 		sec.field("garbage waits", "for %s", waitsText(u))
 	}
 	sec.field("map", "%s, %s", counted(s.Map.Entries, "entry"), counted(s.Map.Heads, "head"))
+	if since := s.Map.BehindSince; since != nil {
+		sec.field("behind", "since %s: it lacks changes that a connected member has", since.Format(time.RFC3339))
+	}
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), missingText(s.Blobs))

@@ -129,6 +129,7 @@ func (m *Map) compare(id peer.ID) {
 		return
 	}
 	if len(unknown) > 0 {
+		m.lagging.lacks(id, time.Now())
 		x.await(heads)
 		m.inbox.add(id, heads)
 	} else {

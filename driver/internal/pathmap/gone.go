@@ -17,6 +17,7 @@ func (m *Map) forgetGone(here []peer.ID) {
 	m.firstHeads.forget(here)
 	m.last.forget(here)
 	m.refused.forget(here)
+	m.lagging.forget(here)
 	m.turns.forget(time.Now())
 	m.runs.forget(time.Now().Add(-runsKept * m.cfg.ExchangeInterval))
 }

@@ -58,6 +58,8 @@ func (m *Map) expect(writer peer.ID, delta cid.Cid) {
 	m.last.expect(writer, delta)
 	if _, ok, err := m.known(delta); err == nil && ok {
 		m.last.merged(delta)
+	} else {
+		m.lagging.lacks(writer, time.Now())
 	}
 }
 

@@ -128,6 +128,7 @@ type Map struct {
 	twin        twin
 	stuck       atomic.Bool // merging fails here, and that was logged
 	refused     refusals
+	lagging     lagging
 	unanswered  unanswered
 	own         own
 	reliances   reliances

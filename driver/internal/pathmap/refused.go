@@ -75,6 +75,7 @@ func (m *Map) follows(id peer.ID) {
 // hasAllOf notes that all heads which a member named are merged here. A member that named none
 // has said nothing, unless there is nothing.
 func (m *Map) hasAllOf(id peer.ID, named []cid.Cid) {
+	m.lagging.hasAll(id, named)
 	if m.cfg.OnFollowed != nil && (len(named) > 0 || len(m.Heads()) == 0) {
 		m.cfg.OnFollowed(id)
 	}

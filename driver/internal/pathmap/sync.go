@@ -112,9 +112,15 @@ func (m *Map) noteSync(id peer.ID, err error) {
 // now.
 func (m *Map) syncWith(id peer.ID, heads []cid.Cid) error {
 	if len(heads) > 0 {
-		if unknown, err := m.unknownHeads(heads); err != nil || len(unknown) == 0 {
+		unknown, err := m.unknownHeads(heads)
+		if err != nil {
 			return err
 		}
+		if len(unknown) == 0 { // others brought it
+			m.lagging.hasAll(id, heads)
+			return nil
+		}
+		m.lagging.lacks(id, time.Now()) // also when it named more than was merged just now
 	}
 	x, err := m.dial(m.ctx, id)
 	if err != nil {
