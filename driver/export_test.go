@@ -383,3 +383,6 @@ func (r returned) Note(file string, size int64) { r.note(file, size) }
 
 // Take forgets one.
 func (r returned) Take(file string, size int64) (before int64, ok bool) { return r.take(file, size) }
+
+// Labeled are the members that have metrics of their own.
+func Labeled(all []Member, most int) []Member { return labeled(all, most) }

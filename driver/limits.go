@@ -30,12 +30,13 @@ func (s *store) limitStatus() []LimitStatus {
 }
 
 var refusedDesc = desc("refused_total", "What peers were refused because they had too much of it, by their rank: "+
-	"stranger, connected (they have the protector key), member, trusted. Those of which there are none are absent.", "what", "rank")
+	"stranger, connected (they have the protector key), member, trusted.", "what", "rank")
 
+// collectLimits counts also what nobody was refused: that something begins to be refused is seen.
 func collectLimits(ch chan<- prometheus.Metric, limits []LimitStatus) {
 	for _, l := range limits {
-		for rank, n := range l.Refused {
-			ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(n), l.What, rank)
+		for _, r := range limit.Ranks() {
+			ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(l.Refused[r.String()]), l.What, r.String())
 		}
 	}
 }

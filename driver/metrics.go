@@ -1,6 +1,8 @@
 package driver
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
@@ -9,8 +11,8 @@ import (
 
 // Collector gives Prometheus the numbers of Status, as metrics registry_ipfs_*. Register it
 // once; it reads the driver each time it is collected. Counting by walking over all paths
-// takes at most a tenth of the time. Members are the only label that may have many values,
-// as many as Status lists.
+// takes at most a twentieth of the time. Members are the only label that may have many values, up
+// to maxLabeled of them. docs/metrics.md has all metrics, as a test sees to.
 func (d *Driver) Collector() prometheus.Collector { return collector{d.store} }
 
 type collector struct{ *store }
@@ -24,6 +26,9 @@ var (
 	readyDesc       = desc("ready", "1 while this registry should be sent requests, 0 while /readyz says that it should not.")
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
+	behindDesc      = desc("map_behind_seconds", "For how long this registry has lacked changes that a connected member has; 0 while it lacks none.")
+	twinDesc        = desc("twin", "1 while another registry runs with this one's peer ID, so that both refuse pushes.")
+	clockDesc       = desc("time_seconds", "The time by this registry's clock, in seconds since 1970.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
 	bootstrapDesc   = desc("bootstrappers", "Bootstrappers, by whether they have been members since the start.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
@@ -42,12 +47,13 @@ var (
 	fewDesc         = desc("under_replicated_blobs", "Blobs here that are kept by fewer members that answer than are to keep them; likewise.")
 	fewBytesDesc    = desc("under_replicated_bytes", "Bytes of these blobs; likewise.")
 	surveyedDesc    = desc("copies_surveyed_timestamp_seconds", "When the last survey of copies ended; likewise.")
+	copiesFullDesc  = desc("copies_full", "1 while copies that this registry is to keep have no room on its disk.")
 	copiesHeldDesc  = desc("copies_held", "1 while blobs get no new keepers, because too many members are away, or one has not said how much it keeps.")
 	ackWaitDesc     = desc("acknowledgements_waiting", "Pushes that wait until they are on as many disks as ackreplicas wants.")
 	acksDesc        = desc("acknowledgements_total", "Pushes that waited for other disks: given, or refused with 503 because there were not enough in time.", "result")
 	cacheDesc       = desc("cache_blobs", "Blobs here that this registry is not to keep for the swarm.")
 	cacheBytesDesc  = desc("cache_bytes", "Bytes of the blobs here that this registry is not to keep for the swarm.")
-	evictedDesc     = desc("cache_evicted_total", "Blobs that left the cache to make room.")
+	evictedDesc     = desc("cache_evicted_blobs_total", "Blobs that left the cache to make room.")
 	evictBytesDesc  = desc("cache_evicted_bytes_total", "Bytes of the blobs that left the cache to make room.")
 	cacheStuckDesc  = desc("cache_stuck", "1 while room is called for and nothing that is here can go.")
 	damagedDesc     = desc("blobs_damaged", "Blobs whose file is damaged, or lost, and which nobody could mend yet.")
@@ -67,12 +73,12 @@ var (
 	uploadOldDesc   = desc("upload_oldest_timestamp_seconds", "When the oldest unfinished upload began; absent when there is none.")
 	markedDesc      = desc("garbage_marked", "Entries to which nothing refers, found by this registry, that wait for their grace.")
 	unnamedDesc     = desc("blobs_unnamed", "Blobs on this disk that no entry names, as the last collection found.")
-	waitsDesc       = desc("garbage_waits_for", "Members, or others that once wrote, that the last collection could not ask.")
+	waitsDesc       = desc("garbage_waits_for_members", "Members, or others that once wrote, that the last collection could not ask.")
 	deletedDesc     = desc("garbage_deleted_total", "Manifests, layer links and blobs that this registry deleted because nothing refers to them.")
 	removedDesc     = desc("garbage_removed_bytes_total", "Bytes of blobs removed from this disk because no entry names them.")
 	transfersDesc   = desc("transfers_active", "Blobs on their way here, or streamed to a client because there is no room for them.")
 	transferEndDesc = desc("transfers_total", "Transfers of blobs to this registry that ended, by their result.", "result")
-	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members.", "by")
+	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members, by the road they came: their data port, or libp2p.", "road")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
 	transferSecDesc = desc("transfer_seconds", "How long transfers of blobs to this registry took, by their result.", "result")
 	firstByteDesc   = desc("transfer_first_byte_seconds", "How long it took until the first byte of a blob came, by how its transfer ended.", "result")
@@ -93,6 +99,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	view := c.paths.View()
 	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))
+	gauge(behindDesc, c.behindSeconds())
+	gauge(twinDesc, oneIf(c.engine.Twinned() != ""))
+	gauge(clockDesc, float64(time.Now().UnixMilli())/1000)
 	here, bytes := c.blobs.Usage()
 	gauge(blobsDesc, float64(here))
 	gauge(blobBytesDesc, float64(bytes))
@@ -107,6 +116,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(copiesDesc, float64(copies.Failed), "failed")
 	gauge(keptBytesDesc, float64(copies.KeptBytes))
 	collectSurvey(gauge, copies)
+	gauge(copiesFullDesc, oneIf(copies.Full))
 	gauge(copiesHeldDesc, oneIf(copies.Hold != ""))
 	c.collectCache(ch, c.cacheStatus(counts))
 	gauge(drainingDesc, oneIf(copies.Draining))
@@ -137,8 +147,17 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	in, out := c.transfers.Totals()
 	data := c.transfers.DataIn()
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
-	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "stream")
+	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "libp2p")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+}
+
+// behindSeconds is for how long this registry has lacked changes that members have.
+func (c collector) behindSeconds() float64 {
+	since, ok := c.paths.BehindSince()
+	if !ok {
+		return 0
+	}
+	return time.Since(since).Seconds()
 }
 
 // collectSpreads tells how long transfers took that are over.
@@ -199,46 +218,6 @@ func (c collector) collectCache(ch chan<- prometheus.Metric, s CacheStatus) {
 	}
 	ch <- prometheus.MustNewConstMetric(evictedDesc, prometheus.CounterValue, float64(s.EvictedBlobs))
 	ch <- prometheus.MustNewConstMetric(evictBytesDesc, prometheus.CounterValue, float64(s.EvictedBytes))
-}
-
-func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labels ...string)) {
-	var connected, lost, differ, unfollowed int
-	for _, m := range c.members() {
-		if m.Connected {
-			connected++
-		} else {
-			lost++
-		}
-		if m.TrustDiffers {
-			differ++
-		}
-		if m.NotFollowed != nil {
-			unfollowed++
-		}
-		gauge(memberUpDesc, oneIf(m.Connected), m.PeerID, m.Name)
-		gauge(memberDataDesc, oneIf(m.DataPort), m.PeerID, m.Name)
-		if m.Capacity != nil {
-			gauge(memberCapDesc, float64(*m.Capacity), m.PeerID, m.Name)
-			gauge(memberFreeDesc, float64(*m.FreeBytes), m.PeerID, m.Name)
-		}
-		if m.LastDelta != nil {
-			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID, m.Name)
-		}
-	}
-	var met, unmet int
-	for _, b := range c.bootstrappers() {
-		if b.Met {
-			met++
-		} else {
-			unmet++
-		}
-	}
-	gauge(bootstrapDesc, float64(met), "met")
-	gauge(bootstrapDesc, float64(unmet), "not_met")
-	gauge(membersDesc, float64(connected), "connected")
-	gauge(membersDesc, float64(lost), "lost")
-	gauge(trustDesc, float64(differ))
-	gauge(unfollowedDesc, float64(unfollowed))
 }
 
 func oneIf(yes bool) float64 {
