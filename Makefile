@@ -71,13 +71,17 @@ release: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3
 	$(CHANGIE) merge
 
 .PHONY: deps
-deps: ## Debian packages for test-clients; needs root
+deps: ## Debian packages for test-clients and test-metrics; needs root
 	testdata/clients/deps.sh
 
 .PHONY: test-clients
 test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
 	testdata/clients/run.sh $(BIN)
 	testdata/clients/balanced.sh $(BIN)
+
+.PHONY: test-metrics
+test-metrics: build ## alerts in promtool, and in a Prometheus that scrapes three registries; needs Debian, and `make deps`
+	testdata/metrics/run.sh $(BIN)
 
 .PHONY: test-kubo
 test-kubo: build ## compare CIDs and fetch with a real Kubo, built if IPFS=<binary> is not given; needs curl
