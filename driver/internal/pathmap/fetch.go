@@ -108,7 +108,7 @@ func (x *exchange) ask(req request) (answer, error) {
 // follow reads what is missing of the heads' ancestry and merges it. What arrived is kept,
 // whatever happens next: the next exchange, with any member, continues from there.
 func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
-	whole := len(x.m.Heads()) == 0
+	whole := len(x.m.Heads()) == 0 || x.m.reached.Load() > 0
 	for {
 		unknown, err := x.m.unknownHeads(heads)
 		if err != nil || len(unknown) == 0 {
@@ -150,6 +150,7 @@ func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err
 		return fmt.Errorf("%w: %w", errOvertaken, err)
 	}
 	if err != nil && !errors.Is(err, errMany) {
+		t.failed = true
 		return fmt.Errorf("fetch deltas from %s: %w", x.id, err)
 	}
 	return err

@@ -19,12 +19,14 @@ const maxHistory = math.MaxInt
 // history reads a long part of the history from one member, oldest first, and merges each
 // page before it asks for the next: memory does not grow with the history, and after an
 // interruption at either end, reading continues from what is merged. It begins at the heads
-// that are here, and further down when the member's deltas do not follow from them.
+// that are here, or where the last reading was interrupted, and further down when the member's
+// deltas do not follow from there.
 func (x *exchange) history(t *turn, heads []cid.Cid) error {
 	from, err := x.m.lowestHead()
 	if err != nil {
 		return err
 	}
+	from = max(from, x.m.reached.Load())
 	for step := uint64(firstStep); ; step *= 4 {
 		err := x.pass(t, from)
 		if errors.Is(err, errMember) { // its release cannot list, or it has not put its history in order yet
@@ -34,8 +36,12 @@ func (x *exchange) history(t *turn, heads []cid.Cid) error {
 			return err
 		}
 		unknown, uerr := x.m.unknownHeads(heads)
-		if uerr != nil || err == nil && len(unknown) == 0 {
+		if uerr != nil {
 			return uerr
+		}
+		x.m.reached.Store(0)
+		if err == nil && len(unknown) == 0 {
+			return nil
 		}
 		if from == 0 {
 			return x.few(t, heads, maxHistory) // its list has a hole
@@ -70,6 +76,9 @@ func (x *exchange) pass(t *turn, from uint64) error {
 		if err := x.mergeList(t, list); err != nil {
 			return err
 		}
+		if err := x.m.noteReached(list); err != nil {
+			return err
+		}
 		if !more {
 			return nil
 		}
@@ -78,6 +87,21 @@ func (x *exchange) pass(t *turn, from uint64) error {
 		}
 		at = next
 	}
+}
+
+// noteReached remembers how far a history is read, for the case that the exchange ends here. The
+// heads do not tell: a delta of this registry that the others have never seen stays a head, and the
+// lowest one, until all that they have written since is merged. Whatever a member says of the
+// place, it is that of a delta which is merged here.
+func (m *Map) noteReached(list []cid.Cid) error {
+	if len(list) == 0 {
+		return nil
+	}
+	priority, _, err := m.known(list[len(list)-1])
+	if err == nil {
+		m.reached.Store(priority)
+	}
+	return err
 }
 
 // list asks for the names of what a member has merged after a place.
@@ -104,6 +128,7 @@ func (x *exchange) list(t *turn, at place, most int) (list []cid.Cid, next place
 	if len(list) > 0 {
 		at = place{a.Last, list[len(list)-1]}
 	}
+	t.got(nameSize * len(list)) // of deltas that are merged here nothing else comes
 	return list, at, a.More, nil
 }
 

@@ -111,6 +111,7 @@ type Map struct {
 	announce    announcements
 	ordered     atomic.Bool // the whole history can be listed
 	turns       turns
+	reached     atomic.Uint64 // the priority up to which a history that is being read has come; 0: none is
 	rounds      rounds
 	inbox       inbox
 	published   changes

@@ -49,6 +49,7 @@ type turn struct {
 	heads   []cid.Cid
 	whole   bool
 	granted chan struct{}
+	failed  bool            // to read; set by its holder
 	ctx     context.Context // ends when the turn is over or is taken away
 	cancel  context.CancelCauseFunc
 	meter
@@ -79,13 +80,14 @@ func (s *turns) take(ctx context.Context, id peer.ID, heads []cid.Cid, whole boo
 	}
 }
 
-// end gives a turn back, or leaves the queue.
+// end gives a turn back, or leaves the queue. A member that could not be read from is one that
+// sends nothing: as one that was not measured it would take the turn from others again at once.
 func (t *turn) end() {
 	t.cancel(nil)
 	s := t.of
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if rate, ok := t.final(); ok {
+	if rate, ok := t.final(errors.Is(context.Cause(t.ctx), errOvertaken)); ok || t.failed {
 		if s.rates == nil {
 			s.rates = map[peer.ID]measured{}
 		}
@@ -195,12 +197,15 @@ func (m *meter) rate(now time.Time) (bytesPerSecond float64, ok bool) {
 	return m.last, m.measured
 }
 
-// final is the rate at the end; false when too little was read to tell.
-func (m *meter) final() (bytesPerSecond float64, ok bool) {
+// final is the rate at the end; false when too little was read to tell. Of a member that was
+// overtaken it is the rate for which it was: it would take the turn back at once if it was
+// remembered for better times, and two that are both slow now would take it from each other for
+// ever.
+func (m *meter) final(overtaken bool) (bytesPerSecond float64, ok bool) {
 	rate, ok := m.rate(time.Now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.bytes >= 64<<10 {
+	if m.bytes >= 64<<10 && !(overtaken && ok) {
 		return max(rate, float64(m.bytes)/m.waited.Seconds()), true
 	}
 	return rate, ok

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -143,6 +144,78 @@ func TestARateIsForgotten(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		if s.rateOf(slow) != unheard {
 			t.Error("it is not forgotten")
+		}
+	})
+}
+
+// bursts reads over a line that is fast for a moment whenever a connection is new, and slow from
+// then on, until the context ends; it counts how often the turn is taken away.
+func bursts(ctx context.Context, t *testing.T, s *turns, id peer.ID, overtaken *int) {
+	for ctx.Err() == nil {
+		turn, err := s.take(ctx, id, headNamed(t, "same"), true)
+		if err != nil {
+			return
+		}
+		end := turn.wait()
+		time.Sleep(time.Millisecond)
+		turn.got(128 << 10)
+		for turn.ctx.Err() == nil {
+			time.Sleep(100 * time.Millisecond)
+			turn.got(100)
+		}
+		end()
+		if errors.Is(context.Cause(turn.ctx), errOvertaken) {
+			*overtaken++
+		}
+		turn.end()
+	}
+}
+
+// TestSlowMembersDoNotTakeTurnsForEver: each is tried, and then one of them goes on.
+func TestSlowMembersDoNotTakeTurnsForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s turns
+		ctx, cancel := context.WithTimeout(t.Context(), forget/2)
+		defer cancel()
+		var done sync.WaitGroup
+		overtaken := make([]int, 3)
+		for i := range overtaken {
+			done.Go(func() { bursts(ctx, t, &s, peer.ID(fmt.Sprint(i)), &overtaken[i]) })
+		}
+		done.Wait()
+		n := 0
+		for _, times := range overtaken {
+			n += times
+		}
+		if n == 0 || n > 2*len(overtaken) {
+			t.Errorf("three members were left for each other %d times in half a minute", n)
+		}
+	})
+}
+
+// TestAMemberThatFailsIsTriedOnce a minute, and not whenever it asks for its turn.
+func TestAMemberThatFailsIsTriedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s turns
+		ctx, cancel := context.WithTimeout(t.Context(), forget/2)
+		defer cancel()
+		var done sync.WaitGroup
+		var overtaken int
+		done.Go(func() { bursts(ctx, t, &s, "slow", &overtaken) })
+		synctest.Wait()
+		done.Go(func() {
+			for ctx.Err() == nil {
+				turn, err := s.take(ctx, "refuses", headNamed(t, "same"), true)
+				if err != nil {
+					return
+				}
+				turn.failed = true
+				turn.end()
+			}
+		})
+		done.Wait()
+		if overtaken != 1 {
+			t.Errorf("a member was left %d times in half a minute for one that cannot be read from", overtaken)
 		}
 	})
 }
