@@ -48,6 +48,12 @@ export function duration(ns) {
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
+// moment is a time of today, or one with its day.
+export function moment(time) {
+  const at = new Date(time);
+  return at.toDateString() === new Date().toDateString() ? clock(time) : at.toLocaleString("en-GB");
+}
+
 export const shortId = (peerId) => peerId.slice(-8);
 
 export const shortDigest = (digest) => digest.replace(/^(\w+:\w{12}).*$/, "$1");

@@ -1,7 +1,7 @@
 // Who is in the swarm, who is connected to whom, and how they are.
 
 import { byId, el, say, table } from "./dom.js";
-import { ago, amount, bytes, count, list, nameOf, rate, shortId, span } from "./format.js";
+import { ago, amount, bytes, count, list, moment, nameOf, rate, shortId, span } from "./format.js";
 import { draw } from "./picture.js";
 
 const members = table("All registries of the swarm, as they say themselves", [
@@ -72,13 +72,14 @@ function between(a, b) {
   return of || other ? "lost" : "";
 }
 
-// partition says in a sentence whether all are connected to each other.
+// partition says in a sentence, which changes only when the swarm does: a screen reader reads it,
+// whether all are connected to each other.
 function partition(all, links) {
   if (here.network === "offline") return { kind: "", text: "This registry has no network (offline: true)." };
   if (all.length === 1) return { kind: "", text: "This registry knows no other one yet." };
   const away = all.filter((m) => m.is === "away");
   if (away.length > 0) {
-    const names = list(away.slice(0, 5).map((m) => `${nameOf(m)} (for ${span(Date.now() - Date.parse(m.since))})`));
+    const names = list(away.slice(0, 5).map((m) => `${nameOf(m)} (since ${moment(m.since)})`));
     const more = away.length > 5 ? ` and ${away.length - 5} more` : "";
     return { kind: "bad", text: `${away.length} of ${count(all.length, "registry", "registries")} cannot be reached from here: ${names}${more}.` };
   }
@@ -104,7 +105,7 @@ function row(m) {
 
 function connection(m) {
   if (m.self) return "this registry";
-  const notes = [{ ok: "connected", silent: "no answer", away: `away since ${new Date(m.since).toLocaleString("en-GB")}` }[m.is]];
+  const notes = [{ ok: "connected", silent: "no answer", away: `away since ${moment(m.since)}` }[m.is]];
   if (m.draining) notes.push("being drained");
   if (m.twin) notes.push("two registries have its peer ID");
   if (m.is === "silent") notes.push(m.trouble);

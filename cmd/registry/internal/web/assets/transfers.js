@@ -77,11 +77,14 @@ function story(t) {
     t.error ? el("p", { class: "bad" }, t.error) : null, waits(t), sources(t), el("p", { class: "muted" }, el("code", {}, t.digest || t.cid)));
 }
 
+// words says of some waits what was going on.
+const words = { flow: "bytes came", mute: "holders were mute", feed: "others that fetch it, too", pace: "its own limit" };
+
 const limitText = (l) => `${l.what}${l.name || l.peer_id ? ` (${l.name || shortId(l.peer_id)})` : ""}, ${Math.round(l.share * 100)} % of the time`;
 
 function waits(t) {
-  const spent = Object.entries(t.waits).sort((a, b) => b[1] - a[1]).map(([what, ns]) => `${what} ${duration(ns)}`);
-  return spent.length === 0 ? null : el("p", {}, `Waited for: ${spent.join(", ")}. First byte after ${t.first_byte ? duration(t.first_byte) : "–"}.`);
+  const spent = Object.entries(t.waits).sort((a, b) => b[1] - a[1]).map(([what, ns]) => `${words[what] || what} ${duration(ns)}`);
+  return spent.length === 0 ? null : el("p", {}, `Time went to: ${spent.join(", ")}. First byte after ${t.first_byte ? duration(t.first_byte) : "–"}.`);
 }
 
 function sources(t) {
