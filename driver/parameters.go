@@ -56,6 +56,7 @@ type Parameters struct {
 	GCUntagged        bool          `mapstructure:"gcuntagged"`
 	ScrubInterval     time.Duration `mapstructure:"scrubinterval"`
 	DebugAPI          bool          `mapstructure:"debugapi"` // Driver.API is to be served by the registry's debug server
+	UI                bool          `mapstructure:"ui"`       // the registry's page is to be served to its clients
 }
 
 // defaultDataAddr is where members fetch blobs. Only this default may give way to another

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
+	"strings"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
@@ -15,6 +17,7 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/refusals"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/route"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/uploads"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/web"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -22,6 +25,7 @@ import (
 type front struct {
 	config  *configuration.Configuration
 	driver  *driver.Driver // nil: another storage
+	page    *web.Page      // nil: clients see none
 	logs    bool           // whether each request is logged
 	access  *access.Controller
 	members net.Listener    // nil: no uploads are forwarded
@@ -29,15 +33,20 @@ type front struct {
 }
 
 // newFront arranges for distribution's handler to be wrapped once the registry is made.
-func newFront(config *configuration.Configuration, d *driver.Driver) (*front, error) {
-	f := &front{config: config, driver: d, logs: !config.Log.AccessLog.Disabled}
+func newFront(config *configuration.Configuration, of opened) (*front, error) {
+	f := &front{config: config, driver: of.Driver, logs: !config.Log.AccessLog.Disabled}
+	if of.shown {
+		f.page = of.page
+	}
 	config.Log.AccessLog.Disabled = true // our own access log shows what the client was answered
-	if f.handsOn() {
-		var err error
+	var err error
+	if f.handsOn() || f.page != nil {
 		if f.access, err = access.Install(config); err != nil {
 			return nil, err
 		}
-		if f.members, err = uploads.Listen(d); err != nil {
+	}
+	if f.handsOn() {
+		if f.members, err = uploads.Listen(f.driver); err != nil {
 			return nil, err
 		}
 	}
@@ -59,10 +68,36 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 		f.server = uploads.Serve(f.members, h)
 		next = h
 	}
-	if f.logs {
-		next = accesslog.Handler(os.Stdout, logsJSON(), next)
+	return f.withPage(conns.Moving(f.logged(next)))
+}
+
+func (f *front) logged(next http.Handler) http.Handler {
+	if !f.logs {
+		return next
 	}
-	return conns.Moving(next)
+	return accesslog.Handler(os.Stdout, logsJSON(), next)
+}
+
+// withPage has the page answered below /ipfs/, to those who may list all repositories. It has
+// deadlines of its own; but nobody reads the body of a request there, which is therefore left to next.
+func (f *front) withPage(next http.Handler) http.Handler {
+	if f.page == nil {
+		return next
+	}
+	base := path.Join("/", f.config.HTTP.Prefix, "ipfs")
+	page := f.logged(http.StripPrefix(base, f.page.Behind(f.access.CheckCatalog)))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.ContentLength != 0:
+			next.ServeHTTP(w, r)
+		case r.URL.Path == base:
+			http.Redirect(w, r, base+"/", http.StatusMovedPermanently)
+		case strings.HasPrefix(r.URL.Path, base+"/"):
+			page.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
 }
 
 // stop lets requests from members end, within `http.draintimeout`.

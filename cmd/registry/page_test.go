@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
@@ -71,6 +75,64 @@ func TestThePage(t *testing.T) {
 	}
 	if err := a.Stop(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestThePageForClients: with `ui: true` clients see it, below the prefix, behind the registry's own
+// auth, and while one looks the registry stops as soon as without.
+func TestThePageForClients(t *testing.T) {
+	p := newProcess(t, keygen(t), "ui: true")
+	const user, password = "alice", "opensesame"
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passwords := filepath.Join(p.Dir, "htpasswd")
+	if err := os.WriteFile(passwords, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	appendConfig(t, p, "  prefix: /all/\nauth: {htpasswd: {realm: test, path: "+passwords+"}}") // the http: block is the last
+	p.spawn()
+	get := func(path, password string) *http.Response {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		t.Cleanup(cancel)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.HTTP+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if password != "" {
+			req.SetBasicAuth(user, password)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return &http.Response{} // it is starting
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		return resp
+	}
+	await(t, "it answers", func() bool { return get("/all/v2/", password).StatusCode == http.StatusOK })
+	for _, path := range []string{"/all/ipfs/", "/all/ipfs", "/all/ipfs/app.js", "/all/ipfs/data/images", "/all/ipfs/events?view=swarm"} {
+		for _, wrong := range []string{"", "sesame"} {
+			resp := get(path, wrong)
+			if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(resp.Header.Get("WWW-Authenticate"), "Basic") {
+				t.Errorf("%s with password %q: %s %v", path, wrong, resp.Status, resp.Header)
+			}
+		}
+	}
+	for path, want := range map[string]int{"/all/ipfs/": 200, "/all/ipfs": 200, "/all/ipfs/app.js": 200, "/all/ipfs/data/images": 200, "/ipfs/": 404, "/all/ipfs/v1/status": 404} {
+		if resp := get(path, password); resp.StatusCode != want {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+	resp := get("/all/ipfs/events?view=swarm", password)
+	looks := seen{t, bufio.NewScanner(resp.Body)}
+	looks.until("swarm", func(data string) bool { return strings.Contains(data, `"self":true`) })
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	if log, err := os.ReadFile(p.Log); err != nil || strings.Contains(string(log), "http.draintimeout") {
+		t.Errorf("it waited for who looked: %v\n%s", err, log)
 	}
 }
 

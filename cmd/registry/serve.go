@@ -37,23 +37,21 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	debug.start() // probes are answered while a large storage opens
 	defer debug.stop()
 	ready := func() []string { return nil }
-	var storage *driver.Driver // nil: the storage is not ours
-	endPage := func() {}
+	var storage opened
 	if config.Storage.Type() == driver.Name {
 		collectEarlier()
-		d, page, err := openStorage(ctx, config, debug)
+		storage, err = openStorage(ctx, config, debug)
 		if err != nil {
 			return err
 		}
-		storage, endPage = d, page.End
 		defer func() {
-			if cerr := d.Close(); cerr != nil {
+			if cerr := storage.Close(); cerr != nil {
 				logrus.WithError(cerr).Error("the storage could not be closed cleanly")
 			}
 			logrus.Info("storage is closed")
 		}()
-		defer page.Close()
-		ready = d.Ready
+		defer storage.page.Close()
+		ready = storage.Ready
 	}
 	front, err := newFront(config, storage)
 	if err != nil {
@@ -71,8 +69,8 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 	debug.serving(ready)
 	stopping := func() {
 		debug.stopping()
-		endPage() // whose answers go on for as long as somebody looks
-		if storage != nil {
+		if storage.Driver != nil {
+			storage.page.End() // which has answers that go on for as long as somebody looks
 			storage.ShutDown()
 		}
 	}
@@ -146,30 +144,37 @@ func listen(reg *registry.Registry, config *configuration.Configuration) error {
 	return fmt.Errorf("http: %w", err)
 }
 
+// opened is the ipfs driver, with its page.
+type opened struct {
+	*driver.Driver // nil: the storage is another one
+	page           *web.Page
+	shown          bool // clients may see the page, too
+}
+
 // openStorage opens the ipfs driver, puts it where distribution finds it, and has the debug server
 // show its page.
-func openStorage(ctx context.Context, config *configuration.Configuration, debug *debugServer) (*driver.Driver, *web.Page, error) {
+func openStorage(ctx context.Context, config *configuration.Configuration, debug *debugServer) (opened, error) {
 	p, err := driver.ParseParameters(config.Storage.Parameters())
 	if err != nil {
-		return nil, nil, err
+		return opened{}, err
 	}
 	if err := checkProxy(ctx, config.Proxy, p); err != nil {
-		return nil, nil, err
+		return opened{}, err
 	}
 	written := *config
 	d, err := driver.New(ctx, p)
 	if err != nil {
-		return nil, nil, err
+		return opened{}, err
 	}
 	if err := adapt(config, d); err != nil {
-		return nil, nil, errors.Join(err, d.Close())
+		return opened{}, errors.Join(err, d.Close())
 	}
 	page := newPage(written, p, d)
 	debug.show(page)
 	if p.DebugAPI {
 		debug.open(d.API())
 	}
-	return d, page, nil
+	return opened{d, page, p.UI}, nil
 }
 
 // checkProxy refuses a pull-through cache whose content expires: distribution would then

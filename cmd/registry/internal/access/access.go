@@ -6,7 +6,7 @@
 //	r = r.WithContext(access.Admit(ctx, user))  // distribution does not ask again
 //
 // Limits: whoever calls Admit vouches for the client; Check knows only the access that an
-// upload takes.
+// upload takes, and CheckCatalog that of the list of repositories.
 package access
 
 import (
@@ -84,7 +84,21 @@ func (c *Controller) Check(w http.ResponseWriter, r *http.Request, repository st
 	if c == nil {
 		return "", true
 	}
-	wanted := accessFor(r.Method, repository)
+	return c.admits(w, r, accessFor(r.Method, repository))
+}
+
+// CheckCatalog demands the access that distribution demands for the list of all repositories. It is
+// like Check otherwise.
+func (c *Controller) CheckCatalog(w http.ResponseWriter, r *http.Request) (ok bool) {
+	if c == nil {
+		return true
+	}
+	_, ok = c.admits(w, r, []auth.Access{{Resource: auth.Resource{Type: "registry", Name: "catalog"}, Action: "*"}})
+	return ok
+}
+
+// admits reports whether a client has an access. One that has not is answered.
+func (c *Controller) admits(w http.ResponseWriter, r *http.Request, wanted []auth.Access) (user string, ok bool) {
 	grant, err := c.Authorized(r, wanted...)
 	if err == nil && grant != nil {
 		return grant.User.Name, true

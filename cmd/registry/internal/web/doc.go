@@ -11,5 +11,5 @@
 // questions that are answered with JSON (answers.go). What costs the members or this registry
 // something is asked once for all who look (shared.go).
 //
-// Limits: it admits whoever reaches it; who may is up to the caller.
+// Limits: it admits whoever reaches it; who may is up to the caller, or to the function of Behind.
 package web

@@ -84,7 +84,20 @@ func newPage() *Page {
 }
 
 // ServeHTTP implements http.Handler. The page lies at "/".
-func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.mux) }
+
+// Behind is the page for those whom a function admits, which answers the others.
+func (p *Page) Behind(admits func(http.ResponseWriter, *http.Request) bool) http.Handler {
+	door := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if admits(w, r) {
+			p.mux.ServeHTTP(w, r)
+		}
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, door) })
+}
+
+// serve has a handler answer under the rules for all answers.
+func (p *Page) serve(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -109,7 +122,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := newTaken(w)
 	defer context.AfterFunc(p.ctx, out.giveUp)()
 	defer out.done()
-	p.mux.ServeHTTP(out, r.WithContext(ctx))
+	next.ServeHTTP(out, r.WithContext(ctx))
 }
 
 // End ends what is being answered, and does not wait for it.

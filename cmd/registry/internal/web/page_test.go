@@ -75,6 +75,30 @@ func TestOtherSitesAskNothing(t *testing.T) {
 	}
 }
 
+// TestBehindADoor: who is not admitted learns nothing, and has the door's answer, with the page's rules.
+func TestBehindADoor(t *testing.T) {
+	p := newPage()
+	defer p.Close()
+	h := p.Behind(func(w http.ResponseWriter, r *http.Request) bool {
+		if user, _, _ := r.BasicAuth(); user == "alice" {
+			return true
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+		return false
+	})
+	for _, path := range []string{"/", "/app.js", "/events", "/data/images", "/none"} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusUnauthorized || w.Body.Len() > 0 || w.Header().Get("Content-Security-Policy") == "" {
+			t.Errorf("%s: %d %s %v", path, w.Code, w.Body, w.Header())
+		}
+	}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+	r.SetBasicAuth("alice", "")
+	if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Errorf("admitted: %d", w.Code)
+	}
+}
+
 // TestOnlyReading: whatever a browser sends, nothing else is done.
 func TestOnlyReading(t *testing.T) {
 	p := newPage()
