@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -14,8 +15,53 @@ import (
 // deltas.
 type lastDeltas struct {
 	mu        sync.Mutex
+	removals  *lru.Cache[cid.Cid, Heard]
 	when      map[string]time.Time
 	announced map[peer.ID]cid.Cid // each writer's newest that is not merged
+}
+
+// maxHeard is of how many deltas that only remove it is remembered who wrote them.
+const maxHeard = 1000
+
+// Heard is who wrote a delta that only removes, and when this registry merged it: the history says
+// neither.
+type Heard struct {
+	From string    // peer ID; "": nobody announced it
+	At   time.Time // by this registry's clock
+}
+
+// removed notes a delta that only removes.
+func (l *lastDeltas) removed(delta cid.Cid, from string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.removals == nil {
+		l.removals, _ = lru.New[cid.Cid, Heard](maxHeard) // it fails only when the size is not positive
+	}
+	l.removals.ContainsOrAdd(delta, Heard{from, time.Now()})
+}
+
+// heardOf is what is known of a delta that only removes; nil: nothing.
+func (l *lastDeltas) heardOf(delta cid.Cid) *Heard {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.removals == nil {
+		return nil
+	}
+	if h, ok := l.removals.Peek(delta); ok {
+		return &h
+	}
+	return nil
+}
+
+// wroteIt notes who announced a delta that only removes. l.mu is held.
+func (l *lastDeltas) wroteIt(writer string, delta cid.Cid) {
+	if l.removals == nil {
+		return
+	}
+	if h, ok := l.removals.Peek(delta); ok && h.From == "" {
+		h.From = writer
+		l.removals.Add(delta, h)
+	}
 }
 
 func (l *lastDeltas) note(writer string) {
@@ -48,6 +94,7 @@ func (l *lastDeltas) merged(delta cid.Cid) {
 		if c == delta {
 			delete(l.announced, writer)
 			l.noteLocked(writer.String())
+			l.wroteIt(writer.String(), delta)
 		}
 	}
 }

@@ -145,6 +145,9 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if err := m.setKnown(d.cid, d.priority); err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(d.changes, func(c change) bool { return c.added }) {
+		m.last.removed(d.cid, "")
+	}
 	m.last.merged(d.cid)
 	for _, c := range d.changes {
 		if err := m.refresh(snap, c); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/multiformats/go-multihash"
 )
 
 // The history in the order in which it can be merged: a delta's priority is one more than
@@ -45,20 +46,34 @@ func shelfOf(priority uint64) ds.Key {
 }
 
 func (p place) key() ds.Key {
-	name := fmt.Sprintf("%016x-%x", p.priority, []byte(p.cid.Hash()))
-	return shelfOf(p.priority).ChildString(name)
+	return shelfOf(p.priority).ChildString(p.name())
 }
 
-func placeOf(key string) (p place, err error) {
-	priority, hash, _ := strings.Cut(ds.RawKey(key).Name(), "-")
-	if p.priority, err = strconv.ParseUint(priority, 16, 64); err == nil {
-		var sum []byte
-		sum, err = hex.DecodeString(hash)
-		p.cid = cid.NewCidV1(cid.DagProtobuf, sum)
-	}
+// name is the last component of its key.
+func (p place) name() string { return fmt.Sprintf("%016x-%x", p.priority, []byte(p.cid.Hash())) }
+
+func placeOf(key string) (place, error) {
+	p, err := placeNamed(ds.RawKey(key).Name())
 	if err != nil {
 		return p, fmt.Errorf("order of deltas: key %s: %w", key, err)
 	}
+	return p, nil
+}
+
+func placeNamed(name string) (p place, err error) {
+	priority, hash, _ := strings.Cut(name, "-")
+	if p.priority, err = strconv.ParseUint(priority, 16, 64); err != nil {
+		return p, err
+	}
+	sum, err := hex.DecodeString(hash)
+	if err != nil {
+		return p, err
+	}
+	mh, err := multihash.Cast(sum)
+	if err != nil {
+		return p, err
+	}
+	p.cid = cid.NewCidV1(cid.DagProtobuf, mh)
 	return p, nil
 }
 
@@ -75,6 +90,7 @@ func (m *Map) placesAfter(ctx context.Context, after place, limit int) (places [
 	return places, false, nil
 }
 
+// readShelf appends what lies on a shelf after a place, up to a limit; -1: there is none.
 func (m *Map) readShelf(ctx context.Context, of uint64, after place, places []place, limit int) (_ []place, full bool, err error) {
 	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: shelfOf(of).String(), KeysOnly: true, Orders: []query.Order{query.OrderByKey{}}})
 	if err != nil {

@@ -2,7 +2,6 @@ package pathmap
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -65,7 +64,7 @@ func (v View) Versions(path string) int { return len(v.s.versionsOf(path)) }
 // of one, and it stays the same over restarts and on all registries.
 func (v View) VersionsOf(path string) (names []string) {
 	for _, st := range v.s.versionsOf(path) {
-		names = append(names, fmt.Sprintf("%016x-%s", st.counter, st.writer))
+		names = append(names, st.name())
 	}
 	return names
 }
@@ -133,6 +132,16 @@ func (v View) Next(after string, into bool) (path string, ok bool) {
 		pivot = past(sortKey(after))
 	}
 	v.s.paths.Ascend(pivot, func(key string, _ packed) bool {
+		path, ok = pathOf(key), true
+		return false
+	})
+	return path, ok
+}
+
+// From returns the first path that is not before a text, by component: those that begin with it
+// follow one after the other.
+func (v View) From(text string) (path string, ok bool) {
+	v.s.paths.Ascend(sortKey(text), func(key string, _ packed) bool {
 		path, ok = pathOf(key), true
 		return false
 	})

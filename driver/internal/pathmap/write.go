@@ -146,7 +146,7 @@ func (m *Map) commit(group []*writeRequest) error {
 		return err
 	}
 	m.own.note(time.Now(), m.counter)
-	snap := m.current.Load().clone()
+	snap, before := m.current.Load().clone(), m.Heads()
 	writer, err := m.writerName(group)
 	if err == nil && m.joining.Load() {
 		err = m.noteUnfinished()
@@ -164,6 +164,9 @@ func (m *Map) commit(group []*writeRequest) error {
 	m.incarnation.wrote(writer, m.counter) // before others can know
 	m.tellNamed(snap, entered(group))
 	m.publish(snap)
+	if writer == "" && !sameHeads(before, m.Heads()) {
+		m.last.removed(m.Heads()[0], m.cfg.Self) // it follows all others
+	}
 	for _, req := range group {
 		req.heads = m.Heads()
 	}
