@@ -8,12 +8,14 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
 	"golang.org/x/time/rate"
 )
 
 const (
 	maxLogged = 1024             // sources of which it is remembered that they were logged
+	maxPeers  = 1024             // peers of each rank of which it is remembered what they were refused
 	logEvery  = 10 * time.Second // a line of each rank, in the long run
 	logAtOnce = 16               // lines of each rank
 )
@@ -39,12 +41,14 @@ type refused struct {
 	counts map[What]*[ranks]int64
 	logged *lru.Cache[saying, struct{}]
 	lines  [ranks]*rate.Limiter
+	peers  [ranks]*lru.Cache[peer.ID, map[What]int64] // a rank each, so that none is forgotten for a lower one
 }
 
 func newRefused(log *logrus.Entry) *refused {
 	r := &refused{log: log, counts: map[What]*[ranks]int64{}}
 	r.logged, _ = lru.New[saying, struct{}](maxLogged) // it fails only when the size is not positive
 	for i := range ranks {
+		r.peers[i], _ = lru.New[peer.ID, map[What]int64](maxPeers)
 		r.lines[i] = rate.NewLimiter(rate.Every(logEvery), logAtOnce)
 	}
 	return r
@@ -75,6 +79,7 @@ func (r *refused) first(what What, from Source) bool {
 		r.counts[what] = n
 	}
 	n[from.Rank]++
+	r.ofPeer(what, from)
 	key := saying{what, from}
 	if from.Peer != "" {
 		key.from.Address = netip.Prefix{} // one peer, wherever it comes from
@@ -84,6 +89,35 @@ func (r *refused) first(what What, from Source) bool {
 	}
 	r.logged.Add(key, struct{}{})
 	return true
+}
+
+// ofPeer counts a refusal for its peer. r.mu is held.
+func (r *refused) ofPeer(what What, from Source) {
+	if from.Peer == "" {
+		return
+	}
+	counts, ok := r.peers[from.Rank].Get(from.Peer)
+	if !ok {
+		counts = map[What]int64{}
+		r.peers[from.Rank].Add(from.Peer, counts)
+	}
+	counts[what]++
+}
+
+// to is what a peer was refused, whatever its rank was then; nil: nothing that is remembered.
+func (r *refused) to(id peer.ID) (sum map[What]int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, of := range r.peers {
+		counts, _ := of.Peek(id)
+		for what, n := range counts {
+			if sum == nil {
+				sum = map[What]int64{}
+			}
+			sum[what] += n
+		}
+	}
+	return sum
 }
 
 // remedy is how an operator shuts a source out.

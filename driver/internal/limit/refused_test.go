@@ -1,6 +1,7 @@
 package limit_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,6 +45,17 @@ func TestRefusals(t *testing.T) {
 	}
 	if n := len(hook.AllEntries()); n > 100 {
 		t.Errorf("%d lines of identities", n)
+	}
+	b.Refuse(limit.Streams, from("b", "", limit.Trusted))
+	b.Refuse(limit.Streams, from("b", "", limit.Connected)) // before it was a member
+	for range 2000 {
+		b.Refuse(limit.Requests, from(rand.Text(), "", limit.Member))
+	}
+	if of := b.RefusedTo("b"); len(of) != 1 || of[limit.Streams] < 1 {
+		t.Errorf("b was refused %v, which others of a lower rank make nobody forget", of)
+	}
+	if of := b.RefusedTo("a"); of != nil {
+		t.Errorf("a was refused %v, and many members since", of)
 	}
 }
 
