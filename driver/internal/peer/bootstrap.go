@@ -26,6 +26,7 @@ type Bootstrapper struct {
 	Addrs   []multiaddr.Multiaddr // as configured, without /p2p/
 	Met     bool                  // it has been a member since Start
 	Trouble string                // why it could not be met when it was last tried; "" not tried yet, or met
+	Tried   time.Time             // when it was last dialed in vain; zero: not yet
 }
 
 // Bootstrappers are those of the configuration, sorted by ID, without this peer.
@@ -43,7 +44,7 @@ func (p *Peer) Bootstrappers() []Bootstrapper {
 }
 
 func (e *entry) bootstrapper() Bootstrapper {
-	b := Bootstrapper{ID: e.id, Addrs: slices.Clone(e.fixed), Met: e.met}
+	b := Bootstrapper{ID: e.id, Addrs: slices.Clone(e.fixed), Met: e.met, Tried: e.failure.At}
 	switch {
 	case e.met:
 	case e.connected:

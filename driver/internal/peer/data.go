@@ -69,7 +69,7 @@ func (p *Peer) ListenData() net.Listener {
 	if p.data == nil {
 		return nil
 	}
-	return p.data.Listener()
+	return countedListener{p.data.Listener(), p.traffic}
 }
 
 // HasData reports whether a connected member may be reached at a data port.
@@ -90,7 +90,7 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, err)
 	}
-	return c, nil
+	return p.traffic.count(c, id), nil
 }
 
 // DataTargets are the addresses at which a connected member's data port is tried, the likeliest

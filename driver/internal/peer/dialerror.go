@@ -3,7 +3,9 @@ package peer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -67,6 +69,7 @@ func rebuffed(err error) (yes bool) {
 // address; for a bootstrapper the reason is always noted.
 func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs int) {
 	log := p.about(t.ID)
+	p.roster.failed(t.ID, Failure{time.Now(), reasonOf(err)})
 	bootstrapper := p.roster.isBootstrapper(t.ID)
 	log.WithError(err).Debug("dial failed")
 	told := false
@@ -84,6 +87,38 @@ func (p *Peer) explain(ctx context.Context, t peer.AddrInfo, err error, rebuffs 
 	})
 	if bootstrapper {
 		p.roster.troubled(t.ID, p.troubleOf(ctx, t, err), told)
+	}
+}
+
+// maxReason is how much is kept of why a peer could not be reached, in characters.
+const maxReason = 300
+
+// Failure is why a peer could not be reached, in one line.
+type Failure struct {
+	At     time.Time // zero: it did not happen since Start
+	Reason string
+}
+
+// reasonOf is the most telling of what went wrong at a peer's addresses.
+func reasonOf(err error) string {
+	worst, text := unclear, ""
+	verdicts(err, func(a multiaddr.Multiaddr, v verdict, cause error) {
+		if text == "" || v > worst {
+			worst, text = v, fmt.Sprintf("%s: %s", a, oneLine(cause))
+		}
+	})
+	if text == "" {
+		text = oneLine(err)
+	}
+	return string([]rune(text)[:min(len([]rune(text)), maxReason)])
+}
+
+// failed notes why a peer that was a member once, or is configured, could not be dialed.
+func (r *roster) failed(id peer.ID, f Failure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.records[id]; e != nil && (e.known || e.keep) {
+		e.failure = f
 	}
 }
 

@@ -41,7 +41,7 @@ const (
 // ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
-func newHost(ctx context.Context, cfg Config, known *roster, rank func(peer.ID) limit.Rank) (host.Host, *dualdht.DHT, error) {
+func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, rank func(peer.ID) limit.Rank) (host.Host, *dualdht.DHT, error) {
 	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank, known.homes.rank)
 	if err != nil {
 		return nil, nil, err
@@ -59,6 +59,7 @@ func newHost(ctx context.Context, cfg Config, known *roster, rank func(peer.ID) 
 		libp2p.Security(libp2ptls.ID, newTLS), // the first is preferred
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer()),
+		libp2p.BandwidthReporter(bytes),
 		libp2p.DisableMetrics(), // several peers in one process would register twice
 	}
 	if !cfg.private() {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/multiformats/go-multiaddr"
 )
@@ -21,6 +20,7 @@ type Member struct {
 	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
 	TrustDiffers bool          // its list of trusted peers differs from ours
 	Capabilities []string      // what it last said it understands
+	Failure      Failure       // why it could not be reached when that last happened; zero: it did not
 	Heartbeat    *Heartbeat    // its last; nil: it sends none, as earlier releases, or is not trusted
 }
 
@@ -34,19 +34,11 @@ func (p *Peer) Connected() []peer.ID { return p.roster.connectedIDs() }
 // AddrInUse is the other end of the connection to a peer, as a multiaddr; "" when there is
 // none. Of several connections it prefers one that this peer dialed, and then the oldest.
 func (p *Peer) AddrInUse(id peer.ID) string {
-	conns := p.host.Network().ConnsToPeer(id)
-	if len(conns) == 0 {
+	c := p.connInUse(id)
+	if c == nil {
 		return ""
 	}
-	accepted := func(c network.Conn) int {
-		if c.Stat().Direction == network.DirOutbound {
-			return 0
-		}
-		return 1
-	}
-	return slices.MinFunc(conns, func(a, b network.Conn) int {
-		return cmp.Or(cmp.Compare(accepted(a), accepted(b)), a.Stat().Opened.Compare(b.Stat().Opened))
-	}).RemoteMultiaddr().String()
+	return c.RemoteMultiaddr().String()
 }
 
 // Met reports whether a member has been connected since Start.
@@ -113,7 +105,7 @@ func (r *roster) members() []Member {
 func (e *entry) public(now time.Time) Member {
 	m := Member{
 		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
-		TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
+		Failure: e.failure, TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
 	}
 	if !m.Connected {
 		m.Away = max(1, now.Sub(e.lost))

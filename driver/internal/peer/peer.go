@@ -38,6 +38,7 @@ type Peer struct {
 	topic   *topic
 	data    *dataport.Port // nil: none
 	roster  *roster
+	traffic *traffic
 	saving  sync.Mutex // of what is remembered of members
 	once    logOnce
 	pulls   pulls
@@ -83,6 +84,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		trusted: idSet(cfg.Trusted),
 		trust:   trustDigest(cfg.Trusted),
 		roster:  newRoster(self),
+		traffic: newTraffic(),
 		pulls:   newPulls(),
 		comings: newComings(),
 		wake:    make(chan struct{}, 1),
@@ -100,7 +102,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 // open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
-	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.rankAtTheDoor); err != nil {
+	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.traffic, p.rankAtTheDoor); err != nil {
 		return err
 	}
 	var ok bool

@@ -65,6 +65,7 @@ type entry struct {
 	bootstraps bool                  // a bootstrapper, which is to be a member
 	met        bool                  // was a member since Start
 	trouble    string                // why it could not be dialed, of a bootstrapper
+	failure    Failure               // of the last dial that failed
 	warned     int                   // how often that was logged
 	known      bool                  // was a member once
 	confirmed  bool                  // something useful came of it, see confirm

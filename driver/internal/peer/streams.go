@@ -15,7 +15,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/libp2p/go-libp2p/p2p/net/gostream"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 )
 
 // ErrNotMember reports that a peer is not a connected member.
@@ -107,10 +106,8 @@ func (p *Peer) Open(ctx context.Context, id peer.ID, proto protocol.ID) (network
 // Alive reports whether a peer that is connected gives a sign of life before ctx ends, as its
 // libp2p does however busy the rest is.
 func (p *Peer) Alive(ctx context.Context, id peer.ID) bool {
-	ctx, cancel := context.WithCancel(network.WithNoDial(ctx, "a sign of life of who is connected"))
-	defer cancel()
-	pong, ok := <-ping.Ping(ctx, p.host, id)
-	return ok && pong.Error == nil
+	_, err := p.RoundTrip(ctx, id)
+	return err == nil
 }
 
 // Dial is Open as a net.Conn. Close never waits for the member: written bytes are lost when
