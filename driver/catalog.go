@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // Repositories lists at most n repositories that hold a manifest, those after the repository
@@ -17,27 +18,29 @@ func (d *Driver) Repositories(ctx context.Context, n int, last string) (names []
 	if err := d.store.mayList(ctx); err != nil {
 		return nil, false, err
 	}
-	view := d.store.paths.View()
-	after := ocipath.Repositories
+	names, more = repositoriesFrom(d.store.paths.View(), n, last, "")
+	return names, more, nil
+}
+
+// repositoriesFrom lists at most n repositories whose names begin with a prefix, those after `last`,
+// which begins so, too, or is empty.
+func repositoriesFrom(view pathmap.View, n int, last, prefix string) (names []string, more bool) {
+	start := ocipath.Repositories + "/" + prefix
+	path, ok := view.From(start)
 	if last != "" {
-		after = manifestsOf(last)
+		path, ok = view.Next(manifestsOf(last), false)
 	}
-	for path, ok := view.Next(after, last == ""); ok; path, ok = view.Next(after, false) {
-		rest, below := strings.CutPrefix(path, ocipath.Repositories+"/")
-		if !below {
-			break
+	for ok && strings.HasPrefix(path, start) {
+		name, part := splitRepository(strings.TrimPrefix(path, ocipath.Repositories+"/"))
+		if part == "_manifests" && strings.HasPrefix(name, prefix) { // that of team/app begins like team/app/, too
+			if len(names) == n {
+				return names, true
+			}
+			names = append(names, name)
 		}
-		name, part := splitRepository(rest)
-		after = ocipath.Repositories + "/" + name + "/" + part
-		if part != "_manifests" {
-			continue
-		}
-		if len(names) == n {
-			return names, true, nil
-		}
-		names = append(names, name)
+		path, ok = view.Next(ocipath.Repositories+"/"+name+"/"+part, false)
 	}
-	return names, false, nil
+	return names, false
 }
 
 func manifestsOf(name string) string { return ocipath.Repository(name) + "/_manifests" }

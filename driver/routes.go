@@ -28,6 +28,8 @@ func (s *store) routes() []admin.Route {
 			func(context.Context, admin.Query) (Identity, error) { return s.identity(), nil }),
 		admin.Get("/v1/swarm", "How all registries of the swarm are. All members are asked, twice within a second.",
 			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.swarm(ctx), nil }),
+		s.peersRoute(),
+		s.namesRoute(),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
 		s.imageRoute(),
