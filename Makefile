@@ -80,7 +80,7 @@ test-clients: build ## push and pull with real clients; needs Debian, root and `
 	testdata/clients/balanced.sh $(BIN)
 
 .PHONY: test-metrics
-test-metrics: build ## alerts in promtool, and in a Prometheus that scrapes three registries; needs Debian, and `make deps`
+test-metrics: build ## alerts in promtool, and they and the dashboard in a Prometheus that scrapes three registries; needs Debian, and `make deps`
 	testdata/metrics/run.sh $(BIN)
 
 .PHONY: test-kubo

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has Debian's Prometheus scrape three real registries, and evaluates every expression of the alerts.
-# Before that, promtool tests the alerts.
+# Has Debian's Prometheus scrape three real registries, and evaluates every expression of the alerts
+# and of the dashboard; those of the dashboard must give data. Before that, promtool tests the alerts.
 #
 #   run.sh <registry binary>
 set -euo pipefail
@@ -51,6 +51,12 @@ has_data() { [ -n "$(query "$1")" ]; }
 # expressions_of_alerts: a line each.
 expressions_of_alerts() { curl -sS "http://$prometheus/api/v1/rules" | jq -r '.data.groups[].rules[].query'; }
 
+# expressions_of_dashboard: likewise, as Grafana asks them.
+expressions_of_dashboard() {
+	jq -r '.. | .expr? // empty' "$deploy/grafana/dashboard.json" |
+		sed 's/\$job/registry/g; s/\$instance/.+/g; s/\$__rate_interval/1m/g'
+}
+
 # metrics_in: of the expressions that it reads, every metric that the registries serve.
 metrics_in() { grep -oE '\b(registry_ipfs|registry_http|process)_[a-z_]+' | sort -u; }
 
@@ -77,6 +83,13 @@ while IFS= read -r expression; do
 	count=$((count + 1))
 done < <(expressions_of_alerts)
 echo "ok   $count expressions of alerts"
+count=0
+while IFS= read -r expression; do
+	until_ok 90 has_data "$expression" || { query "$expression"; echo "FAIL no data: $expression" >&2; exit 1; }
+	count=$((count + 1))
+done < <(expressions_of_dashboard)
+[ "$count" -gt 20 ]
+echo "ok   $count expressions of the dashboard give data"
 for metric in $(expressions_of_alerts | metrics_in); do
 	until_ok 90 has_data "count($metric) > 2 or $metric == 0" || { echo "FAIL no registry has $metric" >&2; exit 1; }
 done
