@@ -71,13 +71,21 @@ release: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3
 	$(CHANGIE) merge
 
 .PHONY: deps
-deps: ## Debian packages for test-clients and test-metrics; needs root
+deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
 	testdata/clients/deps.sh
 
 .PHONY: test-clients
 test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
 	testdata/clients/run.sh $(BIN)
 	testdata/clients/balanced.sh $(BIN)
+
+.PHONY: test-page
+test-page: build ## open the page of three registries in a browser; needs Linux, root, npm and `make deps`
+	testdata/page/run.sh $(BIN)
+
+.PHONY: screenshots
+screenshots: build ## make docs/images anew, in the course of the same
+	SCREENSHOTS=docs/images testdata/page/run.sh $(BIN)
 
 .PHONY: test-metrics
 test-metrics: build ## alerts in promtool, and they and the dashboard in a Prometheus that scrapes three registries; needs Debian, and `make deps`

@@ -48,15 +48,17 @@ serve() {
 }
 
 # configure NAME BOOTSTRAPPER [MORE]: writes a configuration, with more lines at its end, and
-# sets http_NAME.
+# sets http_NAME and debug_NAME.
 configure() {
-	local http swarm
+	local http debug swarm
 	http=127.0.0.1:$(free_port)
+	debug=127.0.0.1:$(free_port)
 	swarm=$(free_port)
 	cat >"$work/$1.yml" <<-EOF
 		version: 0.1
 		storage:
 		  ipfs:
+		    name: $1
 		    datastorepath: $work/$1
 		    protectorkey: "$key"
 		    listenaddrs: /ip4/127.0.0.1/tcp/$swarm
@@ -65,9 +67,10 @@ configure() {
 		http:
 		  addr: $http
 		  draintimeout: 5s
+		  debug: {addr: $debug}
 		${3:-}
 	EOF
-	declare -g "http_$1=$http"
+	declare -g "http_$1=$http" "debug_$1=$debug"
 }
 
 connected() { [ "$("$registry" ipfs status --json "$work/$1.yml" | grep -c '"connected": true')" = 2 ]; }

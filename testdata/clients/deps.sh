@@ -15,6 +15,9 @@ fi
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
 	skopeo podman containerd runc docker.io iproute2 curl strace nginx apache2-utils openssl prometheus jq
+# Unless they come from elsewhere.
+command -v chromium google-chrome >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
+command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends nodejs npm
 # Not in Debian, and minutes to build. Where one is not there its test is skipped, and says so.
 if [ -n "${WITHOUT_BUILT:-}" ]; then
 	echo "WITHOUT oras and helm, unless they are installed" >&2
