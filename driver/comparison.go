@@ -30,6 +30,7 @@ type comparison struct {
 
 	result PlatformDiff
 	blobs  []*part // each once, those of A first
+	leaves int     // that were told apart
 	told   time.Time
 }
 
@@ -111,7 +112,7 @@ func (c *comparison) read(ctx context.Context) error {
 	at := DiffProgress{Platform: c.result.Platform}
 	for _, b := range c.blobs {
 		if b.layer && c.mayRead(b) {
-			at.Of += b.entry.Size
+			at.Of = compare.Add(at.Of, b.entry.Size)
 		}
 	}
 	layers := compare.NewReader(compare.Usual())
@@ -122,7 +123,7 @@ func (c *comparison) read(ctx context.Context) error {
 				return err
 			}
 		}
-		b.findLeaves(ctx, c.s)
+		c.findLeaves(ctx, b)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -159,7 +160,7 @@ func (c *comparison) readLayer(ctx context.Context, layers *compare.Reader, b *p
 	if err == nil {
 		before := at.Bytes
 		b.content, err = layers.Layer(ctx, b.digest.String(), &telling{body, c, at}, b.entry.Size)
-		at.Bytes = before + b.entry.Size
+		at.Bytes = compare.Add(before, b.entry.Size)
 		_ = body.Close() // it was only read
 	}
 	if ctx.Err() != nil {
@@ -188,16 +189,21 @@ func (t *telling) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// maxLeaves is how many leaves of a comparison are told apart: of the blobs that follow each is one.
+// An entry may say any size of a blob that is not here.
+const maxLeaves = 4 << 20
+
 // findLeaves names the leaves of a blob, as far as they are known: a blob that both images have
 // shares all of them, whatever they are.
-func (b *part) findLeaves(ctx context.Context, s *store) {
+func (c *comparison) findLeaves(ctx context.Context, b *part) {
 	if !b.known {
 		return
 	}
 	n := dag.LeavesOf(b.entry.Size)
 	if n > 1 {
-		layout, _, err := dag.ReadLayout(ctx, b.entry.CID, b.entry.Size, s.blobs.InnerBlock)
+		layout, _, err := dag.ReadLayout(ctx, b.entry.CID, b.entry.Size, c.s.blobs.InnerBlock)
 		if err == nil {
+			c.leaves += n
 			for i := range layout.Leaves() {
 				leaf, _, length := layout.Leaf(i)
 				b.leaves = append(b.leaves, itemOf(leaf.Hash(), length))
@@ -208,13 +214,15 @@ func (b *part) findLeaves(ctx context.Context, s *store) {
 			return
 		}
 	}
+	name := b.entry.CID.Hash()
+	if n == 1 || n > maxLeaves-c.leaves {
+		b.leaves = append(b.leaves, itemOf(name, b.entry.Size))
+		return
+	}
+	c.leaves += n
 	for i := range n {
 		_, length := dag.Profile().Span(i, b.entry.Size)
-		name := b.entry.CID.Hash()
-		if n > 1 {
-			name = binary.BigEndian.AppendUint32(slices.Clone(name), uint32(i))
-		}
-		b.leaves = append(b.leaves, itemOf(name, length))
+		b.leaves = append(b.leaves, itemOf(binary.BigEndian.AppendUint32(slices.Clone(name), uint32(i)), length))
 	}
 }
 

@@ -3,6 +3,8 @@ package driver
 import (
 	"slices"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/compare"
 )
 
@@ -38,10 +40,18 @@ func (c *comparison) items(of func(*part) []compare.Item, which func(*part) bool
 	return sides
 }
 
-// contents are the layers of each side that were read, in its order.
+// contents are the layers of each side that were read, in its order. One that an image names again
+// counts where it is named last, as its files do.
 func (c *comparison) contents(p pairOf, which func(*part) bool) (sides [2][]*compare.Layer) {
 	for side, v := range p {
-		for _, l := range v.manifest.Layers {
+		last := map[digest.Digest]int{}
+		for i, l := range v.manifest.Layers {
+			last[l.Digest] = i
+		}
+		for at, l := range v.manifest.Layers {
+			if last[l.Digest] != at {
+				continue
+			}
 			i := slices.IndexFunc(c.blobs, func(b *part) bool { return b.digest == l.Digest })
 			if b := c.blobs[i]; b.content != nil && which(b) {
 				sides[side] = append(sides[side], b.content)

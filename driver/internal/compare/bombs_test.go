@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func fromZeros(w io.Writer) error { _, err := io.Copy(w, zeros{}); return err }
 // TestBombs end soon, whatever they go on with: little of them is read, and less kept. They end with an error that names the layer.
 func TestBombs(t *testing.T) {
 	limits := compare.Usual()
-	limits.Always, limits.Files = 8<<20, 20_000
+	limits.Spare, limits.Files = 8<<20, 20_000
 	window, err := zstd.NewWriter(nil, zstd.WithWindowSize(256<<20), zstd.WithSingleSegment(false))
 	require.NoError(t, err)
 	var wide bytes.Buffer
@@ -131,6 +132,31 @@ func TestAWholeImageMayNotHaveMoreFiles(t *testing.T) {
 	require.ErrorContains(t, err, "layer second: ")
 }
 
+// TestBombsShareWhatTheyMayExpandTo: many small layers may expand to no more than one.
+func TestBombsShareWhatTheyMayExpandTo(t *testing.T) {
+	limits := compare.Usual()
+	limits.Spare = 8 << 20
+	r := compare.NewReader(limits)
+	b := zstdOf(t, tarOf(t, file{"a", make([]byte, 5<<20)}))
+	require.Less(t, int64(len(b))*limits.Ratio, int64(1<<20))
+	_, err := r.Layer(t.Context(), "first", bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	_, err = r.Layer(t.Context(), "second", bytes.NewReader(b), int64(len(b)))
+	require.ErrorIs(t, err, compare.ErrLimit)
+	holes := sparse(t)
+	_, err = r.Layer(t.Context(), "sparse", bytes.NewReader(holes), int64(len(holes)))
+	require.ErrorIs(t, err, compare.ErrLimit)
+	plain := tarOf(t, file{"a", make([]byte, 20<<20)}) // as large as it says
+	_, err = r.Layer(t.Context(), "honest", bytes.NewReader(plain), int64(len(plain)))
+	require.NoError(t, err)
+}
+
+// TestSizesOfAnyKindAddUp to the largest that there is.
+func TestSizesOfAnyKindAddUp(t *testing.T) {
+	s := compare.Items([]compare.Item{{Key: [16]byte{1}, Size: math.MaxInt64}, {Key: [16]byte{2}, Size: 5}}, nil)
+	require.Equal(t, compare.Sum{Count: 2, Bytes: math.MaxInt64}, s.OnlyA)
+}
+
 // TestReadingEnds with its context, and a layer of an honest size is read to its end.
 func TestReadingEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -163,7 +189,7 @@ func FuzzLayer(f *testing.F) {
 	for _, seed := range [][]byte{plain, gzipOf(f, plain, time.Time{}), zstdOf(f, plain), plain[:700], {0x1f, 0x8b}, {0x28, 0xb5, 0x2f, 0xfd}, nil} {
 		f.Add(seed)
 	}
-	limits := compare.Limits{Files: 100, Path: 1000, Always: 1 << 20, Ratio: 10, Content: 4 << 20}
+	limits := compare.Limits{Files: 100, Path: 1000, Spare: 1 << 20, Ratio: 10, Content: 4 << 20}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, err := compare.NewReader(limits).Layer(t.Context(), "fuzzed", bytes.NewReader(b), int64(len(b)))
 		if err != nil {

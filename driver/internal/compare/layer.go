@@ -56,12 +56,15 @@ func (l *Layer) contents() []Item {
 // Reader reads layers, one at a time.
 type Reader struct {
 	limits Limits
-	files  int // that were read
+	files  int   // that were read
+	spare  int64 // bytes of the limits' that are left
 	copy   []byte
 }
 
 // NewReader makes a reader.
-func NewReader(l Limits) *Reader { return &Reader{limits: l, copy: make([]byte, 64<<10)} }
+func NewReader(l Limits) *Reader {
+	return &Reader{limits: l, spare: l.Spare, copy: make([]byte, 64<<10)}
+}
 
 // Layer reads a layer of that many bytes to its end. The error is that of in, of ctx, ErrLimit, or
 // what is wrong with the layer, and names it.
@@ -81,10 +84,13 @@ func (r *Reader) read(ctx context.Context, in io.Reader, size int64) (*Layer, er
 		return nil, err
 	}
 	defer done()
-	most := r.limits.expanded(size)
-	leaves := &leafSums{}
-	stream := io.TeeReader(&bounded{ctx: ctx, in: plain, left: most, most: most}, leaves)
-	if err := r.tar(l, tar.NewReader(stream), most); err != nil {
+	own := r.limits.expanded(size)
+	most := min(r.limits.Content, own+r.spare)
+	leaves, content := &leafSums{}, &bounded{ctx: ctx, in: plain, left: most, most: most}
+	stream := io.TeeReader(content, leaves)
+	left, err := r.tar(l, tar.NewReader(stream), most)
+	defer func() { r.spare -= max(0, most-min(left, content.left)-own) }()
+	if err != nil {
 		return nil, err
 	}
 	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, stream, r.copy); err != nil { // what fills up the last block
@@ -122,32 +128,32 @@ func expand(r io.Reader, c Compression) (plain io.Reader, done func(), err error
 	return r, func() {}, nil
 }
 
-// tar reads all files.
-func (r *Reader) tar(l *Layer, t *tar.Reader, most int64) error {
+// tar reads all files, of most bytes together at most, and says how many are left of these.
+func (r *Reader) tar(l *Layer, t *tar.Reader, most int64) (left int64, err error) {
 	left, sum := most, sha256.New()
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return left, nil
 		}
 		if err != nil {
-			return err
+			return left, err
 		}
 		if len(h.Name) > r.limits.Path {
-			return fmt.Errorf("a path of %d bytes: %w", len(h.Name), ErrLimit)
+			return left, fmt.Errorf("a path of %d bytes: %w", len(h.Name), ErrLimit)
 		}
 		if r.files++; r.files > r.limits.Files {
-			return fmt.Errorf("more than %d files, with those of the layers before: %w", r.limits.Files, ErrLimit)
+			return left, fmt.Errorf("more than %d files, with those of the layers before: %w", r.limits.Files, ErrLimit)
 		}
 		if !isFile(h) {
 			continue
 		}
 		if left -= h.Size; left < 0 { // it may be sparse, and not come at all
-			return tooLarge(most)
+			return 0, tooLarge(most)
 		}
 		sum.Reset()
 		if _, err := io.CopyBuffer(struct{ io.Writer }{sum}, t, r.copy); err != nil {
-			return fmt.Errorf("file %q: %w", h.Name, err)
+			return left, fmt.Errorf("file %q: %w", h.Name, err)
 		}
 		at := sha256.Sum256([]byte(path.Clean("/" + h.Name)))
 		l.files = append(l.files, file{path: keyOf(at[:]), content: keyOf(sum.Sum(nil)), size: h.Size})

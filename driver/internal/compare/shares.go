@@ -3,6 +3,7 @@ package compare
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -26,7 +27,16 @@ type Sum struct {
 	Bytes int64
 }
 
-func (s *Sum) add(bytes int64) { s.Count, s.Bytes = s.Count+1, s.Bytes+bytes }
+func (s *Sum) add(bytes int64) { s.Count, s.Bytes = s.Count+1, Add(s.Bytes, bytes) }
+
+// Add adds sizes, which are no less than 0, and may be any that somebody says: a sum that is too
+// large for an int64 is the largest.
+func Add(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
 
 // Shares are what two have in common, and what only one of them has, each thing once.
 type Shares struct{ Shared, OnlyA, OnlyB Sum }
