@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
 
 // DiffOptions say how two images are compared.
@@ -158,6 +160,9 @@ func (p pairOf) platform() string {
 
 var errNoPlatform = errors.New("the images have no platform in common")
 
+// maxPairs is how many platforms are compared: each reads all layers of two images.
+const maxPairs = 32
+
 // pair finds what is to be compared. Two images of one platform each are, whatever they say.
 func pair(a, b variants, platform string) (pairs []pairOf, err error) {
 	if len(a.all) == 1 && len(b.all) == 1 && platform == "" {
@@ -168,6 +173,9 @@ func pair(a, b variants, platform string) (pairs []pairOf, err error) {
 		if i >= 0 && (platform == "" || isPlatform(x.platform, platform)) {
 			pairs = append(pairs, pairOf{x, b.all[i]})
 		}
+	}
+	if len(pairs) > maxPairs {
+		return nil, admin.Invalid(fmt.Errorf("the images have more than %d platforms in common: name one, or compare manifests by their digests", maxPairs))
 	}
 	slices.SortStableFunc(pairs, func(x, y pairOf) int { return strings.Compare(x.platform(), y.platform()) })
 	if len(pairs) == 0 {

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/compare"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
@@ -84,12 +85,12 @@ type blobLister struct {
 func (l *blobLister) variant(x variant) ImageVariant {
 	of := ImageVariant{Platform: x.platform, Digest: x.digest.String(), MediaType: x.manifest.MediaType, Blobs: []ImageBlob{}}
 	of.Size = l.look(ImageBlob{Digest: of.Digest}).Size
-	add := func(kind string, d described) {
+	add := func(kind string, d descriptor) {
 		if l.left--; l.left < 0 || d.Digest.Validate() != nil { // nobody can have what has no digest
 			return
 		}
 		b := l.look(ImageBlob{Kind: kind, Digest: d.Digest.String(), MediaType: d.MediaType})
-		of.Size += b.Size
+		of.Size = compare.Add(of.Size, b.Size)
 		of.Blobs = append(of.Blobs, b)
 	}
 	if c := x.manifest.Config; c != nil {
@@ -112,7 +113,7 @@ func (l *blobLister) look(b ImageBlob) ImageBlob {
 	b.Here, _ = l.s.look(e) // what cannot be known is not here
 	if !l.seen[d] {
 		l.seen[d] = true
-		l.size += e.Size
+		l.size = compare.Add(l.size, e.Size)
 	}
 	return b
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/manifest"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -39,15 +41,42 @@ func (v variants) platforms() string {
 	return strings.Join(names, ", ")
 }
 
-// described is what is read of a manifest, of an index, of a descriptor in them, and of a config.
+// described is what is read of a manifest or an index.
 type described struct {
+	MediaType string      `json:"mediaType"`
+	Config    *descriptor `json:"config"`
+	Layers    descriptors `json:"layers"`
+	Manifests descriptors `json:"manifests"`
+}
+
+// descriptor is what a manifest names.
+type descriptor struct {
 	MediaType string        `json:"mediaType"`
 	Digest    digest.Digest `json:"digest"`
 	Platform  *platform     `json:"platform"`
+}
 
-	Config    *described  `json:"config"`
-	Layers    []described `json:"layers"`
-	Manifests []described `json:"manifests"`
+// descriptors are maxDescribed at most: a manifest has room for a million of three bytes each, which
+// would take twenty times the memory.
+type descriptors []descriptor
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *descriptors) UnmarshalJSON(b []byte) error {
+	list := json.NewDecoder(bytes.NewReader(b))
+	if t, err := list.Token(); err != nil || t != json.Delim('[') {
+		return err // null, or what names nothing
+	}
+	for list.More() {
+		if len(*d) == maxDescribed {
+			return fmt.Errorf("it names more than %d in one list", maxDescribed)
+		}
+		var one descriptor
+		if err := list.Decode(&one); err != nil {
+			return err
+		}
+		*d = append(*d, one)
+	}
+	return nil
 }
 
 type platform struct {
@@ -67,25 +96,50 @@ func (s *store) variants(ctx context.Context, of string) (variants, error) {
 	if err != nil {
 		return variants{}, err
 	}
-	v := variants{of: of, digest: d}
-	if err := v.gather(ctx, s, d, "", 0); err != nil {
+	g := &variantReader{s: s, found: variants{of: of, digest: d}, seen: map[variantKey]bool{}}
+	if err := g.gather(ctx, d, "", 0); err != nil {
 		return variants{}, fmt.Errorf("image %q: %w", of, err)
 	}
-	return v, nil
+	return g.found, nil
+}
+
+const (
+	maxManifests    = 4 * maxDescriptors    // that are read of one image, with configs
+	maxManifestRead = 16 * manifest.MaxSize // bytes of these
+	maxDescribed    = 32 * maxDescriptors   // that one list names, or all manifests of one image
+)
+
+// variantReader reads the manifests of one image, which may have been made so that there is no end of
+// them.
+type variantReader struct {
+	s     *store
+	found variants
+	seen  map[variantKey]bool
+
+	read  int   // manifests and configs
+	bytes int64 // of these
+	blobs int   // that the manifests name
+}
+
+// variantKey is where a manifest was found: for one platform it counts once.
+type variantKey struct {
+	digest   digest.Digest
+	platform string
 }
 
 // gather adds a manifest, or those of an index.
-func (v *variants) gather(ctx context.Context, s *store, d digest.Digest, at string, depth int) error {
+func (g *variantReader) gather(ctx context.Context, d digest.Digest, at string, depth int) error {
+	key := variantKey{d, at}
+	if g.seen[key] {
+		return nil
+	}
+	g.seen[key] = true
 	var m described
-	if err := s.readJSON(ctx, d, &m); err != nil {
+	if err := g.readJSON(ctx, d, &m); err != nil {
 		return err
 	}
 	if len(m.Manifests) == 0 {
-		if m.Config != nil && at == "" {
-			at = s.platformOf(ctx, m.Config.Digest)
-		}
-		v.all = append(v.all, variant{at, d, m})
-		return nil
+		return g.add(ctx, variant{at, d, m})
 	}
 	if depth == maxIndexDepth {
 		return fmt.Errorf("%s: indexes are nested more than %d deep", d, maxIndexDepth)
@@ -98,31 +152,34 @@ func (v *variants) gather(ctx context.Context, s *store, d digest.Digest, at str
 		if is == unknownPlatform {
 			continue
 		}
-		if len(v.all) == maxDescriptors {
-			return fmt.Errorf("%s: more than %d manifests", d, maxDescriptors)
-		}
-		if err := v.gather(ctx, s, child.Digest, is, depth+1); err != nil {
+		if err := g.gather(ctx, child.Digest, is, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// platformOf is that of a config; "" when that cannot be read, or is none.
-func (s *store) platformOf(ctx context.Context, config digest.Digest) string {
-	var p platform
-	if s.readJSON(ctx, config, &p) != nil {
-		return ""
+// add adds a manifest, for the platform of its config where the index says none.
+func (g *variantReader) add(ctx context.Context, v variant) error {
+	if g.blobs += len(v.manifest.Layers); g.blobs > maxDescribed {
+		return fmt.Errorf("%s: its manifests name more than %d layers", g.found.digest, maxDescribed)
 	}
-	return p.String()
+	if c := v.manifest.Config; c != nil && v.platform == "" {
+		var p platform
+		if g.readJSON(ctx, c.Digest, &p) == nil {
+			v.platform = p.String()
+		}
+	}
+	g.found.all = append(g.found.all, v)
+	return ctx.Err()
 }
 
 // readJSON decodes a small blob, wherever its bytes are.
-func (s *store) readJSON(ctx context.Context, d digest.Digest, v any) error {
+func (g *variantReader) readJSON(ctx context.Context, d digest.Digest, v any) error {
 	if err := d.Validate(); err != nil {
 		return fmt.Errorf("digest %q: %w", d, err)
 	}
-	e, err := s.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
+	e, err := g.s.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	switch {
 	case errors.Is(err, pathmap.ErrNotFound):
 		return fmt.Errorf("%s: it has no entry: push it again", d)
@@ -131,7 +188,11 @@ func (s *store) readJSON(ctx context.Context, d digest.Digest, v any) error {
 	case err != nil:
 		return err
 	}
-	content, err := s.readSmall(ctx, e)
+	g.read, g.bytes = g.read+1, g.bytes+e.Size
+	if g.read > maxManifests || g.bytes > maxManifestRead {
+		return fmt.Errorf("%s: it leads to more than %d manifests, or %d bytes of them", g.found.digest, maxManifests, maxManifestRead)
+	}
+	content, err := g.s.readSmall(ctx, e)
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,9 @@ type verification struct {
 	result                   Verification
 	blobs, of, bytes, faults atomic.Int64
 	seen                     *cid.Set
+
+	read  map[digest.Digest]bool  // manifests of the image
+	named map[digest.Digest]named // blobs of the image
 }
 
 // Verify reads every blob that is here, or those of an image (repository:tag or
@@ -78,7 +81,7 @@ func (d *Driver) Verify(ctx context.Context, image string, progress func(VerifyP
 }
 
 func (s *store) verify(ctx context.Context, image string, progress func(VerifyProgress)) (Verification, error) {
-	v := &verification{store: s, seen: cid.NewSet()}
+	v := &verification{store: s, seen: cid.NewSet(), read: map[digest.Digest]bool{}, named: map[digest.Digest]named{}}
 	v.result = Verification{Running: !s.engine.Offline(), Image: image, Findings: []Finding{}}
 	ended := make(chan struct{})
 	var reports sync.WaitGroup

@@ -83,8 +83,15 @@ func (s *store) link(ctx context.Context, image, p string) (digest.Digest, error
 	return d, nil
 }
 
-// manifest verifies a manifest and all below it.
+// manifest verifies a manifest and all below it, once however often it is named.
 func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int) error {
+	if v.read[d] {
+		return nil
+	}
+	if len(v.read) == maxManifests {
+		return fmt.Errorf("the image has more than %d manifests", maxManifests)
+	}
+	v.read[d] = true
 	e, ok, err := v.reference(ctx, d)
 	if err != nil || !ok {
 		return err
@@ -118,11 +125,30 @@ func (v *verification) manifest(ctx context.Context, d digest.Digest, depth int)
 	return nil
 }
 
-// reference verifies the blob of a digest once; ok when its bytes can be had.
+// named is what was found out of a blob that a manifest names.
+type named struct {
+	entry pathmap.Entry
+	ok    bool // its bytes can be had
+}
+
+// reference verifies the blob of a digest once, however often it is named; ok when its bytes can be had.
 func (v *verification) reference(ctx context.Context, d digest.Digest) (e pathmap.Entry, ok bool, err error) {
 	if err := d.Validate(); err != nil {
 		return e, false, fmt.Errorf("digest %q: %w", d, err)
 	}
+	if of, again := v.named[d]; again {
+		return of.entry, of.ok, nil
+	}
+	if len(v.named) == maxDescribed {
+		return e, false, fmt.Errorf("the image has more than %d blobs", maxDescribed)
+	}
+	if e, ok, err = v.blob(ctx, d); err == nil {
+		v.named[d] = named{e, ok}
+	}
+	return e, ok, err
+}
+
+func (v *verification) blob(ctx context.Context, d digest.Digest) (e pathmap.Entry, ok bool, err error) {
 	e, err = v.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if errors.Is(err, pathmap.ErrNotFound) {
 		v.find(Finding{Digest: d.String(), Fault: "no entry", Done: "not mended: it was never pushed, or it was deleted; push it"})
