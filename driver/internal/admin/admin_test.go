@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -143,6 +144,62 @@ func TestATaskRunsAlone(t *testing.T) {
 	err := c.Do(t.Context(), http.MethodGet, "/v1/things", nil, new(string))
 	if e, ok := errors.AsType[*admin.Error](err); !ok || e.Status != http.StatusServiceUnavailable {
 		t.Errorf("answered by a registry that was closed: %v", err)
+	}
+}
+
+// TestClientsThatReadNothing hold up no shutdown: neither one that asked for more than the connection
+// holds, nor one that follows what has no end.
+func TestClientsThatReadNothing(t *testing.T) {
+	writing := make(chan struct{}, 2)
+	answers := admin.NewAnswers([]admin.Route{
+		admin.Get("/v1/large", "A large answer.", func(context.Context, admin.Query) (string, error) {
+			writing <- struct{}{}
+			return strings.Repeat("x", 64<<20), nil
+		}),
+		admin.Watch("/v1/endless", "An answer without end.", func(ctx context.Context, _ admin.Query, tell func(string)) (string, error) {
+			writing <- struct{}{}
+			for ctx.Err() == nil {
+				tell(strings.Repeat("x", 1<<20))
+			}
+			return "", ctx.Err()
+		}),
+	})
+	srv := httptest.NewServer(answers.Handler(true))
+	defer srv.Close()
+	for _, path := range []string{"/v1/large", "/v1/endless"} {
+		c, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }()
+		if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: registry\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		<-writing
+	}
+	answers.Close()
+}
+
+// TestAnswersThatCannotBeWritten are errors.
+func TestAnswersThatCannotBeWritten(t *testing.T) {
+	answers := admin.NewAnswers([]admin.Route{
+		admin.Get("/v1/once", "No number.", func(context.Context, admin.Query) (float64, error) { return math.NaN(), nil }),
+		admin.Watch("/v1/lines", "No number.", func(context.Context, admin.Query, func(int)) (float64, error) { return math.NaN(), nil }),
+	})
+	path := filepath.Join(t.TempDir(), "s")
+	s, err := admin.Serve(path, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	c := admin.NewClient(path)
+	for _, err := range []error{
+		c.Do(t.Context(), http.MethodGet, "/v1/once", nil, new(float64)),
+		c.Follow(t.Context(), http.MethodGet, "/v1/lines", nil, func(json.RawMessage) error { return nil }, new(float64)),
+	} {
+		if err == nil || !strings.Contains(err.Error(), "write the answer: ") {
+			t.Error(err)
+		}
 	}
 }
 

@@ -43,7 +43,9 @@ func (a *Answers) Handler(readOnly bool) http.Handler {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(a.ctx, cancel)()
-		answer(mux, w, r.WithContext(ctx))
+		out, done := take(a.ctx, w)
+		defer done()
+		answer(mux, out, r.WithContext(ctx))
 	})
 }
 
@@ -68,7 +70,8 @@ type unsent struct {
 func (u *unsent) WriteHeader(status int)      { u.status = status }
 func (u *unsent) Write(b []byte) (int, error) { return len(b), nil }
 
-// Close ends what is being answered, waits for that, and has nothing answered any more.
+// Close ends what is being answered, waits for that, and has nothing answered any more. Who does not
+// take an answer holds it up for a second.
 func (a *Answers) Close() {
 	a.end()
 	a.open.Lock()

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -70,19 +71,30 @@ func route[A any](method, path, about string, answer func(context.Context, Query
 			fail(w, req, err)
 			return
 		}
+		body, err := json.Marshal(v)
+		if err != nil {
+			fail(w, req, unwritten(err))
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(v)
+		_, _ = w.Write(append(body, '\n')) // who asked has gone
 	}
 	return r
 }
+
+// unwritten says why there is no answer, whose values may be what other registries say.
+func unwritten(err error) error { return fmt.Errorf("write the answer: %w", err) }
 
 func lined[P, A any](method, path, about string, run func(context.Context, Query, func(P)) (A, error), params []Param) Route {
 	r := Route{Method: method, Path: path, About: about, Params: params, Answer: reflect.TypeFor[A](), Progress: reflect.TypeFor[P]()}
 	r.serve = func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/x-ndjson")
-		lines := json.NewEncoder(w)
 		send := func(l line[any]) {
-			_ = lines.Encode(l) // the client has gone: the context says so
+			b, err := json.Marshal(l)
+			if err != nil {
+				b, _ = json.Marshal(line[any]{Error: unwritten(err).Error()}) // a text is always written
+			}
+			_, _ = w.Write(append(b, '\n')) // the client has gone: the context says so
 			_ = http.NewResponseController(w).Flush()
 		}
 		result, err := run(req.Context(), r.query(req), func(p P) { send(line[any]{Progress: p}) })
