@@ -18,6 +18,11 @@ build: ## build bin/registry
 	$(GO) build -trimpath -buildvcs=false -o $(BIN) \
 		-ldflags '-X $(STAMP).version=$(VERSION) -X $(STAMP).commit=$(COMMIT) -X $(STAMP).date=$(DATE)' ./cmd/registry
 
+.PHONY: man
+man: build ## write man pages of the commands, man/registry-*.1
+	mkdir -p man
+	$(BIN) man man
+
 .PHONY: reproducible
 reproducible: ## check that two builds of the last commit are the same, and name it
 	testdata/reproducible.sh

@@ -18,7 +18,9 @@ func rootCommand() *cobra.Command {
 		Version:       versions(), // --version and -v, as upstream has them
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand())
+	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand(), manCommand())
+	completeConfigs(root)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
 }
 

@@ -14,7 +14,8 @@ func forgetCommand() *cobra.Command {
 		Short: "Have the running registry forget a member that is away for good",
 		Long: "Have the running registry forget a member that is away for good: it is no longer dialed or listed.\n" +
 			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
-		Args: afterConfig(1, "the member, as `registry ipfs status` lists it"),
+		Args:              afterConfig(1, "the member, as `registry ipfs status` lists it"),
+		ValidArgsFunction: completeAfterConfig(1, awayMembers),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, cancel, p, err := asking(cmd, args[:len(args)-1])
 			if err != nil {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+// completionTime is how long a shell waits for the running registry, at most.
+const completionTime = 2 * time.Second
+
+// completeConfigs has shells complete the file of a configuration for each command that takes one, and
+// does not say otherwise.
+func completeConfigs(cmd *cobra.Command) {
+	if cmd.ValidArgsFunction == nil && strings.Contains(cmd.Use, " <config>") {
+		cmd.ValidArgsFunction = completeAfterConfig(0, nil)
+	}
+	for _, sub := range cmd.Commands() {
+		completeConfigs(sub)
+	}
+}
+
+// namesOfRunning are names that begin in a certain way, as a running registry knows them.
+type namesOfRunning func(ctx context.Context, c *driver.Client, begin string) ([]cobra.Completion, error)
+
+// completeAfterConfig has shells complete the file of a configuration, and after it up to most names. A
+// registry that does not run, or does not answer in time, has none.
+func completeAfterConfig(most int, names namesOfRunning) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begin string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 && os.Getenv(configVariable) == "" {
+			return []cobra.Completion{"yml", "yaml"}, cobra.ShellCompDirectiveFilterFileExt
+		}
+		config, rest := configAnd(args)
+		if len(rest) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		found, err := namesAt(cmd.Context(), config, names, begin)
+		if err != nil {
+			cobra.CompDebugln(err.Error(), false)
+		}
+		return found, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func namesAt(ctx context.Context, config []string, names namesOfRunning, begin string) ([]cobra.Completion, error) {
+	p, err := readParameters(config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionTime)
+	defer cancel()
+	found, err := names(ctx, driver.NewClient(p), begin)
+	return slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begin) }), err
+}
+
+// awayMembers are those that may be forgotten, by their names where these tell them apart.
+func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	called := map[string]int{}
+	for _, m := range status.Members {
+		called[m.Name]++
+	}
+	var found []cobra.Completion
+	for _, m := range status.Members {
+		if m.Connected {
+			continue
+		}
+		name := m.PeerID
+		if called[m.Name] == 1 {
+			name = cmp.Or(m.Name, name)
+		}
+		found = append(found, cobra.CompletionWithDesc(name, "lost "+humanize.Time(m.Since)))
+	}
+	return found, nil
+}
