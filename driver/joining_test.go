@@ -214,6 +214,46 @@ func TestARegistryThatMeetsNobodyServesWhatItHas(t *testing.T) {
 	}
 }
 
+// TestAPartOfTheHistoryIsNotServed by a registry that was killed while it joined and then meets
+// nobody: its tags are any that there ever were. It serves them once those who know better are
+// forgotten.
+func TestAPartOfTheHistoryIsNotServed(t *testing.T) {
+	t.Parallel()
+	const tags = 400
+	a, _, p := history(t, tags, 60<<10)
+	p.SyncTimeout = 20 * time.Millisecond
+	b := drivertest.Start(t, p)
+	drivertest.Await(t, "a part has come", func() bool { return b.Status(t.Context()).Map.Entries > 0 })
+	b.Stop()
+	a.Stop()
+	hook := &logtest.Hook{}
+	p.LogLevel, p.AloneTimeout = "warn", 100*time.Millisecond
+	b = drivertest.Start(t, p, drivertest.OpenedBy(driver.Logged(hook)))
+	if n := b.Status(t.Context()).Map.Entries; n == 0 || n >= tags {
+		t.Fatalf("%d of %d tags came: nothing is tested", n, tags)
+	}
+	request := asRequest(t, http.MethodGet, "vars.reference")
+	drivertest.Await(t, "it says what is missing", func() bool {
+		if _, err := b.List(request, tagsDir); !isRefusal(err) {
+			t.Fatalf("it lists its part: %v", err)
+		}
+		return slices.ContainsFunc(b.Ready(), func(s string) bool { return strings.Contains(s, "only a part") })
+	})
+	if n := timesLogged(hook, "only a part"); n != 1 {
+		t.Errorf("it was logged %d times", n)
+	}
+	if err := b.PutContent(t.Context(), tagLink("a", "mine"), []byte("sha256:2")); !isRefusal(err) {
+		t.Errorf("a push to it: %v", err)
+	}
+	b.Stop()
+	p.Bootstrappers = nil // they are gone for good
+	b = drivertest.Start(t, p)
+	drivertest.Await(t, "it serves what it has", func() bool {
+		names, err := b.List(request, tagsDir)
+		return err == nil && len(names) > 0
+	})
+}
+
 // TestAPushToARegistryThatJoinsWins over tags of a history that has not come, in which
 // they were pushed many times.
 func TestAPushToARegistryThatJoinsWins(t *testing.T) {

@@ -1,11 +1,15 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
 )
 
 // ErrJoining reports that the map may lack changes of other registries.
@@ -55,13 +59,17 @@ func (e *Engine) stopJoining() {
 
 // watchJoining logs once that no member can be met, and once that this is over.
 func (e *Engine) watchJoining(ctx context.Context) {
-	for e.phase() != alone {
+	for said := false; e.phase() != alone; {
 		select {
 		case <-time.After(e.untilAlone()):
 		case <-e.Paths.CaughtUp():
 			return
 		case <-ctx.Done():
 			return
+		}
+		if missed := e.knowBetter(); len(missed) > 0 && !said {
+			said = true
+			e.Log.WithField("missed", missed).Warn(onlyAPart)
 		}
 	}
 	e.Paths.Joining(false) // of several that began with nothing none would ever have caught up
@@ -107,9 +115,39 @@ func aloneAt(answered, awake time.Time, timeout time.Duration, expected bool) ti
 	return last.Add(timeout)
 }
 
-// untilAlone is how long to wait before the phase is looked at again: members come and go.
+// untilAlone is how long to wait before the phase is looked at again: members come and go, and are
+// forgotten.
 func (e *Engine) untilAlone() time.Duration {
-	return min(time.Until(e.aloneAt()), max(e.cfg.AloneTimeout, time.Millisecond))
+	long := max(e.cfg.AloneTimeout, time.Millisecond)
+	if left := time.Until(e.aloneAt()); left > 0 {
+		return min(left, long)
+	}
+	return min(long, time.Second)
+}
+
+// onlyAPart is why a registry that nobody answers serves nothing.
+const onlyAPart = "this registry joined its swarm, has only a part of what the others have, and cannot meet them: " +
+	"it serves no tags and no lists, since its part may be of any age; start one of the others, or, " +
+	"if they are gone for good, `registry ipfs forget` them, and take them out of its bootstrappers"
+
+// knowBetter are the members without which this registry does not serve what it has, though nobody
+// answers: it has only a part of their history, and they are away.
+func (e *Engine) knowBetter() (names []string) {
+	if !e.Paths.Part() || time.Now().Before(e.aloneAt()) {
+		return nil
+	}
+	named := map[libpeer.ID]bool{}
+	for _, m := range e.Peer.Members() {
+		if named[m.ID] = m.Connected || m.Confirmed; !m.Connected && m.Confirmed && e.Peer.Trusts(m.ID) {
+			names = append(names, cmp.Or(m.Name, m.ID.String()))
+		}
+	}
+	for _, b := range e.Peer.Bootstrappers() { // members are confirmed only once all of the history has come
+		if !named[b.ID] && e.Peer.Trusts(b.ID) {
+			names = append(names, b.ID.String())
+		}
+	}
+	return names
 }
 
 func (e *Engine) phase() phase {
@@ -121,7 +159,7 @@ func (e *Engine) phase() phase {
 		return joined
 	default:
 	}
-	if time.Now().Before(e.aloneAt()) {
+	if time.Now().Before(e.aloneAt()) || len(e.knowBetter()) > 0 {
 		return joining
 	}
 	return alone
@@ -161,6 +199,9 @@ func (e *Engine) AwaitJoined(ctx context.Context, enough <-chan struct{}) error 
 func (e *Engine) unjoined() string {
 	switch e.phase() {
 	case joining:
+		if missed := e.knowBetter(); len(missed) > 0 {
+			return onlyAPart + ": " + strings.Join(missed, ", ")
+		}
 		if _, met := e.Paths.LastAnswer(); !met {
 			return "no member has been met since the start: see the bootstrappers in `registry ipfs status`"
 		}

@@ -121,6 +121,7 @@ type Map struct {
 	firstHeads  *firstHeads
 	newcomer    bool        // it began with nothing, as loadUnfinished says
 	unfinished  atomic.Bool // unfinishedKey is there, or may be
+	part        atomic.Bool // and says that something of the others' is here, or may
 	joining     atomic.Bool // as Joining said
 	nonce       string      // of this run, a random text
 	incarnation incarnation

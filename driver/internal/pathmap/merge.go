@@ -80,7 +80,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
-	if err := m.noteUnfinished(); err != nil {
+	if err := m.noteUnfinished(true); err != nil {
 		return m.fail(err)
 	}
 	snap := m.current.Load().clone()

@@ -149,7 +149,7 @@ func (m *Map) commit(group []*writeRequest) error {
 	snap, before := m.current.Load().clone(), m.Heads()
 	writer, err := m.writerName(group)
 	if err == nil && m.joining.Load() {
-		err = m.noteUnfinished()
+		err = m.noteUnfinished(false)
 	}
 	if err == nil {
 		err = m.commitDelta(snap, group, writer)
