@@ -86,7 +86,29 @@ func (p *Page) askedImage(ctx context.Context, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.says.image(ctx, of)
+	img, err := p.says.image(ctx, of)
+	if err != nil {
+		return nil, err
+	}
+	return parts{img, p.tagOf(ctx, of)}, nil
+}
+
+// parts are what an image consists of, and who had its tag lead there.
+type parts struct {
+	driver.Image
+	Tag *driver.Tag `json:"tag"` // nil: it was asked for by a digest
+}
+
+func (p *Page) tagOf(ctx context.Context, of string) *driver.Tag {
+	i := strings.LastIndex(of, ":")
+	if i < 0 || strings.Contains(of, "@") {
+		return nil
+	}
+	names, err := p.says.names(ctx, driver.NamesOptions{Repository: of[:i], Prefix: of[i+1:], Limit: 1}) // of those that begin so, the shortest is the first
+	if err != nil || len(names.Tags) == 0 || names.Tags[0].Name != of[i+1:] {
+		return nil // it was just deleted
+	}
+	return &names.Tags[0]
 }
 
 func (p *Page) askedWhere(ctx context.Context, r *http.Request) (any, error) {

@@ -37,8 +37,12 @@ func full(t *testing.T, n int) *Page {
 	for i := range n {
 		u.Images = append(u.Images, driver.ImageUsage{Repository: fmt.Sprintf("app%04d", n-i), Tag: "1"})
 	}
-	u.Images = append(u.Images, driver.ImageUsage{Repository: "team/app", Tag: "2"}, driver.ImageUsage{Repository: "team/app", Tag: "1"})
+	u.Images = append(u.Images, driver.ImageUsage{Repository: "team/app", Tag: "2-RC"}, driver.ImageUsage{Repository: "team/app", Tag: "1"})
 	p.says.space = share(p, usageTime, func(context.Context) (space, error) { return space{Usage: u, byName: byName(u.Images)}, nil })
+	p.says.image = func(_ context.Context, of string) (driver.Image, error) {
+		repository, _, _ := strings.Cut(of, ":")
+		return driver.Image{Variants: []driver.ImageVariant{{Platform: repository + "/amd64"}, {Platform: ""}}}, nil
+	}
 	return p
 }
 
@@ -52,7 +56,10 @@ func TestImagesAreListedInParts(t *testing.T) {
 			t.Fatalf("%d: %+v", status, got)
 		}
 		for _, img := range got.Images {
-			names = append(names, nameOf(&img))
+			names = append(names, nameOf(&img.ImageUsage))
+			if len(img.Platforms) != 1 || img.Platforms[0] != img.Repository+"/amd64" {
+				t.Errorf("%+v", img)
+			}
 		}
 		if !got.More {
 			break
@@ -62,11 +69,14 @@ func TestImagesAreListedInParts(t *testing.T) {
 		}
 		after = names[len(names)-1]
 	}
-	if len(names) != 2*maxImages+2 || names[0] != "app0001:1" || names[maxImages] != "app0101:1" || names[len(names)-1] != "team/app:2" {
+	if len(names) != 2*maxImages+2 || names[0] != "app0001:1" || names[maxImages] != "app0101:1" || names[len(names)-1] != "team/app:2-RC" {
 		t.Errorf("%d: %v", len(names), names)
 	}
 	var got images
 	if answered(t, p, "/data/images?q=TEAM", &got); got.Found != 2 || len(got.Images) != 2 || got.More || got.Images[0].Tag != "1" {
+		t.Errorf("%+v", got)
+	}
+	if answered(t, p, "/data/images?q=app:2-rc", &got); got.Found != 1 {
 		t.Errorf("%+v", got)
 	}
 	var s space
@@ -75,11 +85,37 @@ func TestImagesAreListedInParts(t *testing.T) {
 	}
 }
 
+// TestImagesAreListedInTime, whatever becomes of their manifests.
+func TestImagesAreListedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := full(t, maxImages)
+		defer p.Close()
+		p.says.image = func(ctx context.Context, of string) (driver.Image, error) {
+			if of == "app0001:1" {
+				return driver.Image{}, nil
+			}
+			<-ctx.Done()
+			return driver.Image{}, ctx.Err()
+		}
+		began := time.Now()
+		var got images
+		if status := answered(t, p, "/data/images", &got); status != http.StatusOK || len(got.Images) != maxImages || time.Since(began) > platformTime {
+			t.Errorf("%d, %d images after %s", status, len(got.Images), time.Since(began))
+		}
+		if got.Images[0].Platforms == nil || got.Images[1].Platforms != nil {
+			t.Errorf("%v, %v", got.Images[0], got.Images[1])
+		}
+	})
+}
+
 // TestAnswersThatAreNone say why.
 func TestAnswersThatAreNone(t *testing.T) {
 	p := newPage()
 	t.Cleanup(p.Close)
 	p.says.image = func(_ context.Context, of string) (driver.Image, error) { return driver.Image{Of: of}, nil }
+	p.says.names = func(context.Context, driver.NamesOptions) (driver.Names, error) {
+		return driver.Names{}, errors.New("none")
+	}
 	p.says.where = func(_ context.Context, of string) (driver.Where, error) {
 		return driver.Where{}, errors.New("nobody knows " + of)
 	}
@@ -98,6 +134,25 @@ func TestAnswersThatAreNone(t *testing.T) {
 		var got struct{ Error string }
 		if status := answered(t, p, path, &got); status != want.status || !strings.Contains(got.Error, want.reason) {
 			t.Errorf("%s: %d %q", path, status, got.Error)
+		}
+	}
+}
+
+// TestATagSaysWhoSetIt: a tag, and not one that begins like it.
+func TestATagSaysWhoSetIt(t *testing.T) {
+	p := newPage()
+	t.Cleanup(p.Close)
+	p.says.image = func(_ context.Context, of string) (driver.Image, error) { return driver.Image{Of: of}, nil }
+	p.says.names = func(_ context.Context, o driver.NamesOptions) (driver.Names, error) {
+		if o.Repository != "team/app" || o.Limit != 1 {
+			t.Errorf("%+v", o)
+		}
+		return driver.Names{Tags: []driver.Tag{{Name: "1.0", By: driver.Author{Name: "barn"}, Others: []string{"sha256:ab"}}}}, nil
+	}
+	for of, want := range map[string]bool{"team/app:1.0": true, "team/app:1": false, "team/app@sha256:1.0": false} {
+		var got parts
+		if answered(t, p, "/data/image?of="+of, &got); (got.Tag != nil) != want || want && (got.Tag.By.Name != "barn" || len(got.Tag.Others) != 1) || got.Of != of {
+			t.Errorf("%s: %+v", of, got)
 		}
 	}
 }

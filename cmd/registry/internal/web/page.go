@@ -46,6 +46,7 @@ type says struct {
 	space     *shared[space]
 	image     func(context.Context, string) (driver.Image, error)
 	where     func(context.Context, string) (driver.Where, error)
+	names     func(context.Context, driver.NamesOptions) (driver.Names, error)
 }
 
 // New makes a page. Close it before the storage.
@@ -63,6 +64,7 @@ func New(of Source) *Page {
 		space: share(p, usageTime, func(ctx context.Context) (space, error) { return spaceOf(ctx, s) }),
 		image: s.Image,
 		where: s.Where,
+		names: s.Names,
 	}
 	return p
 }

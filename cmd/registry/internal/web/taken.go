@@ -53,14 +53,11 @@ func (t *taken) giveUp() {
 	t.over = true
 }
 
-// done sends what is still to be sent, and leaves the connection to the next request without a
-// deadline.
+// done bounds what the server still has to write of the answer. Then the server takes the deadline
+// away, before the next request of the connection.
 func (t *taken) done() {
-	_ = t.FlushError() // the browser has gone
+	t.extend()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.over {
-		_ = t.control.SetWriteDeadline(time.Time{})
-	}
 	t.over = true
 }

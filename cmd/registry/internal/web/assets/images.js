@@ -2,7 +2,7 @@
 
 import { ask, forget } from "./data.js";
 import { byId, el, say, table } from "./dom.js";
-import { bytes, count, list, shortDigest } from "./format.js";
+import { bytes, count, list, moment, shortDigest } from "./format.js";
 
 export const on = {};
 
@@ -11,7 +11,7 @@ let rows = []; // all that are
 let wait = 0;
 
 const found = table("Images, by their names", [
-  { title: "Image" }, { title: "Size", number: true }, { title: "Blobs", number: true }, { title: "Here", number: true },
+  { title: "Image" }, { title: "Platforms" }, { title: "Size", number: true }, { title: "Blobs", number: true }, { title: "Here", number: true },
   { title: "Copies", number: true }, { title: "Only here", number: true },
 ]);
 byId("images-found").append(found.root);
@@ -66,7 +66,12 @@ function row(img) {
   const name = img.tag === ""
     ? el("span", {}, img.repository, el("span", { class: "muted" }, `, ${count(img.manifests, "manifest")} without a tag`))
     : el("a", { href: `#images/${encodeURI(nameOf(img))}` }, img.repository, el("span", { class: "muted" }, ":"), el("strong", {}, img.tag));
-  return [name, bytes(img.size), String(img.blobs), bytes(img.here), img.copies > 0 ? String(img.copies) : "–", img.only_here > 0 ? bytes(img.only_here) : "–"];
+  return [name, platforms(img.platforms || []), bytes(img.size), String(img.blobs), bytes(img.here), img.copies > 0 ? String(img.copies) : "–", img.only_here > 0 ? bytes(img.only_here) : "–"];
+}
+
+function platforms(names) {
+  if (names.length === 0) return "–";
+  return names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", ");
 }
 
 // one shows what an image consists of, and then, when all registries have answered, who has it.
@@ -74,6 +79,7 @@ async function one(image) {
   const box = byId("image-parts");
   say(byId("image-sum"), "Reading its manifests …");
   box.replaceChildren();
+  byId("image-tag").replaceChildren();
   let parts;
   try {
     parts = await ask("image", { of: image });
@@ -82,6 +88,7 @@ async function one(image) {
     say(byId("image-sum"), `It could not be read: ${trouble.message}`);
     return;
   }
+  if (parts.tag) byId("image-tag").replaceChildren(...setBy(image, parts.tag));
   const tables = parts.variants.map(variant);
   box.replaceChildren(...tables.map((t) => t.root));
   const facts = `${shortDigest(parts.digest)}, ${bytes(parts.size)} for ${list(parts.variants.map((v) => v.platform || "one platform"))}${parts.more ? "; it has more blobs than are shown" : ""}`;
@@ -96,6 +103,15 @@ async function one(image) {
   } catch (trouble) {
     say(byId("image-sum"), `${facts}. Who has it is not known: ${trouble.message}`);
   }
+}
+
+// setBy says who had a tag lead to an image, and what was pushed under it elsewhere at the same time.
+function setBy(image, tag) {
+  const name = image.slice(0, image.lastIndexOf(":"));
+  return [
+    `Pushed to ${tag.by.name || tag.by.peer_id.slice(-8)} at ${moment(tag.set)} by its clock.`,
+    ...tag.others.flatMap((digest) => [" Pushed elsewhere at the same time, and replaced: ", el("a", { href: `#images/${encodeURI(`${name}@${digest}`)}` }, shortDigest(digest)), "."]),
+  ];
 }
 
 const columns = [{ title: "Blob" }, { title: "Digest" }, { title: "Size", number: true }, { title: "Kept by" }, { title: "Cached by" }, { title: "In part" }];
