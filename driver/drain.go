@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
@@ -64,9 +66,10 @@ func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState))
 		return DrainState{}, err
 	}
 	last := DrainState{Draining: true, Behind: []DrainPeer{}}
+	var h engine.Handover
 	for {
 		began := time.Now()
-		now, err := s.handOver(ctx, last, progress)
+		now, err := s.handOver(ctx, &h, last, progress)
 		if err != nil || now.Done || !wait {
 			return now, err
 		}
@@ -80,10 +83,10 @@ func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState))
 	}
 }
 
-// handOver looks once at what is left.
-func (s *store) handOver(ctx context.Context, last DrainState, progress func(DrainState)) (DrainState, error) {
+// handOver looks once at what is left, after h, which becomes what it finds.
+func (s *store) handOver(ctx context.Context, h *engine.Handover, last DrainState, progress func(DrainState)) (DrainState, error) {
 	told := time.Now()
-	h, err := s.engine.Handover(ctx, func(paths, of int) {
+	now, err := s.engine.Handover(ctx, *h, func(paths, of int) {
 		if time.Since(told) < time.Second {
 			return
 		}
@@ -98,7 +101,8 @@ func (s *store) handOver(ctx context.Context, last DrainState, progress func(Dra
 	case err != nil:
 		return last, err
 	}
-	return s.drainState(h), nil
+	*h = now
+	return s.drainState(now), nil
 }
 
 func (s *store) drainState(h engine.Handover) DrainState {
@@ -117,7 +121,8 @@ func (s *store) drainState(h engine.Handover) DrainState {
 	case h.Left.Blobs > 0 && len(h.Silent) > 0:
 		d.Reason = s.silent(h)
 	case h.Left.Blobs > 0:
-		d.Reason = "other registries are still fetching what it kept (if this does not end, see their status: they may have no room, or fewer replicas configured)"
+		d.Reason = "registries are still fetching what it kept: " + s.called(idTexts(h.Lacking)) +
+			" (if this does not end, see their status: they may be catching up, have no room, or fewer replicas configured)"
 	case len(h.Behind) > 0:
 		d.Reason = "members lack changes: " + s.called(h.Behind)
 	default:
@@ -142,17 +147,21 @@ func (s *store) tooFewRemain(keepers int) string {
 
 // silent says which members are asked in vain, and what ends that.
 func (s *store) silent(h engine.Handover) string {
-	ids := make([]string, len(h.Silent))
-	for i, id := range h.Silent {
-		ids[i] = id.String()
-	}
-	reason := "registries that are to keep what it kept do not answer (" + s.called(ids) +
+	reason := "registries that are to keep what it kept do not answer (" + s.called(idTexts(h.Silent)) +
 		"): wait until they are back, or have been away for repairdelay, when their blobs get new keepers; " +
 		"or have each registry forget them, if they are gone for good"
 	if held := s.whyHeld(s.engine.Copies.State()); held != "" {
 		reason += "; blobs get no new keepers now: " + held
 	}
 	return reason
+}
+
+func idTexts(ids []peer.ID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
+	}
+	return texts
 }
 
 // called names members.

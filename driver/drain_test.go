@@ -172,6 +172,23 @@ func TestAKeeperThatIsAway(t *testing.T) {
 	})
 }
 
+// TestKeepersThatHaveNotFetchedYet are named: of an entry that is wrong nobody fetches the blob.
+func TestKeepersThatHaveNotFetchedYet(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) { p.Name = fmt.Sprint("registry-", i) })
+	content := randomBytes(t, 1000)
+	c, free, err := all[0].Hold(content)
+	must(t, err)
+	t.Cleanup(free)
+	must(t, all[1].PutEntry(pathOf(content), c, 1<<60))
+	drivertest.AwaitAgreement(t, all...)
+	drivertest.Await(t, "they are named", func() bool {
+		d, err := all[0].Drain(t.Context(), false, func(driver.DrainState) {})
+		must(t, err)
+		return d.Left.Blobs == 1 && strings.Contains(d.Reason, `"registry-1"`) && strings.Contains(d.Reason, `"registry-2"`)
+	})
+}
+
 // TestDrainingWithoutReplicas: nobody fetches anything, and what another one has pulled is enough.
 func TestDrainingWithoutReplicas(t *testing.T) {
 	t.Parallel()
@@ -197,6 +214,72 @@ func TestDrainingWithoutReplicas(t *testing.T) {
 	}
 	if err := all[1].GiveUp(t.Context(), pathOf(content)); !errors.Is(err, driver.ErrFewCopies) {
 		t.Errorf("what one that is being drained has was counted: %v", err)
+	}
+}
+
+// TestADrainEndsWhileOthersAreWrittenTo: what is pushed to others after its look began is theirs to
+// keep, and there may never be a moment at which all of that has its copies.
+func TestADrainEndsWhileOthersAreWrittenTo(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	leaves, stays := all[0], all[1]
+	before := randomBytes(t, 1000)
+	pushBlob(t, leaves, before)
+	drivertest.AwaitAgreement(t, all...)
+	looks := 0
+	last, err := leaves.Drain(t.Context(), true, func(d driver.DrainState) {
+		looks++
+		if looks == 1 {
+			if d.Left.Blobs != 1 {
+				t.Errorf("%+v", d)
+			}
+			get(t, stays, pathOf(before))
+			drivertest.Await(t, "it is handed on", func() bool { return has(stays, before) })
+		} else if d.Left.Blobs != 0 {
+			t.Errorf("it looks at what came later: %+v", d)
+		}
+		if looks > 10 {
+			t.Fatal("it does not end")
+		}
+		later := randomBytes(t, 1000)
+		c, free, err := leaves.Hold(later)
+		must(t, err)
+		t.Cleanup(free)
+		must(t, stays.PutEntry(pathOf(later), c, 1000))
+		drivertest.Await(t, "the entry is everywhere", func() bool { return has(leaves, later) })
+	})
+	if err != nil || !last.Done || last.Left.Blobs != 0 || last.Here.Blobs != 1 || last.Merged != 1 {
+		t.Errorf("%+v, %v", last, err)
+	}
+}
+
+// TestADrainLooksAgain at all when what it left has lost its entry: another path may name it.
+func TestADrainLooksAgain(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	leaves, stays := all[0], all[1]
+	content, other := randomBytes(t, 1000), randomBytes(t, 2000)
+	pushBlob(t, leaves, content)
+	pushBlob(t, leaves, other)
+	get(t, stays, pathOf(other))
+	drivertest.AwaitAgreement(t, all...)
+	var seen []driver.DrainState
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := leaves.Drain(ctx, true, func(d driver.DrainState) {
+		if seen = append(seen, d); len(seen) > 1 {
+			cancel()
+			return
+		}
+		c, _ := leaves.Blob(pathOf(content))
+		must(t, stays.PutEntry(pathOf(other), c, 1000))
+		must(t, stays.Delete(t.Context(), pathOf(content)))
+		drivertest.AwaitAgreement(t, all...)
+	})
+	if len(seen) != 2 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	if first, second := seen[0], seen[1]; first.Here.Blobs != 2 || first.Left.Blobs != 1 || second.Here.Blobs != 1 || second.Left.Blobs != 1 {
+		t.Errorf("%+v", seen)
 	}
 }
 

@@ -71,21 +71,43 @@ type Handover struct {
 	replica.Handover
 	Behind []string // peer IDs of trusted members that are here and lack changes which this registry has
 	Merged int      // members that lack none
+
+	heads []cid.Cid // name these changes
 }
 
 // Done reports whether this registry may be switched off.
 func (h Handover) Done() bool { return h.Left.Blobs == 0 && h.Merged > 0 && len(h.Behind) == 0 }
 
-// Handover waits for requests that write, up to a minute, and asks the members for all that is
-// here: its bytes, and the changes of the map. The error is pathmap.ErrNewerEntry when an entry of a
-// later release may name bytes that are here.
-func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h Handover, err error) {
+// Handover looks at what others have of what is here: its bytes, and the changes of the map. The
+// first time, with a last one that is zero, it waits for requests that write, up to a minute, and
+// looks through the whole map; with what it returned then it asks again only about what was left,
+// so it comes to an end while clients write to other registries. The error is pathmap.ErrNewerEntry
+// when an entry of a later release may name bytes that are here.
+func (e *Engine) Handover(ctx context.Context, last Handover, progress func(paths, of int)) (h Handover, err error) {
 	if !e.Draining() {
 		return h, replica.ErrNotDraining
 	}
 	if e.Joining() { // its map may not name yet what only it has
 		return h, ErrJoining
 	}
+	resumed := last.Resumable()
+	if resumed {
+		h.Handover, err = e.Copies.Resume(ctx, e.Paths.View(), last.Handover)
+		h.heads, resumed = last.heads, h.Resumable()
+	}
+	if err == nil && !resumed {
+		h.Handover, err = e.lookThrough(ctx, progress)
+		h.heads = e.Paths.Heads()
+	}
+	if err != nil {
+		return h, err
+	}
+	h.Merged, h.Behind = e.whoMerged(ctx, h.heads)
+	return h, ctx.Err()
+}
+
+// lookThrough asks the members for all bytes that are here.
+func (e *Engine) lookThrough(ctx context.Context, progress func(paths, of int)) (h replica.Handover, err error) {
 	if err := e.Paths.Lapse(ctx, 0); err != nil {
 		return h, fmt.Errorf("drain: %w", err)
 	}
@@ -93,18 +115,12 @@ func (e *Engine) Handover(ctx context.Context, progress func(paths, of int)) (h 
 	if !view.CIDs(func(cid.Cid) bool { return true }) { // it may name blobs that are here
 		return h, fmt.Errorf("drain: %w", pathmap.ErrNewerEntry)
 	}
-	h.Handover, err = e.Copies.Handover(ctx, view, func(paths int) { progress(paths, view.Len()) })
-	if err != nil {
-		return h, err
-	}
-	h.Merged, h.Behind = e.whoMerged(ctx)
-	return h, ctx.Err()
+	return e.Copies.Handover(ctx, view, func(paths int) { progress(paths, view.Len()) })
 }
 
-// whoMerged asks the trusted members that are here whether they have merged all that is merged
-// here. One that is away gets it from the others.
-func (e *Engine) whoMerged(ctx context.Context) (merged int, behind []string) {
-	heads := e.Paths.Heads()
+// whoMerged asks the trusted members that are here whether they have merged deltas, with all that
+// these are based on. One that is away gets them from the others.
+func (e *Engine) whoMerged(ctx context.Context, heads []cid.Cid) (merged int, behind []string) {
 	for _, id := range e.Peer.Connected() {
 		if !e.Peer.Trusts(id) {
 			continue

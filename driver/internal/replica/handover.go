@@ -26,7 +26,20 @@ type Handover struct {
 	OnlyHere Amount    // of these, those that none of the registries has which are to keep them
 	Keepers  int       // registries that keep blobs in its place
 	Silent   []peer.ID // those that are to keep some of what is Left, and have not answered; sorted
+	Lacking  []peer.ID // likewise, and answer that they do not keep it yet
+
+	rest   []missing // what is Left
+	looked bool      // the map has been looked through
+	again  bool      // it is to be looked through again, when nothing is in rest
 }
+
+// restMost is how many blobs are remembered that a look has left. When it leaves more, the map is
+// looked through again.
+const restMost = 10_000
+
+// Resumable reports whether Resume goes on where a look has ended. Else the next one is another
+// Handover.
+func (h Handover) Resumable() bool { return h.looked && (len(h.rest) > 0 || !h.again) }
 
 // Amount is a number of blobs, and their bytes.
 type Amount struct {
@@ -41,13 +54,9 @@ func (a *Amount) add(size int64) { a.Blobs++; a.Bytes += size }
 // copy up: so these stay, as long as this registry is being drained. progress is called with
 // how many paths have been looked at. Memory does not grow with the map.
 func (k *Keeper) Handover(ctx context.Context, view pathmap.View, progress func(paths int)) (h Handover, err error) {
-	switch {
-	case !k.started.Load() || k.cfg.Copies > 0 && k.cfg.Members != nil && !k.settled.Load():
-		return h, ErrNotStarted
-	case !k.draining():
-		return h, ErrNotDraining
+	if err := k.hands(); err != nil {
+		return h, err
 	}
-	k.judge() // so that it is no keeper in its own view
 	h.Keepers = k.others()
 	var found []missing
 	paths := 0
@@ -67,7 +76,50 @@ func (k *Keeper) Handover(ctx context.Context, view pathmap.View, progress func(
 			return h, ErrNotDraining
 		}
 	}
+	h.looked = true
 	return h, ctx.Err()
+}
+
+// Resume asks again about what a look has left, and about nothing else, so that the look comes to
+// its end while clients push to other registries: it is then as one that took longer. What gets its
+// entry meanwhile is not this registry's to hand on: another one had it, which counts on nobody
+// that is being drained. view is the present one.
+func (k *Keeper) Resume(ctx context.Context, view pathmap.View, last Handover) (h Handover, err error) {
+	if err := k.hands(); err != nil {
+		return last, err
+	}
+	h = Handover{looked: true, again: last.again, Keepers: k.others()}
+	var still []missing
+	for _, m := range last.rest {
+		e, err := view.Get(m.path)
+		switch {
+		case !k.blobs.Has(m.Blob): // it was given up
+		case err != nil || !e.CID.Equals(m.Blob): // another path may name it
+			h.again = true
+		default:
+			still = append(still, m)
+		}
+	}
+	for some := range slices.Chunk(still, transfer.MaxCopies) {
+		if err := k.handOver(ctx, some, &h); err != nil {
+			return last, err
+		}
+	}
+	h.Here = last.Here
+	return h, ctx.Err()
+}
+
+// hands reports why nothing can be handed on, and sees to it that this registry is no keeper in its
+// own view.
+func (k *Keeper) hands() error {
+	switch {
+	case !k.started.Load() || k.cfg.Copies > 0 && k.cfg.Members != nil && !k.settled.Load():
+		return ErrNotStarted
+	case !k.draining():
+		return ErrNotDraining
+	}
+	k.judge()
+	return nil
 }
 
 // others counts the registries that keep blobs.
@@ -105,28 +157,45 @@ func (k *Keeper) handOver(ctx context.Context, some []missing, h *Handover) erro
 	for i, m := range some {
 		h.Here.add(m.Size)
 		kept, whole := 0, 0
-		var silent []peer.ID
+		var silent, lacking []peer.ID
 		for _, id := range need[i].Ask {
-			if all[id] == nil {
-				silent = append(silent, id)
-			}
 			c := all[id][m.Blob]
-			if c.Kept {
+			switch {
+			case all[id] == nil:
+				silent = append(silent, id)
+			case c.Kept:
 				kept++
+			default:
+				lacking = append(lacking, id)
 			}
 			if c.Whole {
 				whole++
 			}
 		}
 		if kept < max(1, need[i].Need) {
-			h.Left.add(m.Size)
-			h.Silent = slices.Compact(slices.Sorted(slices.Values(append(h.Silent, silent...))))
-			if whole == 0 {
-				h.OnlyHere.add(m.Size)
-			}
+			h.leave(m, whole == 0)
+			h.Silent, h.Lacking = with(h.Silent, silent), with(h.Lacking, lacking)
 		}
 	}
 	return ctx.Err()
+}
+
+// leave notes a blob that too few others keep yet.
+func (h *Handover) leave(m missing, only bool) {
+	h.Left.add(m.Size)
+	if only {
+		h.OnlyHere.add(m.Size)
+	}
+	if len(h.rest) < restMost && h.Left.Blobs == len(h.rest)+1 {
+		h.rest = append(h.rest, m)
+	} else { // not all can be remembered
+		h.rest, h.again = nil, true
+	}
+}
+
+// with gives sorted members, and some more of them.
+func with(members, more []peer.ID) []peer.ID {
+	return slices.Compact(slices.Sorted(slices.Values(append(members, more...))))
 }
 
 // askAll asks each member about its blobs. Who does not answer has nothing.
