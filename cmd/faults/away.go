@@ -23,7 +23,13 @@ func (t *trial) drain(ctx context.Context) error {
 	t.count("drain", "%s", m.Name)
 	short, cancel := context.WithTimeout(ctx, t.o.patience)
 	defer cancel()
-	st, err := m.Drain(short)
+	why := ""
+	st, err := m.Drain(short, func(now driver.DrainState) {
+		if now.Reason != why {
+			why = now.Reason
+			t.journal.Note("wait", "until %s is drained: %+v", m.Name, now)
+		}
+	})
 	if err != nil || !st.Done {
 		return errors.Join(ctx.Err(), fmt.Errorf("drain %s: %+v: %w", m.Name, st, err))
 	}

@@ -192,9 +192,18 @@ func (m *Member) Verify(ctx context.Context) (driver.Verification, error) {
 	return driver.NewClient(m.parameters()).Verify(ctx, "", func(driver.VerifyProgress) {})
 }
 
-// Drain has it hand on what it keeps, until it may be switched off.
-func (m *Member) Drain(ctx context.Context) (driver.DrainState, error) {
-	return driver.NewClient(m.parameters()).Drain(ctx, true, func(driver.DrainState) {})
+// Drain has it hand on what it keeps, until it may be switched off. With an error it gives what was
+// left when it said so last.
+func (m *Member) Drain(ctx context.Context, progress func(driver.DrainState)) (driver.DrainState, error) {
+	var last driver.DrainState
+	st, err := driver.NewClient(m.parameters()).Drain(ctx, true, func(now driver.DrainState) {
+		last = now
+		progress(now)
+	})
+	if err != nil {
+		return last, err
+	}
+	return st, nil
 }
 
 // Peer is its peer ID.
