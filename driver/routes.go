@@ -30,6 +30,7 @@ func (s *store) routes() []admin.Route {
 			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.swarm(ctx), nil }),
 		s.peersRoute(),
 		s.namesRoute(),
+		s.logRoute(),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"}),
 		s.imageRoute(),

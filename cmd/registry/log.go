@@ -1,0 +1,222 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/distribution/distribution/v3/configuration"
+	"github.com/spf13/cobra"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+)
+
+const (
+	logTime = "2006-01-02 15:04:05"
+	maxTag  = 128 // characters of a tag
+)
+
+func logCommand() *cobra.Command {
+	var asJSON, wide bool
+	var since time.Duration
+	var o driver.LogOptions
+	cmd := &cobra.Command{
+		Use:   "log <config>",
+		Short: "Show what changed: pushes, tags set and moved, deletes, and conflicts",
+		Long: "Show what changed in the map that all registries share, the latest first: tags that were set, moved and\n" +
+			"deleted, manifests that were pushed without a tag and deleted, on which registry, and when, by the clock\n" +
+			"of that registry. Of a delete the history says neither: who it was is known of those that this registry\n" +
+			"heard of since its start.\n\n" +
+			"A tag that was set on several registries at the same time is a conflict: all registries agree on the one\n" +
+			"that won. The others are shown, with the command that brings each back under another tag. --conflicts\n" +
+			"shows only these: first the ones since which the tag was not set again, however old.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, p, err := readBoth(args)
+			if err != nil {
+				return err
+			}
+			if since > 0 {
+				o.Since = time.Now().Add(-since)
+			}
+			ctx, cancel, _, err := asking(cmd, args)
+			if err != nil {
+				return err
+			}
+			defer cancel()
+			l, err := askRunning(ctx, cmd, p, func() (driver.Log, error) { return driver.NewClient(p).Log(ctx, o) })
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), l)
+			}
+			return printSections(cmd.OutOrStdout(), logSections(l, o, registryOf(config), time.Local, wide))
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&wide, "wide", "w", false, "print whole digests and peer IDs")
+	cmd.Flags().DurationVar(&since, "since", 0, "only what is not older than this, such as 24h, by the clocks of those who wrote it")
+	cmd.Flags().StringVar(&o.Repository, "repository", "", "only what changed in this repository")
+	cmd.Flags().BoolVar(&o.Conflicts, "conflicts", false, "only tags that were set on several registries at the same time")
+	cmd.Flags().IntVar(&o.Limit, "limit", 0, "show so many changes, at most 1000 (default 100)")
+	cmd.Flags().StringVar(&o.Before, "before", "", "go on where an answer before ended, which says how")
+	return cmd
+}
+
+// logSections are the changes, and what can be done about the conflicts among them.
+func logSections(l driver.Log, o driver.LogOptions, at registryAt, zone *time.Location, wide bool) []section {
+	digest := func(d string) string {
+		if wide || d == "" {
+			return d
+		}
+		return shortDigest(d)
+	}
+	table := section{title: fmt.Sprintf("LOG  %s", counted(len(l.Changes), "change"))}
+	table.row("WHEN", "WHAT", "IMAGE", "DIGEST", "BEFORE", "BY", "NOTES")
+	conflicts := section{title: "CONFLICTS  set on several registries at the same time, none of which had heard of the others"}
+	for _, c := range l.Changes {
+		table.row(logRow(c, digest, zone, wide)...)
+		if c.Conflict != nil && c.Digest == c.Conflict.Won.Digest {
+			conflictRows(&conflicts, c, digest, at, wide)
+		}
+	}
+	if len(l.Changes) == 0 {
+		table.rows = [][]string{{"none"}}
+	}
+	more := section{title: "MORE"}
+	if l.Next != "" {
+		more.row(fmt.Sprintf("%s of the history %s read; to go on: --before %s", counted(l.Looked, "change"), either(l.Looked, "was", "were"), l.Next))
+		if o.Conflicts || !o.Since.IsZero() || o.Repository != "" {
+			more.row("with the same other flags")
+		}
+	}
+	return []section{table, conflicts, more}
+}
+
+func logRow(c driver.LogChange, digest func(string) string, zone *time.Location, wide bool) []string {
+	when, by, image, was := "-", authorText(c.By, wide), c.Repository, "-"
+	switch {
+	case c.At != nil:
+		when = c.At.In(zone).Format(logTime)
+	case c.Heard != nil:
+		when = c.Heard.In(zone).Format(logTime)
+	}
+	if c.Tag != "" {
+		image += ":" + c.Tag
+	}
+	if c.What == "moved" {
+		var all []string
+		for _, d := range c.From {
+			all = append(all, digest(d))
+		}
+		was = strings.Join(all, ", ")
+	}
+	return []string{when, whatText(c.What), image, orDash(digest(c.Digest)), was, by, orDash(conflictNote(c, digest))}
+}
+
+func whatText(what string) string {
+	switch what {
+	case "tagged":
+		return "tag set"
+	case "moved":
+		return "tag moved"
+	case "again":
+		return "pushed again"
+	case "untagged":
+		return "tag deleted"
+	case "pushed":
+		return "manifest pushed"
+	case "deleted":
+		return "manifest deleted"
+	}
+	return what
+}
+
+// conflictNote says how a conflict ended for one of those who set the tag.
+func conflictNote(c driver.LogChange, digest func(string) string) string {
+	if c.Conflict == nil {
+		return ""
+	}
+	if c.Digest != c.Conflict.Won.Digest {
+		return fmt.Sprintf("conflict: lost to %s", digest(c.Conflict.Won.Digest))
+	}
+	var lost []string
+	for _, v := range c.Conflict.Lost {
+		lost = append(lost, digest(v.Digest))
+	}
+	return fmt.Sprintf("conflict: won over %s", strings.Join(lost, ", "))
+}
+
+func authorText(a driver.Author, wide bool) string {
+	switch {
+	case a.PeerID == "":
+		return "-"
+	case wide:
+		return strings.TrimSpace(a.Name + " " + a.PeerID)
+	}
+	return cmp.Or(a.Name, shortID(a.PeerID))
+}
+
+// conflictRows say who won, and how to get back what lost.
+func conflictRows(to *section, c driver.LogChange, digest func(string) string, at registryAt, wide bool) {
+	is, since := "is", ""
+	if !c.Conflict.Open {
+		is, since = "became", "; it was set again or deleted since"
+	}
+	won := c.Conflict.Won
+	to.row(fmt.Sprintf("%s:%s %s %s of %s%s", c.Repository, c.Tag, is, digest(won.Digest), authorText(won.By, wide), since))
+	for _, v := range c.Conflict.Lost {
+		to.row(fmt.Sprintf("  %s of %s lost; %s", digest(v.Digest), authorText(v.By, wide), getBack(c, v, at)))
+	}
+}
+
+// getBack is how to get back what lost.
+func getBack(c driver.LogChange, v driver.TagVersion, at registryAt) string {
+	command := fmt.Sprintf("crane tag %s%s/%s@%s %s", at.flags, at.host, c.Repository, v.Digest, lostTag(c.Tag, v.Digest))
+	switch v.Manifest {
+	case "deleted":
+		return "its manifest is deleted: push it again"
+	case "silent":
+		return "no registry that answers has its manifest: bring back " + authorText(v.By, false) + ", or push it again; then " + command
+	}
+	return "to get it back: " + command
+}
+
+// lostTag is a tag for what lost.
+func lostTag(tag, digest string) string {
+	_, hex, _ := strings.Cut(digest, ":")
+	end := "-lost-" + hex[:min(8, len(hex))]
+	return tag[:min(len(tag), maxTag-len(end))] + end
+}
+
+// registryAt is where clients on this machine reach the registry.
+type registryAt struct{ host, flags string }
+
+// registryOf reads it from the configuration.
+func registryOf(config *configuration.Configuration) registryAt {
+	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Host != "" {
+		at := registryAt{host: u.Host}
+		if u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1"}, u.Hostname()) {
+			at.flags = "--insecure "
+		}
+		return at
+	}
+	host, port, err := net.SplitHostPort(config.HTTP.Addr)
+	if err != nil {
+		return registryAt{host: config.HTTP.Addr}
+	}
+	at := registryAt{}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "localhost"
+	} else if config.HTTP.TLS.Certificate == "" && (err != nil || !ip.IsLoopback()) {
+		at.flags = "--insecure "
+	}
+	at.host = net.JoinHostPort(host, port)
+	return at
+}
