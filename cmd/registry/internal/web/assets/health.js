@@ -43,5 +43,8 @@ function findings(answer) {
 function finding(f) {
   return el("article", { class: `card finding ${kinds[f.severity]}-edge` },
     el("h2", {}, badge(kinds[f.severity], f.severity), ` ${f.kind}`, f.subject ? ` – ${f.subject}` : ""),
-    el("p", {}, f.what), el("p", { class: "muted" }, f.means), el("p", {}, el("strong", {}, "To do: "), f.remedy));
+    el("p", {}, f.what), el("p", { class: "muted" }, ...words(f.means)), el("p", {}, el("strong", {}, "To do: "), ...words(f.remedy)));
 }
+
+// words shows as code what is between backticks.
+const words = (text) => text.split("`").map((part, i) => (i % 2 === 1 ? el("code", {}, part) : part));

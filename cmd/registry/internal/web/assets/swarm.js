@@ -109,7 +109,7 @@ function connection(m) {
   if (m.draining) notes.push("being drained");
   if (m.twin) notes.push("two registries have its peer ID");
   if (m.is === "silent") notes.push(m.trouble);
-  return el("span", { class: { ok: "good", silent: "warn", away: "bad" }[m.is] }, notes.join(", "));
+  return el("span", { class: m.twin ? "bad" : { ok: "good", silent: "warn", away: "bad" }[m.is] }, notes.join(", "));
 }
 
 function mapText(m) {
