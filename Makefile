@@ -80,9 +80,10 @@ deps: ## Debian packages for test-clients, test-page and test-metrics; needs roo
 	testdata/clients/deps.sh
 
 .PHONY: test-clients
-test-clients: build ## push and pull with real clients; needs Debian, root and `make deps`
+test-clients: build ## push and pull with real clients, and look for five ills; needs Debian, root, npm and `make deps`
 	testdata/clients/run.sh $(BIN)
 	testdata/clients/balanced.sh $(BIN)
+	testdata/clients/ills.sh $(BIN)
 
 .PHONY: test-page
 test-page: build ## open the page of three registries in a browser; needs Linux, root, npm and `make deps`
@@ -91,6 +92,7 @@ test-page: build ## open the page of three registries in a browser; needs Linux,
 .PHONY: screenshots
 screenshots: build ## make docs/images anew, in the course of the same
 	SCREENSHOTS=docs/images testdata/page/run.sh $(BIN)
+	SCREENSHOTS=docs/images testdata/clients/ills.sh $(BIN)
 
 .PHONY: test-metrics
 test-metrics: build ## alerts in promtool, and they and the dashboard in a Prometheus that scrapes three registries; needs Debian, and `make deps`
