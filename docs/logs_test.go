@@ -30,9 +30,12 @@ var noLoggers = []string{"fmt", "http", "errors", "t", "b"}
 var said = map[string][]string{
 	"driver/internal/engine/copies.go drainText": {drained},
 	"driver/internal/engine/drain.go drainText":  {drained, "this registry is no longer being drained: it takes pushes, and keeps blobs for others"},
-	"driver/internal/sweep/scrub.go what":        {}, // of complain
-	"cmd/registry/logs.go strings.TrimSpace":     {}, // Go's own log
-	"cmd/registry/logs.go text":                  {}, // why a command failed
+	"driver/internal/engine/joining.go onlyAPart": {"this registry joined its swarm, has only a part of what the others have, and cannot meet them: " +
+		"it serves no tags and no lists, since its part may be of any age; start one of the others, or, " +
+		"if they are gone for good, `registry ipfs forget` them, and take them out of its bootstrappers"},
+	"driver/internal/sweep/scrub.go what":    {}, // of complain
+	"cmd/registry/logs.go strings.TrimSpace": {}, // Go's own log
+	"cmd/registry/logs.go text":              {}, // why a command failed
 }
 
 const drained = "this registry is being drained: it takes no pushes, and others fetch what it kept (`registry ipfs drain` says how far they are)"
@@ -172,6 +175,8 @@ func (l *logged) note(n ast.Node) {
 		if text, err := strconv.Unquote(n.Value); err == nil {
 			l.literals[text] = true
 		}
+	case *ast.BinaryExpr:
+		l.literals[parts(n)] = true
 	case *ast.IndexExpr:
 		if of, ok := n.X.(*ast.Ident); ok && of.Name == "fields" {
 			l.field(n.Index)
