@@ -100,12 +100,12 @@ type parts struct {
 }
 
 func (p *Page) tagOf(ctx context.Context, of string) *driver.Tag {
-	i := strings.LastIndex(of, ":")
-	if i < 0 || strings.Contains(of, "@") {
+	repository, tag, ok := splitTag(of)
+	if !ok {
 		return nil
 	}
-	names, err := p.says.names(ctx, driver.NamesOptions{Repository: of[:i], Prefix: of[i+1:], Limit: 1}) // of those that begin so, the shortest is the first
-	if err != nil || len(names.Tags) == 0 || names.Tags[0].Name != of[i+1:] {
+	names, err := p.says.names(ctx, driver.NamesOptions{Repository: repository, Prefix: tag, Limit: 1}) // of those that begin so, the shortest is the first
+	if err != nil || len(names.Tags) == 0 || names.Tags[0].Name != tag {
 		return nil // it was just deleted
 	}
 	return &names.Tags[0]

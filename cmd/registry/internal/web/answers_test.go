@@ -157,6 +157,35 @@ func TestATagSaysWhoSetIt(t *testing.T) {
 	}
 }
 
+// TestTheHistoryOfATag: not of others in its repository, and not all of a long one.
+func TestTheHistoryOfATag(t *testing.T) {
+	p := newPage()
+	t.Cleanup(p.Close)
+	p.says.log = func(_ context.Context, o driver.LogOptions) (l driver.Log, err error) {
+		if o.Repository != "team/app" {
+			return l, errors.New("nobody knows " + o.Repository)
+		}
+		for i := range 2*maxHistory + 10 {
+			l.Changes = append(l.Changes, driver.LogChange{Tag: []string{"1", "2"}[i%2], Digest: fmt.Sprint(i)})
+		}
+		l.Changes = append(l.Changes, driver.LogChange{Tag: "3"})
+		return l, nil
+	}
+	var got history
+	if answered(t, p, "/data/history?of=team/app:2", &got); len(got.Changes) != maxHistory || !got.More || got.Changes[0].Digest != "1" || got.Changes[1].Digest != "3" {
+		t.Errorf("%+v", got)
+	}
+	if answered(t, p, "/data/history?of=team/app:3", &got); len(got.Changes) != 1 || got.More {
+		t.Errorf("%+v", got)
+	}
+	for of, want := range map[string]int{"team/app@sha256:ab": http.StatusBadRequest, "other:1": http.StatusUnprocessableEntity} {
+		var got struct{ Error string }
+		if status := answered(t, p, "/data/history?of="+of, &got); status != want {
+			t.Errorf("%s: %d %s", of, status, got.Error)
+		}
+	}
+}
+
 // TestFewAreAnsweredAtOnce: whoever is one too many is told so at once.
 func TestFewAreAnsweredAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -47,6 +47,7 @@ type says struct {
 	image     func(context.Context, string) (driver.Image, error)
 	where     func(context.Context, string) (driver.Where, error)
 	names     func(context.Context, driver.NamesOptions) (driver.Names, error)
+	log       func(context.Context, driver.LogOptions) (driver.Log, error)
 }
 
 // New makes a page. Close it before the storage.
@@ -65,6 +66,7 @@ func New(of Source) *Page {
 		image: s.Image,
 		where: s.Where,
 		names: s.Names,
+		log:   s.Log,
 	}
 	return p
 }
@@ -79,6 +81,7 @@ func newPage() *Page {
 	p.mux.HandleFunc("GET /events", p.events)
 	for path, q := range map[string]question{
 		"images": p.askedImages, "image": p.askedImage, "where": p.askedWhere, "health": p.askedHealth, "space": p.askedSpace,
+		"history": p.askedHistory,
 	} {
 		p.mux.Handle("GET /data/"+path, p.answers(q))
 	}

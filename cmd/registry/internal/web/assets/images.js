@@ -3,6 +3,7 @@
 import { ask, forget } from "./data.js";
 import { byId, el, say, table } from "./dom.js";
 import { bytes, count, list, moment, shortDigest } from "./format.js";
+import { show as showHistory } from "./history.js";
 
 export const on = {};
 
@@ -28,11 +29,13 @@ export function show(image) {
   if (image === "") {
     forget("image");
     forget("where");
+    forget("history");
     say(byId("title-images"), "Images");
     look();
   } else {
     say(byId("title-images"), image);
     one(image);
+    showHistory(image);
   }
 }
 
