@@ -108,7 +108,7 @@ func (s *drainShow) tell(d driver.DrainState) {
 	if s.bar != nil {
 		_ = s.bar.Clear() // it is drawn anew below the line
 	}
-	_, _ = fmt.Fprintln(s.out, "not done: "+d.Reason)
+	_, _ = fmt.Fprintln(s.out, "not done: "+printable(d.Reason))
 	if s.bar != nil {
 		_ = s.bar.RenderBlank()
 	}

@@ -121,8 +121,6 @@ func usageCells(r driver.ImageUsage) []string {
 	return []string{size, bytesText(r.Here), bytesText(r.Own), bytesText(r.Shared), bytesText(r.Frees), copies}
 }
 
-func bytesText(n int64) string { return humanize.IBytes(uint64(n)) }
-
 func usageTotal(u driver.Usage) section {
 	sec := section{title: "TOTAL"}
 	sec.field("deleted", "all %s above, the next collection frees %s here", counted(u.ImageCount, "image"), blobsText(u.Together.Blobs, u.Together.Bytes))

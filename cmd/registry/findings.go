@@ -31,14 +31,14 @@ func printFindings(to io.Writer, found []doctor.Finding) error {
 			if f.Subject != "" {
 				line = f.Subject + ": " + line
 			}
-			_, _ = fmt.Fprintf(out, "\n%s  %s: %s\n         %s\n         -> %s\n", paint(s), f.Kind, line, f.Means, f.Remedy)
+			_, _ = fmt.Fprintf(out, "\n%s  %s: %s\n         %s\n         -> %s\n", paint(s), f.Kind, printable(line), f.Means, f.Remedy)
 		}
 	}
 	if count[doctor.Unknown]+count[doctor.OK] > 0 {
 		_, _ = fmt.Fprintln(out)
 	}
 	for _, why := range reasons(found) {
-		_, _ = fmt.Fprintf(out, "%s  %s: %s\n", paint(doctor.Unknown), strings.Join(checksWith(found, doctor.Unknown, why), ", "), why)
+		_, _ = fmt.Fprintf(out, "%s  %s: %s\n", paint(doctor.Unknown), strings.Join(checksWith(found, doctor.Unknown, why), ", "), printable(why))
 	}
 	if fine := checksWith(found, doctor.OK, ""); len(fine) > 0 {
 		_, _ = fmt.Fprintf(out, "%s  %s\n", paint(doctor.OK), strings.Join(fine, ", "))

@@ -26,7 +26,7 @@ func forgetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", m.Name, m.PeerID)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", printable(m.Name), m.PeerID)
 			return err
 		},
 	}

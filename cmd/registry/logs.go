@@ -78,7 +78,7 @@ func logsJSON() bool {
 
 // failed logs why a command failed, as the last line.
 func failed(err error) {
-	text := strings.Join(strings.Fields(err.Error()), " ")
+	text := strings.Join(strings.Fields(printable(err.Error())), " ")
 	if logsJSON() {
 		logrus.Error(text)
 		return

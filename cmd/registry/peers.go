@@ -104,7 +104,7 @@ func linkRow(p driver.PeerLink, id string, now time.Time) []string {
 	}
 	return []string{
 		orDash(p.Name), id, p.Rank, orDash(p.Version), sinceText(p.Since, now), orDash(p.Address), road, blobs, ping,
-		humanize.IBytes(uint64(p.BytesIn)), humanize.IBytes(uint64(p.BytesOut)), rateText(p.RateIn), rateText(p.RateOut),
+		bytesText(p.BytesIn), bytesText(p.BytesOut), rateText(p.RateIn), rateText(p.RateOut),
 	}
 }
 

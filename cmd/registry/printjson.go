@@ -1,13 +1,10 @@
 package main
 
-import (
-	"encoding/json"
-	"io"
-)
+import "io"
 
 // printJSON is what commands print with --json.
 func printJSON(out io.Writer, v any) error {
-	enc := json.NewEncoder(out)
+	enc := jsonEncoder(out)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }

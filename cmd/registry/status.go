@@ -47,6 +47,7 @@ func printSections(out io.Writer, sections []section) error {
 		if len(s.rows) == 0 {
 			continue
 		}
+		s.title = printable(s.title)
 		if !first {
 			s.title = "\n" + s.title
 		}
@@ -56,7 +57,11 @@ func printSections(out io.Writer, sections []section) error {
 		}
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, row := range s.rows {
-			_, _ = fmt.Fprintln(w, "  "+strings.TrimRight(strings.Join(row, "\t"), "\t")) // Flush gives the error
+			cells := make([]string, len(row))
+			for i, cell := range row {
+				cells[i] = printable(cell)
+			}
+			_, _ = fmt.Fprintln(w, "  "+strings.TrimRight(strings.Join(cells, "\t"), "\t")) // Flush gives the error
 		}
 		if err := w.Flush(); err != nil {
 			return err
@@ -128,11 +133,11 @@ func storageSection(s driver.Status) section {
 	sec.field("path", "%s", s.DataPath)
 	sec.field("disk", "%s free of %s", humanize.IBytes(s.Disk.FreeBytes), humanize.IBytes(s.Disk.TotalBytes))
 	if u := s.Uploads; u.Oldest != nil {
-		sec.field("uploads", "%d unfinished (%s), the oldest began %s", u.Count, humanize.IBytes(uint64(u.Bytes)), humanize.Time(*u.Oldest))
+		sec.field("uploads", "%d unfinished (%s), the oldest began %s", u.Count, bytesText(u.Bytes), humanize.Time(*u.Oldest))
 	}
 	if g := s.Garbage; g.Marked+g.Unnamed+g.Deleted+g.Removed.Blobs > 0 {
 		sec.field("garbage", "waiting for their grace: %s; here without an entry: %s; since the start %s deleted, %s removed here",
-			counted(g.Marked, "entry"), counted(g.Unnamed, "blob"), counted(g.Deleted, "entry"), humanize.IBytes(uint64(g.Removed.Bytes)))
+			counted(g.Marked, "entry"), counted(g.Unnamed, "blob"), counted(g.Deleted, "entry"), bytesText(g.Removed.Bytes))
 	}
 	for _, u := range s.Garbage.WaitsFor {
 		sec.field("garbage waits", "for %s", waitsText(u))
@@ -143,7 +148,7 @@ func storageSection(s driver.Status) section {
 	}
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
-	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, humanize.IBytes(uint64(s.Blobs.Bytes)), missingText(s.Blobs))
+	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, bytesText(s.Blobs.Bytes), missingText(s.Blobs))
 	copiesFields(&sec, s.Copies)
 	ackFields(&sec, s.Acks)
 	cacheFields(&sec, s.Cache)
@@ -187,7 +192,7 @@ func damageFields(sec *section, b driver.BlobStatus) {
 		if d.More {
 			images = strings.TrimPrefix(images+", and perhaps others", ", ")
 		}
-		sec.field("", "%s (%s), needed by %s", cmp.Or(d.Digest, d.CID), humanize.IBytes(uint64(d.Size)), cmp.Or(images, "no image"))
+		sec.field("", "%s (%s), needed by %s", cmp.Or(d.Digest, d.CID), bytesText(d.Size), cmp.Or(images, "no image"))
 	}
 	if n > maxDamaged {
 		sec.field("", "and %d more", n-maxDamaged)
@@ -235,10 +240,10 @@ func ackFields(sec *section, a driver.AckStatus) {
 func cacheFields(sec *section, c driver.CacheStatus) {
 	limit := ""
 	if c.Limit != nil {
-		limit = ", of at most " + humanize.IBytes(uint64(*c.Limit))
+		limit = ", of at most " + bytesText(*c.Limit)
 	}
 	sec.field("cache", "%s%s; %s of the disk stay free; since the start %s left it",
-		blobsText(c.Blobs, c.Bytes), limit, humanize.IBytes(uint64(c.MinFree)), blobsText(c.EvictedBlobs, c.EvictedBytes))
+		blobsText(c.Blobs, c.Bytes), limit, bytesText(c.MinFree), blobsText(c.EvictedBlobs, c.EvictedBytes))
 	if c.Stuck != "" {
 		sec.field("warning", "no room can be made: %s", c.Stuck)
 	}
@@ -263,18 +268,18 @@ func surveyFields(sec *section, c driver.CopiesStatus) {
 
 func transferSection(t driver.Transfers, id func(string) string) section {
 	sec := section{title: fmt.Sprintf("TRANSFERS  %d active, %s received, %s sent", t.Active,
-		humanize.IBytes(uint64(t.BytesIn)), humanize.IBytes(uint64(t.BytesOut)))}
+		bytesText(t.BytesIn), bytesText(t.BytesOut))}
 	if len(t.Running) == 0 {
 		sec.row("none")
 		return sec
 	}
 	sec.row("BLOB", "HERE", "SIZE", "BEGUN", "WAITING", "FROM", "ROAD", "RATE")
 	for _, b := range t.Running {
-		here := humanize.IBytes(uint64(b.Here))
+		here := bytesText(b.Here)
 		if b.Streamed {
 			here += " streamed" // to a client, and not kept
 		}
-		cells := []string{b.CID, here, humanize.IBytes(uint64(b.Size)), humanize.Time(b.Since), fmt.Sprint(b.Waiting)}
+		cells := []string{b.CID, here, bytesText(b.Size), humanize.Time(b.Since), fmt.Sprint(b.Waiting)}
 		if len(b.Sources) == 0 {
 			sec.row(append(cells, "-", "-", "-")...)
 		}
@@ -283,7 +288,7 @@ func transferSection(t driver.Transfers, id func(string) string) section {
 			if who == "" {
 				who = "other peers"
 			}
-			sec.row(append(cells, who, from.Road, humanize.IBytes(uint64(from.Rate))+"/s")...)
+			sec.row(append(cells, who, from.Road, perSecond(from.Rate))...)
 			cells = make([]string, len(cells)) // what is said once for each blob
 		}
 	}
@@ -337,12 +342,12 @@ func memberRow(m driver.Member, id func(string) string) []string {
 func keepsText(m driver.Member) string {
 	text := "nothing for others"
 	if *m.Capacity > 0 {
-		text = humanize.IBytes(uint64(*m.Capacity)) + " for others"
+		text = bytesText(*m.Capacity) + " for others"
 	}
 	if m.Zone != "" {
 		text += ", zone " + m.Zone
 	}
-	return fmt.Sprintf("%s, %s free", text, humanize.IBytes(uint64(*m.FreeBytes)))
+	return fmt.Sprintf("%s, %s free", text, bytesText(*m.FreeBytes))
 }
 
 // memberNotes are what an operator should know about a member, if anything.

@@ -32,7 +32,7 @@ func transfersSections(all driver.TransferStories, now time.Time, bars, wide boo
 		if bars {
 			here = bar(s.Here, s.Size) + " " + here
 		}
-		storyRows(&running, s, blobName(s, wide), s.For, humanize.IBytes(uint64(s.Size)), here,
+		storyRows(&running, s, blobName(s, wide), s.For, bytesText(s.Size), here,
 			durationText(s.Took), waitedText(s), retriesText(s), limitText(s.Limit))
 	}
 	finished := section{title: fmt.Sprintf("FINISHED  %s", counted(len(all.Finished), "transfer"))}
@@ -42,7 +42,7 @@ func transfersSections(all driver.TransferStories, now time.Time, bars, wide boo
 		finished.row(slices.Concat([]string{"ENDED", "BLOB", "FOR", "SIZE", "RESULT", "FIRST BYTE", "TOOK", "WAITED FOR", "RETRIES", "LIMIT"}, sourceTitles)...)
 	}
 	for _, s := range all.Finished {
-		storyRows(&finished, s, endedText(s, now), blobName(s, wide), s.For, humanize.IBytes(uint64(s.Size)), s.Result,
+		storyRows(&finished, s, endedText(s, now), blobName(s, wide), s.For, bytesText(s.Size), s.Result,
 			durationText(s.FirstByte), durationText(s.Took), waitedText(s), retriesText(s), limitText(s.Limit))
 	}
 	return []section{running, finished}
@@ -79,14 +79,14 @@ func sourceCells(s driver.TransferStory) (all [][]string) {
 			notes = append(notes, "mute for "+durationText(of.Mute))
 		}
 		all = append(all, []string{
-			name, orDash(strings.Join(of.Roads, ", ")), humanize.IBytes(uint64(of.Bytes)), speedText(of.Rate), orDash(strings.Join(notes, ", ")),
+			name, orDash(strings.Join(of.Roads, ", ")), bytesText(of.Bytes), speedText(of.Rate), orDash(strings.Join(notes, ", ")),
 		})
 	}
 	if s.Copied > 0 {
-		all = append(all, []string{"blobs here", "-", humanize.IBytes(uint64(s.Copied)), "-", "-"})
+		all = append(all, []string{"blobs here", "-", bytesText(s.Copied), "-", "-"})
 	}
 	if s.Before > 0 {
-		all = append(all, []string{"here before", "-", humanize.IBytes(uint64(s.Before)), "-", "-"})
+		all = append(all, []string{"here before", "-", bytesText(s.Before), "-", "-"})
 	}
 	if len(all) == 0 {
 		all = append(all, []string{"nobody", "-", "-", "-", "-"})
@@ -180,14 +180,11 @@ func speedText(rate float64) string {
 	if rate <= 0 {
 		return "-"
 	}
-	return humanize.IBytes(uint64(rate)) + "/s"
+	return perSecond(rate)
 }
-
-// share is how many percent of a whole a part is.
-func share(part, whole int64) int64 { return 100 * part / max(whole, 1) }
 
 // bar draws how much is here.
 func bar(part, whole int64) string {
-	full := int(barWidth * min(part, whole) / max(whole, 1))
+	full := int(scaled(barWidth, part, whole))
 	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
 }

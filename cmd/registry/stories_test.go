@@ -105,7 +105,7 @@ func TestTablesOfTransfers(t *testing.T) {
 func TestLinesOfTransfers(t *testing.T) {
 	under := someStories()[0]
 	var out strings.Builder
-	lines := &transferLines{out: &out, bars: true, zone: time.UTC}
+	lines := &transferLines{out: &out, size: func() (int, int) { return 200, 24 }, zone: time.UTC}
 	many := make([]driver.TransferStory, maxBars+2)
 	for i := range many {
 		many[i] = under

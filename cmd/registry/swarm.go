@@ -65,7 +65,7 @@ func swarmRow(m driver.SwarmMember, id func(string) string, now time.Time, wide 
 		row[3] = ago(*m.UpSince)
 	}
 	if m.FreeBytes != nil {
-		row[8] = humanize.IBytes(uint64(*m.FreeBytes))
+		row[8] = bytesText(*m.FreeBytes)
 	}
 	if m.Transfers != nil {
 		row[9] = fmt.Sprint(*m.Transfers)
@@ -101,5 +101,5 @@ func rateText(rate *float64) string {
 	if rate == nil {
 		return "-"
 	}
-	return humanize.IBytes(uint64(*rate)) + "/s"
+	return perSecond(*rate)
 }

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -77,7 +76,7 @@ func traceSections(t driver.Trace, wide bool) []section {
 		return dryRunSections(t, wide)
 	}
 	sec := section{title: fmt.Sprintf("TRACE  %s: %s, %s from others in %s", t.Of, counted(len(t.Blobs), "blob"),
-		humanize.IBytes(uint64(t.Received)), durationText(t.Took))}
+		bytesText(t.Received), durationText(t.Took))}
 	sec.row(slices.Concat([]string{"BLOB", "DIGEST", "SIZE", "FIRST BYTE", "TOOK", "WAITED FOR", "RETRIES", "LIMIT"}, sourceTitles)...)
 	failed := section{title: "NOT TO BE HAD"}
 	for _, b := range t.Blobs {
@@ -101,7 +100,7 @@ func tracedLead(b driver.TracedBlob, wide bool) []string {
 	if !wide {
 		d = shortDigest(d)
 	}
-	return []string{b.Kind, d, humanize.IBytes(uint64(b.Size))}
+	return []string{b.Kind, d, bytesText(b.Size)}
 }
 
 // whereTraced says of a blob that was not fetched where it is, and why.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -61,9 +60,13 @@ func followTransfers(cmd *cobra.Command, args []string, asJSON bool) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := cmd.OutOrStdout()
-	tell := (&transferLines{out: out, bars: isTerminal(out), zone: time.Local}).tell
+	shown := &transferLines{out: out, zone: time.Local}
+	if f, ok := out.(*os.File); ok && isTerminal(f) {
+		shown.size = func() (columns, rows int) { return terminalSize(f) }
+	}
+	tell := shown.tell
 	if asJSON {
-		lines := json.NewEncoder(out)
+		lines := jsonEncoder(out)
 		tell = func(all driver.TransferStories) error { return lines.Encode(all) }
 	}
 	var broken error // the output is

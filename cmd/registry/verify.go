@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -54,7 +53,7 @@ func verifyCommand() *cobra.Command {
 func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image string) (driver.Verification, error) {
 	log := cmd.ErrOrStderr()
 	progress := func(at driver.VerifyProgress) {
-		_, _ = fmt.Fprintf(log, "verified %d of %s, %s read, %s\n", at.Blobs, counted(at.Of, "blob"), humanize.IBytes(uint64(at.Bytes)), counted(at.Faults, "fault"))
+		_, _ = fmt.Fprintf(log, "verified %d of %s, %s read, %s\n", at.Blobs, counted(at.Of, "blob"), bytesText(at.Bytes), counted(at.Faults, "fault"))
 	}
 	stopped := sync.OnceFunc(func() {
 		_, _ = fmt.Fprintln(log, "the registry is not running: its blobs are read, and no member is asked")
@@ -75,7 +74,7 @@ func verify(ctx context.Context, cmd *cobra.Command, p driver.Parameters, image 
 
 func printVerification(out io.Writer, v driver.Verification) error {
 	sec := section{title: fmt.Sprintf("VERIFIED  %s here, %s read, %d not here; faults: %d, not mended: %d",
-		counted(v.Blobs-v.Elsewhere, "blob"), humanize.IBytes(uint64(v.Bytes)), v.Elsewhere, len(v.Findings), v.Unmended())}
+		counted(v.Blobs-v.Elsewhere, "blob"), bytesText(v.Bytes), v.Elsewhere, len(v.Findings), v.Unmended())}
 	if len(v.Findings) == 0 {
 		sec.row("nothing is wrong")
 	} else {
@@ -89,7 +88,7 @@ func printVerification(out io.Writer, v driver.Verification) error {
 		if f.BadLeaves > 0 {
 			leaves = fmt.Sprintf("%d of %d", f.BadLeaves, f.Leaves)
 		}
-		sec.row(name, humanize.IBytes(uint64(f.Size)), f.Fault, leaves, f.Done)
+		sec.row(name, bytesText(f.Size), f.Fault, leaves, f.Done)
 	}
 	return printSections(out, []section{sec})
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -72,7 +71,7 @@ func whereSections(w driver.Where, wide bool) []section {
 		if !wide {
 			d = shortDigest(d)
 		}
-		blobs.row(append([]string{b.Kind, d, humanize.IBytes(uint64(b.Size))}, whoHas(b, names)...)...)
+		blobs.row(append([]string{b.Kind, d, bytesText(b.Size)}, whoHas(b, names)...)...)
 	}
 	return []section{blobs, silent}
 }
@@ -109,7 +108,7 @@ func whoHas(b driver.WhereBlob, names map[string]string) []string {
 		case c.Whole:
 			cached = append(cached, name)
 		default:
-			parts = append(parts, fmt.Sprintf("%s %d%%", name, 100*c.Bytes/max(b.Size, 1)))
+			parts = append(parts, fmt.Sprintf("%s %d%%", name, share(c.Bytes, b.Size)))
 		}
 	}
 	return []string{orDash(strings.Join(kept, ", ")), orDash(strings.Join(cached, ", ")), orDash(strings.Join(parts, ", "))}
