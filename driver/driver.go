@@ -49,8 +49,12 @@ type store struct {
 	requests    requests
 	counted     counted
 	measuring   sync.Mutex // usage
-	damages     damages    // of blobs that are damaged
-	alone       damages    // of blobs that are on this disk only
+	swarms      *shared[SwarmStatus]
+	peering     *shared[Peers]
+	wheres      *shared[Where]
+	images      *shared[Image]
+	damages     damages // of blobs that are damaged
+	alone       damages // of blobs that are on this disk only
 	digests     *digests
 	followers   atomic.Int32 // who follow the transfers
 	completes   completes

@@ -386,3 +386,24 @@ func (r returned) Take(file string, size int64) (before int64, ok bool) { return
 
 // Labeled are the members that have metrics of their own.
 func Labeled(all []Member, most int) []Member { return labeled(all, most) }
+
+// Shared are answers that many wait for.
+type Shared[A any] struct{ *shared[A] }
+
+// NewShared makes them; most are found at the same time.
+func NewShared[A any](most int) Shared[A] { return Shared[A]{newShared[A](most)} }
+
+// Ask asks for one.
+func (s Shared[A]) Ask(ctx context.Context, question string, find func(context.Context) (A, error)) (A, error) {
+	return s.ask(ctx, question, find)
+}
+
+// Waiting counts who wait for one.
+func (s Shared[A]) Waiting(question string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.now[question]; f != nil {
+		return f.waiting
+	}
+	return 0
+}

@@ -44,7 +44,7 @@ type ImageBlob struct {
 }
 
 // Image says what an image, repository:tag or repository@digest, consists of. Manifests that are not
-// here are fetched.
+// here are fetched. Who asks while that is looked for shares the answer, which is not to be changed.
 func (d *Driver) Image(ctx context.Context, of string) (Image, error) { return d.store.image(ctx, of) }
 
 // Image asks what an image consists of, as Driver.Image does.
@@ -59,6 +59,10 @@ func (s *store) imageRoute() admin.Route {
 }
 
 func (s *store) image(ctx context.Context, of string) (Image, error) {
+	return s.images.ask(ctx, of, func(ctx context.Context) (Image, error) { return s.lookAtImage(ctx, of) })
+}
+
+func (s *store) lookAtImage(ctx context.Context, of string) (Image, error) {
 	ctx, cancel := context.WithTimeout(ctx, imageTime)
 	defer cancel()
 	v, err := s.variants(ctx, of)

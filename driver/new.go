@@ -47,6 +47,7 @@ func newStore(e *engine.Engine, p Parameters) *store {
 	return &store{
 		engine: e, paths: e.Paths, blobs: e.Blobs, transfers: e.Transfers, log: e.Log, syncTimeout: p.SyncTimeout,
 		gcGrace: p.GCGrace, gcUntagged: p.GCUntagged, renewAfter: lease.RenewAfter(p.GCGrace), requests: requests{rely: e.Paths.Rely},
+		swarms: newShared[SwarmStatus](1), peering: newShared[Peers](1), wheres: newShared[Where](maxAsked), images: newShared[Image](maxAsked),
 		digests: newDigests(), returned: newReturned(),
 		local: local{filesystem.New(filesystem.DriverParameters{RootDirectory: root, MaxThreads: 100}), root, e.Blobs},
 	}

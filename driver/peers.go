@@ -52,7 +52,16 @@ type PeerTrouble struct {
 
 // Peers says who is connected, and pings the members. It takes a second, over which rates are
 // measured, and one more when a member is silent.
-func (d *Driver) Peers(ctx context.Context) Peers { return d.store.peers(ctx) }
+//
+// Who asks while they are pinged for another gets the same answer, which is not to be changed. There
+// are none when ctx ends before.
+func (d *Driver) Peers(ctx context.Context) Peers {
+	p, err := d.store.askedPeers(ctx)
+	if err != nil {
+		return Peers{Peers: []PeerLink{}}
+	}
+	return p
+}
 
 // Peers asks who is connected, as Driver.Peers does.
 func (c *Client) Peers(ctx context.Context) (Peers, error) {
@@ -61,7 +70,11 @@ func (c *Client) Peers(ctx context.Context) (Peers, error) {
 
 func (s *store) peersRoute() admin.Route {
 	return admin.Get("/v1/peers", "Who is connected to this registry, and which members are away. Members are pinged, and rates measured over a second.",
-		func(ctx context.Context, _ admin.Query) (Peers, error) { return s.peers(ctx), nil })
+		func(ctx context.Context, _ admin.Query) (Peers, error) { return s.askedPeers(ctx) })
+}
+
+func (s *store) askedPeers(ctx context.Context) (Peers, error) {
+	return s.peering.ask(ctx, "", func(ctx context.Context) (Peers, error) { return s.peers(ctx), nil })
 }
 
 func (s *store) peers(ctx context.Context) Peers {

@@ -27,7 +27,7 @@ func (s *store) routes() []admin.Route {
 		admin.Get("/v1/id", "This registry's peer ID, and the addresses that others bootstrap with.",
 			func(context.Context, admin.Query) (Identity, error) { return s.identity(), nil }),
 		admin.Get("/v1/swarm", "How all registries of the swarm are. All members are asked, twice within a second.",
-			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.swarm(ctx), nil }),
+			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.askedSwarm(ctx) }),
 		s.peersRoute(),
 		s.namesRoute(),
 		s.logRoute(),

@@ -25,9 +25,9 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"topic":"","network":"","data_path":"","read_only":false,"twin":"","phase":"","hash":"","map":{"entries":0,"digest":"","heads":0,"behind_since":null},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0,"counted_at":null},` +
 			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
 			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"acknowledgements":{"replicas":0,"waiting":0,"given":0,"refused":0,"why":""},"disk":{"free_bytes":0,"total_bytes":0},"descriptors":{"open":0,"limit":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
@@ -37,7 +37,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"running":[{"cid":"","size":0,"here":0,"since":"0001-01-01T00:00:00Z","waiting":0,"streamed":false,"sources":[{"peer_id":"","road":"","rate":0}]}]},` +
 			`"limits":[{"what":"","total":0,"of_a_peer":0,"refused":null}],"capabilities":null}`},
 		{driver.SwarmStatus{Members: []driver.SwarmMember{{Map: &driver.SwarmMap{}, LastError: &driver.SwarmTrouble{}}}},
-			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"trouble":"","version":"","up_since":null,"ahead":null,"ahead_within":null,` +
+			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"connected_to":null,"trouble":"","version":"","up_since":null,"ahead":null,"ahead_within":null,` +
 				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"only_here_images":null,"free_bytes":null,"total_bytes":null,` +
 				`"transfers":null,"rate_in":null,"rate_out":null,"last_error":{"at":"0001-01-01T00:00:00Z","text":""}}]}`},
 		{driver.Reach{Members: []driver.MemberReach{{Addresses: []driver.DialedBack{{}}}}}, `{"members":[{"peer_id":"","name":"","data_port":"","asked":false,"trouble":"","seen":"",` +

@@ -76,7 +76,20 @@ type SwarmTrouble struct {
 // Swarm asks all other registries that this one knows how they are, and says how it is itself. One
 // that is away, or does not answer within some seconds, is there with what its heartbeats said. It
 // takes a second, in which rates are measured, and some more when somebody is silent.
-func (d *Driver) Swarm(ctx context.Context) SwarmStatus { return d.store.swarm(ctx) }
+//
+// Who asks while members are asked for another gets the same answer, which is not to be changed. It
+// has no members when ctx ends before.
+func (d *Driver) Swarm(ctx context.Context) SwarmStatus {
+	st, err := d.store.askedSwarm(ctx)
+	if err != nil {
+		return SwarmStatus{Members: []SwarmMember{}}
+	}
+	return st
+}
+
+func (s *store) askedSwarm(ctx context.Context) (SwarmStatus, error) {
+	return s.swarms.ask(ctx, "", func(ctx context.Context) (SwarmStatus, error) { return s.swarm(ctx), nil })
+}
 
 func (s *store) swarm(ctx context.Context) SwarmStatus {
 	view, heads := s.paths.View(), s.paths.Heads()

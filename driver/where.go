@@ -77,10 +77,15 @@ func (w Where) Nowhere() (n int) {
 // Where asks all members which of them have the blobs of an image (repository:tag or
 // repository@digest) or the blob, manifest or index of a digest, of which the first 12 digits are
 // enough where no other begins with them. Members that are away or do not
-// answer are named, and their copies are not counted.
+// answer are named, and their copies are not counted. Who asks for the same meanwhile shares the
+// answer, which is not to be changed.
 func (d *Driver) Where(ctx context.Context, of string) (Where, error) { return d.store.where(ctx, of) }
 
 func (s *store) where(ctx context.Context, of string) (Where, error) {
+	return s.wheres.ask(ctx, of, func(ctx context.Context) (Where, error) { return s.askWhere(ctx, of) })
+}
+
+func (s *store) askWhere(ctx context.Context, of string) (Where, error) {
 	ctx, cancel := context.WithTimeout(ctx, whereTime)
 	defer cancel()
 	w := &whereabouts{s: s, seen: map[digest.Digest]bool{}, answer: Where{Of: of, Blobs: []WhereBlob{}}}
