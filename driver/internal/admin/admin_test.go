@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
@@ -178,6 +179,42 @@ func TestClientsThatReadNothing(t *testing.T) {
 		<-writing
 	}
 	answers.Close()
+}
+
+// TestFewAreAnsweredAtTheSameTime where whoever comes may ask; the operator's own socket answers all.
+func TestFewAreAnsweredAtTheSameTime(t *testing.T) {
+	begun, end := make(chan struct{}), make(chan struct{})
+	answers := admin.NewAnswers([]admin.Route{admin.Get("/v1/slow", "A slow answer.", func(context.Context, admin.Query) (int, error) {
+		begun <- struct{}{}
+		<-end
+		return 1, nil
+	})})
+	public, own := answers.Handler(true), answers.Handler(false)
+	ask := func(h http.Handler) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/slow", nil))
+		return w.Code
+	}
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			if code := ask(public); code != http.StatusOK {
+				t.Errorf("one of the first is answered with %d", code)
+			}
+		})
+		<-begun
+	}
+	if code := ask(public); code != http.StatusServiceUnavailable {
+		t.Errorf("one more is answered with %d", code)
+	}
+	all.Go(func() {
+		if code := ask(own); code != http.StatusOK {
+			t.Errorf("the operator is answered with %d", code)
+		}
+	})
+	<-begun
+	close(end)
+	all.Wait()
 }
 
 // TestAnswersThatCannotBeWritten are errors.

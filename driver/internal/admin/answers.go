@@ -22,7 +22,11 @@ func NewAnswers(routes []Route) *Answers {
 	return &Answers{routes: routes, ctx: ctx, end: end}
 }
 
-// Handler answers all routes, or only those that change nothing.
+// maxOpen is how many requests are answered at the same time where only questions are: whoever reaches
+// that place may ask, and an answer may take megabytes until it is taken.
+const maxOpen = 32
+
+// Handler answers all routes, or only those that change nothing, and of these few at the same time.
 func (a *Answers) Handler(readOnly bool) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range a.routes {
@@ -30,6 +34,7 @@ func (a *Answers) Handler(readOnly bool) http.Handler {
 			mux.Handle(r.Method+" "+r.Path, r.serve)
 		}
 	}
+	open := make(chan struct{}, maxOpen)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if readOnly && len(r.Header["Accept"]) == 0 {
 			r.Header = maps.Clone(r.Header)
@@ -40,6 +45,16 @@ func (a *Answers) Handler(readOnly bool) http.Handler {
 			return
 		}
 		defer a.open.RUnlock()
+		if readOnly {
+			select {
+			case open <- struct{}{}:
+				defer func() { <-open }()
+			default:
+				w.Header().Set("Retry-After", "1")
+				fail(w, r, &Error{Status: http.StatusServiceUnavailable, Reason: "too many ask at the same time: ask again"})
+				return
+			}
+		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(a.ctx, cancel)()
