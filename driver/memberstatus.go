@@ -20,6 +20,7 @@ type Member struct {
 	TrustDiffers bool         `json:"trust_differs"` // its list of trusted peers is another one
 	NotFollowed  *NotFollowed `json:"not_followed"`  // nil: its changes are taken
 	Capabilities []string     `json:"capabilities"`  // what it last said it understands
+	Greeted      bool         `json:"greeted"`       // it has said hello since it was connected: before, what it said is of another time
 	Zone         string       `json:"zone"`          // as it says
 	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
@@ -60,7 +61,7 @@ func memberStatus(m engine.Member) Member {
 		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
 		Connected: m.Connected, Confirmed: m.Confirmed, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
-		DataAddresses: texts(m.Data), Twin: m.Twin,
+		DataAddresses: texts(m.Data), Twin: m.Twin, Greeted: m.Greeted,
 	}
 	if beat := m.Heartbeat; beat != nil {
 		of.Zone, of.Capacity, of.FreeBytes, of.Draining = beat.Zone, &beat.Capacity, &beat.Free, beat.Draining

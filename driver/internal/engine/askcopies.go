@@ -71,6 +71,8 @@ func (e *Engine) mayAsk(m peer.Member, capability, what string) error {
 		return errors.New("is not trusted")
 	case !m.Connected:
 		return errors.New(awaySince(m))
+	case !slices.Contains(m.Capabilities, capability) && !m.Greeted:
+		return errors.New("has just been connected, and has not said yet what it understands: ask again")
 	case !slices.Contains(m.Capabilities, capability):
 		return fmt.Errorf("is of an earlier release, which does not say %s", what)
 	}

@@ -20,6 +20,7 @@ type Member struct {
 	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
 	TrustDiffers bool          // its list of trusted peers differs from ours
 	Capabilities []string      // what it last said it understands
+	Greeted      bool          // it has said hello since it was connected: before, what it said is of another time
 	Failure      Failure       // why it could not be reached when that last happened; zero: it did not
 	Heartbeat    *Heartbeat    // its last; nil: it sends none, as earlier releases, or is not trusted
 }
@@ -105,7 +106,7 @@ func (r *roster) members() []Member {
 func (e *entry) public(now time.Time) Member {
 	m := Member{
 		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
-		Failure: e.failure, TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities),
+		Failure: e.failure, TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
 	}
 	if !m.Connected {
 		m.Away = max(1, now.Sub(e.lost))

@@ -84,6 +84,7 @@ type entry struct {
 	lonelyWait time.Duration
 	trust      string // digest of its list of trusted peers, "" unknown
 	differs    bool
+	greeted    bool // it has said hello since it was connected
 	saved      time.Time
 
 	savedConnected bool
@@ -212,6 +213,7 @@ func (r *roster) connected(id peer.ID, yes bool) (joined, left bool) {
 	if yes {
 		e.rebuffs = 0
 	} else {
+		e.greeted = false
 		e.sought = time.Now()
 		e.due = e.sought.Add(jitter(redialSoon))
 	}

@@ -35,7 +35,7 @@ func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) 
 	}
 	e.saidBeat(w.beat, time.Now())
 	differs = w.trust != ours && w.trust != e.trust
-	e.trust, e.differs, e.data = w.trust, w.trust != ours, w.data
+	e.trust, e.differs, e.data, e.greeted = w.trust, w.trust != ours, w.data, true
 	return changed, differs
 }
 

@@ -108,15 +108,19 @@ func checkTrust(f Facts) (all []Finding) {
 }
 
 // checkVersions names the releases that are not this registry's.
-func checkVersions(f Facts) []Finding {
+func checkVersions(f Facts) (all []Finding) {
 	others := map[string][]string{}
 	for _, m := range f.connected() {
+		if m.Trusted && m.Version == "" && !m.Greeted {
+			all = append(all, unknown(called(m), "it has just been connected, and has not said yet"))
+			continue
+		}
 		if v := cmp.Or(m.Version, "an earlier release"); m.Trusted && v != f.Status.Version {
 			others[v] = append(others[v], called(m))
 		}
 	}
 	if len(others) == 0 {
-		return nil
+		return all
 	}
 	var parts []string
 	for version, members := range others {
@@ -124,7 +128,7 @@ func checkVersions(f Facts) []Finding {
 		parts = append(parts, fmt.Sprintf("%s: %s", version, strings.Join(members, ", ")))
 	}
 	slices.Sort(parts)
-	return []Finding{versionsDiffer.found("", "this registry is of %s; of %s", f.Status.Version, strings.Join(parts, "; of "))}
+	return append(all, versionsDiffer.found("", "this registry is of %s; of %s", f.Status.Version, strings.Join(parts, "; of ")))
 }
 
 // connected are the members that are here now.
