@@ -80,6 +80,10 @@ func notAsked(cmd *cobra.Command, p driver.Parameters, err error) error {
 		again := append([]string{cmd.CommandPath()}, cmd.Flags().Args()...)
 		return fmt.Errorf("%s: %s belongs to another user; run this as the registry's user: sudo -u %s %s",
 			commandName(cmd), p.DatastorePath, ownerOf(p.DatastorePath), strings.Join(again, " "))
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: the registry runs, and does not answer in time: ask again; if it stays so, look at its log (%w)", commandName(cmd), context.DeadlineExceeded)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: interrupted (%w)", commandName(cmd), context.Canceled)
 	}
 	return fmt.Errorf("%s: %w", commandName(cmd), err)
 }

@@ -81,30 +81,48 @@ func examined(ctx context.Context, cmd *cobra.Command, args []string) doctor.Fac
 		facts.Config.Variables = variables
 		return facts
 	}
-	status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(ctx) })
-	if err == nil {
-		facts.Status = &status
-		facts.Swarm = heard(driver.NewClient(p).Swarm(ctx))
-		facts.Reach = heard(driver.NewClient(p).Reach(ctx))
-	} else {
-		facts.Silent = silence(cmd, err)
-	}
-	stopped := errors.Is(err, driver.ErrNotRunning) && !driver.InUse(p)
+	ask(ctx, cmd, p, &facts)
 	facts.Config = gather.Config(config, p)
 	facts.Config.Variables = variables
-	facts.Machine = gather.Machine(ctx, config, p, !stopped)
+	facts.Machine = gather.Machine(ctx, config, p, facts.Runs)
 	return facts
 }
 
-// heard is what a registry answered; nil when it did not, as one of an earlier release.
-func heard[T any](v T, err error) *T {
+// ask asks the running registry. The rest of the time is for its members.
+func ask(ctx context.Context, cmd *cobra.Command, p driver.Parameters, facts *doctor.Facts) {
+	soon, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	status, err := askRunning(soon, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(soon) })
+	facts.Runs = err == nil || !errors.Is(err, driver.ErrNotRunning) || driver.InUse(p)
 	if err != nil {
-		return nil
+		facts.Late = errors.Is(err, context.DeadlineExceeded)
+		facts.Silent = silence(cmd, err)
+		return
 	}
-	return &v
+	facts.Status = &status
+	facts.Swarm, facts.NoSwarm = heard(driver.NewClient(p).Swarm(ctx))
+	facts.Reach, facts.NoReach = heard(driver.NewClient(p).Reach(ctx))
+}
+
+// heard is what a registry answered, or why it did not.
+func heard[T any](v T, err error) (*T, string) {
+	switch {
+	case errors.Is(err, driver.ErrEarlier):
+		return nil, "it is of an earlier release"
+	case errors.Is(err, driver.ErrBusy):
+		return nil, "it is asked by another just now"
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, "it did not answer in time"
+	case err != nil:
+		return nil, err.Error()
+	}
+	return &v, ""
 }
 
 // silence is why a registry could not be asked, in a line that does not repeat the command.
 func silence(cmd *cobra.Command, err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("it does not answer within %s", askTimeout)
+	}
 	return strings.TrimPrefix(err.Error(), commandName(cmd)+": ")
 }

@@ -94,13 +94,18 @@ func TestDoctorOfAStoppedRegistry(t *testing.T) {
 	}
 }
 
-// TestDoctorOfARunningRegistry, which is alone and in order, but for what this machine is like.
+// TestDoctorOfARunningRegistry, which is alone and in order, but for what this machine is like. Nobody is
+// there who could try its ports: that they are open is not known.
 func TestDoctorOfARunningRegistry(t *testing.T) {
 	p := newProcess(t, keygen(t)).start()
 	d := p.examine()
 	machine := []string{"disk-low", "inodes-low", "descriptors-few"}
 	for _, f := range d.Findings {
-		if f.Severity != "ok" && !slices.Contains(machine, f.Kind) {
+		want := "ok"
+		if f.Check == "outside" {
+			want = "unknown"
+		}
+		if f.Severity != want && !slices.Contains(machine, f.Kind) {
 			t.Errorf("%+v", f)
 		}
 	}

@@ -22,11 +22,16 @@ func newPage(config configuration.Configuration, p driver.Parameters, d *driver.
 	}})
 }
 
+const tooLong = "it did not come to it in time"
+
 // lookAround gathers the facts about this registry, which runs, as `ipfs doctor` does from outside.
 func lookAround(ctx context.Context, config configuration.Configuration, p driver.Parameters, d *driver.Driver) doctor.Facts {
 	status, swarm, reach := d.Status(ctx), d.Swarm(ctx), d.Reach(ctx)
-	return doctor.Facts{
-		At: time.Now(), Status: &status, Swarm: &swarm, Reach: &reach,
-		Config: gather.Config(&config, p), Machine: gather.Machine(ctx, &config, p, true),
+	facts := doctor.Facts{At: time.Now(), Status: &status, Swarm: &swarm, Reach: &reach, Runs: true}
+	if ctx.Err() != nil { // whom it did not come to says nothing, which is not that all is fine
+		facts.Swarm, facts.Reach = nil, nil
+		facts.NoSwarm, facts.NoReach = tooLong, tooLong
 	}
+	facts.Config, facts.Machine = gather.Config(&config, p), gather.Machine(ctx, &config, p, true)
+	return facts
 }

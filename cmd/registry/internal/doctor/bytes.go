@@ -106,8 +106,15 @@ func checkCopies(f Facts) (all []Finding) {
 	if n := c.OnlyHere; n.Blobs > 0 {
 		all = append(all, singleCopy.found("", "on no other registry that answers: %s%s", sum(n), f.neededBy(f.Status.PeerID)))
 	}
+	if f.Swarm == nil {
+		all = append(all, unknown("", "%s", f.lacks(Said)))
+	}
 	for _, m := range f.others() {
-		if n := m.OnlyHere; n != nil && n.Blobs > 0 {
+		n := m.OnlyHere
+		if n == nil && m.Connected {
+			all = append(all, unknown(nameOf(m.Name, m.PeerID), "%s", cmp.Or(m.Trouble, "it has not asked its members for their copies yet")))
+		}
+		if n != nil && n.Blobs > 0 {
 			all = append(all, singleCopy.found(nameOf(m.Name, m.PeerID), "on no other registry that answers: %s%s", sum(driver.BlobSum(*n)), f.neededBy(m.PeerID)))
 		}
 	}

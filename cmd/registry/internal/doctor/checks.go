@@ -1,6 +1,9 @@
 package doctor
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Check looks at one side of the facts.
 type Check struct {
@@ -59,9 +62,9 @@ func (f Facts) lacks(need Need) string {
 	case need >= Running && f.Status == nil:
 		return f.Silent
 	case need == Said && f.Swarm == nil:
-		return "the running registry did not ask its members: it is of an earlier release, or busy"
+		return "the running registry did not ask its members: " + cmp.Or(f.NoSwarm, "it is of an earlier release, or busy")
 	case need == Dialed && f.Reach == nil:
-		return "the running registry did not say it: it is of an earlier release, or was just asked by another"
+		return "the running registry did not say it: " + cmp.Or(f.NoReach, "it is of an earlier release, or was just asked by another")
 	}
 	return ""
 }

@@ -43,6 +43,9 @@ func configurationChecks() []Check {
 			"keys", "key files can be read, and by the registry's user only", Configuration, []Kind{keyUnusable, keyExposed},
 			func(f Facts) (all []Finding) {
 				for _, k := range f.Machine.Keys {
+					if k.Unknown != "" {
+						all = append(all, unknown(k.Name, "%s", k.Unknown))
+					}
 					if k.Trouble != "" {
 						all = append(all, keyUnusable.found(k.Name, "%s", k.Trouble))
 					}

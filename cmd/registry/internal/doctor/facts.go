@@ -11,10 +11,14 @@ type Facts struct {
 	At      time.Time           `json:"at"` // when they were gathered
 	Config  Config              `json:"config"`
 	Machine Machine             `json:"machine"`
-	Status  *driver.Status      `json:"status"` // nil: the registry did not answer
-	Silent  string              `json:"silent"` // why it did not
-	Swarm   *driver.SwarmStatus `json:"swarm"`  // nil: it did not ask its members how they are
-	Reach   *driver.Reach       `json:"reach"`  // nil: it did not say how it and its members reach each other
+	Status  *driver.Status      `json:"status"`   // nil: the registry did not answer
+	Silent  string              `json:"silent"`   // why it did not
+	Runs    bool                `json:"runs"`     // it runs all the same, or may
+	Late    bool                `json:"late"`     // it was asked, and did not answer in time
+	Swarm   *driver.SwarmStatus `json:"swarm"`    // nil: it did not ask its members how they are
+	Reach   *driver.Reach       `json:"reach"`    // nil: it did not say how it and its members reach each other
+	NoSwarm string              `json:"no_swarm"` // why it did not
+	NoReach string              `json:"no_reach"`
 }
 
 // Config is what the configuration says, as far as a check asks for it.
@@ -35,6 +39,7 @@ type Config struct {
 type TLS struct {
 	Path    string    `json:"path"`
 	Trouble string    `json:"trouble"` // why it cannot be used; then nothing below is known
+	Unknown string    `json:"unknown"` // why it cannot be looked at; likewise
 	From    time.Time `json:"from"`    // it is valid from then
 	To      time.Time `json:"to"`      // to then
 	Names   []string  `json:"names"`   // of hosts and IP addresses
@@ -55,6 +60,7 @@ type Machine struct {
 type Data struct {
 	Path    string `json:"path"`
 	Trouble string `json:"trouble"` // why this user cannot write there
+	Unknown string `json:"unknown"` // why it cannot be known whether the registry's user can
 	Exposed bool   `json:"exposed"` // every user of this machine can read what is in it
 }
 
@@ -71,6 +77,7 @@ type KeyFile struct {
 	Name    string `json:"name"` // of the parameter
 	Path    string `json:"path"`
 	Trouble string `json:"trouble"` // why the registry does not start with it
+	Unknown string `json:"unknown"` // why it cannot be known whether it does
 	Exposed bool   `json:"exposed"` // every user of this machine can read it
 }
 

@@ -105,6 +105,8 @@ func checkTLS(f Facts) (all []Finding) {
 	switch {
 	case t == nil:
 		return nil
+	case t.Unknown != "":
+		return []Finding{unknown("http.tls", "%s", t.Unknown)}
 	case t.Trouble != "":
 		return []Finding{tlsUnusable.found("http.tls", "%s", t.Trouble)}
 	case f.At.Before(t.From):

@@ -64,7 +64,9 @@ func machineChecks() []Check {
 }
 
 func checkData(f Facts) (all []Finding) {
-	if d := f.Machine.Data; d.Trouble != "" {
+	if d := f.Machine.Data; d.Unknown != "" {
+		all = append(all, unknown("datastorepath", "%s", d.Unknown))
+	} else if d.Trouble != "" {
 		all = append(all, dataUnwritable.found("datastorepath", "%s: %s", d.Path, d.Trouble))
 	} else if d.Exposed {
 		all = append(all, dataExposed.found("datastorepath", "every user of this machine can read %s", d.Path))
@@ -109,6 +111,9 @@ func checkDescriptors(f Facts) []Finding {
 }
 
 func checkPorts(f Facts) (all []Finding) {
+	if f.Status == nil && f.Runs {
+		return []Finding{unknown("", "they are not tried while the registry may have them")}
+	}
 	for _, p := range f.Machine.Ports {
 		all = append(all, portTaken.found(p.Key, "%s: %s", p.Address, p.Trouble))
 	}

@@ -119,6 +119,9 @@ func checkOutside(f Facts) (all []Finding) {
 			dataLines = append(dataLines, line)
 		}
 	}
+	if said == 0 && len(all) == 0 && f.Status.Network != "offline" {
+		return []Finding{unknown("", "no member is connected that could try")}
+	}
 	switch {
 	case len(lines) == 0:
 	case hidden:

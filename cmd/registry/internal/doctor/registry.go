@@ -16,6 +16,11 @@ var (
 		"Only the configuration and this machine could be looked at.",
 		"Start it with `registry serve`, or by its service.",
 	}
+	noAnswer = Kind{
+		"no-answer", Broken,
+		"It runs, and does not answer its operator: it hangs, or this machine has far too much to do.",
+		"Ask again; if it stays so, look at its log, and restart it.",
+	}
 	twin = Kind{
 		"twin", Broken,
 		"Two registries run with one peer ID, from a copy of a machine, a datastore or a key: others mistake the writes of both for those of one, so both refuse pushes.",
@@ -56,9 +61,15 @@ var (
 func registryChecks() []Check {
 	return []Check{
 		{
-			"running", "the registry runs", Configuration, []Kind{notRunning},
+			"running", "the registry runs", Configuration, []Kind{notRunning, noAnswer},
 			func(f Facts) (all []Finding) {
-				if f.Status == nil {
+				switch {
+				case f.Status != nil:
+				case f.Late:
+					all = append(all, noAnswer.found("", "%s", f.Silent))
+				case f.Runs:
+					all = append(all, unknown("", "%s", f.Silent))
+				default:
 					all = append(all, notRunning.found("", "%s", f.Silent))
 				}
 				return all

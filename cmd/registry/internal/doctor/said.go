@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -71,6 +72,16 @@ func sure(m driver.SwarmMember) time.Duration {
 	return 0
 }
 
+// apart is how far two clocks are from each other. A member may say any time: what is too far for a
+// duration is the longest.
+func apart(a, b time.Duration) time.Duration {
+	d := a - b
+	if (a < 0) != (b < 0) && (d < 0) != (a < 0) {
+		return math.MaxInt64
+	}
+	return d
+}
+
 func off(by time.Duration) bool { return by.Abs() > clockOff }
 
 // common is by how much most clocks are ahead, in the middle, and how many that are.
@@ -81,7 +92,7 @@ func common(ahead []time.Duration) (by time.Duration, n int) {
 	sorted := slices.Sorted(slices.Values(ahead))
 	by = sorted[len(sorted)/2]
 	for _, a := range ahead {
-		if !off(a - by) {
+		if !off(apart(a, by)) {
 			n++
 		}
 	}
@@ -90,7 +101,7 @@ func common(ahead []time.Duration) (by time.Duration, n int) {
 
 func offText(ahead time.Duration) string {
 	if ahead < 0 {
-		return fmt.Sprintf("%s behind", (-ahead).Round(time.Second))
+		return fmt.Sprintf("%s behind", ahead.Abs().Round(time.Second))
 	}
 	return fmt.Sprintf("%s ahead of", ahead.Round(time.Second))
 }
@@ -98,7 +109,10 @@ func offText(ahead time.Duration) string {
 func checkMaps(f Facts) (all []Finding) {
 	for _, m := range f.others() {
 		if m.Map == nil {
-			continue // it did not answer, or is away
+			if m.Connected {
+				all = append(all, unknown(nameOf(m.Name, m.PeerID), "%s", m.Trouble))
+			}
+			continue // one that is away is told of elsewhere
 		}
 		least := ""
 		if m.Map.AtLeast {

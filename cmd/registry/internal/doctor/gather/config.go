@@ -3,7 +3,9 @@ package gather
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"slices"
 	"strings"
@@ -22,7 +24,7 @@ var manuals = []string{"asecretforlocaldevelopment", "a-secret-for-local-develop
 
 // Config is what the checks ask of a configuration that can be used.
 func Config(config *configuration.Configuration, p driver.Parameters) doctor.Config {
-	c := doctor.Config{HTTPHost: config.HTTP.Host, DataAddrs: p.DataAddrs, Hash: p.Hash, TLS: certificate(config)}
+	c := doctor.Config{HTTPHost: config.HTTP.Host, DataAddrs: p.DataAddrs, Hash: p.Hash, TLS: certificate(config, p.DatastorePath)}
 	if s := config.HTTP.Secret; s != "" {
 		c.WeakSecret = len(s) < leastSecret || slices.Contains(manuals, strings.ToLower(s))
 	}
@@ -33,13 +35,19 @@ func Config(config *configuration.Configuration, p driver.Parameters) doctor.Con
 }
 
 // certificate is what clients are shown; nil when that is none of a file.
-func certificate(config *configuration.Configuration) *doctor.TLS {
+func certificate(config *configuration.Configuration, datastore string) *doctor.TLS {
 	of := config.HTTP.TLS
 	if of.Certificate == "" && of.Key == "" {
 		return nil
 	}
 	t := &doctor.TLS{Path: of.Certificate, Exposed: exposed(of.Key), Covers: true}
 	pair, err := tls.LoadX509KeyPair(of.Certificate, of.Key)
+	if errors.Is(err, fs.ErrPermission) {
+		t.Unknown = foreign(datastore)
+	}
+	if t.Unknown != "" {
+		return t
+	}
 	if err != nil {
 		t.Trouble = err.Error()
 		return t

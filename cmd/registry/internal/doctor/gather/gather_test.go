@@ -82,11 +82,11 @@ func TestCertificates(t *testing.T) {
 	other, _ := pair(t)
 	config := parse(t, "http: {host: \"https://registry.example.com:5000\"}")
 	config.HTTP.TLS.Certificate, config.HTTP.TLS.Key = cert, key
-	if c := certificate(config); c.Trouble != "" || !c.Covers || c.Exposed || c.To.Unix() != 2000 || fmt.Sprint(c.Names) != "[registry.example.com 192.0.2.1]" {
+	if c := certificate(config, t.TempDir()); c.Trouble != "" || !c.Covers || c.Exposed || c.To.Unix() != 2000 || fmt.Sprint(c.Names) != "[registry.example.com 192.0.2.1]" {
 		t.Errorf("%+v", c)
 	}
 	config.HTTP.Host = "https://elsewhere.example.com"
-	if c := certificate(config); c.Covers {
+	if c := certificate(config, t.TempDir()); c.Covers {
 		t.Error("it covers another name")
 	}
 	if err := os.Chmod(key, 0o644); err != nil {
@@ -95,12 +95,12 @@ func TestCertificates(t *testing.T) {
 	if err := os.Chmod(filepath.Dir(key), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if c := certificate(config); !c.Exposed {
+	if c := certificate(config, t.TempDir()); !c.Exposed {
 		t.Error("the key is not exposed")
 	}
 	for _, wrong := range []string{other, "/nowhere"} {
 		config.HTTP.TLS.Certificate = wrong
-		if c := certificate(config); c.Trouble == "" {
+		if c := certificate(config, t.TempDir()); c.Trouble == "" {
 			t.Errorf("%s is used", wrong)
 		}
 	}

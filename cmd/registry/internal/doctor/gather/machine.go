@@ -3,6 +3,8 @@ package gather
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +25,10 @@ func Machine(ctx context.Context, config *configuration.Configuration, p driver.
 	m := doctor.Machine{Data: data(p.DatastorePath), Disk: disk(p.DatastorePath), Mirrors: mirrors(ctx, "/", addressesOf(config, p), runs)}
 	for _, k := range driver.KeyFiles(p) {
 		of := doctor.KeyFile{Name: k.Name, Path: k.Path, Exposed: k.Exposed}
-		if k.Trouble != nil {
+		if errors.Is(k.Trouble, fs.ErrPermission) {
+			of.Unknown = foreign(p.DatastorePath)
+		}
+		if k.Trouble != nil && of.Unknown == "" {
 			of.Trouble = k.Trouble.Error()
 		}
 		m.Keys = append(m.Keys, of)
@@ -40,9 +45,10 @@ func data(path string) doctor.Data {
 	at, made := nearest(path)
 	switch err := unix.Access(at, unix.W_OK|unix.X_OK); {
 	case err == nil:
-	case made && ofAnother(at): // this command is another user's
 	default:
-		d.Trouble = err.Error()
+		if d.Unknown = foreign(path); d.Unknown == "" {
+			d.Trouble = err.Error()
+		}
 	}
 	d.Exposed = made && passable(path) && passable(filepath.Join(path, "badger"))
 	return d
@@ -60,10 +66,18 @@ func nearest(path string) (at string, made bool) {
 	}
 }
 
-// ofAnother reports whether a path belongs to another user.
-func ofAnother(path string) bool {
+// foreign is why what a registry may do is not known of what this user may not do: its datastore is
+// another user's. "": it is this user's, or there is none yet.
+func foreign(datastore string) string {
+	at, made := nearest(datastore)
 	var st unix.Stat_t
-	return unix.Stat(path, &st) == nil && int(st.Uid) != os.Geteuid()
+	switch err := unix.Stat(at, &st); {
+	case errors.Is(err, unix.EACCES):
+		return fmt.Sprintf("this user may not look at %s: ask as the registry's user", datastore)
+	case err == nil && made && int(st.Uid) != os.Geteuid():
+		return fmt.Sprintf("%s belongs to another user: ask as that one", datastore)
+	}
+	return ""
 }
 
 // passable reports whether every user may look for files in a directory.
