@@ -1,9 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,20 +67,27 @@ func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Compl
 	if err != nil {
 		return nil, err
 	}
+	return forgettable(status.Members), nil
+}
+
+// oneWord is a name that every shell takes for one word, and for nothing else: a shell writes what is
+// completed into the command line, and runs what is in it.
+var oneWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$`)
+
+func forgettable(members []driver.Member) (found []cobra.Completion) {
 	called := map[string]int{}
-	for _, m := range status.Members {
+	for _, m := range members {
 		called[m.Name]++
 	}
-	var found []cobra.Completion
-	for _, m := range status.Members {
+	for _, m := range members {
 		if m.Connected {
 			continue
 		}
 		name := m.PeerID
-		if called[m.Name] == 1 {
-			name = cmp.Or(m.Name, name)
+		if called[m.Name] == 1 && oneWord.MatchString(m.Name) {
+			name = m.Name
 		}
 		found = append(found, cobra.CompletionWithDesc(name, "lost "+humanize.Time(m.Since)))
 	}
-	return found, nil
+	return found
 }
