@@ -7,6 +7,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/sweep/mark"
@@ -92,7 +93,9 @@ func (m *measurement) blob(root string, live []pathmap.Entry) {
 	var b blob
 	if len(live) > 0 {
 		e := live[0]
-		b.size, b.here = e.Size, m.Here(e.CID)
+		if b.here = m.Here(e.CID); dag.Profile().Check(e.Size) == nil { // else nobody has such a blob
+			b.size = e.Size
+		}
 		if b.here {
 			b.copies = uint8(min(m.Copies(e.CID), math.MaxUint8))
 		}
