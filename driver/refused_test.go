@@ -35,8 +35,12 @@ func TestAMemberThatIsNotFollowed(t *testing.T) {
 	if m.PeerID != c[0].Identity().PeerID || m.NotFollowed.Since.IsZero() || !strings.Contains(m.NotFollowed.Reason, "/far") {
 		t.Errorf("not followed: %+v", m.NotFollowed)
 	}
-	if n := gather(t, c[1])["registry_ipfs_members_not_followed"]; n != 1 {
+	metrics := gather(t, c[1])
+	if n := metrics["registry_ipfs_members_not_followed"]; n != 1 {
 		t.Errorf("%g members are not followed, says the metric", n)
+	}
+	if since := c[1].Status(t.Context()).Map.BehindSince; since == nil || metrics["registry_ipfs_map_behind_seconds"] <= 0 {
+		t.Errorf("it is behind since %v, and for %gs", since, metrics["registry_ipfs_map_behind_seconds"])
 	}
 	if _, err := c[1].GetContent(asRequest(t, http.MethodGet, "vars.reference"), "/nowhere"); !isNotFound(err) {
 		t.Errorf("what is nowhere: %v", err)
