@@ -46,7 +46,11 @@ func completeAfterConfig(most int, names namesOfRunning) cobra.CompletionFunc {
 		if err != nil {
 			cobra.CompDebugln(err.Error(), false)
 		}
-		return found, cobra.ShellCompDirectiveNoFileComp
+		directive := cobra.ShellCompDirectiveNoFileComp
+		if slices.ContainsFunc(found, func(name string) bool { return strings.HasSuffix(name, ":") }) {
+			directive |= cobra.ShellCompDirectiveNoSpace // a tag follows
+		}
+		return found, directive
 	}
 }
 
@@ -59,6 +63,23 @@ func namesAt(ctx context.Context, config []string, names namesOfRunning, begin s
 	defer cancel()
 	found, err := names(ctx, driver.NewClient(p), begin)
 	return slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begin) }), err
+}
+
+// images are repositories, and once one is named its tags.
+func images(ctx context.Context, c *driver.Client, begin string) (found []cobra.Completion, err error) {
+	repository, tag, named := strings.Cut(begin, ":")
+	if !named {
+		all, err := c.Names(ctx, driver.NamesOptions{Prefix: begin})
+		for _, name := range all.Repositories {
+			found = append(found, name+":")
+		}
+		return found, err
+	}
+	all, err := c.Names(ctx, driver.NamesOptions{Repository: repository, Prefix: tag})
+	for _, t := range all.Tags {
+		found = append(found, cobra.CompletionWithDesc(repository+":"+t.Name, shortDigest(t.Digest)+", pushed "+humanize.Time(t.Set)))
+	}
+	return found, err
 }
 
 // awayMembers are those that may be forgotten, by their names where these tell them apart.

@@ -68,6 +68,14 @@ func TestForgetCompletesMembersThatAreAway(t *testing.T) {
 	await(t, "it is away", func() bool {
 		return slices.ContainsFunc(a.status().Members, func(m driver.Member) bool { return m.Name == "barn" && !m.Connected })
 	})
+	for begin, want := range map[string]string{"": "a:", "a": "a:", "a:": "a:1\tsha256:", "a:1": "a:1\tsha256:"} {
+		for _, command := range []string{"where", "trace", "diff", "du", "verify"} {
+			offered, _ := completes(t, nil, "ipfs", command, a.Config, begin)
+			if len(offered) != 1 || !strings.HasPrefix(offered[0], want) {
+				t.Errorf("%s %q: %q", command, begin, offered)
+			}
+		}
+	}
 	named := []string{"REGISTRY_CONFIGURATION_PATH=" + a.Config}
 	for _, line := range [][]string{{a.Config, ""}, {a.Config, "ba"}} {
 		offered, directive := completes(t, nil, append([]string{"ipfs", "forget"}, line...)...)

@@ -24,7 +24,8 @@ func diffCommand() *cobra.Command {
 			"leaves of 1 MiB of which these consist, and by the files in their layers, which the running registry\n" +
 			"reads. It says what compression hides. Layers that are not on its disk are not compared, unless --fetch has\n" +
 			"them fetched. Exits with status 1 when a layer could not be read.",
-		Args: afterConfig(2, "two images"),
+		Args:              afterConfig(2, "two images"),
+		ValidArgsFunction: completeAfterConfig(2, images),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			images := args[len(args)-2:]
 			p, err := readParameters(args[:len(args)-2])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,6 +30,7 @@ func duCommand() *cobra.Command {
 		Long: "Show what repositories and images take of the running registry's disk: their bytes, those that only\n" +
 			"they need, those that they share with others, and what the next collection of garbage frees here when\n" +
 			"they are deleted. Images of which several are named are also counted as if all of them were deleted.",
+		ValidArgsFunction: completeAfterConfig(math.MaxInt, images),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, of := configAnd(args)
 			p, err := readParameters(config)

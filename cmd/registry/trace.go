@@ -25,7 +25,8 @@ func traceCommand() *cobra.Command {
 			"blob from whom it came and by which road, how fast, what was waited for, and what limited it. What is\n" +
 			"here already is not fetched. With --dry-run nothing is fetched: members are asked what they have.\n" +
 			"Exits with status 1 when a blob does not come, or nobody that answers has it whole.",
-		Args: afterConfig(1, "an image or a digest"),
+		Args:              afterConfig(1, "an image or a digest"),
+		ValidArgsFunction: completeAfterConfig(1, images),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := driver.ParsePlatform(o.Platform); err != nil {
 				return fmt.Errorf("ipfs trace: %w", err)

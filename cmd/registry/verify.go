@@ -22,7 +22,8 @@ func verifyCommand() *cobra.Command {
 		Long: "Read this registry's blobs, or those of an image, compare them with their CIDs, and mend damaged ones\n" +
 			"with bytes from other members. The running registry does the work; when it is stopped, the command\n" +
 			"reads the disk itself and asks no member. Exits with status 1 when something could not be mended.",
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeAfterConfig(1, images),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readParameters(args[:1])
 			if err != nil {

@@ -23,7 +23,8 @@ func whereCommand() *cobra.Command {
 		Long: "Show which registries have the blobs of an image, or a single blob: who keeps it, who has it as cache,\n" +
 			"and who has a part of it. The running registry asks the others. Exits with status 1 when a blob is\n" +
 			"whole on none of those that answered. Of a digest the first 12 digits are enough, where no other has the same.",
-		Args: afterConfig(1, "an image or a digest"),
+		Args:              afterConfig(1, "an image or a digest"),
+		ValidArgsFunction: completeAfterConfig(1, images),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := readParameters(args[:len(args)-1])
 			if err != nil {
