@@ -181,7 +181,7 @@ func (s *store) putShared(ctx context.Context, path string, content []byte) erro
 	if err != nil {
 		return err
 	}
-	return s.put(ctx, change{path: path, ref: bytes.Ref, bytes: bytes, ahead: s.engine.Acks.Ahead(ack.Blob{Ref: bytes.Ref})})
+	return s.put(ctx, change{path: path, ref: bytes.Ref, bytes: bytes, ahead: s.engine.Acks.Ahead(ctx, ack.Blob{Ref: bytes.Ref})})
 }
 
 // Reader implements storagedriver.StorageDriver. The first bytes are in hand

@@ -324,7 +324,7 @@ func (d *Driver) Hold(content []byte) (c cid.Cid, free func(), err error) {
 	if err != nil {
 		return c, nil, err
 	}
-	done := d.store.engine.Acks.Ahead(ack.Blob{Ref: ref})
+	done := d.store.engine.Acks.Ahead(context.Background(), ack.Blob{Ref: ref})
 	return ref.CID, func() { done(); unpin() }, nil
 }
 

@@ -26,6 +26,14 @@ import (
 // served is the host and port of a registry on a member's driver.
 func served(t *testing.T, m *drivertest.Member, change ...func(configuration.Storage)) string {
 	t.Helper()
+	server := httptest.NewServer(registryOn(t, m, change...))
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://")
+}
+
+// registryOn is a registry on a member's driver.
+func registryOn(t *testing.T, m *drivertest.Member, change ...func(configuration.Storage)) http.Handler {
+	t.Helper()
 	config := &configuration.Configuration{Storage: configuration.Storage{
 		driver.Name:   {driver.OpenedKey: m.Driver},
 		"delete":      {"enabled": true},
@@ -36,9 +44,7 @@ func served(t *testing.T, m *drivertest.Member, change ...func(configuration.Sto
 	}
 	config.HTTP.Secret = "of this test"
 	logrus.SetLevel(logrus.PanicLevel) // distribution logs each request
-	server := httptest.NewServer(withRefusals(handlers.NewApp(t.Context(), config)))
-	t.Cleanup(server.Close)
-	return strings.TrimPrefix(server.URL, "http://")
+	return withRefusals(handlers.NewApp(t.Context(), config))
 }
 
 // withRefusals answers with the status of the driver's refusal in place of distribution's error, as

@@ -250,7 +250,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	}
 	bytes.GiveBack = true // the client may try again
 	early := s.growths.take(s.localFile(source))
-	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(ack.Blob{Ref: bytes.Ref, Early: early}), early})
+	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(ctx, ack.Blob{Ref: bytes.Ref, Early: early}), early})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes

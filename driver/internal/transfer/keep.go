@@ -7,10 +7,12 @@ import (
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/wire"
 )
@@ -24,10 +26,18 @@ func (t *Transfers) Keep(ctx context.Context, id peer.ID, ref dag.Ref, token str
 	if t.client == nil {
 		return errOffline
 	}
+	ctx, span := spans.Start(ctx, "ipfs keep", trace.SpanKindClient)
+	defer span.End()
+	if span.IsRecording() {
+		span.SetAttributes(spans.CID.String(ref.CID.String()), spans.Peer.String(id.String()))
+	}
 	deadline, _ := ctx.Deadline()
 	err := t.client.Keep(ctx, id, &wire.KeepRequest{Ref: ref, Token: token, Heads: heads, Wait: time.Until(deadline)}, taken)
 	if of, ok := errors.AsType[*wire.MemberError](err); ok {
-		return of.Err // the caller knows whom it has asked
+		err = of.Err // the caller knows whom it has asked
+	}
+	if ctx.Err() == nil { // else the answer was no longer waited for
+		spans.Fail(span, err)
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/room"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
@@ -63,12 +64,16 @@ func (u *underway) forget(j *fetch.Job) {
 
 // joinAfterRoom is join, and where there is no room for the blob once more, after room was made.
 func (t *Transfers) joinAfterRoom(ctx context.Context, ref dag.Ref, why purpose) (*fetch.Job, error) {
+	why.Within = spans.Of(ctx)
 	j, err := t.join(ref, why)
 	if room.IsFull(err) {
 		began := time.Now()
 		t.cfg.Blobs.Room().Await(ctx, ref.Size)
 		why.Room = time.Since(began)
 		j, err = t.join(ref, why)
+	}
+	if err == nil && !j.Within().Equal(why.Within) {
+		spans.Link(ctx, j.Span()) // somebody else has begun it
 	}
 	return j, err
 }

@@ -25,7 +25,8 @@ func (t *Transfers) newServer() *wire.Server {
 			Take: t.serveTake, Upload: t.serveUpload,
 		},
 		Admits: t.cfg.Swarm.Admits, Source: t.cfg.Swarm.SourceOf, Budget: t.cfg.Budget,
-		Send: t.timing.send, Log: t.cfg.Log,
+		Trusts: t.cfg.Swarm.Trusts,
+		Send:   t.timing.send, Log: t.cfg.Log,
 	})
 }
 

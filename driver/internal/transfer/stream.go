@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/fetch"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
@@ -31,7 +32,7 @@ type stream struct {
 // stream opens a stream, as Open does. The error why says why the blob cannot be kept. It is
 // returned when there are too many streams.
 func (t *Transfers) stream(ctx context.Context, ref dag.Ref, offset int64, why error) (io.ReadCloser, error) {
-	j := t.fetcher.NewStream(ref, dag.LeafAt(offset))
+	j := t.fetcher.NewStream(ref, dag.LeafAt(offset), spans.Of(ctx))
 	s := &stream{job: j, ctx: ctx, offset: offset, closed: make(chan struct{})}
 	if err := t.underway.admit(j, why); err != nil {
 		j.Abandon()

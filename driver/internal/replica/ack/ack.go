@@ -12,10 +12,12 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 )
 
 // earlyTime is for how long an upload is taken while it grows, at most.
@@ -131,14 +133,15 @@ func (a *Acks) State() State {
 func (a *Acks) Members() Members { return a.cfg.Members() }
 
 // Ahead has the likeliest members fetch a blob that is here and has no entry yet, and hold it until
-// done is called, which has to be, or for twice the timeout. It does not wait for them.
-func (a *Acks) Ahead(b Blob) (done func()) {
+// done is called, which has to be, or for twice the timeout. It does not wait for them. They are asked
+// in the trace of ctx, which may end before.
+func (a *Acks) Ahead(ctx context.Context, b Blob) (done func()) {
 	ref := b.Ref
 	if !a.Asks() || inline(ref) {
 		return func() {}
 	}
 	ids := a.line.candidates(a.cfg.Members(), b)
-	ctx, cancel := context.WithTimeout(a.ctx, 2*a.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(spans.Below(a.ctx, spans.Of(ctx)), 2*a.cfg.Timeout)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -178,6 +181,11 @@ func (p Push) await(ctx context.Context, blobs []Blob, heads []cid.Cid, last boo
 		return nil
 	}
 	a.begin()
+	ctx, span := spans.Start(ctx, "ipfs acknowledge", trace.SpanKindInternal)
+	defer span.End()
+	if span.IsRecording() {
+		span.SetAttributes(spans.Disks.Int(a.cfg.Copies), spans.Blobs.Int(len(blobs)))
+	}
 	within, cancel := context.WithDeadline(ctx, p.deadline)
 	defer cancel()
 	stop := context.AfterFunc(a.ctx, cancel)
@@ -192,6 +200,7 @@ func (p Push) await(ctx context.Context, blobs []Blob, heads []cid.Cid, last boo
 		err = ctx.Err()
 	}
 	a.end(err, last)
+	spans.Fail(span, err)
 	return err
 }
 

@@ -35,7 +35,7 @@ func TestEachBlobOfAPushIsAskedFor(t *testing.T) {
 func TestAheadHoldsUntilItIsDone(t *testing.T) {
 	play(t, func(t *testing.T) {
 		s := newSwarm(t, 3, 4)
-		done := s.acks.Ahead(blobOf(1, 1))
+		done := s.acks.Ahead(t.Context(), blobOf(1, 1))
 		synctest.Wait()
 		got, want := s.ids(), s.order()[:2]
 		slices.Sort(got)
@@ -45,7 +45,7 @@ func TestAheadHoldsUntilItIsDone(t *testing.T) {
 		}
 		done()
 		s.acks.Close() // waits for those that were asked
-		s.acks.Ahead(blobOf(1, 1))()
+		s.acks.Ahead(t.Context(), blobOf(1, 1))()
 		if len(s.ids()) != 2 {
 			t.Error("asked after Close")
 		}

@@ -6,7 +6,7 @@
 //	early := a.Early(file, size)            // an upload grows: others take its bytes as they come
 //	defer early.Stop()
 //	b := ack.Blob{Ref: ref, Early: early}
-//	held := a.Ahead(b)                      // it has a name: others make it theirs, or fetch it
+//	held := a.Ahead(ctx, b)                 // it has a name: others make it theirs, or fetch it
 //	defer held()
 //	heads, err := paths.Commit(ctx, …)      // the entry is on this disk
 //	err = a.Push().Await(ctx, blobs, heads) // and now on the others

@@ -21,7 +21,7 @@ func TestWhoTookAnUploadIsAskedFirst(t *testing.T) {
 			b := blobOf(1, 1)
 			b.Early = early
 			early.Whole(100)
-			done := s.acks.Ahead(b)
+			done := s.acks.Ahead(t.Context(), b)
 			if err := s.acks.Push().Await(t.Context(), []Blob{b}, heads); err != nil {
 				t.Fatal(err)
 			}

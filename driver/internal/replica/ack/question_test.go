@@ -17,7 +17,7 @@ import (
 func TestOneDiskAsksNobody(t *testing.T) {
 	play(t, func(t *testing.T) {
 		s := newSwarm(t, 1, 2)
-		s.acks.Ahead(blobOf(1, 1))()
+		s.acks.Ahead(t.Context(), blobOf(1, 1))()
 		if err := s.await(1); err != nil || len(s.ids()) > 0 || s.acks.State() != (State{Copies: 1}) {
 			t.Fatal(err, s.ids(), s.acks.State())
 		}

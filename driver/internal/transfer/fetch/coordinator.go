@@ -43,6 +43,7 @@ type coordinator struct {
 	first   firstLeaf
 	search  search
 	polls   polls
+	ordered int // orders that were begun
 	swap    swap
 	line    line
 	record  record

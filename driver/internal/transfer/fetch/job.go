@@ -9,9 +9,11 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/sirupsen/logrus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/signal"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/story"
 )
@@ -26,6 +28,7 @@ type Job struct {
 	passage *passage // nil: the leaves that come are kept
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
+	span    trace.Span
 	events  chan event     // to the coordinator
 	news    *signal.Signal // of a leaf that has come, or of a holder
 	here    here
@@ -72,6 +75,8 @@ type Purpose struct {
 	// burst is at least dag.LeafSize.
 	Pace *rate.Limiter
 	Room time.Duration // for which room was waited for before the transfer began
+	// Within is the span of whoever wants the blob; invalid: the transfer is in no trace.
+	Within trace.SpanContext
 }
 
 // end is how a job ended.
@@ -110,7 +115,8 @@ func (f *Fetcher) New(ref dag.Ref, why Purpose) *Job {
 		meter: meter{born: time.Now()},
 		end:   end{stopped: make(chan struct{}), done: make(chan struct{})},
 	}
-	j.ctx, j.cancel = context.WithCancelCause(f.ctx)
+	j.ctx, j.span = spans.Start(spans.Below(f.ctx, why.Within), "ipfs transfer", trace.SpanKindInternal)
+	j.ctx, j.cancel = context.WithCancelCause(j.ctx)
 	j.use.background.Store(why.Background)
 	j.use.idle = time.AfterFunc(f.Timing.Linger, j.unread)
 	j.use.idle.Stop()
@@ -214,7 +220,10 @@ func (j *Job) Run(verdict func(End) error) {
 		c.record.Turn(time.Now(), story.Disk)
 		err = j.keep()
 	}
-	j.finish(verdict(c.end(err)))
+	end := c.end(err)
+	err = verdict(end)
+	j.tellSpan(end, c.ordered, err)
+	j.finish(err)
 	if j.passage != nil {
 		close(j.passage.leaves)
 	}

@@ -71,12 +71,14 @@ func (c *coordinator) start(o *order) {
 		o.terms.Remains = true
 	}
 	o.flow.to.Store(int64(o.run.To))
-	o.ctx, o.cut = context.WithCancelCause(c.j.ctx)
+	ctx, span := c.orderSpan()
+	o.ctx, o.cut = context.WithCancelCause(ctx)
 	c.orders[o.run] = o
 	c.record.Order(o.holder, time.Now())
 	c.wg.Go(func() {
 		err := c.j.perform(o)
 		o.cut(nil)
+		c.j.tellOrderSpan(span, o, err)
 		c.j.send(finished{o, err})
 	})
 }

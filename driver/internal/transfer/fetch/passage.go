@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer/schedule"
@@ -22,9 +24,9 @@ type passage struct {
 
 // NewStream makes the transfer of a blob that cannot be kept. Its leaves, from the given one on,
 // are fetched in order, verified, and handed to the one reader of Leaves. Members are not told
-// of the transfer, since it cannot pass leaves on to them.
-func (f *Fetcher) NewStream(ref dag.Ref, leaf int) *Job {
-	j := f.New(ref, Purpose{Leaf: leaf})
+// of the transfer, since it cannot pass leaves on to them. It is in the trace of its reader.
+func (f *Fetcher) NewStream(ref dag.Ref, leaf int, within trace.SpanContext) *Job {
+	j := f.New(ref, Purpose{Leaf: leaf, Within: within})
 	j.passage = &passage{leaves: make(chan []byte, window)}
 	return j
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 )
 
 const (
@@ -51,6 +52,7 @@ func (c *Client) do(ctx context.Context, method string, id peer.ID, path, ranges
 	if ranges != "" {
 		req.Header.Set("Range", ranges)
 	}
+	spans.Inject(ctx, req.Header)
 	req.Header["X-Idempotency-Key"] = nil // not sent: a POST, too, may go over another connection when one breaks
 	return c.exchange(req, id, want)
 }

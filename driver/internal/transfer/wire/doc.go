@@ -47,6 +47,9 @@
 //	                           {"copies":[{"whole":true,"kept":true,"leaves":3,"of":3}]}, in
 //	                           the same order. 503 when too many are asked at once.
 //
+// A request that belongs to a trace has a Traceparent header (package spans), which is followed when
+// a trusted member sends it.
+//
 // Registries of different releases share a swarm: new parameters and headers may be added, but
 // none may change its meaning.
 //

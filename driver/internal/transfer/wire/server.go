@@ -18,6 +18,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/spans"
 )
 
 // Answers are the functions that answer members. Each may return ErrGone, Blob also a PartialError,
@@ -51,6 +52,7 @@ type ServerConfig struct {
 	Answers Answers
 	Admits  func(remote string) bool         // whether requests from a remote address may be answered now
 	Source  func(remote string) limit.Source // who is at a remote address
+	Trusts  func(peer.ID) bool               // whose traces are gone on with (package spans); nil: nobody's
 	Budget  *limit.Budget
 	Send    time.Duration // how long a member may take none of the bytes sent to it
 	Log     *logrus.Entry
@@ -125,13 +127,13 @@ func (s *Server) hold() bool {
 
 func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/blobs/{cid}", s.answer(s.blob)) // HEAD too
-	mux.HandleFunc("GET /v1/blobs/{cid}/have", s.answer(s.have))
-	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", s.answer(s.doubt))
-	mux.HandleFunc("POST /v1/blobs/{cid}/keep", s.answer(s.keep))
+	mux.HandleFunc("GET /v1/blobs/{cid}", s.answer("ipfs serve", s.blob)) // HEAD too
+	mux.HandleFunc("GET /v1/blobs/{cid}/have", s.answer("", s.have))
+	mux.HandleFunc("POST /v1/blobs/{cid}/doubt", s.answer("", s.doubt))
+	mux.HandleFunc("POST /v1/blobs/{cid}/keep", s.answer("ipfs keep", s.keep))
 	mux.HandleFunc("POST "+uploadsPath+"{token}/take", s.admitted(s.take))
 	mux.HandleFunc("GET "+uploadsPath+"{token}", s.admitted(s.upload))
-	mux.HandleFunc("GET /v1/blocks/{cid}", s.answer(s.block))
+	mux.HandleFunc("GET /v1/blocks/{cid}", s.answer("ipfs serve", s.block))
 	mux.HandleFunc("POST "+copiesPath, s.admitted(s.answerCopies))
 	return bounded(mux)
 }
@@ -154,8 +156,8 @@ func bounded(next http.Handler) http.HandlerFunc {
 	}
 }
 
-// answer makes a handler of f.
-func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
+// answer makes a handler of f. Its spans have a name; "": it has none.
+func (s *Server) answer(name string, f func(http.ResponseWriter, *http.Request, cid.Cid) error) http.HandlerFunc {
 	return s.admitted(func(w http.ResponseWriter, r *http.Request) {
 		c, err := readCID(r.PathValue("cid"))
 		if err != nil {
@@ -163,9 +165,15 @@ func (s *Server) answer(f func(http.ResponseWriter, *http.Request, cid.Cid) erro
 			return
 		}
 		w.Header().Set("Content-Type", "application/octet-stream")
-		if err = f(s.counted(w, r), r, c); err != nil && !refuse(w, err) {
+		r, span := s.follow(r, name)
+		defer span.End()
+		out := s.counted(w, r)
+		err = f(out, r, c)
+		describe(span, r, c, out, err)
+		if err != nil && !refuse(w, err) {
 			s.cfg.Log.WithError(err).Warn("cannot read a blob for a member")
 			http.Error(w, "unreadable here", http.StatusInternalServerError)
+			spans.Fail(span, err)
 		}
 	})
 }

@@ -130,6 +130,13 @@ func (c *counted) end(n int) {
 	delete(q.sending, c)
 }
 
+// bytes returns how many were sent.
+func (c *counted) bytes() int64 {
+	c.s.readers.mu.Lock()
+	defer c.s.readers.mu.Unlock()
+	return c.sent
+}
+
 // slow reports whether a member takes too few bytes of what waits for it. What the disk, or this
 // registry's own fetching, takes is not its fault and does not count. readers.mu is held.
 func (c *counted) slow(now time.Time) bool {
