@@ -62,7 +62,10 @@ func namesAt(ctx context.Context, config []string, names namesOfRunning, begin s
 	ctx, cancel := context.WithTimeout(ctx, completionTime)
 	defer cancel()
 	found, err := names(ctx, driver.NewClient(p), begin)
-	return slices.DeleteFunc(found, func(name string) bool { return !strings.HasPrefix(name, begin) }), err
+	return slices.DeleteFunc(found, func(offered cobra.Completion) bool {
+		name, _, _ := strings.Cut(offered, "\t")
+		return !strings.HasPrefix(name, begin) || !oneWord.MatchString(name)
+	}), err
 }
 
 // images are repositories, and once one is named its tags.
@@ -93,7 +96,7 @@ func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Compl
 
 // oneWord is a name that every shell takes for one word, and for nothing else: a shell writes what is
 // completed into the command line, and runs what is in it.
-var oneWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@-]*$`)
+var oneWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@/-]*$`)
 
 func forgettable(members []driver.Member) (found []cobra.Completion) {
 	called := map[string]int{}
