@@ -43,9 +43,7 @@ func Machine(ctx context.Context, config *configuration.Configuration, p driver.
 func data(path string) doctor.Data {
 	d := doctor.Data{Path: path}
 	at, made := nearest(path)
-	switch err := unix.Access(at, unix.W_OK|unix.X_OK); {
-	case err == nil:
-	default:
+	if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
 		if d.Unknown = foreign(path); d.Unknown == "" {
 			d.Trouble = err.Error()
 		}
