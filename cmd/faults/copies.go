@@ -96,7 +96,7 @@ func (t *trial) garbage(ctx context.Context) error {
 		}
 		for i, s := range stocks {
 			for digest, path := range s {
-				if !may[digest] {
+				if may[digest] == nil {
 					return fmt.Sprintf("the disk of %s has %s, which no image needs: %s", t.swarm.Members[i].Name, digest, path), nil
 				}
 			}

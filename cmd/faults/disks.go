@@ -40,7 +40,7 @@ func (t *trial) without(ctx context.Context, m *swarm.Member, lose func() error)
 	err := m.Shun(ctx, true)
 	if err == nil {
 		t.journal.Note("wait", "until %s may be lost", m.Name)
-		err = t.await(ctx, func() (string, error) { return t.onlyOn(m) })
+		err = t.await(ctx, func() (string, error) { return t.onlyOn(ctx, m) })
 	}
 	if err == nil {
 		err = lose()
@@ -53,7 +53,7 @@ func (t *trial) without(ctx context.Context, m *swarm.Member, lose func() error)
 
 // onlyOn says what would be lost with a disk: what images need, and what clients share and
 // might find there.
-func (t *trial) onlyOn(m *swarm.Member) (string, error) {
+func (t *trial) onlyOn(ctx context.Context, m *swarm.Member) (string, error) {
 	stocks, err := t.stocks()
 	if err != nil {
 		return "", err
@@ -63,17 +63,37 @@ func (t *trial) onlyOn(m *swarm.Member) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	maps.Copy(may, shared)
-	if digest, of := only(stocks, m.Index, must, may); digest != "" {
-		return fmt.Sprintf("the blob %s of %s is on no other disk than that of %s", digest, of, m.Name), nil
+	digest, of := only(stocks, m.Index, wanted{must, shared, may, func(n name) bool { return t.nobodyHas(ctx, n) }})
+	if digest == "" {
+		return "", nil
 	}
-	return "", nil
+	return fmt.Sprintf("the blob %s of %s is on no other disk than that of %s", digest, of, m.Name), nil
+}
+
+// nobodyHas reports whether all registries answer that there is no such image. One that does not
+// know, since it is catching up or has not heard a member, answers with 503 instead.
+func (t *trial) nobodyHas(ctx context.Context, n name) bool {
+	for _, m := range t.swarm.Members {
+		if digest, err := t.load.Look(ctx, m, n); err != nil || digest != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// wanted is what may not be lost.
+type wanted struct {
+	must   map[string]string // blobs, by the image that needs them
+	shared map[string]bool   // blobs that clients might find
+	may    map[string][]name // blobs, by the images that may be there
+	gone   func(name) bool   // an image is not there
 }
 
 // only gives a blob that would be lost with a disk, and what needs it; "" when there is none. What
 // may be there counts where that disk has it: after a delete that was answered with 503 the image is
-// there after all, or it is garbage, and then its blobs go from that disk by themselves.
-func only(stocks []swarm.Stock, disk int, must map[string]string, may map[string]bool) (digest, of string) {
+// there after all, or it is garbage, and then its blobs go from that disk by themselves, sooner or
+// later: no other registry fetches them, so that they are not waited for.
+func only(stocks []swarm.Stock, disk int, w wanted) (digest, of string) {
 	elsewhere := func(digest string) bool {
 		for i, stock := range stocks {
 			if i != disk && stock[digest] != "" {
@@ -82,14 +102,22 @@ func only(stocks []swarm.Stock, disk int, must map[string]string, may map[string
 		}
 		return false
 	}
-	for digest, of := range must {
+	for digest, of := range w.must {
 		if !elsewhere(digest) {
 			return digest, of
 		}
 	}
-	for digest := range may {
-		if stocks[disk][digest] != "" && !elsewhere(digest) {
-			return digest, "something that may be there"
+	for digest := range stocks[disk] {
+		if elsewhere(digest) {
+			continue
+		}
+		if w.shared[digest] {
+			return digest, "images that are pushed again"
+		}
+		for _, n := range w.may[digest] {
+			if !w.gone(n) {
+				return digest, n.String() + ", which may be there"
+			}
 		}
 	}
 	return "", ""

@@ -17,6 +17,7 @@ type Image struct {
 	Repo, Digest string
 	Parts        []string // digests of its own bytes and of the blobs that it is made of
 	Children     []string // of an index: digests of images
+	again        bool     // it is pushed again after it was deleted
 
 	img v1.Image
 	idx v1.ImageIndex

@@ -127,23 +127,24 @@ func (l *Load) enter(i *Image) {
 	l.images[i.Repo+"@"+i.Digest] = i
 }
 
-// Need is for each blob of each image that must be there one that refers to it, and those of
-// images that may be there.
-func (l *Load) Need() (must map[string]string, may map[string]bool) {
+// Need is for each blob of each image that must be there one that refers to it, and for each blob
+// of images that may be there all of these.
+func (l *Load) Need() (must map[string]string, may map[string][]book.Name) {
 	l.mu.Lock()
 	all := make([]*Image, 0, len(l.images))
 	for _, i := range l.images {
 		all = append(all, i)
 	}
 	l.mu.Unlock()
-	must, may = map[string]string{}, map[string]bool{}
+	must, may = map[string]string{}, map[string][]book.Name{}
 	for _, i := range all {
-		answers := l.book.May(book.Name{Repo: i.Repo, Ref: i.Digest})
+		n := book.Name{Repo: i.Repo, Ref: i.Digest}
+		answers := l.book.May(n)
 		if !answers.Is(i.Digest) {
 			continue
 		}
 		for _, part := range i.Parts {
-			may[part] = true
+			may[part] = append(may[part], n)
 			if !answers.Nothing {
 				must[part] = i.Repo + "@" + i.Digest
 			}
@@ -152,7 +153,8 @@ func (l *Load) Need() (must map[string]string, may map[string]bool) {
 	return must, may
 }
 
-// Shared are the digests of layers that clients rely on without pushing them.
+// Shared are the digests of what clients rely on without pushing it: layers of which they know, and
+// all that images consist of that are pushed again after they were deleted.
 func (l *Load) Shared() (map[string]bool, error) {
 	var all []v1.Layer
 	for n := range bases {
@@ -170,6 +172,16 @@ func (l *Load) Shared() (map[string]bool, error) {
 			return nil, err
 		}
 		shared[d.String()] = true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, i := range l.images {
+		if !i.again {
+			continue
+		}
+		for _, part := range i.Parts {
+			shared[part] = true
+		}
 	}
 	return shared, nil
 }

@@ -146,7 +146,7 @@ func (w *worker) turn(ctx context.Context, m *swarm.Member, repo string) error {
 		if i, err = image(repo, fmt.Sprintf("cycle%d of %d", n, w.id), w.load.turned(w.id/2, n)); err != nil {
 			return err
 		}
-		w.cycle[n] = i
+		i.again, w.cycle[n] = true, i
 	}
 	tag := fmt.Sprintf("cycle%d.%d", n, w.id)
 	if w.load.book.May(book.Name{Repo: i.Repo, Ref: i.Digest}).Is(i.Digest) {
