@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica"
@@ -156,7 +154,7 @@ func (s *store) silent(h engine.Handover) string {
 	return reason
 }
 
-func idTexts(ids []peer.ID) []string {
+func idTexts[ID fmt.Stringer](ids []ID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {
 		texts[i] = id.String()

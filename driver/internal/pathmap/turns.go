@@ -205,7 +205,7 @@ func (m *meter) final(overtaken bool) (bytesPerSecond float64, ok bool) {
 	rate, ok := m.rate(time.Now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.bytes >= 64<<10 && !(overtaken && ok) {
+	if m.bytes >= 64<<10 && (!overtaken || !ok) {
 		return max(rate, float64(m.bytes)/m.waited.Seconds()), true
 	}
 	return rate, ok
