@@ -109,7 +109,7 @@ test("a pull that runs is seen, moves, and is told of when it is over", async ()
   await says(tab, "transfers", /12 MiB for a client/);
   await says(tab, "transfers", /Nothing is under way/);
   await tab.locator("#view-transfers details", { hasText: "12 MiB" }).locator("summary").click();
-  await says(tab, "transfers", /Waited for/);
+  await says(tab, "transfers", /Time went to/);
   await accessible(tab);
   nothingWrong(tab);
   await tab.close();
