@@ -55,11 +55,15 @@ type change struct {
 	bytes *blob.Push // nil: they are in the CID
 	ahead func()     // ends that members hold the bytes before they have an entry; or nil
 	early *ack.Early // of the upload that the bytes came with; or nil
+	at    time.Time  // zero: now
 }
 
 // op is the change as an op of the path map.
 func (c change) op() pathmap.Op {
-	op := pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: time.Now()}}
+	op := pathmap.Op{Path: c.path, Entry: &pathmap.Entry{CID: c.ref.CID, Size: c.ref.Size, ModTime: c.at}}
+	if c.at.IsZero() {
+		op.Entry.ModTime = time.Now()
+	}
 	if c.bytes != nil {
 		op.Beside, op.OnDisk = c.bytes.Beside, c.bytes.Written
 	}
@@ -250,7 +254,7 @@ func (s *store) publish(ctx context.Context, source, dest string) error {
 	}
 	bytes.GiveBack = true // the client may try again
 	early := s.growths.take(s.localFile(source))
-	return s.put(ctx, change{dest, bytes.Ref, bytes, s.engine.Acks.Ahead(ctx, ack.Blob{Ref: bytes.Ref, Early: early}), early})
+	return s.put(ctx, change{path: dest, ref: bytes.Ref, bytes: bytes, ahead: s.engine.Acks.Ahead(ctx, ack.Blob{Ref: bytes.Ref, Early: early}), early: early})
 }
 
 // functionOf is the hash function of the CID of a path that has an entry, so that the bytes
