@@ -64,16 +64,30 @@ lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds 
 	$(CHANGIE) batch --dry-run minor >/dev/null
 	$(CHANGIE) merge --dry-run | diff CHANGELOG.md -
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+	cd tools/release && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --config ../../.golangci.yml ./...
 
 .PHONY: changelog
 changelog: ## show what the next release changes, from changelog/unreleased
 	@$(CHANGIE) batch --dry-run minor
 
-.PHONY: release
-release: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3
-	@test "$(origin VERSION)" = "command line" || { echo "usage: make release VERSION=v1.2.3" >&2; exit 2; }
+.PHONY: changes
+changes: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3: the commit that is then tagged
+	@test "$(origin VERSION)" = "command line" || { echo "usage: make changes VERSION=v1.2.3" >&2; exit 2; }
 	$(CHANGIE) batch $(VERSION)
 	$(CHANGIE) merge
+
+.PHONY: release
+release: ## build all that is released of the last commit, as VERSION=v1.2.3, into dist/; some minutes a platform, TARGETS=linux/amd64 for some
+	@test "$(origin VERSION)" = "command line" || { echo "usage: make release VERSION=v1.2.3" >&2; exit 2; }
+	cd tools/release && $(GO) run . -root $(CURDIR) -out $(CURDIR)/dist -version $(VERSION) $(if $(TARGETS),-targets $(TARGETS))
+
+.PHONY: reproducible-release
+reproducible-release: ## check that two releases of the last commit are the same, for this machine's platform
+	testdata/reproducible-release.sh
+
+.PHONY: test-release
+test-release: ## the tests of what makes a release, with lint of its packages; needs git, and dpkg, rpm, lintian and systemd for all of it
+	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: deps
 deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
