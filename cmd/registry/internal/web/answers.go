@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxAsked = 8    // questions that are answered at the same time, of all browsers
+	maxAsked = 8    // questions that are answered at the same time, of all browsers that come by one entrance
 	maxText  = 1000 // bytes of what is asked about
 
 	healthTime = 10 * time.Second // for which an answer is good
@@ -28,11 +28,11 @@ type question func(context.Context, *http.Request) (any, error)
 var errAsked = errors.New("name an image as repository:tag or repository@digest")
 
 // answers is a question as it is served. Few are answered at once: some ask all members.
-func (p *Page) answers(q question) http.HandlerFunc {
+func (e *entrance) answers(q question) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		select {
-		case p.asked <- struct{}{}:
-			defer func() { <-p.asked }()
+		case e.asked <- struct{}{}:
+			defer func() { <-e.asked }()
 		default:
 			w.Header().Set("Retry-After", "2")
 			fail(w, http.StatusServiceUnavailable, "too many ask at the same time: try again")

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	maxStreams = 16               // at the same time, of all browsers
+	maxStreams = 16               // at the same time, of all browsers that come by one entrance
 	streamTime = 10 * time.Minute // then the browser opens another one: whether it still may is asked again
 	streamTick = time.Second      // between two looks at what is new
 	idleTime   = 15 * time.Second // of nothing new, after which a comment shows that the stream is alive
@@ -26,10 +26,15 @@ const (
 // events tells a browser what is new until it leaves, the stream is old, or the page ends: of this
 // registry once a second if anything is, and, as `view` says, of the swarm or of transfers. A browser
 // that does not take an event within takeTime is left.
-func (p *Page) events(w http.ResponseWriter, r *http.Request) {
+func (e *entrance) events(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("X-Accel-Buffering", "no") // nginx would wait for more
+	if r.Method == http.MethodHead {
+		return // there would be nothing to take, so that nobody noticed who takes nothing
+	}
 	select {
-	case p.streams <- struct{}{}:
-		defer func() { <-p.streams }()
+	case e.streams <- struct{}{}:
+		defer func() { <-e.streams }()
 	default:
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, fmt.Sprintf("%d browsers watch already", maxStreams), http.StatusServiceUnavailable)
@@ -37,9 +42,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), streamTime)
 	defer cancel()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("X-Accel-Buffering", "no") // nginx would wait for more
-	s := &stream{page: p, out: w, last: map[string][]byte{}}
+	s := &stream{page: e.page, out: w, last: map[string][]byte{}}
 	view := r.URL.Query().Get("view")
 	s.transfers = view == "transfers"
 	if view == "swarm" {
@@ -48,7 +51,7 @@ func (p *Page) events(w http.ResponseWriter, r *http.Request) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			p.askSwarm(ctx, swarms)
+			e.page.askSwarm(ctx, swarms)
 		}()
 		defer func() { cancel(); <-ended }()
 	}

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -216,12 +218,69 @@ func TestWhoReadsNothingIsLeft(t *testing.T) {
 		}
 		time.Sleep(takeTime + time.Second)
 		synctest.Wait()
-		if n := len(b.streams); n > 0 {
+		if n := len(b.front.streams); n > 0 {
 			t.Errorf("%d are still told", n)
 		}
 		if resp := b.open("/events"); resp.StatusCode != http.StatusOK {
 			t.Errorf("after they were left: %s", resp.Status)
 		}
+	})
+}
+
+// TestHeadTakesNoStream: it has nothing to take, so that nobody would notice that it takes nothing.
+func TestHeadTakesNoStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := browse(t)
+		began, w := time.Now(), httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest(http.MethodHead, "/events?view=swarm", nil))
+		if kind := w.Header().Get("Content-Type"); w.Code != http.StatusOK || kind != "text/event-stream" || time.Since(began) > 0 || b.asked.Load() > 0 {
+			t.Errorf("%d, %s after %s, and members were asked %d times", w.Code, kind, time.Since(began), b.asked.Load())
+		}
+	})
+}
+
+// TestClientsKeepNoOperatorOut: however many look by another entrance.
+func TestClientsKeepNoOperatorOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := browse(t)
+		release := make(chan struct{})
+		b.says.where = func(_ context.Context, of string) (driver.Where, error) {
+			if of == "slow:1" {
+				<-release
+			}
+			return driver.Where{}, nil
+		}
+		public := b.Behind(func(http.ResponseWriter, *http.Request) bool { return true })
+		ask := func(h http.Handler, path string) int {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := httptest.NewRecorder()
+			time.AfterFunc(time.Second, cancel) // it has been admitted, or refused
+			h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
+			return w.Code
+		}
+		var clients sync.WaitGroup
+		for range maxStreams {
+			clients.Go(func() {
+				public.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/events", nil))
+			})
+		}
+		for range maxAsked {
+			clients.Go(func() {
+				public.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/data/where?of=slow:1", nil))
+			})
+		}
+		synctest.Wait()
+		for _, path := range []string{"/events", "/data/where?of=app:1"} {
+			if code := ask(public, path); code != http.StatusServiceUnavailable {
+				t.Errorf("one client too many at %s: %d", path, code)
+			}
+			if code := ask(b.Page, path); code != http.StatusOK {
+				t.Errorf("the operator at %s: %d", path, code)
+			}
+		}
+		close(release)
+		b.Close()
+		clients.Wait()
 	})
 }
 

@@ -26,15 +26,13 @@ type Source struct {
 
 // Page answers browsers. It is safe for concurrent use.
 type Page struct {
-	mux     *http.ServeMux
-	ctx     context.Context // of all requests
-	end     context.CancelFunc
-	open    sync.RWMutex // read by each request; written by Close alone
-	closed  sync.Once
-	streams chan struct{}
-	asked   chan struct{}
-	work    sync.WaitGroup // what is found out for several requests
-	says    says
+	front  *entrance
+	ctx    context.Context // of all requests
+	end    context.CancelFunc
+	open   sync.RWMutex // read by each request; written by Close alone
+	closed sync.Once
+	work   sync.WaitGroup // what is found out for several requests
+	says   says
 }
 
 // says is what the storage says, asked at most so often.
@@ -73,29 +71,46 @@ func New(of Source) *Page {
 
 // newPage makes a page of which nothing is known yet.
 func newPage() *Page {
-	p := &Page{mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), asked: make(chan struct{}, maxAsked)}
+	p := &Page{}
 	p.ctx, p.end = context.WithCancel(context.Background())
+	p.front = p.entrance()
+	return p
+}
+
+// entrance is one way to the page. Those who come by one take nothing from those who come by another:
+// clients on the public port do not keep the operator out.
+type entrance struct {
+	mux     *http.ServeMux
+	page    *Page
+	streams chan struct{}
+	asked   chan struct{}
+}
+
+func (p *Page) entrance() *entrance {
+	e := &entrance{mux: http.NewServeMux(), page: p, streams: make(chan struct{}, maxStreams), asked: make(chan struct{}, maxAsked)}
 	for _, a := range assets() {
-		p.mux.HandleFunc("GET "+a.path, a.serve)
+		e.mux.HandleFunc("GET "+a.path, a.serve)
 	}
-	p.mux.HandleFunc("GET /events", p.events)
+	e.mux.HandleFunc("GET /events", e.events)
 	for path, q := range map[string]question{
 		"images": p.askedImages, "image": p.askedImage, "where": p.askedWhere, "health": p.askedHealth, "space": p.askedSpace,
 		"history": p.askedHistory,
 	} {
-		p.mux.Handle("GET /data/"+path, p.answers(q))
+		e.mux.Handle("GET /data/"+path, e.answers(q))
 	}
-	return p
+	return e
 }
 
 // ServeHTTP implements http.Handler. The page lies at "/".
-func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.mux) }
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.serve(w, r, p.front.mux) }
 
-// Behind is the page for those whom a function admits, which answers the others.
+// Behind is the page for those whom a function admits, which answers the others. It is an entrance of
+// its own.
 func (p *Page) Behind(admits func(http.ResponseWriter, *http.Request) bool) http.Handler {
+	behind := p.entrance()
 	door := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if admits(w, r) {
-			p.mux.ServeHTTP(w, r)
+			behind.mux.ServeHTTP(w, r)
 		}
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { p.serve(w, r, door) })

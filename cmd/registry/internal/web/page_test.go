@@ -104,7 +104,7 @@ func TestOnlyReading(t *testing.T) {
 	p := newPage()
 	defer p.Close()
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		for _, path := range []string{"/", "/events", "/app.js"} {
+		for _, path := range []string{"/", "/events", "/app.js", "/data/images"} {
 			w := httptest.NewRecorder()
 			if p.ServeHTTP(w, httptest.NewRequest(method, path, nil)); w.Code != http.StatusMethodNotAllowed {
 				t.Errorf("%s %s: %d", method, path, w.Code)
