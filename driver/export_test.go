@@ -387,6 +387,15 @@ func (r returned) Take(file string, size int64) (before int64, ok bool) { return
 // Labeled are the members that have metrics of their own.
 func Labeled(all []Member, most int) []Member { return labeled(all, most) }
 
+// LabelNames are the names by which metrics call members.
+type LabelNames struct{ names labelNames }
+
+// Of has members called by them.
+func (l *LabelNames) Of(now time.Time, members []Member) []Member { return l.names.of(now, members) }
+
+// Len counts the members that have one.
+func (l *LabelNames) Len() int { return len(l.names.by) }
+
 // Shared are answers that many wait for.
 type Shared[A any] struct{ *shared[A] }
 

@@ -2,6 +2,8 @@ package driver
 
 import (
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -22,7 +24,7 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 			unfollowed++
 		}
 	}
-	collectEach(gauge, labeled(members, maxLabeled))
+	collectEach(gauge, c.names.of(time.Now(), labeled(members, maxLabeled)))
 	var met, unmet int
 	for _, b := range c.bootstrappers() {
 		if b.Met {
@@ -78,4 +80,48 @@ func collectEach(gauge func(d *prometheus.Desc, v float64, labels ...string), me
 			gauge(memberLastDesc, float64(m.LastDelta.UnixMilli())/1000, m.PeerID, m.Name)
 		}
 	}
+}
+
+// nameTime is how long a member's name stays the label of its metrics, whatever it calls itself
+// meanwhile: each name makes series of its own, which Prometheus keeps.
+const nameTime = time.Hour
+
+// labelNames are the names by which metrics call members. It is safe for concurrent use.
+type labelNames struct {
+	mu sync.Mutex
+	by map[string]labelName // by peer ID
+}
+
+type labelName struct {
+	name  string
+	since time.Time
+}
+
+// of has members, of which there are at most maxLabeled, called by the names that metrics have for them
+// now.
+func (l *labelNames) of(now time.Time, members []Member) []Member {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	called, named := make(map[string]labelName, len(members)), slices.Clone(members)
+	for i := range named {
+		m := &named[i]
+		last := l.by[m.PeerID]
+		if last.name == "" || now.Sub(last.since) >= nameTime && m.Name != "" && m.Name != last.name {
+			last = labelName{m.Name, now}
+		}
+		m.Name, called[m.PeerID] = last.name, last
+	}
+	l.keep(now, called)
+	return named
+}
+
+// keep adds those that are no members now, and may soon be again, under another name; not so many that
+// a flood of them takes memory.
+func (l *labelNames) keep(now time.Time, called map[string]labelName) {
+	for id, last := range l.by {
+		if _, ok := called[id]; !ok && now.Sub(last.since) < nameTime && len(called) < 2*maxLabeled {
+			called[id] = last
+		}
+	}
+	l.by = called
 }

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -33,5 +34,41 @@ func TestOnlySoManyMembersAreLabels(t *testing.T) {
 	}
 	if all[0].PeerID != "lost early" {
 		t.Error("the list itself was sorted")
+	}
+}
+
+// TestNamesAreLabelsForAnHour: a member that renames itself again and again does not fill Prometheus.
+func TestNamesAreLabelsForAnHour(t *testing.T) {
+	var names driver.LabelNames
+	now := time.Unix(1, 0)
+	called := func(all ...driver.Member) string {
+		var got []string
+		for _, m := range names.Of(now, all) {
+			got = append(got, m.Name)
+		}
+		return strings.Join(got, " ")
+	}
+	member := func(name string) driver.Member { return driver.Member{PeerID: "a", Name: name} }
+	for _, step := range []struct {
+		after time.Duration
+		says  string
+		want  string
+	}{
+		{0, "", ""}, {time.Minute, "attic", "attic"}, {time.Minute, "barn", "attic"}, {time.Minute, "", "attic"},
+		{time.Hour, "", "attic"}, {0, "barn", "barn"}, {time.Minute, "attic", "barn"}, {time.Hour, "cellar", "cellar"},
+	} {
+		now = now.Add(step.after)
+		if got := called(member(step.says)); got != step.want {
+			t.Errorf("%s says that it is %q, and is called %q, not %q", now, step.says, got, step.want)
+		}
+	}
+	if called(); called(member("mine")) != "cellar" {
+		t.Error("one that had left for a moment has another name")
+	}
+	for i := range 2_000 {
+		called(driver.Member{PeerID: fmt.Sprint(i), Name: "n"})
+	}
+	if n := names.Len(); n < 100 || n > 1001 {
+		t.Errorf("%d names are kept", n)
 	}
 }

@@ -13,9 +13,12 @@ import (
 // once; it reads the driver each time it is collected. Counting by walking over all paths
 // takes at most a twentieth of the time. Members are the only label that may have many values, up
 // to maxLabeled of them. docs/metrics.md has all metrics, as a test sees to.
-func (d *Driver) Collector() prometheus.Collector { return collector{d.store} }
+func (d *Driver) Collector() prometheus.Collector { return collector{d.store, &labelNames{}} }
 
-type collector struct{ *store }
+type collector struct {
+	*store
+	names *labelNames
+}
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("registry_ipfs_"+name, help, labels, nil)
