@@ -121,7 +121,7 @@ func (s *store) importTree(ctx context.Context, o ImportOptions, progress func(I
 	}
 	defer func() { _ = tree.Close() }()
 	im := newImporting(s, tree, o)
-	err = im.reported(progress, func() error { return im.run(ctx) })
+	err = reported(im.progress, progress, func() error { return im.run(ctx) })
 	if err != nil {
 		err = fmt.Errorf("import: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -50,28 +49,6 @@ func newImporting(s *store, tree *fsregistry.Tree, o ImportOptions) *importing {
 		store: s, tree: tree, o: o, turns: semaphore.NewWeighted(int64(max(2, runtime.GOMAXPROCS(0)))),
 		result: Import{Root: o.Root, DryRun: o.DryRun, KeptTags: []KeptTag{}, Faults: []ImportFault{}},
 	}
-}
-
-// reported tells how far it is while do runs.
-func (im *importing) reported(progress func(ImportProgress), do func() error) error {
-	ended := make(chan struct{})
-	var reports sync.WaitGroup
-	reports.Go(func() {
-		tick := time.NewTicker(verifyPause)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				progress(im.progress())
-			case <-ended:
-				return
-			}
-		}
-	})
-	err := do()
-	close(ended)
-	reports.Wait()
-	return err
 }
 
 func (im *importing) progress() ImportProgress {
@@ -116,7 +93,7 @@ func (im *importing) repositories(all context.Context) error {
 		switch {
 		case err != nil:
 			im.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
-		case im.wanted(name):
+		case chosen(im.o.Repositories, name):
 			g.Go(func() error { return im.repository(ctx, name) })
 		}
 	}
@@ -125,9 +102,9 @@ func (im *importing) repositories(all context.Context) error {
 
 var errReadOnly = errors.New("this registry is not in its own trustedpeers: the others would drop what it imports; import at one that is")
 
-// wanted reports whether a repository is one of those that are imported.
-func (im *importing) wanted(name string) bool {
-	return len(im.o.Repositories) == 0 || slices.ContainsFunc(im.o.Repositories, func(of string) bool {
+// chosen reports whether a repository is one of some, or below one of them; of none, all are.
+func chosen(some []string, name string) bool {
+	return len(some) == 0 || slices.ContainsFunc(some, func(of string) bool {
 		return name == of || strings.HasPrefix(name, of+"/")
 	})
 }
@@ -290,7 +267,7 @@ func (im *importing) survey(ctx context.Context) (Import, error) {
 			found.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
 			continue
 		}
-		if !im.wanted(name) {
+		if !chosen(im.o.Repositories, name) {
 			continue
 		}
 		found.Repositories++

@@ -58,6 +58,7 @@ func (s *store) routes() []admin.Route {
 		admin.Task("/v1/collect", "Collect garbage.", s.askedToCollect,
 			admin.Param{Name: "options", About: "how", JSON: reflect.TypeFor[CollectOptions]()}),
 		s.importRoute(),
+		s.exportRoute(),
 		admin.Task("/v1/drain", "Begin to hand on what this registry keeps, so that it may be switched off for good.", s.askedToDrain,
 			admin.Param{Name: "wait", About: "given, with any value: answer once it may be switched off"}),
 		admin.Delete("/v1/drain", "End that: this registry stays.",

@@ -8,19 +8,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
-const (
-	importEvery = 5 * time.Second // that progress is printed, where there is no terminal to draw a bar on
-	mostFaults  = 50              // that are printed without --json
-)
+// mostFaults are printed without --json.
+const mostFaults = 50
 
 func importCommand() *cobra.Command {
 	var asJSON bool
@@ -72,48 +67,15 @@ func importCommand() *cobra.Command {
 }
 
 func askToImport(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o driver.ImportOptions) (driver.Import, error) {
-	show := newImportShow(cmd.ErrOrStderr())
-	im, err := askRunning(ctx, cmd, p, func() (driver.Import, error) { return driver.NewClient(p).Import(ctx, o, show.tell) })
+	show := newMovingShow(cmd.ErrOrStderr())
+	im, err := askRunning(ctx, cmd, p, func() (driver.Import, error) {
+		return driver.NewClient(p).Import(ctx, o, func(at driver.ImportProgress) { show.tell(importText(at), at.Bytes, at.OfBytes) })
+	})
 	show.end()
 	if err != nil && ctx.Err() != nil {
 		return im, fmt.Errorf("ipfs import: interrupted: what was imported stays; run it again to go on")
 	}
 	return im, err
-}
-
-// importShow shows how far an import is.
-type importShow struct {
-	out  io.Writer
-	bar  *progressbar.ProgressBar // nil: not a terminal, or nothing is known yet
-	tty  bool
-	last time.Time
-}
-
-func newImportShow(out io.Writer) *importShow {
-	f, ok := out.(*os.File)
-	return &importShow{out: out, tty: ok && term.IsTerminal(int(f.Fd()))}
-}
-
-func (s *importShow) tell(at driver.ImportProgress) {
-	switch {
-	case s.tty && at.OfLinks > 0:
-		if s.bar == nil {
-			s.bar = progressbar.NewOptions64(1, progressbar.OptionSetWriter(s.out), progressbar.OptionSetWidth(30),
-				progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish())
-		}
-		s.bar.Describe(importText(at))
-		s.bar.ChangeMax64(max(at.OfBytes, at.Bytes, 1))
-		_ = s.bar.Set64(at.Bytes) // it fails when there is nothing to draw on
-	case !s.tty && time.Since(s.last) >= importEvery:
-		s.last = time.Now()
-		_, _ = fmt.Fprintln(s.out, importText(at))
-	}
-}
-
-func (s *importShow) end() {
-	if s.bar != nil {
-		_ = s.bar.Finish()
-	}
 }
 
 func importText(at driver.ImportProgress) string {

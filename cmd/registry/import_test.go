@@ -58,7 +58,7 @@ func TestMovingIn(t *testing.T) {
 		images[of] = pushTo(t, old, of, 5<<20)
 	}
 	ps := swarm(t, 2)
-	first := ps[0].imports("--copy", root)
+	first := ps[0].afterConfig("import", "--copy", root)
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestMovingIn(t *testing.T) {
 		t.Log("the import ended before its registry was killed")
 	}
 	ps[0].start()
-	out, err := ps[0].imports("--json", root).Output()
+	out, err := ps[0].afterConfig("import", "--json", root).Output()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -80,15 +80,15 @@ func TestMovingIn(t *testing.T) {
 	for of, img := range images {
 		pull(t, ps[1], of, img)
 	}
-	text, err := ps[0].imports(root, "team").CombinedOutput()
+	text, err := ps[0].afterConfig("import", root, "team").CombinedOutput()
 	if err != nil || !strings.Contains(string(text), "IMPORTED") || !strings.Contains(string(text), "0 manifests, 0 tags") {
 		t.Errorf("%v: %s", err, text)
 	}
 }
 
-// imports is the command, with what comes after the configuration.
-func (p *process) imports(args ...string) *exec.Cmd {
-	cmd := p.command("ipfs", "import")
+// afterConfig is a command, with what comes after the configuration.
+func (p *process) afterConfig(name string, args ...string) *exec.Cmd {
+	cmd := p.command("ipfs", name)
 	cmd.Args = append(cmd.Args, args...)
 	return cmd
 }
@@ -115,12 +115,33 @@ func TestMovingInWhatIsDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newProcess(t, keygen(t)).start()
-	text, err := p.imports(root).CombinedOutput()
+	text, err := p.afterConfig("import", root).CombinedOutput()
 	if err == nil || !strings.Contains(string(text), "NOT IMPORTED") || !strings.Contains(string(text), d.Hex) {
 		t.Errorf("%v: %s", err, text)
 	}
-	text, err = p.imports(t.TempDir()).CombinedOutput()
+	text, err = p.afterConfig("import", t.TempDir()).CombinedOutput()
 	if err == nil || !strings.Contains(string(text), "rootdirectory") {
 		t.Errorf("%v: %s", err, text)
+	}
+}
+
+// TestMovingOut exports images from a running registry, and from one that is stopped, and serves them
+// with distribution's filesystem driver.
+func TestMovingOut(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	images := map[string]v1.Image{"team/a:1": push(t, p, "team/a:1"), "team/b:1": push(t, p, "team/b:1")}
+	for _, how := range []string{"running", "stopped"} {
+		root := t.TempDir()
+		text, err := p.afterConfig("export", root, "team").CombinedOutput()
+		if err != nil || !strings.Contains(string(text), "EXPORTED") || strings.Contains(string(text), "not running") != (how == "stopped") {
+			t.Errorf("%s: %v: %s", how, err, text)
+		}
+		host := filesystemRegistry(t, root)
+		for of, img := range images {
+			pullFrom(t, host, of, img)
+		}
+		if how == "running" {
+			p.Kill()
+		}
 	}
 }

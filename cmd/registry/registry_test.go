@@ -36,7 +36,12 @@ func push(t *testing.T, p *process, name string) v1.Image {
 
 func pull(t *testing.T, p *process, name string, want v1.Image) {
 	t.Helper()
-	got, err := crane.Pull(p.HTTP+"/"+name, crane.Insecure)
+	pullFrom(t, p.HTTP, name, want)
+}
+
+func pullFrom(t *testing.T, host, name string, want v1.Image) {
+	t.Helper()
+	got, err := crane.Pull(host+"/"+name, crane.Insecure)
 	if err == nil {
 		err = validate.Image(got)
 	}

@@ -1,16 +1,20 @@
-// Package fsregistry reads what a registry keeps with distribution's filesystem driver: the tree
-// docker/registry/v2 below that driver's rootdirectory.
+// Package fsregistry reads and writes what a registry keeps with distribution's filesystem driver: the
+// tree docker/registry/v2 below that driver's rootdirectory.
 //
 //	t, err := fsregistry.Open("/var/lib/registry")
 //	for name, err := range t.Repositories() {
 //		for link, err := range t.Links(name, ocipath.Layer) {
 //			f, err := t.Blob(link.Digest)
 //
+//	w, err := fsregistry.Create("/srv/registry")
+//	err = w.PutBlob(d, r)
+//	written, err := w.PutLink(path, d)
+//
 // Nothing in the tree is trusted: a symbolic link out of it is an error, what is no plain file is
 // not read, and of a link no more than a digest. The registry may go on: what it removes meanwhile
 // is not there, and its files are whole, because it renames them into their places.
 //
-// Limits: it reads, and checks no digests. A Tree is safe for concurrent use.
+// Limits: a Tree checks no digests. It is safe for concurrent use.
 package fsregistry
 
 import (
@@ -57,7 +61,7 @@ func (t *Tree) Close() error { return t.root.Close() }
 // Blob opens the bytes of a digest, which must be valid; the caller closes it. The error is
 // fs.ErrNotExist when the registry does not have them.
 func (t *Tree) Blob(d digest.Digest) (*os.File, error) {
-	f, _, err := t.openFile(strings.TrimPrefix(ocipath.BlobData("", d), "/"))
+	f, _, err := t.openFile(blobName(d))
 	return f, err
 }
 

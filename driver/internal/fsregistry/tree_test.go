@@ -126,3 +126,56 @@ func TestNoTree(t *testing.T) {
 		require.ErrorIs(t, err, ErrNoRegistry)
 	}
 }
+
+// TestWriter writes what a Tree reads, each file whole or not at all.
+func TestWriter(t *testing.T) {
+	root := t.TempDir()
+	w, err := Create(root)
+	require.NoError(t, err)
+	data := filepath.Join(root, ocipath.BlobData(ocipath.Root, a))
+	write(t, root, ocipath.BlobData(ocipath.Root, a)+partSuffix, "of a writing that was killed")
+
+	require.ErrorIs(t, w.PutBlob(a, strings.NewReader("b")), ErrOtherBytes)
+	require.NoFileExists(t, data)
+	require.NoFileExists(t, data+partSuffix)
+	require.False(t, w.HasBlob(a, 1))
+	require.NoError(t, w.PutBlob(a, strings.NewReader("a")))
+	require.True(t, w.HasBlob(a, 1))
+	require.False(t, w.HasBlob(a, 2))
+
+	of := ocipath.Repository("team/app")
+	for _, want := range []bool{true, false} {
+		written, err := w.PutLink(ocipath.LayerLink(of, a), a)
+		require.NoError(t, err)
+		require.Equal(t, want, written)
+	}
+	for _, d := range []digest.Digest{a, b} { // the tag moves
+		_, err = w.PutLink(ocipath.CurrentLink(of, "1"), d)
+		require.NoError(t, err)
+	}
+	_, err = w.PutLink("/elsewhere", a)
+	require.Error(t, err)
+	require.NoError(t, w.Close())
+
+	tree := opened(t, root)
+	for kind, want := range map[ocipath.Kind]digest.Digest{ocipath.Layer: a, ocipath.TagCurrent: b} {
+		for link, err := range tree.Links("team/app", kind) {
+			require.NoError(t, err)
+			require.Equal(t, want, link.Digest)
+		}
+	}
+}
+
+// TestWriterStaysInside a directory, whatever links lead out of it.
+func TestWriterStaysInside(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	w, err := Create(root)
+	require.NoError(t, err)
+	require.NoError(t, os.Symlink(outside, filepath.Join(root, ocipath.Repository("out"))))
+	_, err = w.PutLink(ocipath.CurrentLink(ocipath.Repository("out"), "1"), a)
+	require.ErrorContains(t, err, "escapes")
+	require.NoError(t, w.Close())
+	left, err := os.ReadDir(outside)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

@@ -1,0 +1,118 @@
+package driver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"reflect"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/fsregistry"
+)
+
+// ExportOptions say what is exported, and where to.
+type ExportOptions struct {
+	Dir          string   `json:"dir"`          // rootdirectory for distribution's filesystem driver: an absolute path
+	Repositories []string `json:"repositories"` // these, and those below them; none: all
+}
+
+// Export is what was exported.
+type Export struct {
+	Dir          string        `json:"dir"`
+	Running      bool          `json:"running"`      // it runs, and has a network: others could be asked
+	Repositories int           `json:"repositories"` // that were looked at
+	Written      BlobAmount    `json:"written"`      // blobs and manifests
+	There        BlobAmount    `json:"there"`        // those that were there already
+	Links        int           `json:"links"`        // links of layers, manifests and tags that were written
+	Faults       []ExportFault `json:"faults"`       // the first that could not be exported
+	FaultCount   int           `json:"fault_count"`  // how many there are
+}
+
+// ExportFault is something that could not be exported.
+type ExportFault struct {
+	Path   string `json:"path"`   // of the link that leads to it, as distribution has it
+	Digest string `json:"digest"` // "": that is not known
+	Reason string `json:"reason"`
+}
+
+// ExportProgress is how far an export is.
+type ExportProgress struct {
+	Paths  int   `json:"paths"`  // links that were looked at
+	Of     int   `json:"of"`     // entries of the map, about half of which are links
+	Blobs  int   `json:"blobs"`  // written so far
+	Bytes  int64 `json:"bytes"`  // of these
+	Faults int   `json:"faults"` //
+}
+
+// Export writes the images of this moment as distribution's filesystem driver keeps them, so that
+// a registry with that driver serves them. Bytes that are not here come from members. Each file gets
+// its name when it is whole; what is there already is not written again, so an export that was
+// interrupted is done again at little cost, and so is one of what has come since. Nothing is removed.
+//
+// An error means that the export ended early; what was exported stays. progress is called about
+// once a second, from one goroutine at a time.
+func (d *Driver) Export(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (Export, error) {
+	return d.store.exportTree(ctx, o, progress)
+}
+
+// Export has the registry export its images, as Driver.Export does, to a path that it can write. It
+// is like Verify otherwise.
+func (c *Client) Export(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (Export, error) {
+	options, err := json.Marshal(o)
+	if err != nil {
+		return Export{}, err
+	}
+	return follow[Export](ctx, c, http.MethodPost, "/v1/export", admin.Query{"options": {string(options)}}, progress)
+}
+
+func (s *store) exportRoute() admin.Route {
+	return admin.Task("/v1/export", "Write images as distribution's filesystem driver keeps them.",
+		func(ctx context.Context, q admin.Query, tell func(ExportProgress)) (Export, error) {
+			var o ExportOptions
+			if err := json.Unmarshal([]byte(q.Get("options")), &o); err != nil {
+				return Export{}, fmt.Errorf("read the options: %w", err)
+			}
+			return s.exportTree(ctx, o, tell)
+		},
+		admin.Param{Name: "options", About: "what, and where to", JSON: reflect.TypeFor[ExportOptions]()})
+}
+
+func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (result Export, err error) {
+	if !filepath.IsAbs(o.Dir) {
+		return Export{}, fmt.Errorf("export: %q is no absolute path", o.Dir)
+	}
+	if !s.engine.Offline() {
+		if err := s.awaitJoined(ctx); err != nil { // or the map has only a part
+			return Export{}, fmt.Errorf("export: %w", err)
+		}
+	}
+	to, err := fsregistry.Create(o.Dir)
+	if err != nil {
+		return Export{}, fmt.Errorf("export: %w", err)
+	}
+	ex := newExporting(s, to, o)
+	err = reported(ex.progress, progress, func() error { return ex.run(ctx) })
+	if err = errors.Join(err, to.Close()); err != nil {
+		err = fmt.Errorf("export: %w", err)
+	}
+	return ex.result, err
+}
+
+// ExportStopped is Export for a registry that is not running, on these parameters. It asks no
+// member, so it exports only what is on its disk. It fails with ErrInUse while the registry runs:
+// use Client.Export then.
+func ExportStopped(ctx context.Context, p Parameters, o ExportOptions, progress func(ExportProgress)) (result Export, err error) {
+	if err = p.check(); err != nil {
+		return result, fmt.Errorf("ipfs: %w", err)
+	}
+	e, err := engine.OpenStopped(ctx, p.config())
+	if err != nil {
+		return result, fmt.Errorf("ipfs: %w", err)
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return newStore(e, p).exportTree(ctx, o, progress)
+}
