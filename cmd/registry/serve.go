@@ -81,7 +81,7 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 
 // collectEarlier makes Go's garbage collector run when garbage has grown to a quarter of what is alive, not
 // to as much, unless the environment says when. Most of the heap is badger's table in memory,
-// 83 MiB which are hardly touched and hold no pointers: by the default the collector would wait
+// 62 MiB which are hardly touched and hold no pointers: by the default the collector would wait
 // for as much garbage, all of it touched, while what it has to look at is a few megabytes.
 func collectEarlier() {
 	if os.Getenv("GOGC") == "" {

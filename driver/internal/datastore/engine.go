@@ -15,15 +15,20 @@ import (
 // TableSize is the size of badger's tables in bytes, at most.
 const TableSize = 64 << 20
 
-// tableFill is how many bytes badger has in memory when it writes them out as a table. It makes
-// the table in a buffer that doubles: if the table were a little larger than 64 MiB, the buffer
-// would take 128 MiB, and the one before it is garbage. A transaction may take 15% of it: it must
-// hold a whole delta of 1 MiB and what the CRDT keeps of it, which can be 7 MiB.
-const tableFill = TableSize - 4<<20
+// tableFill is how large tables get when badger compacts them. What it has in memory until it
+// writes the next one takes up to 1.3 times as much. A transaction may take 15% of it: it must hold
+// a whole delta of 1 MiB and what the CRDT keeps of it, which can be 7 MiB.
+const tableFill = 48 << 20
 
-// logSize is the size of the value log's files in bytes. They are garbage-collected one at
-// a time while nothing is written, so they are small.
-const logSize = 64 << 20
+// logSize is the size of the value log's files in bytes. They are garbage-collected one at a time
+// while nothing is written, so they are small. With each, badger writes out the table that it has
+// in memory (flushAfter): in buffers that double, one for the table and one for its keys, which
+// take several times its size until the garbage is gone. After a crash no more than one and a part
+// of another is read again.
+const (
+	logSize    = 24 << 20
+	flushAfter = 1 // files of the log
+)
 
 // engine is one opened badger. It is used, and then closed for good.
 type engine struct {
@@ -46,6 +51,7 @@ func badgerOptions(dir string, w *watch) badger.Options {
 	o.MaxTableSize = tableFill
 	o.NumMemtables = 2
 	o.ValueLogFileSize = logSize
+	o.LogRotatesToFlush = flushAfter
 	o.ValueLogLoadingMode = options.FileIO
 	o.TableLoadingMode = options.MemoryMap
 	o.CompactL0OnClose = false

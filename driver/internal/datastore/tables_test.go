@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/stretchr/testify/require"
@@ -40,4 +41,26 @@ func TestDamagedTables(t *testing.T) {
 	require.NoError(t, d.Close())
 	_, err = Open(dir, quiet())
 	require.Error(t, err, "it would lack what is in the table")
+}
+
+// TestTablesAreWrittenEarly: making one takes several times its size of memory, so badger does not
+// wait until the table in memory is full.
+func TestTablesAreWrittenEarly(t *testing.T) {
+	d := open(t)
+	value := make([]byte, 60_000) // in the table: longer ones would be in the log alone
+	for n := range 2 * logSize / len(value) {
+		b, err := d.Batch(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, b.Put(t.Context(), keyOf(n), value))
+		require.NoError(t, b.Commit(t.Context()))
+	}
+	var tables []string
+	require.Eventually(t, func() bool {
+		var err error
+		tables, err = filepath.Glob(filepath.Join(d.dir, "*.sst"))
+		return err == nil && len(tables) > 0
+	}, time.Minute, 10*time.Millisecond)
+	info, err := os.Stat(tables[0])
+	require.NoError(t, err)
+	require.Less(t, info.Size(), int64(logSize*5/4))
 }
