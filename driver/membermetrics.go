@@ -24,7 +24,7 @@ func (c collector) collectMembers(gauge func(d *prometheus.Desc, v float64, labe
 			unfollowed++
 		}
 	}
-	collectEach(gauge, c.names.of(time.Now(), labeled(members, maxLabeled)))
+	collectEach(gauge, c.names.of(time.Now(), members))
 	var met, unmet int
 	for _, b := range c.bootstrappers() {
 		if b.Met {
@@ -97,12 +97,12 @@ type labelName struct {
 	since time.Time
 }
 
-// of has members, of which there are at most maxLabeled, called by the names that metrics have for them
-// now.
+// of are the members that have metrics of their own, called by the names that metrics have for them now.
 func (l *labelNames) of(now time.Time, members []Member) []Member {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	called, named := make(map[string]labelName, len(members)), slices.Clone(members)
+	named := slices.Clone(labeled(members, maxLabeled))
+	called := make(map[string]labelName, len(named))
 	for i := range named {
 		m := &named[i]
 		last := l.by[m.PeerID]

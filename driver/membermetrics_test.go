@@ -71,4 +71,7 @@ func TestNamesAreLabelsForAnHour(t *testing.T) {
 	if n := names.Len(); n < 100 || n > 1001 {
 		t.Errorf("%d names are kept", n)
 	}
+	if n := len(names.Of(now, make([]driver.Member, 501))); n != 500 {
+		t.Errorf("%d members have metrics of their own", n)
+	}
 }
