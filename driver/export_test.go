@@ -387,6 +387,12 @@ func (r returned) Take(file string, size int64) (before int64, ok bool) { return
 // Labeled are the members that have metrics of their own.
 func Labeled(all []Member, most int) []Member { return labeled(all, most) }
 
+// MaxCopies is how many copies one answer tells of.
+const MaxCopies = maxCopies
+
+// TooMany says whether there are more blobs than so many registries are asked about at once.
+func TooMany(blobs, registries int) error { return tooMany(blobs, registries) }
+
 // LabelNames are the names by which metrics call members.
 type LabelNames struct{ names labelNames }
 

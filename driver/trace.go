@@ -104,7 +104,10 @@ func (s *store) trace(ctx context.Context, of string, o TraceOptions, progress f
 		return Trace{}, err
 	}
 	began := time.Now()
-	t := &tracer{s: s, o: o, progress: progress, seen: map[digest.Digest]bool{}, answer: Trace{Of: of, DryRun: o.DryRun, Blobs: []TracedBlob{}, Silent: []WhereMember{}}}
+	t := &tracer{s: s, o: o, progress: progress, seen: map[digest.Digest]bool{}, registries: 1, answer: Trace{Of: of, DryRun: o.DryRun, Blobs: []TracedBlob{}, Silent: []WhereMember{}}}
+	if o.DryRun {
+		t.registries += len(s.members())
+	}
 	if err := t.gather(ctx, d, kind, 0); err != nil {
 		return Trace{}, err
 	}
@@ -124,13 +127,14 @@ func (s *store) trace(ctx context.Context, of string, o TraceOptions, progress f
 
 // tracer is one answer in the making.
 type tracer struct {
-	s        *store
-	o        TraceOptions
-	seen     map[digest.Digest]bool
-	entries  []pathmap.Entry // of the answer's blobs
-	answer   Trace
-	mu       sync.Mutex // of progress
-	progress func(TracedBlob)
+	s          *store
+	o          TraceOptions
+	seen       map[digest.Digest]bool
+	registries int             // that are asked
+	entries    []pathmap.Entry // of the answer's blobs
+	answer     Trace
+	mu         sync.Mutex // of progress
+	progress   func(TracedBlob)
 }
 
 // gather adds a blob and, when it is a manifest, all that it names. A manifest is brought here at once,
@@ -143,8 +147,8 @@ func (t *tracer) gather(ctx context.Context, d digest.Digest, kind string, depth
 		return nil
 	}
 	t.seen[d] = true
-	if len(t.answer.Blobs) == maxWhere {
-		return fmt.Errorf("more than %d blobs", maxWhere)
+	if err := tooMany(len(t.answer.Blobs)+1, t.registries); err != nil {
+		return err
 	}
 	e, err := t.s.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if depth == 0 && errors.Is(err, pathmap.ErrNotFound) {

@@ -18,6 +18,7 @@ import (
 
 const (
 	maxWhere  = 10_000           // blobs of one image
+	maxCopies = 250_000          // of one answer, on all registries: some 60 MB while it is written
 	whereTime = 40 * time.Second // for the whole answer; the client waits for a minute
 )
 
@@ -88,7 +89,7 @@ func (s *store) where(ctx context.Context, of string) (Where, error) {
 func (s *store) askWhere(ctx context.Context, of string) (Where, error) {
 	ctx, cancel := context.WithTimeout(ctx, whereTime)
 	defer cancel()
-	w := &whereabouts{s: s, seen: map[digest.Digest]bool{}, answer: Where{Of: of, Blobs: []WhereBlob{}}}
+	w := &whereabouts{s: s, seen: map[digest.Digest]bool{}, registries: 1 + len(s.members()), answer: Where{Of: of, Blobs: []WhereBlob{}}}
 	d, kind, err := s.meant(ctx, of)
 	if err != nil {
 		return Where{}, err
@@ -102,11 +103,21 @@ func (s *store) askWhere(ctx context.Context, of string) (Where, error) {
 
 // whereabouts is one answer in the making.
 type whereabouts struct {
-	s      *store
-	seen   map[digest.Digest]bool
-	cids   []cid.Cid // those of the blobs that are asked about
-	at     []int     // which of the answer's blobs they are
-	answer Where
+	s          *store
+	seen       map[digest.Digest]bool
+	registries int       // that are asked
+	cids       []cid.Cid // those of the blobs that are asked about
+	at         []int     // which of the answer's blobs they are
+	answer     Where
+}
+
+// tooMany says that there are more blobs than so many registries are asked about at once, if so. Each
+// registry may have each blob, and all that is in one answer.
+func tooMany(blobs, registries int) error {
+	if most := min(maxWhere, maxCopies/registries); blobs > most {
+		return admin.Invalid(fmt.Errorf("more than %d blobs, which is too much to ask %d registries about: name a part of it, such as the manifest of one platform, by its digest", most, registries))
+	}
+	return nil
 }
 
 // gather adds a blob and, when it is a manifest, all that it names.
@@ -118,8 +129,8 @@ func (w *whereabouts) gather(ctx context.Context, d digest.Digest, kind string, 
 		return nil
 	}
 	w.seen[d] = true
-	if len(w.answer.Blobs) == maxWhere {
-		return fmt.Errorf("more than %d blobs", maxWhere)
+	if err := tooMany(len(w.answer.Blobs)+1, w.registries); err != nil {
+		return err
 	}
 	e, err := w.s.paths.View().Get(ocipath.BlobData(ocipath.Root, d))
 	if depth == 0 && errors.Is(err, pathmap.ErrNotFound) {

@@ -177,3 +177,35 @@ func TestWhereOfTheStartOfADigest(t *testing.T) {
 		}
 	}
 }
+
+// TestWhereIsBoundedByCopies: each registry may have each blob, and the answer is in memory.
+func TestWhereIsBoundedByCopies(t *testing.T) {
+	t.Parallel()
+	for registries, most := range map[int]int{1: 10_000, 25: 10_000, 26: driver.MaxCopies / 26, 501: driver.MaxCopies / 501} {
+		if err := driver.TooMany(most, registries); err != nil {
+			t.Errorf("%d blobs on %d: %v", most, registries, err)
+		}
+		if err := driver.TooMany(most+1, registries); err == nil || most*registries > driver.MaxCopies {
+			t.Errorf("%d blobs on %d: %v", most+1, registries, err)
+		}
+	}
+	d := keepers(t, 1, 1)[0]
+	manifest := manifestOf(10_000)
+	pushBlob(t, d, manifest)
+	of := digest.FromBytes(manifest).String()
+	if _, err := d.Where(t.Context(), of); err == nil || !strings.Contains(err.Error(), "more than 10000 blobs") {
+		t.Error(err)
+	}
+	if _, err := d.Trace(t.Context(), of, driver.TraceOptions{DryRun: true}, func(driver.TracedBlob) {}); err == nil || !strings.Contains(err.Error(), "more than 10000 blobs") {
+		t.Errorf("a trace: %v", err)
+	}
+}
+
+// manifestOf is a manifest that names so many layers, of which there is none.
+func manifestOf(layers int) []byte {
+	var b strings.Builder
+	for i := range layers {
+		fmt.Fprintf(&b, `,{"mediaType":"a/b","size":1,"digest":"%s"}`, digest.FromString(fmt.Sprint(i)))
+	}
+	return []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[` + b.String()[1:] + `]}`)
+}
