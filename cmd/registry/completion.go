@@ -54,6 +54,16 @@ func completeAfterConfig(most int, names namesOfRunning) cobra.CompletionFunc {
 	}
 }
 
+// completeRepositories has shells complete the repository that a flag takes, after the configuration.
+func completeRepositories(cmd *cobra.Command, args []string, begin string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	config, _ := configAnd(args)
+	found, err := namesAt(cmd.Context(), config, repositories, begin)
+	if err != nil {
+		cobra.CompDebugln(err.Error(), false)
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
 func namesAt(ctx context.Context, config []string, names namesOfRunning, begin string) ([]cobra.Completion, error) {
 	p, err := readParameters(config)
 	if err != nil {
@@ -68,12 +78,17 @@ func namesAt(ctx context.Context, config []string, names namesOfRunning, begin s
 	}), err
 }
 
+func repositories(ctx context.Context, c *driver.Client, begin string) ([]cobra.Completion, error) {
+	all, err := c.Names(ctx, driver.NamesOptions{Prefix: begin})
+	return all.Repositories, err
+}
+
 // images are repositories, and once one is named its tags.
 func images(ctx context.Context, c *driver.Client, begin string) (found []cobra.Completion, err error) {
 	repository, tag, named := strings.Cut(begin, ":")
 	if !named {
-		all, err := c.Names(ctx, driver.NamesOptions{Prefix: begin})
-		for _, name := range all.Repositories {
+		all, err := repositories(ctx, c, begin)
+		for _, name := range all {
 			found = append(found, name+":")
 		}
 		return found, err

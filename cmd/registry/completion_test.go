@@ -76,6 +76,11 @@ func TestForgetCompletesMembersThatAreAway(t *testing.T) {
 			}
 		}
 	}
+	for begin, want := range map[string][]string{"": {"a"}, "a": {"a"}, "b": {}} {
+		if offered, directive := completes(t, nil, "ipfs", "log", a.Config, "--repository", begin); !slices.Equal(offered, want) || directive != noFiles {
+			t.Errorf("log --repository %q: %q %s", begin, offered, directive)
+		}
+	}
 	named := []string{"REGISTRY_CONFIGURATION_PATH=" + a.Config}
 	for _, line := range [][]string{{a.Config, ""}, {a.Config, "ba"}} {
 		offered, directive := completes(t, nil, append([]string{"ipfs", "forget"}, line...)...)

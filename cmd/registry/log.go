@@ -66,6 +66,9 @@ func logCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Conflicts, "conflicts", false, "only tags that were set on several registries at the same time")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "show so many changes, at most 1000 (default 100)")
 	cmd.Flags().StringVar(&o.Before, "before", "", "go on where an answer before ended, which says how")
+	if err := cmd.RegisterFlagCompletionFunc("repository", completeRepositories); err != nil {
+		panic(err) // there is no such flag
+	}
 	return cmd
 }
 
