@@ -69,6 +69,17 @@ test("images are listed, and one is shown with its layers and who has them", asy
   await tab.close();
 });
 
+test("what something is called is text, and turns no text around it", async () => {
+  const tab = await browser.tab();
+  const name = "<img src=x onerror=alert(1)>\u202Egnp\u0007\u200B:1";
+  await tab.goto(`${PAGE}/ipfs/#images/${encodeURIComponent(name)}`);
+  await says(tab, "images", /<img src=x onerror=alert\(1\)> gnp {0,2}:1/);
+  const title = await tab.locator("#title-images").evaluate((h) => h.textContent);
+  assert.equal(title, "<img src=x onerror=alert(1)> gnp  :1");
+  assert.equal(await tab.locator("#view-images img").count(), 0);
+  await tab.close();
+});
+
 test("the keyboard reaches the views, and what is in them", async () => {
   const tab = await browser.tab();
   await open(tab, PAGE, "swarm");

@@ -2,12 +2,16 @@
 
 const svgSpace = "http://www.w3.org/2000/svg";
 
+// plain is a text as it is shown: what a registry or an image is called turns no text around it, and
+// hides nothing. It does what printable does for a terminal.
+const plain = (text) => (typeof text === "string" ? text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, " ") : text);
+
 function make(node, props, children) {
   for (const [name, value] of Object.entries(props)) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== "").map(plain));
   return node;
 }
 
@@ -25,7 +29,8 @@ export const byId = (id) => document.getElementById(id);
 
 // say changes a text only when it is another one: a screen reader reads what changes.
 export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
+  const shown = plain(text);
+  if (node.textContent !== shown) node.textContent = shown;
 }
 
 // table makes a table whose rows can be filled again and again. A cell is a text, or an element. On
