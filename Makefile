@@ -81,6 +81,11 @@ release: ## build all that is released of the last commit, as VERSION=v1.2.3, in
 	@test "$(origin VERSION)" = "command line" || { echo "usage: make release VERSION=v1.2.3" >&2; exit 2; }
 	cd tools/release && $(GO) run . -root $(CURDIR) -out $(CURDIR)/dist -version $(VERSION) $(if $(TARGETS),-targets $(TARGETS))
 
+.PHONY: image
+image: ## make the image of what `make release VERSION=v1.2.3` built, without docker, in dist/image/; PUSH=ghcr.io/me/registry pushes it
+	@test "$(origin VERSION)" = "command line" || { echo "usage: make image VERSION=v1.2.3" >&2; exit 2; }
+	$(GO) run ./deploy/image -version $(VERSION) -commit $(COMMIT) -date $(DATE) $(if $(PUSH),-push $(PUSH))
+
 .PHONY: reproducible-release
 reproducible-release: ## check that two releases of the last commit are the same, for this machine's platform
 	testdata/reproducible-release.sh

@@ -47,6 +47,7 @@ require (
 	github.com/tidwall/btree v1.8.1
 	github.com/zeebo/blake3 v0.2.4
 	go.yaml.in/yaml/v2 v2.4.4
+	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
 	golang.org/x/sync v0.23.0
 	golang.org/x/sys v0.48.0
 	golang.org/x/term v0.46.0

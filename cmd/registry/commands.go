@@ -18,7 +18,7 @@ func rootCommand() *cobra.Command {
 		Version:       versions(), // --version and -v, as upstream has them
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand(), manCommand())
+	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand(), healthcheckCommand(), manCommand())
 	completeConfigs(root)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root

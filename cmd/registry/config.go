@@ -52,7 +52,9 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 	defer func() { _ = f.Close() }()
 	ignored := dropServiceVariables()
 	release := holdLogs()
+	back := hide(configVariable)
 	config, err := configuration.Parse(f)
+	back()
 	if err == nil {
 		setUpLogs(config.Log)
 	}

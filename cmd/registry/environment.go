@@ -39,6 +39,16 @@ func dropServiceVariables() []string {
 	return dropped
 }
 
+// hide takes a variable out of the environment until the function that it returns is called:
+// distribution warns of each that begins with REGISTRY_ and is no key of its configuration.
+func hide(name string) (back func()) {
+	value, set := os.LookupEnv(name)
+	if !set || os.Unsetenv(name) != nil {
+		return func() {}
+	}
+	return func() { _ = os.Setenv(name, value) }
+}
+
 func isServiceVariable(name, value string) bool {
 	if !strings.HasPrefix(name, "REGISTRY_") {
 		return false
