@@ -20,20 +20,27 @@ const mostFaults = 50
 func importCommand() *cobra.Command {
 	var asJSON bool
 	var o driver.ImportOptions
+	var api copyOptions
 	cmd := &cobra.Command{
-		Use:   "import <config> <rootdirectory> [<repository>…]",
-		Short: "Take in what another registry keeps on a filesystem",
+		Use:   "import <config> {<rootdirectory> | --from <url>} [<repository>…]",
+		Short: "Take in what another registry keeps on a filesystem, or serves",
 		Long: "Take what a registry keeps with distribution's filesystem driver into this swarm: blobs, manifests and\n" +
 			"tags as they are, of all repositories, or of those named and all below them. The running registry does\n" +
 			"the work, so it must be able to read the directory. The other registry may go on serving, and nothing\n" +
 			"of it is changed; a second run takes what has come since. Blobs share their bytes with its files\n" +
 			"where the filesystem can do that, are second names of them where it cannot, and else are copied.\n" +
-			"A tag that was set here later than there stays. Exits with status 1 when something could not be imported.",
+			"A tag that was set here later than there stays. Exits with status 1 when something could not be imported.\n\n" +
+			"With --from it is any registry's images that are pulled from it, and pushed to this one: their tags,\n" +
+			"with all that these lead to. What is here already is not copied. A tag that leads elsewhere here stays,\n" +
+			"unless --replace says otherwise. Credentials for both are those of `docker login`.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, rest := configAnd(args)
+			if api.from != "" {
+				return copyFrom(cmd, config, rest, api, o.DryRun, asJSON)
+			}
 			if len(rest) == 0 {
-				return fmt.Errorf("ipfs import: name the rootdirectory of the other registry's storage")
+				return fmt.Errorf("ipfs import: name the rootdirectory of the other registry's storage, or its address with --from")
 			}
 			p, err := readParameters(config)
 			if err != nil {
@@ -63,6 +70,10 @@ func importCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be imported")
 	cmd.Flags().BoolVar(&o.Copy, "copy", false, "give no file a second name: copy what cannot be shared")
+	cmd.Flags().StringVar(&api.from, "from", "", "the registry whose images are copied by its API, as https://<host>[:<port>]; http:// is without TLS")
+	cmd.Flags().StringVar(&api.to, "to", "", "with --from: where this registry is reached, likewise; without it as its configuration says")
+	cmd.Flags().BoolVar(&api.replace, "replace", false, "with --from: set tags anew that lead elsewhere here")
+	cmd.MarkFlagsMutuallyExclusive("from", "copy")
 	return cmd
 }
 

@@ -29,6 +29,7 @@ func filesystemRegistry(t *testing.T, root string) (host string) {
 		"maintenance": {"uploadpurging": map[any]any{"enabled": false}},
 	}}
 	config.HTTP.Secret = "of this test"
+	config.Catalog.MaxEntries = 1000
 	logrus.SetLevel(logrus.PanicLevel) // distribution logs each request
 	server := httptest.NewServer(handlers.NewApp(t.Context(), config))
 	t.Cleanup(server.Close)
@@ -143,5 +144,28 @@ func TestMovingOut(t *testing.T) {
 		if how == "running" {
 			p.Kill()
 		}
+	}
+}
+
+// TestMovingInByTheAPI copies images from any registry, which go on to the other members like pushes.
+func TestMovingInByTheAPI(t *testing.T) {
+	old := filesystemRegistry(t, t.TempDir())
+	img := pushTo(t, old, "team/app:1", 3000)
+	pushTo(t, old, "other:1", 3000)
+	ps := swarm(t, 2)
+	text, err := ps[0].afterConfig("import", "--from", "http://"+old, "team").CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "1 tag, with what") {
+		t.Errorf("%v: %s", err, text)
+	}
+	ps[1].awaitMap(t, ps[0])
+	pull(t, ps[1], "team/app:1", img)
+	pushTo(t, ps[0].HTTP, "other:1", 3000)
+	text, err = ps[0].afterConfig("import", "--from", "http://"+old, "--to", "http://"+ps[0].HTTP).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "KEPT  1 tag") || !strings.Contains(string(text), "here already: 1 tag") {
+		t.Errorf("%v: %s", err, text)
+	}
+	text, err = ps[0].afterConfig("import", "--from", old).CombinedOutput()
+	if err == nil || !strings.Contains(string(text), "https://<host>") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
