@@ -38,9 +38,10 @@ type NotFollowed struct {
 	Reason string    `json:"reason"`
 }
 
-// Bootstrapper is a member that the configuration names to join by.
+// Bootstrapper is a member that the configuration names to join by, or an address at which members
+// answer.
 type Bootstrapper struct {
-	PeerID    string   `json:"peer_id"`
+	PeerID    string   `json:"peer_id"`   // "": the configuration has the address only
 	Addresses []string `json:"addresses"` // multiaddrs, as configured
 	Met       bool     `json:"met"`       // it has been connected since the start
 	Trouble   string   `json:"trouble"`   // why it was not met when it was last tried; "" met, or not tried yet
@@ -71,6 +72,14 @@ func memberStatus(m engine.Member) Member {
 		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}
 	}
 	return of
+}
+
+// Called is how an operator knows it: its peer ID, or else its address.
+func (b Bootstrapper) Called() string {
+	if b.PeerID == "" && len(b.Addresses) > 0 {
+		return b.Addresses[0]
+	}
+	return b.PeerID
 }
 
 func (s *store) bootstrappers() []Bootstrapper {

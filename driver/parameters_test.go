@@ -67,6 +67,9 @@ func TestGoodParameters(t *testing.T) {
 		"no data port":      {`{offline: true, dataaddrs: []}`, func(p *driver.Parameters) { p.Offline, p.DataAddrs = true, []string{} }},
 		"nor in text":       {`{offline: true, dataaddrs: ""}`, func(p *driver.Parameters) { p.Offline, p.DataAddrs = true, []string{} }},
 		"public, everybody": {`{pubsubtopic: mine, trustedpeers: "*"}`, func(p *driver.Parameters) { p.PubsubTopic, p.TrustedPeers = "mine", []string{"*"} }},
+		"bootstrapper without an ID": {`{protectorkeyfile: k, bootstrappers: /dns4/registries/tcp/4619}`, func(p *driver.Parameters) {
+			p.ProtectorKeyFile, p.Bootstrappers = "k", []string{"/dns4/registries/tcp/4619"}
+		}},
 		"bootstrapper": {`{protectorkeyfile: k, bootstrappers: /ip4/192.0.2.1/tcp/4619/p2p/` + somePeer + `}`, func(p *driver.Parameters) {
 			p.ProtectorKeyFile, p.Bootstrappers = "k", []string{"/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer}
 		}},
@@ -102,7 +105,7 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, dataaddrs: /ip4/127.0.0.1/udp/4620/quic-v1}`: "dataaddrs",
 		`{offline: true, dataannounceaddrs: /ip4/127.0.0.1}`:          "dataannounceaddrs",
 
-		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`: "bootstrappers",
+		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`: "bootstrappers: \"/ip4/192.0.2.1/tcp/1\" does not end in /p2p/<peer ID>, as it must without a protector key",
 		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:  "trustedpeers",
 		`{offline: true, trustedpeers: somebody}`:              "trustedpeers",
 		`{offline: true, loglevel: loud}`:                      "loglevel",

@@ -103,6 +103,9 @@ func (s *store) peers(ctx context.Context) Peers {
 		}
 	}
 	for _, b := range s.engine.Bootstrappers() {
+		if b.ID == "" {
+			continue // whoever answers there is listed by its ID
+		}
 		if of, ok := seen[b.ID.String()]; !ok {
 			away = append(away, neverMet(b))
 		} else if of != nil && b.Trouble != "" { // it is connected, and no member

@@ -32,7 +32,7 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 		// Root may read any file, but nobody reads a directory as one.
 		"unreadable key file":     {[]string{"protectorkeyfile: ."}, "", "protectorkeyfile:", "name a file that this user can read"},
 		"unreadable private key":  {[]string{key, "privatekeyfile: ."}, "", "privatekeyfile:", "name a file that this user can read"},
-		"bad bootstrapper":        {[]string{key, "bootstrappers: /ip4/127.0.0.1/tcp/1"}, "", "bootstrappers:", "registry ipfs id"},
+		"bad bootstrapper":        {[]string{"pubsubtopic: mine", `trustedpeers: "*"`, "bootstrappers: /ip4/127.0.0.1/tcp/1"}, "", "bootstrappers:", "registry ipfs id"},
 		"bad duration":            {[]string{key, "synctimeout: soon"}, "", "synctimeout:", "such as 30s"},
 		"neither true nor false":  {[]string{key, "offline: perhaps"}, "", "offline:", "is neither true nor false"},
 		"bad private key":         {[]string{key, "privatekey: aGVsbG8="}, "", "privatekey:", "leave it out"},

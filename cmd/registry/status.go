@@ -96,7 +96,11 @@ func registrySection(s driver.Status, id func(string) string, wide bool) section
 	}
 	for _, b := range s.Bootstrappers {
 		if !b.Met {
-			sec.field("warning", "bootstrapper %s not met since the start: %s", id(b.PeerID), cmp.Or(b.Trouble, "no answer yet"))
+			of := b.Called()
+			if b.PeerID != "" {
+				of = id(of)
+			}
+			sec.field("warning", "bootstrapper %s not met since the start: %s", of, cmp.Or(b.Trouble, "no answer yet"))
 		}
 	}
 	if s.ReadOnly {

@@ -26,8 +26,15 @@ func (e *Engine) meetsMembers() bool { return slices.ContainsFunc(e.Peer.Connect
 func (e *Engine) joinsOthers() bool {
 	return slices.ContainsFunc(e.cfg.Bootstrappers, func(addr string) bool {
 		info, err := libpeer.AddrInfoFromString(addr)
-		return err == nil && info.ID != e.self
+		return err != nil || info.ID != e.self // one without an ID may lead to others
 	})
+}
+
+// leadsToItself reports whether this registry is configured to join others, and all that its
+// bootstrappers lead to is this registry: it is the first.
+func (e *Engine) leadsToItself() bool {
+	seeds, others := e.Peer.Seeds(), e.Peer.Bootstrappers() // which leave such seeds out
+	return len(seeds) > 0 && len(others) == 0 && !slices.ContainsFunc(seeds, func(s peer.Seed) bool { return !s.Sole })
 }
 
 // trustsOthers reports whether the changes of any other peer count here.

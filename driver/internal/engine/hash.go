@@ -57,7 +57,8 @@ func (e *Engine) followHash(setting, value string) {
 //     answer nothing is written, and they are asked again half a minute later;
 //   - with none, a registry that has bootstrappers writes nothing; the first time,
 //     while its map is empty, it waits up to 2 s for one;
-//   - with none and no bootstrappers it begins the swarm, and writes.
+//   - with none, and no bootstrappers or such as lead to itself only, it begins the swarm, and
+//     writes.
 //
 // A registry outside its own trustedpeers never writes it. While nothing is written
 // the configured function is used. Two registries that write at once converge on one
@@ -88,7 +89,7 @@ func (e *Engine) learnHash(ctx context.Context) bool {
 		return true
 	}
 	if !e.meetsMembers() {
-		if !e.joinsOthers() {
+		if !e.joinsOthers() || e.phase() == joined { // it begins the swarm
 			return true
 		}
 		if l.waited || e.Paths.View().Len() > 0 {

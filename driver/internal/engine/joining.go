@@ -28,7 +28,8 @@ func (p phase) String() string { return [...]string{"joined", "joining", "alone"
 
 // joinWatch logs when a registry finds itself alone, and when it no longer is.
 type joinWatch struct {
-	joins bool // decided once: a registry that begins a swarm has nothing to catch up with
+	first chan struct{} // closed when it turned out that there is nobody to join
+	joins bool          // decided once: a registry that begins a swarm has nothing to catch up with
 	begun time.Time
 	awake *awake
 	stop  context.CancelFunc
@@ -40,7 +41,7 @@ type joinWatch struct {
 func (e *Engine) startJoining() {
 	ctx, stop := context.WithCancel(context.Background())
 	j := &e.join
-	j.stop, j.begun = stop, time.Now()
+	j.stop, j.begun, j.first = stop, time.Now(), make(chan struct{})
 	j.awake = newAwake(j.begun, e.cfg.AloneTimeout)
 	j.joins = e.Peer != nil && (e.joinsOthers() && e.trustsOthers() || e.remembersOthers())
 	e.Paths.Joining(j.joins)
@@ -60,6 +61,10 @@ func (e *Engine) stopJoining() {
 // watchJoining logs once that no member can be met, and once that this is over.
 func (e *Engine) watchJoining(ctx context.Context) {
 	for said := false; e.phase() != alone; {
+		if e.isFirst() {
+			e.beginSwarm()
+			return
+		}
 		select {
 		case <-time.After(e.untilAlone()):
 		case <-e.Paths.CaughtUp():
@@ -76,11 +81,33 @@ func (e *Engine) watchJoining(ctx context.Context) {
 	e.Log.WithField("since", e.lastAnswer().Format(time.RFC3339)).
 		Warn("no member of the swarm can be met: this registry serves what it has, which may be out of date; " +
 			"check its bootstrappers and the network between them (`registry ipfs status`)")
-	select {
-	case <-e.Paths.CaughtUp():
-		e.Log.Info("a member was met, and this registry has caught up with it")
-	case <-ctx.Done():
+	for {
+		select {
+		case <-time.After(e.untilAlone()):
+			if e.isFirst() {
+				e.beginSwarm()
+				return
+			}
+		case <-e.Paths.CaughtUp():
+			e.Log.Info("a member was met, and this registry has caught up with it")
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// beginSwarm notes that this registry, which was to join others, is the first.
+func (e *Engine) beginSwarm() {
+	close(e.join.first)
+	e.Paths.Joining(false)
+	e.Log.Info("all bootstrappers lead to this registry itself: it begins the swarm")
+}
+
+// isFirst reports whether no member has answered until this registry would be alone, because it is
+// the first that its bootstrappers lead to, and it has never met another one.
+func (e *Engine) isFirst() bool {
+	return !time.Now().Before(e.aloneAt()) && !e.Paths.Part() && e.leadsToItself() && !e.remembersOthers()
 }
 
 // lastAnswer is when a member answered last, or the start.
@@ -142,8 +169,13 @@ func (e *Engine) knowBetter() (names []string) {
 			names = append(names, cmp.Or(m.Name, m.ID.String()))
 		}
 	}
+	for _, s := range e.Peer.Seeds() {
+		if !s.Connected && e.trustsOthers() {
+			names = append(names, s.Addr.String())
+		}
+	}
 	for _, b := range e.Peer.Bootstrappers() { // members are confirmed only once all of the history has come
-		if !named[b.ID] && e.Peer.Trusts(b.ID) {
+		if b.ID != "" && !named[b.ID] && e.Peer.Trusts(b.ID) {
 			names = append(names, b.ID.String())
 		}
 	}
@@ -157,9 +189,14 @@ func (e *Engine) phase() phase {
 	select {
 	case <-e.Paths.CaughtUp():
 		return joined
+	case <-e.join.first:
+		return joined
 	default:
 	}
-	if time.Now().Before(e.aloneAt()) || len(e.knowBetter()) > 0 {
+	switch {
+	case e.isFirst():
+		return joined
+	case time.Now().Before(e.aloneAt()), len(e.knowBetter()) > 0:
 		return joining
 	}
 	return alone
@@ -220,6 +257,7 @@ func (e *Engine) AwaitCaughtUp(ctx context.Context) {
 	}
 	select {
 	case <-e.Paths.CaughtUp():
+	case <-e.join.first:
 	case <-ctx.Done():
 	}
 }

@@ -57,8 +57,19 @@ func (c Config) peerConfig() (cfg peer.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(bootstrappers...); err != nil {
-		return cfg, fmt.Errorf("bootstrappers: an address does not end in /p2p/<peer ID>; copy it from `registry ipfs id` of a member")
+	var named []multiaddr.Multiaddr
+	for _, a := range bootstrappers {
+		switch _, id := libpeer.SplitAddr(a); {
+		case id != "":
+			named = append(named, a)
+		case !c.Private():
+			return cfg, fmt.Errorf("bootstrappers: %q does not end in /p2p/<peer ID>, as it must without a protector key; copy it from `registry ipfs id` of a member", a)
+		default:
+			cfg.Seeds = append(cfg.Seeds, a)
+		}
+	}
+	if cfg.Bootstrappers, err = libpeer.AddrInfosFromP2pAddrs(named...); err != nil {
+		return cfg, fmt.Errorf("bootstrappers: %w", err)
 	}
 	if !c.Private() {
 		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()

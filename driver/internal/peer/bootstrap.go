@@ -22,33 +22,41 @@ var warnAfter = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute,
 // Bootstrapper is a peer that the configuration names to join by, with what this peer knows
 // of it.
 type Bootstrapper struct {
-	ID      peer.ID
+	ID      peer.ID               // "": it is not known, and one of several may answer
 	Addrs   []multiaddr.Multiaddr // as configured, without /p2p/
 	Met     bool                  // it has been a member since Start
 	Trouble string                // why it could not be met when it was last tried; "" not tried yet, or met
 	Tried   time.Time             // when it was last dialed in vain; zero: not yet
 }
 
-// Bootstrappers are those of the configuration, sorted by ID, without this peer.
+// Bootstrappers are those of the configuration, sorted by ID, without this peer and the seeds that
+// lead to nobody else; seeds come first.
 func (p *Peer) Bootstrappers() []Bootstrapper {
+	var all []Bootstrapper
+	for _, s := range p.Seeds() {
+		if !s.Sole {
+			all = append(all, s.bootstrapper())
+		}
+	}
 	p.roster.mu.Lock()
 	defer p.roster.mu.Unlock()
-	var all []Bootstrapper
 	for _, e := range p.roster.records {
 		if e.bootstraps {
 			all = append(all, e.bootstrapper())
 		}
 	}
-	slices.SortFunc(all, func(a, b Bootstrapper) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(all, func(a, b Bootstrapper) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
+
+const notOnTopic = "it answers, but is not on this topic: check that pubsubtopic is the same on both"
 
 func (e *entry) bootstrapper() Bootstrapper {
 	b := Bootstrapper{ID: e.id, Addrs: slices.Clone(e.fixed), Met: e.met, Tried: e.failure.At}
 	switch {
 	case e.met:
 	case e.connected:
-		b.Trouble = "it answers, but is not on this topic: check that pubsubtopic is the same on both"
+		b.Trouble = notOnTopic
 	default:
 		b.Trouble = e.trouble
 	}
@@ -60,10 +68,12 @@ func (e *entry) bootstrapper() Bootstrapper {
 func (p *Peer) keepWarning() {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for !p.roster.warnedOfAll() {
+	for more := true; more || !p.roster.warnedOfAll(); {
 		select {
 		case now := <-tick.C:
-			for _, b := range p.roster.unmet(now) {
+			var due []Bootstrapper
+			due, more = p.unmetSeeds(now)
+			for _, b := range append(due, p.roster.unmet(now)...) {
 				p.warnOf(b)
 			}
 		case <-p.ctx.Done():
@@ -73,7 +83,11 @@ func (p *Peer) keepWarning() {
 }
 
 func (p *Peer) warnOf(b Bootstrapper) {
-	p.about(b.ID).WithField("addresses", b.Addrs).WithField("cause", cmp.Or(b.Trouble, "no answer yet")).
+	log := p.log
+	if b.ID != "" {
+		log = p.about(b.ID)
+	}
+	log.WithField("addresses", b.Addrs).WithField("cause", cmp.Or(b.Trouble, "no answer yet")).
 		Warn("bootstrapper has not been met since the start, it is tried again until it is")
 }
 

@@ -18,7 +18,20 @@ const (
 // Members whose release lists none understand none. For a peer that has bootstrappers and has
 // never met a member the answer is false, because it does not know yet which members it will
 // join. Once a member has been met, a bootstrapper that has not does not matter.
-func (p *Peer) AllUnderstand(capability string) bool { return p.roster.allUnderstand(capability) }
+func (p *Peer) AllUnderstand(capability string) bool {
+	return p.roster.allUnderstand(capability) && (p.roster.knowsAny() || !p.seeks())
+}
+
+func (r *roster) knowsAny() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.records {
+		if e.known {
+			return true
+		}
+	}
+	return false
+}
 
 func (r *roster) allUnderstand(capability string) bool {
 	r.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/multiformats/go-multiaddr"
+	madns "github.com/multiformats/go-multiaddr-dns"
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
@@ -37,6 +38,13 @@ type Config struct {
 	// dialed likewise, and need not be members, such as IPFS's own bootstrappers on the
 	// public network.
 	Bootstrappers, DHTPeers []peer.AddrInfo
+
+	// Seeds are addresses to join by at which members answer whose peer IDs are not known before,
+	// such as a name that stands for all of them. They are looked up anew at each attempt, and may
+	// lead to this peer itself. The protector key alone keeps strangers out: without PSK they are
+	// refused. Resolver looks their names up; nil: as this machine does.
+	Seeds    []multiaddr.Multiaddr
+	Resolver *madns.Resolver
 
 	Topic   string
 	Trusted []peer.ID // peers whose messages count; nil: all
@@ -84,6 +92,8 @@ func (c Config) check() error {
 		return fmt.Errorf("version %q or zone %q is not up to %d bytes of printable text, or capacity %d is negative", c.Version, c.Zone, MaxName, c.Capacity)
 	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
 		return errors.New("too many capabilities, or one is too long or listed twice")
+	case len(c.Seeds) > 0 && !c.private():
+		return errors.New("bootstrappers without a peer ID need a protector key")
 	case c.PSK != nil && len(c.PSK) != 32:
 		return fmt.Errorf("the protector key has %d bytes, and must have 32", len(c.PSK))
 	}

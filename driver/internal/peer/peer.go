@@ -38,6 +38,7 @@ type Peer struct {
 	topic   *topic
 	data    *dataport.Port // nil: none
 	roster  *roster
+	seeds   seeds
 	traffic *traffic
 	saving  sync.Mutex // of what is remembered of members
 	once    logOnce
@@ -89,6 +90,9 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		comings: newComings(),
 		wake:    make(chan struct{}, 1),
 		beats:   beats{soon: make(chan struct{}, 1)},
+	}
+	if err := p.seeds.add(cfg.Seeds); err != nil {
+		return nil, fmt.Errorf("peer: %w", err)
 	}
 	p.roster.trusted = p.trusted
 	p.roster.refused = func(from limit.Source) { p.cfg.Budget.Refuse(limit.Dials, from) }
@@ -161,6 +165,9 @@ func (p *Peer) start() error {
 	p.run(p.keepDialing)
 	p.run(p.keepHello)
 	p.run(p.keepWarning)
+	for _, s := range p.seeds.all {
+		p.run(func() { p.follow(s) })
+	}
 	if p.cfg.Changing != nil {
 		p.run(p.keepBeating)
 	}

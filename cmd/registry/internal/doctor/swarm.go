@@ -57,7 +57,11 @@ func swarmChecks() []Check {
 			func(f Facts) (all []Finding) {
 				for _, b := range f.Status.Bootstrappers {
 					if !b.Met {
-						all = append(all, bootstrapperNotMet.found(f.name(b.PeerID), "%s", cmp.Or(b.Trouble, "no answer yet")))
+						of := b.Called()
+						if b.PeerID != "" {
+							of = f.name(of)
+						}
+						all = append(all, bootstrapperNotMet.found(of, "%s", cmp.Or(b.Trouble, "no answer yet")))
 					}
 				}
 				return all
