@@ -181,6 +181,9 @@ func conflictRows(to *section, c driver.LogChange, digest func(string) string, a
 
 // getBack is how to get back what lost.
 func getBack(c driver.LogChange, v driver.TagVersion, at registryAt) string {
+	if !oneWord.MatchString(c.Repository) || !oneWord.MatchString(c.Tag) { // a member writes what it likes, and a shell would run it
+		return "no client can name it: delete the tag"
+	}
 	command := fmt.Sprintf("crane tag %s%s/%s@%s %s", at.flags, at.host, c.Repository, v.Digest, lostTag(c.Tag, v.Digest))
 	switch v.Manifest {
 	case "deleted":

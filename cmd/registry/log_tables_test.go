@@ -54,6 +54,21 @@ func TestTheTablesOfTheLog(t *testing.T) {
 	requireGolden(t, "log-none.txt", logSections(driver.Log{}, driver.LogOptions{}, registryOf(local), time.UTC, false))
 }
 
+// TestNoCommandRunsWhatAMemberWrote: who copies what the log offers runs nothing but crane.
+func TestNoCommandRunsWhatAMemberWrote(t *testing.T) {
+	lost := driver.TagVersion{Digest: "sha256:" + strings.Repeat("a", 64)}
+	for _, name := range [][2]string{{"a;reboot", "1"}, {"a", "$(reboot)"}, {"a", "1\nreboot"}, {"-rf", "1"}, {"a", "--insecure"}, {"a b", "1"}, {"a", "\u202etoober"}} {
+		for _, lost.Manifest = range []string{"here", "elsewhere", "silent", ""} {
+			if says := getBack(driver.LogChange{Repository: name[0], Tag: name[1]}, lost, registryAt{host: "localhost:5000"}); strings.Contains(says, "crane") {
+				t.Errorf("%q: %s", name, says)
+			}
+		}
+	}
+	if says := getBack(driver.LogChange{Repository: "team/app", Tag: "1.0_a-b"}, lost, registryAt{host: "localhost:5000"}); !strings.Contains(says, "crane tag localhost:5000/team/app@sha256:") {
+		t.Error(says)
+	}
+}
+
 // TestWhereTheRegistryIsForItsClients on this machine, by its configuration.
 func TestWhereTheRegistryIsForItsClients(t *testing.T) {
 	for _, c := range []struct {
