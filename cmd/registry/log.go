@@ -22,7 +22,7 @@ const (
 )
 
 func logCommand() *cobra.Command {
-	var asJSON, wide bool
+	var asJSON, follow, wide bool
 	var since time.Duration
 	var o driver.LogOptions
 	cmd := &cobra.Command{
@@ -34,7 +34,10 @@ func logCommand() *cobra.Command {
 			"heard of since its start.\n\n" +
 			"A tag that was set on several registries at the same time is a conflict: all registries agree on the one\n" +
 			"that won. The others are shown, with the command that brings each back under another tag. --conflicts\n" +
-			"shows only these: first the ones since which the tag was not set again, however old.",
+			"shows only these: first the ones since which the tag was not set again, however old.\n\n" +
+			"With --follow it shows the last 10 changes, or as many as --limit says, and then goes on until it is\n" +
+			"interrupted: one line for each change as this registry hears of it, the earliest first. With --json,\n" +
+			"--follow prints one object a line.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			config, p, err := readBoth(args)
@@ -43,6 +46,9 @@ func logCommand() *cobra.Command {
 			}
 			if since > 0 {
 				o.Since = time.Now().Add(-since)
+			}
+			if follow {
+				return followLog(cmd, args, o, tellLog(cmd.OutOrStdout(), asJSON, wide))
 			}
 			ctx, cancel, _, err := asking(cmd, args)
 			if err != nil {
@@ -60,12 +66,14 @@ func logCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on until interrupted")
 	cmd.Flags().BoolVarP(&wide, "wide", "w", false, "print whole digests and peer IDs")
 	cmd.Flags().DurationVar(&since, "since", 0, "only what is not older than this, such as 24h, by the clocks of those who wrote it")
 	cmd.Flags().StringVar(&o.Repository, "repository", "", "only what changed in this repository")
 	cmd.Flags().BoolVar(&o.Conflicts, "conflicts", false, "only tags that were set on several registries at the same time")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "show so many changes, at most 1000 (default 100)")
 	cmd.Flags().StringVar(&o.Before, "before", "", "go on where an answer before ended, which says how")
+	cmd.MarkFlagsMutuallyExclusive("follow", "before")
 	if err := cmd.RegisterFlagCompletionFunc("repository", completeRepositories); err != nil {
 		panic(err) // there is no such flag
 	}
@@ -74,12 +82,7 @@ func logCommand() *cobra.Command {
 
 // logSections are the changes, and what can be done about the conflicts among them.
 func logSections(l driver.Log, o driver.LogOptions, at registryAt, zone *time.Location, wide bool) []section {
-	digest := func(d string) string {
-		if wide || d == "" {
-			return d
-		}
-		return shortDigest(d)
-	}
+	digest := digestText(wide)
 	table := section{title: fmt.Sprintf("LOG  %s", counted(len(l.Changes), "change"))}
 	table.row("WHEN", "WHAT", "IMAGE", "DIGEST", "BEFORE", "BY", "NOTES")
 	conflicts := section{title: "CONFLICTS  set on several registries at the same time, none of which had heard of the others"}
@@ -100,6 +103,16 @@ func logSections(l driver.Log, o driver.LogOptions, at registryAt, zone *time.Lo
 		}
 	}
 	return []section{table, conflicts, more}
+}
+
+// digestText writes digests, of which there may be none, whole or not.
+func digestText(wide bool) func(string) string {
+	return func(d string) string {
+		if wide || d == "" {
+			return d
+		}
+		return shortDigest(d)
+	}
 }
 
 func logRow(c driver.LogChange, digest func(string) string, zone *time.Location, wide bool) []string {
@@ -182,7 +195,7 @@ func conflictRows(to *section, c driver.LogChange, digest func(string) string, a
 // getBack is how to get back what lost.
 func getBack(c driver.LogChange, v driver.TagVersion, at registryAt) string {
 	if !oneWord.MatchString(c.Repository) || !oneWord.MatchString(c.Tag) { // a member writes what it likes, and a shell would run it
-		return "no client can name it: delete the tag"
+		return "no client can name it"
 	}
 	command := fmt.Sprintf("crane tag %s%s/%s@%s %s", at.flags, at.host, c.Repository, v.Digest, lostTag(c.Tag, v.Digest))
 	switch v.Manifest {

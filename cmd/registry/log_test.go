@@ -86,6 +86,36 @@ func (p *process) log(args ...string) string {
 	return string(out)
 }
 
+// TestTheLogIsFollowed: what is pushed on another registry is told, until the command is interrupted.
+func TestTheLogIsFollowed(t *testing.T) {
+	key := keygen(t)
+	a := newProcess(t, key, "name: attic").start()
+	b := newProcess(t, key, a.bootstrap(), "name: barn").start()
+	awaitAllConnected(t, []*process{a, b})
+	push(t, a, "team/app:1.0")
+	next := a.follows(t, "log")
+	tells := func(tag string) {
+		t.Helper()
+		var c driver.LogChange
+		for line := next(); ; line = next() {
+			if err := json.Unmarshal(line, &c); err != nil {
+				t.Fatalf("%v: %s", err, line)
+			}
+			if c.Tag != "" {
+				break
+			}
+		}
+		if c.What != "tagged" || c.Repository != "team/app" || c.Tag != tag {
+			t.Errorf("it tells of %+v, not of %s", c, tag)
+		}
+	}
+	tells("1.0")
+	push(t, b, "team/app:1.1")
+	tells("1.1")
+	push(t, a, "team/app:1.2")
+	tells("1.2")
+}
+
 // TestThePeersOfAProcess, as an operator and a script see them.
 func TestThePeersOfAProcess(t *testing.T) {
 	key := keygen(t)

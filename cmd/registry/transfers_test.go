@@ -74,11 +74,17 @@ func (p *process) trace(args ...string) ([]byte, error) {
 	return exec.Command(p.Binary, slices.Concat([]string{"ipfs", "trace", p.Config}, args)...).Output()
 }
 
-// follow begins to follow the transfers; it gives one line after the other. At the end it interrupts the
-// command, which then exits with status 0.
+// follow begins to follow the transfers, as follows does.
 func (p *process) follow(t *testing.T) func() []byte {
 	t.Helper()
-	cmd := exec.Command(p.Binary, "ipfs", "transfers", "--follow", "--json", p.Config)
+	return p.follows(t, "transfers")
+}
+
+// follows begins to follow what a command tells; it gives one line after the other. At the end it
+// interrupts the command, which then exits with status 0.
+func (p *process) follows(t *testing.T, command string) func() []byte {
+	t.Helper()
+	cmd := exec.Command(p.Binary, "ipfs", command, "--follow", "--json", p.Config)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
