@@ -24,6 +24,7 @@ const (
 	small    = 16 << 10         // bytes of a layer, at most
 	large    = 5 << 20
 	largeOf  = 20 // one of so many images is large
+	parts    = 3  // of a pull: manifest, config, layer
 )
 
 // image is one that was pushed and acknowledged.
@@ -46,12 +47,13 @@ type load struct {
 
 // phase is what clients have seen in some time.
 type phase struct {
-	pushed, failed  int             // pushes
-	small           []time.Duration // pulls that were served; others count as patience
-	large, unserved int             // large pulls that were served, and pulls that were not
-	denied          []string        // answers of 404
-	poisoned        map[int]int     // answers for entries of absurd size, by status; 0: none
-	why             []string        // some of the failures
+	pushed, failed  int                    // pushes
+	small           []time.Duration        // pulls that were served; others count as patience
+	parts           [parts][]time.Duration // of small pulls that were served: what each answer took
+	large, unserved int                    // large pulls that were served, and pulls that were not
+	denied          []string               // answers of 404
+	poisoned        map[int]int            // answers for entries of absurd size, by status; 0: none
+	why             []string               // some of the failures
 	since           time.Time
 	took            time.Duration
 	worked          struct{ registries, clients time.Duration } // processor time
@@ -99,6 +101,13 @@ func (l *load) act(ctx context.Context) {
 	if i.tag != "" {
 		l.pull(ctx, (i.at+1+mathrand.IntN(len(all)-1))%len(all), i)
 	}
+}
+
+// count is how many images were pushed and acknowledged by now.
+func (l *load) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.images)
 }
 
 func (l *load) note(f func(*phase)) {
@@ -180,7 +189,7 @@ func (l *load) write(ctx context.Context, i *image, layer v1.Layer) error {
 // pull reads an image at a registry as a client does, and notes how long that took.
 func (l *load) pull(ctx context.Context, at int, i image) {
 	began := time.Now()
-	status, err := l.read(ctx, at, i)
+	status, each, err := l.read(ctx, at, i)
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return
@@ -199,6 +208,7 @@ func (l *load) pull(ctx context.Context, at int, i image) {
 		}
 		if !i.large {
 			p.small = append(p.small, took)
+			p.note(each)
 		}
 		if status == http.StatusNotFound {
 			p.denied = append(p.denied, err.Error())
@@ -206,8 +216,15 @@ func (l *load) pull(ctx context.Context, at int, i image) {
 	})
 }
 
+// note adds what the answers of a small pull took, those that were given.
+func (p *phase) note(each []time.Duration) {
+	for part, took := range each {
+		p.parts[part] = append(p.parts[part], took)
+	}
+}
+
 // read reads the manifest and the blobs of an image, and checks their bytes.
-func (l *load) read(ctx context.Context, at int, i image) (status int, err error) {
+func (l *load) read(ctx context.Context, at int, i image) (status int, each []time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r := l.swarm.members()[at]
@@ -216,18 +233,20 @@ func (l *load) read(ctx context.Context, at int, i image) (status int, err error
 		paths = append(paths, [2]string{"blobs/" + b, b})
 	}
 	for _, p := range paths {
+		began := time.Now()
 		status, digest, err := r.Get(ctx, "/v2/"+i.repo+"/"+p[0])
 		if err != nil {
-			return 0, err
+			return 0, each, err
 		}
 		if status != http.StatusOK {
-			return status, fmt.Errorf("%s: status %d", p[0], status)
+			return status, each, fmt.Errorf("%s: status %d", p[0], status)
 		}
 		if digest != p[1] {
-			return status, fmt.Errorf("%s: other bytes", p[0])
+			return status, each, fmt.Errorf("%s: other bytes", p[0])
 		}
+		each = append(each, time.Since(began))
 	}
-	return http.StatusOK, nil
+	return http.StatusOK, each, nil
 }
 
 // poison asks now and then for what a trusted member has made up.
@@ -258,10 +277,10 @@ func (l *load) lost(ctx context.Context, patience time.Duration) (lost []string)
 		wg.Go(func() {
 			for i := range queue {
 				for at, r := range l.swarm.members() {
-					_, err := l.read(ctx, at, i)
+					_, _, err := l.read(ctx, at, i)
 					for err != nil && time.Now().Before(end) && ctx.Err() == nil {
 						time.Sleep(time.Second)
-						_, err = l.read(ctx, at, i)
+						_, _, err = l.read(ctx, at, i)
 					}
 					if err != nil {
 						mu.Lock()
@@ -280,11 +299,14 @@ func (l *load) lost(ctx context.Context, patience time.Duration) (lost []string)
 	return lost
 }
 
-// p99 is what 99 of 100 pulls took at most.
-func (p *phase) p99() time.Duration {
-	if len(p.small) == 0 {
+// p99 is what 99 of 100 small pulls took at most.
+func (p *phase) p99() time.Duration { return most(p.small, 99) }
+
+// most is what so many of a hundred took at most.
+func most(all []time.Duration, percent int) time.Duration {
+	if len(all) == 0 {
 		return 0
 	}
-	all := slices.Sorted(slices.Values(p.small))
-	return all[min(len(all)-1, len(all)*99/100)]
+	all = slices.Sorted(slices.Values(all))
+	return all[min(len(all)-1, len(all)*percent/100)]
 }

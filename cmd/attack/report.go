@@ -74,7 +74,7 @@ func (s *sum) rows() []row {
 	var connected, ready []string
 	for _, j := range s.joined {
 		slowest = max(slowest, j.ready)
-		connected, ready = append(connected, seconds(j.connected)), append(ready, seconds(j.ready))
+		connected, ready = append(connected, seconds(j.connected)), append(ready, j.String())
 	}
 	return []row{
 		{"pushes acknowledged a minute (failed, of all)", s.peace.pushes(), s.attacked.pushes(), "some", s.attacked.pushed > 0},
@@ -82,12 +82,13 @@ func (s *sum) rows() []row {
 		{"answers of 404 for what was acknowledged", fmt.Sprint(len(s.peace.denied)), fmt.Sprint(len(s.attacked.denied)), "0", len(s.attacked.denied) == 0},
 		{"pulls served (not served)", s.peace.pulls(), s.attacked.pulls(), "", true},
 		{"99 of 100 small pulls take at most", millis(before), fmt.Sprintf("%s, %.1f times", millis(after), ratio), fmt.Sprintf("%d times", mostSlower), ratio <= mostSlower && ratio > 0},
+		{"half of them, and 99 of 100 manifests, configs, layers", s.peace.spread(), s.attacked.spread(), "", true},
 		{"memory of one registry", mibs(idleMemory) + " idle, + " + mibs(inPeace) + " at work", "+ " + mibs(during), "+ " + mibs(mostMemory), during <= mostMemory},
 		{"memory a minute after", "", "+ " + mibs(left), "+ " + mibs(mostAfter), left <= mostAfter},
 		{"sockets of one registry", fmt.Sprint(idleSockets) + " idle", fmt.Sprintf("%d (+ %d)", mostSockets, sockets), "", true},
 		{"sockets left", "", fmt.Sprintf("+ %d", leftSockets), "+ 0", leftSockets <= 0},
 		{"a newcomer is connected with all after", seconds(s.joinedInPeace.connected), strings.Join(connected, ", "), "", true},
-		{"a newcomer has read all, and is ready after", seconds(s.joinedInPeace.ready), strings.Join(ready, ", "), seconds(mostJoin), len(ready) > 0 && slowest <= mostJoin},
+		{"a newcomer has read all, and is ready after", s.joinedInPeace.String(), strings.Join(ready, ", "), seconds(mostJoin), len(ready) > 0 && slowest <= mostJoin},
 		{"processors that registries, clients and attackers had", s.peace.had(0), s.attacked.had(s.Worked), "", true},
 		{"registries that ended", "", strings.Join(append(s.died, fmt.Sprint(len(s.died))), " "), "0", len(s.died) == 0},
 	}
@@ -131,6 +132,15 @@ func (p *phase) unservedSmall() (n int) {
 		}
 	}
 	return n
+}
+
+// spread tells whether all pulls take longer, or some, and for what these wait.
+func (p *phase) spread() string {
+	all := []string{millis(most(p.small, 50))}
+	for _, part := range p.parts {
+		all = append(all, millis(most(part, 99)))
+	}
+	return strings.Join(all, ", ")
 }
 
 func millis(d time.Duration) string  { return fmt.Sprintf("%.0f ms", d.Seconds()*1000) }

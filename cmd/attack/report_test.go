@@ -58,3 +58,20 @@ func TestAnAttackThatDidNotArrive(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestForWhatTheSlowPullsWait is seen from their parts, and from what the others take.
+func TestForWhatTheSlowPullsWait(t *testing.T) {
+	var p phase
+	for i := range 100 {
+		wait := time.Duration(0)
+		if i >= 90 {
+			wait = time.Second
+		}
+		p.small = append(p.small, 30*time.Millisecond+wait)
+		p.note([]time.Duration{5 * time.Millisecond, 10*time.Millisecond + wait, 15 * time.Millisecond})
+	}
+	p.note([]time.Duration{7 * time.Millisecond}) // of a pull that got no more
+	if got := p.spread(); got != "30 ms, 5 ms, 1010 ms, 15 ms" {
+		t.Error(got)
+	}
+}

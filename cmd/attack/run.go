@@ -76,7 +76,7 @@ func (t *trial) phases(ctx context.Context) error {
 	t.sum.peace = t.load.run(peace, t.o.clients)
 	cancel()
 	t.sum.mostInPeace = <-watched
-	if t.sum.joinedInPeace, err = t.swarm.newcomer(ctx, 0); err != nil {
+	if t.sum.joinedInPeace, err = t.newcomer(ctx, 0); err != nil {
 		return err
 	}
 	t.settle(ctx)
@@ -106,6 +106,14 @@ func (t *trial) phases(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// newcomer has a registry join, whose history is as long as what was pushed by now.
+func (t *trial) newcomer(ctx context.Context, i int) (took joining, err error) {
+	pushes := t.load.count()
+	took, err = t.swarm.newcomer(ctx, i)
+	took.pushes = pushes
+	return took, err
+}
+
 // attacked has clients work and newcomers come while the attacks go on.
 func (t *trial) attacked(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, t.o.attacked)
@@ -116,7 +124,7 @@ func (t *trial) attacked(ctx context.Context) {
 		defer close(came)
 		for i := 1; i < newcomers; i++ {
 			t.wait(ctx, t.o.attacked/(newcomers+1))
-			took, err := t.swarm.newcomer(ctx, i)
+			took, err := t.newcomer(ctx, i)
 			if err != nil {
 				t.say("newcomer after %s: %v", took.ready.Round(time.Second), err)
 			}

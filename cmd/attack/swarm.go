@@ -126,7 +126,12 @@ func (r *registry) ask(ctx context.Context) (driver.Status, error) {
 
 // joining is how long a registry took from its start on, until it was connected with all members,
 // and until it had read all that they have: then it is ready.
-type joining struct{ connected, ready time.Duration }
+type joining struct {
+	connected, ready time.Duration
+	pushes           int // that it had to read of, when it came
+}
+
+func (j joining) String() string { return fmt.Sprintf("%s (%d pushes)", seconds(j.ready), j.pushes) }
 
 // joined waits until a registry that was started now is connected with all members, and ready.
 func (s *swarm) joined(ctx context.Context, r *registry, patience time.Duration) (took joining, err error) {
