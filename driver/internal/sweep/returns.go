@@ -78,7 +78,7 @@ func (c *Collector) writeAnew(ctx context.Context) error {
 // anew gives the ops that write what is missing. Their bytes stay here until unpin: nothing names
 // them yet, so the cache may be giving them up to members that would not keep them either.
 func (c *Collector) anew(ctx context.Context, view pathmap.View, forgotten map[string]uint64) (ops []pathmap.Op, unpin func(), err error) {
-	r := &returns{ctx: ctx, c: c, view: view, forgotten: forgotten, entries: map[string]pathmap.Entry{}}
+	r := &returns{ctx: ctx, c: c, view: view, forgotten: forgotten, entries: map[string]pathmap.Entry{}, unnamedOf: map[string]cid.Cid{}}
 	var pins []blob.Unpin
 	for path := range lease.Missing(forgotten, r.manifests()) {
 		e, ok := r.entries[path]
@@ -86,10 +86,10 @@ func (c *Collector) anew(ctx context.Context, view pathmap.View, forgotten map[s
 			continue
 		}
 		delete(r.entries, path) // it may be missed by several
-		if ocipath.Parse(path).Kind == ocipath.Blob {
-			pins = append(pins, c.cfg.Bytes.blobs.Pin(e.CID))
-			if !c.cfg.Bytes.blobs.Has(e.CID) {
-				continue // they went just now
+		if bytes := r.unnamedOf[path]; bytes.Defined() {
+			pins = append(pins, c.cfg.Bytes.blobs.Pin(bytes))
+			if !c.cfg.Bytes.blobs.Has(bytes) {
+				continue // they went just now: neither their entry nor a link to them is of use
 			}
 		}
 		ops = append(ops, pathmap.Op{Path: path, Entry: &e})
@@ -109,6 +109,7 @@ type returns struct {
 	view      pathmap.View
 	forgotten map[string]uint64
 	entries   map[string]pathmap.Entry // that can be written, by their paths
+	unnamedOf map[string]cid.Cid       // the blobs here that these need, where no entry names them
 	unnamed   map[digest.Digest]dag.Ref
 	err       error
 }
@@ -173,8 +174,11 @@ func (r *returns) ref(refs []lease.Ref, path string, d digest.Digest) []lease.Re
 	if !errors.Is(err, pathmap.ErrNotFound) {
 		return append(refs, lease.Ref{Path: path, Alive: true})
 	}
-	of, here := r.bytesOf(path, d)
+	of, named, here := r.bytesOf(path, d)
 	if here {
+		if !named {
+			r.unnamedOf[path] = of.CID
+		}
 		e := pathmap.Entry{CID: of.CID, Size: of.Size, ModTime: time.Now()}
 		if ocipath.Parse(path).IsLink() {
 			text := d.String()
@@ -189,18 +193,18 @@ func (r *returns) ref(refs []lease.Ref, path string, d digest.Digest) []lease.Re
 	return append(refs, lease.Ref{Path: path, Here: here})
 }
 
-// bytesOf finds the blob with a digest on this disk. When it has an entry that says which it
-// is; otherwise it is one of those that nothing names.
-func (r *returns) bytesOf(path string, d digest.Digest) (dag.Ref, bool) {
+// bytesOf finds the blob with a digest. When it has an entry that says which it is, wherever its
+// bytes are; otherwise it is one of those on this disk that nothing names.
+func (r *returns) bytesOf(path string, d digest.Digest) (of dag.Ref, named, here bool) {
 	if e, err := r.view.Get(ocipath.BlobData(ocipath.Parse(path).Root, d)); err == nil {
-		return dag.Ref{CID: e.CID, Size: e.Size}, true
+		return dag.Ref{CID: e.CID, Size: e.Size}, true, true
 	}
 	if r.unnamed == nil {
 		r.unnamed = map[digest.Digest]dag.Ref{}
 		r.err = r.hashUnnamed()
 	}
-	ref, ok := r.unnamed[d]
-	return ref, ok
+	of, here = r.unnamed[d]
+	return of, false, here
 }
 
 // hashUnnamed finds the digests of the blobs here that nothing names: a CID does not tell
