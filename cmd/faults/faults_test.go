@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -24,6 +26,19 @@ func TestAMinuteOfFaults(t *testing.T) {
 	}
 	if s.broken > 0 || s.pushed == 0 || s.pulled == 0 || s.faults == 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestItsDirectoryIsMade if it is not there.
+func TestItsDirectoryIsMade(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := filepath.Join(t.TempDir(), "not", "there")
+	if _, err := run(ctx, options{registry: "none", dir: dir, disk: 64}, testWriter{t}); err == nil {
+		t.Error("it ran without a registry")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "journal")); err != nil {
+		t.Error(err)
 	}
 }
 

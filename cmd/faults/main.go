@@ -65,7 +65,7 @@ func main() {
 	flag.DurationVar(&o.duration, "for", time.Hour, "no more faults after this time; the last check comes on top")
 	flag.IntVar(&o.most, "faults", 0, "no more faults than this; 0: only -for counts")
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000), "what is pushed, and what happens in which order")
-	flag.StringVar(&o.dir, "dir", "", "an empty directory for disks, logs and the journal; if it is not named, a temporary one, which is kept when something is lost")
+	flag.StringVar(&o.dir, "dir", "", "an empty directory for disks, logs and the journal, made if it is not there; if it is not named, a temporary one, which is kept when something is lost")
 	flag.IntVar(&o.clients, "clients", 8, "that push, pull, tag and delete at once")
 	flag.IntVar(&o.replicas, "replicas", 2, "disks that each blob has to be on")
 	flag.IntVar(&o.disk, "disk", 1024, "MiB of each registry's disk")

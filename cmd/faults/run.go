@@ -51,10 +51,8 @@ func run(ctx context.Context, o options, out io.Writer) (s sum, err error) {
 	t := &trial{o: o, out: out, random: rand.New(rand.NewPCG(o.seed, 0)), book: book.New(), faults: map[string]int{}, seen: map[string]bool{}}
 	began := time.Now()
 	t.say("seed %d, %d registries", o.seed, members)
-	if t.dir = o.dir; t.dir == "" {
-		if t.dir, err = os.MkdirTemp("", "faults-"); err != nil {
-			return s, err
-		}
+	if t.dir, err = directory(o.dir); err != nil {
+		return s, err
 	}
 	closeAll, err := t.open(ctx)
 	if err == nil {
@@ -71,6 +69,14 @@ func run(ctx context.Context, o options, out io.Writer) (s sum, err error) {
 	}
 	t.say("journal, logs and configurations are in %s", t.dir)
 	return s, err
+}
+
+// directory makes the one that is named, or a temporary one.
+func directory(named string) (string, error) {
+	if named == "" {
+		return os.MkdirTemp("", "faults-")
+	}
+	return named, os.MkdirAll(named, 0o755)
 }
 
 // open starts everything, and returns what ends it, also after an error.
