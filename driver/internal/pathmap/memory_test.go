@@ -69,8 +69,8 @@ func linkEntry(t testing.TB, d digest.Digest) pathmap.Entry {
 // TestMemoryOfTheMap measures what the map holds on to, after writing and after it was
 // opened anew: of what it was read from nothing may stay.
 func TestMemoryOfTheMap(t *testing.T) {
-	for _, n := range []int{20_000, 100_000, 1_000_000} {
-		if n > 20_000 && testing.Short() {
+	for _, n := range []int{8_000, 100_000, 1_000_000} {
+		if n > 8_000 && testing.Short() {
 			break // they take minutes
 		}
 		t.Run(fmt.Sprint(n), func(t *testing.T) { measureMemory(t, n) })

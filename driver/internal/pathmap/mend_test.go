@@ -137,7 +137,7 @@ func alone(t *testing.T) (*sick, *pathmap.Map) {
 func TestAFailedWriteReadsNoMoreOfALargeMap(t *testing.T) {
 	sizes := []int{1_000, 100_000}
 	if testing.Short() {
-		sizes[1] = 10_000
+		sizes[1] = 3_000
 	}
 	var reads []int64
 	for _, n := range sizes {
