@@ -73,7 +73,9 @@ var Bounds = [...]time.Duration{
 	5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute,
 }
 
-// Spread is how often something took how long, since the start.
+// Spread is how often something took how long, since the start. It is no prometheus.Histogram, whose
+// counts cannot be read but by writing them out: a process may have several registries, whose metrics
+// are collected from what each has at one moment, and tests read them as they are.
 type Spread struct {
 	Count uint64
 	Sum   time.Duration
