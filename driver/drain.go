@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
@@ -55,19 +56,61 @@ func (d *Driver) Drain(ctx context.Context, wait bool, progress func(DrainState)
 // Undrain makes this registry stay: it takes pushes, and keeps blobs for others.
 func (d *Driver) Undrain(ctx context.Context) (DrainState, error) { return d.store.undrain(ctx) }
 
+// handing is what the drain that is going on has found so far. Who asks again, without waiting, goes
+// on from there, and does not have everything looked through each time. It is safe for concurrent use.
+type handing struct {
+	mu   sync.Mutex
+	last *engine.Handover // another one for each drain
+}
+
+// begin drains, and returns what has been found since the last begin after an end.
+func (h *handing) begin(drain func() error) (*engine.Handover, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil {
+		h.last = &engine.Handover{}
+	}
+	return h.last, drain()
+}
+
+// end lets the registry stay: what it takes from then on is looked at by the next drain.
+func (h *handing) end(undrain func() error) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = nil
+	return undrain()
+}
+
+func (h *handing) get(of *engine.Handover) engine.Handover {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return *of
+}
+
+// put keeps what a look has found. Once nothing is left, who asks again has everything looked at:
+// those that had it may have lost it.
+func (h *handing) put(of *engine.Handover, now engine.Handover) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if *of = now; now.Done() {
+		*of = engine.Handover{}
+	}
+}
+
 func (s *store) undrain(ctx context.Context) (DrainState, error) {
-	return DrainState{Behind: []DrainPeer{}}, s.engine.SetDraining(ctx, false)
+	err := s.handing.end(func() error { return s.engine.SetDraining(ctx, false) })
+	return DrainState{Behind: []DrainPeer{}}, err
 }
 
 func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
-	if err := s.engine.SetDraining(ctx, true); err != nil {
+	h, err := s.handing.begin(func() error { return s.engine.SetDraining(ctx, true) })
+	if err != nil {
 		return DrainState{}, err
 	}
 	last := DrainState{Draining: true, Behind: []DrainPeer{}}
-	var h engine.Handover
 	for {
 		began := time.Now()
-		now, err := s.handOver(ctx, &h, last, progress)
+		now, err := s.handOver(ctx, h, last, progress)
 		if err != nil || now.Done || !wait {
 			return now, err
 		}
@@ -81,10 +124,10 @@ func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState))
 	}
 }
 
-// handOver looks once at what is left, after h, which becomes what it finds.
+// handOver looks once at what is left, after what h had found, and puts there what it finds.
 func (s *store) handOver(ctx context.Context, h *engine.Handover, last DrainState, progress func(DrainState)) (DrainState, error) {
 	told := time.Now()
-	now, err := s.engine.Handover(ctx, *h, func(paths, of int) {
+	now, err := s.engine.Handover(ctx, s.handing.get(h), func(paths, of int) {
 		if time.Since(told) < time.Second {
 			return
 		}
@@ -99,7 +142,7 @@ func (s *store) handOver(ctx context.Context, h *engine.Handover, last DrainStat
 	case err != nil:
 		return last, err
 	}
-	*h = now
+	s.handing.put(h, now)
 	return s.drainState(now), nil
 }
 

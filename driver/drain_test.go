@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -250,6 +251,66 @@ func TestADrainEndsWhileOthersAreWrittenTo(t *testing.T) {
 	})
 	if err != nil || !last.Done || last.Left.Blobs != 0 || last.Here.Blobs != 1 || last.Merged != 1 {
 		t.Errorf("%+v, %v", last, err)
+	}
+}
+
+// TestADrainIsAskedAgain without waiting: only what was left is looked at, until it may be switched
+// off, or stays.
+func TestADrainIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	leaves, stays := all[0], all[1]
+	look := func(want int) {
+		t.Helper()
+		d, err := leaves.Drain(t.Context(), false, func(driver.DrainState) {})
+		if err != nil || d.Left.Blobs != want || d.Done != (want == 0) {
+			t.Fatalf("%d are not left: %+v, %v", want, d, err)
+		}
+	}
+	add := func() []byte {
+		content := randomBytes(t, 1000)
+		c, free, err := leaves.Hold(content)
+		must(t, err)
+		t.Cleanup(free)
+		must(t, stays.PutEntry(pathOf(content), c, 1000))
+		drivertest.AwaitAgreement(t, all...)
+		return content
+	}
+	fetch := func(content []byte) {
+		get(t, stays, pathOf(content))
+		drivertest.Await(t, "it is handed on", func() bool { return has(stays, content) })
+	}
+	first := add()
+	look(1)
+	second := add() // another registry took it
+	look(1)
+	fetch(first)
+	look(0)
+	look(1) // what was done is looked at anew
+	if _, err := leaves.Undrain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	third := add()
+	look(2)
+	fetch(second)
+	fetch(third)
+	look(0)
+}
+
+// TestADrainEndsWithAnEntryOfASizeThatNoBlobHas: nobody keeps its blob, which is here.
+func TestADrainEndsWithAnEntryOfASizeThatNoBlobHas(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	leaves, stays := all[0], all[1]
+	content := randomBytes(t, 1000)
+	c, free, err := leaves.Hold(content)
+	must(t, err)
+	t.Cleanup(free)
+	must(t, stays.PutEntry(pathOf(content), c, math.MaxInt64))
+	drivertest.AwaitAgreement(t, all...)
+	d, err := leaves.Drain(t.Context(), false, func(driver.DrainState) {})
+	if err != nil || !d.Done || d.Left.Blobs != 0 {
+		t.Errorf("%+v, %v", d, err)
 	}
 }
 

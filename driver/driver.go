@@ -49,6 +49,7 @@ type store struct {
 	requests    requests
 	counted     counted
 	measuring   sync.Mutex // usage
+	handing     handing
 	swarms      *shared[SwarmStatus]
 	peering     *shared[Peers]
 	wheres      *shared[Where]

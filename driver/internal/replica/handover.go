@@ -11,6 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/transfer"
@@ -94,7 +95,7 @@ func (k *Keeper) Resume(ctx context.Context, view pathmap.View, last Handover) (
 		e, err := view.Get(m.path)
 		switch {
 		case !k.blobs.Has(m.Blob): // it was given up
-		case err != nil || !e.CID.Equals(m.Blob): // another path may name it
+		case err != nil || !e.CID.Equals(m.Blob) || !k.has(e): // another path may name it
 			h.again = true
 		default:
 			still = append(still, m)
@@ -136,8 +137,11 @@ func (k *Keeper) others() (n int) {
 	return n
 }
 
-// has reports whether the whole blob of an entry is on this disk.
-func (k *Keeper) has(e pathmap.Entry) bool { return k.blobs.Has(e.CID) }
+// has reports whether the whole blob of an entry is on this disk. Nobody keeps one of a size that no
+// blob has: a drain that waited for that would never end.
+func (k *Keeper) has(e pathmap.Entry) bool {
+	return (dag.Ref{CID: e.CID, Size: e.Size}).Check() == nil && k.blobs.Has(e.CID)
+}
 
 // handOver asks about some blobs.
 func (k *Keeper) handOver(ctx context.Context, some []missing, h *Handover) error {
