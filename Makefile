@@ -94,6 +94,10 @@ reproducible-release: ## check that two releases of the last commit are the same
 test-release: ## the tests of what makes a release, with lint of its packages; needs git, and dpkg, rpm, lintian and systemd for all of it
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
+.PHONY: test-deploy
+test-deploy: ## run deploy/compose in a docker of its own; needs Debian, root, and docker-compose 1.29
+	testdata/deploy/compose.sh
+
 .PHONY: deps
 deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
 	testdata/clients/deps.sh

@@ -46,6 +46,7 @@ func (r *release) base(to, zones string) (v1.Layer, error) {
 			t.text("/etc/ssl/certs/ca-certificates.crt", certificates()),
 			t.zones(zones),
 			t.directory(dataPath, 0o700, user),
+			t.directory(dataPath+"/swarm", 0o700, user), // a volume that is mounted here takes its owner
 			t.directory("/tmp", 0o1777, 0),
 		)
 	})
