@@ -13,27 +13,37 @@ import (
 // maxImports is how many files that a configuration imports are read.
 const maxImports = 64
 
-// defaultDirectory is where the files are that all manuals write.
-const defaultDirectory = "etc/containerd/certs.d"
+// defaultDirectory is where the files are that all manuals write, and talosDirectory where Talos has them.
+const (
+	defaultDirectory = "etc/containerd/certs.d"
+	talosDirectory   = "etc/cri/conf.d/hosts"
+)
+
+// configs are those of containerd itself, of k3s, of rke2 and of Talos.
+var configs = []string{
+	"etc/containerd/config.toml",
+	"var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+	"var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+	"etc/cri/containerd.toml",
+}
 
 // daemon is a containerd whose configuration is on this machine, and which pulls for a kubelet.
 type daemon struct {
 	config  string   // its path
-	own     bool     // what is in its directories is made by k3s or rke2
 	dirs    []string // of its config_path
 	unknown bool     // what it reads: the file cannot be read, or the release has a default
 }
 
-// daemonsOf are those of containerd itself, of k3s and of rke2, without those that have no CRI
+// daemonsOf are those whose configuration is below a root directory, without those that have no CRI
 // plugin, which alone reads config_path.
 func daemonsOf(root string) (all []daemon) {
-	for _, dir := range []string{"etc/containerd", "var/lib/rancher/k3s/agent/etc/containerd", "var/lib/rancher/rke2/agent/etc/containerd"} {
-		path := filepath.Join(root, dir, "config.toml")
-		settings, err := settingsOf(path)
+	for _, config := range configs {
+		path := filepath.Join(root, config)
+		settings, err := settingsOf(root, path)
 		if errors.Is(err, fs.ErrNotExist) || settings.disabled {
 			continue
 		}
-		d := daemon{config: path, own: dir != "etc/containerd", unknown: err != nil || settings.path == nil && settings.version >= 3}
+		d := daemon{config: path, unknown: err != nil || settings.path == nil && settings.version >= 3}
 		if settings.path != nil {
 			for _, named := range filepath.SplitList(*settings.path) {
 				d.dirs = append(d.dirs, filepath.Join(root, named))
@@ -53,13 +63,15 @@ type settings struct {
 }
 
 // settingsOf reads a configuration, and what it imports.
-func settingsOf(path string) (settings, error) {
+func settingsOf(root, path string) (settings, error) {
 	s, err := readSettings(path)
 	if err != nil {
 		return s, err
 	}
 	for _, pattern := range s.imports {
-		if !filepath.IsAbs(pattern) {
+		if filepath.IsAbs(pattern) {
+			pattern = filepath.Join(root, pattern)
+		} else {
 			pattern = filepath.Join(filepath.Dir(path), pattern)
 		}
 		files, err := filepath.Glob(pattern)
@@ -110,14 +122,12 @@ func readSettings(path string) (s settings, err error) {
 	return s, nil
 }
 
-// directories are those in which operators write a hosts.toml for each registry, in order.
+// directories are those in which there may be a hosts.toml for each registry, in order.
 func directories(root string, all []daemon) []string {
 	dirs := map[string]bool{filepath.Join(root, defaultDirectory): true}
 	for _, d := range all {
 		for _, dir := range d.dirs {
-			if !d.own {
-				dirs[dir] = true
-			}
+			dirs[dir] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(dirs))

@@ -21,6 +21,7 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor/containerd"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -198,6 +199,38 @@ func TestMirrorsThatAreWrong(t *testing.T) {
 	}
 }
 
+// TestMirrorsThatAreWritten: nothing is wrong with what containerd.Add writes.
+func TestMirrorsThatAreWritten(t *testing.T) {
+	here := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer here.Close()
+	_, port, _ := net.SplitHostPort(here.Listener.Addr().String())
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc/containerd"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	dirs, err := containerd.Directories(root)
+	if err != nil || len(dirs) != 1 {
+		t.Fatal(dirs, err)
+	}
+	edits, err := containerd.Add(dirs[0], []string{"docker.io", "a:5000", "_default"}, []containerd.Mirror{{URL: here.URL, DialTimeout: time.Second}})
+	for _, e := range edits {
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(e.Path), 0o700), os.WriteFile(e.Path, e.After, 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := parse(t, "http: {addr: \":"+port+"\"}")
+	found := mirrors(t.Context(), root, addressesOf(config, driver.DefaultParameters()), true)
+	if len(found) != len(edits) {
+		t.Errorf("of %d files it finds %+v", len(edits), found)
+	}
+	for _, m := range found {
+		if m.Alone || m.Trouble != "" || m.IgnoredBy != "" || len(m.Wrong) > 0 || len(m.Hosts) != 1 || m.Hosts[0].Trouble != "" {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 // TestMirrorsOfThisRegistry: which files lead here, which host does not answer, and where nobody
 // else is asked.
 func TestMirrorsOfThisRegistry(t *testing.T) {
@@ -218,6 +251,7 @@ func TestMirrorsOfThisRegistry(t *testing.T) {
 	}
 	write("docker.io", "[host.\"http://localhost:"+port+"\"]\n")
 	write("_default", "[host.\"http://127.0.0.1:"+port+"\"]\n")
+	write("k8s.io", "server = \"http://127.0.0.1:"+port+"\"\n")
 	write("quay.io", "[host.\"http://192.0.2.7:5000\"]\n")
 	write("ghcr.io", "[host")
 	look := func(runs bool) (texts []string) {
@@ -233,7 +267,7 @@ func TestMirrorsOfThisRegistry(t *testing.T) {
 		}
 		return texts
 	}
-	const want = "[all alone=true answers=%[1]v docker.io alone=false answers=%[1]v ghcr.io cannot be read]"
+	const want = "[all alone=false answers=%[1]v docker.io alone=false answers=%[1]v ghcr.io cannot be read k8s.io alone=true answers=%[1]v]"
 	for _, status := range []int{http.StatusOK, http.StatusUnauthorized, http.StatusNotFound} {
 		answer = status
 		if got := fmt.Sprint(look(true)); got != fmt.Sprintf(want, status != http.StatusNotFound) {

@@ -131,7 +131,7 @@ func isLocal(host string) bool {
 // hosts are asked only while the registry runs.
 func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []doctor.Mirror) {
 	for _, f := range containerd.Files(root) {
-		m := doctor.Mirror{Path: f.Path, Of: f.Of, Alone: true}
+		m := doctor.Mirror{Path: f.Path, Of: f.Of, Alone: !f.Itself}
 		if f.Err != nil {
 			m.Trouble = strings.TrimSpace(f.Err.Error())
 		}

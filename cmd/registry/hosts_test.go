@@ -1,0 +1,57 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestHosts writes, prints and takes out the files of a containerd, and leaves what else is in them.
+func TestHosts(t *testing.T) {
+	p, root := newProcess(t), t.TempDir()
+	certs := filepath.Join(root, "etc/containerd/certs.d")
+	of := func(name string) string { return filepath.Join(certs, name, "hosts.toml") }
+	const others = "[host.\"https://proxy.example.com\"]\n"
+	if err := os.MkdirAll(filepath.Join(certs, "docker.io"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(of("docker.io"), []byte(others), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	run := func(want string, args ...string) {
+		t.Helper()
+		out, err := p.command(append([]string{"ipfs", "hosts", "--root", root, "--mirror", "http://127.0.0.1:5000/"}, args...)...).CombinedOutput()
+		if failed := strings.HasPrefix(want, "registry: "); (err != nil) != failed || !strings.HasPrefix(strings.ReplaceAll(string(out), certs, ""), want) {
+			t.Errorf("%s: %v\n%s", args, err, out)
+		}
+	}
+	content := func(name string) string {
+		b, err := os.ReadFile(of(name))
+		if err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	run("would write /docker.io/hosts.toml\n# BEGIN", "--upstream", "docker.io", "--dry-run")
+	if content("docker.io") != others {
+		t.Errorf("changed by a dry run:\n%s", content("docker.io"))
+	}
+	run("wrote /docker.io/hosts.toml\nwrote /a_5000_/hosts.toml\n", "--upstream", "docker.io", "--upstream", "a:5000")
+	if is := content("docker.io"); !strings.Contains(is, "[host.\"http://127.0.0.1:5000\"]\n") || !strings.HasSuffix(is, "\n\n"+others) {
+		t.Errorf("written is\n%s", is)
+	}
+	if info, err := os.Stat(of("docker.io")); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("its mode is another: %v, %v", info, err)
+	}
+	run("unchanged /docker.io/hosts.toml\n", "--upstream", "docker.io")
+	run("registry: ipfs hosts: ", "--upstream", "docker.io/library")
+	run("would remove /a_5000_/hosts.toml\n", "--remove", "--dry-run", "--upstream", "a:5000")
+	run("removed /a_5000_/hosts.toml\nwrote /docker.io/hosts.toml\n", "--remove")
+	if is := content("docker.io"); is != others {
+		t.Errorf("left is\n%s", is)
+	}
+	if entries, err := os.ReadDir(certs); err != nil || len(entries) != 1 {
+		t.Errorf("left are %v, %v", entries, err)
+	}
+}
