@@ -181,7 +181,7 @@ func TestKeepersThatHaveNotFetchedYet(t *testing.T) {
 	c, free, err := all[0].Hold(content)
 	must(t, err)
 	t.Cleanup(free)
-	must(t, all[1].PutEntry(pathOf(content), c, 1<<60))
+	must(t, all[1].PutEntry(pathOf(content), c, 2000)) // more bytes than there are: nobody can fetch it
 	drivertest.AwaitAgreement(t, all...)
 	drivertest.Await(t, "they are named", func() bool {
 		d, err := all[0].Drain(t.Context(), false, func(driver.DrainState) {})
