@@ -11,6 +11,7 @@ export DOCKER_HOST=unix://$work/docker.sock COMPOSE=docker-compose IMAGE=distrib
 NOFILE=$(ulimit -Hn)
 export NOFILE
 compose() { (cd "$work/compose" && docker-compose "$@"); }
+healthy() { timeout 100 sh -c 'until [ "$(docker ps --quiet --filter health=healthy | wc -l)" = 3 ]; do sleep 0.5; done'; }
 finish() {
 	status=$?
 	[ $status = 0 ] || compose logs --tail 20 || true
@@ -34,6 +35,7 @@ rm -f "$work/compose/.env"
 
 "$work/compose/prepare.sh"
 compose up --detach
+healthy
 image=docker-archive:$work/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar
 skopeo copy --quiet --dest-tls-verify=false "$image" docker://127.0.0.1:5000/team/app:1
 skopeo copy --quiet --src-tls-verify=false docker://127.0.0.1:5001/team/app:1 "dir:$work/pulled"
