@@ -3,6 +3,7 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -73,7 +74,7 @@ func (r *reader) text() []byte {
 	r.next()
 	quoted := r.rest[:1+textLen(r.rest[1:])]
 	r.rest = r.rest[len(quoted):]
-	if bytes.IndexByte(quoted, '\\') < 0 {
+	if bytes.IndexByte(quoted, '\\') < 0 && utf8.Valid(quoted) { // a decoder puts U+FFFD for what is not
 		return quoted[1 : len(quoted)-1]
 	}
 	var s string
