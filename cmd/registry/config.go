@@ -62,6 +62,7 @@ func readConfig(args []string) (*configuration.Configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuration %s: %w", path, err)
 	}
+	preferEnvironment(config.Storage.Parameters())
 	if config.HTTP.DrainTimeout == 0 {
 		config.HTTP.DrainTimeout = defaultDrain
 	}

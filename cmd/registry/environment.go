@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/distribution/distribution/v3/configuration"
 )
 
 // serviceVariables are what Kubernetes puts into every container of a namespace for a
@@ -47,6 +49,28 @@ func hide(name string) (back func()) {
 		return func() {}
 	}
 	return func() { _ = os.Setenv(name, value) }
+}
+
+// secrets are the keys of the ipfs: block that hold one, each with the key that names a file instead.
+// Only one of the two may be set.
+var secrets = [][2]string{{"protectorkey", "protectorkeyfile"}, {"privatekey", "privatekeyfile"}}
+
+// preferEnvironment takes out of the ipfs: block what a file says of a secret that the environment has
+// in the other form: in the image, whose file names one, the environment alone has to be enough.
+func preferEnvironment(ipfs configuration.Parameters) {
+	for _, of := range secrets {
+		for i, key := range of {
+			other := of[1-i]
+			if inEnvironment(key) && !inEnvironment(other) {
+				delete(ipfs, other)
+			}
+		}
+	}
+}
+
+// inEnvironment reports whether the environment has a key of the ipfs: block. An empty one says nothing.
+func inEnvironment(key string) bool {
+	return os.Getenv("REGISTRY_STORAGE_IPFS_"+strings.ToUpper(key)) != ""
 }
 
 func isServiceVariable(name, value string) bool {

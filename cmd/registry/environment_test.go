@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,33 @@ func TestAMistakeInTheEnvironmentIsStillOne(t *testing.T) {
 		if said := p.fails(); !strings.Contains(said, "unknown key") {
 			t.Errorf("%s: said %q", variable, said)
 		}
+	}
+}
+
+// TestASecretOfTheEnvironmentAlone is enough where the file names another form of it, as the image's
+// does; and of two in one place neither counts.
+func TestASecretOfTheEnvironmentAlone(t *testing.T) {
+	key := keygen(t)
+	secret := strings.Trim(strings.TrimPrefix(key, "protectorkey: "), `"`)
+	for variable, c := range map[string]struct {
+		line string // of the file
+		made bool   // swarm.key, for a registry that begins a swarm by that file
+	}{
+		"PROTECTORKEY=" + secret:     {"protectorkeyfile: swarm.key", false},
+		"PROTECTORKEYFILE=swarm.key": {key, true},
+		"PROTECTORKEY=":              {"protectorkeyfile: swarm.key", true},
+	} {
+		p := newProcess(t, c.line)
+		p.Env = []string{"REGISTRY_STORAGE_IPFS_" + variable}
+		p.start()
+		if _, err := os.Stat(filepath.Join(p.Dir, "swarm.key")); (err == nil) != c.made {
+			t.Errorf("%s above %q: its file: %v", variable, c.line, err)
+		}
+	}
+
+	p := newProcess(t, "protectorkeyfile: swarm.key")
+	p.Env = []string{"REGISTRY_STORAGE_IPFS_PROTECTORKEY=" + secret, "REGISTRY_STORAGE_IPFS_PROTECTORKEYFILE=swarm.key"}
+	if said := p.fails(); !strings.Contains(said, "keep one of them") {
+		t.Errorf("said %q", said)
 	}
 }
