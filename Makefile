@@ -64,7 +64,8 @@ lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds 
 	$(CHANGIE) batch --dry-run minor >/dev/null
 	$(CHANGIE) merge --dry-run | diff CHANGELOG.md -
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
-	cd tools/release && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --config ../../.golangci.yml ./...
+	for dir in tools/release tools/site; do \
+		(cd $$dir && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --config ../../.golangci.yml ./...) || exit; done
 
 .PHONY: changelog
 changelog: ## show what the next release changes, from changelog/unreleased
@@ -75,6 +76,13 @@ changes: ## move changelog/unreleased into CHANGELOG.md, as VERSION=v1.2.3: the 
 	@test "$(origin VERSION)" = "command line" || { echo "usage: make changes VERSION=v1.2.3" >&2; exit 2; }
 	$(CHANGIE) batch $(VERSION)
 	$(CHANGIE) merge
+
+.PHONY: site
+site: ## make the documentation's site from README.md and docs/, in dist/site; builds Hugo, some minutes the first time
+	cd tools/site && export GOFLAGS=-trimpath CGO_ENABLED=0 && \
+		$(GO) tool hugo --quiet --panicOnWarning --cleanDestinationDir --destination $(CURDIR)/dist/site && \
+		$(GO) test ./check && $(GO) run ./check $(CURDIR)/dist/site
+	@echo "dist/site/index.html"
 
 .PHONY: release
 release: ## build all that is released of the last commit, as VERSION=v1.2.3, into dist/; some minutes a platform, TARGETS=linux/amd64 for some

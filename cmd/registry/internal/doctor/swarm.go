@@ -45,7 +45,7 @@ var (
 	versionsDiffer = Kind{
 		"versions-differ", Warning,
 		"Releases work together, but what is new in one begins only when all have it.",
-		"Upgrade the others, one at a time ([Upgrading](operations.md#from-a-binary-to-a-running-service)).",
+		"Upgrade the others, one at a time ([Upgrade notes](upgrading.md)).",
 	}
 )
 
