@@ -145,10 +145,14 @@ func TestAPushIsSeenSoonAfterACut(t *testing.T) {
 	}
 }
 
-// missInTime asks for manifests that are nowhere: each is a miss, and not waited for
-// longer than a test waits for anything.
+// missInTime asks for manifests that are nowhere: once nobody has answered for a moment, each is a
+// miss, and not waited for longer than a test waits for anything.
 func missInTime(t *testing.T, m *drivertest.Member) {
 	t.Helper()
+	drivertest.Await(t, "who is silent is passed over", func() bool {
+		_, err := m.GetContent(asRequest(t, http.MethodGet, "vars.reference"), tagLink("nowhere", "0"))
+		return isNotFound(err)
+	})
 	for i := range 3 {
 		_, err := m.GetContent(asRequest(t, http.MethodGet, "vars.reference"), tagLink("nowhere", fmt.Sprint(i)))
 		if notFound := (storagedriver.PathNotFoundError{}); !errors.As(err, &notFound) {
@@ -167,6 +171,7 @@ func TestAManifestOfManyMissingLayersWaitsOnce(t *testing.T) {
 	for _, l := range []*drivertest.Link{linkA, linkB} {
 		l.Blackhole(true)
 	}
+	missInTime(t, b)
 	ctx, end := context.WithTimeout(asRequest(t, http.MethodPut, "vars.reference"), layers*syncTimeout/2)
 	defer end()
 	values := map[string]any{"http.request.startedat": time.Now().Add(-time.Hour), "http.request.id": "many"}

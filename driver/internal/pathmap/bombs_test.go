@@ -130,7 +130,7 @@ func TestMembersThatAreGoneAreForgotten(t *testing.T) {
 		m.firstHeads.await(name(i), deltas{c})
 		m.last.expect(name(i), c)
 		m.refuses(name(i), errBadDelta)
-		m.unanswered.heard(name(i))
+		m.unanswered.heard(name(i), time.Now())
 		m.runs.hear(name(i), "run", time.Now().Add(-time.Hour), time.Millisecond)
 		turn, err := m.turns.take(t.Context(), name(i), nil, false)
 		if err != nil {
@@ -145,7 +145,7 @@ func TestMembersThatAreGoneAreForgotten(t *testing.T) {
 	if a, b, c := len(m.firstHeads.pending), len(m.last.announced), len(m.Refused()); a != maxGone+2 || b != a || c != a {
 		t.Errorf("%d first heads, %d announcements, %d refusals are remembered", a, b, c)
 	}
-	if a, b, c := len(m.unanswered.since), len(m.runs.of), len(m.turns.rates); a != len(here) || b > 0 || c > 0 {
+	if a, b, c := len(m.unanswered.of), len(m.runs.of), len(m.turns.rates); a != len(here) || b > 0 || c > 0 {
 		t.Errorf("%d answers, %d runs, %d rates are remembered", a, b, c)
 	}
 	for _, id := range here {

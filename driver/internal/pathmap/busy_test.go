@@ -61,6 +61,30 @@ func TestAMemberThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// TestAMemberThatIsStillForAMoment may have what is asked for, though it gives no sign of life: its
+// machine may be short of a processor. It may not for long.
+func TestAMemberThatIsStillForAMoment(t *testing.T) {
+	f := newFabric(t)
+	f.interval = time.Hour
+	f.loseAll.Store(true)
+	a, b := f.add("a"), f.add("b")
+	put(t, a, "/p", "1")
+	still := func(yes bool) {
+		if f.mutes(0); yes {
+			f.mutedToo("a")
+		}
+	}
+	eventually(t, "what it may have is not denied", func() bool {
+		still(false)
+		if err := b.catchUp(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		still(true)
+		return errors.Is(b.catchUp(t, 30*time.Millisecond), pathmap.ErrBehind)
+	})
+	eventually(t, "it is passed over", func() bool { return b.catchUp(t, 30*time.Millisecond) == nil })
+}
+
 // TestAMemberThatHasNotAnsweredYet, because it refuses whoever asks, or is busy and known of old, may
 // have what is asked for. One that is silent and that nobody knows may not: it keeps nobody waiting.
 func TestAMemberThatHasNotAnsweredYet(t *testing.T) {

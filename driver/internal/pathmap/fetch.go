@@ -87,7 +87,7 @@ func (x *exchange) ask(req request) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("ask %s for its heads: %w", x.id, x.busy(err))
 	}
-	x.m.unanswered.heard(x.id)
+	x.m.unanswered.heard(x.id, time.Now())
 	x.m.firstHeads.named.Store(true)
 	x.behind = a.Behind
 	if !x.behind && !x.m.isRefused(x.id) { // a member that is refused cannot be caught up with

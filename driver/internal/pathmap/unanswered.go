@@ -18,34 +18,49 @@ import (
 const (
 	behindFor = time.Minute           // for how long a member counts that is there and does not answer
 	askBusy   = 50 * time.Millisecond // after which a member that was busy is asked again; doubles
+
+	// lateAfter is for how long a member that answered counts as there without a sign of life. A machine
+	// that gives its registry no processor for a moment must not make a 404 of what that acknowledged;
+	// a member that is cut off makes it a 503 for no longer than this.
+	lateAfter = 3 * time.Second
 )
 
-// unanswered are the members that have answered, or should have, and since when each does not.
+// unanswered are the members that have answered, or should have.
 type unanswered struct {
-	mu    sync.Mutex
-	since map[peer.ID]time.Time // zero: it answers
+	mu sync.Mutex
+	of map[peer.ID]silence
 }
 
+// silence is when a member answered last, and since when it does not; zero: it never did, it answers.
+type silence struct{ heard, since time.Time }
+
 // heard notes that a member answered.
-func (u *unanswered) heard(id peer.ID) {
+func (u *unanswered) heard(id peer.ID, now time.Time) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.note(id, time.Time{})
+	u.note(id, silence{heard: now})
+}
+
+// lately reports whether a member answered a moment ago.
+func (u *unanswered) lately(id peer.ID, now time.Time) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return now.Sub(u.of[id].heard) < lateAfter
 }
 
 // note is for the holder of u.mu.
-func (u *unanswered) note(id peer.ID, since time.Time) {
-	if u.since == nil {
-		u.since = map[peer.ID]time.Time{}
+func (u *unanswered) note(id peer.ID, s silence) {
+	if u.of == nil {
+		u.of = map[peer.ID]silence{}
 	}
-	u.since[id] = since
+	u.of[id] = s
 }
 
 // knows reports whether a member has ever answered.
 func (u *unanswered) knows(id peer.ID) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	_, ok := u.since[id]
+	_, ok := u.of[id]
 	return ok
 }
 
@@ -55,31 +70,31 @@ func (u *unanswered) knows(id peer.ID) bool {
 func (u *unanswered) missed(id peer.ID, registry bool, now time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	since, ok := u.since[id]
+	s, ok := u.of[id]
 	switch {
 	case !ok && !registry:
 		return false
-	case since.IsZero():
-		since = now
-		u.note(id, since)
+	case s.since.IsZero():
+		s.since = now
+		u.note(id, s)
 	}
-	return now.Sub(since) < behindFor
+	return now.Sub(s.since) < behindFor
 }
 
 // knowsAny reports whether any member has answered, or should have.
 func (u *unanswered) knowsAny() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.since) > 0
+	return len(u.of) > 0
 }
 
 // only forgets all but these members.
 func (u *unanswered) only(ids []peer.ID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for id := range u.since {
+	for id := range u.of {
 		if !slices.Contains(ids, id) {
-			delete(u.since, id)
+			delete(u.of, id)
 		}
 	}
 }
@@ -92,8 +107,9 @@ func (m *Map) didNotAnswer(id peer.ID, err error, alive bool) bool {
 		return false
 	}
 	m.log.WithField("peer", id).WithError(err).Debug("a member did not name its heads")
-	refused := errors.Is(err, errBusy)
-	return (alive || refused) && m.unanswered.missed(id, refused || m.cfg.Swarm.Confirmed(id), time.Now())
+	now, refused := time.Now(), errors.Is(err, errBusy)
+	there := alive || refused || m.unanswered.lately(id, now)
+	return there && m.unanswered.missed(id, refused || m.cfg.Swarm.Confirmed(id), now)
 }
 
 // askIfAlive asks a member for a sign of life in a while, unless it is stopped. stop gives the

@@ -19,11 +19,11 @@ func TestForHowLongAMemberCountsThatDoesNotAnswer(t *testing.T) {
 		}
 	}
 	missed(0, false)
-	u.heard("a")
+	u.heard("a", began)
 	missed(time.Hour, true)
 	missed(time.Hour+behindFor-1, true)
 	missed(time.Hour+behindFor, false)
-	u.heard("a")
+	u.heard("a", began)
 	missed(2*time.Hour, true)
 	u.only([]peer.ID{"a"})
 	missed(2*time.Hour, true)
@@ -33,5 +33,23 @@ func TestForHowLongAMemberCountsThatDoesNotAnswer(t *testing.T) {
 		if got := u.missed("b", true, began.Add(time.Duration(after)*behindFor)); got != want || !u.knowsAny() {
 			t.Errorf("a registry: %v after %d minutes", got, after)
 		}
+	}
+}
+
+// TestWhoAnsweredAMomentAgo is there, and only for that moment.
+func TestWhoAnsweredAMomentAgo(t *testing.T) {
+	var u unanswered
+	began := time.Now()
+	u.heard("a", began)
+	for after, want := range map[time.Duration]bool{0: true, lateAfter - 1: true, lateAfter: false} {
+		if u.lately("a", began.Add(after)) != want {
+			t.Errorf("after %s: %v", after, !want)
+		}
+	}
+	if u.missed("a", false, began); !u.lately("a", began) {
+		t.Error("a question that is not answered makes forget when the one before was")
+	}
+	if u.lately("b", began) {
+		t.Error("one that never answered")
 	}
 }
