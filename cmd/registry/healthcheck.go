@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -70,18 +69,4 @@ func askReady(ctx context.Context, addr string) error {
 		return fmt.Errorf("not ready: %s", printable(strings.ReplaceAll(strings.TrimSpace(string(reasons)), "\n", "; ")))
 	}
 	return nil
-}
-
-// reached is where this machine reaches what listens at an address, which may be of no interface in particular.
-func reached(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", err
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() && ip.To4() == nil {
-		return net.JoinHostPort(net.IPv6loopback.String(), port), nil
-	} else if host == "" || ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port), nil
-	}
-	return addr, nil
 }

@@ -4,10 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -16,6 +13,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/atomicfile"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor/containerd"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/podman"
 )
 
 // hostsOptions are the flags of `ipfs hosts`.
@@ -25,6 +23,7 @@ type hostsOptions struct {
 	ca        string
 	dial      time.Duration
 	dir, root string
+	podman    bool
 	remove    bool
 	dryRun    bool
 }
@@ -33,12 +32,15 @@ func hostsCommand() *cobra.Command {
 	var o hostsOptions
 	cmd := &cobra.Command{
 		Use:   "hosts <config>",
-		Short: "Have containerd on this machine pull from this registry first",
+		Short: "Have containerd or Podman on this machine pull from this registry first",
 		Long: "Write hosts.toml for containerd, so that images of other registries, the upstreams, are asked for at\n" +
 			"this registry first, and at the upstream when it has none or does not run. The files are those of\n" +
 			"containerd, k3s, rke2 or Talos, whichever is on this machine. What else is in them stays. containerd\n" +
 			"reads them anew with each pull. This registry is asked for the same path: docker.io/library/alpine is\n" +
-			"its repository library/alpine, so name only upstreams whose paths are kept here for them.",
+			"its repository library/alpine, so name only upstreams whose paths are kept here for them.\n\n" +
+			"With --podman the same for Podman, Buildah, Skopeo and CRI-O: a file for each upstream below\n" +
+			"/etc/containers/registries.conf.d. They read the authority of a mirror's certificate in\n" +
+			"/etc/containers/certs.d/<host>:<port>/, and wait 30 s, or 60 s without TLS, for a mirror that does not answer.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			edits, err := o.edits(args)
@@ -60,25 +62,47 @@ func hostsCommand() *cobra.Command {
 	flags.DurationVar(&o.dial, "dial-timeout", time.Second, "how long a connection to a mirror may take before the next is tried (containerd 2.1 and later)")
 	flags.StringVar(&o.dir, "dir", "", "directory of containerd's config_path (default: what its configuration names)")
 	flags.StringVar(&o.root, "root", "/", "where the machine's root directory is, for a container that has it mounted")
+	flags.BoolVar(&o.podman, "podman", false, "registries.conf.d of Podman, Buildah, Skopeo and CRI-O instead")
 	flags.BoolVar(&o.remove, "remove", false, "take out what was written, for the upstreams that are named, or for all")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "only print what would be written")
+	for _, of := range []string{"ca", "dial-timeout", "dir"} {
+		cmd.MarkFlagsMutuallyExclusive("podman", of)
+	}
 	return cmd
 }
 
 // edits are what the options ask for.
-func (o hostsOptions) edits(args []string) (edits []containerd.Edit, err error) {
+func (o hostsOptions) edits(args []string) ([]atomicfile.Edit, error) {
 	config, err := readConfig(args) // of http alone: what is stored, and where, does not matter
 	if err != nil {
 		return nil, err
 	}
-	var mirrors []containerd.Mirror
+	var mirrors []*url.URL
 	if !o.remove {
 		if len(o.upstreams) == 0 {
 			return nil, errors.New("name the registries whose images are asked for here first with --upstream")
 		}
-		if mirrors, err = o.mirrorsFor(config); err != nil {
+		if mirrors, err = o.mirrorURLs(config); err != nil {
 			return nil, err
 		}
+	}
+	if o.podman {
+		return o.podmanEdits(mirrors)
+	}
+	return o.containerdEdits(mirrors)
+}
+
+func (o hostsOptions) containerdEdits(urls []*url.URL) (edits []atomicfile.Edit, err error) {
+	if o.dial <= 0 {
+		return nil, fmt.Errorf("--dial-timeout: %s is no time", o.dial)
+	}
+	var mirrors []containerd.Mirror
+	for _, u := range urls {
+		m := containerd.Mirror{URL: u.String(), DialTimeout: o.dial}
+		if u.Scheme == "https" && o.ca != "" { // containerd would try TLS first at one with http://
+			m.CA = absolute(o.ca)
+		}
+		mirrors = append(mirrors, m)
 	}
 	of := [][]string{{o.dir}}
 	if o.dir == "" {
@@ -87,7 +111,7 @@ func (o hostsOptions) edits(args []string) (edits []containerd.Edit, err error) 
 		}
 	}
 	for _, dirs := range of {
-		var more []containerd.Edit
+		var more []atomicfile.Edit
 		if o.remove {
 			more, err = containerd.Remove(dirs, o.upstreams)
 		} else {
@@ -101,52 +125,44 @@ func (o hostsOptions) edits(args []string) (edits []containerd.Edit, err error) 
 	return edits, nil
 }
 
-func (o hostsOptions) mirrorsFor(config *configuration.Configuration) (all []containerd.Mirror, err error) {
-	urls := o.mirrors
-	if len(urls) == 0 {
-		own, err := ownURL(config)
-		if err != nil {
-			return nil, err
+func (o hostsOptions) podmanEdits(urls []*url.URL) ([]atomicfile.Edit, error) {
+	if o.remove {
+		return podman.Remove(o.root, o.upstreams)
+	}
+	var mirrors []podman.Mirror
+	for _, u := range urls {
+		if u.Path != "" {
+			return nil, fmt.Errorf("--mirror: Podman and CRI-O look for a registry at / of a host, not at %s", u)
 		}
-		urls = []string{own}
+		mirrors = append(mirrors, podman.Mirror{Location: u.Host, Insecure: u.Scheme == "http"})
 	}
-	if o.dial <= 0 {
-		return nil, fmt.Errorf("--dial-timeout: %s is no time", o.dial)
+	return podman.Add(o.root, o.upstreams, mirrors)
+}
+
+// mirrorURLs are those of the registries that are to be asked first, in order.
+func (o hostsOptions) mirrorURLs(config *configuration.Configuration) (all []*url.URL, err error) {
+	if len(o.mirrors) == 0 {
+		own, listens, err := ownURL(config)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%w: name this registry's URL with --mirror", err)
+		case listens && own.Scheme == "https":
+			return nil, errors.New("set http.host, or name this registry's URL with --mirror, by a name that is in its certificate")
+		}
+		return []*url.URL{own}, nil
 	}
-	for _, text := range urls {
+	for _, text := range o.mirrors {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery+u.Fragment != "" || u.User != nil {
 			return nil, fmt.Errorf("--mirror: %q is no http:// or https:// URL of a registry", text)
 		}
-		m := containerd.Mirror{URL: strings.TrimSuffix(u.String(), "/"), DialTimeout: o.dial}
-		if u.Scheme == "https" && o.ca != "" { // containerd would try TLS first at one with http://
-			m.CA = absolute(o.ca)
-		}
-		all = append(all, m)
+		u.Path = strings.TrimSuffix(u.Path, "/")
+		all = append(all, u)
 	}
 	return all, nil
 }
 
-// ownURL is where clients on this machine reach the registry.
-func ownURL(config *configuration.Configuration) (string, error) {
-	at := config.HTTP
-	if at.Host != "" {
-		return strings.TrimSuffix(at.Host, "/") + strings.TrimSuffix(at.Prefix, "/"), nil
-	}
-	if at.TLS.Certificate != "" || at.TLS.LetsEncrypt.CacheFile != "" {
-		return "", errors.New("set http.host, or name this registry's URL with --mirror, by a name that is in its certificate")
-	}
-	host, port, err := net.SplitHostPort(at.Addr)
-	if err != nil || port == "" || port == "0" || at.Net == "unix" {
-		return "", fmt.Errorf("http.addr %q has no port that containerd could reach: name this registry's URL with --mirror", at.Addr)
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, port) + strings.TrimSuffix(at.Prefix, "/"), nil
-}
-
-func makeEdit(out io.Writer, e containerd.Edit, dryRun bool) (err error) {
+func makeEdit(out io.Writer, e atomicfile.Edit, dryRun bool) (err error) {
 	did, would := "wrote", "would write"
 	switch {
 	case !e.Changes():
@@ -159,13 +175,7 @@ func makeEdit(out io.Writer, e containerd.Edit, dryRun bool) (err error) {
 		_, err = fmt.Fprintf(out, "%s %s\n%s", would, e.Path, e.After)
 		return err
 	}
-	if e.After == nil {
-		if err = os.Remove(e.Path); err == nil {
-			_ = os.Remove(filepath.Dir(e.Path)) // it fails when something else is in it
-		}
-	} else {
-		err = atomicfile.Write(e.Path, e.After)
-	}
+	err = e.Make()
 	if err == nil {
 		_, err = fmt.Fprintf(out, "%s %s\n", did, e.Path)
 	}

@@ -55,3 +55,39 @@ func TestHosts(t *testing.T) {
 		t.Errorf("left are %v, %v", entries, err)
 	}
 }
+
+// TestHostsOfPodman writes and removes drop-ins, and refuses what Podman does not have.
+func TestHostsOfPodman(t *testing.T) {
+	p, root := newProcess(t), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(root, "etc/containers"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, "etc/containers/registries.conf.d/registry-ipfs-docker.io.conf")
+	for _, c := range []struct {
+		args []string
+		want string // in what is said; "!": it fails so
+	}{
+		{[]string{"--upstream", "docker.io", "--dry-run"}, "would write " + file},
+		{[]string{"--remove"}, ""},
+		{[]string{"--upstream", "docker.io"}, "wrote " + file},
+		{[]string{"--upstream", "docker.io"}, "unchanged " + file},
+		{[]string{"--upstream", "_default"}, "!name each"},
+		{[]string{"--upstream", "quay.io", "--mirror", "http://a/x"}, "!at / of a host"},
+		{[]string{"--upstream", "quay.io", "--ca", "ca.pem"}, "![podman ca]"},
+		{[]string{"--remove", "--dry-run"}, "would remove " + file},
+		{[]string{"--remove"}, "removed " + file},
+	} {
+		out, err := p.command(append([]string{"ipfs", "hosts", "--podman", "--root", root}, c.args...)...).CombinedOutput()
+		want, fails := strings.CutPrefix(c.want, "!")
+		if (err != nil) != fails || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", c.args, err, out)
+		}
+		content, err := os.ReadFile(file)
+		if strings.HasPrefix(c.want, "wrote") && !strings.Contains(string(content), "\nlocation = \""+p.HTTP+"\"\ninsecure = true\n") {
+			t.Errorf("%v\n%s", err, content)
+		}
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("left is %v", err)
+	}
+}

@@ -63,16 +63,13 @@ func copyFrom(cmd *cobra.Command, config, repositories []string, api copyOptions
 
 // thisRegistry is where clients reach the registry of a configuration from this machine.
 func thisRegistry(config *configuration.Configuration, at string) (apicopy.Registry, error) {
-	certificate, local := config.HTTP.TLS.Certificate, at == "" && config.HTTP.Host == ""
+	certificate, local := config.HTTP.TLS.Certificate, false
 	if at == "" {
-		if config.HTTP.Net == "unix" || config.HTTP.Prefix != "" && config.HTTP.Prefix != "/" || config.HTTP.Addr == "" {
+		u, listens, err := ownURL(config)
+		if err != nil || u.Path != "" {
 			return apicopy.Registry{}, errors.New("say with --to where this registry is reached, as https://<host>[:<port>]")
 		}
-		scheme := "http"
-		if certificate != "" || config.HTTP.TLS.LetsEncrypt.CacheFile != "" {
-			scheme = "https"
-		}
-		at = scheme + "://" + registryOf(config).host
+		at, local = u.String(), listens
 	}
 	if certificate == "" {
 		return apicopy.At(at, nil)
@@ -106,7 +103,7 @@ func certificatesOf(file string) (*x509.CertPool, *x509.Certificate, error) {
 func trusting(roots *x509.CertPool, of *x509.Certificate, local bool) *tls.Config {
 	c := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	switch {
-	case !local || of.VerifyHostname("localhost") == nil:
+	case !local:
 	case len(of.DNSNames) > 0:
 		c.ServerName = of.DNSNames[0]
 	case len(of.IPAddresses) > 0:

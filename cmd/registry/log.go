@@ -3,10 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -219,23 +215,13 @@ type registryAt struct{ host, flags string }
 
 // registryOf reads it from the configuration.
 func registryOf(config *configuration.Configuration) registryAt {
-	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Host != "" {
-		at := registryAt{host: u.Host}
-		if u.Scheme == "http" && !slices.Contains([]string{"localhost", "127.0.0.1"}, u.Hostname()) {
-			at.flags = "--insecure "
-		}
-		return at
-	}
-	host, port, err := net.SplitHostPort(config.HTTP.Addr)
+	u, _, err := ownURL(config)
 	if err != nil {
 		return registryAt{host: config.HTTP.Addr}
 	}
-	at := registryAt{}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "localhost"
-	} else if config.HTTP.TLS.Certificate == "" && (err != nil || !ip.IsLoopback()) {
+	at := registryAt{host: u.Host}
+	if u.Scheme == "http" && !isThisMachine(u.Hostname()) {
 		at.flags = "--insecure "
 	}
-	at.host = net.JoinHostPort(host, port)
 	return at
 }

@@ -75,8 +75,9 @@ func TestWhereTheRegistryIsForItsClients(t *testing.T) {
 		host, addr, certificate string
 		want                    registryAt
 	}{
-		{"", ":5000", "", registryAt{"localhost:5000", ""}},
-		{"", "0.0.0.0:5000", "", registryAt{"localhost:5000", ""}},
+		{"", ":5000", "", registryAt{"127.0.0.1:5000", ""}},
+		{"", "0.0.0.0:5000", "", registryAt{"127.0.0.1:5000", ""}},
+		{"", "[::]:5000", "", registryAt{"[::1]:5000", ""}},
 		{"", "127.0.0.1:5000", "", registryAt{"127.0.0.1:5000", ""}},
 		{"", "[::1]:5000", "", registryAt{"[::1]:5000", ""}},
 		{"", "192.0.2.1:5000", "", registryAt{"192.0.2.1:5000", "--insecure "}},

@@ -86,10 +86,36 @@ podman_test() {
 	"${p[@]}" pull --tls-verify=false --signature-policy "$work/policy.json" "$C/podman:1"
 }
 
+# of_mirror COMMAND…: runs it where /etc/containers is what `registry ipfs hosts --podman` wrote into.
+of_mirror() {
+	unshare --mount sh -c 'mount --bind "$1" /etc/containers && shift && exec "$@"' sh "$work/mirror/etc/containers" "$@"
+}
+
+# Images of a registry that is nowhere are pulled from A, as a drop-in says.
+mirror_test() {
+	local p=(podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs)
+	content mirror
+	"$crane" append --platform linux/amd64 -f "$work/mirror.tar" -t "$A/team/mirror:1" --insecure
+	mkdir -p "$work/mirror/etc/containers"
+	echo '{"default":[{"type":"insecureAcceptAnything"}]}' >"$work/mirror/etc/containers/policy.json"
+	"$registry" ipfs hosts --podman --root "$work/mirror" --upstream registry.invalid --upstream "$C" "$work/a.yml"
+	of_mirror skopeo copy docker://registry.invalid/team/mirror:1 "dir:$work/mirror-a"
+	of_mirror "${p[@]}" pull registry.invalid/team/mirror:1
+	! of_mirror skopeo inspect docker://registry.invalid/team/mirror:none || exit 1
+}
+
+# While A does not run, C itself is asked for its images; and nothing of it is left in the end.
+mirror_left() {
+	of_mirror skopeo copy --src-tls-verify=false "docker://$C/team/mirror:1" "dir:$work/mirror-c"
+	"$registry" ipfs hosts --podman --root "$work/mirror" --remove "$work/a.yml"
+	[ -z "$(ls "$work/mirror/etc/containers/registries.conf.d")" ]
+}
+
 build_crane
 for client in crane docker containerd skopeo podman; do
 	result "$client" apart "${client}_test" A B C
 done
+result "mirror of podman and skopeo" apart mirror_test registry A C
 digests=$(for name in a b c; do "$registry" ipfs status "$work/$name.yml" | grep '^ *digest'; done | sort -u | wc -l)
 if [ "$digests" = 1 ]; then
 	passed=$((passed + 1))
@@ -104,5 +130,6 @@ kill -9 "${pids[2]}" # A, the last that was started
 for client in docker containerd; do
 	result "$client without A" apart "${client}_left" A B C
 done
+result "mirror without A" apart mirror_left registry C
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -1,6 +1,7 @@
-// Package atomicfile writes files that others read meanwhile: they see the old content, or the new.
+// Package atomicfile changes files of configuration that others read meanwhile: they see the old content, or the new.
 //
 //	err := atomicfile.Write("/etc/containerd/certs.d/docker.io/hosts.toml", content)
+//	err := atomicfile.Edit{Path: path, Before: old, After: nil}.Make()
 package atomicfile
 
 import (

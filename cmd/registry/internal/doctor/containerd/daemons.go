@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/atomicfile"
 )
 
 // maxImports is how many files that a configuration imports are read.
@@ -97,7 +99,7 @@ func settingsOf(root, path string) (settings, error) {
 var plugins = []string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images"}
 
 func readSettings(path string) (s settings, err error) {
-	content, err := read(path)
+	content, err := atomicfile.Read(path)
 	if err != nil {
 		return s, err
 	}

@@ -10,16 +10,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/atomicfile"
 )
-
-// Edit is what becomes of a hosts.toml.
-type Edit struct {
-	Path          string
-	Before, After []byte // nil: there is no such file
-}
-
-// Changes reports whether it changes anything.
-func (e Edit) Changes() bool { return !bytes.Equal(e.Before, e.After) }
 
 // Directories are those in which each containerd below a root directory looks for the directories of
 // registries: of each the list of its config_path. A configuration that names none is an error.
@@ -58,7 +51,7 @@ func CheckRegistry(of string) error {
 	case of == DefaultRegistry:
 		return nil
 	case of == "index.docker.io" || of == "registry-1.docker.io":
-		return fmt.Errorf("%q: containerd has docker.io for it", of)
+		return fmt.Errorf("%q: its images are named docker.io/…: name docker.io", of)
 	case !upstream.MatchString(of):
 		return fmt.Errorf("%q is no registry: name a host such as docker.io, a host with its port, or %s for all that have no directory", of, DefaultRegistry)
 	}
@@ -67,7 +60,7 @@ func CheckRegistry(of string) error {
 
 // Add is what is written to have mirrors asked before some registries. dirs is the list of a
 // config_path. Nothing is written yet.
-func Add(dirs, registries []string, mirrors []Mirror) (edits []Edit, err error) {
+func Add(dirs, registries []string, mirrors []Mirror) (edits []atomicfile.Edit, err error) {
 	for _, of := range registries {
 		if err := CheckRegistry(of); err != nil {
 			return nil, err
@@ -83,7 +76,7 @@ func Add(dirs, registries []string, mirrors []Mirror) (edits []Edit, err error) 
 
 // Remove is what is written to have no mirrors of Add asked before some registries; none: before any.
 // Nothing is written yet. A file of which nothing is left is removed.
-func Remove(dirs, registries []string) (edits []Edit, err error) {
+func Remove(dirs, registries []string) (edits []atomicfile.Edit, err error) {
 	for _, of := range registries {
 		if err := CheckRegistry(of); err != nil {
 			return nil, err
@@ -126,12 +119,12 @@ func directoryOf(dirs []string, of string) string {
 	return filepath.Join(dirs[0], name)
 }
 
-func editOf(path string, edit func([]byte) ([]byte, error)) (e Edit, err error) {
+func editOf(path string, edit func([]byte) ([]byte, error)) (e atomicfile.Edit, err error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // a rename would put a file in the place of the link
 	}
-	e.Path = path
-	e.Before, err = read(path)
+	e.Path, e.Directory = path, true
+	e.Before, err = atomicfile.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = certificates(filepath.Dir(path))

@@ -14,10 +14,9 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"go.yaml.in/yaml/v2"
-)
 
-// maxFile is how much is read of a file, in bytes.
-const maxFile = 1 << 20
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/atomicfile"
+)
 
 // DefaultRegistry is the name of the directory that is about the registries that have none.
 const DefaultRegistry = "_default"
@@ -51,7 +50,7 @@ func Files(root string) (all []File) {
 	for _, dir := range directories(root, daemons) {
 		by := ignoredBy(daemons, dir)
 		for _, path := range hostsFiles(dir) {
-			content, err := read(path)
+			content, err := atomicfile.Read(path)
 			if generated(content) {
 				continue
 			}
@@ -172,7 +171,7 @@ type registries struct {
 
 // readRegistries gives a file for each registry that a registries.yaml has mirrors of.
 func readRegistries(path string) (all []File) {
-	content, err := read(path)
+	content, err := atomicfile.Read(path)
 	var file registries
 	if err == nil {
 		err = yaml.Unmarshal(content, &file)
@@ -234,15 +233,4 @@ func filesIn(dir string, v any) (files []string) {
 		files = append(files, name)
 	}
 	return files
-}
-
-func read(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxFile {
-		err = fmt.Errorf("%d bytes are more than such a file has", info.Size())
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
 }

@@ -35,7 +35,7 @@ func TestFiles(t *testing.T) {
 			"all: https://b:5000 [/ca] insecure; docker.io: http://a:5000, https://docker.io", "",
 		},
 		"rke2, no YAML": {"etc/rancher/rke2/registries.yaml", "mirrors: [", "", "yaml"},
-		"too large":     {"etc/containerd/certs.d/a/hosts.toml", strings.Repeat("#", maxFile+1), "", "bytes are more"},
+		"too large":     {"etc/containerd/certs.d/a/hosts.toml", strings.Repeat("#", 1<<20+1), "", "bytes are more"},
 		"another file":  {"etc/containerd/certs.d/a/other.toml", "[", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

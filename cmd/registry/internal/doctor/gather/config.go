@@ -2,7 +2,6 @@ package gather
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,11 +51,7 @@ func certificate(config *configuration.Configuration, datastore string) *doctor.
 		t.Trouble = err.Error()
 		return t
 	}
-	leaf, err := x509.ParseCertificate(pair.Certificate[0])
-	if err != nil {
-		t.Trouble = err.Error()
-		return t
-	}
+	leaf := pair.Leaf
 	t.From, t.To, t.Names = leaf.NotBefore, leaf.NotAfter, leaf.DNSNames
 	for _, ip := range leaf.IPAddresses {
 		t.Names = append(t.Names, ip.String())
