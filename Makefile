@@ -103,7 +103,7 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: ## run deploy/compose in a docker of its own; needs Debian, root, and docker-compose 1.29
+test-deploy: ## run deploy/compose in a docker of its own; needs Debian, root, docker-compose 1.29 and `make deps`
 	testdata/deploy/compose.sh
 
 .PHONY: deps
