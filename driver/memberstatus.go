@@ -25,6 +25,7 @@ type Member struct {
 	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
 	Draining     bool         `json:"draining"`      // it is to be switched off for good
+	Drained      bool         `json:"drained"`       // it is draining, and others have all that it had: it is forgotten once it is away
 	Confirmed    bool         `json:"confirmed"`     // something useful came of it, or trustedpeers names it
 	Version      string       `json:"version"`       // of its release, as it says; "": it has not said it
 
@@ -65,7 +66,8 @@ func memberStatus(m engine.Member) Member {
 		DataAddresses: texts(m.Data), Twin: m.Twin, Greeted: m.Greeted,
 	}
 	if beat := m.Heartbeat; beat != nil {
-		of.Zone, of.Capacity, of.FreeBytes, of.Draining = beat.Zone, &beat.Capacity, &beat.Free, beat.Draining
+		of.Zone, of.Capacity, of.FreeBytes = beat.Zone, &beat.Capacity, &beat.Free
+		of.Draining, of.Drained = beat.Draining, beat.Drained
 		of.Version = beat.Version
 	}
 	if m.Refused != nil {

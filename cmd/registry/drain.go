@@ -155,7 +155,7 @@ func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 		sec.field("warning", "%s", d.Warning)
 	}
 	if d.Done {
-		sec.field("next", "stop it, and have each of the others forget it: `registry ipfs forget <config> <its name or peer ID>`")
+		sec.field("next", "stop it: the others forget it once it is away (those of an earlier release by `registry ipfs forget <config> <its name or peer ID>`)")
 	} else {
 		sec.field("next", "`registry ipfs drain --wait <config>` waits until it may be switched off")
 	}

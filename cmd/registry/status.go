@@ -362,7 +362,10 @@ func memberNotes(m driver.Member) (notes []string) {
 	if m.TrustDiffers {
 		notes = append(notes, "its trustedpeers differ")
 	}
-	if m.Draining {
+	switch {
+	case m.Drained:
+		notes = append(notes, "drained")
+	case m.Draining:
 		notes = append(notes, "draining")
 	}
 	if m.NotFollowed != nil {

@@ -17,7 +17,7 @@ func (e *Engine) sayHowMuch(cfg *peer.Config) {
 	cfg.Zone, cfg.Capacity = e.cfg.Zone, e.capacity()
 	cfg.Changing = func() peer.Changing {
 		free, _ := e.DiskSpace()
-		return peer.Changing{Free: int64(free), Draining: e.Draining()}
+		return peer.Changing{Free: int64(free), Draining: e.Draining(), Drained: e.handedOn()}
 	}
 }
 

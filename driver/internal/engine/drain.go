@@ -26,6 +26,7 @@ func (e *Engine) openDrain(ctx context.Context) error {
 		return fmt.Errorf("datastorepath %s: %w", e.cfg.Path, err)
 	}
 	e.drained.Store(is)
+	e.drains.Add(1)
 	return nil
 }
 
@@ -52,6 +53,7 @@ func (e *Engine) SetDraining(ctx context.Context, drain bool) error {
 		return fmt.Errorf("drain: %w", err)
 	}
 	if e.drained.Swap(drain) != drain {
+		e.drains.Add(1)
 		e.Log.WithField("draining", drain).Info(drainText(drain))
 	}
 	e.Copies.Appeared() // the members are judged anew
@@ -65,6 +67,9 @@ func drainText(drain bool) string {
 	}
 	return "this registry is no longer being drained: it takes pushes, and keeps blobs for others"
 }
+
+// handedOn reports whether others have had all that is here since this registry is being drained.
+func (e *Engine) handedOn() bool { return e.Draining() && e.handed.Load() == e.drains.Load() }
 
 // Handover is how far others have what is here.
 type Handover struct {
@@ -87,6 +92,7 @@ func (e *Engine) Handover(ctx context.Context, last Handover, progress func(path
 	if !e.Draining() {
 		return h, replica.ErrNotDraining
 	}
+	drain := e.drains.Load()
 	if e.Joining() { // its map may not name yet what only it has
 		return h, ErrJoining
 	}
@@ -103,7 +109,10 @@ func (e *Engine) Handover(ctx context.Context, last Handover, progress func(path
 		return h, err
 	}
 	h.Merged, h.Behind = e.whoMerged(ctx, h.heads)
-	return h, ctx.Err()
+	if err = ctx.Err(); err == nil && h.Done() && e.handed.Swap(drain) != drain {
+		e.Peer.Changed() // members forget it once it is away
+	}
+	return h, err
 }
 
 // lookThrough asks the members for all bytes that are here.

@@ -58,8 +58,10 @@ type Engine struct {
 	admin    *admin.Server
 	learning learning
 	join     joinWatch
-	stopping atomic.Bool // Ready says so
-	drained  atomic.Bool // this registry is to be switched off for good
+	stopping atomic.Bool   // Ready says so
+	drained  atomic.Bool   // this registry is to be switched off for good
+	drains   atomic.Uint64 // how often it began or ended to be
+	handed   atomic.Uint64 // the drain in which others had all that it had; 0: none
 	survey   *survey.Survey
 
 	summaries *summary.Summaries // nil: offline, or not started

@@ -112,3 +112,34 @@ func TestOnlyTimeWithoutAMemberCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoWasDrainedIsForgotten once it is away, and is a member again when it comes back. Who only
+// says that it is draining may still have what nobody else has.
+func TestWhoWasDrainedIsForgotten(t *testing.T) {
+	a, gone, draining := newStation(t), newStation(t), newStation(t)
+	a.start(t, nil)
+	boot := via(a.info(t, stripped(t, a)...))
+	says := func(drained bool) func(*peer.Config) {
+		return both(boot, beats("", 1, func() peer.Changing { return peer.Changing{Draining: true, Drained: drained} }))
+	}
+	gone.start(t, says(true))
+	draining.start(t, says(false))
+	meet(t, a, gone, draining)
+	eventually(t, "a has heard both", func() bool {
+		_, g := a.saysOf(t, gone)
+		_, d := a.saysOf(t, draining)
+		return g.Drained && d.Draining && !d.Drained
+	})
+	for _, s := range []*station{gone, draining} {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both are away", func() bool { return !a.IsMember(gone.id(t)) && !a.IsMember(draining.id(t)) })
+	eventually(t, "one is forgotten", func() bool { return len(a.Members()) < 2 })
+	if ms := a.Members(); len(ms) != 1 || ms[0].ID != draining.id(t) {
+		t.Errorf("%+v", ms)
+	}
+	gone.start(t, boot)
+	meet(t, a, gone)
+}

@@ -30,6 +30,7 @@ const (
 type Changing struct {
 	Free     int64 // bytes free on its disk
 	Draining bool  // it is to be switched off for good
+	Drained  bool  // it is draining, and others have all that it had
 }
 
 // runKey holds the number of this peer's last run.
@@ -54,7 +55,7 @@ func (p *Peer) heartbeat() json.RawMessage {
 	b, err := json.Marshal(heartbeatMsg{
 		Format: heartbeatVersion, Run: p.beats.run, Seq: p.beats.seq,
 		Name: p.cfg.Name, Version: p.cfg.Version, Caps: p.cfg.Capabilities, Zone: p.cfg.Zone,
-		Capacity: &p.cfg.Capacity, Free: now.Free, Draining: now.Draining,
+		Capacity: &p.cfg.Capacity, Free: now.Free, Draining: now.Draining, Drained: now.Drained,
 	})
 	if err != nil {
 		p.log.WithError(err).Error("cannot encode a heartbeat")

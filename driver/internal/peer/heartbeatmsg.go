@@ -20,6 +20,7 @@ type Heartbeat struct {
 	Capacity int64     // bytes it keeps for others; 0: it is a cache only
 	Free     int64     // bytes free on its disk
 	Draining bool      // it is to be switched off for good
+	Drained  bool      // it is draining, and others have all that it had: once it is away, it is forgotten
 	Heard    time.Time // when this peer heard it; zero: before Start
 }
 
@@ -37,6 +38,7 @@ type heartbeatMsg struct {
 	Capacity *int64   `json:"capacity"`
 	Free     int64    `json:"free"`
 	Draining bool     `json:"draining,omitempty"`
+	Drained  bool     `json:"drained,omitempty"`
 
 	raw json.RawMessage // all of it, as it was received
 }
@@ -69,7 +71,7 @@ func (m *heartbeatMsg) after(o *heartbeatMsg) bool {
 func (m *heartbeatMsg) public(heard time.Time) *Heartbeat {
 	return &Heartbeat{
 		Version: m.Version, Zone: m.Zone, Capacity: *m.Capacity,
-		Free: m.Free, Draining: m.Draining, Heard: heard,
+		Free: m.Free, Draining: m.Draining, Drained: m.Draining && m.Drained, Heard: heard,
 	}
 }
 
@@ -80,5 +82,5 @@ func (m *heartbeatMsg) sameFacts(o *heartbeatMsg) bool {
 		return m == o
 	}
 	return m.Version == o.Version && m.Zone == o.Zone &&
-		*m.Capacity == *o.Capacity && m.Draining == o.Draining
+		*m.Capacity == *o.Capacity && m.Draining == o.Draining && m.Drained == o.Drained
 }

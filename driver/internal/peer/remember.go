@@ -198,6 +198,7 @@ func (p *Peer) tidy() {
 			p.about(id).WithField("memberexpiry", p.cfg.MemberExpiry).Info("registry forgotten: it was away for longer than memberexpiry")
 		}
 	}
+	p.tidyLeft()
 	p.tidyTrial(now)
 	p.roster.dropCandidates(now)
 	if ids := p.roster.stale(now); len(ids) > 0 || now.Sub(p.roster.lastSaved()) > aliveEvery {
