@@ -18,14 +18,15 @@ func rootCommand() *cobra.Command {
 		Version:       versions(), // --version and -v, as upstream has them
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand(), healthcheckCommand(), manCommand())
+	root.AddCommand(serveCommand(), collectCommand(), ipfsCommand(), versionCommand(), healthcheckCommand(), prestopCommand(), manCommand())
 	completeConfigs(root)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
 }
 
 func serveCommand() *cobra.Command {
-	return &cobra.Command{
+	var undrain bool
+	cmd := &cobra.Command{
 		Use:   "serve <config>",
 		Short: "Serve the registry until SIGTERM",
 		Args:  cobra.MaximumNArgs(1),
@@ -34,9 +35,11 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), config)
+			return serve(cmd.Context(), config, undrain)
 		},
 	}
+	cmd.Flags().BoolVar(&undrain, "undrain", false, "let a registry stay that was being drained: for pods of Kubernetes, which are started again when they are to stay")
+	return cmd
 }
 
 func versionCommand() *cobra.Command {

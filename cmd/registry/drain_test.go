@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,6 +51,46 @@ func TestARegistryIsSwitchedOffByOneCommand(t *testing.T) {
 		pull(t, ps[0], name, img)
 		pull(t, ps[1], name, img)
 	}
+}
+
+// TestTheLastThatStaysIsReady: who was drained and has left is forgotten, so that the last one, which
+// its bootstrappers lead to alone, is no registry that misses others, also after a restart. Of one
+// that left otherwise it may lack something.
+func TestTheLastThatStaysIsReady(t *testing.T) {
+	ps := swarm(t, 2, "replicas: 1", "alonetimeout: 1s")
+	stays, leaves := ps[0], ps[1]
+	img := push(t, leaves, "a:1")
+	addr, _, _ := strings.Cut(strings.TrimPrefix(stays.bootstrap(), "bootstrappers: "), "/p2p/")
+	stays.Env = append(stays.Env, "REGISTRY_STORAGE_IPFS_BOOTSTRAPPERS="+addr)
+	drain := func() {
+		t.Helper()
+		if out, err := leaves.command("ipfs", "drain", "--wait").CombinedOutput(); err != nil {
+			t.Fatalf("%s, %v", out, err)
+		}
+		await(t, "it said so", func() bool {
+			ms := stays.status().Members
+			return len(ms) == 1 && ms[0].Drained
+		})
+	}
+	drain()
+	leaves.Kill()
+	await(t, "it is forgotten", func() bool { return len(stays.status().Members) == 0 })
+	stays.Kill()
+	stays.start()
+	await(t, "the last one is ready", func() bool { return len(stays.status().NotReady) == 0 })
+	pull(t, stays, "a:1", img)
+
+	leaves.start() // and stays after all
+	awaitAllConnected(t, ps)
+	if out, err := leaves.command("ipfs", "undrain").CombinedOutput(); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	push(t, leaves, "a:2")
+	leaves.Kill()
+	await(t, "it is away", func() bool { return len(stays.status().Members) == 1 && !stays.status().Members[0].Connected })
+	stays.Kill()
+	stays.start()
+	await(t, "the other one is missed", func() bool { return stays.status().Phase == "alone" })
 }
 
 // TestWaitingForADrainSaysWhy it does not get on, once.
@@ -105,4 +146,14 @@ func TestUndrain(t *testing.T) {
 		t.Error("it is being drained")
 	}
 	push(t, ps[0], "a:1")
+
+	if out, err := ps[0].command("ipfs", "drain").CombinedOutput(); err != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	ps[0].Kill()
+	ps[0].Exec = func(name string, args ...string) *exec.Cmd { return exec.Command(name, append(args, "--undrain")...) }
+	ps[0].start()
+	if ps[0].status().Copies.Draining {
+		t.Error("it is being drained, though it was started to stay")
+	}
 }

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -26,6 +29,7 @@ type hostsOptions struct {
 	podman    bool
 	remove    bool
 	dryRun    bool
+	hold      bool
 }
 
 func hostsCommand() *cobra.Command {
@@ -43,12 +47,7 @@ func hostsCommand() *cobra.Command {
 			"/etc/containers/certs.d/<host>:<port>/, and wait 30 s, or 60 s without TLS, for a mirror that does not answer.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			edits, err := o.edits(args)
-			for _, e := range edits {
-				if err == nil {
-					err = makeEdit(cmd.OutOrStdout(), e, o.dryRun)
-				}
-			}
+			err := o.run(cmd, args)
 			if err != nil {
 				return fmt.Errorf("ipfs hosts: %w", err)
 			}
@@ -68,7 +67,35 @@ func hostsCommand() *cobra.Command {
 	for _, of := range []string{"ca", "dial-timeout", "dir"} {
 		cmd.MarkFlagsMutuallyExclusive("podman", of)
 	}
+	flags.BoolVar(&o.hold, "until-stopped", false, "write, wait for SIGTERM, and take out again what was written: for a container beside the registry's")
+	cmd.MarkFlagsMutuallyExclusive("until-stopped", "remove")
+	cmd.MarkFlagsMutuallyExclusive("until-stopped", "dry-run")
 	return cmd
+}
+
+// run makes the edits, and with hold takes them back when it is told to end.
+func (o hostsOptions) run(cmd *cobra.Command, args []string) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop() // before anything is written, so that it is taken out in any case
+	if err := o.make(cmd, args); err != nil || !o.hold {
+		return err
+	}
+	<-ctx.Done()
+	o.remove, o.upstreams = true, nil
+	return o.make(cmd, args)
+}
+
+func (o hostsOptions) make(cmd *cobra.Command, args []string) error {
+	edits, err := o.edits(args)
+	if err != nil {
+		return err
+	}
+	for _, e := range edits {
+		if err := makeEdit(cmd.OutOrStdout(), e, o.dryRun); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // edits are what the options ask for.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -89,5 +90,25 @@ func TestHostsOfPodman(t *testing.T) {
 	}
 	if _, err := os.Stat(file); !os.IsNotExist(err) {
 		t.Errorf("left is %v", err)
+	}
+}
+
+// TestHostsUntilStopped: what was written is taken out again when the command is told to end.
+func TestHostsUntilStopped(t *testing.T) {
+	p, dir := newProcess(t), t.TempDir()
+	held := p.command("ipfs", "hosts", "--dir", dir, "--upstream", "docker.io", "--until-stopped")
+	if err := held.Start(); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "docker.io/hosts.toml")
+	await(t, "it is written", func() bool { _, err := os.Stat(file); return err == nil })
+	if err := held.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := held.Wait(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("left are %v, %v", left, err)
 	}
 }

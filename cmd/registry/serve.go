@@ -23,7 +23,7 @@ import (
 
 // serve runs the registry. Mistakes are reported in one line before anything runs: the
 // ports are checked first, then the storage is opened, which is closed last.
-func serve(ctx context.Context, config *configuration.Configuration) (err error) {
+func serve(ctx context.Context, config *configuration.Configuration, undrain bool) (err error) {
 	if err := traceOnlyWhenAsked(); err != nil {
 		return err
 	}
@@ -52,6 +52,11 @@ func serve(ctx context.Context, config *configuration.Configuration) (err error)
 		}()
 		defer storage.page.Close()
 		ready = storage.Ready
+		if undrain {
+			if _, err := storage.Undrain(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	front, err := newFront(config, storage)
 	if err != nil {
