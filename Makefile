@@ -64,7 +64,7 @@ lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds 
 	$(CHANGIE) batch --dry-run minor >/dev/null
 	$(CHANGIE) merge --dry-run | diff CHANGELOG.md -
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
-	for dir in tools/release tools/site; do \
+	for dir in tools/release tools/site tools/chart; do \
 		(cd $$dir && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --config ../../.golangci.yml ./...) || exit; done
 
 .PHONY: changelog
@@ -105,6 +105,12 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 .PHONY: test-deploy
 test-deploy: ## run deploy/compose in a docker of its own; needs Debian, root, docker-compose 1.29 and `make deps`
 	testdata/deploy/compose.sh
+
+.PHONY: chart
+chart: ## check deploy/helm: lint, and all that helm renders of it against the types of Kubernetes' API; VERSION=v1.2.3 packs it into dist/chart
+	cd tools/chart && export CGO_ENABLED=0 && $(GO) vet ./... && $(GO) test -count=1 ./...
+	@test "$(origin VERSION)" != "command line" || { mkdir -p dist/chart && cd tools/chart && \
+		CGO_ENABLED=0 $(GO) tool helm package ../../deploy/helm --version $(VERSION:v%=%) --app-version $(VERSION) --destination ../../dist/chart 2>/dev/null; }
 
 .PHONY: deps
 deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
