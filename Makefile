@@ -103,8 +103,9 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: ## run deploy/compose in a docker of its own; needs Debian, root, docker-compose 1.29 and `make deps`
+test-deploy: build ## run deploy/compose in a docker of its own, and pull while a mirror is down, in a quarter of an hour; needs Debian, root, docker-compose 1.29 and `make deps`
 	testdata/deploy/compose.sh
+	testdata/clients/down.sh $(BIN)
 
 .PHONY: chart
 chart: ## check deploy/helm: lint, and all that helm renders of it against the types of Kubernetes' API; VERSION=v1.2.3 packs it into dist/chart

@@ -44,7 +44,7 @@ func hostsCommand() *cobra.Command {
 			"its repository library/alpine, so name only upstreams whose paths are kept here for them.\n\n" +
 			"With --podman the same for Podman, Buildah, Skopeo and CRI-O: a file for each upstream below\n" +
 			"/etc/containers/registries.conf.d. They read the authority of a mirror's certificate in\n" +
-			"/etc/containers/certs.d/<host>:<port>/, and wait 30 s, or 60 s without TLS, for a mirror that does not answer.",
+			"/etc/containers/certs.d/<host>:<port>/, and wait two minutes for a mirror on a machine that is switched off.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := o.run(cmd, args)
@@ -56,7 +56,7 @@ func hostsCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.upstreams, "upstream", nil, "registry whose images are asked for here first, such as docker.io, once or more often; _default: all that have no directory")
-	flags.StringSliceVar(&o.mirrors, "mirror", nil, "URL at which containerd reaches this registry, and those of further members, in order (default: by http.host, or http.addr on this machine)")
+	flags.StringSliceVar(&o.mirrors, "mirror", nil, "URL at which this registry is reached, and those of further members, in order (default: by http.host, or http.addr on this machine)")
 	flags.StringVar(&o.ca, "ca", "", "file with the authority of the mirrors' certificates (default: the system's)")
 	flags.DurationVar(&o.dial, "dial-timeout", time.Second, "how long a connection to a mirror may take before the next is tried (containerd 2.1 and later)")
 	flags.StringVar(&o.dir, "dir", "", "directory of containerd's config_path (default: what its configuration names)")
