@@ -103,7 +103,8 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: build ## run deploy/compose in a docker of its own, and pull while a mirror is down, in a quarter of an hour; needs Debian, root, docker-compose 1.29 and `make deps`
+test-deploy: build ## packages in a Debian that boots, deploy/compose in a docker of its own, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
+	testdata/deploy/packages.sh
 	testdata/deploy/compose.sh
 	testdata/clients/down.sh $(BIN)
 
