@@ -10,7 +10,7 @@ import (
 
 // allTargets are the platforms of a release, as images name theirs. On Windows it does not build:
 // what a disk has free, and who has a datastore, is asked as Unix does.
-var allTargets = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/riscv64", "darwin/amd64", "darwin/arm64"}
+var allTargets = []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/riscv64", "darwin/amd64", "darwin/arm64", "freebsd/amd64"}
 
 // target is a platform.
 type target struct{ os, arch, variant string }

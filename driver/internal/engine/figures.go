@@ -138,7 +138,7 @@ func (e *Engine) DiskSpace() (free, total uint64) {
 	if err := unix.Statfs(e.cfg.Path, &st); err != nil {
 		return 0, 0
 	}
-	return st.Bavail * uint64(st.Bsize), st.Blocks * uint64(st.Bsize)
+	return uint64(max(int64(st.Bavail), 0)) * uint64(st.Bsize), st.Blocks * uint64(st.Bsize) // FreeBSD counts what root took of the rest below 0
 }
 
 // Descriptors are how many file descriptors this process has open, 0 when the system does not

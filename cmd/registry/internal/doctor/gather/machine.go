@@ -96,7 +96,8 @@ func disk(path string) *doctor.Disk {
 	if err := unix.Statfs(at, &fs); err != nil {
 		return nil
 	}
-	return &doctor.Disk{Free: fs.Bavail * uint64(fs.Bsize), Total: fs.Blocks * uint64(fs.Bsize), Inodes: fs.Ffree, TotalInodes: fs.Files}
+	free, inodes := uint64(max(int64(fs.Bavail), 0)), uint64(max(int64(fs.Ffree), 0)) // FreeBSD counts what root took of the rest below 0
+	return &doctor.Disk{Free: free * uint64(fs.Bsize), Total: fs.Blocks * uint64(fs.Bsize), Inodes: inodes, TotalInodes: fs.Files}
 }
 
 // ports are those of the configuration that cannot be listened on. The default data port gives
