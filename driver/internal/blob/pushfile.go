@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/filesystem"
 )
 
 // Way is how the bytes of a file came into the store.
@@ -89,7 +90,7 @@ func (s *Store) cloneTo(from *os.File, file string) error {
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(cloneFile(to, from), to.Close()); err != nil {
+	if err = errors.Join(filesystem.Clone(to, from), to.Close()); err != nil {
 		return errors.Join(err, removeFiles(file))
 	}
 	return nil
@@ -97,7 +98,7 @@ func (s *Store) cloneTo(from *os.File, file string) error {
 
 // linkTo gives an open file one more name.
 func (s *Store) linkTo(from *os.File, file string) error {
-	if err := linkFile(from, file); err != nil {
+	if err := filesystem.Link(from, file); err != nil {
 		return err
 	}
 	a, errA := from.Stat()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/filesystem"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
@@ -45,7 +46,7 @@ func Create(dir string) (*Writer, error) {
 func (w *Writer) Close() error {
 	dir, err := w.root.Open(".")
 	if err == nil {
-		err = errors.Join(syncAll(dir), dir.Close())
+		err = errors.Join(filesystem.SyncAll(dir), dir.Close())
 	}
 	return errors.Join(err, w.root.Close())
 }
