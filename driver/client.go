@@ -104,11 +104,7 @@ func (c *Client) Verify(ctx context.Context, image string, progress func(VerifyP
 
 // Collect has the registry collect garbage, as Driver.Collect does. It is like Verify otherwise.
 func (c *Client) Collect(ctx context.Context, o CollectOptions, progress func(CollectProgress)) (Collection, error) {
-	options, err := json.Marshal(o)
-	if err != nil {
-		return Collection{}, err
-	}
-	return follow[Collection](ctx, c, http.MethodPost, "/v1/collect", admin.Query{"options": {string(options)}}, progress)
+	return followWith[Collection](ctx, c, "/v1/collect", o, progress)
 }
 
 // Drain has the registry be drained, as Driver.Drain does. With wait it is like Verify otherwise,
@@ -143,6 +139,16 @@ func follow[A, P any](ctx context.Context, c *Client, method, path string, q adm
 		return nil
 	}, &a))
 	return a, err
+}
+
+// followWith is follow for a route of optioned.
+func followWith[A, P, O any](ctx context.Context, c *Client, path string, o O, progress func(P)) (A, error) {
+	options, err := json.Marshal(o)
+	if err != nil {
+		var none A
+		return none, err
+	}
+	return follow[A](ctx, c, http.MethodPost, path, admin.Query{"options": {string(options)}}, progress)
 }
 
 func answered(err error) error {

@@ -2,15 +2,11 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
-	"reflect"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/fsregistry"
 )
 
@@ -62,23 +58,11 @@ func (d *Driver) Export(ctx context.Context, o ExportOptions, progress func(Expo
 // Export has the registry export its images, as Driver.Export does, to a path that it can write. It
 // is like Verify otherwise.
 func (c *Client) Export(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (Export, error) {
-	options, err := json.Marshal(o)
-	if err != nil {
-		return Export{}, err
-	}
-	return follow[Export](ctx, c, http.MethodPost, "/v1/export", admin.Query{"options": {string(options)}}, progress)
+	return followWith[Export](ctx, c, "/v1/export", o, progress)
 }
 
 func (s *store) exportRoute() admin.Route {
-	return admin.Task("/v1/export", "Write images as distribution's filesystem driver keeps them.",
-		func(ctx context.Context, q admin.Query, tell func(ExportProgress)) (Export, error) {
-			var o ExportOptions
-			if err := json.Unmarshal([]byte(q.Get("options")), &o); err != nil {
-				return Export{}, fmt.Errorf("read the options: %w", err)
-			}
-			return s.exportTree(ctx, o, tell)
-		},
-		admin.Param{Name: "options", About: "what, and where to", JSON: reflect.TypeFor[ExportOptions]()})
+	return optioned("/v1/export", "Write images as distribution's filesystem driver keeps them.", "what, and where to", s.exportTree)
 }
 
 func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (result Export, err error) {
@@ -105,14 +89,6 @@ func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(E
 // ExportStopped is Export for a registry that is not running, on these parameters. It asks no
 // member, so it exports only what is on its disk. It fails with ErrInUse while the registry runs:
 // use Client.Export then.
-func ExportStopped(ctx context.Context, p Parameters, o ExportOptions, progress func(ExportProgress)) (result Export, err error) {
-	if err = p.check(); err != nil {
-		return result, fmt.Errorf("ipfs: %w", err)
-	}
-	e, err := engine.OpenStopped(ctx, p.config())
-	if err != nil {
-		return result, fmt.Errorf("ipfs: %w", err)
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	return newStore(e, p).exportTree(ctx, o, progress)
+func ExportStopped(ctx context.Context, p Parameters, o ExportOptions, progress func(ExportProgress)) (Export, error) {
+	return onStopped(ctx, p, func(s *store) (Export, error) { return s.exportTree(ctx, o, progress) })
 }

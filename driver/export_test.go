@@ -22,6 +22,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/backup"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
@@ -421,4 +422,21 @@ func (s Shared[A]) Waiting(question string) int {
 		return f.waiting
 	}
 	return 0
+}
+
+// BackupBetween is Backup with something that happens between the map and the blobs.
+func BackupBetween(ctx context.Context, d *Driver, o BackupOptions, between func()) (Backup, error) {
+	b := newBackingUp(d.store, o)
+	defer b.unpin()
+	to, err := backup.Create(o.Dir, b.head.Peer)
+	if err != nil {
+		return Backup{}, err
+	}
+	b.to = to
+	sum, err := b.cut(ctx)
+	if err == nil {
+		between()
+		err = b.write(ctx, sum)
+	}
+	return b.result, errors.Join(err, to.Close())
 }

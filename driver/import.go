@@ -2,13 +2,10 @@ package driver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"path/filepath"
-	"reflect"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/fsregistry"
@@ -89,23 +86,11 @@ func (d *Driver) Import(ctx context.Context, o ImportOptions, progress func(Impo
 // Import has the registry import what another one keeps, as Driver.Import does, from a path that
 // the registry can read. It is like Verify otherwise.
 func (c *Client) Import(ctx context.Context, o ImportOptions, progress func(ImportProgress)) (Import, error) {
-	options, err := json.Marshal(o)
-	if err != nil {
-		return Import{}, err
-	}
-	return follow[Import](ctx, c, http.MethodPost, "/v1/import", admin.Query{"options": {string(options)}}, progress)
+	return followWith[Import](ctx, c, "/v1/import", o, progress)
 }
 
 func (s *store) importRoute() admin.Route {
-	return admin.Task("/v1/import", "Import what another registry keeps with distribution's filesystem driver.",
-		func(ctx context.Context, q admin.Query, tell func(ImportProgress)) (Import, error) {
-			var o ImportOptions
-			if err := json.Unmarshal([]byte(q.Get("options")), &o); err != nil {
-				return Import{}, fmt.Errorf("read the options: %w", err)
-			}
-			return s.importTree(ctx, o, tell)
-		},
-		admin.Param{Name: "options", About: "what, and how", JSON: reflect.TypeFor[ImportOptions]()})
+	return optioned("/v1/import", "Import what another registry keeps with distribution's filesystem driver.", "what, and how", s.importTree)
 }
 
 func (s *store) importTree(ctx context.Context, o ImportOptions, progress func(ImportProgress)) (Import, error) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 )
@@ -55,15 +56,32 @@ func (s *store) routes() []admin.Route {
 			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),
 		admin.Task("/v1/verify", "Read this registry's blobs, or those of an image, and mend damaged ones.", s.askedToVerify,
 			admin.Param{Name: "image", About: "repository:tag or repository@digest; without it all blobs"}),
-		admin.Task("/v1/collect", "Collect garbage.", s.askedToCollect,
-			admin.Param{Name: "options", About: "how", JSON: reflect.TypeFor[CollectOptions]()}),
+		optioned("/v1/collect", "Collect garbage.", "how", s.collect),
 		s.importRoute(),
 		s.exportRoute(),
+		s.backupRoute(),
 		admin.Task("/v1/drain", "Begin to hand on what this registry keeps, so that it may be switched off for good.", s.askedToDrain,
 			admin.Param{Name: "wait", About: "given, with any value: answer once it may be switched off"}),
 		admin.Delete("/v1/drain", "End that: this registry stays.",
 			func(ctx context.Context, _ admin.Query) (DrainState, error) { return s.undrain(ctx) }),
 	}
+}
+
+// optioned is a task whose options are one parameter, in JSON. Options that this release does not
+// know are an error: what they ask for would not be done.
+func optioned[P, O, A any](path, about, options string, do func(context.Context, O, func(P)) (A, error)) admin.Route {
+	return admin.Task(path, about,
+		func(ctx context.Context, q admin.Query, tell func(P)) (A, error) {
+			var o O
+			decoder := json.NewDecoder(strings.NewReader(q.Get("options")))
+			decoder.DisallowUnknownFields()
+			if err := decoder.Decode(&o); err != nil {
+				var none A
+				return none, admin.Invalid(fmt.Errorf("read the options: %w", err))
+			}
+			return do(ctx, o, tell)
+		},
+		admin.Param{Name: "options", About: options, JSON: reflect.TypeFor[O]()})
 }
 
 func (s *store) askedWhere(ctx context.Context, q admin.Query) (Where, error) {
@@ -88,14 +106,6 @@ func (s *store) askedDiff(ctx context.Context, q admin.Query, tell func(DiffProg
 
 func (s *store) askedToVerify(ctx context.Context, q admin.Query, tell func(VerifyProgress)) (Verification, error) {
 	return s.verify(ctx, q.Get("image"), tell)
-}
-
-func (s *store) askedToCollect(ctx context.Context, q admin.Query, tell func(CollectProgress)) (Collection, error) {
-	var o CollectOptions
-	if err := json.Unmarshal([]byte(q.Get("options")), &o); err != nil {
-		return Collection{}, fmt.Errorf("read the options: %w", err)
-	}
-	return s.collect(ctx, o, tell)
 }
 
 func (s *store) askedToDrain(ctx context.Context, q admin.Query, tell func(DrainState)) (DrainState, error) {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -231,14 +230,6 @@ func (s *store) names(c cid.Cid) (found bool) {
 // VerifyStopped is Verify for a registry that is not running, on these parameters. It asks
 // no member, so it mends only blobs of which it has all leaves. It fails with ErrInUse while the
 // registry runs: use Client.Verify then.
-func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (result Verification, err error) {
-	if err = p.check(); err != nil {
-		return result, fmt.Errorf("ipfs: %w", err)
-	}
-	e, err := engine.OpenStopped(ctx, p.config())
-	if err != nil {
-		return result, fmt.Errorf("ipfs: %w", err)
-	}
-	defer func() { err = errors.Join(err, e.Close()) }()
-	return newStore(e, p).verify(ctx, image, progress)
+func VerifyStopped(ctx context.Context, p Parameters, image string, progress func(VerifyProgress)) (Verification, error) {
+	return onStopped(ctx, p, func(s *store) (Verification, error) { return s.verify(ctx, image, progress) })
 }

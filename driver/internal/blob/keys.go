@@ -9,6 +9,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-datastore"
 	"github.com/multiformats/go-multihash"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
 )
 
 // Keys in the datastore. Leaves and inner blocks are kept for each root to which they
@@ -65,4 +67,20 @@ func keyHash(prefix, key string) (multihash.Multihash, error) {
 		return nil, fmt.Errorf("key %s: %w", key, err)
 	}
 	return mh, nil
+}
+
+// Indexed reports whether a key of the datastore is one of a Store's: of what it can make again of
+// its files. ref is the blob that the key records as being here, if it is of that kind.
+func Indexed(key string, value []byte) (ref dag.Ref, indexed bool) {
+	if !strings.HasPrefix(key, "/blob/") {
+		return dag.Ref{}, false
+	}
+	if strings.HasPrefix(key, rootPrefix+"/") {
+		c, errRoot := keyRoot(key)
+		size, errSize := readNumber(value)
+		if errRoot == nil && errSize == nil {
+			ref = dag.Ref{CID: c, Size: size}
+		}
+	}
+	return ref, true
 }

@@ -71,6 +71,15 @@ func (s *Store) openUsed(c cid.Cid) (*File, error) {
 	return &File{f, end}, nil
 }
 
+// OpenQuietly opens a whole blob as Open does, but is no use of it: pin a blob that is not to go.
+func (s *Store) OpenQuietly(c cid.Cid) (*os.File, error) {
+	f, err := s.openWhole(c)
+	if err != nil {
+		return nil, fmt.Errorf("open blob %s: %w", c, err)
+	}
+	return f, nil
+}
+
 // noteUse writes down that a blob is used now, as its file's access time: that takes no memory
 // and no transaction, works on a full disk, and is there after a restart. Nothing else of this
 // process sets this time, on whatever kind of mount (openQuietly).

@@ -31,6 +31,9 @@ func (e *Engine) Secret(purpose string) (string, error) {
 // none yet, and the addresses that others will bootstrap with; a port 0 is chosen when it
 // starts. It fails with ErrInUse while the registry runs. Config has passed its Check.
 func Identify(ctx context.Context, cfg Config) (id string, addresses []multiaddr.Multiaddr, err error) {
+	if err := cfg.notRestoring(); err != nil {
+		return "", nil, err
+	}
 	e := newEngine(cfg)
 	dir := e.path(badgerDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

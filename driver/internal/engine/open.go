@@ -20,6 +20,9 @@ import (
 
 // openDisk opens the datastore, the blobs and this registry's key.
 func (e *Engine) openDisk(ctx context.Context) error {
+	if err := e.cfg.notRestoring(); err != nil {
+		return err
+	}
 	for _, dir := range []string{badgerDir, localDir, writersDir} {
 		if err := os.MkdirAll(e.path(dir), 0o700); err != nil {
 			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)

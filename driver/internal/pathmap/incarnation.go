@@ -22,6 +22,10 @@ import (
 // incarnationKey holds the incarnation under which this registry last wrote.
 var incarnationKey = ds.NewKey("/paths/incarnation")
 
+// OfOneRun reports whether a key of a datastore must not be restored with a backup: without the
+// incarnation, the next write is under a new one.
+func OfOneRun(key string) bool { return key == incarnationKey.String() }
+
 // writerSize bounds what the writer in a key adds to the peer ID: the dot and the
 // incarnation.
 const writerSize = 9

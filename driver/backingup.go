@@ -1,0 +1,216 @@
+package driver
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/backup"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// backupsAtOnce are the blobs that are written side by side.
+const backupsAtOnce = 4
+
+// backingUp is one run of Backup.
+type backingUp struct {
+	*store
+	o     BackupOptions
+	to    *backup.Writer
+	head  backup.Head
+	pins  map[string]blob.Unpin // of the blobs that belong to it, by the names of their files there
+	blobs []dag.Ref             // likewise
+
+	mu     sync.Mutex
+	result Backup
+	at     BackupProgress
+}
+
+func newBackingUp(s *store, o BackupOptions) *backingUp {
+	return &backingUp{
+		store: s, o: o, head: s.engine.BackupHead(rand.Text()), pins: map[string]blob.Unpin{},
+		result: Backup{Dir: o.Dir, MapOnly: o.MapOnly, Running: !s.engine.Offline(), Faults: []BackupFault{}},
+	}
+}
+
+func (b *backingUp) progress() BackupProgress {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.at
+}
+
+func (b *backingUp) run(ctx context.Context) error {
+	defer b.unpin()
+	sum, err := b.cut(ctx)
+	if err != nil {
+		return err
+	}
+	return b.write(ctx, sum)
+}
+
+// cut writes the map, and keeps the blobs that belong to it until unpin.
+func (b *backingUp) cut(ctx context.Context) (backup.Sum, error) {
+	if err := b.pin(ctx); err != nil {
+		return backup.Sum{}, err
+	}
+	return b.to.PutRecords(b.head, func(put func(backup.Record) error) error {
+		return b.engine.Dump(ctx, func(r backup.Record) error { b.count(); return put(r) }, b.see)
+	})
+}
+
+// write writes the blobs, and then what makes all of it a backup.
+func (b *backingUp) write(ctx context.Context, sum backup.Sum) (err error) {
+	b.elsewhere()
+	if !b.o.MapOnly {
+		if err := b.each(ctx); err != nil {
+			return err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.result.Records, b.result.Map = sum.Records, sum.Bytes
+	b.result.Removed, err = b.to.Commit(backup.Manifest{
+		Head: b.head, Sum: sum, MapOnly: b.o.MapOnly,
+		Blobs: len(b.blobs), Bytes: b.at.OfBytes, Missing: b.result.FaultCount,
+	}, func(name string) bool { return b.pins[name] != nil })
+	return err
+}
+
+func (b *backingUp) unpin() {
+	for _, unpin := range b.pins {
+		unpin()
+	}
+}
+
+// pin keeps the blobs that are here from being deleted, before the moment of the backup: what has an
+// entry at that moment may lose it, and then its bytes, while they are being written.
+func (b *backingUp) pin(ctx context.Context) error {
+	if b.o.MapOnly {
+		return nil
+	}
+	refs, err := b.store.blobs.Blobs(ctx)
+	for _, ref := range refs {
+		b.hold(ref)
+	}
+	return err
+}
+
+func (b *backingUp) hold(ref dag.Ref) {
+	if name := ref.CID.String(); b.pins[name] == nil {
+		b.pins[name] = b.store.blobs.Pin(ref.CID)
+	}
+}
+
+func (b *backingUp) count() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at.Records++
+}
+
+// see takes a blob that is here at the moment of the backup. One that came just before that is pinned
+// only now.
+func (b *backingUp) see(ref dag.Ref) {
+	if b.o.MapOnly {
+		return
+	}
+	b.hold(ref)
+	b.blobs = append(b.blobs, ref)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at.Of++
+	b.at.OfBytes += ref.Size
+}
+
+// elsewhere counts the blobs that are not here.
+func (b *backingUp) elsewhere() {
+	here := make(map[string]bool, len(b.blobs))
+	for _, ref := range b.blobs {
+		here[ref.CID.KeyString()] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
+		if _, inline := dag.InlineBytes(e.CID); !inline && e.CID.Defined() && !here[e.CID.KeyString()] {
+			here[e.CID.KeyString()] = true
+			b.result.Elsewhere.Blobs++
+			b.result.Elsewhere.Bytes += e.Size
+		}
+		return true
+	})
+}
+
+// each writes the blobs.
+func (b *backingUp) each(ctx context.Context) error {
+	g, within := errgroup.WithContext(ctx)
+	g.SetLimit(backupsAtOnce)
+	for _, ref := range b.blobs {
+		if within.Err() != nil {
+			break
+		}
+		g.Go(func() error { return b.blob(within, ref) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// blob writes a blob. The error is of what is written to; that of the registry's file is a fault.
+func (b *backingUp) blob(ctx context.Context, ref dag.Ref) error {
+	name := ref.CID.String()
+	if b.to.HasBlob(name, ref.Size) {
+		b.wrote(&b.result.There, ref)
+		return nil
+	}
+	f, err := b.store.blobs.OpenQuietly(ref.CID)
+	if err != nil {
+		b.fault(ref, err)
+		return nil
+	}
+	defer func() { _ = f.Close() }()
+	way, err := b.to.PutBlob(ctx, name, f, ref.Size)
+	if errors.Is(err, backup.ErrUnread) {
+		b.fault(ref, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	b.wrote(b.result.by(way), ref)
+	return nil
+}
+
+func (r *Backup) by(way backup.Way) *BlobAmount {
+	switch way {
+	case backup.Cloned:
+		return &r.Cloned
+	case backup.Linked:
+		return &r.Linked
+	}
+	return &r.Copied
+}
+
+func (b *backingUp) wrote(as *BlobAmount, ref dag.Ref) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	as.Blobs++
+	as.Bytes += ref.Size
+	b.at.Blobs++
+	b.at.Bytes += ref.Size
+}
+
+func (b *backingUp) fault(ref dag.Ref, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at.Faults++
+	b.at.Blobs++
+	b.at.Bytes += ref.Size
+	if b.result.FaultCount++; len(b.result.Faults) < mostListed {
+		b.result.Faults = append(b.result.Faults, BackupFault{CID: ref.CID.String(), Reason: err.Error()})
+	}
+}

@@ -1,0 +1,309 @@
+package driver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+func backUpTo(t *testing.T, m *drivertest.Member, o driver.BackupOptions) driver.Backup {
+	t.Helper()
+	b, err := driver.NewClient(m.Params).Backup(t.Context(), o, func(driver.BackupProgress) {})
+	must(t, err)
+	if b.FaultCount != 0 {
+		t.Fatalf("%+v", b)
+	}
+	return b
+}
+
+func restoreFrom(t *testing.T, p driver.Parameters, o driver.RestoreOptions) driver.Restore {
+	t.Helper()
+	r, err := driver.RestoreBackup(t.Context(), p, o, func(driver.BackupProgress) {})
+	must(t, err)
+	return r
+}
+
+// elsewhere are the parameters of a registry with another, empty datastore.
+func elsewhere(t *testing.T, m *drivertest.Member) driver.Parameters {
+	t.Helper()
+	p := m.Params
+	p.DatastorePath = t.TempDir()
+	return p
+}
+
+// pushing pushes images until it is told to end, and then says which were acknowledged.
+func pushing(t *testing.T, host, repository string) (acknowledged func() map[string]v1.Image, end func()) {
+	var mu sync.Mutex
+	done := map[string]v1.Image{}
+	ctx, cancel := context.WithCancel(t.Context())
+	var pushes sync.WaitGroup
+	pushes.Go(func() {
+		for i := 0; ctx.Err() == nil; i++ {
+			img := someImage(t, 20_000, 2)
+			of := fmt.Sprintf("%s:%d", repository, i)
+			if err := crane.Push(img, host+"/"+of, crane.Insecure); err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			done[of] = img
+			mu.Unlock()
+		}
+	})
+	return func() map[string]v1.Image {
+			mu.Lock()
+			defer mu.Unlock()
+			some := map[string]v1.Image{}
+			for of, img := range done {
+				some[of] = img
+			}
+			return some
+		}, func() {
+			cancel()
+			pushes.Wait()
+		}
+}
+
+// TestBackupOfThree: one of three registries is backed up while it takes pushes, and is lost. It is
+// restored as itself, and as a new member: both have all that was acknowledged before the backup, also
+// alone, and with the others all that was acknowledged since by anybody that is left; what was deleted
+// stays deleted.
+func TestBackupOfThree(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 3)
+	lost, others := all[0], all[1:]
+	host, other := served(t, lost), served(t, others[0])
+	for of, at := range map[string]string{"kept:1": host, "deleted:1": host, "moved:1": host, "theirs:1": other} {
+		must(t, crane.Push(someImage(t, 3<<20, 1), at+"/"+of, crane.Insecure))
+	}
+	kept, err := crane.Pull(host+"/kept:1", crane.Insecure)
+	must(t, err)
+	drivertest.AwaitAgreement(t, all...)
+
+	acknowledged, end := pushing(t, host, "during")
+	drivertest.Await(t, "a push was acknowledged", func() bool { return len(acknowledged()) > 0 })
+	before := acknowledged()
+	dir := t.TempDir()
+	b := backUpTo(t, lost, driver.BackupOptions{Dir: dir})
+	if b.Elsewhere.Blobs == 0 || b.There.Blobs != 0 {
+		t.Errorf("%+v", b)
+	}
+	end()
+	before["kept:1"] = kept
+	since := map[string]v1.Image{"since:1": someImage(t, 1<<20, 1), "moved:1": someImage(t, 1<<20, 1), "since:2": someImage(t, 1<<20, 1)}
+	must(t, crane.Push(since["since:1"], host+"/since:1", crane.Insecure))
+	must(t, crane.Push(since["moved:1"], host+"/moved:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, all...)
+	for of, img := range since { // the others hold the bytes, too
+		if of != "since:2" {
+			requireImage(t, other+"/"+of, img)
+		}
+	}
+	must(t, crane.Delete(other+"/deleted:1", crane.Insecure))
+	lost.Stop()
+	must(t, crane.Push(since["since:2"], other+"/since:2", crane.Insecure))
+
+	alone := elsewhere(t, lost)
+	alone.Bootstrappers = nil
+	restoreFrom(t, alone, driver.RestoreOptions{Dir: dir, AsNew: true})
+	alone.Offline = true
+	single := served(t, drivertest.Start(t, alone))
+	for of, img := range before {
+		requireImage(t, single+"/"+of, img)
+	}
+
+	for name, asNew := range map[string]bool{"as itself": false, "as a new member": true} {
+		p := elsewhere(t, lost)
+		p.Bootstrappers = others[0].Addresses()
+		r := restoreFrom(t, p, driver.RestoreOptions{Dir: dir, AsNew: asNew})
+		if r.FaultCount != 0 || r.Blobs.Blobs == 0 || r.Backup.Peer != lost.Identity().PeerID {
+			t.Errorf("%s: %+v", name, r)
+		}
+		m := drivertest.Start(t, p)
+		if same := m.Identity().PeerID == lost.Identity().PeerID; same == asNew {
+			t.Errorf("%s: %s was %s", name, m.Identity().PeerID, lost.Identity().PeerID)
+		}
+		drivertest.AwaitAgreement(t, append(others, m)...)
+		back := served(t, m)
+		for _, images := range []map[string]v1.Image{before, since} {
+			for of, img := range images {
+				requireImage(t, back+"/"+of, img)
+			}
+		}
+		mustAsk(t, http.StatusNotFound, http.MethodGet, back, "/v2/deleted/manifests/1")
+		next := someImage(t, 1000, 1)
+		must(t, crane.Push(next, back+"/again:1", crane.Insecure))
+		drivertest.AwaitAgreement(t, append(others, m)...)
+		requireImage(t, other+"/again:1", next)
+		m.Stop()
+	}
+}
+
+// TestBackupAgain shares the blobs that are there, and leaves nothing of the earlier one.
+func TestBackupAgain(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host, dir := served(t, m), t.TempDir()
+	must(t, crane.Push(someImage(t, 1<<20, 2), host+"/a:1", crane.Insecure))
+	first := backUpTo(t, m, driver.BackupOptions{Dir: dir})
+	img := someImage(t, 1<<20, 2)
+	must(t, crane.Push(img, host+"/a:2", crane.Insecure))
+	second := backUpTo(t, m, driver.BackupOptions{Dir: dir})
+	if n := writtenIn(first); n != second.There.Blobs || n != writtenIn(second) || second.Removed != 0 {
+		t.Errorf("first %+v, then %+v", first, second)
+	}
+	mustAsk(t, http.StatusAccepted, http.MethodDelete, host, "/v2/a/manifests/1")
+	_, err := m.Collect(t.Context(), driver.CollectOptions{Untagged: true, Grace: new(time.Duration)}, func(driver.CollectProgress) {})
+	must(t, err)
+	m.Stop()
+	third, err := driver.BackupStopped(t.Context(), m.Params, driver.BackupOptions{Dir: dir}, func(driver.BackupProgress) {})
+	must(t, err)
+	if third.Running || writtenIn(third) != 0 {
+		t.Errorf("%+v", third)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "blobs/*"))
+	must(t, err)
+	if len(names) != third.There.Blobs {
+		t.Errorf("%d blobs in it, %+v", len(names), third)
+	}
+	p := elsewhere(t, m)
+	restoreFrom(t, p, driver.RestoreOptions{Dir: dir})
+	requireImage(t, served(t, drivertest.Start(t, p))+"/a:2", img)
+}
+
+func writtenIn(b driver.Backup) int { return b.Cloned.Blobs + b.Linked.Blobs + b.Copied.Blobs }
+
+// TestBackupWhileBlobsGo has all that its map names, though it is deleted meanwhile.
+func TestBackupWhileBlobsGo(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host, dir := served(t, m), t.TempDir()
+	img := someImage(t, 1<<20, 2)
+	must(t, crane.Push(img, host+"/a:1", crane.Insecure))
+	b, err := driver.BackupBetween(t.Context(), m.Driver, driver.BackupOptions{Dir: dir}, func() {
+		mustAsk(t, http.StatusAccepted, http.MethodDelete, host, "/v2/a/manifests/1")
+		_, err := m.Collect(t.Context(), driver.CollectOptions{Untagged: true, Grace: new(time.Duration)}, func(driver.CollectProgress) {})
+		must(t, err)
+	})
+	must(t, err)
+	if b.FaultCount != 0 {
+		t.Errorf("%+v", b)
+	}
+	mustAsk(t, http.StatusNotFound, http.MethodGet, host, "/v2/a/manifests/1")
+	p := elsewhere(t, m)
+	restoreFrom(t, p, driver.RestoreOptions{Dir: dir, AsNew: true})
+	requireImage(t, served(t, drivertest.Start(t, p))+"/a:1", img)
+}
+
+// TestBackupOfTheMap leaves the blobs to the members.
+func TestBackupOfTheMap(t *testing.T) {
+	t.Parallel()
+	all := drivertest.Cluster(t, 2)
+	img := someImage(t, 1<<20, 2)
+	must(t, crane.Push(img, served(t, all[0])+"/a:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, all...)
+	requireImage(t, served(t, all[1])+"/a:1", img)
+	dir := t.TempDir()
+	backUpTo(t, all[0], driver.BackupOptions{Dir: dir, MapOnly: true})
+	names, err := filepath.Glob(filepath.Join(dir, "blobs/*"))
+	must(t, err)
+	if len(names) != 0 {
+		t.Errorf("%v", names)
+	}
+	all[0].Stop()
+	p := elsewhere(t, all[0])
+	p.Bootstrappers = all[1].Addresses()
+	if r := restoreFrom(t, p, driver.RestoreOptions{Dir: dir}); !r.Backup.MapOnly || r.FaultCount != 0 {
+		t.Errorf("%+v", r)
+	}
+	requireImage(t, served(t, drivertest.Start(t, p))+"/a:1", img)
+}
+
+// TestRestoreInterrupted: no registry starts on a part, and the next run goes on.
+func TestRestoreInterrupted(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host, dir := served(t, m), t.TempDir()
+	img := someImage(t, 1<<20, 5)
+	must(t, crane.Push(img, host+"/a:1", crane.Insecure))
+	backUpTo(t, m, driver.BackupOptions{Dir: dir})
+	m.Stop()
+
+	p := elsewhere(t, m)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := driver.RestoreBackup(ctx, p, driver.RestoreOptions{Dir: dir}, func(driver.BackupProgress) {})
+		ended <- err
+	}()
+	drivertest.Await(t, "a blob came, or it is over", func() bool {
+		names, _ := filepath.Glob(filepath.Join(p.DatastorePath, "blobs/*"))
+		return len(names) > 0
+	})
+	cancel()
+	if err := <-ended; err != nil { // else it was done before
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if d, err := driver.New(t.Context(), p); !errors.Is(err, driver.ErrRestoring) {
+			t.Errorf("it starts: %v, %v", err, d.Close())
+		}
+		if _, err := driver.Identify(t.Context(), p); !errors.Is(err, driver.ErrRestoring) {
+			t.Errorf("it has an identity: %v", err)
+		}
+		if _, err := driver.RestoreBackup(t.Context(), p, driver.RestoreOptions{Dir: dir, AsNew: true}, func(driver.BackupProgress) {}); !errors.Is(err, driver.ErrNotEmpty) {
+			t.Errorf("half as itself, half as another: %v", err)
+		}
+		restoreFrom(t, p, driver.RestoreOptions{Dir: dir})
+	}
+	if _, err := os.Stat(filepath.Join(p.DatastorePath, "restoring")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("something is left: %v", err)
+	}
+	requireImage(t, served(t, drivertest.Start(t, p))+"/a:1", img)
+	if _, err := driver.RestoreBackup(t.Context(), p, driver.RestoreOptions{Dir: dir}, func(driver.BackupProgress) {}); !errors.Is(err, driver.ErrNotEmpty) {
+		t.Errorf("into a registry's datastore: %v", err)
+	}
+}
+
+// TestRestoreOfWhatIsNoBackup, or of one that is damaged, says so.
+func TestRestoreOfWhatIsNoBackup(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host, dir := served(t, m), t.TempDir()
+	img := someImage(t, 1<<20, 3)
+	must(t, crane.Push(img, host+"/a:1", crane.Insecure))
+	restored := func(dir string) (driver.Restore, error) {
+		return driver.RestoreBackup(t.Context(), elsewhere(t, m), driver.RestoreOptions{Dir: dir}, func(driver.BackupProgress) {})
+	}
+	if _, err := restored(t.TempDir()); !errors.Is(err, driver.ErrNoBackup) {
+		t.Errorf("%v", err)
+	}
+	b, err := driver.BackupBetween(t.Context(), m.Driver, driver.BackupOptions{Dir: dir}, func() {
+		if _, err := restored(dir); !errors.Is(err, driver.ErrNoBackup) {
+			t.Errorf("half a backup is restored: %v", err)
+		}
+	})
+	must(t, err)
+	names, err := filepath.Glob(filepath.Join(dir, "blobs/*"))
+	must(t, err)
+	must(t, os.Remove(names[0]))
+	must(t, os.WriteFile(names[0], []byte("other bytes"), 0o600)) // not in place: the registry may have that file, too
+	must(t, os.Remove(names[1]))
+	r, err := restored(dir)
+	must(t, err)
+	if r.FaultCount != 2 || r.Blobs.Blobs != writtenIn(b)-2 {
+		t.Errorf("%+v", r)
+	}
+}

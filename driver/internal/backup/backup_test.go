@@ -1,0 +1,227 @@
+package backup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var head = Head{ID: strings.Repeat("A", 26), Peer: "12D3", Release: "v1", Created: time.Unix(1, 0).UTC()}
+
+func written(t testing.TB, recs ...Record) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := newRecordWriter(&out, head)
+	require.NoError(t, err)
+	for _, r := range recs {
+		require.NoError(t, w.put(r))
+	}
+	sum, err := w.end()
+	require.NoError(t, err)
+	require.Equal(t, len(recs), sum.Records)
+	require.Equal(t, int64(out.Len()), sum.Bytes)
+	return out.Bytes()
+}
+
+func readAll(b []byte) (recs []Record, r *RecordReader, err error) {
+	if r, err = ReadRecords(bytes.NewReader(b)); err != nil {
+		return nil, nil, err
+	}
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return recs, r, nil
+		}
+		if err != nil {
+			return recs, r, err
+		}
+		recs = append(recs, rec)
+	}
+}
+
+// TestRecords come back as they were written, and with the same sum.
+func TestRecords(t *testing.T) {
+	want := []Record{{"/a", []byte("value")}, {"/b", nil}, {"/c", bytes.Repeat([]byte("x"), 300_000)}}
+	b := written(t, want...)
+	got, r, err := readAll(b)
+	require.NoError(t, err)
+	require.Equal(t, head, r.Head)
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.Equal(t, want[i].Key, got[i].Key)
+		require.True(t, bytes.Equal(want[i].Value, got[i].Value))
+	}
+	require.Equal(t, int64(len(b)), r.Sum().Bytes)
+	_, err = r.Next()
+	require.ErrorIs(t, err, io.EOF)
+}
+
+// TestDamagedRecords: a bit that is wrong, an end that is missing and bytes behind the end are seen.
+func TestDamagedRecords(t *testing.T) {
+	b := written(t, Record{"/a", []byte("value")}, Record{"/b", []byte("other")})
+	for i := range b {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		_, _, err := readAll(bad)
+		require.Error(t, err, "byte %d", i)
+		_, _, err = readAll(b[:i])
+		require.ErrorIs(t, err, ErrDamaged, "ends after %d bytes", i)
+	}
+	_, _, err := readAll(append(bytes.Clone(b), 0))
+	require.ErrorIs(t, err, ErrDamaged)
+}
+
+// FuzzRecords: nothing that is read takes more memory than it has bytes, or is taken for whole without
+// its sum.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte(magic))
+	f.Add(written(f))
+	f.Add(written(f, Record{"/a", []byte("value")}))
+	f.Add(append([]byte(magic), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		recs, r, err := readAll(b)
+		n := 0
+		for _, rec := range recs {
+			n += len(rec.Key) + len(rec.Value)
+		}
+		if n > len(b) {
+			t.Fatalf("%d bytes of %d", n, len(b))
+		}
+		if err == nil && r.Sum().Records != len(recs) {
+			t.Fatal("another number of records")
+		}
+	})
+}
+
+// FuzzManifest: a manifest that is taken can name a file.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(`{"format":1,"id":"AAAAAAAAAAAAAAAAAAAAAAAAAA"}`))
+	f.Add([]byte(`{"format":1,"id":"../../../../etc/passwd"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := parseManifest(b); err == nil && filepath.Base(m.ID) != m.ID {
+			t.Fatalf("%q", m.ID)
+		}
+	})
+}
+
+func putRecords(recs ...Record) func(func(Record) error) error {
+	return func(put func(Record) error) error {
+		for _, r := range recs {
+			if err := put(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// idOf makes a head of a backup.
+func idOf(c string) Head {
+	h := head
+	h.ID = strings.Repeat(c, 26)
+	return h
+}
+
+func source(t *testing.T, content string) *os.File {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "blob")
+	require.NoError(t, os.WriteFile(file, []byte(content), 0o600))
+	f, err := os.Open(file)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func commit(t *testing.T, w *Writer, h Head, keep func(string) bool, recs ...Record) int {
+	t.Helper()
+	sum, err := w.PutRecords(h, putRecords(recs...))
+	require.NoError(t, err)
+	removed, err := w.Commit(Manifest{Head: h, Sum: sum}, keep)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return removed
+}
+
+// TestADirectory holds the earlier backup until the next one is whole, and shares its blobs.
+func TestADirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, err := Open(dir)
+	require.ErrorIs(t, err, ErrNone)
+
+	w, err := Create(dir, head.Peer)
+	require.NoError(t, err)
+	_, err = Create(dir, head.Peer)
+	require.ErrorContains(t, err, "another backup is being written")
+	for _, name := range []string{"one", "two"} {
+		_, err = w.PutBlob(t.Context(), name, source(t, name), 3)
+		require.NoError(t, err)
+	}
+	first := idOf("A")
+	commit(t, w, first, func(string) bool { return true }, Record{"/a", []byte("1")})
+
+	w, err = Create(dir, head.Peer)
+	require.NoError(t, err)
+	require.True(t, w.HasBlob("one", 3))
+	require.False(t, w.HasBlob("one", 4), "of another size")
+	_, err = w.PutRecords(idOf("B"), putRecords())
+	require.NoError(t, err)
+	require.NoError(t, w.Close()) // without a commit
+	r, err := Open(dir)
+	require.NoError(t, err)
+	require.Equal(t, first.ID, r.Manifest.ID)
+	require.NoError(t, r.Records(func(rec Record) error { require.Equal(t, "/a", rec.Key); return nil }))
+	f, err := r.Blob("two")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, r.Close())
+
+	w, err = Create(dir, head.Peer)
+	require.NoError(t, err)
+	require.Equal(t, 1, commit(t, w, idOf("C"), func(name string) bool { return name == "one" }))
+	names, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Len(t, names, 3, "%v", names)
+	_, err = os.Stat(filepath.Join(dir, "blobs/two"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	_, err = Create(dir, "another")
+	require.ErrorContains(t, err, "another registry")
+}
+
+// TestAMapOfAnother backup, or one that is damaged, is not taken for that of the manifest.
+func TestAMapOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	w, err := Create(dir, head.Peer)
+	require.NoError(t, err)
+	commit(t, w, head, func(string) bool { return true }, Record{"/a", []byte("1")})
+	file := filepath.Join(dir, mapPrefix+head.ID)
+	for name, other := range map[string][]byte{
+		"of other records": written(t, Record{"/a", []byte("2")}),
+		"cut":              written(t, Record{"/a", []byte("1")})[:100],
+		"none":             nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(file, other, 0o600))
+			r, err := Open(dir)
+			require.NoError(t, err)
+			defer r.Close()
+			require.ErrorIs(t, r.Records(func(Record) error { return nil }), ErrDamaged)
+		})
+	}
+}
+
+// TestLaterFormats say which release reads them.
+func TestLaterFormats(t *testing.T) {
+	_, err := parseManifest(fmt.Appendf(nil, `{"format":%d,"id":%q,"release":"v9"}`, format+1, head.ID))
+	require.ErrorContains(t, err, `"v9"`)
+	_, _, err = readAll([]byte(strings.Replace(magic, "1\n", "2\n", 1)))
+	require.ErrorContains(t, err, "later format")
+}

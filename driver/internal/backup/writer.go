@@ -1,0 +1,251 @@
+package backup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/filesystem"
+)
+
+const (
+	blobsDir   = "blobs"
+	mapPrefix  = "map-"
+	partSuffix = ".part" // of a file that is being written
+)
+
+// Way is how the bytes of a blob came into a backup.
+type Way int
+
+// The ways, the cheapest first.
+const (
+	Cloned Way = iota // they are shared with the registry's file (a reflink)
+	Linked            // it is a second name of the registry's file
+	Copied
+)
+
+// Writer writes the backup of one registry into a directory, in which an earlier one may lie: what is
+// there of its blobs is not written again. PutBlob is safe for concurrent use, but for that of one
+// name.
+type Writer struct {
+	dir  string
+	root *os.Root
+	self *os.File // that directory, locked
+}
+
+// Create opens a directory, which is made, for the backup of a registry. It fails when another
+// process writes there, and when the backup there is another registry's.
+func Create(dir, peer string) (*Writer, error) {
+	if err := os.MkdirAll(filepath.Join(dir, blobsDir), 0o700); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	w := &Writer{dir: dir, root: root}
+	if w.self, err = root.Open("."); err == nil {
+		err = lock(w.self)
+	}
+	if err == nil {
+		err = w.isOf(peer)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), w.Close())
+	}
+	return w, nil
+}
+
+func (w *Writer) isOf(peer string) error {
+	m, err := readManifest(w.root)
+	switch {
+	case err == nil && m.Peer != peer:
+		return fmt.Errorf("holds the backup of another registry, %.64q: name another directory", m.Peer)
+	case errors.Is(err, ErrNone), errors.Is(err, ErrDamaged):
+		return nil // it becomes whole
+	}
+	return err
+}
+
+// Close ends the writing. What was not committed stays, and is no backup.
+func (w *Writer) Close() error {
+	var err error
+	if w.self != nil {
+		err = w.self.Close()
+	}
+	return errors.Join(err, w.root.Close())
+}
+
+// PutRecords writes the records that do puts.
+func (w *Writer) PutRecords(h Head, do func(put func(Record) error) error) (sum Sum, err error) {
+	err = w.put(mapPrefix+h.ID, func(f *os.File) error {
+		records, err := newRecordWriter(f, h)
+		if err == nil {
+			err = do(records.put)
+		}
+		if err == nil {
+			sum, err = records.end()
+		}
+		return err
+	})
+	if err != nil {
+		return Sum{}, fmt.Errorf("write records: %w", err)
+	}
+	return sum, nil
+}
+
+// HasBlob reports whether a blob is there already.
+func (w *Writer) HasBlob(name string, size int64) bool {
+	info, err := w.root.Lstat(path.Join(blobsDir, name))
+	return err == nil && info.Mode().IsRegular() && info.Size() == size
+}
+
+// PutBlob writes a blob of a plain file, which is never written to again: where the filesystem can, the
+// bytes are shared, or the file gets a second name, else they are copied.
+func (w *Writer) PutBlob(ctx context.Context, name string, from *os.File, size int64) (Way, error) {
+	way := Copied
+	err := w.put(path.Join(blobsDir, name), func(f *os.File) error {
+		if filesystem.Clone(f, from) == nil {
+			way = Cloned
+			return nil
+		}
+		part := filepath.Join(w.dir, blobsDir, name+partSuffix)
+		if err := os.Remove(part); err != nil {
+			return err
+		}
+		if filesystem.Link(from, part) == nil {
+			way = Linked
+			return nil
+		}
+		return copyBlob(ctx, part, from, size)
+	})
+	if err != nil {
+		return way, fmt.Errorf("write blob %s: %w", name, err)
+	}
+	return way, nil
+}
+
+// copyBlob writes a file anew.
+func copyBlob(ctx context.Context, part string, from *os.File, size int64) error {
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	n, err := io.Copy(f, io.NewSectionReader(whileIn{ctx, from}, 0, size))
+	if err == nil && n != size {
+		err = fmt.Errorf("%w: %w", ErrUnread, io.ErrUnexpectedEOF)
+	}
+	return errors.Join(err, f.Sync())
+}
+
+// ErrUnread reports that the registry's file could not be read.
+var ErrUnread = errors.New("it cannot be read")
+
+// whileIn reads until a context ends.
+type whileIn struct {
+	ctx context.Context
+	io.ReaderAt
+}
+
+// ReadAt implements io.ReaderAt.
+func (r whileIn) ReadAt(b []byte, offset int64) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := r.ReaderAt.ReadAt(b, offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = fmt.Errorf("%w: %w", ErrUnread, err)
+	}
+	return n, err
+}
+
+// Commit makes what was written the backup, once all of it is safe on disk. Then it removes what belongs
+// to none: earlier records, and the blobs that keep does not want. Until it returns, the earlier backup
+// is the one that the directory holds, with all of its blobs.
+func (w *Writer) Commit(m Manifest, keep func(blob string) bool) (removed int, err error) {
+	m.Format = format
+	if err := filesystem.SyncAll(w.self); err != nil {
+		return 0, fmt.Errorf("sync the backup: %w", err)
+	}
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return 0, err
+	}
+	err = w.put(manifestName, func(f *os.File) error {
+		_, err := f.Write(append(b, '\n'))
+		return err
+	})
+	if err == nil {
+		err = w.self.Sync()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("write %s: %w", manifestName, err)
+	}
+	return w.clean(m.ID, keep)
+}
+
+// clean removes what does not belong to the backup.
+func (w *Writer) clean(id string, keep func(blob string) bool) (removed int, err error) {
+	for _, in := range []struct {
+		dir  string
+		mine func(name string) bool
+	}{
+		{".", func(name string) bool { return !strings.HasPrefix(name, mapPrefix) || name == mapPrefix+id }},
+		{blobsDir, keep},
+	} {
+		dir, err := w.root.Open(in.dir)
+		if err != nil {
+			return removed, err
+		}
+		n, err := removeOthers(w.root, in.dir, dir, in.mine)
+		if err = errors.Join(err, dir.Close()); err != nil {
+			return removed, fmt.Errorf("remove what an earlier backup left: %w", err)
+		}
+		if in.dir == blobsDir {
+			removed = n
+		}
+	}
+	return removed, nil
+}
+
+func removeOthers(root *os.Root, in string, dir *os.File, mine func(string) bool) (removed int, err error) {
+	names, err := dir.Readdirnames(-1)
+	for _, name := range names {
+		if err == nil && !mine(name) {
+			removed++
+			err = root.Remove(path.Join(in, name))
+		}
+	}
+	return removed, err
+}
+
+// put writes a file under another name, which it loses when it is whole and synced. What a writing that
+// was killed left under that name is replaced.
+func (w *Writer) put(name string, write func(*os.File) error) error {
+	part := name + partSuffix
+	if err := w.root.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := w.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if err = write(f); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = w.root.Rename(part, name)
+	}
+	if err != nil {
+		_ = w.root.Remove(part) // or the next writing does
+	}
+	return err
+}
