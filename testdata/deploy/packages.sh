@@ -14,6 +14,7 @@ finish() {
 	status=$?
 	[ $status = 0 ] || tail -n 30 "$work"/*.log >&2 || true
 	[ -z "$nspawn" ] || { kill "$nspawn" && wait "$nspawn"; } 2>/dev/null || true
+	umount -l "$work"/*/proc 2>/dev/null || true # of a debootstrap that was interrupted
 	rm -rf --one-file-system "$work"
 	exit $status
 }
