@@ -30,6 +30,9 @@ var (
 	entriesDesc     = desc("map_entries", "Paths in the path map.")
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	behindDesc      = desc("map_behind_seconds", "For how long this registry has lacked changes that a connected member has; 0 while it lacks none.")
+	statesDesc      = desc("map_states_total", "States of the path map: given to members that join, taken from a member, or begun and ended early (broken).", "what")
+	takingDesc      = desc("map_state_paths", "Paths that came of a state which is on its way here; 0 while none is.")
+	takingOfDesc    = desc("map_state_size_paths", "Paths in the member's map of which the state is on its way here; 0 while none is.")
 	twinDesc        = desc("twin", "1 while another registry runs with this one's peer ID, so that both refuse pushes.")
 	clockDesc       = desc("time_seconds", "The time by this registry's clock, in seconds since 1970.")
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
@@ -103,6 +106,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(entriesDesc, float64(view.Len()))
 	gauge(headsDesc, float64(len(c.paths.Heads())))
 	gauge(behindDesc, c.behindSeconds())
+	c.collectStates(ch)
 	gauge(twinDesc, oneIf(c.engine.Twinned() != ""))
 	gauge(clockDesc, float64(time.Now().UnixMilli())/1000)
 	here, bytes := c.blobs.Usage()
@@ -152,6 +156,16 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "libp2p")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+}
+
+func (c collector) collectStates(ch chan<- prometheus.Metric) {
+	now, _ := c.paths.Taking()
+	ch <- prometheus.MustNewConstMetric(takingDesc, prometheus.GaugeValue, float64(now.Paths))
+	ch <- prometheus.MustNewConstMetric(takingOfDesc, prometheus.GaugeValue, float64(now.Of))
+	all := c.paths.States()
+	for what, n := range map[string]int{"given": all.Given, "taken": all.Taken, "broken": all.Broken} {
+		ch <- prometheus.MustNewConstMetric(statesDesc, prometheus.CounterValue, float64(n), what)
+	}
 }
 
 // behindSeconds is for how long this registry has lacked changes that members have.

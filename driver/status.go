@@ -50,7 +50,16 @@ type MapStatus struct {
 	Digest  string `json:"digest"`  // in hex; registries with the same one hold the same map
 	Heads   int    `json:"heads"`   // deltas that no other follows yet
 
-	BehindSince *time.Time `json:"behind_since"` // since when it has lacked changes that a connected member has; nil: it lacks none
+	BehindSince *time.Time   `json:"behind_since"` // since when it has lacked changes that a connected member has; nil: it lacks none
+	Taking      *StateStatus `json:"taking"`       // the state of a member's map that is on its way here; nil: none is
+}
+
+// StateStatus is how far a registry is that takes the state of a member's path map.
+type StateStatus struct {
+	From  string    `json:"from"`  // peer ID
+	Since time.Time `json:"since"` // when this attempt began
+	Paths int       `json:"paths"` // that came, or were here from an attempt before
+	Of    int       `json:"of"`    // paths in the member's map
 }
 
 // BlobStatus counts the blobs whose bytes are on this registry, and those whose bytes are not.
@@ -110,6 +119,9 @@ func (s *store) status() Status {
 	st.Twin = e.Twinned()
 	if since, ok := s.paths.BehindSince(); ok {
 		st.Map.BehindSince = &since
+	}
+	if t, ok := s.paths.Taking(); ok {
+		st.Map.Taking = &StateStatus{From: t.From.String(), Since: t.Since, Paths: t.Paths, Of: t.Of}
 	}
 	return st
 }

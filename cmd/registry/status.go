@@ -150,6 +150,9 @@ func storageSection(s driver.Status) section {
 	if since := s.Map.BehindSince; since != nil {
 		sec.field("behind", "since %s: it lacks changes that a connected member has", since.Format(time.RFC3339))
 	}
+	if t := s.Map.Taking; t != nil {
+		sec.field("state", "%d of %s from %s, since %s", t.Paths, counted(t.Of, "path"), nameOf(s.Members, t.From), humanize.Time(t.Since))
+	}
 	sec.field("digest", "%s", s.Map.Digest)
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, bytesText(s.Blobs.Bytes), missingText(s.Blobs))
@@ -382,4 +385,14 @@ func orDash(text string) string {
 		return "-"
 	}
 	return text
+}
+
+// nameOf names a member.
+func nameOf(members []driver.Member, peerID string) string {
+	for _, m := range members {
+		if m.PeerID == peerID && m.Name != "" {
+			return m.Name
+		}
+	}
+	return shortID(peerID)
 }

@@ -15,5 +15,5 @@
 //
 // Limits: all paths are held in memory, some 240 bytes each (TestMemoryOfTheMap: 228
 // after a million were written, 241 after they were read from disk); the history of
-// deltas is never compacted; one process opens a map at a time.
+// deltas is never compacted, though who joins need not read it (0032-joining-by-state.md); one process opens a map at a time.
 package pathmap

@@ -113,3 +113,6 @@ func (m *Map) CountOrdered() (n int, err error) {
 func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
 	return m.lapsed(counter, ticket)
 }
+
+// UnfinishedKey is there while a registry joins that began with nothing.
+var UnfinishedKey = unfinishedKey

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -29,7 +31,7 @@ import (
 // fabric connects maps of one process by TCP on loopback. Announcements can be
 // lost and connections cut after some bytes.
 type fabric struct {
-	t           *testing.T
+	t           testing.TB
 	loseAll     atomic.Bool
 	busy        atomic.Bool  // muted members give signs of life
 	cutAfter    atomic.Int64 // bytes a dialed connection may read; 0: no cut
@@ -52,6 +54,8 @@ type fabric struct {
 	lines       map[peer.ID]*line
 	tables      int64        // size of badger's; 0: as in earnest
 	deltas      atomic.Int64 // frames with a delta that were read
+	earnest     bool         // members keep their map in a registry's datastore
+	states      atomic.Bool  // members that start give their state, however small
 
 	wrap func(peer.ID, net.Conn) net.Conn // what a dialed connection becomes; nil: itself
 }
@@ -64,6 +68,9 @@ type seat struct {
 	m    *pathmap.Map
 	db   *badger.Datastore
 	disk disk
+
+	closeDisk func() error
+
 	told sync.RWMutex // read-locked while it is told something
 	addr string
 	from net.Addr // where it dials from, by which the member that is asked tells it apart
@@ -73,7 +80,7 @@ type seat struct {
 	budget *limit.Budget
 }
 
-func newFabric(t *testing.T) *fabric {
+func newFabric(t testing.TB) *fabric {
 	return &fabric{t: t, members: map[peer.ID]*seat{}, isolated: map[peer.ID]bool{}, untrusted: map[peer.ID]bool{}, confirmed: map[peer.ID]bool{}, interval: 50 * time.Millisecond}
 }
 
@@ -119,11 +126,14 @@ func quiet() *logrus.Entry {
 
 func (s *seat) start() {
 	s.f.t.Helper()
-	s.db = openBadgerWith(s.f.t, s.dir, cmp.Or(s.f.tables, 64<<20))
-	s.disk.TxnDatastore = s.db
 	log := quiet()
+	s.openDisk(log)
 	s.logs = logtest.NewLocal(log.Logger)
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
+	states := 1 << 30
+	if s.f.states.Load() {
+		states = 1
+	}
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
@@ -134,6 +144,20 @@ func (s *seat) start() {
 	if !slices.Contains(s.f.known, s.id) {
 		s.f.known = append(s.f.known, s.id)
 	}
+}
+
+func (s *seat) openDisk(log *logrus.Entry) {
+	s.f.t.Helper()
+	if s.f.earnest {
+		d, err := datastore.Open(filepath.Join(s.dir, "datastore"), log)
+		if err != nil {
+			s.f.t.Fatal(err)
+		}
+		s.disk.TxnDatastore, s.closeDisk = d, d.Close
+		return
+	}
+	s.db = openBadgerWith(s.f.t, s.dir, cmp.Or(s.f.tables, 64<<20))
+	s.disk.TxnDatastore, s.closeDisk = s.db, s.db.Close
 }
 
 // warnings are what was logged for an operator to act on.
@@ -153,7 +177,7 @@ func (s *seat) stop() {
 	s.f.mu.Unlock()
 	s.told.Lock()
 	defer s.told.Unlock()
-	if err := errors.Join(s.m.Close(), s.db.Close()); err != nil {
+	if err := errors.Join(s.m.Close(), s.closeDisk()); err != nil {
 		s.f.t.Error(err)
 	}
 	s.m = nil
@@ -361,7 +385,7 @@ const within = 3 * time.Minute
 
 // eventually waits for a condition. It looks often at first: most come within a
 // millisecond.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(within)
 	for pause := 100 * time.Microsecond; !ok(); pause = min(2*pause, 5*time.Millisecond) {
@@ -372,7 +396,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func agree(t *testing.T, seats ...*seat) {
+func agree(t testing.TB, seats ...*seat) {
 	t.Helper()
 	eventually(t, "the digests agree", func() bool {
 		for _, s := range seats[1:] {

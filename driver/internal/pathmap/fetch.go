@@ -32,7 +32,10 @@ type exchange struct {
 	ctx  context.Context // with which it ends
 	stop func() bool
 
-	behind bool // the member said so with its heads
+	asked  bool // the member has named its heads
+	behind bool // it said with them that it lacks a part of the history
+	offers bool // and that it gives its state
+	cut    bool // it has not got the history that was asked for
 }
 
 // dial opens an exchange that ends with ctx.
@@ -52,6 +55,7 @@ func (x *exchange) dialAnew(ctx context.Context) error {
 	x.close()
 	fresh, err := x.m.dial(ctx, x.id)
 	if err == nil {
+		fresh.asked, fresh.behind, fresh.offers, fresh.cut = x.asked, x.behind, x.offers, x.cut
 		*x = *fresh
 	}
 	return err
@@ -89,7 +93,7 @@ func (x *exchange) ask(req request) (answer, error) {
 	}
 	x.m.unanswered.heard(x.id, time.Now())
 	x.m.firstHeads.named.Store(true)
-	x.behind = a.Behind
+	x.asked, x.behind, x.offers = true, a.Behind, a.State
 	if !x.behind && !x.m.isRefused(x.id) { // a member that is refused cannot be caught up with
 		x.m.firstHeads.answered()
 	}
@@ -114,8 +118,13 @@ func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 		if err != nil || len(unknown) == 0 {
 			return err
 		}
+		if !whole { // a newcomer that wrote before it met anybody
+			if whole, err = x.takesState(); err != nil {
+				return err
+			}
+		}
 		err = x.inTurn(ctx, unknown, whole)
-		if !errors.Is(err, errMany) || whole {
+		if !x.meetsCut(err) && (!errors.Is(err, errMany) || whole) {
 			return err
 		}
 		whole = true
@@ -142,7 +151,7 @@ func (x *exchange) inTurn(ctx context.Context, heads []cid.Cid, whole bool) (err
 	stop := context.AfterFunc(t.ctx, func() { _ = x.conn.Close() })
 	defer stop()
 	if whole {
-		err = x.history(t, heads)
+		err = x.whole(t, heads)
 	} else {
 		err = x.few(t, heads, fewDeltas)
 	}

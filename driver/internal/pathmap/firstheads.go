@@ -124,7 +124,13 @@ func (m *Map) behind() bool {
 	if m.firstHeads.caught.happened() {
 		return false
 	}
-	return m.joining.Load() && m.newcomer || m.firstHeads.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
+	return m.isPart() || m.firstHeads.owes(slices.DeleteFunc(m.trusted(), m.isRefused))
+}
+
+// isPart reports whether this map has only a part of the history: it began with nothing, and is still
+// joining.
+func (m *Map) isPart() bool {
+	return m.joining.Load() && m.newcomer && !m.firstHeads.caught.happened()
 }
 
 // Expects reports whether a connected member has not named its heads yet, or has named heads of

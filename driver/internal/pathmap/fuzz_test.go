@@ -31,7 +31,8 @@ func FuzzFrames(f *testing.F) {
 	for _, v := range []any{
 		request{Op: opHeads, Run: "x", Lapse: &n, Ticket: "t"}, request{Op: opGet, Get: list, Have: []cid.Cid{c}, Page: 9},
 		answer{Heads: []cid.Cid{c}, Counter: &n, Written: &n, Twin: true}, answer{List: list, Last: 8, More: true},
-		answer{Error: "no"},
+		answer{Error: "no"}, answer{Error: "no", Cut: true}, answer{Heads: []cid.Cid{c}, State: true},
+		request{Op: opState, Had: hadPages{{End: "/f/a", Digest: []byte{1}}, {End: "/f/b"}}},
 	} {
 		var b bytes.Buffer
 		_ = writeJSON(&b, v)
@@ -171,6 +172,53 @@ func FuzzPlace(f *testing.F) {
 		}
 		if again, err := placeOf(p.key().String()); err != nil || again.priority != p.priority || !again.cid.Equals(p.cid) {
 			t.Errorf("%v became %v: %v", p, again, err)
+		}
+	})
+}
+
+// FuzzState: of a page of a state only versions are taken that are written as they were read, and in
+// memory that was bounded before.
+func FuzzState(f *testing.F) {
+	entry := Entry{CID: fuzzCID("a"), Size: 5}.Marshal()
+	var zip codec
+	add := func(names []byte, page *pb.Delta) {
+		b, err := zip.encode(page)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, names)
+	}
+	names, err := appendName(nil, idOf(fuzzCID("a")), 300)
+	if err != nil {
+		f.Fatal(err)
+	}
+	one := &pb.Element{Key: "/f/docker/a:000000000000000a-w", Id: idOf(fuzzCID("a")), Value: entry}
+	add(names, &pb.Delta{Elements: []*pb.Element{one, {Key: "/s/hash:0000000000000001-w", Id: idOf(fuzzCID("b")), Value: []byte{9, 9}}}})
+	add(append(names, 1), &pb.Delta{Elements: []*pb.Element{{Key: one.Key, Id: "x", Value: entry}}})
+	add(nil, &pb.Delta{Elements: []*pb.Element{{Key: "/f/a", Id: one.Id}}})
+	add(names[:20], &pb.Delta{Priority: 1})
+	bomb, _ := zip.encode(&pb.Delta{Elements: []*pb.Element{{Key: one.Key, Id: one.Id, Value: make([]byte, 2*maxStatePage)}}})
+	f.Add(bomb, []byte{})
+	f.Fuzz(func(t *testing.T, page, names []byte) {
+		var zip codec
+		defer zip.close()
+		versions, err := zip.decode(page)
+		for _, v := range versions {
+			key, id := splitPlace(v.place())
+			if err == nil && (keyOf(v.path, v.version).String() != v.key || key != v.key || id != v.id) {
+				t.Errorf("%+v is written as %s", v, keyOf(v.path, v.version))
+			}
+		}
+		var back []byte
+		err = eachName(names, func(digest []byte, id string, priority uint64) error {
+			back, err = appendName(back, id, priority)
+			if err != nil || !bytes.Equal(back[bytes.LastIndex(back, digest):][:nameSize], digest) {
+				t.Errorf("%x became %s: %v", digest, id, err)
+			}
+			return nil
+		})
+		if err == nil && len(back) > len(names) {
+			t.Errorf("%x became %x", names, back)
 		}
 	})
 }

@@ -103,6 +103,13 @@ func (i *incarnation) writer(self string) (string, bool) {
 	return writerOf(self, i.name), i.name != ""
 }
 
+// greatest is no less than the greatest counter of this registry's versions.
+func (i *incarnation) greatest() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.own
+}
+
 func writerOf(self, incarnation string) string { return self + "." + incarnation }
 
 // writerName is the writer of the versions that the requests make; "" when they only

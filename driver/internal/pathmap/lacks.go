@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
 )
 
 const (
@@ -51,7 +52,7 @@ func (m *Map) Lacks(ours, theirs []cid.Cid) (n int, more bool, err error) {
 			n++
 		}
 	}
-	return n, false, nil
+	return n, l.cut, nil
 }
 
 // lacking walks from heads towards the oldest delta, greatest priority first: a delta comes after
@@ -60,6 +61,7 @@ type lacking struct {
 	m     *Map
 	queue deltaQueue
 	had   map[cid.Cid]bool // those seen: the member has it
+	cut   bool             // what it lacks begins behind the cut
 	open  int              // those in the queue that it lacks, as far as is known
 }
 
@@ -95,6 +97,10 @@ func (l *lacking) next() (lacks bool, err error) {
 		l.open--
 	}
 	b, err := l.m.blocks.Get(l.m.ctx, q.cid)
+	if ipld.IsNotFound(err) { // behind the cut
+		l.cut = l.cut || !had
+		return !had, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("read delta %s: %w", q.cid, err)
 	}

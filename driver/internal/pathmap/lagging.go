@@ -38,6 +38,14 @@ func (l *lagging) hasAll(id peer.ID, named []cid.Cid) {
 	delete(l.since, id)
 }
 
+// of is since when changes that a member named have been missing.
+func (l *lagging) of(id peer.ID) (since time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	since, ok = l.since[id]
+	return since, ok
+}
+
 func (l *lagging) forget(here []peer.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,6 +1,7 @@
 package pathmap
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -19,7 +20,6 @@ import (
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/namespace"
-	"github.com/ipfs/go-datastore/query"
 	crdt "github.com/ipfs/go-ds-crdt"
 	logging "github.com/ipfs/go-log/v2"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -84,6 +84,10 @@ type Config struct {
 	// were lost; half as often while nothing changes. Default 1 s.
 	ExchangeInterval time.Duration
 
+	// StateDeltas is from which priority of its newest delta on this map gives a member that has
+	// nothing its state instead of its history. Default 1,000.
+	StateDeltas int
+
 	// NewIncarnation makes the incarnation of a writer. Default: 40 random bits.
 	NewIncarnation func() string
 }
@@ -105,6 +109,8 @@ type Map struct {
 	merged  atomic.Uint64 // the same, as it is on disk
 	told    atomic.Uint64 // greatest that a member said it has seen
 	broken  *failure      // set when disk and memory may differ; under lock
+
+	adopting bool // the transaction is that of a state; under lock
 
 	writes      chan *writeRequest
 	outbox      chan struct{}
@@ -134,6 +140,9 @@ type Map struct {
 	unanswered  unanswered
 	own         own
 	reliances   reliances
+	cuts        cuts
+	behindCut   atomic.Pointer[namesBehind]
+	taken       taken
 	listener    net.Listener
 
 	ctx     context.Context
@@ -161,7 +170,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
-	if err := m.openCRDT(); err != nil {
+	if err := cmp.Or(m.loadCut(), m.openCRDT()); err != nil {
 		m.cancel()
 		return nil, err
 	}
@@ -169,6 +178,9 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	if err := errors.Join(m.incarnation.open(m, m.counter), m.written.open(m), m.loadUnfinished()); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	if err := m.tidyStates(); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
 	m.run(m.writer)
@@ -204,33 +216,11 @@ func (m *Map) load(ctx context.Context) error {
 	if err := m.loadCounter(); err != nil {
 		return err
 	}
-	snap := newSnapshot()
-	for _, namespace := range []string{settingNamespace, pathNamespace} {
-		if err := m.loadKeys(ctx, snap, namespace); err != nil {
-			return fmt.Errorf("load path map: %w", err)
-		}
-	}
-	m.publish(snap)
-	return nil
-}
-
-func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) error {
-	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: liveKeys + namespace})
+	snap, err := m.read(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = res.Close() }()
-	for r := range res.Next() {
-		if r.Error != nil {
-			return r.Error
-		}
-		path, v, ok := liveVersion(r.Key)
-		if !ok {
-			continue
-		}
-		snap.set(path, v, r.Value)
-		m.counter = max(m.counter, v.counter)
-	}
+	m.publish(snap)
 	return nil
 }
 
@@ -254,20 +244,11 @@ func (m *Map) publish(snap *snapshot) {
 	m.published.happen()
 }
 
-// known returns the priority of a merged delta.
-func (m *Map) known(c cid.Cid) (priority uint64, ok bool, err error) {
-	b, err := m.ledger.Get(m.ctx, knownKey.Child(dshelp.MultihashToDsKey(c.Hash())))
-	if errors.Is(err, ds.ErrNotFound) {
-		return 0, false, nil
-	}
-	if err != nil {
-		return 0, false, fmt.Errorf("look up delta %s: %w", c, err)
-	}
-	priority, n := binary.Uvarint(b)
-	return priority, n > 0, nil
-}
+// known returns the priority of a delta that is merged, or lies behind the cut.
+func (m *Map) known(c cid.Cid) (priority uint64, ok bool, err error) { return m.knownID(idOf(c)) }
 
 func (m *Map) setKnown(c cid.Cid, priority uint64) error {
+	m.cuts.merged(idOf(c))
 	if err := m.ledger.Put(m.ctx, place{priority, c}.key(), nil); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 type failure struct {
 	cause error
 	keys  []string // that the transaction wrote
+	whole bool     // it was that of a state: all is read again
 }
 
 // fail handles a failed transaction, and returns its cause. The map that readers see was
@@ -24,7 +25,7 @@ func (m *Map) fail(cause error) error {
 		cause = errors.Join(cause, err)
 	}
 	m.feed.finish()
-	m.broken = &failure{cause: cause, keys: m.ledger.written()}
+	m.broken = &failure{cause: cause, keys: m.ledger.written(), whole: m.adopting}
 	m.ledger.discard(m.ctx)
 	if err := m.mend(); err != nil {
 		m.log.WithError(err).Debug("the path map takes no changes yet")
@@ -44,6 +45,9 @@ func (m *Map) mend() error {
 	if err := m.saveCounter(); err != nil {
 		return fmt.Errorf("the path map waits for its datastore: %w", err)
 	}
+	if m.broken.whole {
+		return m.mendWhole()
+	}
 	snap := m.current.Load().clone()
 	var paths []string
 	for _, key := range m.broken.keys {
@@ -60,6 +64,23 @@ func (m *Map) mend() error {
 	m.broken = nil
 	m.tellNamed(snap, paths)
 	m.publish(snap)
+	return nil
+}
+
+// mendWhole is mend after the transaction that makes a state a part of the map.
+func (m *Map) mendWhole() error {
+	if err := m.loadCut(); err != nil {
+		return err
+	}
+	snap, err := m.read(m.ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.openCRDT(); err != nil {
+		return err
+	}
+	m.broken = nil
+	m.publishWhole(snap)
 	return nil
 }
 

@@ -83,6 +83,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	if err := m.noteUnfinished(true); err != nil {
 		return m.fail(err)
 	}
+	m.taken.stale.Store(true)
 	snap := m.current.Load().clone()
 	var bad error
 	var added []string
@@ -133,6 +134,9 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 		if err := m.blocks.Put(m.ctx, d.block); err != nil {
 			return err
 		}
+	}
+	if err := m.processed(d); err != nil {
+		return err
 	}
 	m.merging.block.Store(&d.block)
 	defer m.merging.block.Store(nil)

@@ -6,6 +6,7 @@ import (
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
+	ipld "github.com/ipfs/go-ipld-format"
 )
 
 // list names what is merged after a place. Only deltas on disk are named, so the parents of
@@ -87,7 +88,7 @@ func sendPage(conn *answering, from source, page int) error {
 	}
 	a := answer{More: from.more()}
 	if failed != nil {
-		a = answer{Error: failed.Error()}
+		a = answer{Error: failed.Error(), Cut: ipld.IsNotFound(failed)}
 	}
 	if err := writeJSON(w, a); err != nil {
 		return err

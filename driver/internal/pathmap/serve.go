@@ -65,6 +65,8 @@ func (m *Map) serve(a *answering) {
 			err = sendPage(a, walk, req.Page)
 		case opList:
 			err = writeJSON(a, m.list(req))
+		case opState:
+			err = m.giveState(a, req.Had)
 		case opGet:
 			want, werr := req.Get.cids()
 			err = sendPage(a, &picked{m, want, werr}, len(want))
@@ -95,7 +97,7 @@ func (m *Map) answerHeads(a *answering, req request) error {
 func (m *Map) headsAnswer(id peer.ID, run string) answer {
 	heads := m.Heads() // first: the counters are then no less than theirs
 	counter := m.greatest()
-	a := answer{Heads: heads, Counter: &counter, Behind: m.behind()}
+	a := answer{Heads: heads, Counter: &counter, Behind: m.behind(), State: m.givesState()}
 	if id == "" || run == "" || len(run) > maxRun {
 		return a
 	}

@@ -33,6 +33,7 @@ const (
 	opMore   = "more"   // the next page of the deltas asked for before
 	opList   = "list"   // → one answer frame with List: what is merged after a place, oldest first
 	opGet    = "get"    // → the deltas in Get, in that order, in frames as of opDeltas, until a page is full
+	opState  = "state"  // → a stateHead and pages, see statewire.go; instead, a page with Error
 )
 
 // A page of deltas ends with the one that fills it.
@@ -58,12 +59,15 @@ type request struct {
 	Priority uint64 `json:"priority,omitempty"` // where a list begins
 	After    names  `json:"after,omitempty"`    // the delta of that priority after which it does
 	Get      names  `json:"get,omitempty"`
+
+	Had hadPages `json:"had,omitempty"` // of opState: pages that came before
 }
 
 type answer struct {
 	Heads   deltas  `json:"heads,omitempty"`
 	Counter *uint64 `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
 	Written *uint64 `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
+	State   bool    `json:"state,omitempty"`   // with Heads: it gives a member that has nothing its state
 	Twin    bool    `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
 	Behind  bool    `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows
 	Lapsed  *bool   `json:"lapsed,omitempty"`  // with Heads, to a request with Lapse: done; false: requests did not end in time
@@ -72,6 +76,7 @@ type answer struct {
 	List    names   `json:"list,omitempty"`
 	Last    uint64  `json:"last,omitempty"` // priority of the last in List
 	Error   string  `json:"error,omitempty"`
+	Cut     bool    `json:"cut,omitempty"` // with Error: what is asked for lies behind its cut
 }
 
 // deltas are the CIDs of deltas, at most maxHeads.
@@ -186,6 +191,9 @@ func readAnswer(r byteReader) (answer, error) {
 	if err := readJSON(r, &a); err != nil {
 		return a, err
 	}
+	if a.Error != "" && a.Cut {
+		return a, fmt.Errorf("%w: %w: %s", errMember, errBehindCut, clip(a.Error))
+	}
 	if a.Error != "" {
 		return a, fmt.Errorf("%w: %s", errMember, clip(a.Error))
 	}
@@ -198,5 +206,7 @@ func alive(conn net.Conn) { _ = conn.SetDeadline(time.Now().Add(stallLimit)) }
 var (
 	errProtocol = errors.New("unexpected answer")
 	errMember   = errors.New("the member says")
-	errFrame    = errors.New("frame")
+	// errBehindCut reports that a member joined by state, and has not got a delta that is asked for.
+	errBehindCut = errors.New("it began with the state of another member")
+	errFrame     = errors.New("frame")
 )

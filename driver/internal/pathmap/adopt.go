@@ -1,0 +1,269 @@
+package pathmap
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/ipfs/go-cid"
+	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
+)
+
+func appendUvarint(v uint64) []byte { return binary.AppendUvarint(nil, v) }
+
+// maxDropped is how many versions that are here a state may delete: they go in one transaction with
+// its mark. Where it would delete more, the history is read.
+const maxDropped = 2000
+
+// adopt makes a state that came, and adds up, a part of the map: in one transaction its deltas
+// become known, and its heads heads. What is here is a set without tombstones on both sides: a
+// version that one side has and the other one has not was deleted there if the delta that added it is
+// in the past of that side, and never was there if it is not.
+func (m *Map) adopt(k *taking) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.mend(); err != nil {
+		return err
+	}
+	if m.taken.stale.Load() {
+		return fmt.Errorf("%w: changes came from elsewhere meanwhile", errProtocol) // whoever has the turn merges alone
+	}
+	snap, dropped, err := m.mixed(k)
+	if err != nil {
+		return err
+	}
+	before, after, err := m.headsWith(k)
+	if err != nil {
+		return err
+	}
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	m.adopting = true
+	defer func() { m.adopting = false }()
+	err = m.putState(k, dropped, before, after)
+	if err == nil {
+		err = m.ledger.commit(m.ctx)
+	}
+	if err == nil {
+		m.showState(k, snap)
+		return nil
+	}
+	err = fmt.Errorf("%w: %w", errNotStored, m.fail(err))
+	if m.behindCut.Load().has(k.label) {
+		return nil // it is on disk, as mend found
+	}
+	return err
+}
+
+// mixed is the map with the state, and which versions that are here it lacks: they were deleted at
+// the member.
+func (m *Map) mixed(k *taking) (snap *snapshot, dropped []stateVersion, err error) {
+	now, snap := m.current.Load(), m.taken.staged.clone()
+	visit := func(key string, p packed) bool {
+		for path := pathOf(key); len(p) > 0; {
+			var st stored
+			st, p = now.writers.unpack(key, p)
+			v := stateVersion{key: keyOf(path, st.version).String(), path: path, version: st.version}
+			var gone bool
+			if v.id, gone, err = m.droppedBy(k, v); err != nil {
+				return false
+			}
+			if gone {
+				dropped = append(dropped, v)
+				continue
+			}
+			snap.set(path, st.version, []byte(st.value()))
+		}
+		return len(dropped) <= maxDropped
+	}
+	now.settings.Scan(visit)
+	if err == nil {
+		now.paths.Scan(visit)
+	}
+	if err == nil && len(dropped) > maxDropped {
+		err = fmt.Errorf("%w that can be taken: it deletes more than %d paths that are here", errGivesNone, maxDropped)
+	}
+	return snap, dropped, err
+}
+
+// droppedBy reports whether a version that is here was deleted at the member, and by which delta it
+// was added.
+func (m *Map) droppedBy(k *taking, v stateVersion) (id string, gone bool, err error) {
+	if _, came := m.taken.here[v.mark()]; came {
+		return "", false, nil
+	}
+	if id, err = m.addedBy(v.key); err != nil {
+		return "", false, err
+	}
+	_, gone, err = m.priorityOf(k.nameKey(id))
+	return id, gone, err
+}
+
+// addedBy is the ID of the delta that added a live version.
+func (m *Map) addedBy(key string) (id string, err error) {
+	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
+	if err != nil {
+		return "", err
+	}
+	entries, err := res.Rest()
+	if err == nil && len(entries) != 1 {
+		err = fmt.Errorf("%w that can be taken: %d changes wrote %q", errGivesNone, len(entries), clip(key))
+	}
+	if err != nil {
+		return "", err
+	}
+	return entries[0].Key[len(elemKeys)+len(key):], nil
+}
+
+// headsWith are the heads that are here, and those that there are with the state: of each side those
+// that are not in the past of the other one, and those of both.
+func (m *Map) headsWith(k *taking) (before, after []cid.Cid, err error) {
+	before = m.liveHeads()
+	for _, h := range before {
+		_, past, err := m.priorityOf(k.nameKey(idOf(h)))
+		if err != nil {
+			return nil, nil, err
+		}
+		if !past || slices.Contains(k.head.Heads, h) {
+			after = append(after, h)
+		}
+	}
+	for _, h := range k.head.Heads {
+		_, past, err := m.known(h)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !past {
+			after = append(after, h)
+		}
+	}
+	return before, after, nil
+}
+
+// putState writes what makes the state whole, inside the transaction.
+func (m *Map) putState(k *taking, dropped []stateVersion, before, after []cid.Cid) error {
+	for _, v := range dropped {
+		for _, key := range []string{elemKeys + v.key + v.id, liveKeys + v.key + "/v", liveKeys + v.key + "/p"} {
+			if err := m.ledger.Delete(m.ctx, dsKey(key)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range k.blocks {
+		if _, already, err := m.known(d.cid); err != nil || already {
+			if err != nil {
+				return err
+			}
+			continue // cuts that are open have its name, and are to keep it
+		}
+		err := errors.Join(m.blocks.Put(m.ctx, d.block), m.setKnown(d.cid, d.priority), m.ledger.Put(m.ctx, processedKey(idOf(d.cid)), nil))
+		if err != nil {
+			return err
+		}
+	}
+	for _, h := range before {
+		if slices.Contains(after, h) {
+			continue
+		}
+		if err := m.ledger.Delete(m.ctx, dsKey(headKeys+idOf(h))); err != nil {
+			return err
+		}
+	}
+	for _, h := range after {
+		priority, ok, err := m.known(h)
+		if err == nil && !ok {
+			err = fmt.Errorf("head %s: %w", h, ErrNotHere)
+		}
+		if err == nil {
+			err = m.ledger.Put(m.ctx, dsKey(headKeys+idOf(h)), appendUvarint(priority))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	m.counter = max(m.counter, k.head.Counter)
+	return errors.Join(m.saveCounter(), m.written.take(m, k.head),
+		m.ledger.Put(m.ctx, cutKey, []byte(strings.Join(m.behindCut.Load().with(k.label).labels, ","))), m.ledger.Delete(m.ctx, takingKey))
+}
+
+// showState lets readers see a state that is on disk. What it cannot do now, mend does before
+// anything else is done.
+func (m *Map) showState(k *taking, snap *snapshot) {
+	m.behindCut.Store(m.behindCut.Load().with(k.label))
+	m.reached.Store(0)
+	m.feed.take()
+	if err := m.crdt.Load().Close(); err != nil {
+		m.log.WithError(err).Debug("the CRDT did not close cleanly before a state")
+	}
+	m.feed.finish()
+	if err := m.openCRDT(); err != nil {
+		m.broken = &failure{cause: err, whole: true}
+		return
+	}
+	m.written.took()
+	for writer := range k.head.Written {
+		m.last.note(writer)
+	}
+	m.publishWhole(snap)
+}
+
+// publishWhole is publish, with all that follows from paths that are new here.
+func (m *Map) publishWhole(snap *snapshot) {
+	before := m.current.Load()
+	snap.eachNew(before, func(paths []string) { m.tellNamed(snap, paths) })
+	m.publish(snap)
+	if m.cfg.OnAdded != nil {
+		snap.eachNew(before, m.cfg.OnAdded)
+	}
+}
+
+// eachNew calls f with the paths that have other versions than before, some at once.
+func (s *snapshot) eachNew(before *snapshot, f func(paths []string)) {
+	var some []string
+	s.paths.Scan(func(key string, p packed) bool {
+		old, _ := before.paths.Get(key)
+		if len(old) > 0 && slices.Equal(before.unpackAll(key, old), s.unpackAll(key, p)) {
+			return true
+		}
+		if some = append(some, pathOf(key)); len(some) == scanned {
+			f(some)
+			some = nil
+		}
+		return true
+	})
+	if len(some) > 0 {
+		f(some)
+	}
+}
+
+// take notes the writers of a state, inside the transaction: each with no less than the greatest
+// counter of its versions.
+func (w *written) take(m *Map, head stateHead) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.earlier = max(w.earlier, head.Earlier)
+	all := maps.Clone(w.of)
+	for id, counter := range head.Written {
+		all[id] = max(all[id], counter)
+	}
+	for id, counter := range all {
+		key := ds.RawKey(writtenKey.String() + "/" + id)
+		if err := m.ledger.Put(m.ctx, key, appendUvarint(counter)); err != nil {
+			return err
+		}
+	}
+	w.of = all
+	return m.ledger.Put(m.ctx, earlierKey, appendUvarint(w.earlier))
+}
+
+// took notes that readers see what take stored.
+func (w *written) took() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.merged, w.stored = maps.Clone(w.of), true
+}

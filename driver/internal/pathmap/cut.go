@@ -1,0 +1,167 @@
+package pathmap
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+	"github.com/ipfs/go-datastore/query"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// cut is a map at one moment, which is being given to a member: what readers see, and the names of
+// all deltas that are merged. Names are read from disk meanwhile; those that are merged after the
+// cut are left out.
+type cut struct {
+	view    *snapshot
+	heads   []cid.Cid
+	counter uint64
+	written map[string]uint64
+	earlier uint64
+	behind  *namesBehind // of states that had become a part of the map
+
+	mu      sync.Mutex
+	later   map[string]bool // IDs of deltas that were merged since
+	tooMany bool
+}
+
+const (
+	maxGiven = 4       // states that are given at once
+	maxLater = 1 << 20 // deltas that may be merged while one is given
+)
+
+// cuts are those that are open. It is ready to use.
+type cuts struct {
+	mu  sync.Mutex
+	of  map[peer.ID]*cut
+	bad bool // the map holds what no state can carry; for this run
+}
+
+var (
+	// errGivesNone reports that a member gives no state of its map: its history has to be read.
+	errGivesNone = errors.New("it gives no state of its map")
+	// errGivesOthers reports that a member gives its state to others now.
+	errGivesOthers = errors.New("it gives its state to others: ask again")
+)
+
+// merged notes a delta in all cuts that are open. It is called inside the transaction, so that no
+// cut is made between; m.lock is held.
+func (c *cuts) merged(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range c.of {
+		o.mu.Lock()
+		if o.tooMany = o.tooMany || len(o.later) >= maxLater; !o.tooMany {
+			o.later[id] = true
+		}
+		o.mu.Unlock()
+	}
+}
+
+func (c *cut) isLater(id string) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tooMany {
+		return false, fmt.Errorf("%w in time: more than %d changes came meanwhile", errGivesNone, maxLater)
+	}
+	return c.later[id], nil
+}
+
+// openCut makes a cut for a member. It is the caller's to close.
+func (m *Map) openCut(id peer.ID) (*cut, error) {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.mend(); err != nil {
+		return nil, fmt.Errorf("%w now: %w", errGivesNone, err)
+	}
+	if !m.givesState() {
+		return nil, errGivesNone
+	}
+	m.cuts.mu.Lock()
+	defer m.cuts.mu.Unlock()
+	if m.cuts.of[id] != nil || len(m.cuts.of) >= maxGiven {
+		return nil, errGivesOthers
+	}
+	c := &cut{view: m.current.Load(), heads: m.Heads(), counter: m.counter, behind: m.behindCut.Load(), later: map[string]bool{}}
+	m.written.mu.Lock()
+	c.written, c.earlier = maps.Clone(m.written.merged), m.written.earlier
+	m.written.mu.Unlock()
+	c.written[m.cfg.Self] = m.incarnation.greatest()
+	if m.cuts.of == nil {
+		m.cuts.of = map[peer.ID]*cut{}
+	}
+	m.cuts.of[id] = c
+	return c, nil
+}
+
+func (m *Map) closeCut(id peer.ID) {
+	m.cuts.mu.Lock()
+	defer m.cuts.mu.Unlock()
+	delete(m.cuts.of, id)
+}
+
+// From how much on a member that has nothing is offered the state. Less is read as fast as history,
+// which lets it show what was before, and hand it on.
+const (
+	stateDeltas = 1000 // by the greatest priority
+	statePaths  = 10_000
+)
+
+// givesState reports whether this map offers its state: it was whole at some time, and is large.
+func (m *Map) givesState() bool {
+	m.cuts.mu.Lock()
+	bad := m.cuts.bad
+	m.cuts.mu.Unlock()
+	if bad || m.isPart() || len(m.Heads()) > maxHeads {
+		return false
+	}
+	if m.behindCut.Load() != nil { // it has no history to give
+		return true
+	}
+	deltas, paths := m.cfg.StateDeltas, statePaths
+	if deltas == 0 {
+		deltas = stateDeltas
+	} else {
+		paths = deltas
+	}
+	return m.crdt.Load().InternalStats(m.ctx).MaxHeight >= uint64(deltas) || m.View().Len() >= paths
+}
+
+// givesNone notes that the map holds what no state can carry.
+func (m *Map) givesNone(what string, err error) error {
+	m.cuts.mu.Lock()
+	defer m.cuts.mu.Unlock()
+	m.cuts.bad = true
+	m.log.WithField("what", what).WithError(err).Debug("the state of the map cannot be given: members read its history")
+	return fmt.Errorf("%w: %s", errGivesNone, what)
+}
+
+// eachName calls f for the names of all deltas that were merged at the cut.
+func (m *Map) eachNameAt(c *cut, f func(id string, priority uint64) error) error {
+	under := append([]string{knownKey.String()}, c.behind.under()...)
+	for i, prefix := range under {
+		err := m.scan(prefix, "", false, func(e query.Entry) error {
+			id := e.Key[len(prefix):]
+			later, err := c.isLater(id)
+			if err != nil || later {
+				return err
+			}
+			for _, before := range under[:i] { // such as a head of a cut
+				if _, twice, err := m.priorityOf(dsKey(before + id)); err != nil || twice {
+					return err
+				}
+			}
+			priority, err := uvarint(e.Value)
+			if err != nil {
+				return fmt.Errorf("priority of delta %s: %w", id, err)
+			}
+			return f(id, priority)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
