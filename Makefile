@@ -114,6 +114,11 @@ chart: ## check deploy/helm: lint, and all that helm renders of it against the t
 	@test "$(origin VERSION)" != "command line" || { mkdir -p dist/chart && cd tools/chart && \
 		CGO_ENABLED=0 $(GO) tool helm package ../../deploy/helm --version $(VERSION:v%=%) --app-version $(VERSION) --destination ../../dist/chart 2>/dev/null; }
 
+.PHONY: test-docs
+test-docs: build ## run the commands on the pages, in namespaces of their own; needs Linux, root, podman, nginx and curl, and haproxy for all of it
+	cd testdata/clients && $(GO) build -trimpath -o $(CURDIR)/bin/crane github.com/google/go-containerregistry/cmd/crane
+	$(GO) test -count=1 -parallel 3 ./docs -registry $(BIN) -crane bin/crane
+
 .PHONY: deps
 deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
 	testdata/clients/deps.sh
