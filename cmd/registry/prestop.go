@@ -15,6 +15,23 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
+// podLog is where the log of a container comes from, in which the registry is the first process. What a
+// hook prints itself nobody sees.
+func podLog() (*os.File, error) {
+	first, err := os.Stat("/proc/1/exe")
+	if err != nil {
+		return nil, err
+	}
+	own, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return nil, err
+	}
+	if !os.SameFile(first, own) {
+		return nil, errors.New("the first process is another program")
+	}
+	return os.OpenFile("/proc/1/fd/2", os.O_WRONLY, 0)
+}
+
 // prestopOptions are the flags of `prestop`.
 type prestopOptions struct {
 	set    string
@@ -41,6 +58,10 @@ func prestopCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			if log, err := podLog(); err == nil {
+				defer func() { _ = log.Close() }()
+				cmd.SetErr(log)
+			}
 			err = o.leave(ctx, cmd, p)
 			select {
 			case <-time.After(o.linger):
@@ -85,5 +106,5 @@ func (o prestopOptions) leave(ctx context.Context, cmd *cobra.Command, p driver.
 	if err != nil {
 		return err
 	}
-	return printDrain(cmd.OutOrStdout(), d, false)
+	return printDrain(cmd.ErrOrStderr(), d, false)
 }
