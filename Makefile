@@ -103,7 +103,7 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: build ## packages in a Debian that boots, deploy/compose in a docker of its own, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
+test-deploy: build test-kubernetes ## packages in a Debian that boots, deploy/compose in a docker of its own, deploy/helm in a Kubernetes, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
 	testdata/deploy/packages.sh
 	testdata/deploy/compose.sh
 	testdata/clients/down.sh $(BIN)
@@ -118,6 +118,12 @@ chart: ## check deploy/helm: lint, and all that helm renders of it against the t
 test-docs: build ## run the commands on the pages, in namespaces of their own; needs Linux, root, podman, nginx and curl, and haproxy for all of it
 	cd testdata/clients && $(GO) build -trimpath -o $(CURDIR)/bin/crane github.com/google/go-containerregistry/cmd/crane
 	$(GO) test -count=1 -parallel 3 ./docs -registry $(BIN) -crane bin/crane
+
+# Where Kubernetes, helm and CoreDNS are kept once they are built: 200 MB.
+KUBERNETES ?= $(HOME)/.cache/distribution-ipfs/kubernetes
+.PHONY: test-kubernetes
+test-kubernetes: ## install deploy/helm in a Kubernetes of its own, and use it; needs Debian, root, containerd, runc, containernetworking-plugins, skopeo, jq; the first time a quarter of an hour to build
+	testdata/kubernetes/run.sh $(KUBERNETES)
 
 .PHONY: deps
 deps: ## Debian packages for test-clients, test-page and test-metrics; needs root
