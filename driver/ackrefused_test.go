@@ -132,10 +132,10 @@ func TestAMemberWhoseDiskIsFull(t *testing.T) {
 	all := acknowledged(t, 2, func(i int, p *driver.Parameters) {
 		p.AckTimeout = time.Hour
 		if i == 1 {
-			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=600m"), "small"
+			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=536m"), "small"
 		}
 	})
-	smalldisk.Fill(t, all[1].Params.DatastorePath, 192<<20)
+	smalldisk.Fill(t, all[1].Params.DatastorePath, 128<<20)
 	content := randomBytes(t, 160<<20)
 	r := tryBlob(t, all[0], content)
 	if r == nil || r.Status != http.StatusServiceUnavailable ||

@@ -247,7 +247,7 @@ func TestWhatIsReadStays(t *testing.T) {
 // TestASmallDiskGoesOn: a registry that is pulled more from than its disk holds keeps what was
 // pulled last, takes pushes that do not fit beside it, and keeps nobody waiting for long.
 func TestASmallDiskGoesOn(t *testing.T) {
-	dir := smalldisk.Mount(t, t.TempDir(), "size=500m")
+	dir := smalldisk.Mount(t, t.TempDir(), "size=436m")
 	all := keepers(t, 3, 2, func(i int, p *driver.Parameters) {
 		if i == 2 {
 			p.Capacity, p.DatastorePath, p.MinFree = 0, dir, driver.Share{Percent: 10}
@@ -287,7 +287,7 @@ func TestASmallDiskGoesOn(t *testing.T) {
 // TestCopiesTakeThePlaceOfCache, and stop where too little of the disk would stay free, while
 // clients go on.
 func TestCopiesTakeThePlaceOfCache(t *testing.T) {
-	dir := smalldisk.Mount(t, t.TempDir(), "size=600m")
+	dir := smalldisk.Mount(t, t.TempDir(), "size=536m")
 	all := keepers(t, 2, driver.Everywhere, func(i int, p *driver.Parameters) {
 		if i == 1 {
 			p.DatastorePath, p.MinFree = dir, driver.Share{Bytes: 300 << 20}

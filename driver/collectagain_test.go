@@ -53,7 +53,7 @@ func TestBlobsWithoutTheirDatastoreStay(t *testing.T) {
 	drivertest.AwaitAgreement(t, c...)
 	c[0].Stop()
 	c[1].Stop()
-	must(t, os.RemoveAll(filepath.Join(c[1].Params.DatastorePath, "badger")))
+	must(t, os.RemoveAll(filepath.Join(c[1].Params.DatastorePath, "pebble")))
 	c[1].Params.AloneTimeout = time.Millisecond
 	c[1].Restart()
 	drivertest.Await(t, "it is alone", func() bool { return c[1].Status(t.Context()).Phase == "alone" })

@@ -20,7 +20,7 @@ import (
 func TestAFullDiskComesBack(t *testing.T) {
 	t.Parallel()
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	smalldisk.Mount(t, p.DatastorePath, "size=300m")
+	smalldisk.Mount(t, p.DatastorePath, "size=236m")
 	m := drivertest.Start(t, p)
 	host := served(t, m)
 	grace := time.Duration(0)

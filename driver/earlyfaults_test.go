@@ -190,7 +190,7 @@ func TestTheOnlyTakerGoes(t *testing.T) {
 func TestTheDiskFillsOfTheTaker(t *testing.T) {
 	all := acknowledged(t, 2, func(i int, p *driver.Parameters) {
 		if i == 1 {
-			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=600m"), "small"
+			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=536m"), "small"
 		}
 	})
 	g := growing(t, all[0], randomBytes(t, 20<<20))

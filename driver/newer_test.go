@@ -78,7 +78,7 @@ func withDatastore(t *testing.T, p driver.Parameters, f func(*datastore.Datastor
 	t.Helper()
 	log := logrus.New()
 	log.SetLevel(logrus.ErrorLevel)
-	db, err := datastore.Open(filepath.Join(p.DatastorePath, "badger"), logrus.NewEntry(log))
+	db, err := datastore.Open(filepath.Join(p.DatastorePath, "pebble"), logrus.NewEntry(log))
 	if err != nil {
 		t.Fatal(err)
 	}

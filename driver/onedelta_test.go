@@ -67,7 +67,7 @@ func linkPath(d digest.Digest) string {
 func TestALinkThatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	smalldisk.Mount(t, p.DatastorePath, "size=300m")
+	smalldisk.Mount(t, p.DatastorePath, "size=236m")
 	m := drivertest.Start(t, p)
 	content := randomBytes(t, 100_000)
 	d := digest.FromBytes(content)

@@ -2,7 +2,6 @@ package driver_test
 
 import (
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,10 +12,10 @@ import (
 
 	"github.com/distribution/distribution/v3/configuration"
 	ds "github.com/ipfs/go-datastore"
-	badgerds "github.com/ipfs/go-ds-badger"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
 const (
@@ -289,14 +288,8 @@ func TestAskingForTheIDLeavesTheDatastoreNew(t *testing.T) {
 func TestDatastoreOfAnotherReleaseIsRefused(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
 	drivertest.Start(t, p).Stop()
-	db, err := badgerds.NewDatastore(filepath.Join(p.DatastorePath, "badger"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(db.Put(t.Context(), ds.NewKey("/format"), []byte("2")), db.Close()); err != nil {
-		t.Fatal(err)
-	}
-	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "2" by a later release (`+driver.Version()+`), this one reads up to 1: use that release, or a later one`)
+	withDatastore(t, p, func(db *datastore.Datastore) { must(t, db.Put(t.Context(), ds.NewKey("/format"), []byte("3"))) })
+	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "3" by a later release (`+driver.Version()+`), this one reads up to 2: use that release, or a later one`)
 	if _, err := driver.Identify(t.Context(), p); err == nil || !strings.Contains(err.Error(), "use that release") {
 		t.Errorf("ipfs id: %v", err)
 	}

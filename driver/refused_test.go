@@ -2,17 +2,15 @@ package driver_test
 
 import (
 	"encoding/binary"
-	"errors"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	ds "github.com/ipfs/go-datastore"
-	badgerds "github.com/ipfs/go-ds-badger"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
 // TestAMemberThatIsNotFollowed wrote a version that would leave no greater one: it is
@@ -50,9 +48,9 @@ func TestAMemberThatIsNotFollowed(t *testing.T) {
 // raiseCounter has a registry that is stopped go on at a greater version.
 func raiseCounter(t *testing.T, m *drivertest.Member, counter uint64) {
 	t.Helper()
-	db, err := badgerds.NewDatastore(filepath.Join(m.Params.DatastorePath, "badger"), nil)
-	must(t, err)
-	must(t, errors.Join(db.Put(t.Context(), ds.NewKey("/paths/counter"), binary.AppendUvarint(nil, counter)), db.Close()))
+	withDatastore(t, m.Params, func(db *datastore.Datastore) {
+		must(t, db.Put(t.Context(), ds.NewKey("/paths/counter"), binary.AppendUvarint(nil, counter)))
+	})
 }
 
 // TestAPathThatOthersWouldRefuse is the client's mistake.

@@ -294,7 +294,7 @@ func TestAManifestReliesOnAllThatItNames(t *testing.T) {
 func TestHEADOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	smalldisk.Mount(t, p.DatastorePath, "size=300m")
+	smalldisk.Mount(t, p.DatastorePath, "size=236m")
 	m := drivertest.Start(t, p)
 	path := pushBlob(t, m, randomBytes(t, 1000))
 	m.Stop()

@@ -301,7 +301,7 @@ func TestRotOnAFullDisk(t *testing.T) {
 	p := drivertest.Parameters(t, key)
 	p.FetchTimeout = 10 * time.Second
 	p.Replicas = 2 // so that nothing leaves the full disk because the other has it
-	smalldisk.Mount(t, p.DatastorePath, "size=320m")
+	smalldisk.Mount(t, p.DatastorePath, "size=256m")
 	a := drivertest.Start(t, p)
 	q := drivertest.Parameters(t, key)
 	q.Replicas = p.Replicas

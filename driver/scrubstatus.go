@@ -20,7 +20,7 @@ type ScrubStatus struct {
 	Recorded int           `json:"recorded"` // whole blobs found without a record, which have one now, likewise
 	Unread   int           `json:"unread"`   // blobs that could not be read, likewise
 	Strays   int           `json:"strays"`   // files among the blobs that are none
-	Tables   []string      `json:"tables"`   // files of metadata (below badger/) that are damaged
+	Tables   []string      `json:"tables"`   // files of metadata (below pebble/) that are damaged
 }
 
 func (s *store) scrubStatus() ScrubStatus {

@@ -19,7 +19,7 @@ const wornBytes = 0.3
 
 const (
 	mostShown = 10        // of what is wrong in a round
-	leastFree = 192 << 20 // bytes; a disk with less is replaced: the reserve file, and what the registry keeps free
+	leastFree = 128 << 20 // bytes; a disk with less is replaced: the reserve file, and what the registry keeps free
 )
 
 // trial is a registry on one disk, and what was pushed to it.

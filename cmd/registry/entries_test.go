@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/google/go-containerregistry/pkg/crane"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	ds "github.com/ipfs/go-datastore"
-	badgerds "github.com/ipfs/go-ds-badger"
 	"github.com/multiformats/go-varint"
 	"github.com/opencontainers/go-digest"
 )
@@ -52,15 +51,16 @@ func entriesWritten(t *testing.T, p *process) uint64 {
 	if err := p.Stop(); err != nil {
 		t.Fatalf("exit: %v", err)
 	}
-	db, err := badgerds.NewDatastore(filepath.Join(p.Data, "badger"), nil)
+	db, err := pebble.Open(filepath.Join(p.Data, "pebble"), &pebble.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	b, err := db.Get(t.Context(), ds.NewKey("/paths/counter"))
+	b, done, err := db.Get([]byte("/paths/counter"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = done.Close() }()
 	n, _, err := varint.FromUvarint(b)
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ func small(t *testing.T, p *process) (fill func()) {
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("test", data, "tmpfs", 0, "size=320m"); err != nil {
+	if err := syscall.Mount("test", data, "tmpfs", 0, "size=256m"); err != nil {
 		t.Skip("no tmpfs: ", err)
 	}
 	t.Cleanup(func() {

@@ -85,9 +85,9 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 }
 
 // collectEarlier makes Go's garbage collector run when garbage has grown to a third of what is alive, not
-// to as much, unless the environment says when. Most of the heap is badger's table in memory,
-// 62 MiB which are hardly touched and hold no pointers: by the default the collector would wait
-// for as much garbage, all of it touched, while what it has to look at is a few megabytes.
+// to as much, unless the environment says when. Much of the heap is pebble's tables in memory and its
+// cache, up to 20 MiB which hold no pointers: by the default the collector would wait for as much
+// garbage, all of it touched, while what it has to look at is a few megabytes.
 func collectEarlier() {
 	if os.Getenv("GOGC") == "" {
 		godebug.SetGCPercent(33)

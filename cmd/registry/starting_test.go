@@ -38,7 +38,7 @@ func TestRootLeavesNothingInAnothersDatastore(t *testing.T) {
 	}
 	p := newProcess(t, keygen(t)).start()
 	p.Kill()
-	store := filepath.Join(p.Data, "badger")
+	store := filepath.Join(p.Data, "pebble")
 	for _, path := range append(files(t, store), filepath.Dir(store), store) {
 		if err := os.Chown(path, 4619, 4619); err != nil {
 			t.Fatal(err)

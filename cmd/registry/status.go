@@ -179,7 +179,7 @@ func scrubFields(sec *section, s driver.ScrubStatus) {
 	}
 	sec.field("scrub", "%s", text)
 	if len(s.Tables) > 0 {
-		sec.field("warning", "metadata is damaged (%s): this registry will not start again", strings.Join(s.Tables, ", "))
+		sec.field("warning", "metadata is damaged (%s): this registry may not start again", strings.Join(s.Tables, ", "))
 	}
 	if s.Strays > 0 {
 		sec.field("warning", "%s in blobs/ %s; the log names one", counted(s.Strays, "file"), either(s.Strays, "is no blob", "are no blobs"))

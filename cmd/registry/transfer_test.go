@@ -131,7 +131,7 @@ func TestFullDisk(t *testing.T) {
 	key := keygen(t)
 	a := newProcess(t, key).start()
 	b := newProcess(t, key, a.bootstrap())
-	b.onDiskOf(t, 288*mib) // of which 192 are kept
+	b.onDiskOf(t, 224*mib) // of which 128 are kept
 	b.start()
 	img := push(t, a, "a:1")
 	content, path := layer(t, a, 120*mib)
@@ -153,7 +153,7 @@ func TestFullDisk(t *testing.T) {
 // TestFullDiskAndCancel fills the disk with an upload, which is then canceled.
 func TestFullDiskAndCancel(t *testing.T) {
 	p := newProcess(t, keygen(t))
-	p.onDiskOf(t, 288*mib)
+	p.onDiskOf(t, 224*mib)
 	p.Env = []string{"GOGC=1"} // files to which nothing refers are closed soon
 	p.start()
 	location := send(t, http.MethodPost, "http://"+p.HTTP+"/v2/a/blobs/uploads/", nil, http.StatusAccepted)

@@ -1,5 +1,5 @@
 // Package drivertest starts real drivers on loopback for tests that cross peers:
-// each with its own badger datastore on disk and its own libp2p host.
+// each with its own datastore on disk and its own libp2p host.
 //
 //	c := drivertest.Cluster(t, 3)
 //	err := c[0].PutContent(ctx, path, content)

@@ -7,11 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allocateBehind gives a file n bytes of the disk beyond its end, which stays where it is.
-func allocateBehind(f *os.File, end, n int64) error {
-	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, end, n)
-}
-
 // allocate gives a file n bytes of the disk. When the file system cannot allocate, the
 // bytes are written.
 func allocate(f *os.File, n int64) error {

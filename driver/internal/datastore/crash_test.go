@@ -15,15 +15,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	ds "github.com/ipfs/go-datastore"
-	badgerds "github.com/ipfs/go-ds-badger"
 	"github.com/sirupsen/logrus"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
 // A writer is this test's binary, run again to be killed. It writes while its files may
-// not grow, which tears badger's value log as a full disk does, needs no root, and ends
+// not grow, which tears pebble's log as a full disk does, needs no root, and ends
 // when the test says so; it prints the keys that were acknowledged.
 const writerEnv = "DATASTORE_TEST_WRITER"
 
@@ -41,20 +42,33 @@ func quiet() *logrus.Entry {
 	return logrus.NewEntry(l)
 }
 
-// openAs opens the datastore, or badger without an owner.
-func openAs(how, dir string) (ds.Batching, error) {
-	if how != "badger" {
-		return Open(dir, quiet())
+// putter is what a writer writes to.
+type putter interface {
+	Put(context.Context, ds.Key, []byte) error
+}
+
+// alone is pebble without an owner.
+type alone struct{ *pebble.DB }
+
+func (a alone) Put(_ context.Context, k ds.Key, v []byte) error {
+	return a.Set(k.Bytes(), v, pebble.Sync)
+}
+
+func openAs(how, dir string) (putter, error) {
+	if how == "alone" {
+		db, err := pebble.Open(dir, options(vfs.Default, logger{quiet(), &told{}}))
+		return alone{db}, err
 	}
-	o := badgerds.DefaultOptions
-	o.SyncWrites = true
-	return badgerds.NewDatastore(dir, &o)
+	return Open(dir, quiet())
 }
 
 func write(how, dir, seed string) {
 	signal.Ignore(unix.SIGXFSZ)
 	n, _ := strconv.ParseUint(seed, 10, 64)
 	random := rand.New(rand.NewPCG(n, 0))
+	if how == "sync" {
+		writeUnsynced(dir)
+	}
 	store, err := openAs(how, dir)
 	check(err)
 	next := 0
@@ -70,17 +84,19 @@ func write(how, dir, seed string) {
 		check(put())
 	}
 	if how == "close" {
-		limit(1000) // no table fits
+		limit(1000) // no table fits, and the log cannot be ended
 	} else {
 		limit(logBytes(dir) + int64(random.IntN(3000))) // in the middle of a record
 	}
-	for range 30 {
-		_ = put()
-	}
-	if how == "close" {
-		closeStuck(store.(*Datastore))
-	}
-	limit(-1)
+	go func() { // it is held
+		for d, ok := store.(*Datastore); !ok || d.files.count.Load() == 0; {
+			time.Sleep(time.Millisecond)
+		}
+		if how == "close" {
+			closeStuck(store.(*Datastore))
+		}
+		limit(-1)
+	}()
 	for stored := 0; stored < 50; {
 		if put() == nil {
 			stored++
@@ -92,7 +108,7 @@ func write(how, dir, seed string) {
 	select {} // until it is killed
 }
 
-// closeStuck closes a datastore that cannot flush.
+// closeStuck closes a datastore that cannot write.
 func closeStuck(d *Datastore) {
 	d.closeWait = 100 * time.Millisecond
 	check(d.Close())
@@ -100,10 +116,25 @@ func closeStuck(d *Datastore) {
 	select {}
 }
 
+// writeUnsynced writes until the log cannot be synced.
+func writeUnsynced(dir string) {
+	fs := &faulty{FS: vfs.Default}
+	d, err := openOn(fs, dir, quiet())
+	check(err)
+	for n := 1; ; n++ {
+		if n == 30 {
+			fs.sync.Store(&fault{".log", unix.EIO})
+		}
+		if err := d.Put(context.Background(), keyOf(n), valueOf(n)); err == nil {
+			fmt.Println("stored", n)
+		}
+	}
+}
+
 func check(err error) {
 	if err != nil {
 		fmt.Println("failed", err)
-		os.Exit(1)
+		os.Exit(2)
 	}
 }
 
@@ -117,7 +148,7 @@ func limit(n int64) {
 }
 
 func logBytes(dir string) int64 {
-	logs, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	logs, err := filepath.Glob(filepath.Join(dir, "*.log"))
 	check(err)
 	info, err := os.Stat(logs[len(logs)-1])
 	check(err)
@@ -128,9 +159,9 @@ func keyOf(n int) ds.Key { return ds.NewKey(fmt.Sprintf("/test/%06d", n)) }
 
 func valueOf(n int) []byte { return bytes.Repeat([]byte(fmt.Sprintf("%08d", n)), 20+n%100) }
 
-// lost runs a writer, kills it, opens the datastore and says how many acknowledged
-// writes there were and which of them are not there.
-func lost(t *testing.T, how string, seed int) (stored int, gone []int) {
+// lost runs a writer until it is done, when it is killed, or ends. It opens the datastore and says
+// which writes were acknowledged, which of them are not there, and how the writer ended.
+func lost(t *testing.T, how string, seed int) (stored int, gone []int, status int) {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
@@ -145,9 +176,11 @@ func lost(t *testing.T, how string, seed int) (stored int, gone []int) {
 		require.NoError(t, err, lines.Text())
 		keys = append(keys, n)
 	}
-	require.NoError(t, cmd.Process.Kill())
+	if lines.Text() == "done" {
+		require.NoError(t, cmd.Process.Kill())
+	}
 	_ = cmd.Wait()
-	store, err := openAs(how, dir)
+	store, err := Open(dir, quiet())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, store.Close()) }()
 	for _, n := range keys {
@@ -155,7 +188,7 @@ func lost(t *testing.T, how string, seed int) (stored int, gone []int) {
 			gone = append(gone, n)
 		}
 	}
-	return len(keys), gone
+	return len(keys), gone, cmd.ProcessState.ExitCode()
 }
 
 // TestNothingAcknowledgedIsLost when a write fails, writing goes on, and the process is
@@ -166,21 +199,31 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		rounds = 100
 	}
 	for seed := range rounds {
-		stored, gone := lost(t, "owner", seed)
+		stored, gone, _ := lost(t, "owner", seed)
 		require.GreaterOrEqual(t, stored, 70)
 		require.Empty(t, gone, "seed %d: of %d", seed, stored)
 	}
 }
 
-// TestBadgerAloneLoses shows that the test above can fail.
-func TestBadgerAloneLoses(t *testing.T) {
-	stored, gone := lost(t, "badger", 1)
-	require.NotEmpty(t, gone, "of %d", stored)
+// TestPebbleAloneEnds where the test above has it go on.
+func TestPebbleAloneEnds(t *testing.T) {
+	stored, gone, status := lost(t, "alone", 1)
+	require.Less(t, stored, 70)
+	require.Empty(t, gone)
+	require.Equal(t, 1, status)
 }
 
-// TestCloseEndsWithoutRoom for what badger has to flush, and all is there at the next start.
+// TestAFailedSyncEndsTheProcess: what was not synced may be gone, and was not acknowledged.
+func TestAFailedSyncEndsTheProcess(t *testing.T) {
+	stored, gone, status := lost(t, "sync", 1)
+	require.Equal(t, 29, stored)
+	require.Empty(t, gone)
+	require.Equal(t, 1, status)
+}
+
+// TestCloseEndsWithoutRoom for the end of the log, and all is there at the next start.
 func TestCloseEndsWithoutRoom(t *testing.T) {
-	stored, gone := lost(t, "close", 1)
+	stored, gone, _ := lost(t, "close", 1)
 	require.GreaterOrEqual(t, stored, 20)
 	require.Empty(t, gone, "of %d", stored)
 }

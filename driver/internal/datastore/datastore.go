@@ -9,37 +9,39 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/sirupsen/logrus"
 )
 
 const (
-	openWait  = 30 * time.Second // for badger at the start, which may need room to replay
-	closeWait = 15 * time.Second // for badger at the end, which may need room to flush
+	openWait  = 30 * time.Second // for room, at the start
+	closeWait = 17 * time.Second // for room, at the end
 )
 
-// Datastore is badger behind one owner. It implements ds.TxnDatastore and ds.Batching. All
-// methods are safe for concurrent use. Contexts bound waits for a read. A write that has
-// begun is always waited for, because only its end tells whether it may be acknowledged.
+// Datastore is pebble behind one owner. It implements ds.TxnDatastore and ds.Batching. All
+// methods are safe for concurrent use. A write that has begun is always waited for, because only
+// its end tells whether it may be acknowledged.
 type Datastore struct {
-	dir     string
-	log     *logrus.Entry
-	reserve *reserve
-	owed    atomic.Int64  // bytes that badger flushes when it is closed, at most
-	begun   chan struct{} // buffered: the owner has begun something
-	since   atomic.Int64  // unix nanoseconds when the owner's present work began; 0: it has none
+	dir       string
+	log       *logrus.Entry
+	reserve   *reserve
+	files     *files
+	options   *pebble.Options
+	db        *pebble.DB
+	lock      *os.File
+	gate      *gate
+	snapshots snapshots
+	late      atomic.Int64 // writes that were reported as failed, and have not ended
 
-	mu      sync.Mutex
-	current *engine       // nil while badger is closed
-	changed chan struct{} // closed and replaced when current changes
-	health  *health
+	mu     sync.Mutex
+	health *Unavailable  // nil: writes are taken
+	failed chan struct{} // buffered: writes are no longer taken
 
-	commits   chan *commit
-	failures  chan struct{} // buffered: badger failed by itself
 	closing   chan struct{}
 	closeWait time.Duration
 	closeOnce sync.Once
-	owner     sync.WaitGroup
 	keeper    sync.WaitGroup
 }
 
@@ -48,118 +50,94 @@ var (
 	_ ds.Batching     = (*Datastore)(nil)
 )
 
-// health reports whether writes are taken.
-type health struct {
-	refusal *Unavailable  // nil: they are
-	failed  chan struct{} // closed when they no longer are
-}
-
 // Open opens the datastore in a directory, which it makes. On a full disk it opens for
 // reading, and takes writes once there is room.
 func Open(dir string, log *logrus.Entry) (*Datastore, error) {
+	return openOn(vfs.Default, dir, log)
+}
+
+func openOn(fs vfs.FS, dir string, log *logrus.Entry, change ...func(*pebble.Options)) (*Datastore, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("datastore: %w", err)
 	}
 	d := &Datastore{
-		dir: dir, log: log, reserve: &reserve{dir: dir},
-		begun: make(chan struct{}, 1), changed: make(chan struct{}), commits: make(chan *commit), failures: make(chan struct{}, 1), closing: make(chan struct{}),
-		closeWait: closeWait,
-		health:    &health{failed: make(chan struct{})},
+		dir: dir, log: log, reserve: &reserve{dir: dir}, gate: newGate(), snapshots: snapshots{all: map[*pebble.Snapshot]struct{}{}},
+		failed: make(chan struct{}, 1), closing: make(chan struct{}), closeWait: closeWait,
 	}
-	d.owed.Store(TableSize) // what a replay finds is not known
-	e, err := d.openFirst()
-	if err != nil {
+	l := logger{log, &told{}}
+	d.files = &files{FS: fs, held: d.held, end: l.end, closing: d.closing}
+	d.options = options(d.files, l)
+	for _, c := range change {
+		c(d.options)
+	}
+	var err error
+	if d.lock, err = lock(dir); err != nil {
 		return nil, fmt.Errorf("datastore: %w", err)
 	}
-	d.replace(e)
-	if err := d.trial(e, 0); err != nil {
-		d.fail(err)
+	if err := d.openWithin(openWait); err != nil {
+		return nil, fmt.Errorf("datastore: %w", err)
+	}
+	if err := d.trial(0); err != nil {
+		_ = d.fail(err)
 	}
 	d.keep()
-	d.owner.Go(d.own)
 	d.keeper.Go(d.tend)
 	return d, nil
 }
 
-// openFirst opens badger with a bound in time, because badger retries forever a flush that
-// its replay needs.
-func (d *Datastore) openFirst() (*engine, error) {
-	d.roomToFlush()
-	type opened struct {
-		e   *engine
-		err error
-	}
-	done, w := make(chan opened, 1), d.newWatch()
+// openWithin opens pebble. It writes out what its log has, and waits for room for that, which is
+// bounded; when nothing is held, it reads a long log.
+func (d *Datastore) openWithin(wait time.Duration) error {
+	done := make(chan error, 1)
 	go func() {
-		e, err := openEngine(d.dir, w)
-		done <- opened{e, err}
+		var err error
+		d.db, err = openPebble(d.dir, d.options)
+		done <- err
 	}()
+	var err error
 	select {
-	case o := <-done:
-		return o.e, o.err
-	case <-time.After(openWait):
-	}
-	if err := w.err(); err != nil {
-		return nil, fmt.Errorf("make room: %w", err)
-	}
-	o := <-done // it replays a long log
-	return o.e, o.err
-}
-
-func (d *Datastore) newWatch() *watch {
-	return &watch{log: d.log, onFail: func(err error) {
-		select {
-		case <-d.closing:
-			return // what becomes of that is logged once
-		default:
+	case err = <-done:
+	case <-time.After(wait):
+		if d.files.count.Load() > 0 {
+			return fmt.Errorf("make room: %w", d.Writable()) // it keeps the lock: it is still there, and waits
 		}
-		d.fail(err)
-		select {
-		case d.failures <- struct{}{}:
-		default:
-		}
-	}}
+		err = <-done
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open pebble: %w", err), d.lock.Close())
+	}
+	return nil
 }
 
-// engine returns the open badger, or nil, and a channel that is closed when that changes.
-func (d *Datastore) engine() (*engine, <-chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.current, d.changed
-}
-
-func (d *Datastore) replace(e *engine) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.current = e
-	close(d.changed)
-	d.changed = make(chan struct{})
+// held is told of a write that failed, and is tried again.
+func (d *Datastore) held(err error, c class) {
+	if c != compacted {
+		d.reserve.free()
+	}
+	_ = d.fail(err)
 }
 
 // fail ends writing, and logs that once.
-func (d *Datastore) fail(cause error) *Unavailable {
+func (d *Datastore) fail(cause error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.health.refusal == nil {
-		d.health.refusal = &Unavailable{Full: d.full(cause), Err: cause}
-		close(d.health.failed)
-		d.log.WithError(d.health.refusal).Warn("pushes and deletes are refused until a write succeeds")
+	if d.health == nil {
+		d.health = &Unavailable{Full: d.full(cause), Err: cause}
+		select {
+		case d.failed <- struct{}{}:
+		default:
+		}
+		d.log.WithError(d.health).Warn("pushes and deletes are refused until a write succeeds")
 	}
-	return d.health.refusal
+	return d.health
 }
 
 // recovered lets writes in again.
 func (d *Datastore) recovered() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.health = &health{failed: make(chan struct{})}
+	d.health = nil
 	d.log.Warn("the datastore takes writes again: pushes and deletes go on")
-}
-
-func (d *Datastore) state() health {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return *d.health
 }
 
 // Writable returns nil while the datastore takes writes, and otherwise the *Unavailable that
@@ -170,28 +148,21 @@ func (d *Datastore) Writable() error {
 		return ErrClosed
 	default:
 	}
-	if h := d.state(); h.refusal != nil {
-		return h.refusal
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.health != nil {
+		return d.health
 	}
 	return nil
 }
 
-// unavailable is the error that reads and stale transactions get.
-func (d *Datastore) unavailable(cause error) error {
-	if h := d.state(); h.refusal != nil {
-		return &Unavailable{Full: h.refusal.Full, Err: fmt.Errorf("%w: %w", cause, h.refusal.Err)}
-	}
-	return &Unavailable{Err: cause}
-}
-
 // NewTransaction implements ds.TxnDatastore.
-func (d *Datastore) NewTransaction(ctx context.Context, _ bool) (ds.Txn, error) {
-	e, err := d.acquire(ctx)
-	if err != nil {
-		return nil, err
+func (d *Datastore) NewTransaction(context.Context, bool) (ds.Txn, error) {
+	if !d.gate.enter() {
+		return nil, ErrClosed
 	}
-	defer e.done()
-	return &txn{d: d, on: e, snap: e.db.NewTransaction(false), pending: map[ds.Key]change{}}, nil
+	defer d.gate.leave()
+	return &txn{d: d, snap: d.snapshots.of(d.db), pending: map[ds.Key]change{}}, nil
 }
 
 // Batch implements ds.Batching.
@@ -199,19 +170,19 @@ func (d *Datastore) Batch(context.Context) (ds.Batch, error) { return &batch{d: 
 
 // Put implements ds.Datastore.
 func (d *Datastore) Put(_ context.Context, k ds.Key, v []byte) error {
-	return d.commit(nil, []change{{key: k, value: v}})
+	return d.commit([]change{{key: k, value: v}})
 }
 
 // Delete implements ds.Datastore.
 func (d *Datastore) Delete(_ context.Context, k ds.Key) error {
-	return d.commit(nil, []change{{key: k, delete: true}})
+	return d.commit([]change{{key: k, delete: true}})
 }
 
 // Sync implements ds.Datastore: a write that has returned is synced.
 func (d *Datastore) Sync(context.Context, ds.Key) error { return d.Writable() }
 
-// Close ends within half a minute, even on a full disk: data that badger cannot flush is in
-// its value log, synced, and read from there at the next start. Close may be called again.
+// Close ends within half a minute, even on a full disk: what was acknowledged is in pebble's log,
+// synced, and read from there at the next start. Close may be called again.
 func (d *Datastore) Close() error {
 	var err error
 	d.closeOnce.Do(func() { err = d.close() })
@@ -219,36 +190,31 @@ func (d *Datastore) Close() error {
 }
 
 func (d *Datastore) close() error {
+	healthy := d.Writable() == nil
 	close(d.closing)
-	d.keeper.Wait()
-	d.roomToFlush()
 	done := make(chan error, 1)
-	go func() { done <- d.closeEngine() }()
+	go func() { done <- d.closeAll(healthy) }()
 	select {
 	case err := <-done:
 		d.keep() // the next start may need it
-		return err
-	case <-time.After(stuckTime):
-		d.reserve.free()
-	}
-	select {
-	case err := <-done:
-		d.keep()
-		return err
+		return errors.Join(err, d.lock.Close())
 	case <-time.After(d.closeWait):
 	}
 	d.log.Warn("no room to close the datastore: nothing is lost, the next start reads its log")
 	return nil
 }
 
-func (d *Datastore) closeEngine() error {
-	d.owner.Wait()
-	e, _ := d.engine()
-	if e == nil {
-		return nil
+// closeAll writes out what is only in the log if it can: the sums of a table show any damage, and the
+// end of a log may be torn by rights.
+func (d *Datastore) closeAll(healthy bool) error {
+	d.keeper.Wait()
+	d.gate.end()
+	err := d.snapshots.endAll()
+	if healthy {
+		err = errors.Join(err, d.db.Flush())
 	}
-	d.replace(nil)
-	return e.close()
+	if err := errors.Join(err, d.db.Close()); err != nil {
+		return fmt.Errorf("close the datastore: %w", err)
+	}
+	return nil
 }
-
-var errNotOpen = errors.New("badger is closed")

@@ -1,27 +1,31 @@
-// Package datastore is the one owner of badger, the registry's datastore for metadata. The
+// Package datastore is the one owner of pebble, the registry's datastore for metadata. The
 // path map, the blob index and the peer all write through it.
 //
-//	d, err := datastore.Open("/var/lib/registry/ipfs/badger", log)
+//	d, err := datastore.Open("/var/lib/registry/ipfs/pebble", log)
 //	…
 //	err = d.Close()
 //
-// # After a failed write
+// # A write that fails
 //
-// badger 1.6 does not survive a failed write: a torn record stays in its value log, later
-// writes lie behind it, and the next replay cuts off all of them. So the first failed
-// write, including one of badger's own goroutines, ends writing: nothing more is
-// acknowledged, badger is closed, which cuts off the torn record, and opened again, and
-// writing resumes once a trial write is committed. Reads go on, except while badger is
-// closed: then they wait, and fail with *Unavailable when that takes long. A transaction
-// begun before the failure fails. A write that was reported as failed may be on disk
-// afterwards.
+// pebble ends the process when its log or its manifest cannot be written. So it is given
+// files of ours: a write that fails because the disk is full, or for another reason that may
+// pass, is held, and its rest tried again, until it succeeds. Meanwhile new writes are refused
+// with *Unavailable, reads go on, and nothing is acknowledged that is not synced. Writing
+// resumes once nothing is held, there is room, and a trial write is committed. A write that
+// was reported as failed may be on disk afterwards.
+//
+// When a log, a manifest or a directory cannot be *synced*, nobody knows what of it is on
+// disk, and trying again would say that it is (Linux forgets pages that it could not write).
+// Then the process ends, with a message, and status 1: the next start reads what is there, all
+// of what was acknowledged included, and writes it anew. A table that cannot be synced is made
+// again.
 //
 // # Room
 //
-// badger needs room to flush, to close and to open. A reserve file of ReserveSize bytes, all
-// of them allocated, lies in its directory. It is removed when badger needs that room, and
-// made again when there is enough. Until then a write for which there is no room is refused
-// before badger sees it. Uploads and transfers on the same disk may write as many bytes as
+// A reserve file of ReserveSize bytes, all of them allocated, lies in the directory. It is
+// removed for a held write of a log or manifest, and for opening and closing, and made again
+// when there is enough room. A write for which there is no room is refused before pebble sees
+// it. Uploads and transfers on the same disk may write as many bytes as
 // (*Datastore).Headroom returns, and nothing when that is not above zero; MinFree bytes
 // stay free in addition to the reserve. (*Datastore).Writable reports whether metadata can
 // be written now, and why not.

@@ -3,74 +3,40 @@ package datastore
 import (
 	"context"
 	"errors"
-	"time"
 
-	"github.com/dgraph-io/badger"
+	"github.com/cockroachdb/pebble/v2"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 )
 
-// readWait is how long a read waits while badger is closed and opened again.
-const readWait = 10 * time.Second
-
-// acquire returns the open badger; done must be called after using it.
-func (d *Datastore) acquire(ctx context.Context) (*engine, error) {
-	for {
-		e, changed := d.engine()
-		if e != nil && e.use() {
-			return e, nil
-		}
-		timer := time.NewTimer(readWait)
-		select {
-		case <-changed:
-			timer.Stop()
-		case <-d.closing:
-			timer.Stop()
-			return nil, ErrClosed
-		case <-ctx.Done():
-			timer.Stop()
-			return nil, ctx.Err()
-		case <-timer.C:
-			return nil, d.unavailable(errWait)
-		}
+// view runs f on what is there now.
+func (d *Datastore) view(f func(pebble.Reader) error) error {
+	if !d.gate.enter() {
+		return ErrClosed
 	}
+	defer d.gate.leave()
+	return f(d.db)
 }
 
-// view runs f on a snapshot.
-func (d *Datastore) view(ctx context.Context, f func(*badger.Txn) error) error {
-	e, err := d.acquire(ctx)
+func get(r pebble.Reader, k ds.Key) ([]byte, error) {
+	v, c, err := r.Get(k.Bytes())
 	if err != nil {
-		return err
+		return nil, absent(err)
 	}
-	defer e.done()
-	return e.db.View(f)
+	return append([]byte{}, v...), c.Close()
 }
 
-func get(txn *badger.Txn, k ds.Key) ([]byte, error) {
-	item, err := txn.Get(k.Bytes())
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return nil, ds.ErrNotFound
-	}
+func size(r pebble.Reader, k ds.Key) (int, error) {
+	v, c, err := r.Get(k.Bytes())
 	if err != nil {
-		return nil, err
+		return -1, absent(err)
 	}
-	return item.ValueCopy(nil)
-}
-
-func size(txn *badger.Txn, k ds.Key) (int, error) {
-	item, err := txn.Get(k.Bytes())
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return -1, ds.ErrNotFound
-	}
-	if err != nil {
-		return -1, err
-	}
-	return int(item.ValueSize()), nil
+	return len(v), c.Close()
 }
 
 // Get implements ds.Datastore.
-func (d *Datastore) Get(ctx context.Context, k ds.Key) (v []byte, err error) {
-	err = d.view(ctx, func(txn *badger.Txn) error { v, err = get(txn, k); return err })
+func (d *Datastore) Get(_ context.Context, k ds.Key) (v []byte, err error) {
+	err = d.view(func(r pebble.Reader) error { v, err = get(r, k); return err })
 	return v, err
 }
 
@@ -84,17 +50,16 @@ func (d *Datastore) Has(ctx context.Context, k ds.Key) (bool, error) {
 }
 
 // GetSize implements ds.Datastore.
-func (d *Datastore) GetSize(ctx context.Context, k ds.Key) (n int, err error) {
-	err = d.view(ctx, func(txn *badger.Txn) error { n, err = size(txn, k); return err })
+func (d *Datastore) GetSize(_ context.Context, k ds.Key) (n int, err error) {
+	err = d.view(func(r pebble.Reader) error { n, err = size(r, k); return err })
 	return n, err
 }
 
 // Query implements ds.Datastore. Results are in the order of their keys, unless the query
-// asks for another order. They end with an error when badger is closed meanwhile.
-func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, error) {
-	e, err := d.acquire(ctx)
-	if err != nil {
-		return nil, err
+// asks for another order. They end with an error when the datastore is closed meanwhile.
+func (d *Datastore) Query(_ context.Context, q query.Query) (query.Results, error) {
+	if !d.gate.enter() {
+		return nil, ErrClosed
 	}
 	rest, from, limit := narrow(q)
 	res := query.ResultsWithContext(q, func(ctx context.Context, out chan<- query.Result) {
@@ -102,14 +67,14 @@ func (d *Datastore) Query(ctx context.Context, q query.Query) (query.Results, er
 			select {
 			case out <- r:
 				return nil
-			case <-e.ending:
-				return d.unavailable(errStale)
+			case <-d.closing:
+				return ErrClosed
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
-		err := e.db.View(func(txn *badger.Txn) error { return iterate(txn, q, from, limit, send) })
-		e.done() // first: the caller may never read the error
+		err := iterate(d.db, q, from, limit, send)
+		d.gate.leave() // first: the caller may never read the error
 		if err != nil {
 			select {
 			case out <- query.Result{Error: err}:
@@ -143,25 +108,33 @@ func narrow(q query.Query) (rest query.Query, from string, limit int) {
 
 // iterate sends the entries below a query's prefix, those from a key on, at most limit unless
 // that is 0.
-func iterate(txn *badger.Txn, q query.Query, from string, limit int, send func(query.Result) error) error {
-	opt := badger.DefaultIteratorOptions
-	opt.PrefetchValues = !q.KeysOnly
-	if limit > 0 {
-		opt.PrefetchSize = min(opt.PrefetchSize, limit)
+func iterate(r pebble.Reader, q query.Query, from string, limit int, send func(query.Result) error) (err error) {
+	prefix := prefixOf(q)
+	if from >= string(after(prefix)) {
+		return nil
 	}
-	if prefix := prefixOf(q); prefix != "/" {
-		opt.Prefix = []byte(prefix)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte(max(from, prefix)), UpperBound: after(prefix)})
+	if err != nil {
+		return err
 	}
-	it := txn.NewIterator(opt)
-	defer it.Close()
+	defer func() { err = errors.Join(err, it.Close()) }() // also what ended the iterator early: it must not look like the end
 	n := 0
-	for it.Seek([]byte(max(from, string(opt.Prefix)))); it.Valid() && (limit == 0 || n < limit); it.Next() {
+	for ok := it.First(); ok && (limit == 0 || n < limit); ok = it.Next() {
 		n++
-		if err := send(resultOf(it.Item(), q.KeysOnly)); err != nil {
+		res, err := resultOf(it, q.KeysOnly)
+		if err != nil {
+			return err
+		}
+		if err := send(res); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// after is the first key behind all that have a prefix, which ends with a slash.
+func after(prefix string) []byte {
+	return append([]byte(prefix[:len(prefix)-1]), '/'+1)
 }
 
 // prefixOf is the prefix of all keys that a query wants.
@@ -172,15 +145,17 @@ func prefixOf(q query.Query) string {
 	return "/"
 }
 
-func resultOf(item *badger.Item, keysOnly bool) query.Result {
-	e := query.Entry{Key: string(item.Key()), Size: int(item.ValueSize())}
+func resultOf(it *pebble.Iterator, keysOnly bool) (query.Result, error) {
+	e := query.Entry{Key: string(it.Key())}
 	if keysOnly {
-		return query.Result{Entry: e}
+		lazy := it.LazyValue()
+		e.Size = lazy.Len()
+		return query.Result{Entry: e}, nil
 	}
-	v, err := item.ValueCopy(nil)
+	v, err := it.ValueAndErr()
 	if err != nil {
-		return query.Result{Error: err}
+		return query.Result{}, err
 	}
-	e.Value, e.Size = v, len(v)
-	return query.Result{Entry: e}
+	e.Value, e.Size = append([]byte{}, v...), len(v)
+	return query.Result{Entry: e}, nil
 }

@@ -13,24 +13,22 @@ import (
 )
 
 const (
-	// ReserveSize is the size of the reserve file in bytes: a table that is being flushed,
-	// and the next one.
-	ReserveSize = 2 * TableSize
+	// ReserveSize is the size of the reserve file in bytes: more than pebble has in memory, which
+	// it writes out when it is opened, and the logs and manifest that belong to that.
+	ReserveSize = 64 << 20
 
 	// MinFree is how many bytes uploads and transfers leave free in addition to the reserve
-	// file.
-	MinFree = TableSize
+	// file: pebble makes tables of others before it removes these.
+	MinFree = 64 << 20
 
 	reserveName = "reserve"
-	flushMost   = TableSize * 5 / 4 // bytes that badger flushes when it is closed, at most
-	closeMargin = 4 << 20           // bytes that it writes in addition
-	trialRoom   = 16 << 20          // bytes more that have to be free before writes are tried again
-	stuckTime   = 2 * time.Second   // after which what the owner does may wait for room
-	tendEvery   = time.Second
-	tendRest    = 5 * time.Second // while nothing is written and the reserve is whole
+	closeMargin = 4 << 20  // bytes that a write leaves free
+	trialRoom   = 16 << 20 // bytes more that have to be free before writes are tried again
+	tendEvery   = 200 * time.Millisecond
+	tendRest    = 5 * time.Second // while the reserve is whole and writes are taken
 )
 
-// reserve is the file that keeps room for badger.
+// reserve is the file that keeps room for pebble.
 type reserve struct {
 	dir string
 	mu  sync.Mutex
@@ -52,7 +50,7 @@ func (r *reserve) size() int64 {
 	return info.Size()
 }
 
-// free gives the room to badger.
+// free gives the room to pebble.
 func (r *reserve) free() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +82,7 @@ func freeBytes(dir string) (int64, error) {
 }
 
 // Headroom returns how many bytes uploads and transfers may write to the datastore's file
-// system without taking room that badger needs: the free bytes, less MinFree, less those
+// system without taking room that pebble needs: the free bytes, less MinFree, less those
 // that the reserve file lacks. When it is not above zero, uploads and transfers have to be
 // refused.
 //
@@ -113,64 +111,35 @@ func (d *Datastore) full(cause error) bool {
 // not be used for such writes.
 func (d *Datastore) roomFor(n int64) bool {
 	free, err := freeBytes(d.dir)
-	return err != nil || free >= closeMargin+n // badger fails when this cannot be known
+	return err != nil || free >= closeMargin+n // pebble fails when this cannot be known
 }
 
-// roomToFlush reports whether there is room for what badger writes when it is closed or
-// opened. It frees the reserve if there is no room otherwise.
-func (d *Datastore) roomToFlush() bool {
-	need := min(d.owed.Load(), flushMost)
-	if !d.roomFor(need) {
-		d.reserve.free()
-	}
-	return d.roomFor(need)
-}
-
-// tend keeps the reserve: it is freed when the owner waits for room, and made again when
-// there is enough. While nothing is written it looks seldom.
+// tend keeps the reserve, and lets writes in again.
 func (d *Datastore) tend() {
-	tick := time.NewTicker(tendEvery)
-	defer tick.Stop()
 	for {
+		wait := tendEvery
+		if d.Writable() == nil {
+			if d.keep(); d.reserve.size() >= ReserveSize {
+				wait = tendRest
+			}
+		}
+		timer := time.NewTimer(wait)
 		select {
-		case <-tick.C:
+		case <-timer.C:
+		case <-d.failed:
 		case <-d.closing:
+			timer.Stop()
 			return
 		}
-		if since := d.since.Load(); since != 0 && time.Since(time.Unix(0, since)) > stuckTime {
-			d.unstick()
-			continue
+		timer.Stop()
+		if d.Writable() != nil {
+			d.tryAgain()
 		}
-		if d.keep(); d.since.Load() != 0 || d.reserve.size() < ReserveSize {
-			continue
-		}
-		tick.Reset(tendRest)
-		select {
-		case <-d.begun:
-		case <-tick.C:
-		case <-d.closing:
-			return
-		}
-		tick.Reset(tendEvery)
 	}
-}
-
-// unstick gives the owner the room for which it may be waiting. After a failed write that
-// is the whole reserve, because a quota may bind badger that the file system's free space
-// does not show.
-func (d *Datastore) unstick() {
-	if d.state().refusal != nil {
-		d.reserve.free()
-		return
-	}
-	d.roomToFlush()
 }
 
 // keep makes the reserve if it is not there and leaves MinFree.
 func (d *Datastore) keep() {
-	if err := keepManifest(d.dir); err != nil {
-		d.log.WithError(err).Debug("no room beyond the end of the datastore's manifest")
-	}
 	if d.reserve.size() >= ReserveSize {
 		return
 	}

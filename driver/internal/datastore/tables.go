@@ -1,21 +1,17 @@
 package datastore
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
+	"sync"
 	"time"
 
-	"github.com/dgraph-io/badger"
-	"github.com/dgraph-io/badger/table"
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 const (
@@ -23,77 +19,97 @@ const (
 	tableRest = 9       // for each second of reading tables, seconds of rest
 )
 
-// DamagedTables reads badger's tables as they are now, slowly, and gives the names of those with
-// other bytes than badger wrote. badger itself compares a table with its sum only when it opens
-// it. From a damaged one it serves wrong values, and compaction writes these into sound tables;
-// after the next start the registry is without it, and refuses to run.
+// DamagedTables reads pebble's tables as they are now, slowly, and gives the names of those with
+// other bytes than pebble wrote. pebble itself compares each block with its sum when it reads it,
+// and fails to read a damaged one, but it may not read it for years.
 func (d *Datastore) DamagedTables(ctx context.Context) (names []string, err error) {
-	sums, err := tableSums(d.dir)
+	all, err := d.tables()
 	if err != nil {
 		return nil, fmt.Errorf("check tables: %w", err)
 	}
-	for _, id := range slices.Sorted(maps.Keys(sums)) {
-		sound, err := d.isSound(ctx, id, sums[id])
-		if err != nil {
-			return names, fmt.Errorf("check tables: %w", err)
-		}
-		if !sound {
-			names = append(names, table.IDToFilename(id))
+	for _, name := range all {
+		err := d.check(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return names, fmt.Errorf("check tables: %w", ctx.Err())
+		case err == nil, errors.Is(err, fs.ErrNotExist): // pebble has removed it since
+		case pebble.IsCorruptionError(err):
+			names = append(names, name)
+		default:
+			return names, fmt.Errorf("check tables: %s: %w", name, err)
 		}
 	}
 	return names, nil
 }
 
-// tableSums are the sums of the tables in badger's manifest.
-func tableSums(dir string) (map[uint64][]byte, error) {
-	f, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
-	if err != nil {
-		return nil, err
+// tables are the names of the files that pebble uses.
+func (d *Datastore) tables() (names []string, err error) {
+	if !d.gate.enter() {
+		return nil, ErrClosed
 	}
-	defer func() { _ = f.Close() }()
-	m, _, err := badger.ReplayManifestFile(f)
-	sums := map[uint64][]byte{}
-	for id, t := range m.Tables {
-		sums[id] = t.Checksum
+	defer d.gate.leave()
+	levels, err := d.db.SSTables()
+	for _, level := range levels {
+		for _, t := range level {
+			names = append(names, fmt.Sprintf("%06d.sst", uint64(t.BackingSSTNum)))
+		}
 	}
-	return sums, err
+	return names, err
 }
 
-// isSound compares a table with its sum. One that badger has removed since counts as sound.
-func (d *Datastore) isSound(ctx context.Context, id uint64, want []byte) (bool, error) {
-	got, err := sumSlowly(ctx, table.NewFilename(id, d.dir))
-	if errors.Is(err, fs.ErrNotExist) || err == nil && (len(want) == 0 || bytes.Equal(got, want)) {
-		return true, nil
+// check compares each block of a table with its sum.
+func (d *Datastore) check(ctx context.Context, name string) (err error) {
+	f, err := vfs.Default.Open(filepath.Join(d.dir, name))
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() != nil {
-		return true, ctx.Err()
+	src, err := sstable.NewSimpleReadable(&slowFile{ReadableFile: f, ctx: ctx, since: time.Now()})
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
-	now, err := tableSums(d.dir)
-	still, listed := now[id]
-	return !listed || !bytes.Equal(still, want), err
+	r, err := sstable.NewReader(ctx, src, d.options.MakeReaderOptions())
+	if err != nil {
+		return errors.Join(err, src.Close())
+	}
+	return errors.Join(r.ValidateBlockChecksums(), r.Close())
 }
 
-// sumSlowly gives the sum of a file, and leaves the disk to others for most of the time.
-func sumSlowly(ctx context.Context, file string) ([]byte, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	sum := sha256.New()
-	for {
-		began := time.Now()
-		n, err := io.CopyN(sum, f, tablePart)
-		if errors.Is(err, io.EOF) && n < tablePart {
-			return sum.Sum(nil), nil
-		}
-		if err != nil {
-			return nil, err
-		}
+// slowFile leaves the disk to others for most of the time.
+type slowFile struct {
+	sstable.ReadableFile
+	ctx   context.Context
+	read  int
+	since time.Time
+}
+
+// ReadAt rests behind each part.
+func (f *slowFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.read += len(p); f.read > tablePart {
 		select {
-		case <-time.After(tableRest * time.Since(began)):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		case <-time.After(tableRest * time.Since(f.since)):
+		case <-f.ctx.Done():
+			return 0, f.ctx.Err()
 		}
+		f.read, f.since = 0, time.Now()
 	}
+	return f.ReadableFile.ReadAt(p, off)
+}
+
+// told remembers what was told already.
+type told struct {
+	mu  sync.Mutex
+	all map[string]bool
+}
+
+func (t *told) first(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all[name] || len(t.all) == 1000 {
+		return false
+	}
+	if t.all == nil {
+		t.all = map[string]bool{}
+	}
+	t.all[name] = true
+	return true
 }

@@ -4,63 +4,100 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
-	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
 	"github.com/stretchr/testify/require"
 )
 
-// TestDamagedTables are found while badger has them open, and goes on reading from them.
-func TestDamagedTables(t *testing.T) {
-	dir := t.TempDir()
-	for _, key := range []string{"/a", "/b"} { // a table each, which closing writes
-		d, err := Open(dir, quiet())
-		require.NoError(t, err)
-		require.NoError(t, d.Put(t.Context(), ds.NewKey(key), make([]byte, 60_000)))
-		require.NoError(t, d.Close())
-	}
-	d, err := Open(dir, quiet())
+// openAsIs opens a datastore whose tables stay as they are.
+func openAsIs(dir string) (*Datastore, error) {
+	return openOn(vfs.Default, dir, quiet(), func(o *pebble.Options) { o.DisableAutomaticCompactions = true })
+}
+
+// withTables is the directory of a datastore whose keys lie in tables.
+func withTables(t *testing.T) (dir string, tables []string, keys int) {
+	t.Helper()
+	d, err := openAsIs(t.TempDir())
 	require.NoError(t, err)
-	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
-	require.NoError(t, err)
+	keys = fillTables(t, d)
+	require.NoError(t, d.db.Flush())
+	tables, err = d.tables()
+	require.NoError(t, errors.Join(err, d.Close()))
 	require.NotEmpty(t, tables)
+	return d.dir, tables, keys
+}
+
+// damage changes bytes in the middle of a file.
+func damage(t *testing.T, file string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for i := range 10 {
+		b[len(b)/2+i] ^= 1
+	}
+	require.NoError(t, os.WriteFile(file, b, 0o600))
+}
+
+// TestDamagedTables are found, and what lies in them is an error, not absent.
+func TestDamagedTables(t *testing.T) {
+	dir, tables, keys := withTables(t)
+	d, err := openAsIs(dir)
+	require.NoError(t, err)
 	names, err := d.DamagedTables(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, names)
-	f, err := os.OpenFile(tables[0], os.O_WRONLY, 0)
+	require.NoError(t, d.Close())
+	damage(t, filepath.Join(dir, tables[0]))
+	d, err = openAsIs(dir)
 	require.NoError(t, err)
-	_, err = f.WriteAt([]byte{1}, 30_000)
-	require.NoError(t, errors.Join(err, f.Close()))
 	names, err = d.DamagedTables(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{filepath.Base(tables[0])}, names)
-	v, err := d.Get(t.Context(), ds.NewKey("/a"))
-	require.NoError(t, err, "badger does not notice")
-	require.NotEqual(t, make([]byte, 60_000), v)
+	require.Equal(t, tables[:1], names)
+	failed := 0
+	for n := 1; n <= keys; n++ {
+		v, err := d.Get(t.Context(), keyOf(n))
+		if err != nil {
+			require.True(t, pebble.IsCorruptionError(err), "%v", err)
+			failed++
+			continue
+		}
+		require.Equal(t, valueOf(n), v)
+	}
+	require.Positive(t, failed)
+	res, err := d.Query(t.Context(), query.Query{Prefix: "/test"})
+	require.NoError(t, err)
+	_, err = res.Rest()
+	require.True(t, pebble.IsCorruptionError(err), "%v", err)
 	require.NoError(t, d.Close())
-	_, err = Open(dir, quiet())
-	require.Error(t, err, "it would lack what is in the table")
 }
 
-// TestTablesAreWrittenEarly: making one takes several times its size of memory, so badger does not
-// wait until the table in memory is full.
-func TestTablesAreWrittenEarly(t *testing.T) {
-	d := open(t)
-	value := make([]byte, 60_000) // in the table: longer ones would be in the log alone
-	for n := range 2 * logSize / len(value) {
-		b, err := d.Batch(t.Context())
-		require.NoError(t, err)
-		require.NoError(t, b.Put(t.Context(), keyOf(n), value))
-		require.NoError(t, b.Commit(t.Context()))
-	}
-	var tables []string
-	require.Eventually(t, func() bool {
-		var err error
-		tables, err = filepath.Glob(filepath.Join(d.dir, "*.sst"))
-		return err == nil && len(tables) > 0
-	}, time.Minute, 10*time.Millisecond)
-	info, err := os.Stat(tables[0])
+// TestADamagedLog is not taken for one that ends there.
+func TestADamagedLog(t *testing.T) {
+	d, err := Open(t.TempDir(), quiet())
 	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(logSize*5/4))
+	for n := range 100 {
+		require.NoError(t, d.Put(t.Context(), ds.NewKey("/a").ChildString(keyOf(n).BaseNamespace()), make([]byte, 1000)))
+	}
+	crashed := t.TempDir() // as a crash would leave it
+	require.NoError(t, errors.Join(os.CopyFS(crashed, os.DirFS(d.dir)), d.Close()))
+	logs, err := filepath.Glob(filepath.Join(crashed, "*.log"))
+	require.NoError(t, err)
+	require.NotEmpty(t, logs)
+	damage(t, logs[len(logs)-1])
+	_, err = Open(crashed, quiet())
+	require.True(t, pebble.IsCorruptionError(err), "%v", err)
+}
+
+// TestATableThatIsGone is not taken for one that never was.
+func TestATableThatIsGone(t *testing.T) {
+	dir, tables, _ := withTables(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, tables[0])))
+	_, err := Open(dir, quiet())
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, strings.TrimSuffix(tables[0], ".sst"))
 }

@@ -8,76 +8,17 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dgraph-io/badger"
+	"github.com/cockroachdb/pebble/v2"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 )
-
-// change is one write.
-type change struct {
-	key    ds.Key
-	value  []byte
-	delete bool
-}
-
-func (c change) size() int { return len(c.key.String()) + len(c.value) + changeCost }
-
-func (c change) set(txn *badger.Txn) error {
-	if c.delete {
-		return txn.Delete(c.key.Bytes())
-	}
-	return txn.Set(c.key.Bytes(), c.value)
-}
-
-// errRejected reports that badger refused a change before anything was written.
-var errRejected = errors.New("rejected")
-
-// batch gathers changes. A batch of more than partSize bytes or partCount changes is
-// committed in parts, in the order of its changes. It is not safe for concurrent use.
-type batch struct {
-	d       *Datastore
-	changes []change
-}
-
-func (b *batch) Put(_ context.Context, k ds.Key, v []byte) error {
-	b.changes = append(b.changes, change{key: k, value: v})
-	return nil
-}
-
-func (b *batch) Delete(_ context.Context, k ds.Key) error {
-	b.changes = append(b.changes, change{key: k, delete: true})
-	return nil
-}
-
-func (b *batch) Commit(context.Context) error {
-	for len(b.changes) > 0 {
-		n := partLen(b.changes)
-		if err := b.d.commit(nil, b.changes[:n]); err != nil {
-			return err
-		}
-		b.changes = b.changes[n:]
-	}
-	return nil
-}
-
-func partLen(changes []change) int {
-	size := 0
-	for i, c := range changes {
-		size += c.size()
-		if i > 0 && (size > partSize || i >= partCount) {
-			return i
-		}
-	}
-	return len(changes)
-}
 
 // txn reads the datastore as it was when the transaction began, and its own writes, and
 // commits these at once. Of two transactions that write the same key the later commit wins:
 // conflicts are not detected.
 type txn struct {
 	d    *Datastore
-	on   *engine
-	snap *badger.Txn
+	snap *pebble.Snapshot
 
 	mu      sync.Mutex
 	pending map[ds.Key]change
@@ -109,12 +50,18 @@ func (t *txn) own(k ds.Key) (c change, ok bool) {
 	return c, ok
 }
 
-// read runs f on the snapshot, unless badger was opened again since.
-func (t *txn) read(f func(*badger.Txn) error) error {
-	if !t.on.use() {
-		return t.d.unavailable(errStale)
+// read runs f on the snapshot.
+func (t *txn) read(f func(pebble.Reader) error) error {
+	if !t.d.gate.enter() {
+		return ErrClosed
 	}
-	defer t.on.done()
+	defer t.d.gate.leave()
+	t.mu.Lock()
+	over := t.over
+	t.mu.Unlock()
+	if over {
+		return errOver
+	}
 	return f(t.snap)
 }
 
@@ -125,7 +72,7 @@ func (t *txn) Get(_ context.Context, k ds.Key) (v []byte, err error) {
 		}
 		return c.value, nil
 	}
-	err = t.read(func(txn *badger.Txn) error { v, err = get(txn, k); return err })
+	err = t.read(func(r pebble.Reader) error { v, err = get(r, k); return err })
 	return v, err
 }
 
@@ -144,7 +91,7 @@ func (t *txn) GetSize(_ context.Context, k ds.Key) (n int, err error) {
 		}
 		return len(c.value), nil
 	}
-	err = t.read(func(txn *badger.Txn) error { n, err = size(txn, k); return err })
+	err = t.read(func(r pebble.Reader) error { n, err = size(r, k); return err })
 	return n, err
 }
 
@@ -152,8 +99,8 @@ func (t *txn) GetSize(_ context.Context, k ds.Key) (n int, err error) {
 // once.
 func (t *txn) Query(_ context.Context, q query.Query) (query.Results, error) {
 	all := map[string]query.Entry{}
-	err := t.read(func(txn *badger.Txn) error {
-		return iterate(txn, q, "", 0, func(r query.Result) error {
+	err := t.read(func(r pebble.Reader) error {
+		return iterate(r, q, "", 0, func(r query.Result) error {
 			all[r.Key] = r.Entry
 			return r.Error
 		})
@@ -190,16 +137,13 @@ func (t *txn) Commit(ctx context.Context) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return t.d.commit(t.on, changes)
+	return t.d.commit(changes)
 }
 
-// Discard may be called again.
+// Discard may be called again, and not while the transaction is used.
 func (t *txn) Discard(context.Context) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.over && t.on.use() {
-		t.snap.Discard()
-		t.on.done()
-	}
 	t.over = true
+	t.mu.Unlock()
+	t.d.snapshots.end(t.snap)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -74,7 +73,8 @@ type Engine struct {
 // Directories and files below Config.Path. Files that are local to this registry lie in
 // staging, beside blobs on their way into or out of the DAG.
 const (
-	badgerDir   = "badger"
+	pebbleDir   = "pebble"
+	badgerDir   = "badger" // of earlier releases
 	localDir    = "staging/local"
 	writersDir  = "staging/writers"
 	adminSocket = "admin.sock"
@@ -108,11 +108,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 // running: without a swarm. It fails with ErrInUse while the registry runs, and with
 // ErrOtherUser when what it writes would be another user's.
 func OpenStopped(ctx context.Context, cfg Config) (*Engine, error) {
-	dir := filepath.Join(cfg.Path, badgerDir)
-	if _, err := os.Stat(dir); err != nil {
+	if err := ranThere(cfg.Path); err != nil {
 		return nil, fmt.Errorf("datastorepath: no registry ran there: %w", err)
 	}
-	if err := sameOwner(dir); err != nil {
+	if err := sameOwner(cfg.Path); err != nil {
 		return nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
 	cfg.Offline = true

@@ -9,6 +9,7 @@ import (
 	ds "github.com/ipfs/go-datastore"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/build"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore/legacy"
 )
 
 // formatKey holds the number of the format of all that lies under datastorepath,
@@ -26,7 +27,16 @@ type migration func(ctx context.Context, db ds.Batching, datastorePath string) e
 // migrations are in the order of the formats: the first leads from format 1 to 2. A
 // migration is needed when a release changes existing data; data that it only adds needs
 // none. See docs/decisions/0013-formats.md.
-func migrations() []migration { return nil }
+func migrations() []migration { return []migration{fromBadger} }
+
+// fromBadger leads from format 1, which is in badger, to 2, which is in pebble: openDatastore has
+// converted it, because the format is in what is converted.
+func fromBadger(context.Context, ds.Batching, string) error { return nil }
+
+// refusal is what a release that reads format 1 finds, and says.
+func refusal() legacy.Later {
+	return legacy.Later{formatKey: []byte(strconv.Itoa(len(migrations()) + 1)), releaseKey: []byte(build.Read().Version)}
+}
 
 // storedFormat is the format of a datastore; 0 when the datastore is new: no registry ran
 // on it yet, though `ipfs id` may have put this registry's key there. A format newer than

@@ -12,6 +12,7 @@ import (
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	badgerds "github.com/ipfs/go-ds-badger"
 	"github.com/sirupsen/logrus"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -31,21 +32,66 @@ func TestFormat1StillOpens(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := drivertest.Parameters(t, drivertest.Key(t))
-	withDatastore(t, p, func(db *datastore.Datastore) {
-		for key, text := range golden {
-			value, err := hex.DecodeString(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := db.Put(t.Context(), ds.RawKey(key), value); err != nil {
-				t.Fatal(err)
-			}
+	old := openBadger(t, p)
+	for key, text := range golden {
+		value, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-	ms := drivertest.Start(t, p).Status(t.Context()).Members
+		if err := old.Put(t.Context(), ds.RawKey(key), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := drivertest.Start(t, p)
+	ms := m.Status(t.Context()).Members
 	if len(ms) != 1 || ms[0].Connected || ms[0].Addresses[0] != "/ip4/192.0.2.10/tcp/4619" || ms[0].Since.Format("2006-01-02") != "2026-10-01" {
 		t.Errorf("members: %+v", ms)
 	}
+	m.Stop()
+	assertRefused(t, p)
+	withDatastore(t, p, func(db *datastore.Datastore) {
+		if got, err := db.Get(t.Context(), ds.RawKey("/format")); err != nil || string(got) != "2" {
+			t.Errorf("it is in format %q, %v", got, err)
+		}
+	})
+}
+
+// TestEarlierReleasesRefuseANewDatastore, which would otherwise begin another registry beside its blobs.
+func TestEarlierReleasesRefuseANewDatastore(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	drivertest.Start(t, p).Stop()
+	assertRefused(t, p)
+}
+
+// assertRefused looks at a datastorepath as a release does that knows format 1 alone.
+func assertRefused(t *testing.T, p driver.Parameters) {
+	t.Helper()
+	old := openBadger(t, p)
+	_, err := engine.StoredFormat(t.Context(), old, nil)
+	want := `written in format "2" by a later release (` + driver.Version() + `), this one reads up to 1: use that release, or a later one`
+	if err == nil || err.Error() != want {
+		t.Errorf("an earlier release says %v", err)
+	}
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// openBadger as earlier releases did.
+func openBadger(t *testing.T, p driver.Parameters) *badgerds.Datastore {
+	t.Helper()
+	dir := filepath.Join(p.DatastorePath, "badger")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	db, err := badgerds.NewDatastore(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // TestAMigrationGoesOnWhereItWasCut: two made-up formats, the first of which moves keys
@@ -118,7 +164,7 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 // withDatastore opens the datastore of a registry that is stopped.
 func withDatastore(t *testing.T, p driver.Parameters, f func(*datastore.Datastore)) {
 	t.Helper()
-	db, err := datastore.Open(filepath.Join(p.DatastorePath, "badger"), logrus.NewEntry(logrus.StandardLogger()))
+	db, err := datastore.Open(filepath.Join(p.DatastorePath, "pebble"), logrus.NewEntry(logrus.StandardLogger()))
 	if err != nil {
 		t.Fatal(err)
 	}

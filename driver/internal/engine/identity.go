@@ -35,14 +35,13 @@ func Identify(ctx context.Context, cfg Config) (id string, addresses []multiaddr
 		return "", nil, err
 	}
 	e := newEngine(cfg)
-	dir := e.path(badgerDir)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(cfg.Path, 0o700); err != nil {
 		return "", nil, fmt.Errorf("datastorepath: %w; make it writable for this user", err)
 	}
-	if err := sameOwner(dir); err != nil {
+	if err := sameOwner(cfg.Path); err != nil {
 		return "", nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
-	db, err := openDatastore(ctx, dir, 0, e.Log)
+	db, err := openDatastore(ctx, cfg.Path, 0, e.Log)
 	if err != nil {
 		return "", nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}

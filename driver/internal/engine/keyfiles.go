@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"os"
-	"path/filepath"
 )
 
 // KeyFile is a file that the configuration names for a key.
@@ -33,8 +32,7 @@ func KeyFiles(cfg Config) (files []KeyFile) {
 
 func (c Config) tryProtectorKey() error {
 	_, missing := os.Stat(c.ProtectorKeyFile)
-	_, fresh := os.Stat(filepath.Join(c.Path, badgerDir))
-	if errors.Is(missing, os.ErrNotExist) && errors.Is(fresh, os.ErrNotExist) && len(c.Bootstrappers) == 0 {
+	if errors.Is(missing, os.ErrNotExist) && errors.Is(ranThere(c.Path), os.ErrNotExist) && len(c.Bootstrappers) == 0 {
 		return nil // the first start makes it
 	}
 	_, err := c.protectorKey(false)

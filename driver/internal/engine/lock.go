@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore/legacy"
 )
 
 // ErrInUse reports that another process has opened a datastore. A registry has done so for a
@@ -24,15 +25,16 @@ var ErrInUse = errors.New("in use by another process: stop it, or give this regi
 // that was told to stop.
 const inUseWait = 5 * time.Second
 
-// openDatastore opens the datastore in a directory that exists, or fails with ErrInUse.
-func openDatastore(ctx context.Context, dir string, wait time.Duration, log *logrus.Entry) (*datastore.Datastore, error) {
+// openDatastore opens the datastore below a path, or fails with ErrInUse. It converts the one of
+// an earlier release.
+func openDatastore(ctx context.Context, path string, wait time.Duration, log *logrus.Entry) (*datastore.Datastore, error) {
 	for end := time.Now().Add(wait); ; {
-		if !lockedByOther(dir) {
-			db, err := datastore.Open(dir, log)
+		if !InUse(path) {
+			db, err := openBelow(ctx, path, log)
 			if err == nil {
 				return db, nil
 			}
-			if !lockedByOther(dir) {
+			if !InUse(path) {
 				return nil, fmt.Errorf("%w; see that this user can read and write all of it, and that there is room, or restore a backup", err)
 			}
 		}
@@ -47,18 +49,51 @@ func openDatastore(ctx context.Context, dir string, wait time.Duration, log *log
 	}
 }
 
-// InUse reports whether another process has opened the datastore below a path.
-func InUse(path string) bool { return lockedByOther(filepath.Join(path, badgerDir)) }
+func openBelow(ctx context.Context, path string, log *logrus.Entry) (*datastore.Datastore, error) {
+	old, dir := filepath.Join(path, badgerDir), filepath.Join(path, pebbleDir)
+	if err := legacy.Convert(ctx, old, dir, refusal(), log); err != nil {
+		return nil, err
+	}
+	db, err := datastore.Open(dir, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := legacy.Refuse(old, refusal()); err != nil {
+		log.WithError(err).Warn("an earlier release that is started here would not refuse to run: see that this user can write there, and that there is room")
+	}
+	return db, nil
+}
+
+// InUse reports whether another process has opened the datastore below a path, or the one of an
+// earlier release.
+func InUse(path string) bool {
+	return lockedByOther(filepath.Join(path, pebbleDir)) || lockedByOther(filepath.Join(path, badgerDir))
+}
+
+// ranThere fails with os.ErrNotExist when there is no datastore below a path.
+func ranThere(path string) error {
+	_, err := os.Stat(filepath.Join(path, badgerDir)) // a new release makes it, too
+	if errors.Is(err, fs.ErrNotExist) {
+		_, err = os.Stat(filepath.Join(path, pebbleDir))
+	}
+	return err
+}
 
 // ErrOtherUser reports that a datastore belongs to another user, who could no longer open
 // what this one writes there.
 var ErrOtherUser = fmt.Errorf("belongs to another user: %w", fs.ErrPermission)
 
-// sameOwner fails with ErrOtherUser if a directory belongs to another user, where only root
-// could write.
-func sameOwner(dir string) error {
+// sameOwner fails with ErrOtherUser if the datastore below a path, or the path while there is none,
+// belongs to another user, where only root could write.
+func sameOwner(path string) error {
 	var st unix.Stat_t
-	if err := unix.Stat(dir, &st); err != nil {
+	err := unix.Stat(filepath.Join(path, pebbleDir), &st)
+	for _, at := range []string{filepath.Join(path, badgerDir), path} {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = unix.Stat(at, &st)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if int(st.Uid) != os.Geteuid() {
@@ -67,8 +102,7 @@ func sameOwner(dir string) error {
 	return nil
 }
 
-// lockedByOther reports whether another process holds badger's lock on a directory.
-// badger's own error says so only in its text.
+// lockedByOther reports whether another process holds the datastore's lock on a directory.
 func lockedByOther(dir string) bool {
 	f, err := os.Open(filepath.Clean(dir))
 	if err != nil {

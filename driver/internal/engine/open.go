@@ -23,12 +23,12 @@ func (e *Engine) openDisk(ctx context.Context) error {
 	if err := e.cfg.notRestoring(); err != nil {
 		return err
 	}
-	for _, dir := range []string{badgerDir, localDir, writersDir} {
+	for _, dir := range []string{localDir, writersDir} {
 		if err := os.MkdirAll(e.path(dir), 0o700); err != nil {
 			return fmt.Errorf("datastorepath: %w; make it writable for this user", err)
 		}
 	}
-	db, err := openDatastore(ctx, e.path(badgerDir), inUseWait, e.Log)
+	db, err := openDatastore(ctx, e.cfg.Path, inUseWait, e.Log)
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", e.cfg.Path, err)
 	}

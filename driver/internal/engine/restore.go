@@ -41,7 +41,7 @@ func (c Config) notRestoring() error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if _, err := os.Lstat(filepath.Join(c.Path, badgerDir)); err != nil {
+	if _, err := os.Lstat(filepath.Join(c.Path, pebbleDir)); err != nil {
 		return fmt.Errorf("datastorepath %s: %w", c.Path, ErrRestoring)
 	}
 	return os.RemoveAll(dir)
@@ -69,7 +69,7 @@ func OpenRestoring(ctx context.Context, cfg Config, h backup.Head, asNew bool) (
 	if err := prepareRestoring(cfg.Path, fmt.Sprintf("%s\nas new: %t\n", h.ID, asNew)); err != nil {
 		return nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
-	store, err := openDatastore(ctx, e.path(filepath.Join(restoringDir, badgerDir)), 0, e.Log)
+	store, err := openDatastore(ctx, e.path(restoringDir), 0, e.Log)
 	if err != nil {
 		return nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
@@ -78,7 +78,7 @@ func OpenRestoring(ctx context.Context, cfg Config, h backup.Head, asNew bool) (
 
 // prepareRestoring makes the directories of a restore, unless other things lie there.
 func prepareRestoring(dir, of string) error {
-	if _, err := os.Lstat(filepath.Join(dir, badgerDir)); !errors.Is(err, fs.ErrNotExist) {
+	if err := ranThere(dir); !errors.Is(err, fs.ErrNotExist) {
 		return errors.Join(ErrNotEmpty, err)
 	}
 	into := filepath.Join(dir, restoringDir)
@@ -97,7 +97,7 @@ func prepareRestoring(dir, of string) error {
 	if err := sameOwner(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(into, badgerDir), 0o700); err != nil {
+	if err := os.MkdirAll(into, 0o700); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(into, restoringOf), []byte(of), 0o600)
@@ -205,7 +205,7 @@ func (r *Restoring) Finish() error {
 	if err := r.Close(); err != nil {
 		return err
 	}
-	from, to := filepath.Join(r.cfg.Path, restoringDir, badgerDir), filepath.Join(r.cfg.Path, badgerDir)
+	from, to := filepath.Join(r.cfg.Path, restoringDir, pebbleDir), filepath.Join(r.cfg.Path, pebbleDir)
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}

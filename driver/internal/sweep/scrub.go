@@ -257,7 +257,7 @@ func (s *Scrub) tables() {
 		s.complain(err, "the metadata was not read")
 	}
 	if len(damaged) > 0 {
-		s.cfg.Log.WithField("tables", damaged).Error("metadata is damaged on disk: this registry will not start again; " +
+		s.cfg.Log.WithField("tables", damaged).Error("metadata is damaged on disk: this registry may not start again; " +
 			"have another one keep what only this one has, and replace it or restore a backup")
 	}
 	s.change(func() { s.done.Tables = damaged })

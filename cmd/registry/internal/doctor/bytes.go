@@ -61,7 +61,7 @@ var (
 	}
 	metadataDamaged = Kind{
 		"metadata-damaged", Broken,
-		"This registry will not start again.",
+		"This registry may not start again.",
 		"Without stopping it, drain it (`registry ipfs drain --wait`), then replace it or restore a backup ([Damaged files](operations.md#damaged-files)).",
 	}
 	strayFiles = Kind{

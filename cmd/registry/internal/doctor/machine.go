@@ -3,7 +3,7 @@ package doctor
 import "github.com/dustin/go-humanize"
 
 const (
-	keptFree   = 192 << 20 // bytes: below these nothing is written that has not begun
+	keptFree   = 128 << 20 // bytes: below these nothing is written that has not begun
 	keptInodes = 256       // likewise
 	lowPercent = 5         // of a disk
 
@@ -24,7 +24,7 @@ var (
 	}
 	diskFull = Kind{
 		"disk-full", Broken,
-		"A registry takes no pushes with less than 192 MiB, keeps nothing that it fetches, and streams pulls past the disk.",
+		"A registry takes no pushes with less than 128 MiB, keeps nothing that it fetches, and streams pulls past the disk.",
 		"On that registry: add disk, delete images and collect garbage, or give it a smaller `capacity` ([When the disk fills](operations.md#when-the-disk-fills)).",
 	}
 	diskLow = Kind{

@@ -140,10 +140,10 @@ func TestThisMachine(t *testing.T) {
 		t.Errorf("the running registry's own: %v", m.Ports)
 	}
 	for _, mode := range []os.FileMode{0o700, 0o755} {
-		if err := os.MkdirAll(filepath.Join(p.DatastorePath, "badger"), mode); err != nil {
+		if err := os.MkdirAll(filepath.Join(p.DatastorePath, "pebble"), mode); err != nil {
 			t.Fatal(err)
 		}
-		for _, dir := range []string{"", "badger"} {
+		for _, dir := range []string{"", "pebble"} {
 			if err := os.Chmod(filepath.Join(p.DatastorePath, dir), mode); err != nil {
 				t.Fatal(err)
 			}

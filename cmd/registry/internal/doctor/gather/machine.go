@@ -48,7 +48,7 @@ func data(path string) doctor.Data {
 			d.Trouble = err.Error()
 		}
 	}
-	d.Exposed = made && passable(path) && passable(filepath.Join(path, "badger"))
+	d.Exposed = made && passable(path) && (passable(filepath.Join(path, "pebble")) || passable(filepath.Join(path, "badger")))
 	return d
 }
 
