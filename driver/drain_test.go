@@ -323,6 +323,7 @@ func TestADrainLooksAgain(t *testing.T) {
 	pushBlob(t, leaves, content)
 	pushBlob(t, leaves, other)
 	get(t, stays, pathOf(other))
+	drivertest.Await(t, "what was read is on its disk, too", func() bool { return has(stays, other) })
 	drivertest.AwaitAgreement(t, all...)
 	var seen []driver.DrainState
 	ctx, cancel := context.WithCancel(t.Context())
