@@ -25,6 +25,9 @@ type disk struct {
 	torn   atomic.Int64 // a transaction fails at this write of it; 0: at none
 	failed atomic.Int64
 
+	unsureState atomic.Bool // the transaction of a state is written, and reported as failed; nothing can be put then
+	noPut       atomic.Bool // nothing can be put outside of a transaction
+
 	blocksRead atomic.Int64
 }
 
@@ -37,6 +40,18 @@ func (d *disk) count(k ds.Key) {
 func (d *disk) Get(ctx context.Context, k ds.Key) ([]byte, error) {
 	d.count(k)
 	return d.TxnDatastore.Get(ctx, k)
+}
+
+func (d *disk) Put(ctx context.Context, k ds.Key, v []byte) error {
+	if d.noPut.Load() {
+		return fmt.Errorf("put: %w", syscall.ENOSPC)
+	}
+	return d.TxnDatastore.Put(ctx, k, v)
+}
+
+func (t *diskTxn) Delete(ctx context.Context, k ds.Key) error {
+	t.state = t.state || k.String() == "/paths/taking"
+	return t.Txn.Delete(ctx, k)
 }
 
 func (t *diskTxn) Get(ctx context.Context, k ds.Key) ([]byte, error) {
@@ -53,6 +68,7 @@ type diskTxn struct {
 	ds.Txn
 	d      *disk
 	writes int64
+	state  bool // it makes a state a part of the map
 }
 
 func (t *diskTxn) fail(op string) error {
@@ -71,7 +87,9 @@ func (t *diskTxn) Commit(ctx context.Context) error {
 	if t.d.full.Load() {
 		return t.fail("commit")
 	}
-	if err := t.Txn.Commit(ctx); err != nil || !t.d.unsure.Load() {
+	unsureState := t.state && t.d.unsureState.Swap(false)
+	t.d.noPut.CompareAndSwap(false, unsureState)
+	if err := t.Txn.Commit(ctx); err != nil || !t.d.unsure.Load() && !unsureState {
 		return err
 	}
 	return t.fail("commit")

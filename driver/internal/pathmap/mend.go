@@ -3,6 +3,7 @@ package pathmap
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	ds "github.com/ipfs/go-datastore"
@@ -69,6 +70,7 @@ func (m *Map) mend() error {
 
 // mendWhole is mend after the transaction that makes a state a part of the map.
 func (m *Map) mendWhole() error {
+	before := m.behindCut.Load()
 	if err := m.loadCut(); err != nil {
 		return err
 	}
@@ -78,6 +80,11 @@ func (m *Map) mendWhole() error {
 	}
 	if err := m.openCRDT(); err != nil {
 		return err
+	}
+	if !slices.Equal(before.under(), m.behindCut.Load().under()) { // the state is here: nothing is left of it to go on with
+		m.taken.stale.Store(true)
+		m.written.took()
+		m.reached.Store(0)
 	}
 	m.broken = nil
 	m.publishWhole(snap)

@@ -198,10 +198,16 @@ func (m *Map) refresh(snap *snapshot, c change) error {
 }
 
 // unknownHeads returns the heads that are not merged here. It waits for the
-// group that is being merged: its deltas are marked before readers see them.
+// group that is being merged: its deltas are marked before readers see them. A state of which it is
+// not known whether it is on disk has such marks, too, and may be one that readers do not see.
 func (m *Map) unknownHeads(heads []cid.Cid) ([]cid.Cid, error) {
 	m.lock.Lock()
 	defer m.lock.Unlock()
+	if m.broken != nil && m.broken.whole {
+		if err := m.mend(); err != nil {
+			return nil, err
+		}
+	}
 	var unknown []cid.Cid
 	for _, h := range heads {
 		_, ok, err := m.known(h)

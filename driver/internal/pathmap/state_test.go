@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -450,4 +451,31 @@ func TestNewcomersThatArePushedTo(t *testing.T) {
 			s.stop()
 		}
 	}
+}
+
+// TestAStateOfWhichNobodyKnowsWhetherItIsOnDisk: it is, and readers do not see it before the datastore
+// works again. Until then its member has not been caught up with.
+func TestAStateOfWhichNobodyKnowsWhetherItIsOnDisk(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 30)
+	f.isolate("b", true)
+	b := f.add("b")
+	b.disk.unsureState.Store(true)
+	f.isolate("b", false)
+	eventually(t, "the transaction of the state fails", b.disk.noPut.Load)
+	for range 20 {
+		select {
+		case <-b.m.CaughtUp():
+			t.Fatalf("it has caught up, and shows %d paths", b.m.View().Len())
+		case <-time.After(f.interval):
+		}
+	}
+	b.disk.noPut.Store(false)
+	agree(t, a, b)
+	caughtUp(t, b)
+	if got, want := b.m.Writers()["a"], a.m.Greatest(); !b.m.BeganWithState() || got < want {
+		t.Errorf("it knows of %d versions of a, of %d", got, want)
+	}
+	restartKeepsTheMap(t, b)
 }
