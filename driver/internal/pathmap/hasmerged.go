@@ -39,6 +39,8 @@ func (x *exchange) hasMerged(deltas []cid.Cid) (bool, error) {
 	for len(deltas) > 0 {
 		got, err := x.send(deltas)
 		switch {
+		case errors.Is(err, errBehindCut) && got < len(deltas): // the next one is in its past, without its block
+			got++
 		case errors.Is(err, errMember):
 			return false, nil
 		case err != nil:

@@ -479,3 +479,24 @@ func TestAStateOfWhichNobodyKnowsWhetherItIsOnDisk(t *testing.T) {
 	}
 	restartKeepsTheMap(t, b)
 }
+
+// TestWhatLiesBehindACutIsMerged, as the member says that joined so.
+func TestWhatLiesBehindACutIsMerged(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	put(t, a, "/first", "1")
+	heads := a.m.Heads()
+	overwrite(t, a, 10, 30)
+	b := f.add("b")
+	tookState(t, b, a)
+	merged := func() bool {
+		ok, err := a.m.HasMerged(t.Context(), b.id, append(heads, a.m.Heads()...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	if !merged() {
+		t.Error("it has all of it")
+	}
+}
