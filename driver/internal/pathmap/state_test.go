@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -498,5 +501,33 @@ func TestWhatLiesBehindACutIsMerged(t *testing.T) {
 	}
 	if !merged() {
 		t.Error("it has all of it")
+	}
+}
+
+// TestHeadsThatAreTooLargeForOneTransaction: the history is read.
+func TestHeadsThatAreTooLargeForOneTransaction(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 3)
+	for i := range 6 {
+		id := peer.ID(fmt.Sprint("w", i))
+		f.isolate(id, true)
+		w := f.add(string(id))
+		var ops []pathmap.Op
+		for j := range 400 {
+			e := entryOf(t, fmt.Sprint(i, j))
+			ops = append(ops, pathmap.Op{Path: fmt.Sprintf("/%s/%d/%d", strings.Repeat("long", 450), i, j), Entry: &e})
+		}
+		if err := w.m.Write(t.Context(), ops...); err != nil {
+			t.Fatal(err)
+		}
+		f.isolate(id, false)
+		eventually(t, "it is merged", func() bool { return a.m.View().Len() == 10+400*(i+1) })
+		f.isolate(id, true)
+	}
+	b := f.add("b")
+	agree(t, a, b)
+	if b.m.BeganWithState() {
+		t.Error("all of them went in one transaction")
 	}
 }

@@ -211,5 +211,10 @@ func (h stateHead) check() error {
 			return fmt.Errorf("%w: a state that names a head twice", errProtocol)
 		}
 	}
+	for id := range h.Written { // each becomes a part of a key
+		if id == "" || len(id) > maxKey || strings.ContainsAny(id, "/:") {
+			return fmt.Errorf("%w: a state with versions of a writer %q", errProtocol, clip(id))
+		}
+	}
 	return nil
 }

@@ -150,6 +150,7 @@ type taking struct {
 	versions int
 	total    digest
 	names    int
+	highest  uint64 // priority among the names
 	deltas   digest
 	blocks   []*delta // the heads
 }
@@ -215,9 +216,7 @@ func (k *taking) begin() error {
 		tk.pages, tk.here = nil, map[digest]struct{}{}
 	}
 	req := request{Op: opState}
-	for _, p := range tk.pages[:min(len(tk.pages), maxHad)] {
-		req.Had = append(req.Had, p.hadPage)
-	}
+	req.Had = hadOf(tk.pages)
 	alive(k.x.conn)
 	if err := writeJSON(k.x.conn, req); err != nil {
 		return err
@@ -245,6 +244,19 @@ func (k *taking) begin() error {
 	tk.mu.Unlock()
 	k.m.log.WithField("peer", k.x.id).WithField("paths", k.head.Paths).Info("taking the state of the path map from a member")
 	return k.m.noteTaking()
+}
+
+// hadOf names the first pages, as many as a request has room for.
+func hadOf(pages []takenPage) (had hadPages) {
+	room := maxSaid - 1<<10
+	for _, p := range pages[:min(len(pages), maxHad)] {
+		b, err := json.Marshal(p.hadPage)
+		if room -= len(b) + 1; err != nil || room < 0 {
+			break
+		}
+		had = append(had, p.hadPage)
+	}
+	return had
 }
 
 // maxWritten is room for the writers of a large swarm, beside heads.
@@ -356,6 +368,10 @@ func (k *taking) check(s *stateSum) error {
 		return fmt.Errorf("%w: %d versions of %d, or others", errWrongState, k.versions, s.Versions)
 	case s.Names != k.names || string(s.Deltas) != string(k.deltas[:]):
 		return fmt.Errorf("%w: the names of %d changes of %d, or others", errWrongState, k.names, s.Names)
+	case k.highest > uint64(k.names): // each change has one of the priority before among its ancestors
+		return fmt.Errorf("%w: a change of priority %d among %d", errWrongState, k.highest, k.names)
+	case k.head.Counter/maxJump > uint64(k.names): // nor would a history be taken that jumps so
+		return fmt.Errorf("%w: counter %d after %d changes", errWrongState, k.head.Counter, k.names)
 	}
 	return nil
 }
@@ -456,6 +472,7 @@ func (k *taking) takeNames(p statePage) error {
 	err = eachName(page, func(digest []byte, id string, priority uint64) error {
 		k.deltas.add(digest)
 		n++
+		k.highest = max(k.highest, priority)
 		return txn.Put(k.m.ctx, k.nameKey(id), appendUvarint(priority))
 	})
 	if err == nil && n != p.Names {
@@ -467,28 +484,6 @@ func (k *taking) takeNames(p statePage) error {
 	k.names += n
 	if err := txn.Commit(k.m.ctx); err != nil {
 		return fmt.Errorf("%w: %w", errNotStored, err)
-	}
-	return nil
-}
-
-// readHeads asks for the deltas of the cut that nothing follows: others ask for them by name.
-func (k *taking) readHeads() error {
-	for rest := []cid.Cid(k.head.Heads); len(rest) > 0; rest = k.head.Heads[len(k.blocks):] {
-		page, err := k.x.get(k.t, rest)
-		if err != nil {
-			return err
-		}
-		for _, c := range rest[:len(page)] {
-			d := page[c]
-			priority, ok, err := k.m.priorityOf(k.nameKey(idOf(c)))
-			if err != nil {
-				return err
-			}
-			if !ok || d.priority != priority {
-				return fmt.Errorf("%w: head %s is not in its past", errWrongState, c)
-			}
-			k.blocks = append(k.blocks, d)
-		}
 	}
 	return nil
 }

@@ -88,8 +88,9 @@ func greatest(deltas []*delta) map[string]uint64 {
 	of := map[string]uint64{}
 	for _, d := range deltas {
 		for _, c := range d.changes {
-			id := peerOf(c.writer)
-			of[id] = max(of[id], c.counter)
+			if id := peerOf(c.writer); id != "" { // else it is nobody's, and no part of a key
+				of[id] = max(of[id], c.counter)
+			}
 		}
 	}
 	return of
