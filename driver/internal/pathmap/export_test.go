@@ -114,5 +114,8 @@ func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
 	return m.lapsed(counter, ticket)
 }
 
+// BarState has the history of a member read for a while, not its state.
+func (m *Map) BarState(id peer.ID) { m.taken.bar(id) }
+
 // UnfinishedKey is there while a registry joins that began with nothing.
 var UnfinishedKey = unfinishedKey

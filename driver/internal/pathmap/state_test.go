@@ -504,6 +504,22 @@ func TestWhatLiesBehindACutIsMerged(t *testing.T) {
 	}
 }
 
+// TestAStateThatCouldNotBeTaken is taken later: its member has no history.
+func TestAStateThatCouldNotBeTaken(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 30)
+	b := f.add("b")
+	tookState(t, b, a)
+	a.stop()
+	f.isolate("c", true)
+	c := f.add("c")
+	c.m.BarState(b.id)
+	f.isolate("c", false)
+	agree(t, b, c)
+	caughtUp(t, c)
+}
+
 // TestHeadsThatAreTooLargeForOneTransaction: the history is read.
 func TestHeadsThatAreTooLargeForOneTransaction(t *testing.T) {
 	f := stateful(t)
@@ -530,4 +546,15 @@ func TestHeadsThatAreTooLargeForOneTransaction(t *testing.T) {
 	if b.m.BeganWithState() {
 		t.Error("all of them went in one transaction")
 	}
+}
+
+// TestNamesThatNeverComeWhole, because the connection breaks again and again: they begin anew each time,
+// so the history is read, of which all that comes stays.
+func TestNamesThatNeverComeWhole(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 250)
+	f.cutAfter.Store(60 << 10)
+	b := f.add("b")
+	agree(t, a, b)
 }

@@ -23,10 +23,11 @@ var takingKey = ds.NewKey("/paths/taking")
 type taken struct {
 	begun  bool // something of a state may be on disk
 	pages  []takenPage
-	staged *snapshot           // versions that are on disk and that nobody sees yet
-	here   map[digest]struct{} // versions that came and of which the delta is merged here, too
-	stale  atomic.Bool         // something was merged since: staged may have been deleted
-	barred map[peer.ID]bool    // their states were wrong
+	staged *snapshot             // versions that are on disk and that nobody sees yet
+	here   map[digest]struct{}   // versions that came and of which the delta is merged here, too
+	stale  atomic.Bool           // something was merged since: staged may have been deleted
+	broken int                   // attempts that ended among the names, which begin anew each time
+	barred map[peer.ID]time.Time // since when their history is read, not their state
 
 	mu   sync.Mutex
 	now  *StateProgress
@@ -91,7 +92,7 @@ const cutPatience = 10
 func (x *exchange) takesState() (bool, error) {
 	m := x.m
 	joining := m.newcomer && !m.firstHeads.caught.happened()
-	if !x.cut && !joining || m.taken.isBarred(x.id) {
+	if !x.cut && !joining || m.isBarred(x.id) {
 		return false, nil
 	}
 	if !x.asked {
@@ -174,36 +175,13 @@ func (x *exchange) state(t *turn) error {
 	if errors.Is(err, errWrongState) {
 		k.bar(err)
 	}
+	if err != nil && k.rest && !k.adopted {
+		k.barBroken()
+	}
 	if err != nil {
 		return fmt.Errorf("take its state: %w", err)
 	}
 	return nil
-}
-
-// errWrongState reports that a state is not what its member said it would be.
-var errWrongState = errors.New("the state that came is not the one that the member has")
-
-// bar has the history of a member read whose state was wrong.
-func (k *taking) bar(err error) {
-	k.m.taken.bar(k.x.id)
-	k.m.taken.pages = nil
-	k.m.log.WithField("peer", k.x.id).WithError(err).Warn("a member's state of the path map does not add up: its history is read instead")
-}
-
-func (tk *taken) isBarred(id peer.ID) bool {
-	tk.mu.Lock()
-	defer tk.mu.Unlock()
-	return tk.barred[id]
-}
-
-// bar has the history of a member read from now on.
-func (tk *taken) bar(id peer.ID) {
-	tk.mu.Lock()
-	defer tk.mu.Unlock()
-	if tk.barred == nil {
-		tk.barred = map[peer.ID]bool{}
-	}
-	tk.barred[id] = true
 }
 
 // begin asks for the state.
@@ -287,7 +265,7 @@ func (k *taking) end(err error) {
 	if err == nil {
 		k.m.log.WithField("peer", k.x.id).WithField("paths", k.head.Paths).WithField("took", time.Since(was.Since).Round(time.Millisecond).String()).
 			Info("the state of the path map is here, and checked")
-		tk.pages, tk.staged, tk.here, tk.begun = nil, nil, nil, false
+		tk.pages, tk.staged, tk.here, tk.begun, tk.broken = nil, nil, nil, false, 0
 		return
 	}
 	k.keepPages()

@@ -1,0 +1,52 @@
+package pathmap
+
+import (
+	"errors"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// errWrongState reports that a state is not what its member said it would be.
+var errWrongState = errors.New("the state that came is not the one that the member has")
+
+// bar has the history of a member read whose state was wrong.
+func (k *taking) bar(err error) {
+	k.m.taken.bar(k.x.id)
+	k.m.taken.pages = nil
+	k.m.log.WithField("peer", k.x.id).WithError(err).Warn("a member's state of the path map does not add up: its history is read instead")
+}
+
+// barredFor is for how many intervals between comparisons the history of a member is read whose
+// state could not be taken. It may be another one then, and a member that began with a state has no
+// history.
+const barredFor = 60
+
+// maxBroken is how many attempts in succession may end among the names before a history is read: all
+// that comes of it stays.
+const maxBroken = 5
+
+func (k *taking) barBroken() {
+	tk := &k.m.taken
+	if tk.broken++; tk.broken >= maxBroken {
+		tk.broken = 0
+		k.m.taken.bar(k.x.id)
+	}
+}
+
+func (m *Map) isBarred(id peer.ID) bool {
+	m.taken.mu.Lock()
+	defer m.taken.mu.Unlock()
+	since, ok := m.taken.barred[id]
+	return ok && time.Since(since) < barredFor*m.cfg.ExchangeInterval
+}
+
+// bar has the history of a member read for a while.
+func (tk *taken) bar(id peer.ID) {
+	tk.mu.Lock()
+	defer tk.mu.Unlock()
+	if tk.barred == nil {
+		tk.barred = map[peer.ID]time.Time{}
+	}
+	tk.barred[id] = time.Now()
+}
