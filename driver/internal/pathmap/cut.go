@@ -88,7 +88,7 @@ func (m *Map) openCut(id peer.ID) (*cut, error) {
 	m.written.mu.Lock()
 	c.written, c.earlier = maps.Clone(m.written.merged), m.written.earlier
 	m.written.mu.Unlock()
-	c.written[m.cfg.Self] = m.incarnation.greatest()
+	c.written[m.cfg.Self] = max(c.written[m.cfg.Self], m.incarnation.greatest()) // before it lost its disk it may have written more
 	if m.cuts.of == nil {
 		m.cuts.of = map[peer.ID]*cut{}
 	}

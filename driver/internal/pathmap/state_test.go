@@ -558,3 +558,22 @@ func TestNamesThatNeverComeWhole(t *testing.T) {
 	b := f.add("b")
 	agree(t, a, b)
 }
+
+// TestAStateOfAWriterThatLostItsDisk says what that one wrote before.
+func TestAStateOfAWriterThatLostItsDisk(t *testing.T) {
+	f := stateful(t)
+	a, b := f.add("a"), f.add("b")
+	overwrite(t, b, 10, 30)
+	agree(t, a, b)
+	want := a.m.Writers()["b"]
+	b.stop()
+	b.dir = t.TempDir()
+	b.start()
+	tookState(t, b, a)
+	a.stop()
+	c := f.add("c")
+	tookState(t, c, b)
+	if got := c.m.Writers()["b"]; got < want {
+		t.Errorf("b wrote up to %d, not %d", want, got)
+	}
+}
