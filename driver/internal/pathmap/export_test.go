@@ -3,6 +3,7 @@ package pathmap
 import (
 	"time"
 
+	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
@@ -116,6 +117,11 @@ func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
 
 // BarState has the history of a member read for a while, not its state.
 func (m *Map) BarState(id peer.ID) { m.taken.bar(id) }
+
+// Owe has the map wait for heads that a member named and that nobody has.
+func (m *Map) Owe(id peer.ID) {
+	m.firstHeads.await(id, []cid.Cid{cid.NewCidV1(cid.DagProtobuf, []byte("\x12\x20nobody has a delta of this name."))})
+}
 
 // UnfinishedKey is there while a registry joins that began with nothing.
 var UnfinishedKey = unfinishedKey

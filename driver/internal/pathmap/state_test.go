@@ -577,3 +577,23 @@ func TestAStateOfAWriterThatLostItsDisk(t *testing.T) {
 		t.Errorf("b wrote up to %d, not %d", want, got)
 	}
 }
+
+// TestAStateIsTakenOnce, though its member lacks something itself, and so nobody has been caught up with.
+func TestAStateIsTakenOnce(t *testing.T) {
+	f := stateful(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 30)
+	a.m.Owe("b")
+	f.isolate("b", true)
+	b := f.add("b")
+	b.m.Joining(true)
+	f.isolate("b", false)
+	agree(t, a, b)
+	for i := range 10 {
+		put(t, a, fmt.Sprintf("/later/%d", i), "1")
+		agree(t, a, b)
+	}
+	if n := b.m.States().Taken; n != 1 {
+		t.Errorf("it took %d states", n)
+	}
+}
