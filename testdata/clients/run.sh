@@ -102,6 +102,7 @@ mirror_test() {
 	of_mirror skopeo copy docker://registry.invalid/team/mirror:1 "dir:$work/mirror-a"
 	of_mirror "${p[@]}" pull registry.invalid/team/mirror:1
 	! of_mirror skopeo inspect docker://registry.invalid/team/mirror:none || exit 1
+	"$crane" pull --insecure "$C/team/mirror:1" "$work/mirror-c.tar" # so that C has it when A is gone
 }
 
 # While A does not run, C itself is asked for its images; and nothing of it is left in the end.
