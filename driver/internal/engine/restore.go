@@ -38,8 +38,8 @@ var (
 // left that was killed after it.
 func (c Config) notRestoring() error {
 	dir := filepath.Join(c.Path, restoringDir)
-	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if _, err := os.Lstat(dir); err != nil {
+		return nil //nolint:nilerr // whoever opens the datastore says what is wrong with the path
 	}
 	if _, err := os.Lstat(filepath.Join(c.Path, pebbleDir)); err != nil {
 		return fmt.Errorf("datastorepath %s: %w", c.Path, ErrRestoring)
