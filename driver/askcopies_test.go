@@ -1,11 +1,19 @@
 package driver_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
 )
+
+// saysItKeeps reports whether a registry says that it keeps a blob, to one that asks: later than the blob
+// is there, once it is safe on the disk.
+func saysItKeeps(asks, asked *drivertest.Member, content []byte) bool {
+	copies, err := asks.CopiesAt(context.Background(), asked.Identity().PeerID, pathOf(content))
+	return err == nil && copies[0].Kept
+}
 
 // TestRegistriesTellWhatTheyKeep: the keepers of a blob keep it, where it was pushed as well it is a
 // copy, and the third has none; all tell each other the same.
@@ -16,6 +24,9 @@ func TestRegistriesTellWhatTheyKeep(t *testing.T) {
 	var paths []string
 	for _, content := range contents {
 		paths = append(paths, pathOf(content))
+		for _, m := range placed(t, content, 1, all...) {
+			drivertest.Await(t, "it is safe on the disk", func() bool { return saysItKeeps(all[0], m, content) })
+		}
 	}
 	for _, asks := range all {
 		for _, asked := range all {
