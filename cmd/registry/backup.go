@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,26 +23,18 @@ func backupCommand() *cobra.Command {
 			"stays the earlier one until the new one is whole. Exits with status 1 when a blob could not be read.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, rest := configAnd(args)
-			if len(rest) != 1 {
-				return errors.New("ipfs backup: name the directory to write to")
-			}
-			p, err := readParameters(config)
+			p, to, err := readOnlyNamed(cmd, args, "the directory to write to")
 			if err != nil {
 				return err
 			}
-			o.Dir = absolute(rest[0])
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			o.Dir = absolute(to)
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			b, err := backUp(ctx, cmd, p, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), b)
-			} else {
-				err = printBackup(cmd.OutOrStdout(), b)
-			}
+			err = printOne(cmd.OutOrStdout(), asJSON, b, printBackup)
 			if err == nil && b.FaultCount > 0 {
 				err = fmt.Errorf("ipfs backup: %s could not be read", counted(b.FaultCount, "blob"))
 			}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/distribution/distribution/v3/registry"
@@ -75,7 +72,7 @@ func flag(cmd *cobra.Command, name string) bool {
 }
 
 func askToCollect(cmd *cobra.Command, p driver.Parameters, o driver.CollectOptions) (driver.Collection, error) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(cmd)
 	defer stop()
 	return askRunning(ctx, cmd, p, func() (driver.Collection, error) {
 		return driver.NewClient(p).Collect(ctx, o, collectProgress(ctx, cmd))

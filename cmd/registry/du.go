@@ -6,8 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -41,7 +39,7 @@ func duCommand() *cobra.Command {
 			if all || asJSON || len(of) > 0 {
 				o.Most = 0
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			u, err := askUsage(ctx, cmd, p, o)
 			if err != nil {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -75,7 +72,7 @@ func hostsCommand() *cobra.Command {
 
 // run makes the edits, and with hold takes them back when it is told to end.
 func (o hostsOptions) run(cmd *cobra.Command, args []string) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(cmd)
 	defer stop() // before anything is written, so that it is taken out in any case
 	if err := o.make(cmd, args); err != nil || !o.hold {
 		return err

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -35,32 +32,25 @@ func importCommand() *cobra.Command {
 			"unless --replace says otherwise. Credentials for both are those of `docker login`.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, rest := configAnd(args)
 			if api.from != "" {
+				config, rest := configAnd(args)
 				return copyFrom(cmd, config, rest, api, o.DryRun, asJSON)
 			}
-			if len(rest) == 0 {
-				return fmt.Errorf("ipfs import: name the rootdirectory of the other registry's storage, or its address with --from")
-			}
-			p, err := readParameters(config)
+			p, root, repositories, err := readNamed(cmd, args, "the rootdirectory of the other registry's storage, or its address with --from")
 			if err != nil {
 				return err
 			}
-			o.Root, o.Repositories = absolute(rest[0]), rest[1:]
+			o.Root, o.Repositories = absolute(root), repositories
 			if whole, err := filepath.EvalSymlinks(o.Root); err == nil {
 				o.Root = whole
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			im, err := askToImport(ctx, cmd, p, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), im)
-			} else {
-				err = printImport(cmd.OutOrStdout(), im)
-			}
+			err = printOne(cmd.OutOrStdout(), asJSON, im, printImport)
 			if err == nil && im.FaultCount > 0 {
 				err = fmt.Errorf("ipfs import: %s could not be imported", counted(im.FaultCount, "link"))
 			}

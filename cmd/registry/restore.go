@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,26 +23,20 @@ func restoreCommand() *cobra.Command {
 			"interrupted goes on when it is run again. Exits with status 1 when a blob could not be restored.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, rest := configAnd(args)
-			if len(rest) != 1 {
-				return errors.New("ipfs restore: name the directory of the backup")
-			}
-			p, err := readParameters(config)
+			p, from, err := readOnlyNamed(cmd, args, "the directory of the backup")
 			if err != nil {
 				return err
 			}
-			o.Dir = absolute(rest[0])
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			o.Dir = absolute(from)
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			r, err := restore(ctx, cmd, p, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), r)
-			} else {
-				err = printRestore(cmd.OutOrStdout(), absolute(p.DatastorePath), r)
-			}
+			err = printOne(cmd.OutOrStdout(), asJSON, r, func(out io.Writer, r driver.Restore) error {
+				return printRestore(out, absolute(p.DatastorePath), r)
+			})
 			if err == nil && r.FaultCount > 0 {
 				err = fmt.Errorf("ipfs restore: %s could not be restored: start the registry, and it fetches what members have", counted(r.FaultCount, "blob"))
 			}

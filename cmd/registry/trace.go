@@ -3,11 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,7 +56,7 @@ func trace(cmd *cobra.Command, args []string, o driver.TraceOptions) (driver.Tra
 	if err != nil {
 		return driver.Trace{}, err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(cmd)
 	defer stop()
 	log := cmd.ErrOrStderr()
 	progress := func(b driver.TracedBlob) {
