@@ -210,7 +210,5 @@ func (b *backingUp) fault(ref dag.Ref, err error) {
 	b.at.Faults++
 	b.at.Blobs++
 	b.at.Bytes += ref.Size
-	if b.result.FaultCount++; len(b.result.Faults) < mostListed {
-		b.result.Faults = append(b.result.Faults, BackupFault{CID: ref.CID.String(), Reason: err.Error()})
-	}
+	listed(&b.result.Faults, &b.result.FaultCount, BackupFault{CID: ref.CID.String(), Reason: err.Error()})
 }

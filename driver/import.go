@@ -68,8 +68,15 @@ type ImportProgress struct {
 	Waiting string `json:"waiting"` // for what it waits; "": for nothing
 }
 
-// mostListed is how many faults, and tags that stay, are named.
-const mostListed = 1000
+// MostListed is how many faults, and tags that stay, are named in an answer.
+const MostListed = 1000
+
+// listed counts something, and lists it unless the list is full.
+func listed[T any](list *[]T, count *int, v T) {
+	if *count++; len(*list) < MostListed {
+		*list = append(*list, v)
+	}
+}
 
 // Import takes what another registry keeps with distribution's filesystem driver into this swarm:
 // its blobs, manifests and tags as they are. That registry may be running, and its files stay. What is

@@ -196,18 +196,12 @@ func (im *importing) fault(link fsregistry.Link, err error) {
 }
 
 func (r *Import) fault(link fsregistry.Link, err error) {
-	r.FaultCount++
-	if len(r.Faults) < mostListed {
-		r.Faults = append(r.Faults, ImportFault{Path: link.Path, Digest: link.Digest.String(), Reason: err.Error()})
-	}
+	listed(&r.Faults, &r.FaultCount, ImportFault{Path: link.Path, Digest: link.Digest.String(), Reason: err.Error()})
 }
 
 func (r *Import) keep(link fsregistry.Link, here digest.Digest) {
-	r.KeptTagCount++
-	if len(r.KeptTags) < mostListed {
-		tag := ocipath.Parse(link.Path).Tag
-		r.KeptTags = append(r.KeptTags, KeptTag{Repository: link.Repository, Tag: tag, Here: here.String(), There: link.Digest.String()})
-	}
+	tag := ocipath.Parse(link.Path).Tag
+	listed(&r.KeptTags, &r.KeptTagCount, KeptTag{Repository: link.Repository, Tag: tag, Here: here.String(), There: link.Digest.String()})
 }
 
 // verdict is what is done about a link.

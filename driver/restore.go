@@ -198,7 +198,5 @@ func (r *restoring) blobDone(ref dag.Ref, err error) {
 		return
 	}
 	r.at.Faults++
-	if r.result.FaultCount++; len(r.result.Faults) < mostListed {
-		r.result.Faults = append(r.result.Faults, BackupFault{CID: ref.CID.String(), Reason: err.Error()})
-	}
+	listed(&r.result.Faults, &r.result.FaultCount, BackupFault{CID: ref.CID.String(), Reason: err.Error()})
 }

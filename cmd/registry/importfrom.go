@@ -9,13 +9,12 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/apicopy"
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
 // copyOptions say from where images are copied, and to where.
@@ -38,10 +37,12 @@ func copyFrom(cmd *cobra.Command, config, repositories []string, api copyOptions
 	if err != nil {
 		return fmt.Errorf("ipfs import: %w", err)
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible(cmd)
 	defer stop()
 	show := newMovingShow(cmd.ErrOrStderr())
-	r, err := apicopy.Copy(ctx, from, to, apicopy.Options{Repositories: repositories, Replace: api.replace, DryRun: dryRun}, func(done, of int) {
+	r, err := apicopy.Copy(ctx, from, to, apicopy.Options{
+		Repositories: repositories, Replace: api.replace, DryRun: dryRun, Listed: driver.MostListed,
+	}, func(done, of int) {
 		show.tell(fmt.Sprintf("looked at %d of %s", done, counted(of, "tag")), int64(done), int64(of))
 	})
 	show.end()

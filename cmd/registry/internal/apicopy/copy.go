@@ -35,8 +35,6 @@ const (
 	// answerTime is how long a registry may take to begin an answer: one that pushes wait for
 	// may itself wait for other disks.
 	answerTime = 5 * time.Minute
-	// mostListed is how many faults, and tags that stay, are named.
-	mostListed = 1000
 )
 
 // Registry is where one registry is, and how it is spoken to.
@@ -73,6 +71,7 @@ func At(address string, change func(*http.Transport)) (Registry, error) {
 type Options struct {
 	Repositories []string // these, and those below them; none: all that the catalog has
 	Replace      bool     // tags that lead elsewhere
+	Listed       int      // how many faults, and tags that stay, are named at most
 	DryRun       bool     // only look
 }
 
@@ -210,7 +209,7 @@ func (c *copying) tag(ctx context.Context, repository, tag string) {
 	case here != nil && here.Digest == there.Digest:
 		c.note(func() { c.result.Same++ })
 	case here != nil && !c.o.Replace:
-		c.note(func() { c.result.keep(Tag{full, here.Digest.String(), there.Digest.String()}) })
+		c.note(func() { c.result.keep(Tag{full, here.Digest.String(), there.Digest.String()}, c.o.Listed) })
 	default:
 		if err := c.copy(ctx, full); err != nil {
 			c.fault(ctx, full, err)
@@ -282,14 +281,14 @@ func (c *copying) fault(ctx context.Context, of string, err error) {
 		return // which Copy returns
 	}
 	c.note(func() {
-		if c.result.FaultCount++; len(c.result.Faults) < mostListed {
+		if c.result.FaultCount++; len(c.result.Faults) < c.o.Listed {
 			c.result.Faults = append(c.result.Faults, Fault{of, err.Error()})
 		}
 	})
 }
 
-func (r *Result) keep(t Tag) {
-	if r.KeptCount++; len(r.Kept) < mostListed {
+func (r *Result) keep(t Tag, most int) {
+	if r.KeptCount++; len(r.Kept) < most {
 		r.Kept = append(r.Kept, t)
 	}
 }

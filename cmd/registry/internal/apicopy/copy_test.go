@@ -81,8 +81,10 @@ func (s *server) requireImage(t *testing.T, of string, want v1.Image) {
 
 func copied(t *testing.T, from, to *server, o Options) Result {
 	t.Helper()
+	o.Listed = 2
 	r, err := Copy(t.Context(), from.at(t), to.at(t), o, func(int, int) {})
 	require.NoError(t, err)
+	require.LessOrEqual(t, max(len(r.Faults), len(r.Kept)), o.Listed)
 	return r
 }
 
