@@ -115,7 +115,7 @@ chart: ## check deploy/helm: lint, and all that helm renders of it against the t
 		CGO_ENABLED=0 $(GO) tool helm package ../../deploy/helm --version $(VERSION:v%=%) --app-version $(VERSION) --destination ../../dist/chart 2>/dev/null; }
 
 .PHONY: test-docs
-test-docs: build ## run the commands on the pages, in namespaces of their own; needs Linux, root, podman, nginx and curl, and haproxy for all of it
+test-docs: build ## run the commands on the pages, in namespaces of their own; needs Linux, root, podman, skopeo, nginx and curl, and haproxy for all of it
 	cd testdata/clients && $(GO) build -trimpath -o $(CURDIR)/bin/crane github.com/google/go-containerregistry/cmd/crane
 	$(GO) test -count=1 -parallel 3 ./docs -registry $(BIN) -crane bin/crane
 

@@ -7,25 +7,34 @@ import (
 	"path/filepath"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/fsregistry"
 )
 
 // ExportOptions say what is exported, and where to.
 type ExportOptions struct {
-	Dir          string   `json:"dir"`          // rootdirectory for distribution's filesystem driver: an absolute path
+	Dir          string   `json:"dir"`          // an absolute path: the rootdirectory of distribution's filesystem driver, or the image layout
+	OCI          bool     `json:"oci"`          // as an OCI image layout
 	Repositories []string `json:"repositories"` // these, and those below them; none: all
+	DryRun       bool     `json:"dry_run"`      // only say what would be exported
 }
 
-// Export is what was exported.
+// Export is what was exported, or in a dry run what would be.
 type Export struct {
-	Dir          string        `json:"dir"`
-	Running      bool          `json:"running"`      // it runs, and has a network: others could be asked
-	Repositories int           `json:"repositories"` // that were looked at
-	Written      BlobAmount    `json:"written"`      // blobs and manifests
-	There        BlobAmount    `json:"there"`        // those that were there already
-	Links        int           `json:"links"`        // links of layers, manifests and tags that were written
-	Faults       []ExportFault `json:"faults"`       // the first that could not be exported
-	FaultCount   int           `json:"fault_count"`  // how many there are
+	Dir          string     `json:"dir"`
+	OCI          bool       `json:"oci"`
+	DryRun       bool       `json:"dry_run"`
+	Running      bool       `json:"running"`      // it runs, and has a network: others could be asked
+	Repositories int        `json:"repositories"` // that were looked at
+	Written      BlobAmount `json:"written"`      // blobs and manifests
+	Shared       BlobAmount `json:"shared"`       // of these, those that share their bytes with the registry's files
+	There        BlobAmount `json:"there"`        // those that were there already
+	Links        int        `json:"links"`        // links of layers, manifests and tags that were written; of an image layout none
+
+	Tags     int `json:"tags"`     // of an image layout: named in its index
+	Untagged int `json:"untagged"` // likewise manifests that no tag leads to: named by their digests
+	Dangling int `json:"dangling"` // of an image layout: what manifests name and their repository does not have
+
+	Faults     []ExportFault `json:"faults"`      // the first that could not be exported
+	FaultCount int           `json:"fault_count"` // how many there are
 }
 
 // ExportFault is something that could not be exported.
@@ -37,17 +46,23 @@ type ExportFault struct {
 
 // ExportProgress is how far an export is.
 type ExportProgress struct {
-	Paths  int   `json:"paths"`  // links that were looked at
-	Of     int   `json:"of"`     // entries of the map, about half of which are links
-	Blobs  int   `json:"blobs"`  // written so far
-	Bytes  int64 `json:"bytes"`  // of these
-	Faults int   `json:"faults"` //
+	Paths   int   `json:"paths"`    // links that were looked at
+	Of      int   `json:"of"`       // links to look at
+	Blobs   int   `json:"blobs"`    // that are there now
+	OfBlobs int   `json:"of_blobs"` // to be there in the end
+	Bytes   int64 `json:"bytes"`    // of these, also of those that are being written
+	OfBytes int64 `json:"of_bytes"`
+	Faults  int   `json:"faults"`
 }
 
-// Export writes the images of this moment as distribution's filesystem driver keeps them, so that
-// a registry with that driver serves them. Bytes that are not here come from members. Each file gets
+// Export writes the images of this moment for other programs: as distribution's filesystem driver keeps
+// them, so that a registry with that driver serves them, or as an OCI image layout. Bytes that are not
+// here come from members. Each file gets
 // its name when it is whole; what is there already is not written again, so an export that was
 // interrupted is done again at little cost, and so is one of what has come since. Nothing is removed.
+//
+// The index of a layout is written last. It names each tag repository:tag, and each manifest that no
+// tag leads to repository@digest: also those that refer to others. It names no image that is there in part.
 //
 // An error means that the export ended early; what was exported stays. progress is called about
 // once a second, from one goroutine at a time.
@@ -62,7 +77,7 @@ func (c *Client) Export(ctx context.Context, o ExportOptions, progress func(Expo
 }
 
 func (s *store) exportRoute() admin.Route {
-	return optioned("/v1/export", "Write images as distribution's filesystem driver keeps them.", "what, and where to", s.exportTree)
+	return optioned("/v1/export", "Write images as distribution's filesystem driver keeps them, or as an OCI image layout.", "what, and where to", s.exportTree)
 }
 
 func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(ExportProgress)) (result Export, err error) {
@@ -74,13 +89,13 @@ func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(E
 			return Export{}, fmt.Errorf("export: %w", err)
 		}
 	}
-	to, err := fsregistry.Create(o.Dir)
+	ex := newExporting(s, o)
+	as, err := ex.open()
 	if err != nil {
 		return Export{}, fmt.Errorf("export: %w", err)
 	}
-	ex := newExporting(s, to, o)
-	err = reported(ex.progress, progress, func() error { return ex.run(ctx) })
-	if err = errors.Join(err, to.Close()); err != nil {
+	err = reported(ex.progress, progress, func() error { return ex.run(ctx, as) })
+	if err = errors.Join(err, ex.to.Close()); err != nil {
 		err = fmt.Errorf("export: %w", err)
 	}
 	return ex.result, err

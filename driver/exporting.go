@@ -1,17 +1,17 @@
 package driver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/fsregistry"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/exportdir"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -19,44 +19,87 @@ import (
 // exportsAtOnce are the blobs that are written side by side.
 const exportsAtOnce = 4
 
-// exporting is one run of Export. Links are written after what they lead to.
+// exportTarget is what an export writes into: fsregistry.Writer, or ocilayout.Writer.
+type exportTarget interface {
+	HasBlob(d digest.Digest, size int64) bool
+	PutBlob(d digest.Digest, from exportdir.Source) (shared bool, err error)
+	Close() error
+}
+
+// exporting is one run of Export. What leads to bytes is written after them.
 type exporting struct {
 	*store
-	to   *fsregistry.Writer
+	to   exportTarget
 	o    ExportOptions
 	view pathmap.View
 	busy digestLocks
 
-	mu     sync.Mutex
-	result Export
-	paths  int
-	done   map[digest.Digest]bool // by the digests that were looked at: whether their bytes are there
+	underway atomic.Int64 // bytes of blobs that are being written
+	mu       sync.Mutex
+	result   Export
+	at       ExportProgress
+	done     map[digest.Digest]bool // by the digests that were looked at: whether their bytes are there
 }
 
-func newExporting(s *store, to *fsregistry.Writer, o ExportOptions) *exporting {
+func newExporting(s *store, o ExportOptions) *exporting {
 	return &exporting{
-		store: s, to: to, o: o, view: s.paths.View(), done: map[digest.Digest]bool{},
-		result: Export{Dir: o.Dir, Running: !s.engine.Offline(), Faults: []ExportFault{}},
+		store: s, o: o, view: s.paths.View(), done: map[digest.Digest]bool{},
+		result: Export{Dir: o.Dir, OCI: o.OCI, DryRun: o.DryRun, Running: !s.engine.Offline(), Faults: []ExportFault{}},
 	}
 }
 
 func (ex *exporting) progress() ExportProgress {
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	r := ex.result
-	return ExportProgress{Paths: ex.paths, Of: ex.view.Len(), Blobs: r.Written.Blobs, Bytes: r.Written.Bytes, Faults: r.FaultCount}
+	at, r := ex.at, ex.result
+	at.Blobs = r.Written.Blobs + r.There.Blobs
+	at.Bytes = r.Written.Bytes + r.There.Bytes + ex.underway.Load()
+	at.Faults = r.FaultCount
+	return at
 }
 
-func (ex *exporting) run(ctx context.Context) error {
+// exportForm is how images are written: exportingTree, or exportingLayout.
+type exportForm interface {
+	repository(ctx context.Context, name string) error
+	commit() error // after the last repository, unless nothing is to be written
+}
+
+// open opens what is written into.
+func (ex *exporting) open() (exportForm, error) {
+	if ex.o.OCI {
+		return ex.openLayout()
+	}
+	return ex.openTree()
+}
+
+func (ex *exporting) run(ctx context.Context, as exportForm) error {
+	if err := ex.survey(ctx); err != nil {
+		return err
+	}
+	err := ex.repositories(ctx, func(name string) error {
+		ex.count(func(r *Export) { r.Repositories++ })
+		return as.repository(ctx, name)
+	})
+	if err != nil || ex.o.DryRun {
+		return err
+	}
+	return as.commit()
+}
+
+// repositories calls do with the name of each that is wanted.
+func (ex *exporting) repositories(ctx context.Context, do func(name string) error) error {
 	for last, more := "", true; more; {
 		var names []string
 		names, more = repositoriesFrom(ex.view, mostNames, last, "")
 		for _, name := range names {
 			last = name
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if !chosen(ex.o.Repositories, name) {
 				continue
 			}
-			if err := ex.repository(ctx, name); err != nil {
+			if err := do(name); err != nil {
 				return err
 			}
 		}
@@ -64,47 +107,47 @@ func (ex *exporting) run(ctx context.Context) error {
 	return nil
 }
 
-// repository exports one repository: its layers, then its manifests, then its tags.
-func (ex *exporting) repository(ctx context.Context, name string) error {
-	for _, part := range []string{"/_layers", "/_manifests/revisions", "/_manifests/tags"} {
-		g, within := errgroup.WithContext(ctx)
-		g.SetLimit(exportsAtOnce)
-		ex.view.Under(ocipath.Repository(name)+part, func(path string, e pathmap.Entry) bool {
-			g.Go(func() error { return ex.link(within, path, e) })
-			return within.Err() == nil
+// survey counts what there is to export, as far as the map says.
+func (ex *exporting) survey(ctx context.Context) error {
+	seen := map[digest.Digest]bool{}
+	var at ExportProgress
+	err := ex.repositories(ctx, func(name string) error {
+		ex.view.Under(ocipath.Repository(name), func(path string, e pathmap.Entry) bool {
+			if !ocipath.Parse(path).IsLink() {
+				return true
+			}
+			at.Of++
+			d := digest.Digest(linked(e))
+			if d == "" || seen[d] {
+				return true
+			}
+			seen[d] = true
+			if of, err := ex.view.Get(ocipath.BlobData(ocipath.Root, d)); err == nil {
+				at.OfBlobs++
+				at.OfBytes += of.Size
+			}
+			return true
 		})
-		if err := cmp.Or(g.Wait(), ctx.Err()); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	ex.result.Repositories++
-	return nil
+	ex.at = at
+	return err
 }
 
-// link exports a link, and what it leads to. The error is of what is written to; any other is a fault.
-func (ex *exporting) link(ctx context.Context, path string, e pathmap.Entry) error {
+// count notes something in the result.
+func (ex *exporting) count(note func(*Export)) {
 	ex.mu.Lock()
-	ex.paths++
-	ex.mu.Unlock()
-	if !ocipath.Parse(path).IsLink() {
-		return nil
-	}
-	d, err := ex.target(ctx, e)
-	if err != nil {
-		return ex.fault(ctx, path, "", err)
-	}
-	if ok, err := ex.blob(ctx, path, d); err != nil || !ok {
-		return err
-	}
-	written, err := ex.to.PutLink(path, d)
-	if err == nil && written {
-		ex.mu.Lock()
-		defer ex.mu.Unlock()
-		ex.result.Links++
-	}
-	return err
+	defer ex.mu.Unlock()
+	note(&ex.result)
+}
+
+// looked counts a link that was looked at.
+func (ex *exporting) looked() {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	ex.at.Paths++
 }
 
 // target is the digest that a link holds.
@@ -138,52 +181,108 @@ func (ex *exporting) blob(ctx context.Context, link string, d digest.Digest) (ok
 	}
 	e, err := ex.view.Get(ocipath.BlobData(ocipath.Root, d))
 	if err != nil {
-		return false, ex.fault(ctx, link, d, err)
+		return false, ex.lacks(ctx, link, d, err)
 	}
 	if ex.to.HasBlob(d, e.Size) {
-		ex.count(d, &ex.result.There, e.Size)
+		ex.is(d, func(r *Export) { r.There.add(e.Size) })
 		return true, nil
 	}
-	body, err := ex.transfers.Open(ctx, refOf(e), 0)
-	if err != nil {
-		return false, ex.fault(ctx, link, d, err)
+	shared := false
+	if !ex.o.DryRun {
+		if shared, err = ex.write(ctx, d, e); err != nil {
+			if theirs, ok := errors.AsType[sourceFault](err); ok {
+				return false, ex.lacks(ctx, link, d, theirs.error)
+			}
+			return false, err
+		}
 	}
-	defer func() { _ = body.Close() }()
-	from := &failing{Reader: body}
-	err = ex.to.PutBlob(d, from)
-	if err == nil {
-		ex.count(d, &ex.result.Written, e.Size)
-		return true, nil
-	}
-	if from.err == nil && !errors.Is(err, fsregistry.ErrOtherBytes) {
-		return false, err
-	}
-	return false, ex.fault(ctx, link, d, err)
+	ex.is(d, func(r *Export) {
+		r.Written.add(e.Size)
+		if shared {
+			r.Shared.add(e.Size)
+		}
+	})
+	return true, nil
 }
 
-// failing remembers the error with which a reader failed, to tell it from one of who copies from it.
-type failing struct {
+// lacks notes that the bytes of a digest cannot be had.
+func (ex *exporting) lacks(ctx context.Context, link string, d digest.Digest, err error) error {
+	if ctx.Err() == nil {
+		ex.mu.Lock()
+		ex.done[d] = false
+		ex.mu.Unlock()
+	}
+	return ex.fault(ctx, link, d, err)
+}
+
+// is notes that the bytes of a digest are there now.
+func (ex *exporting) is(d digest.Digest, note func(*Export)) {
+	ex.mu.Lock()
+	defer ex.mu.Unlock()
+	ex.done[d] = true
+	note(&ex.result)
+}
+
+func (a *BlobAmount) add(size int64) {
+	a.Blobs++
+	a.Bytes += size
+}
+
+// sourceFault is why the bytes of a blob could not be had.
+type sourceFault struct{ error }
+
+// write writes a blob: of this registry's file, if that is whole, and else of what can be had.
+func (ex *exporting) write(ctx context.Context, d digest.Digest, e pathmap.Entry) (shared bool, err error) {
+	if f, err := ex.blobs.OpenQuietly(e.CID); err == nil {
+		defer func() { _ = f.Close() }()
+		shared, err = ex.writeFrom(ctx, d, f, f)
+		if _, damaged := errors.AsType[sourceFault](err); !damaged {
+			return shared, err
+		}
+	}
+	body, err := ex.transfers.Open(ctx, refOf(e), 0) // which mends what is damaged
+	if err != nil {
+		return false, sourceFault{err}
+	}
+	defer func() { _ = body.Close() }()
+	return ex.writeFrom(ctx, d, body, nil)
+}
+
+func (ex *exporting) writeFrom(ctx context.Context, d digest.Digest, r io.Reader, f *os.File) (shared bool, err error) {
+	from := &exportReader{ctx: ctx, Reader: r, count: &ex.underway}
+	defer from.uncount()
+	shared, err = ex.to.PutBlob(d, exportdir.Source{Reader: from, File: f})
+	if err != nil && (from.err != nil || errors.Is(err, exportdir.ErrOtherBytes)) {
+		err = sourceFault{err}
+	}
+	return shared, err
+}
+
+// exportReader reads until a context ends, and counts what it reads. It remembers the error with which
+// that failed, to tell it from one of who copies from it.
+type exportReader struct {
 	io.Reader
-	err error
+	ctx   context.Context
+	count *atomic.Int64
+	read  int64
+	err   error
 }
 
 // Read implements io.Reader.
-func (f *failing) Read(b []byte) (int, error) {
-	n, err := f.Reader.Read(b)
+func (r *exportReader) Read(b []byte) (int, error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return 0, r.err
+	}
+	n, err := r.Reader.Read(b)
+	r.read += int64(n)
+	r.count.Add(int64(n))
 	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = err
+		r.err = err
 	}
 	return n, err
 }
 
-// count counts a blob that is there now.
-func (ex *exporting) count(d digest.Digest, of *BlobAmount, size int64) {
-	ex.mu.Lock()
-	defer ex.mu.Unlock()
-	ex.done[d] = true
-	of.Blobs++
-	of.Bytes += size
-}
+func (r *exportReader) uncount() { r.count.Add(-r.read) }
 
 // fault notes what could not be exported; the error is that of ctx.
 func (ex *exporting) fault(ctx context.Context, path string, d digest.Digest, err error) error {
@@ -192,9 +291,6 @@ func (ex *exporting) fault(ctx context.Context, path string, d digest.Digest, er
 	}
 	ex.mu.Lock()
 	defer ex.mu.Unlock()
-	ex.done[d] = false
-	if ex.result.FaultCount++; len(ex.result.Faults) < mostListed {
-		ex.result.Faults = append(ex.result.Faults, ExportFault{Path: path, Digest: d.String(), Reason: err.Error()})
-	}
+	listed(&ex.result.Faults, &ex.result.FaultCount, ExportFault{Path: path, Digest: d.String(), Reason: err.Error()})
 	return nil
 }

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,47 +16,42 @@ func exportCommand() *cobra.Command {
 	var o driver.ExportOptions
 	cmd := &cobra.Command{
 		Use:   "export <config> <directory> [<repository>…]",
-		Short: "Write the images as a registry on a filesystem keeps them",
+		Short: "Write the images as a registry on a filesystem keeps them, or as an OCI image layout",
 		Long: "Write the images of this moment, of all repositories, or of those named and all below them, to a directory\n" +
-			"that distribution's filesystem driver serves as its rootdirectory. The running registry does the work,\n" +
+			"that distribution's filesystem driver serves as its rootdirectory, or with --oci that other programs read as an\n" +
+			"OCI image layout, in which images are named <repository>:<tag>. The running registry does the work,\n" +
 			"and fetches from other members what it does not have; of one that is stopped the command reads the\n" +
 			"disk itself. A second run writes what is missing. Exits with status 1 when something could not be exported.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, rest := configAnd(args)
-			if len(rest) == 0 {
-				return errors.New("ipfs export: name the directory to write to")
-			}
-			p, err := readParameters(config)
+			p, dir, repositories, err := readNamed(cmd, args, "the directory to write to")
 			if err != nil {
 				return err
 			}
-			o.Dir, o.Repositories = absolute(rest[0]), rest[1:]
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			o.Dir, o.Repositories = absolute(dir), repositories
+			ctx, stop := interruptible(cmd)
 			defer stop()
 			ex, err := export(ctx, cmd, p, o)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), ex)
-			} else {
-				err = printExport(cmd.OutOrStdout(), ex)
-			}
+			err = printOne(cmd.OutOrStdout(), asJSON, ex, printExport)
 			if err == nil && ex.FaultCount > 0 {
-				err = fmt.Errorf("ipfs export: %s could not be exported", counted(ex.FaultCount, "blob"))
+				err = fmt.Errorf("ipfs export: %s could not be exported", counted(ex.FaultCount, "link"))
 			}
 			return err
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&o.OCI, "oci", false, "as an OCI image layout")
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be exported")
 	return cmd
 }
 
 // export asks the running registry, or reads the datastore of a stopped one.
 func export(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o driver.ExportOptions) (driver.Export, error) {
 	show := newMovingShow(cmd.ErrOrStderr())
-	tell := func(at driver.ExportProgress) { show.tell(exportText(at), int64(at.Paths), int64(at.Of)) }
+	tell := func(at driver.ExportProgress) { show.tell(exportText(at), at.Bytes, at.OfBytes) }
 	ex, err := askOrRead(ctx, cmd, p,
 		func() (driver.Export, error) { return driver.NewClient(p).Export(ctx, o, tell) },
 		func() (driver.Export, error) { return driver.ExportStopped(ctx, p, o, tell) })
@@ -71,28 +63,48 @@ func export(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o driv
 }
 
 func exportText(at driver.ExportProgress) string {
-	return fmt.Sprintf("exported %s; looked at %s of a map of %d, %s", blobsText(at.Blobs, at.Bytes), counted(at.Paths, "link"), at.Of, counted(at.Faults, "fault"))
+	return fmt.Sprintf("exported %s of %s, %d of %s, %s", bytesText(at.Bytes), blobsText(at.OfBlobs, at.OfBytes), at.Paths, counted(at.Of, "link"), counted(at.Faults, "fault"))
 }
 
 func printExport(out io.Writer, ex driver.Export) error {
 	sec := section{title: "EXPORTED  " + printable(ex.Dir)}
+	written := "written"
+	if ex.DryRun {
+		sec.title, written = "TO EXPORT  "+printable(ex.Dir)+"; nothing was written", "to write"
+	}
 	if !ex.Running {
 		sec.field("registry", "is not running: no other one was asked")
 	}
 	sec.field("of", "%s", counted(ex.Repositories, "repository"))
-	sec.field("written", "%s, %s", amountText(ex.Written), counted(ex.Links, "link"))
-	sec.field("there already", "%s", amountText(ex.There))
-	secs := []section{sec}
-	if ex.FaultCount > 0 {
-		lost := section{title: "NOT EXPORTED  " + counted(ex.FaultCount, "blob")}
-		lost.row("PATH", "DIGEST", "WHY")
-		for _, f := range ex.Faults[:min(len(ex.Faults), mostFaults)] {
-			lost.row(printable(f.Path), f.Digest, printable(f.Reason))
-		}
-		if ex.FaultCount > mostFaults {
-			lost.row("…", "", "--json names more")
-		}
-		secs = append(secs, lost)
+	if ex.OCI {
+		sec.field(written, "%s", amountText(ex.Written))
+	} else {
+		sec.field(written, "%s, %s", amountText(ex.Written), counted(ex.Links, "link"))
 	}
-	return printSections(out, secs)
+	if !ex.DryRun {
+		sec.field("of these", "shared with the registry's files: %s", bytesText(ex.Shared.Bytes))
+	}
+	sec.field("there already", "%s", amountText(ex.There))
+	if ex.OCI {
+		sec.field("in the index", "%s, and %s that no tag leads to", counted(ex.Tags, "tag"), counted(ex.Untagged, "manifest"))
+	}
+	if ex.Dangling > 0 {
+		sec.field("left", "%s in manifests to what their repository does not have", counted(ex.Dangling, "digest"))
+	}
+	return printSections(out, append([]section{sec}, exportFaults(ex)...))
+}
+
+func exportFaults(ex driver.Export) []section {
+	if ex.FaultCount == 0 {
+		return nil
+	}
+	lost := section{title: "NOT EXPORTED  " + counted(ex.FaultCount, "link")}
+	lost.row("PATH", "DIGEST", "WHY")
+	for _, f := range ex.Faults[:min(len(ex.Faults), mostFaults)] {
+		lost.row(printable(f.Path), f.Digest, printable(f.Reason))
+	}
+	if ex.FaultCount > mostFaults {
+		lost.row("…", "", "--json names more")
+	}
+	return []section{lost}
 }

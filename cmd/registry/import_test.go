@@ -141,6 +141,13 @@ func TestMovingOut(t *testing.T) {
 		for of, img := range images {
 			pullFrom(t, host, of, img)
 		}
+		layout := t.TempDir()
+		for args, want := range map[string]string{"--dry-run": "TO EXPORT", "--json": `"tags": 2`, "--oci": "in the index   2 tags"} {
+			text, err := p.afterConfig("export", "--oci", args, layout, "team").CombinedOutput()
+			if err != nil || !strings.Contains(string(text), want) {
+				t.Errorf("%s, %s: %v: %s", how, args, err, text)
+			}
+		}
 		if how == "running" {
 			p.Kill()
 		}

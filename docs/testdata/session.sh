@@ -86,7 +86,7 @@ image() {
 	rm -rf rootfs && mkdir rootfs
 	head -c "$2" /dev/urandom >rootfs/unique
 	tar -C rootfs -cf rootfs.tar .
-	crane append --insecure --platform linux/amd64 -f rootfs.tar -t "$1" >/dev/null 2>&1
+	crane append --insecure --oci-empty-base --platform linux/amd64 -f rootfs.tar -t "$1" >/dev/null 2>&1
 }
 
 # certified NAME IP: a certificate that clients here trust, and the name in /etc/hosts.

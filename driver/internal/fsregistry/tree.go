@@ -7,8 +7,8 @@
 //			f, err := t.Blob(link.Digest)
 //
 //	w, err := fsregistry.Create("/srv/registry")
-//	err = w.PutBlob(d, r)
-//	written, err := w.PutLink(path, d)
+//	shared, err := w.PutBlob(d, exportdir.Source{Reader: r})
+//	err = w.PutLink(path, d)
 //
 // Nothing in the tree is trusted: a symbolic link out of it is an error, what is no plain file is
 // not read, and of a link no more than a digest. The registry may go on: what it removes meanwhile
@@ -41,7 +41,7 @@ type Tree struct{ root *os.Root }
 
 // Open opens the tree below a rootdirectory. The error is ErrNoRegistry, or one of the filesystem.
 func Open(dir string) (*Tree, error) {
-	v2 := filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(ocipath.Root, "/")))
+	v2 := treeOf(dir)
 	if _, err := os.Stat(filepath.Join(v2, "repositories")); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s: %w: it has no %s: give the rootdirectory of its configuration", dir, ErrNoRegistry, strings.TrimPrefix(ocipath.Repositories, "/"))
@@ -53,6 +53,11 @@ func Open(dir string) (*Tree, error) {
 		return nil, err
 	}
 	return &Tree{root}, nil
+}
+
+// treeOf is where the tree of a rootdirectory lies.
+func treeOf(dir string) string {
+	return filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(ocipath.Root, "/")))
 }
 
 // Close closes the tree; files that are open stay readable.

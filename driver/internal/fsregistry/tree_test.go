@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/exportdir"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
@@ -127,34 +128,47 @@ func TestNoTree(t *testing.T) {
 	}
 }
 
+func putBlob(w *Writer, d digest.Digest, content string) error {
+	_, err := w.PutBlob(d, exportdir.Source{Reader: strings.NewReader(content)})
+	return err
+}
+
+// TestLookingWritesNothing, also where nothing is.
+func TestLookingWritesNothing(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "none")
+	w, err := Look(root)
+	require.NoError(t, err)
+	require.False(t, w.HasBlob(a, 1))
+	require.False(t, w.HasLink(ocipath.CurrentLink(ocipath.Repository("a"), "1"), a))
+	require.NoError(t, w.Close())
+	require.NoDirExists(t, root)
+}
+
 // TestWriter writes what a Tree reads, each file whole or not at all.
 func TestWriter(t *testing.T) {
 	root := t.TempDir()
 	w, err := Create(root)
 	require.NoError(t, err)
 	data := filepath.Join(root, ocipath.BlobData(ocipath.Root, a))
-	write(t, root, ocipath.BlobData(ocipath.Root, a)+partSuffix, "of a writing that was killed")
+	write(t, root, ocipath.BlobData(ocipath.Root, a)+".part", "of a writing that was killed")
 
-	require.ErrorIs(t, w.PutBlob(a, strings.NewReader("b")), ErrOtherBytes)
+	require.ErrorIs(t, putBlob(w, a, "b"), exportdir.ErrOtherBytes)
 	require.NoFileExists(t, data)
-	require.NoFileExists(t, data+partSuffix)
+	require.NoFileExists(t, data+".part")
 	require.False(t, w.HasBlob(a, 1))
-	require.NoError(t, w.PutBlob(a, strings.NewReader("a")))
+	require.NoError(t, putBlob(w, a, "a"))
 	require.True(t, w.HasBlob(a, 1))
 	require.False(t, w.HasBlob(a, 2))
 
 	of := ocipath.Repository("team/app")
-	for _, want := range []bool{true, false} {
-		written, err := w.PutLink(ocipath.LayerLink(of, a), a)
-		require.NoError(t, err)
-		require.Equal(t, want, written)
-	}
+	require.False(t, w.HasLink(ocipath.LayerLink(of, a), a))
+	require.NoError(t, w.PutLink(ocipath.LayerLink(of, a), a))
+	require.True(t, w.HasLink(ocipath.LayerLink(of, a), a))
 	for _, d := range []digest.Digest{a, b} { // the tag moves
-		_, err = w.PutLink(ocipath.CurrentLink(of, "1"), d)
-		require.NoError(t, err)
+		require.NoError(t, w.PutLink(ocipath.CurrentLink(of, "1"), d))
 	}
-	_, err = w.PutLink("/elsewhere", a)
-	require.Error(t, err)
+	require.False(t, w.HasLink(ocipath.CurrentLink(of, "1"), a))
+	require.Error(t, w.PutLink("/elsewhere", a))
 	require.NoError(t, w.Close())
 
 	tree := opened(t, root)
@@ -172,8 +186,7 @@ func TestWriterStaysInside(t *testing.T) {
 	w, err := Create(root)
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(outside, filepath.Join(root, ocipath.Repository("out"))))
-	_, err = w.PutLink(ocipath.CurrentLink(ocipath.Repository("out"), "1"), a)
-	require.ErrorContains(t, err, "escapes")
+	require.ErrorContains(t, w.PutLink(ocipath.CurrentLink(ocipath.Repository("out"), "1"), a), "escapes")
 	require.NoError(t, w.Close())
 	left, err := os.ReadDir(outside)
 	require.NoError(t, err)
