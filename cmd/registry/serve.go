@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	godebug "runtime/debug"
 	"slices"
 
 	"github.com/distribution/distribution/v3/configuration"
@@ -39,7 +38,6 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 	ready := func() []string { return nil }
 	var storage opened
 	if config.Storage.Type() == driver.Name {
-		collectEarlier()
 		storage, err = openStorage(ctx, config, debug)
 		if err != nil {
 			return err
@@ -82,16 +80,6 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 	defer stopping() // before the storage closes
 	defer onStopSignal(stopping)()
 	return listen(reg, config)
-}
-
-// collectEarlier makes Go's garbage collector run when garbage has grown to a third of what is alive, not
-// to as much, unless the environment says when. Much of the heap is pebble's tables in memory and its
-// cache, up to 20 MiB which hold no pointers: by the default the collector would wait for as much
-// garbage, all of it touched, while what it has to look at is a few megabytes.
-func collectEarlier() {
-	if os.Getenv("GOGC") == "" {
-		godebug.SetGCPercent(33)
-	}
 }
 
 // traceOnlyWhenAsked keeps upstream's tracing off where the environment names no collector.
