@@ -343,13 +343,13 @@ func TestFullDiskStopsKeeping(t *testing.T) {
 	p.RepairDelay = 2 * time.Second
 	a := drivertest.Start(t, p)
 	p.Bootstrappers = a.Addresses()
-	p.DatastorePath, p.LogLevel = smalldisk.Mount(t, t.TempDir(), "size=536m"), "warn"
+	p.DatastorePath, p.LogLevel = smalldisk.Mount(t, t.TempDir(), "size=336m"), "warn"
 	b := drivertest.Start(t, p, drivertest.OpenedBy(driver.Logged(&hook)))
 	awaitKnown(t, a, b)
 	smalldisk.Fill(t, p.DatastorePath, 128<<20)
 	var contents [][]byte
 	for range 6 {
-		contents = append(contents, randomBytes(t, 40<<20))
+		contents = append(contents, randomBytes(t, 16<<20))
 		pushBlob(t, a, contents[len(contents)-1])
 	}
 	drivertest.Await(t, "the disk of one is full", func() bool {
