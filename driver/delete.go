@@ -55,7 +55,7 @@ func (s *store) hearFirst(ctx context.Context) error {
 	}
 	u := s.requests.underway(ctx)
 	u.hear.Do(func() {
-		if err := s.catchUp(ctx); errors.Is(err, pathmap.ErrBehind) {
+		if err := s.catchUp(ctx, func() bool { return false }); errors.Is(err, pathmap.ErrBehind) {
 			u.heard = behind(ctx, err)
 		} else {
 			u.heard = err

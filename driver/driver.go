@@ -110,7 +110,10 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 	if !r.asksOnMiss(path) {
 		return e, notFound(path)
 	}
-	late := s.catchUp(ctx)
+	late := s.catchUp(ctx, func() bool { // it has come meanwhile
+		_, err := s.paths.View().Get(path)
+		return !errors.Is(err, pathmap.ErrNotFound)
+	})
 	e, err = s.paths.View().Get(path)
 	if errors.Is(err, pathmap.ErrNotFound) {
 		if late != nil {
@@ -124,8 +127,9 @@ func (s *store) lookup(ctx context.Context, path string) (pathmap.Entry, error) 
 // catchUp brings the map up to what the members acknowledged before the call, within the
 // time that the request may wait. The error is a Refusal, or pathmap.ErrBehind, when
 // changes that they named have not come. When the request may wait no more, it is what the members
-// have answered to it before, which covers all that was acknowledged before it began.
-func (s *store) catchUp(ctx context.Context) error {
+// have answered to it before, which covers all that was acknowledged before it began. enough ends it
+// earlier.
+func (s *store) catchUp(ctx context.Context, enough func() bool) error {
 	if err := s.awaitJoined(ctx); err != nil {
 		return err
 	}
@@ -139,8 +143,10 @@ func (s *store) catchUp(ctx context.Context) error {
 		return late
 	}
 	defer cancel()
-	late := s.paths.CatchUp(wait)
-	s.waits.asked(key, late)
+	late := s.paths.CatchUpUntil(wait, enough)
+	if late != nil || !enough() { // else some may not have answered yet
+		s.waits.asked(key, late)
+	}
 	return late
 }
 

@@ -61,6 +61,24 @@ func TestAMemberThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// TestOneBringsWhatIsAskedFor while another one does not answer: nobody waits for that one.
+func TestOneBringsWhatIsAskedFor(t *testing.T) {
+	f := newFabric(t)
+	f.interval = time.Hour
+	f.loseAll.Store(true)
+	f.mutes(1)
+	a, b := f.add("a"), f.add("b")
+	put(t, a, "/p", "1")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := b.m.CatchUpUntil(ctx, func() bool { return has(b, "/p", "1", t) }); err != nil || !has(b, "/p", "1", t) {
+		t.Fatal(err)
+	}
+	if f.asking.Load() == 0 {
+		t.Error("all had answered")
+	}
+}
+
 // TestAMemberThatIsStillForAMoment may have what is asked for, though it gives no sign of life: its
 // machine may be short of a processor. It may not for long.
 func TestAMemberThatIsStillForAMoment(t *testing.T) {

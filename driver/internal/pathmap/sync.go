@@ -161,18 +161,40 @@ func (m *Map) trusted() []peer.ID {
 // though it is there. After that, and when it is not known to be a registry, or gives no sign of
 // life, it is passed over.
 func (m *Map) CatchUp(ctx context.Context) error {
+	return m.CatchUpUntil(ctx, func() bool { return false })
+}
+
+// CatchUpUntil is CatchUp for who has enough before: a member that is slow to answer keeps nobody
+// waiting for what another one has brought. enough is asked at first, and after each change of the map.
+func (m *Map) CatchUpUntil(ctx context.Context, enough func() bool) error {
 	if m.cfg.Swarm == nil || len(m.trusted()) == 0 {
 		return nil
 	}
-	err := m.rounds.join(ctx, m.run, func(deadline time.Time) error {
+	all := m.rounds.join(ctx, m.run, func(deadline time.Time) error {
 		ctx, cancel := context.WithDeadline(m.ctx, deadline)
 		defer cancel()
 		return m.askAll(ctx)
 	})
-	if !m.mayLack() {
-		return nil
+	for {
+		changed := m.published.wait() // first, so that no change is missed
+		if enough() {
+			return nil
+		}
+		select {
+		case <-changed:
+			continue
+		case <-all.done:
+			if all.err == nil || !m.mayLack() {
+				return nil
+			}
+			return all.err
+		case <-ctx.Done():
+			if !m.mayLack() {
+				return nil
+			}
+			return ErrBehind
+		}
 	}
-	return err
 }
 
 // Unasked is CatchUp for who has no time to ask: ErrBehind, if there is a trusted member to ask that
@@ -263,12 +285,14 @@ type round struct {
 	err      error
 }
 
-func (r *rounds) join(ctx context.Context, start func(func()), ask func(time.Time) error) error {
+// join gives a round that begins now, or later, and goes on when nobody waits for it any more.
+func (r *rounds) join(ctx context.Context, start func(func()), ask func(time.Time) error) *round {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(roundTimeout)
 	}
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	mine := r.waiting
 	if mine == nil {
 		mine = &round{done: make(chan struct{})}
@@ -280,13 +304,7 @@ func (r *rounds) join(ctx context.Context, start func(func()), ask func(time.Tim
 	if r.running == nil {
 		r.next(start, ask)
 	}
-	r.mu.Unlock()
-	select {
-	case <-mine.done:
-		return mine.err
-	case <-ctx.Done():
-		return ErrBehind
-	}
+	return mine
 }
 
 // next starts the waiting round; r.mu is held.
