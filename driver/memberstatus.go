@@ -33,7 +33,8 @@ type Member struct {
 	Twin          bool     `json:"twin"`           // two registries run with its peer ID
 }
 
-// NotFollowed is why a member's changes are not taken: none that it wrote since are.
+// NotFollowed is why a member's changes are not taken: none that it wrote since are. Either one is
+// refused, or the history that is missing here is missing there, too, and its state cannot be taken.
 type NotFollowed struct {
 	Since  time.Time `json:"since"`
 	Reason string    `json:"reason"`

@@ -36,14 +36,19 @@ type joinWatch struct {
 	wg    sync.WaitGroup
 }
 
-// startJoining decides whether this registry joins others: it does when it has
+// joins reports whether this registry joins others, as far as is known: it does when it has
 // bootstrappers other than itself or met members in an earlier run, and trusts other peers.
+func (e *Engine) joins() bool {
+	return e.Peer != nil && (e.joinsOthers() && e.trustsOthers() || e.remembersOthers())
+}
+
+// startJoining decides whether this registry joins others.
 func (e *Engine) startJoining() {
 	ctx, stop := context.WithCancel(context.Background())
 	j := &e.join
 	j.stop, j.begun, j.first = stop, time.Now(), make(chan struct{})
 	j.awake = newAwake(j.begun, e.cfg.AloneTimeout)
-	j.joins = e.Peer != nil && (e.joinsOthers() && e.trustsOthers() || e.remembersOthers())
+	j.joins = e.joins()
 	e.Paths.Joining(j.joins)
 	if j.joins {
 		j.wg.Go(func() { e.watchJoining(ctx) })

@@ -106,7 +106,10 @@ func (e *Engine) openPeer(ctx context.Context) error {
 
 func (e *Engine) openMap(ctx context.Context) error {
 	e.Bytes.OnMissed(e.Copies.LookAgain)
-	cfg := pathmap.Config{Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named}
+	cfg := pathmap.Config{
+		Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named,
+		Joining: e.joins(), // members may ask before startJoining
+	}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.OnAdded, cfg.OnFollowed = e.Peer, e.added, e.Peer.Confirm
 	}

@@ -15,10 +15,6 @@ import (
 
 func appendUvarint(v uint64) []byte { return binary.AppendUvarint(nil, v) }
 
-// maxDropped is how many versions that are here a state may delete: they go in one transaction with
-// its mark. Where it would delete more, the history is read.
-const maxDropped = 2000
-
 // adopt makes a state that came, and adds up, a part of the map: in one transaction its deltas
 // become known, and its heads heads. What is here is a set without tombstones on both sides: a
 // version that one side has and the other one has not was deleted there if the delta that added it is
@@ -32,7 +28,7 @@ func (m *Map) adopt(k *taking) error {
 	if m.taken.stale.Load() {
 		return fmt.Errorf("%w: changes came from elsewhere meanwhile", errProtocol) // whoever has the turn merges alone
 	}
-	snap, dropped, err := m.mixed(k)
+	snap, err := m.mixed(k)
 	if err != nil {
 		return err
 	}
@@ -43,9 +39,9 @@ func (m *Map) adopt(k *taking) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
-	m.adopting = true
-	defer func() { m.adopting = false }()
-	err = m.putState(k, dropped, before, after)
+	k.adopted, m.adopting = true, k.label
+	defer func() { m.adopting = "" }()
+	err = m.putState(k, before, after)
 	if err == nil {
 		err = m.ledger.commit(m.ctx)
 	}
@@ -60,35 +56,33 @@ func (m *Map) adopt(k *taking) error {
 	return err
 }
 
-// mixed is the map with the state, and which versions that are here it lacks: they were deleted at
-// the member.
-func (m *Map) mixed(k *taking) (snap *snapshot, dropped []stateVersion, err error) {
+// mixed is the map with the state. It writes down which versions that are here the state lacks: they
+// were deleted at the member.
+func (m *Map) mixed(k *taking) (snap *snapshot, err error) {
 	now, snap := m.current.Load(), m.taken.staged.clone()
+	gone := drops{m: m, under: dropsOf(k.label)}
 	visit := func(key string, p packed) bool {
-		for path := pathOf(key); len(p) > 0; {
+		for path := pathOf(key); len(p) > 0 && err == nil; {
 			var st stored
 			st, p = now.writers.unpack(key, p)
 			v := stateVersion{key: keyOf(path, st.version).String(), path: path, version: st.version}
-			var gone bool
-			if v.id, gone, err = m.droppedBy(k, v); err != nil {
-				return false
+			var dropped bool
+			if v.id, dropped, err = m.droppedBy(k, v); err == nil && dropped {
+				k.drops = true
+				err = gone.add(v)
+			} else {
+				snap.set(path, st.version, []byte(st.value()))
 			}
-			if gone {
-				dropped = append(dropped, v)
-				continue
-			}
-			snap.set(path, st.version, []byte(st.value()))
 		}
-		return len(dropped) <= maxDropped
+		return err == nil
 	}
-	now.settings.Scan(visit)
-	if err == nil {
+	if now.settings.Scan(visit); err == nil {
 		now.paths.Scan(visit)
 	}
-	if err == nil && len(dropped) > maxDropped {
-		err = fmt.Errorf("%w that can be taken: it deletes more than %d paths that are here", errGivesNone, maxDropped)
+	if err == nil {
+		err = gone.write()
 	}
-	return snap, dropped, err
+	return snap, err
 }
 
 // droppedBy reports whether a version that is here was deleted at the member, and by which delta it
@@ -146,14 +140,7 @@ func (m *Map) headsWith(k *taking) (before, after []cid.Cid, err error) {
 }
 
 // putState writes what makes the state whole, inside the transaction.
-func (m *Map) putState(k *taking, dropped []stateVersion, before, after []cid.Cid) error {
-	for _, v := range dropped {
-		for _, key := range []string{elemKeys + v.key + v.id, liveKeys + v.key + "/v", liveKeys + v.key + "/p"} {
-			if err := m.ledger.Delete(m.ctx, dsKey(key)); err != nil {
-				return err
-			}
-		}
-	}
+func (m *Map) putState(k *taking, before, after []cid.Cid) error {
 	for _, d := range k.blocks {
 		if _, already, err := m.known(d.cid); err != nil || already {
 			if err != nil {
@@ -210,6 +197,7 @@ func (m *Map) showState(k *taking, snap *snapshot) {
 		m.last.note(writer)
 	}
 	m.publishWhole(snap)
+	m.run(m.dropRest)
 }
 
 // publishWhole is publish, with all that follows from paths that are new here.

@@ -43,12 +43,17 @@ func (n *namesBehind) with(label string) *namesBehind {
 
 func (n *namesBehind) has(label string) bool { return n != nil && slices.Contains(n.labels, label) }
 
-// under are the prefixes of their keys.
-func (n *namesBehind) under() (all []string) {
+// all are the labels.
+func (n *namesBehind) all() []string {
 	if n == nil {
 		return nil
 	}
-	for _, l := range n.labels {
+	return n.labels
+}
+
+// under are the prefixes of their keys.
+func (n *namesBehind) under() (all []string) {
+	for _, l := range n.all() {
 		all = append(all, underLabel(l))
 	}
 	return all
@@ -120,18 +125,35 @@ func (m *Map) knownID(id string) (priority uint64, ok bool, err error) {
 	return priority, ok, err
 }
 
-// processed tells the CRDT that the parents of a delta are merged: of those behind the cut it has
-// no mark. It is called inside the transaction.
-func (m *Map) processed(d *delta) error {
-	if m.behindCut.Load() == nil {
-		return nil
-	}
-	for _, p := range d.parents {
-		if err := m.ledger.Put(m.ctx, processedKey(idOf(p)), nil); err != nil {
-			return err
+// processed tells the CRDT that the parents of a delta are merged that lie behind a cut: it has no mark
+// of these. undo takes that back, for an earlier release, which knows of no cut, is to read them. Both
+// are called inside the transaction.
+func (m *Map) processed(d *delta) (undo func() error, err error) {
+	var marks []ds.Key
+	if m.behindCut.Load() != nil {
+		for _, p := range d.parents {
+			_, merged, err := m.priorityOf(ds.RawKey(knownKey.String() + idOf(p)))
+			if err != nil {
+				return nil, err
+			}
+			if !merged {
+				marks = append(marks, processedKey(idOf(p)))
+			}
 		}
 	}
-	return nil
+	for _, mark := range marks {
+		if err := m.ledger.Put(m.ctx, mark, nil); err != nil {
+			return nil, err
+		}
+	}
+	return func() error {
+		for _, mark := range marks {
+			if err := m.ledger.Delete(m.ctx, mark); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
 }
 
 // processedKey is where go-ds-crdt notes that it has merged a delta.

@@ -27,6 +27,10 @@ type disk struct {
 
 	unsureState atomic.Bool // the transaction of a state is written, and reported as failed; nothing can be put then
 	noPut       atomic.Bool // nothing can be put outside of a transaction
+	noState     atomic.Bool // the transaction of a state fails
+	noVersions  atomic.Bool // versions of a state cannot be put
+
+	dropsLeft atomic.Int64 // from which transaction on that deletes what a state deleted these fail; 0: from none
 
 	blocksRead atomic.Int64
 }
@@ -51,6 +55,7 @@ func (d *disk) Put(ctx context.Context, k ds.Key, v []byte) error {
 
 func (t *diskTxn) Delete(ctx context.Context, k ds.Key) error {
 	t.state = t.state || k.String() == "/paths/taking"
+	t.drops = t.drops || strings.HasPrefix(k.String(), "/paths/drop/") && !t.state
 	return t.Txn.Delete(ctx, k)
 }
 
@@ -69,6 +74,7 @@ type diskTxn struct {
 	d      *disk
 	writes int64
 	state  bool // it makes a state a part of the map
+	drops  bool // it deletes what a state deleted
 }
 
 func (t *diskTxn) fail(op string) error {
@@ -80,12 +86,21 @@ func (t *diskTxn) Put(ctx context.Context, k ds.Key, v []byte) error {
 	if t.writes++; t.writes == t.d.torn.Load() {
 		return t.fail("put")
 	}
+	if t.d.noVersions.Load() && strings.HasPrefix(k.String(), "/paths/crdt/s/s/") {
+		return t.fail("put")
+	}
 	return t.Txn.Put(ctx, k, v)
 }
 
 func (t *diskTxn) Commit(ctx context.Context) error {
-	if t.d.full.Load() {
+	if t.d.full.Load() || t.state && t.d.noState.Load() {
 		return t.fail("commit")
+	}
+	if left := t.d.dropsLeft.Load(); t.drops && left > 0 {
+		if left == 1 {
+			return t.fail("commit")
+		}
+		t.d.dropsLeft.Add(-1)
 	}
 	unsureState := t.state && t.d.unsureState.Swap(false)
 	t.d.noPut.CompareAndSwap(false, unsureState)

@@ -57,6 +57,7 @@ func (m *Map) Raw(key string) []byte {
 
 // What the tests of this package see of it.
 var (
+	IDOf        = idOf
 	EncodeHeads = encodeHeads
 	DecodeHeads = decodeHeads
 	WithCounter = withCounter
@@ -116,12 +117,25 @@ func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
 }
 
 // BarState has the history of a member read for a while, not its state.
-func (m *Map) BarState(id peer.ID) { m.taken.bar(id) }
+func (m *Map) BarState(id peer.ID) { m.taken.bar(id, errWrongState) }
 
 // Owe has the map wait for heads that a member named and that nobody has.
 func (m *Map) Owe(id peer.ID) {
 	m.firstHeads.await(id, []cid.Cid{cid.NewCidV1(cid.DagProtobuf, []byte("\x12\x20nobody has a delta of this name."))})
 }
+
+// Where a registry keeps what states leave.
+var (
+	TakingKey = takingKey
+	CutKey    = cutKey
+	DropKey   = dropKey
+	BehindKey = behindKey
+	ElemKeys  = elemKeys
+	LiveKeys  = liveKeys
+)
+
+// ProcessedKey is where go-ds-crdt notes that it has merged a delta.
+func ProcessedKey(c cid.Cid) ds.Key { return processedKey(idOf(c)) }
 
 // UnfinishedKey is there while a registry joins that began with nothing.
 var UnfinishedKey = unfinishedKey

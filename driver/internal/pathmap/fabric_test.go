@@ -69,6 +69,8 @@ type seat struct {
 	db   *badger.Datastore
 	disk disk
 
+	joins bool // it says from the start on that it joins others
+
 	closeDisk func() error
 
 	told sync.RWMutex // read-locked while it is told something
@@ -133,7 +135,7 @@ func (s *seat) start() {
 	if s.f.states.Load() {
 		states = 1
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 		}
 		err = x.inTurn(ctx, unknown, whole)
 		if !x.meetsCut(err) && (!errors.Is(err, errMany) || whole) {
-			return err
+			return x.asStranded(err)
 		}
 		whole = true
 	}

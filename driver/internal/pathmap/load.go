@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	ds "github.com/ipfs/go-datastore"
@@ -20,14 +19,22 @@ func (m *Map) read(ctx context.Context) (*snapshot, error) {
 	snap := newSnapshot()
 	if taking {
 		err = m.loadMerged(ctx, snap)
-		return snap, err
+	} else {
+		err = m.loadLive(ctx, snap)
 	}
+	if err == nil {
+		err = m.withoutDropped(snap)
+	}
+	return snap, err
+}
+
+func (m *Map) loadLive(ctx context.Context, snap *snapshot) error {
 	for _, namespace := range []string{settingNamespace, pathNamespace} {
 		if err := m.loadKeys(ctx, snap, namespace); err != nil {
-			return nil, fmt.Errorf("load path map: %w", err)
+			return fmt.Errorf("load path map: %w", err)
 		}
 	}
-	return snap, nil
+	return nil
 }
 
 func (m *Map) loadKeys(ctx context.Context, snap *snapshot, namespace string) error {
@@ -81,12 +88,18 @@ func (m *Map) tidyStates() error {
 	if err != nil {
 		return fmt.Errorf("load path map: %w", err)
 	}
-	if m.taken.begun = taking; !taking {
-		return nil
+	m.taken.begun = taking
+	// What is left of states that did not become this map's goes before another one can come.
+	for _, below := range []ds.Key{behindKey, dropKey} {
+		labels, serr := m.strangers(below)
+		err = errors.Join(err, serr)
+		for _, label := range labels {
+			err = errors.Join(err, m.forgetState(label))
+		}
 	}
-	// The names of cuts that did not become this map's go before another state can come.
-	err = m.dropNames(behindKey.String(), m.behindCut.Load().under())
-	if err == nil && !m.newcomer {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err == nil && taking && !m.newcomer {
 		err = m.clearStaged(nil, "", "")
 		if err == nil {
 			err = m.deleteAll([]ds.Key{takingKey})
@@ -102,24 +115,4 @@ func (m *Map) logDrop(err error) {
 	if err != nil && m.ctx.Err() == nil {
 		m.log.WithError(err).Debug("what is left of a state cannot be removed: the next start tries again")
 	}
-}
-
-// dropNames deletes names below a key, but for those below others.
-func (m *Map) dropNames(below string, keep []string) error {
-	var gone []ds.Key
-	err := m.scan(below, "", true, func(e query.Entry) error {
-		if slices.ContainsFunc(keep, func(k string) bool { return strings.HasPrefix(e.Key, k+"/") }) {
-			return nil
-		}
-		if gone = append(gone, dsKey(e.Key)); len(gone) < scanned {
-			return nil
-		}
-		err := m.deleteAll(gone)
-		gone = gone[:0]
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return m.deleteAll(gone)
 }

@@ -88,6 +88,9 @@ type Config struct {
 	// nothing its state instead of its history. Default 1,000.
 	StateDeltas int
 
+	// Joining is what Map.Joining says from the start on.
+	Joining bool
+
 	// NewIncarnation makes the incarnation of a writer. Default: 40 random bits.
 	NewIncarnation func() string
 }
@@ -110,7 +113,7 @@ type Map struct {
 	told    atomic.Uint64 // greatest that a member said it has seen
 	broken  *failure      // set when disk and memory may differ; under lock
 
-	adopting bool // the transaction is that of a state; under lock
+	adopting string // the label of the state whose transaction it is; "": of none; under lock
 
 	writes      chan *writeRequest
 	outbox      chan struct{}
@@ -143,6 +146,7 @@ type Map struct {
 	cuts        cuts
 	behindCut   atomic.Pointer[namesBehind]
 	taken       taken
+	dropping    dropping
 	listener    net.Listener
 
 	ctx     context.Context
@@ -168,6 +172,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 		firstHeads: newFirstHeads(),
 		nonce:      rand.Text(),
 	}
+	m.joining.Store(cfg.Joining)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
 	if err := cmp.Or(m.loadCut(), m.openCRDT()); err != nil {
@@ -185,6 +190,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	}
 	m.run(m.writer)
 	m.run(m.putInOrder)
+	m.run(m.dropRest)
 	if cfg.Swarm != nil {
 		if err := m.join(); err != nil {
 			return nil, errors.Join(err, m.Close())

@@ -13,7 +13,8 @@ import (
 type failure struct {
 	cause error
 	keys  []string // that the transaction wrote
-	whole bool     // it was that of a state: all is read again
+	whole bool     // all is read again
+	label string   // of the state that the transaction was to make a part of the map; "": none
 }
 
 // fail handles a failed transaction, and returns its cause. The map that readers see was
@@ -26,7 +27,7 @@ func (m *Map) fail(cause error) error {
 		cause = errors.Join(cause, err)
 	}
 	m.feed.finish()
-	m.broken = &failure{cause: cause, keys: m.ledger.written(), whole: m.adopting}
+	m.broken = &failure{cause: cause, keys: m.ledger.written(), whole: m.adopting != "", label: m.adopting}
 	m.ledger.discard(m.ctx)
 	if err := m.mend(); err != nil {
 		m.log.WithError(err).Debug("the path map takes no changes yet")
@@ -59,6 +60,9 @@ func (m *Map) mend() error {
 			paths = append(paths, path)
 		}
 	}
+	if err := m.withoutDropped(snap); err != nil {
+		return err
+	}
 	if err := m.openCRDT(); err != nil {
 		return err
 	}
@@ -86,8 +90,13 @@ func (m *Map) mendWhole() error {
 		m.written.took()
 		m.reached.Store(0)
 	}
+	label := m.broken.label
 	m.broken = nil
 	m.publishWhole(snap)
+	if label != "" && !m.behindCut.Load().has(label) {
+		m.run(func() { m.logDrop(m.forgetState(label)) })
+	}
+	m.run(m.dropRest)
 	return nil
 }
 

@@ -135,12 +135,16 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 			return err
 		}
 	}
-	if err := m.processed(d); err != nil {
+	unmark, err := m.processed(d)
+	if err != nil {
 		return err
 	}
 	m.merging.block.Store(&d.block)
 	defer m.merging.block.Store(nil)
 	if err := m.feed.merge(m.ctx, d.cid); err != nil {
+		return err
+	}
+	if err := unmark(); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(m.liveHeads(), d.cid.Equals) {

@@ -11,16 +11,37 @@ import (
 )
 
 // Refusal is why a member is not followed: it has a change that this registry refuses, and
-// with it every change that came after.
+// with it every change that came after; or it has not got the history that is missing here, and its
+// state cannot be taken.
 type Refusal struct {
 	Since  time.Time
 	Reason string
+
+	stranded bool // the latter: what is missing may come yet, from another member
 }
+
+// errStranded reports that a member cannot be followed, though nothing is wrong with its changes.
+var errStranded = errors.New("it joined by state and has not got the history that is missing here, and its state cannot be taken")
 
 // refusals are the members that are not followed.
 type refusals struct {
 	mu sync.Mutex
 	of map[peer.ID]Refusal
+}
+
+// note notes that a member is not followed; known: it was not before, for a reason of this kind.
+func (r *refusals) note(id peer.ID, of Refusal) (known bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old, ok := r.of[id]
+	if known = ok && old.stranded == of.stranded; known {
+		of.Since = old.Since
+	}
+	if r.of == nil {
+		r.of = map[peer.ID]Refusal{}
+	}
+	r.of[id] = of
+	return known
 }
 
 // Refused tells for each member that is not followed at present why it is not.
@@ -34,30 +55,31 @@ func (m *Map) Refused() map[peer.ID]Refusal {
 	return all
 }
 
+// isRefused reports whether this registry refuses a change of a member: what is missing does not
+// come, however long one waits.
 func (m *Map) isRefused(id peer.ID) bool {
 	m.refused.mu.Lock()
 	defer m.refused.mu.Unlock()
-	_, refused := m.refused.of[id]
-	return refused
+	r, refused := m.refused.of[id]
+	return refused && !r.stranded
 }
 
 // refuses notes that a member has a change which this registry refuses, and logs it once.
 func (m *Map) refuses(id peer.ID, err error) {
 	reason := reasonOf(err)
-	m.refused.mu.Lock()
-	old, known := m.refused.of[id]
-	if m.refused.of == nil {
-		m.refused.of = map[peer.ID]Refusal{}
-	}
-	if !known {
-		old.Since = time.Now()
-	}
-	m.refused.of[id] = Refusal{Since: old.Since, Reason: reason}
-	m.refused.mu.Unlock()
-	if !known {
+	if !m.refused.note(id, Refusal{Since: time.Now(), Reason: reason}) {
 		m.log.WithField("peer", id).WithField("reason", reason).Warn("this registry no longer follows a member: " +
 			"it refuses a change that the member has, and all that came after; run the same release on all, " +
 			"and take a member that made such a change out of trustedpeers")
+	}
+}
+
+// stranded notes that neither the history nor the state of a member can be taken, and logs it once.
+func (m *Map) stranded(id peer.ID, err error) {
+	if !m.refused.note(id, Refusal{Since: time.Now(), Reason: err.Error(), stranded: true}) {
+		m.log.WithField("peer", id).WithField("reason", err.Error()).Warn("this registry cannot follow a member: " +
+			"it lacks a history that the member has not got either, and cannot take the member's state; " +
+			"start a registry that has that history, or have this one join anew with an empty datastore")
 	}
 }
 

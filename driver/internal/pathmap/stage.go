@@ -9,33 +9,18 @@ import (
 	"github.com/ipfs/go-datastore/query"
 )
 
-// store puts the versions of a page on disk, in place of those of an attempt before.
+// store puts the versions of a page on disk, in place of those of an attempt before. Nothing is written
+// to the map meanwhile: what is here is not replaced.
 func (k *taking) store(end string, versions []stateVersion) error {
 	m, tk := k.m, &k.m.taken
-	if tk.begun {
-		if err := m.clearStaged(tk.staged, k.from, end); err != nil {
-			return err
-		}
-	}
-	txn, err := m.cfg.Store.NewTransaction(m.ctx, false)
-	if err != nil {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.mend(); err != nil {
 		return err
 	}
-	defer txn.Discard(m.ctx)
-	add, err := k.notHere(versions)
+	add, err := k.replace(end, versions)
 	if err != nil {
-		return err
-	}
-	for _, v := range add {
-		if err := txn.Put(m.ctx, dsKey(elemKeys+v.place()), nil); err != nil {
-			return err
-		}
-		if err := txn.Put(m.ctx, dsKey(liveKeys+v.key+"/v"), v.value); err != nil {
-			return err
-		}
-	}
-	if err := txn.Commit(m.ctx); err != nil {
-		tk.begun = true // how much of it is there is not known
+		tk.begun, tk.pages = true, nil // how much of it is there is not known, nor of what was there before
 		return err
 	}
 	for _, v := range add {
@@ -44,14 +29,41 @@ func (k *taking) store(end string, versions []stateVersion) error {
 	return nil
 }
 
+func (k *taking) replace(end string, versions []stateVersion) (add []stateVersion, err error) {
+	m, tk := k.m, &k.m.taken
+	if tk.begun {
+		if err := m.clearStaged(tk.staged, k.from, end); err != nil {
+			return nil, err
+		}
+	}
+	if add, err = k.notHere(versions); err != nil {
+		return nil, err
+	}
+	return add, m.inOne(func(txn ds.Txn) error {
+		for _, v := range add {
+			if err := txn.Put(m.ctx, dsKey(elemKeys+v.place()), nil); err != nil {
+				return err
+			}
+			if err := txn.Put(m.ctx, dsKey(liveKeys+v.key+"/v"), v.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // notHere are those versions of which the delta is not merged here. Of the others it is noted that
 // they came: what is here of them says more.
 func (k *taking) notHere(versions []stateVersion) (add []stateVersion, err error) {
-	if k.empty {
-		return versions, nil
-	}
-	now := k.m.current.Load()
-	for _, v := range versions {
+	now, nothing := k.m.current.Load(), len(k.m.Heads()) == 0
+	for i, v := range versions {
+		if _, twice := k.m.taken.staged.valueOf(v.path, v.version); twice || i > 0 && v.key == versions[i-1].key {
+			return nil, fmt.Errorf("%w: two changes wrote %q", errWrongState, clip(v.key))
+		}
+		if nothing {
+			add = append(add, v)
+			continue
+		}
 		if peerOf(v.writer) == k.m.cfg.Self {
 			k.m.incarnation.merged(k.m.cfg.Self, v.version)
 		}
@@ -70,6 +82,30 @@ func (k *taking) notHere(versions []stateVersion) (add []stateVersion, err error
 		}
 	}
 	return add, nil
+}
+
+// checkAdded makes sure that each version on disk that no merged delta added is one of the state, in
+// whose past the delta is that added it. Any other one nobody would ever see, or delete.
+func (k *taking) checkAdded() error {
+	seen := make(map[string]struct{}, scanned) // versions that follow one another are often of one delta
+	return k.m.scan(elemKeys, "", true, func(e query.Entry) error {
+		key, id := splitPlace(e.Key[len(elemKeys):])
+		if _, ok := seen[id]; ok {
+			return nil
+		}
+		_, named, err := k.m.priorityOf(k.nameKey(id))
+		if err == nil && !named {
+			_, named, err = k.m.knownID(id)
+		}
+		if err == nil && !named {
+			err = fmt.Errorf("%w: the change that wrote %q is not in its past", errWrongState, clip(key))
+		}
+		if len(seen) == scanned {
+			clear(seen)
+		}
+		seen[strings.Clone(id)] = struct{}{}
+		return err
+	})
 }
 
 // mark stands for a version in a set.
@@ -103,57 +139,42 @@ func (m *Map) noteTaking() error {
 
 // clearStaged removes versions from disk that lie between two places (end "": all that follow), and
 // that no delta added which is merged here, or behind the cut. From staged they go as well, if there
-// is one.
+// is one. What readers see stays, even where somebody named another delta that were to have added it.
+// m.lock is held, and memory is in step with the disk.
 func (m *Map) clearStaged(staged *snapshot, from, end string) error {
 	var gone []ds.Key
-	drop := func() error {
-		err := m.deleteAll(gone)
-		gone = gone[:0]
-		return err
-	}
 	errEnd := errors.New("end")
 	last := ""
 	if from != "" {
 		last = elemKeys + from
 	}
+	now := m.current.Load()
 	err := m.scan(elemKeys, last, true, func(e query.Entry) error {
 		place := e.Key[len(elemKeys):]
 		if end != "" && place > end {
 			return errEnd
 		}
 		key, id := splitPlace(place)
-		if _, merged, err := m.knownID(id); err != nil || merged {
+		path, v, ours, perr := parseKey(key)
+		if _, merged, err := m.knownID(id); err != nil || merged || perr != nil || !ours {
 			return err
 		}
-		if path, v, ours, err := parseKey(key); err == nil && ours && staged != nil {
+		if staged != nil {
 			staged.remove(strings.Clone(path), v)
 		}
-		gone = append(gone, dsKey(e.Key), dsKey(liveKeys+key+"/v"))
-		if len(gone) < scanned {
+		gone = append(gone, dsKey(e.Key))
+		if _, seen := now.valueOf(path, v); !seen {
+			gone = append(gone, dsKey(liveKeys+key+"/v"))
+		}
+		if len(gone) < maxStep {
 			return nil
 		}
-		return drop()
+		err := m.deleteAll(gone)
+		gone = gone[:0]
+		return err
 	})
 	if err != nil && !errors.Is(err, errEnd) {
 		return err
 	}
-	return drop()
-}
-
-// deleteAll deletes keys in one transaction.
-func (m *Map) deleteAll(keys []ds.Key) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	txn, err := m.cfg.Store.NewTransaction(m.ctx, false)
-	if err != nil {
-		return err
-	}
-	defer txn.Discard(m.ctx)
-	for _, k := range keys {
-		if err := txn.Delete(m.ctx, k); err != nil {
-			return err
-		}
-	}
-	return txn.Commit(m.ctx)
+	return m.deleteAll(gone)
 }

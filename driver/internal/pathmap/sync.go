@@ -101,6 +101,8 @@ func (m *Map) noteSync(id peer.ID, err error) {
 	case m.ctx.Err() != nil:
 	case errors.Is(err, errBadDelta):
 		m.refuses(id, err)
+	case errors.Is(err, errStranded):
+		m.stranded(id, err)
 	case errors.Is(err, errNotStored) && !m.stuck.Swap(true):
 		log.Warn("changes of other registries cannot be stored: this registry does not follow them until it can; is the disk full?")
 	default:
@@ -259,7 +261,9 @@ func (m *Map) merges(ctx context.Context, x *exchange, heads []cid.Cid) (behind 
 		m.refuses(x.id, err)
 		return false // what is missing does not come, however long one waits
 	}
-	if err != nil {
+	if errors.Is(err, errStranded) {
+		m.stranded(x.id, err)
+	} else if err != nil {
 		m.log.WithField("peer", x.id).WithError(err).Debug("catching up")
 	}
 	unknown, err := m.unknownHeads(heads)

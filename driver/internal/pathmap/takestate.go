@@ -23,11 +23,11 @@ var takingKey = ds.NewKey("/paths/taking")
 type taken struct {
 	begun  bool // something of a state may be on disk
 	pages  []takenPage
-	staged *snapshot             // versions that are on disk and that nobody sees yet
-	here   map[digest]struct{}   // versions that came and of which the delta is merged here, too
-	stale  atomic.Bool           // something was merged since: staged may have been deleted
-	broken int                   // attempts that ended among the names, which begin anew each time
-	barred map[peer.ID]time.Time // since when their history is read, not their state
+	staged *snapshot           // versions that are on disk and that nobody sees yet
+	here   map[digest]struct{} // versions that came and of which the delta is merged here, too
+	stale  atomic.Bool         // something was merged since: staged may have been deleted
+	broken int                 // attempts that ended among the names, which begin anew each time
+	barred map[peer.ID]barring // those whose history is read, not their state
 
 	mu   sync.Mutex
 	now  *StateProgress
@@ -92,7 +92,7 @@ const cutPatience = 10
 func (x *exchange) takesState() (bool, error) {
 	m := x.m
 	joining := m.newcomer && !m.firstHeads.caught.happened()
-	if !x.cut && !joining || m.isBarred(x.id) {
+	if _, barred := m.isBarred(x.id); barred || !x.cut && !joining {
 		return false, nil
 	}
 	if !x.asked {
@@ -126,7 +126,7 @@ func (x *exchange) whole(t *turn, heads []cid.Cid) error {
 			return err
 		}
 		x.m.log.WithField("peer", x.id).WithError(err).Debug("its history is read instead")
-		x.m.taken.bar(x.id)
+		x.m.taken.bar(x.id, err)
 		if err := x.dialAnew(t.ctx); err != nil {
 			return err
 		}
@@ -143,8 +143,8 @@ type taking struct {
 	zip   codec
 	label string
 
-	adopted  bool        // it was tried to make it a part of the map
-	empty    bool        // nothing was here when the cut was made
+	adopted  bool        // it was tried to make it a part of the map: it may be whole on disk
+	drops    bool        // something is written of what it deletes
 	pages    []takenPage // those of this attempt
 	from     string      // place up to which versions came
 	rest     bool
@@ -168,15 +168,18 @@ func (x *exchange) state(t *turn) error {
 		err = k.readHeads()
 	}
 	if err == nil {
-		k.adopted = true
+		err = k.checkAdded()
+	}
+	came := err == nil
+	if came {
 		err = k.m.adopt(k)
 	}
 	k.end(err)
 	if errors.Is(err, errWrongState) {
 		k.bar(err)
 	}
-	if err != nil && k.rest && !k.adopted {
-		k.barBroken()
+	if err != nil && k.rest && !came {
+		k.barBroken(err)
 	}
 	if err != nil {
 		return fmt.Errorf("take its state: %w", err)
@@ -216,7 +219,6 @@ func (k *taking) begin() error {
 	if err := k.head.check(); err != nil {
 		return err
 	}
-	k.empty = len(k.m.Heads()) == 0 // after the cut was made: what this registry wrote since is not in it
 	tk.mu.Lock()
 	tk.now = &StateProgress{From: k.x.id, Since: time.Now(), Of: k.head.Paths}
 	tk.mu.Unlock()
@@ -269,8 +271,8 @@ func (k *taking) end(err error) {
 		return
 	}
 	k.keepPages()
-	if k.names > 0 && !k.adopted { // else it may be whole on disk: the next start knows
-		k.m.run(func() { k.m.logDrop(k.m.dropNames(underLabel(k.label), nil)) })
+	if (k.names > 0 || k.drops) && !k.adopted { // else mend knows whether it is there
+		k.m.run(func() { k.m.logDrop(k.m.forgetState(k.label)) })
 	}
 	if was != nil && k.m.ctx.Err() == nil {
 		k.m.log.WithField("peer", k.x.id).WithField("paths", was.Paths).WithError(err).Debug("taking the state ended early, it goes on later")
@@ -421,7 +423,7 @@ func (k *taking) takePage(p statePage) (page takenPage, err error) {
 		sum.addVersion(v.key, string(v.value))
 	}
 	if err := k.store(p.End, versions); err != nil {
-		if !errors.Is(err, errGivesNone) {
+		if !errors.Is(err, errGivesNone) && !errors.Is(err, errWrongState) {
 			err = fmt.Errorf("%w: %w", errNotStored, err)
 		}
 		return page, err
@@ -441,27 +443,25 @@ func (k *taking) takeNames(p statePage) error {
 	if err != nil {
 		return err
 	}
-	txn, err := k.m.cfg.Store.NewTransaction(k.m.ctx, false)
-	if err != nil {
-		return err
-	}
-	defer txn.Discard(k.m.ctx)
 	n := 0
-	err = eachName(page, func(digest []byte, id string, priority uint64) error {
-		k.deltas.add(digest)
-		n++
-		k.highest = max(k.highest, priority)
-		return txn.Put(k.m.ctx, k.nameKey(id), appendUvarint(priority))
+	err = k.m.inOne(func(txn ds.Txn) error {
+		err := eachName(page, func(digest []byte, id string, priority uint64) error {
+			k.deltas.add(digest)
+			n++
+			k.highest = max(k.highest, priority)
+			return txn.Put(k.m.ctx, k.nameKey(id), appendUvarint(priority))
+		})
+		if err == nil && n != p.Names {
+			err = fmt.Errorf("%w: %d names in a page of %d", errProtocol, n, p.Names)
+		}
+		return err
 	})
-	if err == nil && n != p.Names {
-		err = fmt.Errorf("%w: %d names in a page of %d", errProtocol, n, p.Names)
+	if err != nil && !errors.Is(err, errProtocol) {
+		err = fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	if err != nil {
 		return err
 	}
 	k.names += n
-	if err := txn.Commit(k.m.ctx); err != nil {
-		return fmt.Errorf("%w: %w", errNotStored, err)
-	}
 	return nil
 }
