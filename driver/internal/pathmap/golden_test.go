@@ -6,8 +6,10 @@ import (
 	"errors"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
+	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -68,6 +70,56 @@ func TestGoldenBytes(t *testing.T) {
 	}
 	if back, err := pathmap.UnmarshalEntry(raw); err != nil || back != e {
 		t.Errorf("decoded %+v %v", back, err)
+	}
+}
+
+const stateOnDiskFile = "../../../testdata/state-on-disk.json"
+
+// TestGoldenStateOnDisk: what a state leaves in a datastore, as every release reads it that knows of
+// states. LABEL stands for one that was made at random.
+func TestGoldenStateOnDisk(t *testing.T) {
+	f := newFabric(t)
+	f.incarnation = func() string { return "abcdefgh" }
+	a, c := f.add("a"), f.add("c")
+	put(t, a, "/docker/a", "golden")
+	put(t, a, "/docker/b", "golden")
+	agree(t, a, c)
+	f.isolate("c", true)
+	del(t, a, "/docker/a")
+	f.states.Store(true)
+	a.stop()
+	a.start()
+	b := f.add("b")
+	tookState(t, b, a)
+	a.stop()
+	c.disk.dropsLeft.Store(1)
+	f.isolate("c", false)
+	agree(t, b, c)
+	got := map[string]string{}
+	cut, err := c.disk.Get(t.Context(), pathmap.CutKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got[pathmap.CutKey.String()] = "LABEL"
+	for _, below := range []ds.Key{pathmap.BehindKey, pathmap.DropKey} {
+		for _, key := range c.keysBelow(t, below.String()) {
+			value, err := c.disk.Get(t.Context(), ds.RawKey(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[strings.ReplaceAll(key, string(cut), "LABEL")] = hex.EncodeToString(value)
+		}
+	}
+	text, err := json.MarshalIndent(got, "", "  ")
+	if err == nil && *update {
+		err = os.WriteFile(stateOnDiskFile, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(stateOnDiskFile)
+	if err != nil || string(want) != string(text)+"\n" {
+		t.Errorf("got  %s\nwant %s: %v", text, want, err)
 	}
 }
 
