@@ -30,7 +30,10 @@ func (s *store) relyOnChild(ctx context.Context, path string, e pathmap.Entry) e
 	if _, err := view.Get(link); err != nil {
 		return notFound(path) // it has been deleted since, and so may be what it needs
 	}
-	refs := &references{s: s, root: ocipath.Parse(path).Root}
+	if !u.look(d) { // distribution asks about each descriptor, also when one is like another
+		return nil
+	}
+	refs := &references{s: s, root: ocipath.Parse(path).Root, look: u.look}
 	refs.found = func(path string, e pathmap.Entry) { u.add(reliance{path, e}) }
 	refs.repository = ocipath.Parse(link).Repository
 	if err := refs.collectIn(ctx, view, e, 0); err != nil {

@@ -61,7 +61,8 @@ func (s *store) complete(ctx context.Context, path string, e pathmap.Entry) erro
 	client := ctx
 	ctx, cancel := context.WithTimeout(ctx, s.syncTimeout)
 	defer cancel()
-	refs := &references{s: s, root: ocipath.Parse(path).Root}
+	var seen lookedAt
+	refs := &references{s: s, root: ocipath.Parse(path).Root, look: seen.add}
 	err := refs.collect(ctx, e, 0)
 	if err != nil && ctx.Err() != nil && client.Err() == nil {
 		err = &transfer.Unavailable{CID: e.CID, Cause: err} // a damaged one, which nobody mends in time
@@ -90,12 +91,29 @@ func (s *store) held(ctx context.Context, e pathmap.Entry) error {
 	return &transfer.Unavailable{CID: e.CID, Cause: err}
 }
 
+// lookedAt is a set of digests. It is ready to use.
+type lookedAt map[digest.Digest]struct{}
+
+// add reports whether d is new.
+func (s *lookedAt) add(d digest.Digest) bool {
+	if _, ok := (*s)[d]; ok {
+		return false
+	}
+	if *s == nil {
+		*s = lookedAt{}
+	}
+	(*s)[d] = struct{}{}
+	return true
+}
+
 // references gathers the blobs of an image that are not here.
 type references struct {
 	s      *store
 	root   string // of the registry's paths
 	seen   int
 	absent []pathmap.Entry
+
+	look func(digest.Digest) bool // whether what a descriptor refers to has not been looked at yet
 
 	found      func(path string, e pathmap.Entry) // is told of each, and of its links; may be nil
 	repository string                             // of these links
@@ -137,11 +155,12 @@ func (r *references) collectIn(ctx context.Context, view pathmap.View, e pathmap
 	return nil
 }
 
-// entry finds what a descriptor refers to, for the first maxDescriptors of an image.
+// entry finds what a descriptor refers to, once, for the first maxDescriptors of an image.
 func (r *references) entry(view pathmap.View, d digest.Digest) (pathmap.Entry, error) {
-	if r.seen++; r.seen > maxDescriptors || d.Validate() != nil {
+	if r.seen >= maxDescriptors || d.Validate() != nil || !r.look(d) {
 		return pathmap.Entry{}, pathmap.ErrNotFound
 	}
+	r.seen++
 	path := ocipath.BlobData(r.root, d)
 	e, err := view.Get(path)
 	if err == nil && r.found != nil {

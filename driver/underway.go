@@ -24,6 +24,7 @@ type underway struct {
 	held   []change   // that are written with the last one of the request
 	lost   bool       // some that were held are given up
 	over   bool       // nothing can be held: the request has ended, or its end would not be noticed
+	looked lookedAt   // what an index that is pushed needs, as far as it was looked at
 
 	reliance func() // ends it, when the request has ended and nothing is being written; nil: there is none
 	writing  int
@@ -41,6 +42,13 @@ func (u *underway) add(r reliance) {
 	if !slices.ContainsFunc(u.relied, func(o reliance) bool { return o.path == r.path }) {
 		u.relied = append(u.relied, r)
 	}
+}
+
+// look reports whether this is the first look at a digest.
+func (u *underway) look(d digest.Digest) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.looked.add(d)
 }
 
 // link is a link of one of those kinds to that digest that was relied on; false when there is
