@@ -60,7 +60,7 @@ type ImportFault struct {
 type ImportProgress struct {
 	Blobs   int    `json:"blobs"`    // taken so far
 	Of      int    `json:"of"`       // to take, as far as is known now
-	Bytes   int64  `json:"bytes"`    // of the blobs taken
+	Bytes   int64  `json:"bytes"`    // of the blobs taken, and of those that are being read
 	OfBytes int64  `json:"of_bytes"` //
 	Links   int    `json:"links"`    // that were looked at
 	OfLinks int    `json:"of_links"` // 0: they are being counted

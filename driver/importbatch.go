@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -29,6 +30,13 @@ type importBatch struct {
 	added   Import // what is counted when they are written
 	unlock  []func()
 	own     map[digest.Digest]bool // whose bytes are among the changes
+	read    atomic.Int64           // bytes, of those that are not counted yet
+}
+
+// reads counts bytes of the other registry that are being read.
+func (b *importBatch) reads(n int64) {
+	b.read.Add(n)
+	b.underway.Add(n)
 }
 
 // write imports links of one kind. What does not come is a fault; the error is of this registry.
@@ -39,6 +47,7 @@ func (im *importing) write(ctx context.Context, links []fsregistry.Link) error {
 	}
 	b := &importBatch{importing: im, u: &underway{over: true}, own: map[digest.Digest]bool{}}
 	defer func() {
+		im.underway.Add(-b.read.Load())
 		for _, unlock := range b.unlock {
 			unlock()
 		}
@@ -56,6 +65,7 @@ func (im *importing) write(ctx context.Context, links []fsregistry.Link) error {
 			return err
 		}
 	}
+	im.underway.Add(-b.read.Swap(0))
 	im.add(b.added)
 	return nil
 }
@@ -219,7 +229,7 @@ func (b *importBatch) take(ctx context.Context, path string, d digest.Digest) er
 	if err := b.withRoom(ctx, 0, b.blobs.Room().Begin); err != nil {
 		return err
 	}
-	push, way, err := b.blobs.PushFile(ctx, f, d, b.functionOf(path), !b.o.Copy)
+	push, way, err := b.blobs.PushFile(ctx, f, d, b.functionOf(path), !b.o.Copy, b.reads)
 	if err != nil && isTheirs(err) {
 		return theirFault{err}
 	}

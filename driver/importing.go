@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -39,9 +40,10 @@ type importing struct {
 	turns *semaphore.Weighted // of batches
 	busy  digestLocks
 
-	mu     sync.Mutex
-	result Import
-	at     ImportProgress
+	underway atomic.Int64 // bytes that were read, and are not counted in the result yet
+	mu       sync.Mutex
+	result   Import
+	at       ImportProgress
 }
 
 func newImporting(s *store, tree *fsregistry.Tree, o ImportOptions) *importing {
@@ -54,7 +56,7 @@ func newImporting(s *store, tree *fsregistry.Tree, o ImportOptions) *importing {
 func (im *importing) progress() ImportProgress {
 	im.mu.Lock()
 	defer im.mu.Unlock()
-	im.at.Blobs, im.at.Bytes, im.at.Faults = im.result.Taken.Blobs, im.result.Taken.Bytes, im.result.FaultCount
+	im.at.Blobs, im.at.Bytes, im.at.Faults = im.result.Taken.Blobs, im.result.Taken.Bytes+im.underway.Load(), im.result.FaultCount
 	return im.at
 }
 

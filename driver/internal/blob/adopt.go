@@ -93,7 +93,7 @@ func (s *Store) known(content []byte, f dag.Function) (dag.Ref, Unpin, bool) {
 // adopt makes a blob of a plain file that is no upload and is no longer written: hash,
 // install.
 func (s *Store) adopt(ctx context.Context, file string, f dag.Function) (dag.Ref, Unpin, error) {
-	h, err := s.hashFile(ctx, file, "", f)
+	h, err := s.hashFile(ctx, file, "", f, nil)
 	if err != nil {
 		return dag.Ref{}, noPin, fmt.Errorf("adopt %s: %w", file, err)
 	}

@@ -162,7 +162,7 @@ func (s *Store) recordAgain(ctx context.Context, ref dag.Ref, of stamp, progress
 	if !ok {
 		return LostRecord, fmt.Errorf("%s is named with a function that this release does not know", ref.CID)
 	}
-	h, err := s.hashFile(ctx, s.path(ref.CID), "", f)
+	h, err := s.hashFile(ctx, s.path(ref.CID), "", f, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s.checkAbsent(ctx, ref) // deleted just now
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"os"
 
 	blocks "github.com/ipfs/go-block-format"
@@ -41,6 +42,8 @@ func (h *hashed) syncLarge(file string) error {
 type Seen struct {
 	Sum  hash.Hash
 	Size int64
+
+	read func(bytes int64) // is called as bytes are read to be hashed; nil: nobody wants to know
 }
 
 // hashUpload is the first step for an upload: its leaves were hashed as they arrived, or the
@@ -49,7 +52,7 @@ type Seen struct {
 func (s *Store) hashUpload(ctx context.Context, file string, want digest.Digest, seen Seen, f dag.Function) (hashed, error) {
 	h, err := s.recall(file, want, seen, f)
 	if errors.Is(err, errUnknown) {
-		return s.hashFile(ctx, file, want, cmp.Or(f, s.Function()))
+		return s.hashFile(ctx, file, want, cmp.Or(f, s.Function()), seen.read)
 	}
 	return h, err
 }
@@ -80,10 +83,25 @@ func (s *Store) recall(file string, want digest.Digest, seen Seen, f dag.Functio
 	return h, err
 }
 
+// counted tells how much is read.
+type counted struct {
+	io.ReaderAt
+	read func(bytes int64)
+}
+
+// ReadAt implements io.ReaderAt.
+func (c counted) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := c.ReaderAt.ReadAt(b, offset)
+	if c.read != nil {
+		c.read(int64(n))
+	}
+	return n, err
+}
+
 // hashFile is the first step for any other staged file: it is read once, and synced meanwhile,
 // unless it is small: then it is synced with its name. The result has the digest to compare with
 // want.
-func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function) (h hashed, err error) {
+func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, function dag.Function, read func(int64)) (h hashed, err error) {
 	f, err := os.OpenFile(file, os.O_RDWR, 0)
 	if err != nil {
 		return h, err
@@ -110,7 +128,7 @@ func (s *Store) hashFile(ctx context.Context, file string, want digest.Digest, f
 		g.Go(f.Sync)
 	}
 	g.Go(func() (err error) {
-		sums, err = s.hash.file(hashing, f, size, function, whole)
+		sums, err = s.hash.file(hashing, counted{f, read}, size, function, whole)
 		return err
 	})
 	if err := g.Wait(); err != nil {

@@ -38,16 +38,32 @@ const MinLinked = 4<<20 + 1
 // PushFile makes a blob of a plain file elsewhere on this machine, and leaves the file as it is:
 // from is open for reading. Where the filesystem can, the blob shares the file's bytes, else they are
 // copied. They are read once. links allows a second name for the file itself, when this
-// user owns it: then nobody may write to it any more. Otherwise it is as PushUpload.
-func (s *Store) PushFile(ctx context.Context, from *os.File, want digest.Digest, f dag.Function, links bool) (*Push, Way, error) {
-	p, way, err := s.pushFile(ctx, from, want, f, links)
+// user owns it: then nobody may write to it any more. read is called as bytes are read, unless it is nil.
+// Otherwise it is as PushUpload.
+func (s *Store) PushFile(ctx context.Context, from *os.File, want digest.Digest, f dag.Function, links bool, read func(bytes int64)) (*Push, Way, error) {
+	p, way, err := s.pushFile(ctx, from, want, f, links, read)
 	if err != nil {
 		return nil, way, fmt.Errorf("take %s: %w", from.Name(), err)
 	}
 	return p, way, nil
 }
 
-func (s *Store) pushFile(ctx context.Context, from *os.File, want digest.Digest, f dag.Function, links bool) (*Push, Way, error) {
+// PushStream is PushFile for bytes that come from elsewhere: it reads size of them, and copies them. The
+// error is io.ErrUnexpectedEOF when there are fewer.
+func (s *Store) PushStream(ctx context.Context, from io.Reader, size int64, want digest.Digest, f dag.Function) (*Push, error) {
+	file := filepath.Join(s.staging, strings.TrimSuffix(putPattern, "*")+rand.Text())
+	seen, err := s.copyTo(io.LimitReader(streamIn{ctx, from}, size), size, file)
+	var p *Push
+	if err == nil {
+		p, err = s.PushUpload(ctx, file, want, seen, f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take %d bytes: %w", size, errors.Join(err, removeFiles(file), s.unnote(file)))
+	}
+	return p, nil
+}
+
+func (s *Store) pushFile(ctx context.Context, from *os.File, want digest.Digest, f dag.Function, links bool, read func(int64)) (*Push, Way, error) {
 	info, err := from.Stat()
 	if err != nil {
 		return nil, Copied, err
@@ -56,7 +72,7 @@ func (s *Store) pushFile(ctx context.Context, from *os.File, want digest.Digest,
 		return nil, Copied, fmt.Errorf("not a plain file: %s", info.Mode())
 	}
 	file := filepath.Join(s.staging, strings.TrimSuffix(putPattern, "*")+rand.Text())
-	way, seen, err := s.fetchFile(ctx, from, info, file, links)
+	way, seen, err := s.fetchFile(ctx, from, info, file, links, read)
 	var p *Push
 	if err == nil {
 		p, err = s.PushUpload(ctx, file, want, seen, f)
@@ -68,14 +84,14 @@ func (s *Store) pushFile(ctx context.Context, from *os.File, want digest.Digest,
 }
 
 // fetchFile makes a staged file with the bytes of another one.
-func (s *Store) fetchFile(ctx context.Context, from *os.File, info os.FileInfo, file string, links bool) (Way, Seen, error) {
+func (s *Store) fetchFile(ctx context.Context, from *os.File, info os.FileInfo, file string, links bool, read func(int64)) (Way, Seen, error) {
 	if s.cloneTo(from, file) == nil {
-		return Cloned, Seen{}, nil
+		return Cloned, Seen{read: read}, nil
 	}
 	if links && isOurs(info) && info.Size() >= MinLinked && s.linkTo(from, file) == nil {
-		return Linked, Seen{}, nil
+		return Linked, Seen{read: read}, nil
 	}
-	seen, err := s.copyTo(ctx, from, info.Size(), file)
+	seen, err := s.copyTo(io.NewSectionReader(counted{whileIn(ctx, from), read}, 0, info.Size()), info.Size(), file)
 	return Copied, seen, err
 }
 
@@ -109,9 +125,9 @@ func (s *Store) linkTo(from *os.File, file string) error {
 	return nil
 }
 
-// copyTo writes the bytes of a file into a staged one. What has more than one leaf is hashed
-// meanwhile.
-func (s *Store) copyTo(ctx context.Context, from *os.File, size int64, file string) (seen Seen, err error) {
+// copyTo writes all that a reader gives, which is size bytes, into a staged file. What has more than one
+// leaf is hashed meanwhile.
+func (s *Store) copyTo(from io.Reader, size int64, file string) (seen Seen, err error) {
 	u, err := s.Upload(file, false)
 	if err != nil {
 		return seen, err
@@ -123,7 +139,7 @@ func (s *Store) copyTo(ctx context.Context, from *os.File, size int64, file stri
 		to = io.MultiWriter(u, sum)
 	}
 	if err = u.Expect(size); err == nil {
-		seen.Size, err = io.Copy(to, io.NewSectionReader(whileIn(ctx, from), 0, size))
+		seen.Size, err = io.Copy(to, from)
 	}
 	if err == nil && seen.Size != size {
 		err = io.ErrUnexpectedEOF
@@ -152,4 +168,18 @@ func (r readerIn) ReadAt(b []byte, offset int64) (int, error) {
 		return 0, err
 	}
 	return r.ReaderAt.ReadAt(b, offset)
+}
+
+// streamIn reads until a context ends.
+type streamIn struct {
+	ctx context.Context
+	io.Reader
+}
+
+// Read implements io.Reader.
+func (r streamIn) Read(b []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(b)
 }

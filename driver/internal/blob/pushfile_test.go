@@ -1,9 +1,12 @@
 package blob
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -40,8 +43,10 @@ func TestPushFile(t *testing.T) {
 			d := newDisk(t)
 			content := random(1, c.size)
 			f := elsewhere(t, content)
-			p, way, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, c.links)
+			var read atomic.Int64
+			p, way, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, c.links, func(n int64) { read.Add(n) })
 			require.NoError(t, err)
+			require.EqualValues(t, c.size, read.Load(), "once")
 			require.Contains(t, c.ways, way)
 			ref, unpin, err := d.entered(p, nil)
 			require.NoError(t, err)
@@ -66,7 +71,7 @@ func TestPushFileTwice(t *testing.T) {
 	f := elsewhere(t, content)
 	var ref dag.Ref
 	for range 2 {
-		p, _, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, true)
+		p, _, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, true, nil)
 		require.NoError(t, err)
 		p.Done()
 		ref = p.Ref
@@ -82,7 +87,7 @@ func TestPushFileOfOtherBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDisk(t)
 			f := elsewhere(t, random(1, MinLinked))
-			_, _, err := d.store.PushFile(t.Context(), f, digest.FromString("other"), 0, links)
+			_, _, err := d.store.PushFile(t.Context(), f, digest.FromString("other"), 0, links, nil)
 			require.ErrorIs(t, err, ErrDigestMismatch)
 			require.Empty(t, d.stagedFiles())
 			d.requireUsage(0, 0)
@@ -98,11 +103,36 @@ func TestPushFileOfAnother(t *testing.T) {
 	content := random(1, MinLinked)
 	f := elsewhere(t, content)
 	require.NoError(t, os.Chmod(f.Name(), 0o444))
-	p, way, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, true)
+	p, way, err := d.store.PushFile(t.Context(), f, digest.FromBytes(content), 0, true, nil)
 	require.NoError(t, err)
 	p.Done()
 	require.NotEqual(t, Linked, way)
 	d.requireContent(p.Ref, content)
+}
+
+// TestPushStream takes bytes that come from elsewhere, if all come; what it takes is read once.
+func TestPushStream(t *testing.T) {
+	for _, size := range []int{0, 1, SmallSize, MinLinked} {
+		d := newDisk(t)
+		content := random(1, size)
+		p, err := d.store.PushStream(t.Context(), bytes.NewReader(append(content, 'x')), int64(size), digest.FromBytes(content), 0)
+		require.NoError(t, err)
+		ref, unpin, err := d.entered(p, nil)
+		require.NoError(t, err)
+		unpin()
+		d.requireContent(ref, content)
+		_, err = d.store.PushStream(t.Context(), bytes.NewReader(content), int64(size)+1, "", 0)
+		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		_, err = d.store.PushStream(t.Context(), bytes.NewReader(content), int64(size), digest.FromString("other"), 0)
+		require.ErrorIs(t, err, ErrDigestMismatch)
+		require.Empty(t, d.stagedFiles())
+	}
+	d := newDisk(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := d.store.PushStream(ctx, bytes.NewReader([]byte("a")), 1, "", 0)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, d.stagedFiles())
 }
 
 // TestPushFileEnds with its context, and leaves nothing.
@@ -111,7 +141,7 @@ func TestPushFileEnds(t *testing.T) {
 	content := random(1, MinLinked)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := d.store.PushFile(ctx, elsewhere(t, content), digest.FromBytes(content), 0, false)
+	_, _, err := d.store.PushFile(ctx, elsewhere(t, content), digest.FromBytes(content), 0, false, nil)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, d.stagedFiles())
 }
@@ -122,6 +152,6 @@ func TestPushFileOfADirectory(t *testing.T) {
 	dir, err := os.Open(t.TempDir())
 	require.NoError(t, err)
 	defer dir.Close()
-	_, _, err = d.store.PushFile(t.Context(), dir, digest.FromString(""), 0, true)
+	_, _, err = d.store.PushFile(t.Context(), dir, digest.FromString(""), 0, true, nil)
 	require.ErrorContains(t, err, "plain file")
 }

@@ -79,7 +79,7 @@ func (s *Store) recordStray(ctx context.Context, c cid.Cid) (bool, error) {
 	if err != nil || !before.Mode().IsRegular() {
 		return false, err
 	}
-	h, err := s.hashFile(ctx, s.path(c), "", f)
+	h, err := s.hashFile(ctx, s.path(c), "", f, nil)
 	if err != nil || !h.Root.Equals(c) {
 		return false, err
 	}

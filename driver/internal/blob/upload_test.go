@@ -61,7 +61,7 @@ func spoil(t *testing.T, file string, offset int64) {
 func seen(content []byte) Seen {
 	h := sha256.New()
 	h.Write(content)
-	return Seen{h, int64(len(content))}
+	return Seen{Sum: h, Size: int64(len(content))}
 }
 
 func TestUploadInAnyPieces(t *testing.T) {
@@ -97,7 +97,7 @@ func TestUploadIsNotReadAgain(t *testing.T) {
 	spoil(t, file, dag.LeafSize+9)
 	_, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{}, 0)
 	require.ErrorIs(t, err, ErrDigestMismatch, "nobody saw its digest, and the file was not read")
-	_, err = d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{sha256.New(), int64(len(content))}, 0)
+	_, err = d.adoptUpload(t.Context(), file, digest.FromBytes(content), Seen{Sum: sha256.New(), Size: int64(len(content))}, 0)
 	require.ErrorIs(t, err, ErrDigestMismatch)
 	ref, err := d.adoptUpload(t.Context(), file, digest.FromBytes(content), seen(content), 0)
 	require.NoError(t, err)
