@@ -79,7 +79,6 @@ var elsewhere = []by{
 	{"docs/kubernetes.md", "docker", "testdata/clients/run.sh", "there is no docker in a session"},
 	{"docs/upgrading.md", "apt install", debian, "apt wants a package, whose making takes a minute"},
 	{"docs/operations.md", "man ", "cmd/registry/man_test.go", "not each machine has man"},
-	{"docs/operations.md", "registry ipfs backup", "cmd/registry/backup_test.go", "it writes outside of the session"},
 	{"docs/operations.md", "sudo -u registry registry ipfs restore", "cmd/registry/backup_test.go", "the registry of a session is not lost"},
 	{"docs/moving.md", "docker login", "testdata/clients/balanced.sh", "there is no docker in a session"},
 }

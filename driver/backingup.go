@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"os"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -17,11 +18,19 @@ import (
 // backupsAtOnce are the blobs that are written side by side.
 const backupsAtOnce = 4
 
+// backupTarget is what a backup is written into: a directory, or a tar.
+type backupTarget interface {
+	PutRecords(h backup.Head, do func(put func(backup.Record) error) error) (backup.Sum, error)
+	HasBlob(name string, size int64) bool
+	PutBlob(ctx context.Context, name string, from *os.File, size int64) (backup.Way, error)
+	Commit(m backup.Manifest, keep func(name string) bool) (removed int, err error)
+}
+
 // backingUp is one run of Backup.
 type backingUp struct {
 	*store
 	o     BackupOptions
-	to    *backup.Writer
+	to    backupTarget
 	head  backup.Head
 	pins  map[string]blob.Unpin // of the blobs that belong to it, by the names of their files there
 	blobs []dag.Ref             // likewise

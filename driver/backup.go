@@ -2,9 +2,13 @@ package driver
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"path/filepath"
+	"reflect"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/backup"
@@ -12,13 +16,13 @@ import (
 
 // BackupOptions say what is backed up, and where to.
 type BackupOptions struct {
-	Dir     string `json:"dir"`      // an absolute path; an earlier backup there is replaced once this one is whole
+	Dir     string `json:"dir"`      // an absolute path; an earlier backup there is replaced once this one is whole; of a tar it is not used
 	MapOnly bool   `json:"map_only"` // without the blobs
 }
 
 // Backup is what was backed up.
 type Backup struct {
-	Dir     string `json:"dir"`
+	Dir     string `json:"dir"`     // "": a tar
 	Running bool   `json:"running"` // it runs, and went on serving
 	MapOnly bool   `json:"map_only"`
 	Records int    `json:"records"` // of the datastore, with all of the map
@@ -74,8 +78,50 @@ func BackupStopped(ctx context.Context, p Parameters, o BackupOptions, progress 
 	return onStopped(ctx, p, func(s *store) (Backup, error) { return s.backup(ctx, o, progress) })
 }
 
-func (s *store) backupRoute() admin.Route {
-	return optioned("/v1/backup", "Back up the map of this moment, and the blobs that are here.", "what, and where to", s.backup)
+// BackupTar is Backup into a tar, which it writes once, from its beginning to its end: all blobs are in
+// it, one after the other. It is a backup when BackupTar returns no error. A blob that cannot be read to
+// its end has other bytes in it, and is a fault.
+func (d *Driver) BackupTar(ctx context.Context, o BackupOptions, to io.Writer) (Backup, error) {
+	return d.store.backupTar(ctx, o, to)
+}
+
+// BackupTar has the registry back itself up, as Driver.BackupTar does; it writes to to what comes over
+// admin.sock. When that takes nothing for a minute, the registry ends it. It is like Verify otherwise.
+func (c *Client) BackupTar(ctx context.Context, o BackupOptions, to io.Writer) (b Backup, err error) {
+	options, err := json.Marshal(o)
+	if err != nil {
+		return b, err
+	}
+	return b, answered(c.admin.Stream(ctx, http.MethodPost, "/v1/backup/tar", admin.Query{"options": {string(options)}}, to, &b))
+}
+
+// BackupTarStopped is BackupTar for a registry that is not running, as BackupStopped is Backup.
+func BackupTarStopped(ctx context.Context, p Parameters, o BackupOptions, to io.Writer) (Backup, error) {
+	return onStopped(ctx, p, func(s *store) (Backup, error) { return s.backupTar(ctx, o, to) })
+}
+
+func (s *store) backupRoutes() []admin.Route {
+	return []admin.Route{
+		optioned("/v1/backup", "Back up the map of this moment, and the blobs that are here.", "what, and where to", s.backup),
+		admin.Stream("/v1/backup/tar", "The same as a tar, which the answer begins with.", func(ctx context.Context, q admin.Query, to io.Writer) (Backup, error) {
+			o, err := optionsOf[BackupOptions](q)
+			if err != nil {
+				return Backup{}, err
+			}
+			return s.backupTar(ctx, o, to)
+		}, admin.Param{Name: "options", About: "what", JSON: reflect.TypeFor[BackupOptions]()}),
+	}
+}
+
+func (s *store) backupTar(ctx context.Context, o BackupOptions, to io.Writer) (Backup, error) {
+	o.Dir = ""
+	b := newBackingUp(s, o)
+	b.to = backup.NewTarWriter(to, b.head.Created)
+	err := b.run(ctx)
+	if err != nil {
+		err = fmt.Errorf("backup: %w", err)
+	}
+	return b.result, err
 }
 
 func (s *store) backup(ctx context.Context, o BackupOptions, progress func(BackupProgress)) (Backup, error) {

@@ -1,6 +1,7 @@
 package driver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/ocipath"
 )
 
 func backUpTo(t *testing.T, m *drivertest.Member, o driver.BackupOptions) driver.Backup {
@@ -304,6 +306,80 @@ func TestRestoreOfWhatIsNoBackup(t *testing.T) {
 	r, err := restored(dir)
 	must(t, err)
 	if r.FaultCount != 2 || r.Blobs.Blobs != writtenIn(b)-2 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestBackupAsATar is written while a registry serves, and of one that is stopped; it is restored from its
+// beginning to its end, also when that is done twice. A byte that was flipped in it is found, and its blob
+// is named.
+func TestBackupAsATar(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host := served(t, m)
+	img := newPushed(t, someImage(t, 3<<20, 2))
+	must(t, crane.Push(img, host+"/a:1", crane.Insecure))
+	var running, stopped bytes.Buffer
+	b, err := driver.NewClient(m.Params).BackupTar(t.Context(), driver.BackupOptions{}, &running)
+	must(t, err)
+	m.Stop()
+	again, err := driver.BackupTarStopped(t.Context(), m.Params, driver.BackupOptions{}, &stopped)
+	must(t, err)
+	if b.FaultCount != 0 || b.Copied.Blobs != 4 || again.Copied != b.Copied || !b.Running || again.Running {
+		t.Errorf("%+v, %+v", b, again)
+	}
+	flipped := bytes.Clone(running.Bytes())
+	at := bytes.Index(flipped, img.content[:4096])
+	flipped[at+100] ^= 1
+	c, err := m.CIDOf(ocipath.BlobData(ocipath.Root, img.layer))
+	must(t, err)
+	for name, tar := range map[string][]byte{"running": running.Bytes(), "stopped": stopped.Bytes(), "flipped": flipped} {
+		p := elsewhere(t, m)
+		r := restoreFrom(t, p, driver.RestoreOptions{Tar: bytes.NewReader(tar)})
+		if name == "flipped" {
+			if r.FaultCount != 1 || r.Faults[0].CID != c.String() || r.Blobs.Blobs != 3 {
+				t.Errorf("%+v", r)
+			}
+			continue
+		}
+		if r.FaultCount != 0 || r.Blobs.Blobs != 4 || r.Backup.Records != b.Records && name == "running" {
+			t.Errorf("%s: %+v", name, r)
+		}
+		restored := drivertest.Start(t, p)
+		requireImage(t, served(t, restored)+"/a:1", img)
+		restored.Stop()
+	}
+
+	p := elsewhere(t, m)
+	_, err = driver.RestoreBackup(t.Context(), p, driver.RestoreOptions{Tar: bytes.NewReader(running.Bytes()[:at+5000])}, func(driver.BackupProgress) {})
+	if err == nil || errors.Is(err, driver.ErrNotEmpty) {
+		t.Fatalf("one that is cut: %v", err)
+	}
+	if d, err := driver.New(t.Context(), p); !errors.Is(err, driver.ErrRestoring) {
+		t.Errorf("it starts: %v, %v", err, d.Close())
+	}
+	if r := restoreFrom(t, p, driver.RestoreOptions{Tar: bytes.NewReader(running.Bytes())}); r.FaultCount != 0 || r.Blobs.Blobs != 4 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestAFlippedByteInADirectory of a backup is found, and its blob is named.
+func TestAFlippedByteInADirectory(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	img := newPushed(t, someImage(t, 3<<20, 1))
+	must(t, crane.Push(img, served(t, m)+"/a:1", crane.Insecure))
+	dir := t.TempDir()
+	backUpTo(t, m, driver.BackupOptions{Dir: dir})
+	c, err := m.CIDOf(ocipath.BlobData(ocipath.Root, img.layer))
+	must(t, err)
+	file := filepath.Join(dir, "blobs", c.String())
+	flipped := bytes.Clone(img.content)
+	flipped[len(flipped)/2] ^= 1
+	must(t, os.Remove(file)) // or the registry's file would be damaged, too
+	must(t, os.WriteFile(file, flipped, 0o600))
+	r := restoreFrom(t, elsewhere(t, m), driver.RestoreOptions{Dir: dir})
+	if r.FaultCount != 1 || r.Faults[0].CID != c.String() {
 		t.Errorf("%+v", r)
 	}
 }

@@ -119,6 +119,13 @@ func (d *description) operation(r admin.Route) object {
 			{"progress", d.schema(r.Progress)}, {"result", answer}, {"error", object{{"type", "string"}}},
 		}}}
 	}
+	if r.Stream {
+		about = "Two parts: bytes, and then, as JSON, a result or an error. One that is cut has no second part."
+		answer = object{{"type", "object"}, {"properties", object{
+			{"bytes", object{{"type", "string"}, {"contentMediaType", "application/octet-stream"}}},
+			{"end", object{{"type", "object"}, {"properties", object{{"result", answer}, {"error", object{{"type", "string"}}}}}}},
+		}}}
+	}
 	return append(op, pair{"responses", object{
 		{"200", object{{"description", about}, {"content", object{{kindOf(r), object{{"schema", answer}}}}}}},
 		{"default", object{{"description", "Why there is none."},
@@ -140,6 +147,9 @@ func nameOf(r admin.Route) string {
 }
 
 func kindOf(r admin.Route) string {
+	if r.Stream {
+		return "multipart/mixed"
+	}
 	if r.Progress != nil {
 		return "application/x-ndjson"
 	}

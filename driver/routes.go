@@ -22,7 +22,7 @@ func (d *Driver) API() http.Handler { return d.store.engine.Answers().Handler(tr
 //
 //go:generate env UPDATE_API=1 go test -run TestTheAPIIsDescribed .
 func (s *store) routes() []admin.Route {
-	return []admin.Route{
+	return append([]admin.Route{
 		admin.Get("/v1/status", "The state of this registry and of its swarm.",
 			func(context.Context, admin.Query) (Status, error) { return s.status(), nil }),
 		admin.Get("/v1/id", "This registry's peer ID, and the addresses that others bootstrap with.",
@@ -59,12 +59,11 @@ func (s *store) routes() []admin.Route {
 		optioned("/v1/collect", "Collect garbage.", "how", s.collect),
 		s.importRoute(),
 		s.exportRoute(),
-		s.backupRoute(),
 		admin.Task("/v1/drain", "Begin to hand on what this registry keeps, so that it may be switched off for good.", s.askedToDrain,
 			admin.Param{Name: "wait", About: "given, with any value: answer once it may be switched off"}),
 		admin.Delete("/v1/drain", "End that: this registry stays.",
 			func(ctx context.Context, _ admin.Query) (DrainState, error) { return s.undrain(ctx) }),
-	}
+	}, s.backupRoutes()...)
 }
 
 // optioned is a task whose options are one parameter, in JSON. Options that this release does not
@@ -72,16 +71,23 @@ func (s *store) routes() []admin.Route {
 func optioned[P, O, A any](path, about, options string, do func(context.Context, O, func(P)) (A, error)) admin.Route {
 	return admin.Task(path, about,
 		func(ctx context.Context, q admin.Query, tell func(P)) (A, error) {
-			var o O
-			decoder := json.NewDecoder(strings.NewReader(q.Get("options")))
-			decoder.DisallowUnknownFields()
-			if err := decoder.Decode(&o); err != nil {
+			o, err := optionsOf[O](q)
+			if err != nil {
 				var none A
-				return none, admin.Invalid(fmt.Errorf("read the options: %w", err))
+				return none, err
 			}
 			return do(ctx, o, tell)
 		},
 		admin.Param{Name: "options", About: options, JSON: reflect.TypeFor[O]()})
+}
+
+func optionsOf[O any](q admin.Query) (o O, err error) {
+	decoder := json.NewDecoder(strings.NewReader(q.Get("options")))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&o); err != nil {
+		return o, admin.Invalid(fmt.Errorf("read the options: %w", err))
+	}
+	return o, nil
 }
 
 func (s *store) askedWhere(ctx context.Context, q admin.Query) (Where, error) {

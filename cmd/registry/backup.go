@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,26 +16,37 @@ func backupCommand() *cobra.Command {
 	var asJSON bool
 	var o driver.BackupOptions
 	cmd := &cobra.Command{
-		Use:   "backup <config> <directory>",
+		Use:   "backup <config> {<directory> | <file>.tar | -}",
 		Short: "Back up this registry, while it serves",
 		Long: "Write the map of one moment, with this registry's key, and the blobs that are on its disk then. The running\n" +
 			"registry does the work, and goes on serving; of one that is stopped the command reads the disk itself. A second\n" +
 			"run into the same directory writes the map anew, and only those blobs that are not there. The backup there\n" +
-			"stays the earlier one until the new one is whole. Exits with status 1 when a blob could not be read.",
+			"stays the earlier one until the new one is whole.\n\n" +
+			"A tar, in a file or on standard output (-), has all blobs each time: nothing of it is shared, or left out\n" +
+			"because it was there. Exits with status 1 when a blob could not be read.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, to, err := readOnlyNamed(cmd, args, "the directory to write to")
+			p, to, err := readOnlyNamed(cmd, args, "the directory or the .tar to write to, or - for standard output")
 			if err != nil {
 				return err
 			}
-			o.Dir = absolute(to)
 			ctx, stop := interruptible(cmd)
 			defer stop()
-			b, err := backUp(ctx, cmd, p, o)
+			var b driver.Backup
+			if isTar(to) {
+				b, err = backUpTar(ctx, cmd, p, o, to)
+			} else {
+				o.Dir = absolute(to)
+				b, err = backUp(ctx, cmd, p, o)
+			}
 			if err != nil {
 				return err
 			}
-			err = printOne(cmd.OutOrStdout(), asJSON, b, printBackup)
+			out := cmd.OutOrStdout()
+			if isStream(to) {
+				out = cmd.ErrOrStderr()
+			}
+			err = printOne(out, asJSON, b, printBackup)
 			if err == nil && b.FaultCount > 0 {
 				err = fmt.Errorf("ipfs backup: %s could not be read", counted(b.FaultCount, "blob"))
 			}
@@ -65,7 +77,7 @@ func backupText(at driver.BackupProgress) string {
 }
 
 func printBackup(out io.Writer, b driver.Backup) error {
-	sec := section{title: "BACKED UP  to " + printable(b.Dir)}
+	sec := section{title: "BACKED UP  to " + printable(cmp.Or(b.Dir, "standard output"))}
 	if !b.Running {
 		sec.field("registry", "is not running")
 	}

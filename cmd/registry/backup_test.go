@@ -1,6 +1,8 @@
 package main_test
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,4 +69,38 @@ func TestBackupAndRestore(t *testing.T) {
 	for of, img := range images {
 		pull(t, ps[1], of, img)
 	}
+}
+
+// TestBackupAsATar, in a file and from program to program: what comes with it is on standard error.
+func TestBackupAsATar(t *testing.T) {
+	p := newProcess(t, keygen(t)).start()
+	img := push(t, p, "a:1")
+	file := filepath.Join(t.TempDir(), "backup.tar")
+	text, err := p.afterConfig("backup", file).CombinedOutput()
+	if err != nil || !strings.Contains(string(text), "BACKED UP  to "+file) {
+		t.Fatalf("%v: %s", err, text)
+	}
+	var stream, said bytes.Buffer
+	out := p.afterConfig("backup", "-")
+	out.Stdout, out.Stderr = &stream, &said
+	if err := out.Run(); err != nil || !strings.Contains(said.String(), "BACKED UP  to standard output") {
+		t.Fatalf("%v: %s", err, said.String())
+	}
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*"))
+	if err != nil || len(names) != 1 {
+		t.Errorf("%v, %v", names, err)
+	}
+	p.Kill()
+	for from, in := range map[string]io.Reader{file: nil, "-": &stream} {
+		if err := os.RemoveAll(p.Data); err != nil {
+			t.Fatal(err)
+		}
+		cmd := p.afterConfig("restore", from)
+		cmd.Stdin = in
+		if text, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(text), "RESTORED  to "+p.Data) {
+			t.Fatalf("%s: %v: %s", from, err, text)
+		}
+	}
+	p.start()
+	pull(t, p, "a:1", img)
 }

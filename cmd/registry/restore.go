@@ -15,22 +15,28 @@ func restoreCommand() *cobra.Command {
 	var asJSON bool
 	var o driver.RestoreOptions
 	cmd := &cobra.Command{
-		Use:   "restore <config> <directory>",
+		Use:   "restore <config> {<directory> | <file>.tar | -}",
 		Short: "Make a registry's datastore of a backup",
 		Long: "Restore a backup into the datastorepath of the configuration, where no registry may have run yet: in the place\n" +
-			"of the registry that was backed up, with its key, or with --as-new as another member beside it. All blobs\n" +
-			"are read and checked. Run it as the registry's user, and start the registry afterwards. A run that was\n" +
+			"of the registry that was backed up, with its key, or with --as-new as another member beside it. The backup is\n" +
+			"what `registry ipfs backup` wrote: a directory, or a tar, in a file or on standard input (-). All blobs are\n" +
+			"read, and compared with their CIDs. Run it as the registry's user, and start the registry afterwards. A run that was\n" +
 			"interrupted goes on when it is run again. Exits with status 1 when a blob could not be restored.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, from, err := readOnlyNamed(cmd, args, "the directory of the backup")
+			p, from, err := readOnlyNamed(cmd, args, "the directory or the .tar of the backup, or - for standard input")
 			if err != nil {
 				return err
 			}
-			o.Dir = absolute(from)
 			ctx, stop := interruptible(cmd)
 			defer stop()
-			r, err := restore(ctx, cmd, p, o)
+			var r driver.Restore
+			if isTar(from) {
+				r, err = restoreTar(ctx, cmd, p, o, from)
+			} else {
+				o.Dir = absolute(from)
+				r, err = restore(ctx, cmd, p, o)
+			}
 			if err != nil {
 				return err
 			}

@@ -302,3 +302,75 @@ func raw(t *testing.T, path, request string) string {
 	}
 	return string(b)
 }
+
+// TestStream: bytes come first, and then what came of it, or why nothing did.
+func TestStream(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	content := strings.Repeat("\r\n--", 200_000)
+	answers := admin.NewAnswers([]admin.Route{
+		admin.Stream("/v1/bytes", "Some bytes.", func(ctx context.Context, q admin.Query, to io.Writer) (int, error) {
+			if q.Has("endless") {
+				for ctx.Err() == nil {
+					if _, err := io.WriteString(to, content); err != nil {
+						return 0, err
+					}
+				}
+				return 0, ctx.Err()
+			}
+			n, err := io.WriteString(to, content)
+			if q.Has("fails") {
+				err = errDisk
+			}
+			return n, err
+		}, admin.Param{Name: "fails"}, admin.Param{Name: "endless"}),
+	})
+	s, err := admin.Serve(path, answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	c := admin.NewClient(path)
+	ask := func(q admin.Query, to io.Writer) (n int, err error) {
+		return n, c.Stream(t.Context(), http.MethodPost, "/v1/bytes", q, to, &n)
+	}
+	var got strings.Builder
+	if n, err := ask(nil, &got); err != nil || n != len(content) || got.String() != content {
+		t.Errorf("%d of %d bytes: %v", n, got.Len(), err)
+	}
+	if _, err := ask(admin.Query{"fails": {""}}, io.Discard); err == nil || err.Error() != errDisk.Error() {
+		t.Errorf("%v", err)
+	}
+	if _, err := ask(admin.Query{"endless": {""}}, full{}); !errors.Is(err, errDisk) {
+		t.Errorf("%v", err)
+	}
+	if err := c.Stream(t.Context(), http.MethodPost, "/v1/none", nil, io.Discard, new(int)); err == nil {
+		t.Error("no such route")
+	}
+	ended := make(chan error, 1)
+	begun := make(chan struct{}, 1)
+	go func() {
+		_, err := ask(admin.Query{"endless": {""}}, beginning(begun))
+		ended <- err
+	}()
+	<-begun
+	answers.Close()
+	if err := <-ended; err == nil {
+		t.Error("cut, and taken for whole")
+	}
+}
+
+// full is a disk that is.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errDisk }
+
+// beginning says when something is written.
+type beginning chan struct{}
+
+func (b beginning) Write(p []byte) (int, error) {
+	select {
+	case b <- struct{}{}:
+	default:
+	}
+	return len(p), nil
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"os"
@@ -80,6 +81,60 @@ func (c *Client) Follow(ctx context.Context, method, path string, q Query, progr
 			return errors.New(l.Error)
 		}
 	}
+}
+
+// Stream asks by a route whose answer begins with bytes, which it writes to to, and decodes what came of
+// it into v. When ctx ends, or to fails, what the registry does ends, too. Errors are those of Follow,
+// and that of to.
+func (c *Client) Stream(ctx context.Context, method, path string, q Query, to io.Writer, v any) error {
+	resp, err := c.ask(ctx, method, path, q)
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusConflict {
+		return ErrBusy
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, about, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return fmt.Errorf("read the registry's answer: %w", err)
+	}
+	parts := multipart.NewReader(resp.Body, about["boundary"])
+	var end line[json.RawMessage]
+	bytes, err := parts.NextRawPart()
+	if err == nil {
+		out := &kept{Writer: to}
+		if _, err = io.Copy(out, bytes); out.err != nil {
+			return out.err
+		}
+	}
+	if err == nil {
+		bytes, err = parts.NextRawPart()
+	}
+	if err == nil {
+		err = json.NewDecoder(bytes).Decode(&end)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("ended before it was done: %w", context.Cause(ctx))
+	case err != nil:
+		return fmt.Errorf("the registry stopped before it was done: %w", err)
+	case end.Error != "":
+		return errors.New(end.Error)
+	}
+	return json.Unmarshal(end.Result, v)
+}
+
+// kept remembers the error with which a writer failed, to tell it from one of what is copied to it.
+type kept struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (k *kept) Write(b []byte) (n int, err error) {
+	n, k.err = k.Writer.Write(b)
+	return n, k.err
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, q Query) (*http.Response, error) {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"reflect"
 	"time"
 )
 
 // Route is one question that a registry answers, or one thing that it does when it is asked to.
-// Get, Delete, Watch and Task make one.
+// Get, Delete, Watch, Task and Stream make one.
 type Route struct {
 	Method  string
 	Path    string  // as http.ServeMux has it, such as /v1/members/{member}
@@ -21,6 +24,7 @@ type Route struct {
 
 	// The types of the answer and of each progress before it; without Progress the answer is no lines.
 	Answer, Progress reflect.Type
+	Stream           bool // bytes come before the answer
 
 	serve http.HandlerFunc
 }
@@ -63,6 +67,28 @@ func Task[P, A any](path, about string, do func(ctx context.Context, q Query, te
 	return r
 }
 
+// Stream is a task that writes bytes, and then tells what came of it: an answer of two parts.
+func Stream[A any](path, about string, do func(ctx context.Context, q Query, to io.Writer) (A, error), params ...Param) Route {
+	r := Route{Method: http.MethodPost, Path: path, About: about, Params: params, Answer: reflect.TypeFor[A](), Stream: true, Changes: true}
+	r.serve = alone(func(w http.ResponseWriter, req *http.Request) {
+		parts := multipart.NewWriter(w)
+		w.Header().Set("Content-Type", "multipart/mixed; boundary="+parts.Boundary())
+		to, err := parts.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}})
+		if err != nil {
+			return // who asked has gone
+		}
+		end := line[any]{}
+		if end.Result, err = do(req.Context(), r.query(req), to); err != nil {
+			end = line[any]{Error: err.Error()}
+		}
+		if to, err = parts.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/json"}}); err == nil {
+			_, _ = to.Write(end.encoded())
+			_ = parts.Close()
+		}
+	})
+	return r
+}
+
 func route[A any](method, path, about string, answer func(context.Context, Query) (A, error), params []Param) Route {
 	r := Route{Method: method, Path: path, About: about, Params: params, Answer: reflect.TypeFor[A]()}
 	r.serve = func(w http.ResponseWriter, req *http.Request) {
@@ -90,11 +116,7 @@ func lined[P, A any](method, path, about string, run func(context.Context, Query
 	r.serve = func(w http.ResponseWriter, req *http.Request) {
 		w.Header().Set("Content-Type", "application/x-ndjson")
 		send := func(l line[any]) {
-			b, err := json.Marshal(l)
-			if err != nil {
-				b, _ = json.Marshal(line[any]{Error: unwritten(err).Error()}) // a text is always written
-			}
-			_, _ = w.Write(append(b, '\n')) // the client has gone: the context says so
+			_, _ = w.Write(l.encoded()) // the client has gone: the context says so
 			_ = http.NewResponseController(w).Flush()
 		}
 		result, err := run(req.Context(), r.query(req), func(p P) { send(line[any]{Progress: p}) })
@@ -112,6 +134,14 @@ type line[T any] struct {
 	Progress T      `json:"progress,omitempty"`
 	Result   T      `json:"result,omitempty"`
 	Error    string `json:"error,omitempty"`
+}
+
+func (l line[T]) encoded() []byte {
+	b, err := json.Marshal(l)
+	if err != nil {
+		b, _ = json.Marshal(line[T]{Error: unwritten(err).Error()}) // a text is always written
+	}
+	return append(b, '\n')
 }
 
 // ending is how long a task may take to end after its last line: a client that has read that may

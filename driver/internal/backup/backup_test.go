@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"archive/tar"
 	"bytes"
 	"errors"
 	"fmt"
@@ -224,4 +225,141 @@ func TestLaterFormats(t *testing.T) {
 	require.ErrorContains(t, err, `"v9"`)
 	_, _, err = readAll([]byte(strings.Replace(magic, "1\n", "2\n", 1)))
 	require.ErrorContains(t, err, "later format")
+}
+
+// asTar writes a backup of two blobs as a tar.
+func asTar(t testing.TB, recs ...Record) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := NewTarWriter(&out, head.Created)
+	sum, err := w.PutRecords(head, putRecords(recs...))
+	require.NoError(t, err)
+	for _, name := range []string{"one", "two"} {
+		dir := t.TempDir()
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
+		f, err := os.Open(filepath.Join(dir, name))
+		require.NoError(t, err)
+		_, err = w.PutBlob(t.Context(), name, f, 3)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	_, err = w.Commit(Manifest{Head: head, Sum: sum, Blobs: 2}, nil)
+	require.NoError(t, err)
+	return out.Bytes()
+}
+
+// fromTar reads all of a tar.
+func fromTar(b []byte) (recs []Record, blobs map[string]string, m Manifest, err error) {
+	r, err := OpenTar(bytes.NewReader(b))
+	if err != nil {
+		return nil, nil, m, err
+	}
+	if err := r.Records(func(rec Record) error { recs = append(recs, rec); return nil }); err != nil {
+		return nil, nil, m, err
+	}
+	blobs = map[string]string{}
+	err = r.Blobs(func(name string, _ int64, content io.Reader) error {
+		b, err := io.ReadAll(content)
+		blobs[name] = string(b)
+		return err
+	})
+	return recs, blobs, r.Manifest, err
+}
+
+// TestATar has what a directory has, and extracted it is one.
+func TestATar(t *testing.T) {
+	want := []Record{{"/a", []byte("1")}, {"/b", bytes.Repeat([]byte("x"), 3<<20)}, {"/c", []byte("2")}}
+	b := asTar(t, want...)
+	recs, blobs, m, err := fromTar(b)
+	require.NoError(t, err)
+	require.Equal(t, want, recs)
+	require.Equal(t, map[string]string{"one": "one", "two": "two"}, blobs)
+	require.Equal(t, head, m.Head)
+
+	dir := t.TempDir()
+	extract(t, b, dir)
+	parts, err := os.ReadDir(filepath.Join(dir, mapPrefix+head.ID))
+	require.NoError(t, err)
+	require.Greater(t, len(parts), 1)
+	r, err := Open(dir)
+	require.NoError(t, err)
+	recs = nil
+	require.NoError(t, r.Records(func(rec Record) error { recs = append(recs, rec); return nil }))
+	require.Equal(t, want, recs)
+	f, err := r.Blob("two")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.NoError(t, r.Close())
+
+	w, err := Create(dir, head.Peer) // and goes on as one
+	require.NoError(t, err)
+	require.True(t, w.HasBlob("one", 3))
+	commit(t, w, idOf("B"), func(string) bool { return true })
+	names, err := filepath.Glob(filepath.Join(dir, mapPrefix+"*"))
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Join(dir, mapPrefix+idOf("B").ID)}, names)
+}
+
+func extract(t *testing.T, b []byte, dir string) {
+	t.Helper()
+	for r := tar.NewReader(bytes.NewReader(b)); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+		file := filepath.Join(dir, h.Name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		content, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(file, content, 0o600))
+	}
+}
+
+// TestACutTar is no whole backup, wherever it ends; nor is another tar, or what is none.
+func TestACutTar(t *testing.T) {
+	b := asTar(t, Record{"/a", []byte("value")})
+	whole := bytes.TrimRight(b, "\x00")
+	for n := 0; n < len(whole); n += 7 {
+		_, _, _, err := fromTar(b[:n])
+		require.Error(t, err, "%d bytes", n)
+		require.True(t, errors.Is(err, ErrDamaged) || errors.Is(err, ErrNone), "%d bytes: %v", n, err)
+	}
+	var other bytes.Buffer
+	w := tar.NewWriter(&other)
+	require.NoError(t, w.WriteHeader(&tar.Header{Name: "etc/passwd", Typeflag: tar.TypeReg}))
+	require.NoError(t, w.Close())
+	for _, b := range [][]byte{nil, []byte("\x1f\x8b\x08 compressed"), bytes.Repeat([]byte{1}, 2000), other.Bytes()} {
+		_, err := OpenTar(bytes.NewReader(b))
+		require.ErrorIs(t, err, ErrNone)
+	}
+}
+
+// TestATarOfWhatCannotBeRead goes on behind it.
+func TestATarOfWhatCannotBeRead(t *testing.T) {
+	var out bytes.Buffer
+	w := NewTarWriter(&out, head.Created)
+	sum, err := w.PutRecords(head, putRecords())
+	require.NoError(t, err)
+	_, err = w.PutBlob(t.Context(), "short", source(t, "ab"), 5)
+	require.ErrorIs(t, err, ErrUnread)
+	_, err = w.PutBlob(t.Context(), "next", source(t, "next"), 4)
+	require.NoError(t, err)
+	_, err = w.Commit(Manifest{Head: head, Sum: sum}, nil)
+	require.NoError(t, err)
+	_, blobs, _, err := fromTar(out.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"short": "ab\x00\x00\x00", "next": "next"}, blobs)
+}
+
+// FuzzTar: what is read of a tar is bounded by it, and is whole or an error.
+func FuzzTar(f *testing.F) {
+	f.Add(asTar(f, Record{"/a", []byte("value")}))
+	f.Add([]byte("map-"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		recs, _, m, err := fromTar(b)
+		if err == nil && m.Sum.Records != len(recs) {
+			t.Fatal("another number of records")
+		}
+	})
 }

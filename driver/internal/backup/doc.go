@@ -1,4 +1,4 @@
-// Package backup reads and writes the directory of a backup:
+// Package backup reads and writes a backup, as a directory or as a tar of the same files:
 //
 //	backup.json    the Manifest. It is written last: a directory without one is no whole backup
 //	map-<id>       the Records: what the registry had in its datastore at one moment
@@ -12,6 +12,11 @@
 //	d, err := backup.Open("/srv/backup")
 //	err = d.Records(func(Record) error { … })
 //	f, err := d.Blob(name)
+//
+//	t := backup.NewTarWriter(os.Stdout, time.Now()) // with the same methods
+//	t, err := backup.OpenTar(os.Stdin)
+//	err = t.Records(func(Record) error { … })
+//	err = t.Blobs(func(name string, size int64, content io.Reader) error { … })
 //
 // What is read is not trusted: names, sizes and numbers are bounded before anything is made of
 // them, and the records have a sum at their end. The blobs have none: their names say what they

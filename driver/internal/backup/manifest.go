@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,15 @@ func parseManifest(b []byte) (m Manifest, err error) {
 		return Manifest{}, fmt.Errorf("%s: of format %d: use the release that wrote it (%.64q), or a later one", manifestName, m.Format, m.Release)
 	}
 	return m, nil
+}
+
+// matches fails with ErrDamaged when records, all of which were read, are not those of the manifest.
+func (m Manifest) matches(r *RecordReader) error {
+	got := r.Sum()
+	if r.Head.ID != m.ID || r.Head.Peer != m.Peer || got.Records != m.Sum.Records || !bytes.Equal(got.SHA256, m.Sum.SHA256) {
+		return fmt.Errorf("the records are not those of %s: %w", manifestName, ErrDamaged)
+	}
+	return nil
 }
 
 // readManifest reads that of a directory; ErrNone when there is none.

@@ -1,10 +1,10 @@
 package backup
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 )
@@ -34,32 +34,80 @@ func (r *Reader) Close() error { return r.root.Close() }
 // Records calls do with each record. The error is ErrDamaged when they are not those of the manifest,
 // which is known only after the last one.
 func (r *Reader) Records(do func(Record) error) error {
-	f, err := r.root.Open(mapPrefix + r.Manifest.ID)
+	f, err := r.openRecords()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.Close() }()
 	records, err := ReadRecords(f)
+	if err == nil {
+		err = records.each(do)
+	}
 	if err != nil {
 		return err
 	}
+	return r.Manifest.matches(records)
+}
+
+// openRecords opens the file of the records, or those of a tar that was extracted, one after the other.
+func (r *Reader) openRecords() (io.ReadCloser, error) {
+	name := mapPrefix + r.Manifest.ID
+	info, err := r.root.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return r.root.Open(name)
+	}
+	parts, err := fs.ReadDir(r.root.FS(), name)
+	if err != nil {
+		return nil, err
+	}
+	in := &files{root: r.root}
+	for _, part := range parts { // in the order of their names
+		in.names = append(in.names, path.Join(name, part.Name()))
+	}
+	return in, nil
+}
+
+// files reads files, one after the other.
+type files struct {
+	root  *os.Root
+	names []string
+	open  *os.File
+}
+
+// Read implements io.Reader.
+func (f *files) Read(b []byte) (int, error) {
 	for {
-		rec, err := records.Next()
-		if errors.Is(err, io.EOF) {
-			break
+		if f.open == nil {
+			if len(f.names) == 0 {
+				return 0, io.EOF
+			}
+			next, err := f.root.Open(f.names[0])
+			if err != nil {
+				return 0, err
+			}
+			f.open, f.names = next, f.names[1:]
 		}
-		if err == nil {
-			err = do(rec)
+		n, err := f.open.Read(b)
+		if !errors.Is(err, io.EOF) {
+			return n, err
 		}
-		if err != nil {
-			return err
+		if err := f.Close(); err != nil || n > 0 {
+			return n, err
 		}
 	}
-	got, want := records.Sum(), r.Manifest.Sum
-	if records.Head.ID != r.Manifest.ID || records.Head.Peer != r.Manifest.Peer || got.Records != want.Records || !bytes.Equal(got.SHA256, want.SHA256) {
-		return fmt.Errorf("the records are not those of %s: %w", manifestName, ErrDamaged)
+}
+
+// Close implements io.Closer.
+func (f *files) Close() error {
+	if f.open == nil {
+		return nil
 	}
-	return nil
+	err := f.open.Close()
+	f.open = nil
+	return err
 }
 
 // Blob opens the file of a blob, which the caller closes.

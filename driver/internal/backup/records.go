@@ -103,6 +103,18 @@ func (w *recordWriter) end() (Sum, error) {
 	return s, errors.Join(err, w.out.Flush())
 }
 
+// writeRecords writes the records that do puts.
+func writeRecords(to io.Writer, h Head, do func(put func(Record) error) error) (sum Sum, err error) {
+	w, err := newRecordWriter(to, h)
+	if err == nil {
+		err = do(w.put)
+	}
+	if err == nil {
+		sum, err = w.end()
+	}
+	return sum, err
+}
+
 // RecordReader reads records. It takes memory for one at a time.
 type RecordReader struct {
 	Head Head
@@ -157,6 +169,22 @@ func (r *RecordReader) Next() (Record, error) {
 	}
 	r.records++
 	return Record{string(key), value}, nil
+}
+
+// each calls do with each record that is left.
+func (r *RecordReader) each(do func(Record) error) error {
+	for {
+		rec, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(rec)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // Sum is that of what was read, once Next has returned io.EOF.

@@ -86,13 +86,7 @@ func (w *Writer) Close() error {
 // PutRecords writes the records that do puts.
 func (w *Writer) PutRecords(h Head, do func(put func(Record) error) error) (sum Sum, err error) {
 	err = w.put(mapPrefix+h.ID, func(f *os.File) error {
-		records, err := newRecordWriter(f, h)
-		if err == nil {
-			err = do(records.put)
-		}
-		if err == nil {
-			sum, err = records.end()
-		}
+		sum, err = writeRecords(f, h, do)
 		return err
 	})
 	if err != nil {
@@ -221,7 +215,7 @@ func removeOthers(root *os.Root, in string, dir *os.File, mine func(string) bool
 	for _, name := range names {
 		if err == nil && !mine(name) {
 			removed++
-			err = root.Remove(path.Join(in, name))
+			err = root.RemoveAll(path.Join(in, name)) // the records of a tar that was extracted are a directory
 		}
 	}
 	return removed, err
