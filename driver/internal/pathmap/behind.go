@@ -122,6 +122,9 @@ func (m *Map) knownID(id string) (priority uint64, ok bool, err error) {
 		}
 		priority, ok, err = m.priorityOf(dsKey(under + id))
 	}
+	if !ok && err == nil {
+		return m.bygone(id)
+	}
 	return priority, ok, err
 }
 
@@ -130,7 +133,7 @@ func (m *Map) knownID(id string) (priority uint64, ok bool, err error) {
 // are called inside the transaction.
 func (m *Map) processed(d *delta) (undo func() error, err error) {
 	var marks []ds.Key
-	if m.behindCut.Load() != nil {
+	if m.behindCut.Load() != nil || m.history.begun.Load() {
 		for _, p := range d.parents {
 			_, merged, err := m.priorityOf(ds.RawKey(knownKey.String() + idOf(p)))
 			if err != nil {

@@ -60,6 +60,19 @@ func (c *cuts) merged(id string) {
 	}
 }
 
+// madeBefore reports whether a cut is open that was made before a delta was merged, as far as is known:
+// what that delta deleted is alive in it.
+func (c *cuts) madeBefore(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range c.of {
+		if later, err := o.isLater(id); later || err != nil {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *cut) isLater(id string) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +130,7 @@ func (m *Map) givesState() bool {
 	if bad || m.isPart() || len(m.Heads()) > maxHeads {
 		return false
 	}
-	if m.behindCut.Load() != nil { // it has no history to give
+	if m.behindCut.Load() != nil || m.history.begun.Load() { // it has no history to give
 		return true
 	}
 	deltas, paths := m.cfg.StateDeltas, statePaths
@@ -138,30 +151,35 @@ func (m *Map) givesNone(what string, err error) error {
 	return fmt.Errorf("%w: %s", errGivesNone, what)
 }
 
-// eachName calls f for the names of all deltas that were merged at the cut.
+// eachNameAt calls f for the names of all deltas that were merged at the cut. One that is dropped from
+// the history meanwhile it may tell twice, but it misses none: names only ever move to where is looked
+// last.
 func (m *Map) eachNameAt(c *cut, f func(id string, priority uint64) error) error {
 	under := append([]string{knownKey.String()}, c.behind.under()...)
+	tell := func(id string, priority uint64, before []string) error {
+		later, err := c.isLater(id)
+		if err != nil || later {
+			return err
+		}
+		for _, under := range before { // such as a head of a cut
+			if _, twice, err := m.priorityOf(dsKey(under + id)); err != nil || twice {
+				return err
+			}
+		}
+		return f(id, priority)
+	}
 	for i, prefix := range under {
 		err := m.scan(prefix, "", false, func(e query.Entry) error {
 			id := e.Key[len(prefix):]
-			later, err := c.isLater(id)
-			if err != nil || later {
-				return err
-			}
-			for _, before := range under[:i] { // such as a head of a cut
-				if _, twice, err := m.priorityOf(dsKey(before + id)); err != nil || twice {
-					return err
-				}
-			}
 			priority, err := uvarint(e.Value)
 			if err != nil {
 				return fmt.Errorf("priority of delta %s: %w", id, err)
 			}
-			return f(id, priority)
+			return tell(id, priority, under[:i])
 		})
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return m.eachBygone(func(id string, priority uint64) error { return tell(id, priority, under) })
 }

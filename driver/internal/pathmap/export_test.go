@@ -1,10 +1,13 @@
 package pathmap
 
 import (
+	"context"
+	"strings"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
@@ -94,6 +97,12 @@ func (r *Runs) Hear(id peer.ID, run string, now time.Time, interval time.Duratio
 	return r.hear(id, run, now, interval)
 }
 
+// Compact compacts the history as far as it can be now.
+func (m *Map) Compact(ctx context.Context, c Compaction) error {
+	m.history.counted = false
+	return m.compact(ctx, c)
+}
+
 // Disorder has a map answer as one does that cannot list its history.
 func (m *Map) Disorder(yes bool) { m.ordered.Store(!yes) }
 
@@ -139,3 +148,18 @@ func ProcessedKey(c cid.Cid) ds.Key { return processedKey(idOf(c)) }
 
 // UnfinishedKey is there while a registry joins that began with nothing.
 var UnfinishedKey = unfinishedKey
+
+// CountKeys counts the map's keys on disk but for those of names.
+func (m *Map) CountKeys() (n int, err error) {
+	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: "/paths", KeysOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	entries, err := res.Rest()
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Key, bygoneKey.String()) {
+			n++
+		}
+	}
+	return n, err
+}

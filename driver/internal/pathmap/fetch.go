@@ -199,7 +199,7 @@ func (x *exchange) fetch(t *turn, w *wanted, most int) error {
 	}
 	for total := 0; ; {
 		got, more, err := x.page(t, w, req)
-		if err != nil {
+		if err != nil && (w.missing.Len() > 0 || !errors.Is(err, errBehindCut)) { // else what it has not got is here
 			return err
 		}
 		if total += got; w.missing.Len() == 0 {

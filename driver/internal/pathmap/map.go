@@ -147,6 +147,7 @@ type Map struct {
 	behindCut   atomic.Pointer[namesBehind]
 	taken       taken
 	dropping    dropping
+	history     history
 	listener    net.Listener
 
 	ctx     context.Context
@@ -175,7 +176,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	m.joining.Store(cfg.Joining)
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.blocks = blockstore.NewBlockstore(namespace.Wrap(m.ledger, blockKey), blockstore.NoPrefix(), blockstore.WriteThrough(true))
-	if err := cmp.Or(m.loadCut(), m.openCRDT()); err != nil {
+	if err := cmp.Or(m.loadCut(), m.loadCompacted(), m.openCRDT()); err != nil {
 		m.cancel()
 		return nil, err
 	}
@@ -255,6 +256,7 @@ func (m *Map) known(c cid.Cid) (priority uint64, ok bool, err error) { return m.
 
 func (m *Map) setKnown(c cid.Cid, priority uint64) error {
 	m.cuts.merged(idOf(c))
+	m.history.merged(idOf(c), priority)
 	if err := m.ledger.Put(m.ctx, place{priority, c}.key(), nil); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (m *Map) Past(ctx context.Context, before string, f func(Past) bool) error 
 
 func (m *Map) pastOf(ctx context.Context, p place) (Past, error) {
 	past := Past{Mark: p.name()}
-	msg, err := m.readDelta(ctx, p.cid)
+	msg, _, err := m.readDelta(ctx, p.cid)
 	if err != nil || msg == nil {
 		return past, err
 	}
@@ -138,28 +138,29 @@ func pastVersion(key string) (path string, v PastVersion, ok bool) {
 
 func (v version) name() string { return fmt.Sprintf("%016x-%s", v.counter, v.writer) }
 
-// readDelta reads a delta from disk, past transactions; nil when it is none that can be read.
-func (m *Map) readDelta(ctx context.Context, c cid.Cid) (*pb.Delta, error) {
+// readDelta reads a delta from disk, past transactions; nil when it is none that can be read. size is
+// that of its block in bytes.
+func (m *Map) readDelta(ctx context.Context, c cid.Cid) (msg *pb.Delta, size int, err error) {
 	raw, err := m.cfg.Store.Get(ctx, blockKey.Child(dshelp.MultihashToDsKey(c.Hash())))
 	if errors.Is(err, ds.ErrNotFound) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read delta %s: %w", c, err)
+		return nil, 0, fmt.Errorf("read delta %s: %w", c, err)
 	}
 	b, err := blocks.NewBlockWithCid(raw, c)
 	if err != nil || len(raw) > maxDelta {
-		return nil, nil
+		return nil, 0, nil
 	}
 	node, err := merkledag.DecodeProtobuf(b.RawData())
 	if err != nil {
-		return nil, nil
+		return nil, 0, nil
 	}
-	msg := &pb.Delta{}
+	msg = &pb.Delta{}
 	if proto.Unmarshal(node.Data(), msg) != nil {
-		return nil, nil
+		return nil, 0, nil
 	}
-	return msg, nil
+	return msg, len(raw), nil
 }
 
 // Recall reads the entry of a version that was removed, from the delta that added it; ErrNotFound
@@ -168,7 +169,7 @@ func (m *Map) Recall(ctx context.Context, v PastVersion) (PastVersion, error) {
 	if !v.from.Defined() {
 		return v, ErrNotFound
 	}
-	msg, err := m.readDelta(ctx, v.from)
+	msg, _, err := m.readDelta(ctx, v.from)
 	if err != nil {
 		return v, err
 	}

@@ -1,0 +1,221 @@
+package pathmap_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// keepFew is how much of the history stays in these tests.
+const keepFew = 4
+
+// compaction has a member wait for some others.
+func compaction(of ...*seat) pathmap.Compaction {
+	return pathmap.Compaction{Keep: keepFew, Known: func() (ids []string, err error) {
+		for _, s := range of {
+			ids = append(ids, s.id.String())
+		}
+		return ids, nil
+	}}
+}
+
+// compact has a member drop what it can of its history, and tells how much that was.
+func compact(t *testing.T, s *seat, others ...*seat) int {
+	t.Helper()
+	before := s.m.History().Compacted
+	if err := s.m.Compact(t.Context(), compaction(others...)); err != nil {
+		t.Fatal(err)
+	}
+	return s.m.History().Compacted - before
+}
+
+func ordered(t *testing.T, s *seat) int {
+	t.Helper()
+	n, err := s.m.CountOrdered()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// rawKeys counts the keys of the map in a member's datastore, those of names left out.
+func rawKeys(t *testing.T, s *seat) int {
+	t.Helper()
+	n, err := s.m.CountKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestTheHistoryIsCompacted(t *testing.T) {
+	f := newFabric(t)
+	a, b := f.add("a"), f.add("b")
+	overwrite(t, a, 10, 30)
+	agree(t, a, b)
+	del(t, b, "/tags/3")
+	put(t, b, "/tags/4", "of b")
+	agree(t, a, b)
+	digest := a.m.View().Digest()
+	if n := compact(t, a, b); n < 280 {
+		t.Fatalf("%d deltas were dropped: %+v", n, a.m.History())
+	}
+	if n := ordered(t, a); n > keepFew+2 || a.m.View().Digest() != digest {
+		t.Fatalf("%d deltas are left, or the map has changed", n)
+	}
+	if n := compact(t, a, b); n != 0 {
+		t.Errorf("%d deltas were dropped at once again", n)
+	}
+	if n := rawKeys(t, a); n > 100 {
+		t.Errorf("%d keys are left of a map of nine paths", n)
+	}
+	restartKeepsTheMap(t, a)
+	// It is a member like any other.
+	put(t, a, "/tags/1", "of a")
+	put(t, b, "/tags/2", "of b")
+	del(t, b, "/tags/5")
+	agree(t, a, b)
+	if n := a.m.View().Versions("/tags/1"); n != 1 || !gone(a, "/tags/3") || !gone(a, "/tags/5") || !has(b, "/tags/1", "of a", t) {
+		t.Errorf("%d versions of what was overwritten, or a delete was lost", n)
+	}
+	if n := compact(t, b, a); n < 280 {
+		t.Fatalf("%d deltas were dropped", n)
+	}
+	put(t, b, "/tags/6", "of b")
+	del(t, a, "/tags/7")
+	agree(t, a, b)
+	// Whoever comes takes the state, from either.
+	c := f.add("c")
+	tookState(t, c, a, b)
+	put(t, c, "/tags/8", "of c")
+	agree(t, a, b, c)
+	for _, s := range []*seat{a, b, c} {
+		restartKeepsTheMap(t, s)
+	}
+}
+
+// TestHistoryIsKeptForWhoLacksIt: a member is away, another one does not answer.
+func TestHistoryIsKeptForWhoLacksIt(t *testing.T) {
+	f := newFabric(t)
+	a, b, c := f.add("a"), f.add("b"), f.add("c")
+	overwrite(t, a, 5, 10)
+	agree(t, a, b, c)
+	f.isolate("c", true)
+	overwrite(t, a, 5, 10)
+	agree(t, a, b)
+	for range 3 {
+		if n := compact(t, a, b, c); n != 0 {
+			t.Fatalf("%d deltas were dropped without c", n)
+		}
+		if h := a.m.History(); !slices.Equal(h.Waits, []string{c.id.String()}) || h.Since.IsZero() || h.Kept < 100 {
+			t.Fatalf("it does not say for whom it keeps the history: %+v", h)
+		}
+	}
+	f.isolate("c", false)
+	agree(t, a, b, c)
+	if n := compact(t, a, b, c); n < 90 {
+		t.Fatalf("%d deltas were dropped", n)
+	}
+	if h := a.m.History(); len(h.Waits) > 0 {
+		t.Errorf("it still waits: %+v", h)
+	}
+	if !c.m.BeganWithState() {
+		return
+	}
+	t.Error("a member that was known took a state")
+}
+
+// TestWhatIsMergedMeanwhileStays: of a member that was away for so long that it was forgotten comes
+// what lies far down in the history, after everybody was asked.
+func TestWhatIsMergedMeanwhileStays(t *testing.T) {
+	f := newFabric(t)
+	a, b, c := f.add("a"), f.add("b"), f.add("c")
+	overwrite(t, a, 5, 4)
+	agree(t, a, b, c)
+	f.isolate("c", true)
+	overwrite(t, c, 3, 1)
+	put(t, c, "/own", "of c")
+	overwrite(t, a, 5, 10)
+	agree(t, a, b)
+	f.isolate("b", true)
+	if n := compact(t, a, b); n != 0 {
+		t.Fatalf("%d deltas were dropped without b", n)
+	}
+	f.isolate("c", false)
+	agree(t, a, c)
+	f.loseAll.Store(true)
+	f.isolate("c", true)
+	f.isolate("b", false)
+	agree(t, a, b)
+	before := ordered(t, a)
+	dropped := compact(t, a, b)
+	if left := ordered(t, a); dropped < 50 || left < keepFew+4 || left+dropped != before {
+		t.Fatalf("%d of %d deltas were dropped, %d are left: those of c are not among them", dropped, before, left)
+	}
+	restartKeepsTheMap(t, a)
+	if !has(a, "/own", "of c", t) {
+		t.Error("what c wrote is lost")
+	}
+}
+
+// TestHistoryIsHeld: nothing is dropped while something is in the way.
+func TestHistoryIsHeld(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	overwrite(t, a, 5, 10)
+	how := compaction()
+	how.Held = func() string { return "a member is of an earlier release" }
+	if err := a.m.Compact(t.Context(), how); err != nil {
+		t.Fatal(err)
+	}
+	if h := a.m.History(); h.Compacted > 0 || h.Held != "a member is of an earlier release" {
+		t.Fatalf("%+v", h)
+	}
+	if n := compact(t, a); n < 40 {
+		t.Fatalf("%d deltas were dropped alone", n)
+	}
+}
+
+// TestWhatNoStateCarriesKeepsItsHistory: newcomers read the history of a map with a key of a later
+// release, so it stays.
+func TestWhatNoStateCarriesKeepsItsHistory(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	if err := a.m.PutRaw("/later/key", entryOf(t, "1")); err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, a, 5, 10)
+	if err := a.m.Compact(t.Context(), compaction()); err == nil {
+		t.Fatal("it does not say why it drops nothing")
+	}
+	if n := compact(t, a); n != 0 || a.m.History().Held == "" {
+		t.Fatalf("%d deltas were dropped", n)
+	}
+	b := f.add("b")
+	agree(t, a, b)
+}
+
+// TestAStateGivenMeanwhile: the history is compacted again and again while a newcomer takes the state,
+// which is written to.
+func TestAStateGivenMeanwhile(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	manyPaths(t, a, 3000)
+	overwrite(t, a, 10, 30)
+	compact(t, a)
+	f.cutAfter.Store(100_000)
+	b := f.add("b")
+	for i := range 100 {
+		put(t, a, fmt.Sprintf("/tags/%d", i%10), fmt.Sprint("again ", i))
+		compact(t, a)
+	}
+	f.cutAfter.Store(0)
+	agree(t, a, b)
+	caughtUp(t, b)
+	restartKeepsTheMap(t, b)
+	if w := b.warnings(); len(w) > 0 {
+		t.Errorf("it warns: %q", w)
+	}
+}

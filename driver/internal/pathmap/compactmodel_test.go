@@ -1,0 +1,154 @@
+package pathmap_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// TestCompactionChangesNoMap runs random histories on three maps twice: with compaction at random
+// moments, and without. Members are cut off, restarted, and forgotten; the others, and they themselves,
+// drop then what the other side lacks. The maps are the same, version by version.
+func TestCompactionChangesNoMap(t *testing.T) {
+	seeds, length := 10, 150
+	if testing.Short() {
+		seeds, length = 2, 120
+	}
+	dropped, states := 0, 0
+	for seed := range seeds {
+		h := history(uint64(seed), length)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			plain, with := play(t, h, false), play(t, h, true)
+			if plain.digest != with.digest {
+				t.Errorf("with compaction the map is another one: %d paths, %d without", with.paths, plain.paths)
+			}
+			dropped, states = dropped+with.dropped, states+with.states
+		})
+	}
+	if dropped == 0 || states == 0 && !testing.Short() {
+		t.Errorf("%d deltas were dropped, %d states were taken: nothing was tried", dropped, states)
+	}
+	t.Logf("%d deltas were dropped, %d states were taken", dropped, states)
+}
+
+// event is one of a history.
+type event struct {
+	what   string
+	member int
+	path   string
+	value  string
+}
+
+const modelMembers = 3
+
+// history is a random one.
+func history(seed uint64, length int) (all []event) {
+	r := rand.New(rand.NewPCG(seed, 15))
+	path := func() string { return fmt.Sprintf("/tags/%d", r.IntN(12)) }
+	for i := range length {
+		e := event{what: "put", member: r.IntN(modelMembers), path: path(), value: fmt.Sprint(i)}
+		switch n := r.IntN(100); {
+		case n < 25:
+			e.what = "delete"
+		case n < 31:
+			e.what = "leave"
+		case n < 34:
+			e.what = "return"
+		case n < 38:
+			e.what = "restart"
+		case n < 45:
+			e.what = "compact"
+		case n < 55:
+			e.what = "compact all"
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// outcome is what came of a history.
+type outcome struct {
+	digest  string
+	paths   int
+	dropped int
+	states  int
+}
+
+// play has three members live through a history.
+func play(t *testing.T, h []event, compacting bool) (o outcome) {
+	t.Helper()
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	f.incarnation = func() string { return "constant" } // no datastore is ever an older one here
+	var seats []*seat
+	for i := range modelMembers {
+		seats = append(seats, f.add(string(rune('a'+i))))
+	}
+	away := map[int]bool{}
+	together := func() (here []*seat) {
+		for i, s := range seats {
+			if !away[i] {
+				here = append(here, s)
+			}
+		}
+		return here
+	}
+	back := func(i int) {
+		away[i] = false
+		f.isolate(seats[i].id, false)
+		agree(t, together()...)
+	}
+	for _, e := range h {
+		s := seats[e.member]
+		switch e.what {
+		case "put":
+			put(t, s, e.path, e.value)
+		case "delete":
+			del(t, s, e.path)
+		case "leave":
+			away[e.member] = true
+			f.isolate(s.id, true)
+		case "return":
+			back(e.member)
+		case "restart":
+			o.states += s.m.States().Taken
+			restartKeepsTheMap(t, s)
+		case "compact", "compact all":
+			for i, s := range seats { // whoever is away is forgotten, and has forgotten the others
+				if compacting && (i == e.member || e.what == "compact all") {
+					o.dropped += compact(t, s, known(s, i, away, together())...)
+				}
+			}
+		}
+		if here := together(); len(here) > 1 {
+			agree(t, here...)
+		}
+	}
+	for i := range seats {
+		back(i)
+	}
+	for _, s := range seats {
+		restartKeepsTheMap(t, s)
+		if s.m.View().Digest() != seats[0].m.View().Digest() {
+			t.Errorf("the map of %s is another one", s.id)
+		}
+		o.states += s.m.States().Taken
+	}
+	o.digest, o.paths = seats[0].m.View().Digest(), seats[0].m.View().Len()
+	return o
+}
+
+// known are those for whom a member keeps its history.
+func known(s *seat, member int, away map[int]bool, here []*seat) []*seat {
+	if away[member] {
+		return nil
+	}
+	var others []*seat
+	for _, o := range here {
+		if o != s {
+			others = append(others, o)
+		}
+	}
+	return others
+}
