@@ -31,6 +31,9 @@ var (
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	behindDesc      = desc("map_behind_seconds", "For how long this registry has lacked changes that a connected member has; 0 while it lacks none.")
 	statesDesc      = desc("map_states_total", "States of the path map: given to members that join, taken from a member, or begun and ended early (broken).", "what")
+	historyDesc     = desc("map_history_changes", "Changes of the path map that are here: those that not all known registries have merged, and the last ten thousand.")
+	compactedDesc   = desc("map_history_compacted_changes", "Changes of the path map that were dropped, and of which only the names are here.")
+	historyWaitDesc = desc("map_history_waits_for_members", "Members, or others that once wrote, for whom changes are kept that would be dropped otherwise.")
 	takingDesc      = desc("map_state_paths", "Paths that came of a state which is on its way here; 0 while none is.")
 	takingOfDesc    = desc("map_state_size_paths", "Paths in the member's map of which the state is on its way here; 0 while none is.")
 	twinDesc        = desc("twin", "1 while another registry runs with this one's peer ID, so that both refuse pushes.")
@@ -163,6 +166,10 @@ func (c collector) collectStates(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(takingDesc, prometheus.GaugeValue, float64(now.Paths))
 	ch <- prometheus.MustNewConstMetric(takingOfDesc, prometheus.GaugeValue, float64(now.Of))
 	all := c.paths.States()
+	h := c.paths.History()
+	for d, n := range map[*prometheus.Desc]int{historyDesc: h.Kept, compactedDesc: h.Compacted, historyWaitDesc: len(h.Waits)} {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n))
+	}
 	for what, n := range map[string]int{"given": all.Given, "taken": all.Taken, "broken": all.Broken} {
 		ch <- prometheus.MustNewConstMetric(statesDesc, prometheus.CounterValue, float64(n), what)
 	}

@@ -52,6 +52,8 @@ type MapStatus struct {
 
 	BehindSince *time.Time   `json:"behind_since"` // since when it has lacked changes that a connected member has; nil: it lacks none
 	Taking      *StateStatus `json:"taking"`       // the state of a member's map that is on its way here; nil: none is
+
+	History HistoryStatus `json:"history"`
 }
 
 // StateStatus is how far a registry is that takes the state of a member's path map.
@@ -107,7 +109,7 @@ func (s *store) status() Status {
 		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
 		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
 		Hash:   s.blobs.Function().String(),
-		Map:    MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads())},
+		Map:    MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads()), History: s.historyStatus()},
 		Blobs:  BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended(), CountedAt: counted},
 		Copies: s.copiesStatus(counts), Acks: s.ackStatus(),
 		Cache:         s.cacheStatus(counts),

@@ -147,6 +147,7 @@ func storageSection(s driver.Status) section {
 		sec.field("garbage waits", "for %s", waitsText(u))
 	}
 	sec.field("map", "%s, %s", counted(s.Map.Entries, "entry"), counted(s.Map.Heads, "head"))
+	historyFields(&sec, s.Map.History)
 	if since := s.Map.BehindSince; since != nil {
 		sec.field("behind", "since %s: it lacks changes that a connected member has", since.Format(time.RFC3339))
 	}
@@ -162,6 +163,21 @@ func storageSection(s driver.Status) section {
 	scrubFields(&sec, s.Scrub)
 	damageFields(&sec, s.Blobs)
 	return sec
+}
+
+// historyFields say how much is here of the changes that led to the map, and for whom more is kept.
+func historyFields(sec *section, h driver.HistoryStatus) {
+	text := counted(h.Kept, "change")
+	if h.Compacted > 0 {
+		text += fmt.Sprintf(", and the names of %d that were dropped %s", h.Compacted, humanize.Time(*h.CompactedAt))
+	}
+	if h.Held != "" {
+		text += "; none is dropped now: " + h.Held
+	}
+	sec.field("history", "%s", text)
+	for _, u := range h.WaitsFor {
+		sec.field("history waits", "for %s", waitsText(u))
+	}
 }
 
 // scrubFields say how far the scrub is, and what it found.

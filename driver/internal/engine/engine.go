@@ -128,6 +128,7 @@ func (e *Engine) Start(routes []admin.Route, say func() summary.Summary) error {
 	e.Scrub.Start()
 	e.Cache.Start()
 	e.startJoining()
+	e.startCompacting()
 	e.Copies.Start(e.Paths, e.Blobs, e.Transfers)
 	if e.Peer != nil {
 		e.survey.Start()

@@ -133,7 +133,7 @@ func (m *Map) knownID(id string) (priority uint64, ok bool, err error) {
 // are called inside the transaction.
 func (m *Map) processed(d *delta) (undo func() error, err error) {
 	var marks []ds.Key
-	if m.behindCut.Load() != nil || m.history.begun.Load() {
+	if m.lacksHistory() {
 		for _, p := range d.parents {
 			_, merged, err := m.priorityOf(ds.RawKey(knownKey.String() + idOf(p)))
 			if err != nil {

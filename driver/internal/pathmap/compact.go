@@ -133,7 +133,7 @@ func (m *Map) compact(ctx context.Context, c Compaction) error {
 // beginStretch begins one when there is enough to drop that it is worth asking everybody.
 func (m *Map) beginStretch(c Compaction) (*stretch, error) {
 	m.history.now.Store(nil)
-	m.noteWaits(nil, m.held(c))
+	m.noteWaits(nil, "")
 	if int(m.history.kept.Load()) <= c.Keep+c.Keep/4 {
 		return nil, nil
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -218,4 +220,18 @@ func TestAStateGivenMeanwhile(t *testing.T) {
 	if w := b.warnings(); len(w) > 0 {
 		t.Errorf("it warns: %q", w)
 	}
+}
+
+// TestAFollowerTakesTheState: a member that is not trusted follows those that are, and finds no history
+// with them.
+func TestAFollowerTakesTheState(t *testing.T) {
+	f := newFabric(t)
+	f.untrusted = map[peer.ID]bool{"follower": true}
+	a := f.add("a")
+	overwrite(t, a, 10, 30)
+	compact(t, a)
+	b := f.add("follower")
+	tookState(t, b, a)
+	put(t, a, "/tags/1", "later")
+	agree(t, a, b)
 }

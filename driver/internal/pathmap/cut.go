@@ -28,8 +28,9 @@ type cut struct {
 }
 
 const (
-	maxGiven = 4       // states that are given at once
-	maxLater = 1 << 20 // deltas that may be merged while one is given
+	maxGiven     = 4       // states that are given at once
+	maxStrangers = 1       // of these, to members that are not trusted
+	maxLater     = 1 << 20 // deltas that may be merged while one is given
 )
 
 // cuts are those that are open. It is ready to use.
@@ -58,6 +59,16 @@ func (c *cuts) merged(id string) {
 		}
 		o.mu.Unlock()
 	}
+}
+
+// strangers counts those for members that are not trusted; c.mu is held.
+func (c *cuts) strangers(swarm Swarm) (n int) {
+	for id := range c.of {
+		if !swarm.Trusts(id) {
+			n++
+		}
+	}
+	return n
 }
 
 // madeBefore reports whether a cut is open that was made before a delta was merged, as far as is known:
@@ -94,7 +105,7 @@ func (m *Map) openCut(id peer.ID) (*cut, error) {
 	}
 	m.cuts.mu.Lock()
 	defer m.cuts.mu.Unlock()
-	if m.cuts.of[id] != nil || len(m.cuts.of) >= maxGiven {
+	if m.cuts.of[id] != nil || len(m.cuts.of) >= maxGiven || !m.cfg.Swarm.Trusts(id) && m.cuts.strangers(m.cfg.Swarm) >= maxStrangers {
 		return nil, errGivesOthers
 	}
 	c := &cut{view: m.current.Load(), heads: m.Heads(), counter: m.counter, behind: m.behindCut.Load(), later: map[string]bool{}}
@@ -130,7 +141,7 @@ func (m *Map) givesState() bool {
 	if bad || m.isPart() || len(m.Heads()) > maxHeads {
 		return false
 	}
-	if m.behindCut.Load() != nil || m.history.begun.Load() { // it has no history to give
+	if m.lacksHistory() {
 		return true
 	}
 	deltas, paths := m.cfg.StateDeltas, statePaths
@@ -141,6 +152,9 @@ func (m *Map) givesState() bool {
 	}
 	return m.crdt.Load().InternalStats(m.ctx).MaxHeight >= uint64(deltas) || m.View().Len() >= paths
 }
+
+// lacksHistory reports whether the history that is here does not begin at the beginning.
+func (m *Map) lacksHistory() bool { return m.behindCut.Load() != nil || m.history.begun.Load() }
 
 // givesNone notes that the map holds what no state can carry.
 func (m *Map) givesNone(what string, err error) error {

@@ -51,14 +51,14 @@ type giving struct {
 	total   digest // of the versions, and then of the names
 }
 
-// giveState sends the state at one cut to a member. It is given to trusted ones alone: it takes
-// more than an answer of the history, and pages of one member go with those of another.
+// giveState sends the state at one cut to a member. It takes more than an answer of the history, so one
+// that is not trusted gets it only where there is no history to read, and only one of these at a time.
 func (m *Map) giveState(a *answering, had hadPages) error {
 	id := m.cfg.Swarm.Remote(a.Conn)
 	if id == "" { // it is on its way to become one
 		return writeJSON(a, statePage{Error: "it does not know this member yet", Busy: true})
 	}
-	if !m.cfg.Swarm.Trusts(id) {
+	if !m.cfg.Swarm.Trusts(id) && !m.lacksHistory() {
 		return writeJSON(a, statePage{Error: errGivesNone.Error()})
 	}
 	c, err := m.openCut(id)

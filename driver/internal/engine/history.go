@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+)
+
+// compactable is what members have to understand before anything of the history is dropped: that a
+// member may have dropped it, and gives its state then.
+const compactable = "compaction"
+
+// startCompacting has the map drop what all known registries have merged of its history.
+func (e *Engine) startCompacting() {
+	e.Paths.StartCompacting(pathmap.Compaction{Known: e.knownRegistries, Held: e.whyNotCompacted})
+}
+
+// knownRegistries are those that a collection of garbage hears, too: this one, the trusted members, and
+// whoever wrote to the map, but for those that are forgotten.
+func (e *Engine) knownRegistries() ([]string, error) {
+	forgotten, err := e.Paths.NotWaited()
+	if err != nil {
+		return nil, err
+	}
+	return lease.Known(e.self.String(), e.trustedMembers(), e.Paths.Writers(), forgotten), nil
+}
+
+// whyNotCompacted is why nothing may be dropped now; "": it may.
+func (e *Engine) whyNotCompacted() string {
+	switch {
+	case !e.AllUnderstand(compactable):
+		return "a member is of an earlier release, or has not said yet of which it is"
+	case e.Twinned() != "":
+		return e.Twinned()
+	case e.Joining():
+		return "this registry is joining"
+	}
+	return ""
+}
