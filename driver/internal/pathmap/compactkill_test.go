@@ -11,11 +11,11 @@ func TestKilledWhileCompacting(t *testing.T) {
 	f := newFabric(t)
 	f.earnest = true
 	a, b := f.add("a"), f.add("b")
-	overwrite(t, a, 10, 100)
+	overwrite(t, a, 10, 60)
 	del(t, a, "/tags/3")
 	agree(t, a, b)
 	compacted, killed := 0, 0
-	for step := range 10 {
+	for step := range 6 {
 		written := step%2 == 1
 		a.disk.full.Store(!written)
 		a.disk.unsure.Store(written)
@@ -37,7 +37,7 @@ func TestKilledWhileCompacting(t *testing.T) {
 		agree(t, a, b)
 	}
 	compact(t, a, b)
-	if left := ordered(t, a); killed < 10 || compacted < 900 || left > 2*keepFew {
+	if left := ordered(t, a); killed < 6 || compacted < 550 || left > 2*keepFew {
 		t.Errorf("killed %d times: %d deltas were dropped, %d are left", killed, compacted, left)
 	}
 	if !gone(a, "/tags/3") || a.m.View().Versions("/tags/1") != 1 {

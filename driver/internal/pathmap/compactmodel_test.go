@@ -13,7 +13,7 @@ import (
 func TestCompactionChangesNoMap(t *testing.T) {
 	seeds, length := 10, 150
 	if testing.Short() {
-		seeds, length = 2, 120
+		seeds, length = 1, 120
 	}
 	dropped, states := 0, 0
 	for seed := range seeds {
