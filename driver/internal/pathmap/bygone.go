@@ -16,11 +16,11 @@ import (
 // state.
 var (
 	bygoneKey    = ds.NewKey("/paths/bygone")    // /<digest of the delta's name, as bytes>: → its priority
-	compactedKey = ds.NewKey("/paths/compacted") // → compacted, as JSON; there once anything was dropped
+	compactedKey = ds.NewKey("/paths/compacted") // → compactedDeltas, as JSON; there once anything was dropped
 )
 
-// compacted is how much was dropped, and when last.
-type compacted struct {
+// compactedDeltas is how much was dropped, and when last.
+type compactedDeltas struct {
 	Deltas int       `json:"deltas"`
 	At     time.Time `json:"at"`
 }

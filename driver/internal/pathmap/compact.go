@@ -49,7 +49,7 @@ type history struct {
 	kept  atomic.Int64
 
 	mu    sync.Mutex
-	done  compacted
+	done  compactedDeltas
 	waits []string
 	held  string
 	never error // why nothing is dropped in this run

@@ -198,7 +198,7 @@ func (m *Map) dropDelta(txn ds.Txn, l leaving) error {
 // from here on either way, and nothing else of it is in memory.
 func (m *Map) endStep(txn ds.Txn, n int) error {
 	m.history.mu.Lock()
-	done := compacted{Deltas: m.history.done.Deltas + n, At: time.Now().UTC()}
+	done := compactedDeltas{Deltas: m.history.done.Deltas + n, At: time.Now().UTC()}
 	m.history.mu.Unlock()
 	b, err := json.Marshal(done)
 	if err == nil {
