@@ -43,6 +43,7 @@ func sections() []section {
 		{"tree", false, (*bench).tree},
 		{"entries", false, (*bench).entries},
 		{"history", false, (*bench).history},
+		{"joining", false, (*bench).joining},
 		{"marking", false, (*bench).marking},
 		{"repair", false, (*bench).repair},
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/metrics"
 	"strconv"
 	"testing"
 	"time"
@@ -18,10 +19,7 @@ import (
 // datastore: PATHS (100,000) of as many changes of five paths each, and 1,000 tags that were
 // overwritten as often as there are paths, 50 at once. What comes from the member comes 20 ms late.
 func BenchmarkJoin(b *testing.B) {
-	paths, err := strconv.Atoi(os.Getenv("PATHS"))
-	if err != nil {
-		paths = 100_000
-	}
+	paths := pathsOr(100_000)
 	for name, fill := range map[string]func(testing.TB, *seat, int){"paths": fillPaths, "overwrites": fillTags} {
 		b.Run(name, func(b *testing.B) {
 			f := newFabric(b)
@@ -56,10 +54,70 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-func fillPaths(t testing.TB, s *seat, n int) {
-	for i := 0; i < n; i += 5 {
+// BenchmarkJoinAMillion has a newcomer take the state of PATHS (a million) on loopback, and reports what
+// it took of memory: at most at any moment, and in the end, both without garbage and with all that
+// the datastore caches.
+func BenchmarkJoinAMillion(b *testing.B) {
+	paths := pathsOr(1_000_000)
+	f := newFabric(b)
+	f.earnest = true
+	f.states.Store(true)
+	a := f.add("a")
+	fillChanges(b, a, paths, 100)
+	for n := range b.N {
+		before := heap()
+		most := mostAlive()
+		began := time.Now()
+		s := f.add(fmt.Sprint("newcomer", n))
+		<-s.m.CaughtUp()
+		b.ReportMetric(time.Since(began).Seconds(), "s/join")
+		b.ReportMetric(float64(most()-before)/float64(paths), "most-B/path")
+		b.ReportMetric(float64(heap()-before)/float64(paths), "end-B/path")
+		if s.m.View().Digest() != a.m.View().Digest() || !s.m.BeganWithState() {
+			b.Fatalf("%d paths, began with state: %v", s.m.View().Len(), s.m.BeganWithState())
+		}
+		s.stop()
+	}
+}
+
+// mostAlive watches the heap without its garbage until it is called.
+func mostAlive() func() uint64 {
+	stop, most := make(chan struct{}), make(chan uint64)
+	go func() {
+		alive := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		for n := uint64(0); ; {
+			metrics.Read(alive)
+			n = max(n, alive[0].Value.Uint64())
+			select {
+			case <-stop:
+				most <- n
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		return <-most
+	}
+}
+
+// pathsOr is how many paths to measure with.
+func pathsOr(usual int) int {
+	paths, err := strconv.Atoi(os.Getenv("PATHS"))
+	if err != nil {
+		return usual
+	}
+	return paths
+}
+
+func fillPaths(t testing.TB, s *seat, n int) { fillChanges(t, s, n, 5) }
+
+// fillChanges writes n paths, some in each change.
+func fillChanges(t testing.TB, s *seat, n, each int) {
+	for i := 0; i < n; i += each {
 		var ops []pathmap.Op
-		for j := range 5 {
+		for j := range each {
 			e := entryOf(t, fmt.Sprint(i+j))
 			ops = append(ops, pathmap.Op{Path: blobPath(i + j), Entry: &e})
 		}
