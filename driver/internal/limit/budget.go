@@ -49,6 +49,9 @@ func (b *Budget) Rate(what What) *Rate {
 // Refuse counts something that its room has refused by a rule of its own, and logs it once.
 func (b *Budget) Refuse(what What, from Source) { b.refused.note(what, from) }
 
+// Count is Refuse for who logs it.
+func (b *Budget) Count(what What, from Source) { b.refused.count(what, from) }
+
 // RefusedTo is how often a peer was refused what since the start. It is remembered of those 1,024
 // peers of each rank that were refused anything last; nil: of this one nothing is.
 func (b *Budget) RefusedTo(id peer.ID) map[What]int64 { return b.refused.to(id) }

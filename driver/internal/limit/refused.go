@@ -69,10 +69,15 @@ func (r *refused) note(what What, from Source) {
 	log.Warnf("too many %s: further ones are refused, and only counted (registry_ipfs_refused_total); to shut it out, %s", what, remedy(from))
 }
 
-// first counts, and reports whether it is to be logged.
-func (r *refused) first(what What, from Source) bool {
+// count counts a refusal.
+func (r *refused) count(what What, from Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.add(what, from)
+}
+
+// add is count with r.mu held.
+func (r *refused) add(what What, from Source) {
 	n := r.counts[what]
 	if n == nil {
 		n = new([ranks]int64)
@@ -80,6 +85,13 @@ func (r *refused) first(what What, from Source) bool {
 	}
 	n[from.Rank]++
 	r.ofPeer(what, from)
+}
+
+// first counts, and reports whether it is to be logged.
+func (r *refused) first(what What, from Source) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.add(what, from)
 	key := saying{what, from}
 	if from.Peer != "" {
 		key.from.Address = netip.Prefix{} // one peer, wherever it comes from

@@ -25,9 +25,10 @@ const (
 
 // These are refused by their rooms, whose rules bound them otherwise.
 const (
-	Announcements What = "announcements" // of a member that sends too many, or too much
-	RPCs          What = "pubsub RPCs"   // that are too large, or have too many parts
-	Dials         What = "dials"         // of addresses that a member names, when too many were in vain
+	Announcements What = "announcements"  // of a member that sends too many, or too much
+	RPCs          What = "pubsub RPCs"    // that are too large, or have too many parts
+	Dials         What = "dials"          // of addresses that a member names, when too many were in vain
+	Unlisted      What = "unlisted peers" // connections of those that may have none, whatever they ask for
 )
 
 // These are bounded in how often they happen.

@@ -99,12 +99,12 @@ func TestHeartbeatsInOrder(t *testing.T) {
 	for i, c := range []struct{ run, seq, free, want int64 }{
 		{6, 1, 200, 105}, {6, 0, 201, 105}, {6, 2, 202, 202}, {3, 1, 203, 203}, {9, 1, 204, 204},
 	} {
-		r.said("m", words{beat: beatOf(c.run, c.seq, c.free)}, "")
+		r.said("m", words{beat: beatOf(c.run, c.seq, c.free)})
 		if got := r.free("m"); got != c.want {
 			t.Errorf("hello %d: %d, not %d", i, got, c.want)
 		}
 	}
-	r.said("m", words{}, "")
+	r.said("m", words{})
 	if got := r.free("m"); got != -1 || !slices.Equal(r.stale(time.Now()), []peer.ID{"m"}) {
 		t.Errorf("an earlier release says %d", got)
 	}
@@ -194,7 +194,7 @@ func TestMalformedHeartbeats(t *testing.T) {
 
 // TestLargestHeartbeatIsRead: what Config allows fits.
 func TestLargestHeartbeatIsRead(t *testing.T) {
-	p := &Peer{cfg: Config{
+	p := &Peer{roster: newRoster("self"), cfg: Config{
 		Name: strings.Repeat("n", MaxName), Version: strings.Repeat("v", MaxName), Zone: strings.Repeat("z", MaxName), Capacity: 1 << 62,
 		Changing: func() Changing { return Changing{Free: 1 << 62, Draining: true} },
 	}}

@@ -42,7 +42,7 @@ func (p *Peer) Bootstrappers() []Bootstrapper {
 	defer p.roster.mu.Unlock()
 	for _, e := range p.roster.records {
 		if e.bootstraps {
-			all = append(all, e.bootstrapper())
+			all = append(all, p.roster.bootstrapper(e))
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Bootstrapper) int { return cmp.Compare(a.ID, b.ID) })
@@ -51,10 +51,27 @@ func (p *Peer) Bootstrappers() []Bootstrapper {
 
 const notOnTopic = "it answers, but is not on this topic: check that pubsubtopic is the same on both"
 
-func (e *entry) bootstrapper() Bootstrapper {
+// notAllowed and hangsUp are what the lists of this registry, and of the other one, do to a bootstrapper.
+const (
+	notAllowed = "it is not dialed: allowedpeers does not name it"
+	hangsUp    = "it answers, and hangs up at once: its allowedpeers may not name this registry"
+)
+
+// hungUp notes of a peer that it answered, and is gone without having been a member.
+func (e *entry) hungUp(now time.Time) {
+	e.trouble = hangsUp
+	if e.known || e.keep {
+		e.failure = Failure{now, hangsUp}
+	}
+}
+
+// bootstrapper is what is told of one. r.mu is held.
+func (r *roster) bootstrapper(e *entry) Bootstrapper {
 	b := Bootstrapper{ID: e.id, Addrs: slices.Clone(e.fixed), Met: e.met, Tried: e.failure.At}
 	switch {
 	case e.met:
+	case !r.lists.allows(e.id):
+		b.Trouble = notAllowed
 	case e.connected:
 		b.Trouble = notOnTopic
 	default:
@@ -119,7 +136,7 @@ func (r *roster) unmet(now time.Time) (due []Bootstrapper) {
 		for now.Sub(r.started) >= warnTime(e.warned) {
 			e.warned++ // more than once where this machine slept
 		}
-		due = append(due, e.bootstrapper())
+		due = append(due, r.bootstrapper(e))
 	}
 	return due
 }

@@ -38,6 +38,9 @@ func (r *roster) allUnderstand(capability string) bool {
 	defer r.mu.Unlock()
 	joining, joined := false, false
 	for _, e := range r.records {
+		if !r.lists.allows(e.id) { // it is told nothing
+			continue
+		}
 		known := e.known || len(e.addrs)+len(e.named) > 0
 		if known && !slices.Contains(e.capabilities, capability) {
 			return false

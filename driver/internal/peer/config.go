@@ -46,8 +46,8 @@ type Config struct {
 	Seeds    []multiaddr.Multiaddr
 	Resolver *madns.Resolver
 
-	Topic   string
-	Trusted []peer.ID // peers whose messages count; nil: all
+	Topic string
+	Lists // until SetLists replaces them
 
 	MemberExpiry time.Duration // how long a member may be away before it is forgotten; 0: DefaultMemberExpiry
 
@@ -92,6 +92,8 @@ func (c Config) check() error {
 		return fmt.Errorf("version %q or zone %q is not up to %d bytes of printable text, or capacity %d is negative", c.Version, c.Zone, MaxName, c.Capacity)
 	case len(readCapabilities(c.Capabilities)) != len(c.Capabilities):
 		return errors.New("too many capabilities, or one is too long or listed twice")
+	case c.Allowed != nil && !c.private():
+		return errors.New("only some peers are allowed, which needs a protector key")
 	case len(c.Seeds) > 0 && !c.private():
 		return errors.New("bootstrappers without a peer ID need a protector key")
 	case c.PSK != nil && len(c.PSK) != 32:

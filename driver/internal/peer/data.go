@@ -22,6 +22,8 @@ import (
 // ErrNoDataPort reports that a member has no data port, or none this peer can use.
 var ErrNoDataPort = errors.New("no data port")
 
+var errUnlisted = errors.New("allowedpeers does not name it")
+
 // openDataPort listens for members' bulk data, on every address of the configuration or none.
 func (p *Peer) openDataPort() error {
 	if len(p.cfg.DataListen) == 0 || !p.cfg.private() {
@@ -57,6 +59,10 @@ func (p *Peer) memberNear(from net.Addr) bool {
 }
 
 func (p *Peer) admitData(ctx context.Context, id peer.ID) error {
+	if !p.Allows(id) {
+		p.unlisted(id, nil)
+		return fmt.Errorf("%s: %w", id, errUnlisted)
+	}
 	if !p.admit(ctx, id) {
 		return fmt.Errorf("%s: %w", id, ErrNotMember)
 	}
@@ -69,7 +75,7 @@ func (p *Peer) ListenData() net.Listener {
 	if p.data == nil {
 		return nil
 	}
-	return countedListener{p.data.Listener(), p.traffic}
+	return dataListener{p.data.Listener(), p}
 }
 
 // HasData reports whether a connected member may be reached at a data port.
@@ -90,7 +96,7 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial the data port of %s: %w", id, err)
 	}
-	return p.traffic.count(c, id), nil
+	return p.opened.add(p.traffic.count(c, id), id), nil
 }
 
 // DataTargets are the addresses at which a connected member's data port is tried, the likeliest

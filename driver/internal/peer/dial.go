@@ -94,7 +94,7 @@ func (r *roster) due(now time.Time) (dial []call, next time.Duration) {
 	next = time.Minute
 	var waiting [standings][]*entry
 	for _, e := range r.records {
-		if e.connected || e.dialing {
+		if e.connected || e.dialing || !r.lists.allows(e.id) {
 			continue
 		}
 		if wait := e.due.Sub(now); wait > 0 {
@@ -167,6 +167,9 @@ func (r *roster) call(e *entry, s standing, now time.Time) (t call, ok bool) {
 	}
 	e.dialing, e.tried = true, now
 	r.dialing++
+	if e.answered { // and it is not connected any more
+		e.hungUp(now)
+	}
 	if t.trial = s >= onTrial; t.trial {
 		r.onTrial++
 		return t, true
@@ -237,6 +240,7 @@ func (r *roster) dialed(t call, connected bool, err error) (rebuffs int) {
 	} else if err != nil && rebuffed(err) {
 		e.rebuffs++
 	}
+	e.answered = err == nil && !e.member()
 	return e.rebuffs
 }
 

@@ -11,10 +11,10 @@ import (
 // TestRanksAtTheDoor: who is on its way to the topic has the rank that it will have, if it has shown
 // before who it is, or is in the configuration.
 func TestRanksAtTheDoor(t *testing.T) {
-	for name, trusted := range map[string]map[peer.ID]bool{"all are trusted": nil, "some are": {"trusted": true, "on its way": true}} {
+	for name, trusted := range map[string][]peer.ID{"all are trusted": nil, "some are": {"trusted", "on its way"}} {
 		t.Run(name, func(t *testing.T) {
-			p := &Peer{roster: newRoster("self"), trusted: trusted}
-			p.roster.trusted = trusted
+			p := &Peer{roster: newRoster("self")}
+			p.roster.lists.set("self", Lists{Trusted: trusted})
 			for _, id := range []peer.ID{"trusted", "member"} {
 				p.roster.subscribed(id, true, true)
 			}

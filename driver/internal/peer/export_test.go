@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"time"
 
 	"github.com/ipfs/boxo/bitswap"
@@ -55,3 +56,6 @@ func (p *Peer) WantsOf(id peer.ID) []cid.Cid {
 	}
 	return b.WantlistForPeer(id)
 }
+
+// AdmitData reports whether a peer that has shown who it is at the data port is let in.
+func (p *Peer) AdmitData(ctx context.Context, id peer.ID) error { return p.admitData(ctx, id) }

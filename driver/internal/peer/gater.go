@@ -15,12 +15,15 @@ import (
 )
 
 // gater is asked about every dial of libp2p in a private network, whoever wants it: addresses
-// come from members, and from the DHT and pubsub as well, where any peer may name them. It
-// implements connmgr.ConnectionGater.
-type gater struct{ roster *roster }
+// come from members, and from the DHT and pubsub as well, where any peer may name them. It is asked
+// about each connection, too, as soon as its peer is known. It implements connmgr.ConnectionGater.
+type gater struct {
+	roster   *roster
+	unlisted func(peer.ID, multiaddr.Multiaddr) // told of each connection that comes in and is refused
+}
 
-// InterceptPeerDial lets addresses decide.
-func (gater) InterceptPeerDial(peer.ID) bool { return true }
+// InterceptPeerDial lets addresses decide, where the peer is allowed.
+func (g gater) InterceptPeerDial(id peer.ID) bool { return g.roster.lists.allows(id) }
 
 // InterceptAddrDial judges an address after its name was looked up.
 func (g gater) InterceptAddrDial(id peer.ID, a multiaddr.Multiaddr) bool {
@@ -30,8 +33,15 @@ func (g gater) InterceptAddrDial(id peer.ID, a multiaddr.Multiaddr) bool {
 // InterceptAccept takes no part.
 func (gater) InterceptAccept(network.ConnMultiaddrs) bool { return true }
 
-// InterceptSecured takes no part.
-func (gater) InterceptSecured(network.Direction, peer.ID, network.ConnMultiaddrs) bool { return true }
+// InterceptSecured refuses who is not allowed, once it has shown who it is: before it has a muxer, or
+// could open a stream.
+func (g gater) InterceptSecured(dir network.Direction, id peer.ID, c network.ConnMultiaddrs) bool {
+	allowed := g.roster.lists.allows(id)
+	if !allowed && dir == network.DirInbound {
+		g.unlisted(id, c.RemoteMultiaddr())
+	}
+	return allowed
+}
 
 // InterceptUpgraded takes no part.
 func (gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,6 +57,7 @@ func (p *Peer) heartbeat() json.RawMessage {
 		Format: heartbeatVersion, Run: p.beats.run, Seq: p.beats.seq,
 		Name: p.cfg.Name, Version: p.cfg.Version, Caps: p.cfg.Capabilities, Zone: p.cfg.Zone,
 		Capacity: &p.cfg.Capacity, Free: now.Free, Draining: now.Draining, Drained: now.Drained,
+		Trust: p.roster.lists.digest(),
 	})
 	if err != nil {
 		p.log.WithError(err).Error("cannot encode a heartbeat")
@@ -215,4 +217,5 @@ func (e *entry) note(m *heartbeatMsg, now time.Time) {
 		e.unsaved = true
 	}
 	e.beat, e.heard, e.name, e.capabilities = m, now, m.Name, m.Caps
+	e.trust = cmp.Or(m.Trust, e.trust)
 }

@@ -39,6 +39,7 @@ type heartbeatMsg struct {
 	Free     int64    `json:"free"`
 	Draining bool     `json:"draining,omitempty"`
 	Drained  bool     `json:"drained,omitempty"`
+	Trust    string   `json:"trust,omitempty"` // as in a hello; "": of an earlier release, which says it there only
 
 	raw json.RawMessage // all of it, as it was received
 }
@@ -58,6 +59,9 @@ func readHeartbeat(b []byte) (*heartbeatMsg, error) {
 		return nil, fmt.Errorf("%w: format %d, run %d, number %d", errHeartbeat, m.Format, m.Run, m.Seq)
 	}
 	m.Name, m.Version, m.Zone = readName(m.Name), readName(m.Version), readName(m.Zone)
+	if len(m.Trust) > maxText {
+		m.Trust = ""
+	}
 	m.Caps, m.Free, m.raw = readCapabilities(m.Caps), max(0, m.Free), b
 	return &m, nil
 }

@@ -132,7 +132,7 @@ func (p *Peer) answerHello(s network.Stream) {
 // helloFor is what the peer at the other end of c is told.
 func (p *Peer) helloFor(c network.Conn, want bool) hello {
 	return hello{
-		Trust: p.trust, Self: formatAddrs(usefulTo(c, p.host.Addrs())),
+		Trust: p.roster.lists.digest(), Self: formatAddrs(usefulTo(c, p.host.Addrs())),
 		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
 		Name: p.cfg.Name, Caps: p.cfg.Capabilities, Beat: p.heartbeat(),
 	}
@@ -190,14 +190,10 @@ func (p *Peer) learn(c network.Conn, g hello) {
 		// The member was reached there, whatever it says of its addresses.
 		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
 	}
-	changed, differs := p.roster.said(id, words{
+	changed := p.roster.said(id, words{
 		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust,
 		name: readName(g.Name), capabilities: readCapabilities(g.Caps), beat: p.firstHand(id, g.Beat),
-	}, p.trust)
-	if differs && p.once.first("trust", id.String()) {
-		p.about(id).Warn("this member's list of trusted peers differs from this registry's: one of them may ignore changes that the other accepts; " +
-			"make trustedpeers the same on all registries")
-	}
+	})
 	if changed && p.roster.isConfirmed(id) { // others are written down with what else is new
 		p.remember(p.ctx, id)
 	}

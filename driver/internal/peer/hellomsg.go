@@ -2,18 +2,13 @@ package peer
 
 import (
 	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"slices"
-	"strings"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -28,7 +23,6 @@ const (
 	helloVersion    = 1
 	maxGreetMembers = 2048 // of those that earlier releases name, up to 8192, the rest is not read
 	maxID           = 128  // bytes of a peer ID as text
-	trustsAll       = "*"
 )
 
 // hello is what two members tell each other, as JSON: the member that opens the stream
@@ -138,19 +132,4 @@ func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multi
 func isLinkLocal(a multiaddr.Multiaddr) bool {
 	ip, ok := hearsay.IPOf(a)
 	return ok && ip.IsLinkLocalUnicast()
-}
-
-// trustDigest names a list of trusted peers, whatever its order, without
-// giving it away.
-func trustDigest(ids []peer.ID) string {
-	if ids == nil {
-		return trustsAll
-	}
-	list := make([]string, 0, len(ids))
-	for _, id := range ids {
-		list = append(list, id.String())
-	}
-	slices.Sort(list)
-	sum := sha256.Sum256([]byte(strings.Join(slices.Compact(list), "\n")))
-	return hex.EncodeToString(sum[:])
 }

@@ -37,11 +37,12 @@ const (
 )
 
 // newHost makes the libp2p host and its DHT, which listen nowhere yet. rank is that of a peer
-// that comes in, and is asked with locks of libp2p held.
+// that comes in, and is asked with locks of libp2p held; unlisted is told of those that are refused
+// because they are not allowed.
 // ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
-func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, rank func(peer.ID) limit.Rank) (host.Host, *dualdht.DHT, error) {
+func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, rank func(peer.ID) limit.Rank, unlisted func(peer.ID, multiaddr.Multiaddr)) (host.Host, *dualdht.DHT, error) {
 	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank, known.homes.rank)
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +72,7 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 	}
 	opts = append(opts, transports(cfg)...)
 	if cfg.private() { // on the public network strangers are dialed for all kinds of reasons
-		opts = append(opts, libp2p.ConnectionGater(gater{known}))
+		opts = append(opts, libp2p.ConnectionGater(gater{known, unlisted}))
 	}
 	if len(cfg.Announce) > 0 {
 		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr {

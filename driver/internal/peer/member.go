@@ -93,20 +93,21 @@ func (p *Peer) Confirmed(id peer.ID) bool { return p.roster.isConfirmed(id) }
 func (r *roster) members() []Member {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	ours := r.lists.digest()
 	var all []Member
 	for _, e := range r.records {
 		if e.known {
-			all = append(all, e.public(time.Now()))
+			all = append(all, e.public(time.Now(), ours))
 		}
 	}
 	slices.SortFunc(all, func(a, b Member) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
-func (e *entry) public(now time.Time) Member {
+func (e *entry) public(now time.Time, ours string) Member {
 	m := Member{
 		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
-		Failure: e.failure, TrustDiffers: e.differs, Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
+		Failure: e.failure, TrustDiffers: e.disagreesWith(ours), Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
 	}
 	if !m.Connected {
 		m.Away = max(1, now.Sub(e.lost))

@@ -85,7 +85,7 @@ func (r *roster) curious(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
-	return id != r.self && (e == nil || !e.connected)
+	return id != r.self && r.lists.allows(id) && (e == nil || !e.connected)
 }
 
 // heard notes what a member, seen at teller, says about the addresses of another. It counts for

@@ -101,7 +101,7 @@ func TestALiarDisplacesNobody(t *testing.T) {
 		truth, own := tcpAt("198.51.100.2/tcp/1"), tcpAt("198.51.100.3/tcp/1")
 		r.heard(farther, "named", truth, nil)
 		r.subscribed("member", true, true)
-		r.said("member", words{addrs: own, trust: trustsAll}, trustsAll)
+		r.said("member", words{addrs: own, trust: trustsAll})
 		r.confirm("member")
 		r.connected("member", false)
 		for i := range 1000 {
@@ -163,7 +163,7 @@ func TestWhereStrangersLead(t *testing.T) {
 	r.keep(peer.AddrInfo{ID: "configured", Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/dns4/a.example/tcp/1")}}, true)
 	r.subscribed("member", true, true)
 	r.seenAt("member", far)
-	r.said("member", words{addrs: tcpAt("203.0.113.5/tcp/1/ws"), trust: trustsAll}, trustsAll)
+	r.said("member", words{addrs: tcpAt("203.0.113.5/tcp/1/ws"), trust: trustsAll})
 	r.confirm("member")
 	r.subscribed("local", true, true)
 	r.seenAt("local", near)

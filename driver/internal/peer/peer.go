@@ -26,10 +26,8 @@ const closeTimeout = 10 * time.Second
 // Peer is a registry's peer. All methods are safe for concurrent use, except OnMessage,
 // OnMember, OnForgotten and Start, which have to be called before the others.
 type Peer struct {
-	cfg     Config
-	log     *logrus.Entry
-	trusted map[peer.ID]bool // nil: every peer
-	trust   string           // digest of trusted, compared with others'
+	cfg Config
+	log *logrus.Entry
 
 	host    host.Host
 	swarm   *swarm.Swarm
@@ -40,6 +38,8 @@ type Peer struct {
 	roster  *roster
 	seeds   seeds
 	traffic *traffic
+	opened  opened     // of data ports
+	listing sync.Mutex // of SetLists
 	saving  sync.Mutex // of what is remembered of members
 	once    logOnce
 	pulls   pulls
@@ -82,8 +82,6 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	p := &Peer{
 		cfg:     cfg,
 		log:     cfg.Log,
-		trusted: idSet(cfg.Trusted),
-		trust:   trustDigest(cfg.Trusted),
 		roster:  newRoster(self),
 		traffic: newTraffic(),
 		pulls:   newPulls(),
@@ -94,7 +92,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 	if err := p.seeds.add(cfg.Seeds); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
-	p.roster.trusted = p.trusted
+	p.roster.lists.set(self, cfg.Lists)
 	p.roster.refused = func(from limit.Source) { p.cfg.Budget.Refuse(limit.Dials, from) }
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	if err := p.open(); err != nil {
@@ -106,7 +104,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 // open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
-	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.traffic, p.rankAtTheDoor); err != nil {
+	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.traffic, p.rankAtTheDoor, p.unlisted); err != nil {
 		return err
 	}
 	var ok bool
@@ -194,10 +192,6 @@ func (p *Peer) run(f func()) { p.own.Go(f) }
 // ID is this peer's ID.
 func (p *Peer) ID() peer.ID { return p.roster.self }
 
-// Trusts reports whether a peer's messages count. The list applies to this peer itself as
-// to any other.
-func (p *Peer) Trusts(id peer.ID) bool { return p.trusted == nil || p.trusted[id] }
-
 // OnMessage sets the function that is called with the messages of trusted members, one at a
 // time, in a goroutine of the peer. While the function blocks, messages wait; when too many
 // do, further ones are lost.
@@ -243,15 +237,4 @@ func (p *Peer) close() error {
 		return fmt.Errorf("peer: close: %w", err)
 	}
 	return nil
-}
-
-func idSet(ids []peer.ID) map[peer.ID]bool {
-	if ids == nil {
-		return nil
-	}
-	set := make(map[peer.ID]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	return set
 }

@@ -29,7 +29,7 @@ func (p *Peer) Rank(id peer.ID) limit.Rank {
 func (p *Peer) rankAtTheDoor(id peer.ID) limit.Rank {
 	member, known := p.roster.standing(id)
 	switch {
-	case member && p.Trusts(id), p.trusted[id]:
+	case member && p.Trusts(id), p.roster.isNamed(id):
 		return limit.Trusted
 	case known:
 		return limit.Member

@@ -200,6 +200,7 @@ func (p *Peer) tidy() {
 	}
 	p.tidyLeft()
 	p.tidyTrial(now)
+	p.warnOfTrust(now)
 	p.roster.dropCandidates(now)
 	if ids := p.roster.stale(now); len(ids) > 0 || now.Sub(p.roster.lastSaved()) > aliveEvery {
 		p.remember(p.ctx, ids...)
@@ -290,7 +291,7 @@ func (r *roster) estranged(now time.Time) (ids []peer.ID) {
 			continue
 		}
 		e.lonelyWait = min(2*wait, longAway)
-		e.lonely = time.Time{}
+		e.lonely, e.answered = time.Time{}, false // this peer is the one that hangs up
 		ids = append(ids, id)
 	}
 	return ids

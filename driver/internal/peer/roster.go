@@ -37,7 +37,7 @@ const (
 // only named by members. It does not use the network; the watcher tells it what happens.
 type roster struct {
 	self    peer.ID
-	trusted map[peer.ID]bool // nil: every peer
+	lists   *lists
 	homes   homes
 	refused func(limit.Source) // called when a peer that somebody named may not be dialed, with r.mu held
 
@@ -82,9 +82,9 @@ type entry struct {
 	lost       time.Time // since when it has been away, in time that this peer ran
 	lonely     time.Time // connected and not subscribed since
 	lonelyWait time.Duration
-	trust      string // digest of its list of trusted peers, "" unknown
-	differs    bool
-	greeted    bool // it has said hello since it was connected
+	trust      string    // digest of its list of trusted peers, "" unknown
+	disagrees  time.Time // since when that has been seen not to be ours, while it is connected
+	greeted    bool      // it has said hello since it was connected
 	saved      time.Time
 
 	savedConnected bool
@@ -100,17 +100,21 @@ type entry struct {
 	hellos   *rate.Limiter // of those that it began; nil likewise
 	news     *rate.Limiter // of what it sends to the topics; nil likewise
 
-	backoff *backoff.ExponentialBackOff
-	due     time.Time
-	sought  time.Time // when others were last asked for its addresses, or its connection was lost
-	dialing bool
-	rebuffs int // handshakes that failed since it was last connected
+	backoff  *backoff.ExponentialBackOff
+	due      time.Time
+	sought   time.Time // when others were last asked for its addresses, or its connection was lost
+	dialing  bool
+	rebuffs  int  // handshakes that failed since it was last connected
+	answered bool // when it was last dialed, and has not been a member since
 }
 
 func (e *entry) member() bool { return e.connected && e.subscribed }
 
 func newRoster(self peer.ID) *roster {
-	return &roster{self: self, homes: newHomes(), refused: func(limit.Source) {}, records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{})}
+	return &roster{
+		self: self, lists: newLists(self, Lists{}), homes: newHomes(), refused: func(limit.Source) {},
+		records: map[peer.ID]*entry{}, visited: map[peer.ID][]multiaddr.Multiaddr{}, changed: make(chan struct{}),
+	}
 }
 
 // entry returns a peer's record, and makes it if there is none. r.mu is held.
@@ -238,7 +242,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 		return false, true
 	}
 	r.named.remove(e)
-	r.met, e.met, e.known, e.lonelyWait = true, true, true, 0
+	r.met, e.met, e.known, e.lonelyWait, e.answered = true, true, true, 0, false
 	e.confirmed = e.confirmed || r.isNamed(e.id)
 	e.backoff.Reset()
 	close(r.changed)
@@ -267,7 +271,7 @@ func (r *roster) isMember(id peer.ID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
-	return e != nil && e.member()
+	return e != nil && e.member() && r.lists.allows(id)
 }
 
 // waitMember waits until a peer is a member; false when ctx ends first.
@@ -275,7 +279,7 @@ func (r *roster) waitMember(ctx context.Context, id peer.ID) bool {
 	for {
 		r.mu.Lock()
 		e, changed := r.records[id], r.changed
-		is := e != nil && e.member()
+		is := e != nil && e.member() && r.lists.allows(id)
 		r.mu.Unlock()
 		if is {
 			return true

@@ -115,6 +115,10 @@ func (p *Peer) look(s *seed) {
 		}
 	}
 	for id, addrs := range at {
+		if !p.Allows(id) {
+			trouble = fmt.Sprintf("%s is %s: %s", addrs[0], id, notAllowed)
+			continue
+		}
 		if err := p.meetAt(ctx, id, addrs); err != nil {
 			trouble = p.troubleOf(ctx, peer.AddrInfo{ID: id, Addrs: addrs}, err)
 			for _, a := range addrs {

@@ -43,10 +43,10 @@ func (r *roster) isChosen(id peer.ID) bool {
 }
 
 // isNamed reports whether trustedpeers names a peer.
-func (r *roster) isNamed(id peer.ID) bool { return r.trusted != nil && r.trusted[id] }
+func (r *roster) isNamed(id peer.ID) bool { return r.lists.names(id) }
 
 // trusts is Peer.Trusts.
-func (r *roster) trusts(id peer.ID) bool { return r.trusted == nil || r.trusted[id] }
+func (r *roster) trusts(id peer.ID) bool { return r.lists.trusts(id) }
 
 // Confirm notes that something useful came of a member: a path exchange with it ended well, or
 // a leaf that it sent was right. Until then it is a member while it is connected, and no longer:

@@ -102,14 +102,14 @@ func (c counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// countedListener accepts connections whose remote addresses are peer IDs.
-type countedListener struct {
+// dataListener accepts connections whose remote addresses are peer IDs.
+type dataListener struct {
 	net.Listener
-	traffic *traffic
+	peer *Peer
 }
 
 // Accept implements net.Listener.
-func (l countedListener) Accept() (net.Conn, error) {
+func (l dataListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -118,5 +118,9 @@ func (l countedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return c, nil
 	}
-	return l.traffic.count(c, id), nil
+	c = l.peer.opened.add(l.peer.traffic.count(c, id), id)
+	if !l.peer.Allows(id) { // since a moment
+		_ = c.Close()
+	}
+	return c, nil
 }

@@ -13,7 +13,7 @@ import (
 func comesAndGoes(r *roster, id peer.ID, from netip.Addr, useful bool) {
 	r.subscribed(id, true, true)
 	r.seenAt(id, from)
-	r.said(id, words{addrs: tcpAt("198.51.100.1/tcp/4619"), trust: trustsAll}, trustsAll)
+	r.said(id, words{addrs: tcpAt("198.51.100.1/tcp/4619"), trust: trustsAll})
 	if useful {
 		r.confirm(id)
 	}
@@ -69,7 +69,7 @@ func TestIdentitiesCostLittle(t *testing.T) {
 func TestTrustedMembersAreNotOnTrial(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
-		r.trusted = map[peer.ID]bool{"trusted": true}
+		r.lists.set("self", Lists{Trusted: []peer.ID{"trusted"}})
 		r.begin(time.Now())
 		for _, id := range []peer.ID{"trusted", "useful", "useless"} {
 			comesAndGoes(r, id, far, id == "useful")

@@ -30,6 +30,7 @@ func (p *Peer) watch() (func(), error) {
 					return
 				}
 				if ev, ok := ev.(event.EvtPeerConnectednessChanged); ok {
+					p.closeUnlisted(ev.Peer, ev.Connectedness)
 					joined, left := p.roster.connected(ev.Peer, ev.Connectedness == network.Connected)
 					p.noteChange(ev.Peer, joined, left)
 				}

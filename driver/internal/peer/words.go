@@ -18,14 +18,13 @@ type words struct {
 }
 
 // said notes what a connected member says about itself. changed reports whether the
-// remembered part of it changed; differs reports whether the member says for the first time
-// that its trusted peers are not ours.
-func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) {
+// remembered part of it changed.
+func (r *roster) said(id peer.ID, w words) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.records[id]
 	if e == nil {
-		return false, false
+		return false
 	}
 	if len(w.addrs) > 0 && !sameAddrs(e.addrs, w.addrs) {
 		e.addrs, changed = w.addrs[:min(len(w.addrs), maxAddrs)], true
@@ -34,9 +33,8 @@ func (r *roster) said(id peer.ID, w words, ours string) (changed, differs bool) 
 		e.name, e.capabilities, changed = w.name, w.capabilities, true
 	}
 	e.saidBeat(w.beat, time.Now())
-	differs = w.trust != ours && w.trust != e.trust
-	e.trust, e.differs, e.data, e.greeted = w.trust, w.trust != ours, w.data, true
-	return changed, differs
+	e.trust, e.data, e.greeted = w.trust, w.data, true
+	return changed
 }
 
 // data is where a member says that its data port is, and whether the member was of use.

@@ -11,7 +11,7 @@ func TestWhatAMemberSaidIsOfAnotherTime(t *testing.T) {
 	if greeted() {
 		t.Error("it has said nothing")
 	}
-	r.said("m", words{trust: trustsAll, capabilities: []string{"copies"}}, trustsAll)
+	r.said("m", words{trust: trustsAll, capabilities: []string{"copies"}})
 	if !greeted() {
 		t.Error("it has said hello")
 	}
