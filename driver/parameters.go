@@ -34,6 +34,9 @@ type Parameters struct {
 	PrivateKey        string        `mapstructure:"privatekey"` // libp2p key in base64
 	PrivateKeyFile    string        `mapstructure:"privatekeyfile"`
 	TrustedPeers      []string      `mapstructure:"trustedpeers"`
+	TrustedPeersFile  string        `mapstructure:"trustedpeersfile"`
+	AllowedPeers      []string      `mapstructure:"allowedpeers"`
+	AllowedPeersFile  string        `mapstructure:"allowedpeersfile"`
 	LogLevel          string        `mapstructure:"loglevel"`
 	MemberExpiry      time.Duration `mapstructure:"memberexpiry"`
 	Offline           bool          `mapstructure:"offline"`
@@ -223,8 +226,9 @@ func (p Parameters) config() engine.Config {
 		PrivateKey: p.PrivateKey, PrivateKeyFile: p.PrivateKeyFile,
 		ListenAddrs: p.ListenAddrs, AnnounceAddrs: p.AnnounceAddrs,
 		DataAddrs: p.DataAddrs, DataAnnounceAddrs: p.DataAnnounceAddrs,
-		DataAnyPort:   slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
-		Bootstrappers: p.Bootstrappers, TrustedPeers: p.TrustedPeers, Hash: p.Hash, LogLevel: p.LogLevel,
+		DataAnyPort:  slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
+		TrustedPeers: p.TrustedPeers, TrustedPeersFile: p.TrustedPeersFile, AllowedPeers: p.AllowedPeers, AllowedPeersFile: p.AllowedPeersFile,
+		Bootstrappers: p.Bootstrappers, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
 		RepairRate: int64(p.RepairRate), AckCopies: p.AckReplicas, AckTimeout: p.AckTimeout,
@@ -236,7 +240,7 @@ func (p Parameters) config() engine.Config {
 
 // check holds every rule that needs no file and no network.
 func (p Parameters) check() error {
-	for _, rule := range []func() error{p.checkNetwork, p.checkKeysGiven, p.checkValues, p.checkCopies, p.checkCache, p.checkAcks} {
+	for _, rule := range []func() error{p.checkNetwork, p.checkPeerLists, p.checkKeysGiven, p.checkValues, p.checkCopies, p.checkCache, p.checkAcks} {
 		if err := rule(); err != nil {
 			return err
 		}
@@ -255,8 +259,20 @@ func (p Parameters) checkNetwork() error {
 		return fmt.Errorf("pubsubtopic: the default %q is refused without a protector key, on the public network; "+
 			"set protectorkeyfile for a private one, or a topic of your own", defaultTopic)
 	}
-	if len(p.TrustedPeers) == 0 {
+	if len(p.TrustedPeers) == 0 && p.TrustedPeersFile == "" {
 		return errors.New(`trustedpeers: is required without a protector key, on the public network; list peer IDs, or "*" for everybody`)
+	}
+	return nil
+}
+
+func (p Parameters) checkPeerLists() error {
+	switch {
+	case len(p.TrustedPeers) > 0 && p.TrustedPeersFile != "":
+		return errors.New("trustedpeers: is set together with trustedpeersfile; keep one of them")
+	case len(p.AllowedPeers) > 0 && p.AllowedPeersFile != "":
+		return errors.New("allowedpeers: is set together with allowedpeersfile; keep one of them")
+	case (len(p.AllowedPeers) > 0 || p.AllowedPeersFile != "") && !p.Offline && !p.config().Private():
+		return errors.New("allowedpeers: needs a protector key: on the public network peers are found by way of others; set protectorkeyfile, or leave it out")
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type Status struct {
 	Network       string         `json:"network"`        // private, public or offline
 	DataPath      string         `json:"data_path"`      // of the datastore, absolute
 	ReadOnly      bool           `json:"read_only"`      // outside its own list of trusted peers
+	PeerLists     []PeerList     `json:"peer_lists"`     // whom it trusts, and whom it lets in; none: it is offline
 	Twin          string         `json:"twin"`           // one of NotReady: another registry runs with this one's peer ID; "": none does
 	Phase         string         `json:"phase"`          // joined, joining, or alone: no member answers
 	Hash          string         `json:"hash"`           // function that new blobs are named with: sha2-256 or blake3
@@ -107,7 +108,7 @@ func (s *store) status() Status {
 	st := Status{
 		Version: built.Version, Commit: built.Commit, BuildDate: built.Date, NotReady: e.Ready(), Started: e.Started(),
 		PeerID: e.Self(), Name: e.Name(), Capabilities: e.Capabilities(), Addresses: texts(e.Addresses()), DataAddresses: texts(e.DataAddresses()),
-		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), Phase: e.Phase(),
+		Topic: e.Topic(), Network: e.Network(), DataPath: e.DataPath(), ReadOnly: e.ReadOnly(), PeerLists: s.peerLists(), Phase: e.Phase(),
 		Hash:   s.blobs.Function().String(),
 		Map:    MapStatus{Entries: view.Len(), Digest: view.Digest(), Heads: len(s.paths.Heads()), History: s.historyStatus()},
 		Blobs:  BlobStatus{Here: here, Missing: counts.missing, Bytes: bytes, Damaged: s.damaged(), Damage: s.damage(), Mended: s.blobs.Mended(), CountedAt: counted},

@@ -51,14 +51,17 @@ func hide(name string) (back func()) {
 	return func() { _ = os.Setenv(name, value) }
 }
 
-// secrets are the keys of the ipfs: block that hold one, each with the key that names a file instead.
-// Only one of the two may be set.
-var secrets = [][2]string{{"protectorkey", "protectorkeyfile"}, {"privatekey", "privatekeyfile"}}
+// inFiles are the keys of the ipfs: block that may be in a file, each with the key that names it. Only
+// one of the two may be set.
+var inFiles = [][2]string{
+	{"protectorkey", "protectorkeyfile"}, {"privatekey", "privatekeyfile"},
+	{"trustedpeers", "trustedpeersfile"}, {"allowedpeers", "allowedpeersfile"},
+}
 
-// preferEnvironment takes out of the ipfs: block what a file says of a secret that the environment has
+// preferEnvironment takes out of the ipfs: block what a file says of a key that the environment has
 // in the other form: in the image, whose file names one, the environment alone has to be enough.
 func preferEnvironment(ipfs configuration.Parameters) {
-	for _, of := range secrets {
+	for _, of := range inFiles {
 		for i, key := range of {
 			other := of[1-i]
 			if inEnvironment(key) && !inEnvironment(other) {

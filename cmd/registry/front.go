@@ -55,9 +55,10 @@ func newFront(config *configuration.Configuration, of opened) (*front, error) {
 }
 
 // handsOn reports whether requests are forwarded to other registries: on a private network,
-// whose registries share a secret, and only by a registry that takes uploads itself.
+// whose registries share a secret, and only by a registry that takes uploads itself, unless it is
+// read-only for now.
 func (f *front) handsOn() bool {
-	return f.driver != nil && f.driver.SwarmSecret("") != nil && !f.driver.ReadOnly() && f.config.Proxy.RemoteURL == ""
+	return f.driver != nil && f.driver.SwarmSecret("") != nil && f.config.Proxy.RemoteURL == ""
 }
 
 func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Handler {
@@ -67,6 +68,9 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 		h := uploads.New(f.driver, f.access, f.config, routes, next)
 		f.server = uploads.Serve(f.members, h)
 		next = h
+	}
+	if f.driver != nil {
+		next = whileReadOnly(f.driver.ReadOnly, next)
 	}
 	return f.withPage(conns.Moving(f.logged(next)))
 }

@@ -38,6 +38,8 @@ func TestMistakesAreOneLineWithAKeyAndARemedy(t *testing.T) {
 		"bad private key":         {[]string{key, "privatekey: aGVsbG8="}, "", "privatekey:", "leave it out"},
 		"bad log level":           {[]string{key, "loglevel: loud"}, "", "loglevel:", "is none of error, warn, info, debug"},
 		"bad data address":        {[]string{key, "dataannounceaddrs: /ip4/127.0.0.1/udp/1"}, "", "dataannounceaddrs:", "such as /ip4/0.0.0.0/tcp/4620"},
+		"a missing list of peers": {[]string{key, "trustedpeersfile: /nowhere/peers"}, "", "trustedpeersfile /nowhere/peers:", "no such file"},
+		"no list of peers":        {[]string{key, "allowedpeersfile: config.yml"}, "", "allowedpeersfile config.yml: line 1:", "registry ipfs id"},
 		"not a trusted key":       {[]string{key, "trustedpeers: nobody"}, "", "trustedpeers:", "registry ipfs id"},
 		"listenaddrs in use":      {[]string{key}, "REGISTRY_STORAGE_IPFS_LISTENADDRS=" + multiaddr(taken), "listenaddrs:", "choose another port"},
 		"dataaddrs in use":        {[]string{key}, "REGISTRY_STORAGE_IPFS_DATAADDRS=" + multiaddr(taken), "dataaddrs:", "choose another port"},

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry"
@@ -70,6 +70,7 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 	}
 	dropSpans(ctx)
 	debug.serving(ready)
+	defer storage.hangups.call(storage.ReadPeerLists)()
 	stopping := func() {
 		debug.stopping()
 		if storage.Driver != nil {
@@ -142,6 +143,7 @@ type opened struct {
 	*driver.Driver // nil: the storage is another one
 	page           *web.Page
 	shown          bool // clients may see the page, too
+	hangups        hangups
 }
 
 // openStorage opens the ipfs driver, puts it where distribution finds it, and has the debug server
@@ -151,6 +153,7 @@ func openStorage(ctx context.Context, config *configuration.Configuration, debug
 	if err != nil {
 		return opened{}, err
 	}
+	hangups := catchHangups(p)
 	if err := checkProxy(ctx, config.Proxy, p); err != nil {
 		return opened{}, err
 	}
@@ -167,7 +170,7 @@ func openStorage(ctx context.Context, config *configuration.Configuration, debug
 	if p.DebugAPI {
 		debug.open(d.API())
 	}
-	return opened{d, page, p.UI}, nil
+	return opened{d, page, p.UI, hangups}, nil
 }
 
 // checkProxy refuses a pull-through cache whose content expires: distribution would then
@@ -180,14 +183,17 @@ func checkProxy(ctx context.Context, proxy configuration.Proxy, p driver.Paramet
 	if proxy.TTL == nil || *proxy.TTL > 0 {
 		return errors.New("proxy.ttl: what expires here would be deleted on every registry of the swarm, pushed layers included; set it to 0, which keeps everything")
 	}
-	if len(p.TrustedPeers) == 0 || slices.Contains(p.TrustedPeers, "*") {
+	if len(p.TrustedPeers) == 0 && p.TrustedPeersFile == "" {
 		return nil
 	}
 	id, err := driver.Identify(ctx, p)
-	if err == nil && !slices.Contains(p.TrustedPeers, id.PeerID) {
-		err = fmt.Errorf("proxy: this registry, %s, is not in its own trustedpeers and may not store what it pulls; add it there on every registry, or leave proxy out", id.PeerID)
+	if err != nil {
+		return err
 	}
-	return err
+	if trusted, err := p.Trusts(id.PeerID); err != nil || !trusted {
+		return cmp.Or(err, fmt.Errorf("proxy: this registry, %s, is not in its own trustedpeers and may not store what it pulls; add it there on every registry, or leave proxy out", id.PeerID))
+	}
+	return nil
 }
 
 // adapt fits a configuration to the storage that it names.
@@ -201,9 +207,6 @@ func adapt(config *configuration.Configuration, d *driver.Driver) error {
 			return err
 		}
 		config.HTTP.Secret = secret
-	}
-	if d.ReadOnly() { // 405 to pushes and deletes
-		config.Storage["maintenance"] = configuration.Parameters{"readonly": map[any]any{"enabled": true}}
 	}
 	delete(config.Storage, "redirect") // disabled, a download's status would come before its first byte
 	if cache := config.Storage["cache"]; cache["blobdescriptor"] != nil {

@@ -106,8 +106,28 @@ func registrySection(s driver.Status, id func(string) string, wide bool) section
 	if s.ReadOnly {
 		sec.field("read only", "this registry is not in its own trustedpeers")
 	}
+	peerListFields(&sec, s.PeerLists)
 	limitFields(&sec, s.Limits, wide)
 	return sec
+}
+
+// peerListFields say whom this registry trusts and lets in, unless that is everybody, and which file has
+// no list now.
+func peerListFields(sec *section, lists []driver.PeerList) {
+	for _, l := range lists {
+		what := strings.TrimSuffix(l.Key, "file")
+		switch {
+		case l.Path != "" && l.All:
+			sec.field(what, "everybody, by %s since %s", l.Path, humanize.Time(l.Since))
+		case l.Path != "":
+			sec.field(what, "%s, by %s since %s", counted(l.Peers, "peer"), l.Path, humanize.Time(l.Since))
+		case !l.All:
+			sec.field(what, "%s", counted(l.Peers, "peer"))
+		}
+		if l.Trouble != "" {
+			sec.field("warning", "%s %s: %s; the last good list stays", l.Key, l.Path, l.Trouble)
+		}
+	}
 }
 
 // limitFields say what peers were refused since the start, and with wide also what they may have.

@@ -26,9 +26,14 @@ type Config struct {
 	DataAnyPort                  bool
 	Bootstrappers                []string // each ends in /p2p/<peer ID>; this registry's own may be among them
 
-	TrustedPeers []string // peer IDs whose changes count; none, or "*": those of every peer
-	Hash         string   // sha2-256 or blake3; "": what the swarm uses
-	LogLevel     string   // "": the process's
+	// Peer IDs whose changes count, and that get connections beside those: none, or "*", are those of
+	// every peer. Each list may be in a file in place of the configuration, which is read again when it
+	// changes.
+	TrustedPeers, AllowedPeers         []string
+	TrustedPeersFile, AllowedPeersFile string
+
+	Hash     string // sha2-256 or blake3; "": what the swarm uses
+	LogLevel string // "": the process's
 
 	MemberExpiry time.Duration // how long a member may be away before it is forgotten
 	AloneTimeout time.Duration // how long no member may answer before this registry serves what it has

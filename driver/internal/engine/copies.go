@@ -47,6 +47,9 @@ func (e *Engine) openCopies(context.Context) error {
 			Members: func() (place.Member, []place.Member) {
 				now := self
 				now.Draining = e.Draining()
+				if e.ReadOnly() {
+					now.Capacity = 0 // others do not count on it
+				}
 				return now, e.keepers()
 			},
 			Room: func(ctx context.Context, n int64) error { return e.Cache.RoomForCopy(ctx, n) },
@@ -58,11 +61,7 @@ func (e *Engine) openCopies(context.Context) error {
 
 // selfKeeper is this registry, with how much it keeps.
 func (e *Engine) selfKeeper() place.Member {
-	self := place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
-	if e.ReadOnly() {
-		self.Capacity = 0 // others do not count on it
-	}
-	return self
+	return place.Member{ID: e.self, Zone: e.cfg.Zone, Capacity: e.capacity()}
 }
 
 // keepers are the trusted members that are here or of use, with what is known of how much they keep.

@@ -56,6 +56,7 @@ type Engine struct {
 	answers  *admin.Answers // nil: not started
 	admin    *admin.Server
 	learning learning
+	lists    *lists // nil: not read yet
 	join     joinWatch
 	stopping atomic.Bool   // Ready says so
 	drained  atomic.Bool   // this registry is to be switched off for good
@@ -146,6 +147,7 @@ func (e *Engine) Start(routes []admin.Route, say func() summary.Summary) error {
 		}
 	}
 	e.introduce()
+	e.startLists()
 	return nil
 }
 
@@ -160,7 +162,7 @@ func (e *Engine) introduce() {
 	}
 	e.Log.WithFields(fields).Info("ipfs storage is open")
 	if e.ReadOnly() {
-		e.Log.Warn("this registry is not in its own trustedpeers: it serves pulls and refuses pushes and deletes")
+		e.warnReadOnly()
 	}
 }
 
@@ -186,6 +188,7 @@ func (e *Engine) closeAll() error {
 			errs = append(errs, fmt.Errorf("close %s: %w", name, err))
 		}
 	}
+	e.stopLists()
 	if e.survey != nil {
 		e.survey.Close()
 	}

@@ -38,10 +38,7 @@ func (e *Engine) leadsToItself() bool {
 }
 
 // trustsOthers reports whether the changes of any other peer count here.
-func (e *Engine) trustsOthers() bool {
-	ids, err := e.cfg.trusted()
-	return err == nil && (ids == nil || slices.ContainsFunc(ids, func(id libpeer.ID) bool { return id != e.self }))
-}
+func (e *Engine) trustsOthers() bool { return e.Peer.TrustsOthers() }
 
 // remembersOthers reports whether this registry was in a swarm before, or is now.
 func (e *Engine) remembersOthers() bool {

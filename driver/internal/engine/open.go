@@ -84,11 +84,16 @@ func (e *Engine) openPeer(ctx context.Context) error {
 	if e.cfg.Offline {
 		return nil
 	}
+	var err error
+	if e.lists, err = e.cfg.lists(); err != nil {
+		return err
+	}
 	cfg, err := e.cfg.peerConfig()
 	if err != nil {
 		return err
 	}
 	e.sayHowMuch(&cfg)
+	cfg.Lists = e.lists.peers()
 	cfg.Wrote = func(id libpeer.ID) bool { return e.Paths.Writers()[id.String()] > 0 }
 	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = e.key, e.psk, e.Store, e.Blobs.Blockstore(), e.Log
 	e.Peer, err = peer.New(ctx, cfg)

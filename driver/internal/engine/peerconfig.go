@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -21,7 +20,11 @@ func (c Config) Check() error {
 	if !peer.ValidName(c.Zone) {
 		return fmt.Errorf("zone: is more than %d bytes, or not printable", peer.MaxName)
 	}
-	_, err := c.peerConfig()
+	if _, err := c.peerConfig(); err != nil {
+		return err
+	}
+	c.TrustedPeersFile, c.AllowedPeersFile = "", ""
+	_, err := c.lists()
 	return err
 }
 
@@ -74,8 +77,7 @@ func (c Config) peerConfig() (cfg peer.Config, err error) {
 	if !c.Private() {
 		cfg.DHTPeers = ipfslite.DefaultBootstrapPeers()
 	}
-	cfg.Trusted, err = c.trusted()
-	return cfg, err
+	return cfg, nil
 }
 
 func multiaddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
@@ -101,22 +103,4 @@ func dataAddrs(key string, list []string) ([]multiaddr.Multiaddr, error) {
 		}
 	}
 	return addrs, nil
-}
-
-func (c Config) trusted() ([]libpeer.ID, error) {
-	var ids []libpeer.ID
-	for _, s := range c.TrustedPeers {
-		if s == "*" {
-			if len(c.TrustedPeers) > 1 {
-				return nil, errors.New(`trustedpeers: "*" means everybody and stands alone`)
-			}
-			return nil, nil
-		}
-		id, err := libpeer.Decode(s)
-		if err != nil {
-			return nil, fmt.Errorf("trustedpeers: %q is not a peer ID such as 12D3KooW…; `registry ipfs id` prints it", s)
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }

@@ -23,6 +23,11 @@ var (
 		"Every user of this machine can read the key: with the protector key it joins the swarm, with the private key it is this registry.",
 		"`chmod 0600` the file, as the registry's own user.",
 	}
+	listUnusable = Kind{
+		"list-unusable", Broken,
+		"The running registry goes by the last list that it could read, and would not start with this one.",
+		"Do what the line says: a peer ID a line, `#` before a comment ([Lists of peers](configuration.md#lists-of-peers)).",
+	}
 )
 
 func configurationChecks() []Check {
@@ -51,6 +56,20 @@ func configurationChecks() []Check {
 					}
 					if k.Exposed {
 						all = append(all, keyExposed.found(k.Name, "every user of this machine can read %s", k.Path))
+					}
+				}
+				return all
+			},
+		},
+		{
+			"lists", "files with lists of peers can be read", Configuration, []Kind{listUnusable},
+			func(f Facts) (all []Finding) {
+				for _, l := range f.Machine.Lists {
+					if l.Unknown != "" {
+						all = append(all, unknown(l.Name, "%s", l.Unknown))
+					}
+					if l.Trouble != "" {
+						all = append(all, listUnusable.found(l.Name, "%s: %s", l.Path, l.Trouble))
 					}
 				}
 				return all

@@ -49,11 +49,12 @@ type TLS struct {
 
 // Machine is what the machine is like on which the command runs.
 type Machine struct {
-	Data    Data      `json:"data"`
-	Disk    *Disk     `json:"disk"` // that datastorepath lies on; nil: not known
-	Keys    []KeyFile `json:"keys"`
-	Ports   []Port    `json:"ports"` // of the configuration, that another program has; known only while the registry is stopped
-	Mirrors []Mirror  `json:"mirrors"`
+	Data    Data       `json:"data"`
+	Disk    *Disk      `json:"disk"` // that datastorepath lies on; nil: not known
+	Keys    []KeyFile  `json:"keys"`
+	Lists   []ListFile `json:"lists"`
+	Ports   []Port     `json:"ports"` // of the configuration, that another program has; known only while the registry is stopped
+	Mirrors []Mirror   `json:"mirrors"`
 }
 
 // Data is the directory of datastorepath.
@@ -79,6 +80,14 @@ type KeyFile struct {
 	Trouble string `json:"trouble"` // why the registry does not start with it
 	Unknown string `json:"unknown"` // why it cannot be known whether it does
 	Exposed bool   `json:"exposed"` // every user of this machine can read it
+}
+
+// ListFile is a file that holds a list of peers.
+type ListFile struct {
+	Name    string `json:"name"` // of the parameter
+	Path    string `json:"path"`
+	Trouble string `json:"trouble"` // why it has no list
+	Unknown string `json:"unknown"` // why it cannot be known whether it has
 }
 
 // Port is an address of the configuration that cannot be listened on.

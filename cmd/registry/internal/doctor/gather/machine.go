@@ -33,10 +33,26 @@ func Machine(ctx context.Context, config *configuration.Configuration, p driver.
 		}
 		m.Keys = append(m.Keys, of)
 	}
+	m.Lists = lists(p)
 	if !runs {
 		m.Ports = ports(config, p)
 	}
 	return m
+}
+
+// lists are the files with lists of peers.
+func lists(p driver.Parameters) (all []doctor.ListFile) {
+	for _, l := range driver.PeerListFiles(p) {
+		of := doctor.ListFile{Name: l.Name, Path: l.Path}
+		if errors.Is(l.Trouble, fs.ErrPermission) {
+			of.Unknown = foreign(p.DatastorePath)
+		}
+		if l.Trouble != nil && of.Unknown == "" {
+			of.Trouble = l.Trouble.Error()
+		}
+		all = append(all, of)
+	}
+	return all
 }
 
 // data looks at datastorepath, or, while it is missing, at where it would be made.
