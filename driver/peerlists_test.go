@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
 
@@ -120,6 +121,8 @@ func TestAListThatShutsOut(t *testing.T) {
 	t.Parallel()
 	l := lists(t, 3)
 	a, c := l.members[0], l.members[2]
+	put(t, c, tagLink("a", "1"), "of c")
+	drivertest.AwaitAgreement(t, l.members...)
 	l.write("trusted", l.id(0), l.id(1))
 	l.write("allowed", l.id(0))
 	l.read(0, 1)
@@ -130,6 +133,12 @@ func TestAListThatShutsOut(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	drivertest.AwaitMesh(t, l.members[:2]...)
+	grace := time.Duration(0)
+	got, err := a.Collect(t.Context(), driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
+	must(t, err)
+	if len(got.WaitsFor) > 0 {
+		t.Errorf("garbage waits for %+v", got.WaitsFor)
+	}
 }
 
 // TestAListThatCannotBeRead leaves the last good one in place, until there is a good one again.

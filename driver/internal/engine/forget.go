@@ -30,7 +30,7 @@ func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	}
 	switch err := e.Peer.Forget(ctx, m.ID); {
 	case errors.Is(err, peer.ErrConnected):
-		return m, admin.Conflict(fmt.Errorf("%s is connected: stop it first, or shut it out with another protector key", describe(m)))
+		return m, admin.Conflict(fmt.Errorf("%s is connected: stop it first, or shut it out (allowedpeers)", describe(m)))
 	case err != nil:
 		return m, err
 	}

@@ -146,15 +146,31 @@ func (e *Engine) readLists(atOnce bool) {
 	if !news {
 		return
 	}
-	was := e.ReadOnly()
+	was, writers := e.ReadOnly(), e.trustedWriters()
 	e.Peer.SetLists(e.lists.peers())
-	e.Copies.Appeared() // others are to keep what
+	e.Copies.Appeared() // the members that are to keep blobs are others
+	for _, id := range writers {
+		if !e.Peer.Trusts(id) {
+			e.stopWaiting(id)
+		}
+	}
 	switch is := e.ReadOnly(); {
 	case is && !was:
 		e.warnReadOnly()
 	case was && !is:
 		e.Log.Info("this registry is in its own trustedpeers now: it takes pushes and deletes")
 	}
+}
+
+// trustedWriters are those who once wrote to the map, and are trusted. Collections of garbage wait for
+// whoever wrote, and for nobody whom the operator takes off the list.
+func (e *Engine) trustedWriters() (ids []libpeer.ID) {
+	for writer := range e.Paths.Writers() {
+		if id, err := libpeer.Decode(writer); err == nil && e.Peer.Trusts(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (e *Engine) warnReadOnly() {
