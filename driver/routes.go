@@ -30,6 +30,7 @@ func (s *store) routes() []admin.Route {
 		admin.Get("/v1/swarm", "How all registries of the swarm are. All members are asked, twice within a second.",
 			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.askedSwarm(ctx) }),
 		s.peersRoute(),
+		s.membersRoute(),
 		s.namesRoute(),
 		s.logRoute(),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,

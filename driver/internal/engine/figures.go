@@ -21,6 +21,7 @@ type Member struct {
 	peer.Member
 	InUse     string                // multiaddr of the other end of its connection; "" while it is away
 	Trusted   bool                  // its changes count here
+	Allowed   bool                  // it gets connections here
 	DataPort  bool                  // blobs are fetched from its data port
 	Data      []multiaddr.Multiaddr // where its data port is, as it says; none: it has none, or this registry has none
 	Twin      bool                  // two registries run with its peer ID
@@ -36,7 +37,7 @@ func (e *Engine) Members() []Member {
 	var all []Member
 	refused, twins := e.Paths.Refused(), e.Paths.Twins()
 	for _, m := range e.Peer.Members() {
-		of := Member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID)}
+		of := Member{Member: m, InUse: e.Peer.AddrInUse(m.ID), Trusted: e.Peer.Trusts(m.ID), Allowed: e.Peer.Allows(m.ID)}
 		of.DataPort = m.Connected && e.Transfers.UsesDataPort(m.ID)
 		of.Data, of.Twin = e.Peer.DataTargets(m.ID), slices.Contains(twins, m.ID)
 		if t, ok := e.Paths.LastDelta(m.ID.String()); ok {

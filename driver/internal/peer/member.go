@@ -16,6 +16,8 @@ type Member struct {
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
 	Connected    bool
 	Confirmed    bool          // something useful came of it, or trustedpeers names it; it is to count while it is away
+	First        time.Time     // when it became a member for the first time since it was last forgotten; zero: an earlier release has not written that down
+	Kept         bool          // the configuration names it to join by: it is never forgotten
 	Since        time.Time     // when it was connected, or lost
 	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
 	TrustDiffers bool          // its list of trusted peers differs from ours
@@ -107,7 +109,7 @@ func (r *roster) members() []Member {
 func (e *entry) public(now time.Time, ours string) Member {
 	m := Member{
 		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
-		Failure: e.failure, TrustDiffers: e.disagreesWith(ours), Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
+		First: e.first, Kept: e.keep, Failure: e.failure, TrustDiffers: e.disagreesWith(ours), Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
 	}
 	if !m.Connected {
 		m.Away = max(1, now.Sub(e.lost))

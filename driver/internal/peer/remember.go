@@ -25,6 +25,7 @@ var membersKey = datastore.NewKey("/peer/members")
 type remembered struct {
 	Version   int       `json:"version"`
 	Addrs     []string  `json:"addrs"`
+	First     time.Time `json:"first,omitzero"` // when it became a member for the first time; zero: an earlier release wrote the first record
 	Seen      time.Time `json:"seen"`
 	Connected bool      `json:"connected,omitempty"` // when this was written; then it was seen until this peer's last moment
 
@@ -119,7 +120,7 @@ func updated(old []byte, m remembered) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "unused", "site", "beat"} { // those that may be left out
+	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "unused", "site", "beat", "first"} { // those that may be left out
 		delete(fields, known)
 	}
 	if err := json.Unmarshal(fresh, &fields); err != nil {
@@ -224,7 +225,7 @@ func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	}
 	m := remembered{
 		Version: rememberVersion, Addrs: formatAddrs(e.addrs), Seen: now.UTC(), Connected: e.member(),
-		Uptime: now.Sub(r.started), Name: e.name, Caps: e.capabilities, Unused: !e.confirmed,
+		Uptime: now.Sub(r.started), Name: e.name, Caps: e.capabilities, Unused: !e.confirmed, First: e.first.UTC(),
 	}
 	if e.site.IsValid() {
 		m.Site = e.site.String()

@@ -68,6 +68,7 @@ type entry struct {
 	failure    Failure               // of the last dial that failed
 	warned     int                   // how often that was logged
 	known      bool                  // was a member once
+	first      time.Time             // when it became one; zero: it has not, or that is not known
 	confirmed  bool                  // something useful came of it, see confirm
 	site       netip.Prefix          // where it was a member, or whoever named it first is
 	teller     netip.Addr            // where its addresses were said
@@ -166,7 +167,7 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 	if e.since.After(now) {
 		e.since = now // the clock was set back
 	}
-	e.name, e.capabilities = readName(m.Name), readCapabilities(m.Caps)
+	e.name, e.capabilities, e.first = readName(m.Name), readCapabilities(m.Caps), m.First
 	if len(m.Beat) > 0 {
 		e.beat, _ = readHeartbeat(m.Beat) // what cannot be read is as if it had not been heard
 	}
@@ -238,6 +239,9 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 		return false, false
 	}
 	e.since, e.lost = now, now
+	if is && !e.known {
+		e.first = now
+	}
 	if !is {
 		return false, true
 	}

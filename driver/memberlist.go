@@ -1,0 +1,102 @@
+package driver
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
+)
+
+// KnownMember is what a registry knows of another one, and what it takes it for.
+type KnownMember struct {
+	PeerID       string         `json:"peer_id"`
+	Name         string         `json:"name"`          // as it says, or else as the lists of peers call it; "": neither
+	State        string         `json:"state"`         // connected, away, or never met
+	Trusted      bool           `json:"trusted"`       // its changes count here
+	Allowed      bool           `json:"allowed"`       // it gets connections here
+	Confirmed    bool           `json:"confirmed"`     // something useful came of it, or trustedpeers names it: it counts while it is away
+	FirstSeen    *time.Time     `json:"first_seen"`    // since when it has been known; nil: never met, or an earlier release met it
+	LastHeard    *time.Time     `json:"last_heard"`    // nil: never met
+	Away         *time.Duration `json:"away"`          // nanoseconds that this registry has run without it; nil: it is connected, or was never met
+	ForgottenIn  *time.Duration `json:"forgotten_in"`  // nanoseconds that it may stay away before it is forgotten; nil: it is connected, never met, or a bootstrapper of the configuration
+	Version      string         `json:"version"`       // of its release, as it says; "": it has not said it
+	Capabilities []string       `json:"capabilities"`  // what it last said it understands
+	Wrote        bool           `json:"wrote"`         // changes of its own are in the path map
+	HoldsUp      []string       `json:"holds_up"`      // what waits for it, such as garbage
+	WaitsBecause string         `json:"waits_because"` // why it could not be asked; "": nothing waits for it
+}
+
+// KnownMembers are all registries that one knows, without itself.
+type KnownMembers struct {
+	Members []KnownMember `json:"members"` // by peer ID; those that were never met come last
+}
+
+// Members are all registries that this one knows: those that it is connected with, that it remembers, that
+// its lists of peers name, and that once wrote to its path map.
+func (d *Driver) Members(context.Context) (KnownMembers, error) { return d.store.knownMembers() }
+
+// Members asks which registries one knows, as Driver.Members does.
+func (c *Client) Members(ctx context.Context) (KnownMembers, error) {
+	return ask[KnownMembers](ctx, c, http.MethodGet, "/v1/members", nil)
+}
+
+func (s *store) membersRoute() admin.Route {
+	return admin.Get("/v1/members", "All registries that this one knows: connected, away, or named and never met.",
+		func(context.Context, admin.Query) (KnownMembers, error) { return s.knownMembers() })
+}
+
+func (s *store) knownMembers() (KnownMembers, error) {
+	k := KnownMembers{Members: []KnownMember{}}
+	waits, writers := map[string]string{}, s.paths.Writers()
+	for _, u := range s.garbageStatus().WaitsFor {
+		waits[u.PeerID] = u.Reason
+	}
+	add := func(m engine.Member, met bool) {
+		of := s.knownMember(m, met)
+		if reason, ok := waits[of.PeerID]; ok {
+			of.HoldsUp, of.WaitsBecause = append(of.HoldsUp, "garbage"), reason
+		}
+		of.Wrote = writers[of.PeerID] > 0
+		k.Members = append(k.Members, of)
+	}
+	for _, m := range s.engine.Members() {
+		if m.Connected || m.Confirmed { // any other is not missed
+			add(m, true)
+		}
+	}
+	never, err := s.engine.NeverMet()
+	for _, m := range never {
+		add(m, false)
+	}
+	return k, err
+}
+
+func (s *store) knownMember(m engine.Member, met bool) KnownMember {
+	of := KnownMember{
+		PeerID: m.ID.String(), Name: cmp.Or(m.Name, s.engine.ListedName(m.ID)), State: "never met", Trusted: m.Trusted, Allowed: m.Allowed,
+		Confirmed: m.Confirmed, Capabilities: append([]string{}, m.Capabilities...), HoldsUp: []string{},
+	}
+	if !met {
+		return of
+	}
+	if !m.First.IsZero() {
+		of.FirstSeen = &m.First
+	}
+	of.State, of.LastHeard = "connected", &m.Since
+	if !m.Connected {
+		of.State, of.Away = "away", &m.Away
+		if left := max(0, s.engine.Expiry()-m.Away); !m.Kept {
+			of.ForgottenIn = &left
+		}
+	}
+	if beat := m.Heartbeat; beat != nil {
+		of.Version = beat.Version
+		if m.Connected && beat.Heard.After(m.Since) {
+			of.LastHeard = &beat.Heard
+		}
+	}
+	return of
+}
