@@ -103,10 +103,15 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: build test-kubernetes ## packages in a Debian that boots, deploy/compose in a docker of its own, deploy/helm in a Kubernetes, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
+test-deploy: build test-kubernetes test-filesystems ## packages in a Debian that boots, deploy/compose in a docker of its own, deploy/helm in a Kubernetes, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
 	testdata/deploy/packages.sh
 	testdata/deploy/compose.sh
 	testdata/clients/down.sh $(BIN)
+
+.PHONY: test-filesystems
+test-filesystems: build ## import, export and backup on ext4, xfs and btrfs behind loop devices: what shares bytes; a minute; needs Linux, root, xfsprogs, btrfs-progs, skopeo, jq and curl
+	cd testdata/clients && $(GO) build -trimpath -o $(CURDIR)/bin/crane github.com/google/go-containerregistry/cmd/crane
+	testdata/deploy/filesystems.sh $(BIN) bin/crane
 
 .PHONY: chart
 chart: ## check deploy/helm: lint, and all that helm renders of it against the types of Kubernetes' API; VERSION=v1.2.3 packs it into dist/chart

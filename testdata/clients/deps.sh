@@ -14,7 +14,7 @@ if [ ! -e "$policy" ]; then
 fi
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-	skopeo podman containerd runc docker.io iproute2 curl strace nginx haproxy apache2-utils openssl prometheus jq rpm lintian
+	skopeo podman containerd runc docker.io iproute2 curl strace nginx haproxy apache2-utils openssl prometheus jq rpm lintian xfsprogs btrfs-progs
 # Unless they come from elsewhere.
 command -v chromium google-chrome >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 command -v npm >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends nodejs npm
