@@ -55,6 +55,8 @@ func rawKeys(t *testing.T, s *seat) int {
 func TestTheHistoryIsCompacted(t *testing.T) {
 	f := newFabric(t)
 	a, b := f.add("a"), f.add("b")
+	put(t, a, "/tags/0", "first")
+	first := a.m.Heads()[0]
 	overwrite(t, a, 10, 30)
 	agree(t, a, b)
 	del(t, b, "/tags/3")
@@ -74,6 +76,9 @@ func TestTheHistoryIsCompacted(t *testing.T) {
 		t.Errorf("%d keys are left of a map of nine paths", n)
 	}
 	restartKeepsTheMap(t, a)
+	if !a.m.HasDelta(first) {
+		t.Error("it does not know what it dropped, and would merge it again")
+	}
 	// It is a member like any other.
 	put(t, a, "/tags/1", "of a")
 	put(t, b, "/tags/2", "of b")
