@@ -60,7 +60,10 @@ func awayFor(t *testing.T, f *fabric, paths int) (b, c *seat) {
 // TestAStateThatDeletesManyPaths: a registry was away while 5,000 of its paths were deleted or written
 // anew, and is killed while it deletes them on disk.
 func TestAStateThatDeletesManyPaths(t *testing.T) {
-	const paths = 5000
+	paths := 5000
+	if testing.Short() {
+		paths = 1000
+	}
 	f := stateful(t)
 	b, c := awayFor(t, f, paths)
 	c.disk.dropsLeft.Store(3)
@@ -101,7 +104,7 @@ func TestAStateThatDeletesManyPaths(t *testing.T) {
 // nothing that stays.
 func TestAStateThatDoesNotBecomeTheMap(t *testing.T) {
 	f := stateful(t)
-	b, c := awayFor(t, f, 2000)
+	b, c := awayFor(t, f, 1000)
 	digest, names := c.m.View().Digest(), len(c.keysBelow(t, pathmap.BehindKey.String()))
 	c.disk.noState.Store(true)
 	f.isolate("c", false)

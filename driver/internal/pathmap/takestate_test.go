@@ -132,10 +132,10 @@ func TestAStateThatIsInterrupted(t *testing.T) {
 func TestAPageThatCouldNotBeStored(t *testing.T) {
 	f := stateful(t)
 	a, c := f.add("a"), f.add("c")
-	manyPaths(t, a, 6000)
+	manyPaths(t, a, 2000)
 	agree(t, a, c)
 	f.isolate("c", true)
-	f.cutAfter.Store(100 << 10)
+	f.cutAfter.Store(40 << 10)
 	b := f.add("b")
 	eventually(t, "some attempts break off", func() bool { return b.m.States().Broken > 2 })
 	b.disk.noVersions.Store(true)
