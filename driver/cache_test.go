@@ -268,9 +268,9 @@ func TestASmallDiskGoesOn(t *testing.T) {
 	if first == 0 || s.Cache.EvictedBytes < 40<<20 || s.Cache.Stuck != "" || s.Transfers.Ended["streamed"] > 0 {
 		t.Errorf("the first that is left: %d; %+v, %+v", first, s.Cache, s.Transfers)
 	}
-	for i, content := range contents[first:] {
-		if !has(small, content) {
-			t.Errorf("blob %d left before others that were used less recently", first+i)
+	for i, content := range contents { // those in between may be in use when their turn comes
+		if first, last := i < 4, i >= len(contents)-4; first && has(small, content) || last && !has(small, content) {
+			t.Errorf("blob %d left, or stayed, though others were used less recently, or more", i)
 		}
 	}
 	pushed := randomBytes(t, 30<<20)

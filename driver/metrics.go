@@ -41,7 +41,7 @@ var (
 	membersDesc     = desc("members", "Known members of the swarm.", "state")
 	bootstrapDesc   = desc("bootstrappers", "Bootstrappers, by whether they have been members since the start.", "state")
 	trustDesc       = desc("members_trust_differs", "Members whose list of trusted peers is another one.")
-	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, and with it all that they wrote since.")
+	unfollowedDesc  = desc("members_not_followed", "Members with a change that this registry refuses, or of which it can take neither the history nor the state; and with it all that they wrote since.")
 	memberUpDesc    = desc("member_connected", "1 while a member is connected, 0 while it is away.", "peer_id", "name")
 	memberDataDesc  = desc("member_data_port", "1 while blobs are fetched from a member's data port, 0 while they are over libp2p.", "peer_id", "name")
 	memberCapDesc   = desc("member_capacity_bytes", "What a member says that it keeps for others; absent while it has not said it.", "peer_id", "name")

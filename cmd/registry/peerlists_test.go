@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -108,6 +109,9 @@ func TestAListOfPeersIsReadAgain(t *testing.T) {
 // TestASIGHUPEndsARegistryWithoutFiles, as it did.
 func TestASIGHUPEndsARegistryWithoutFiles(t *testing.T) {
 	t.Parallel()
+	taken := make(chan os.Signal, 1) // where this process ignores the signal, as under nohup, so would the registry
+	signal.Notify(taken, syscall.SIGHUP)
+	defer signal.Stop(taken)
 	p := newProcess(t, keygen(t)).start()
 	if err := p.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
