@@ -5,10 +5,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
+	"github.com/ipfs/go-ds-crdt/pb"
+	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"google.golang.org/protobuf/proto"
 )
 
 // ParseKey and KeyOf are the two ways between a key and the version of a path.
@@ -162,4 +166,35 @@ func (m *Map) CountKeys() (n int, err error) {
 		}
 	}
 	return n, err
+}
+
+// MergeTombstone merges a delta that removes from a key what a delta wrote, whether it did or not.
+func (m *Map) MergeTombstone(key, id string) error {
+	msg := &pb.Delta{
+		Priority:   m.crdt.Load().InternalStats(m.ctx).MaxHeight + 1,
+		Tombstones: []*pb.Element{{Key: key, Id: id}},
+	}
+	b, err := proto.Marshal(msg)
+	if err != nil {
+		return err
+	}
+	n := merkledag.NodeWithData(b)
+	if err := n.SetCidBuilder(merkledag.V1CidPrefix()); err != nil {
+		return err
+	}
+	for _, h := range m.Heads() {
+		if err := n.AddRawLink("", &ipld.Link{Cid: h}); err != nil {
+			return err
+		}
+	}
+	d, err := parseDelta(n)
+	if err != nil {
+		return err
+	}
+	return m.mergeGroup([]*delta{d}, 0)
+}
+
+// KeyOfVersion is the key of the one version of a path.
+func (m *Map) KeyOfVersion(path string) string {
+	return keyOf(path, m.current.Load().versionsOf(path)[0].version).String()
 }

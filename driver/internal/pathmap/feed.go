@@ -12,6 +12,7 @@ import (
 	"github.com/ipfs/go-cid"
 	crdt "github.com/ipfs/go-ds-crdt"
 	"github.com/ipfs/go-ds-crdt/pb"
+	ipld "github.com/ipfs/go-ipld-format"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -110,18 +111,25 @@ func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 }
 
 // beingMerged is the blockstore that the CRDT reads from. The CRDT reads a delta twice
-// while it merges it, so that delta is held in memory.
+// while it merges it, so that delta is held in memory. For one that is not here, and is to be chosen
+// from, there is standIn.
 type beingMerged struct {
 	blockstore.Blockstore
-	block atomic.Pointer[blocks.Block]
+	block   atomic.Pointer[blocks.Block]
+	standIn func(ctx context.Context, merging blocks.Block, c cid.Cid) (blocks.Block, error)
 }
 
 // Get implements blockstore.Blockstore.
 func (b *beingMerged) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) {
-	if block := b.block.Load(); block != nil && (*block).Cid() == c {
-		return *block, nil
+	merging := b.block.Load()
+	if merging != nil && (*merging).Cid() == c {
+		return *merging, nil
 	}
-	return b.Blockstore.Get(ctx, c)
+	block, err := b.Blockstore.Get(ctx, c)
+	if merging != nil && ipld.IsNotFound(err) {
+		return b.standIn(ctx, *merging, c)
+	}
+	return block, err
 }
 
 // encodeHeads gives an announcement of heads, as go-ds-crdt writes it.
