@@ -240,3 +240,33 @@ func TestAFollowerTakesTheState(t *testing.T) {
 	put(t, a, "/tags/1", "later")
 	agree(t, a, b)
 }
+
+// A key that two changes wrote holds nothing up once it is deleted.
+func TestCompactsWhatTwoChangesWroteOnceItIsDeleted(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	key := pathmap.KeyOf("/twice", 5, "w.aaaaaaaa")
+	for _, value := range []string{"1", "2"} {
+		if err := a.m.PutRaw(key, entryOf(t, value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.stop()
+	a.start()
+	overwrite(t, a, 5, 10)
+	if err := a.m.Compact(t.Context(), compaction()); err == nil {
+		t.Fatal("it is compacted while no state can have it")
+	}
+	del(t, a, "/twice")
+	if !gone(a, "/twice") {
+		t.Fatal("it is there")
+	}
+	a.stop() // while it runs it tries no more
+	a.start()
+	overwrite(t, a, 5, 10)
+	if n := compact(t, a); n < 30 {
+		t.Errorf("%d changes dropped", n)
+	}
+	b := f.add("b")
+	agree(t, a, b)
+}

@@ -107,21 +107,20 @@ func (m *Map) leaving(ctx context.Context, p place) (l leaving, size int, err er
 // canTravel makes sure that a version, if it is alive, can be a part of a state: without history there
 // is no other way to it.
 func (m *Map) canTravel(key string) error {
-	_, _, ours, err := parseKey(key)
-	if err == nil && ours {
-		res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
-		if err != nil {
-			return err
-		}
-		entries, err := res.Rest()
-		if err == nil && len(entries) > 1 {
-			err = fmt.Errorf("%w: two changes wrote %q", errNotCompacted, clip(key))
-		}
+	alive, err := m.cfg.Store.Has(m.ctx, dsKey(liveKeys+key+"/v"))
+	if err != nil || !alive {
 		return err
 	}
-	alive, err := m.cfg.Store.Has(m.ctx, ds.NewKey(liveKeys+key+"/v"))
-	if err == nil && alive {
-		err = fmt.Errorf("%w: %q was written by another release", errNotCompacted, clip(key))
+	if _, _, ours, err := parseKey(key); err != nil || !ours {
+		return fmt.Errorf("%w: %q was written by another release", errNotCompacted, clip(key))
+	}
+	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
+	if err != nil {
+		return err
+	}
+	entries, err := res.Rest()
+	if err == nil && len(entries) > 1 {
+		err = fmt.Errorf("%w: two changes wrote %q", errNotCompacted, clip(key))
 	}
 	return err
 }
