@@ -57,10 +57,13 @@ func TestBlobsWithoutTheirDatastoreStay(t *testing.T) {
 	c[1].Params.AloneTimeout = time.Millisecond
 	c[1].Restart()
 	drivertest.Await(t, "it is alone", func() bool { return c[1].Status(t.Context()).Phase == "alone" })
-	collect := func() driver.Collection {
-		grace := time.Duration(0)
-		got, err := c[1].Collect(t.Context(), driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
-		must(t, err)
+	collect := func() (got driver.Collection) {
+		drivertest.Await(t, "it collects, once it has caught up", func() bool {
+			grace := time.Duration(0)
+			var err error
+			got, err = c[1].Collect(t.Context(), driver.CollectOptions{Grace: &grace}, func(driver.CollectProgress) {})
+			return err == nil
+		})
 		return got
 	}
 	if got := collect(); got.Removed.Blobs != 0 || c[1].Status(t.Context()).Blobs.Here != 1 {

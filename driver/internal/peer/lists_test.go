@@ -111,11 +111,13 @@ func holds(t *testing.T, b, a *station) (ended func() bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Write([]byte("ping")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(stream, make([]byte, 4)); err != nil {
-		t.Fatal(err)
+	for _, c := range []net.Conn{over, stream} { // the other end knows of it then
+		if _, err := c.Write([]byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	done := make(chan struct{}, 2)
 	for _, c := range []net.Conn{over, stream} {
