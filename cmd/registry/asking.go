@@ -38,6 +38,17 @@ func askRunning[T any](ctx context.Context, cmd *cobra.Command, p driver.Paramet
 	}
 }
 
+// askFor asks the running registry of a configuration, for askTimeout at most.
+func askFor[T any](cmd *cobra.Command, args []string, ask func(*driver.Client, context.Context) (T, error)) (T, error) {
+	ctx, cancel, p, err := asking(cmd, args)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer cancel()
+	return askRunning(ctx, cmd, p, func() (T, error) { return ask(driver.NewClient(p), ctx) })
+}
+
 // askOrRead asks the running registry, and reads the disk itself when none runs. A registry
 // that is starting has opened its datastore and does not answer yet: it is asked again.
 func askOrRead[T any](ctx context.Context, cmd *cobra.Command, p driver.Parameters, ask, read func() (T, error)) (T, error) {

@@ -55,16 +55,10 @@ func undrainCommand() *cobra.Command {
 		Short: "Let a registry stay that was being drained",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args)
-			if err != nil {
+			if _, err := askFor(cmd, args, (*driver.Client).Undrain); err != nil {
 				return err
 			}
-			defer cancel()
-			_, err = askRunning(ctx, cmd, p, func() (driver.DrainState, error) { return driver.NewClient(p).Undrain(ctx) })
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "this registry stays: it takes pushes, and keeps blobs for others")
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "this registry stays: it takes pushes, and keeps blobs for others")
 			return err
 		},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,12 +18,8 @@ func forgetCommand() *cobra.Command {
 		Args:              afterConfig(1, "the member, as `registry ipfs status` lists it"),
 		ValidArgsFunction: completeAfterConfig(1, awayMembers),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args[:len(args)-1])
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			m, err := askRunning(ctx, cmd, p, func() (driver.Member, error) { return driver.NewClient(p).Forget(ctx, args[len(args)-1]) })
+			config, name := args[:len(args)-1], args[len(args)-1]
+			m, err := askFor(cmd, config, func(c *driver.Client, ctx context.Context) (driver.Member, error) { return c.Forget(ctx, name) })
 			if err != nil {
 				return err
 			}

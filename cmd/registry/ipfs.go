@@ -86,22 +86,14 @@ func statusCommand() *cobra.Command {
 		Short: "Show the state of the running registry and of its swarm",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args)
-			if err != nil {
-				return err
-			}
-			defer cancel()
 			if swarm {
-				return showSwarm(ctx, cmd, p, asJSON, wide)
+				return showSwarm(cmd, args, asJSON, wide)
 			}
-			status, err := askRunning(ctx, cmd, p, func() (driver.Status, error) { return driver.NewClient(p).Status(ctx) })
+			status, err := askFor(cmd, args, (*driver.Client).Status)
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), status)
-			}
-			return printSections(cmd.OutOrStdout(), statusSections(status, wide))
+			return printAnswer(cmd, asJSON, status, func(s driver.Status) []section { return statusSections(s, wide) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

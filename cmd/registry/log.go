@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ func logCommand() *cobra.Command {
 			"--follow prints one object a line.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, p, err := readBoth(args)
+			config, _, err := readBoth(args)
 			if err != nil {
 				return err
 			}
@@ -46,19 +47,11 @@ func logCommand() *cobra.Command {
 			if follow {
 				return followLog(cmd, args, o, tellLog(cmd.OutOrStdout(), asJSON, wide))
 			}
-			ctx, cancel, _, err := asking(cmd, args)
+			l, err := askFor(cmd, args, func(c *driver.Client, ctx context.Context) (driver.Log, error) { return c.Log(ctx, o) })
 			if err != nil {
 				return err
 			}
-			defer cancel()
-			l, err := askRunning(ctx, cmd, p, func() (driver.Log, error) { return driver.NewClient(p).Log(ctx, o) })
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), l)
-			}
-			return printSections(cmd.OutOrStdout(), logSections(l, o, registryOf(config), time.Local, wide))
+			return printAnswer(cmd, asJSON, l, func(l driver.Log) []section { return logSections(l, o, registryOf(config), time.Local, wide) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -21,19 +21,11 @@ func membersCommand() *cobra.Command {
 			"ipfs forget takes one out that is gone for good. How they are connected says ipfs peers.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args)
+			known, err := askFor(cmd, args, (*driver.Client).Members)
 			if err != nil {
 				return err
 			}
-			defer cancel()
-			known, err := askRunning(ctx, cmd, p, func() (driver.KnownMembers, error) { return driver.NewClient(p).Members(ctx) })
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), known)
-			}
-			return printSections(cmd.OutOrStdout(), membersSections(known, time.Now(), wide))
+			return printAnswer(cmd, asJSON, known, func(known driver.KnownMembers) []section { return membersSections(known, time.Now(), wide) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

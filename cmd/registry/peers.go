@@ -23,19 +23,11 @@ func peersCommand() *cobra.Command {
 			"refusals are since the start of the registry. To ask all registries of the swarm, use ipfs status --swarm.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args)
+			peers, err := askFor(cmd, args, (*driver.Client).Peers)
 			if err != nil {
 				return err
 			}
-			defer cancel()
-			peers, err := askRunning(ctx, cmd, p, func() (driver.Peers, error) { return driver.NewClient(p).Peers(ctx) })
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), peers)
-			}
-			return printSections(cmd.OutOrStdout(), peersSections(peers, time.Now(), wide))
+			return printAnswer(cmd, asJSON, peers, func(peers driver.Peers) []section { return peersSections(peers, time.Now(), wide) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -15,15 +14,12 @@ import (
 const maxErrorText = 60
 
 // showSwarm prints how all registries of the swarm are, as the running one is told by them.
-func showSwarm(ctx context.Context, cmd *cobra.Command, p driver.Parameters, asJSON, wide bool) error {
-	s, err := askRunning(ctx, cmd, p, func() (driver.SwarmStatus, error) { return driver.NewClient(p).Swarm(ctx) })
+func showSwarm(cmd *cobra.Command, args []string, asJSON, wide bool) error {
+	s, err := askFor(cmd, args, (*driver.Client).Swarm)
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), s)
-	}
-	return printSections(cmd.OutOrStdout(), swarmSections(s, time.Now(), wide))
+	return printAnswer(cmd, asJSON, s, func(s driver.SwarmStatus) []section { return swarmSections(s, time.Now(), wide) })
 }
 
 // swarmSections are the table of a swarm, and who is missing in it.

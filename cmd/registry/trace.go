@@ -32,11 +32,7 @@ func traceCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), t)
-			} else {
-				err = printSections(cmd.OutOrStdout(), traceSections(t, wide))
-			}
+			err = printAnswer(cmd, asJSON, t, func(t driver.Trace) []section { return traceSections(t, wide) })
 			if n := t.Lacking(); err == nil && n > 0 {
 				err = fmt.Errorf("ipfs trace: not to be had: %d of %s", n, counted(len(t.Blobs), "blob"))
 			}

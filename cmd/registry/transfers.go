@@ -27,19 +27,15 @@ func transfersCommand() *cobra.Command {
 			if follow {
 				return followTransfers(cmd, args, asJSON)
 			}
-			ctx, cancel, p, err := asking(cmd, args)
+			all, err := askFor(cmd, args, func(c *driver.Client, ctx context.Context) (driver.TransferStories, error) {
+				return c.Transfers(ctx, 0)
+			})
 			if err != nil {
 				return err
 			}
-			defer cancel()
-			all, err := askRunning(ctx, cmd, p, func() (driver.TransferStories, error) { return driver.NewClient(p).Transfers(ctx, 0) })
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), all)
-			}
-			return printSections(cmd.OutOrStdout(), transfersSections(all, time.Now(), isTerminal(cmd.OutOrStdout()), wide))
+			return printAnswer(cmd, asJSON, all, func(all driver.TransferStories) []section {
+				return transfersSections(all, time.Now(), isTerminal(cmd.OutOrStdout()), wide)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -36,11 +36,7 @@ func whereCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				err = printJSON(cmd.OutOrStdout(), w)
-			} else {
-				err = printSections(cmd.OutOrStdout(), whereSections(w, wide))
-			}
+			err = printAnswer(cmd, asJSON, w, func(w driver.Where) []section { return whereSections(w, wide) })
 			if n := w.Nowhere(); err == nil && n > 0 {
 				err = fmt.Errorf("ipfs where: whole on none of the registries that answered: %d of %s", n, counted(len(w.Blobs), "blob"))
 			}
