@@ -58,7 +58,7 @@ key() { kubectl get secret $name-swarm --output jsonpath='{.data.swarm\.key}'; }
 rolled_out() { kubectl rollout status "$1" --timeout=1s; }
 load() { inside "$work/load" -at "$at" -state "$work/load.json" "$@"; }
 load_begins() {
-	nsenter --net="/run/netns/$ns" "$work/load" -at "$at" -state "$work/load.json" &
+	nsenter --net="/run/netns/$ns" "$work/load" -at "$at" -state "$work/load.json" -under "$1" &
 	load_pid=$!
 }
 load_ends() {
@@ -96,7 +96,7 @@ say "pushed to one pod, pulled from another"
 zone=$(status_of $name-0 | jq -r '.members[0].zone')
 [ "$zone" = cellar ] || { echo "the zone of its node is cellar, and a pod says $zone" >&2; exit 1; }
 
-load_begins
+load_begins first
 set_ upgrade --reuse-values --set image.tag=v0.0.2 --wait --timeout 9m >/dev/null
 [ "$(key)" = "$first" ]
 [ "$(kubectl get pod $name-0 --output jsonpath='{.spec.containers[0].image}')" = docker.io/library/distribution-ipfs:v0.0.2 ]
@@ -112,7 +112,7 @@ await 240 "the last pod is ready again, though it is alone" ready_pods 1
 say "the last pod was restarted, and is ready"
 load -verify
 cp "$work/load.json" "$work/load.1.json"
-load_begins
+load_begins second
 set_ upgrade --reuse-values --set replicas=3 --wait --timeout 9m >/dev/null
 await 240 "three are ready" ready_pods 3
 say "scaled to three under load"

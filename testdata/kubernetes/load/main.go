@@ -47,6 +47,7 @@ type record struct {
 
 type load struct {
 	at     string
+	under  string // the first part of the repositories' names
 	mu     sync.Mutex
 	record record
 	images []string // that are acknowledged
@@ -54,11 +55,12 @@ type load struct {
 
 func main() {
 	at := flag.String("at", "", "host and port of the registry")
+	under := flag.String("under", "load", "the first part of the names of what is pushed: of another one for each run, since other registries may see a moment later that a tag was moved")
 	state := flag.String("state", "", "the file that says what happened")
 	verify := flag.Bool("verify", false, "pull all that was acknowledged, and add what fails")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	l := load{at: *at, record: record{Acknowledged: map[string]string{}}}
+	l := load{at: *at, under: *under, record: record{Acknowledged: map[string]string{}}}
 	var err error
 	if *verify {
 		err = l.verify(ctx, *state)
@@ -106,7 +108,7 @@ func (l *load) push(ctx context.Context) {
 		if err != nil {
 			log.Fatal("load: ", err)
 		}
-		called := fmt.Sprintf("load/%d:%d", n%7, n)
+		called := fmt.Sprintf("%s/%d:%d", l.under, n%7, n)
 		for ctx.Err() == nil {
 			if err = l.pushOne(ctx, called, image); err == nil {
 				break
@@ -143,7 +145,8 @@ func (l *load) pushOne(ctx context.Context, called string, image v1.Image) error
 func (l *load) pull(ctx context.Context) {
 	for ctx.Err() == nil {
 		if called, digest, ok := l.any(); ok {
-			l.judge(ctx, called, l.pullOne(ctx, called, digest))
+			began := time.Now()
+			l.judge(ctx, called, began, l.pullOne(ctx, called, digest))
 		}
 		wait(ctx, pause)
 	}
@@ -160,12 +163,12 @@ func (l *load) any() (called, digest string, ok bool) {
 	return called, l.record.Acknowledged[called], true
 }
 
-func (l *load) judge(ctx context.Context, called string, err error) {
+func (l *load) judge(ctx context.Context, called string, began time.Time, err error) {
 	switch {
 	case err == nil:
 		l.note(func(r *record) { r.Pulled++ })
 	case ctx.Err() == nil:
-		text := fmt.Sprintf("%s %s: %v", time.Now().Format(time.TimeOnly), called, err)
+		text := fmt.Sprintf("%s, of %s, %s: %v", began.Format(time.TimeOnly), time.Since(began).Round(time.Millisecond), called, err)
 		log.Print("pull of ", text)
 		l.note(func(r *record) { r.Failed = append(r.Failed, text) })
 	}
@@ -204,7 +207,7 @@ func (l *load) verify(ctx context.Context, state string) error {
 		return errors.New("nothing was acknowledged")
 	}
 	for called, digest := range l.record.Acknowledged {
-		l.judge(ctx, called, l.pullOne(ctx, called, digest))
+		l.judge(ctx, called, time.Now(), l.pullOne(ctx, called, digest))
 	}
 	return ctx.Err()
 }
