@@ -6,19 +6,16 @@ import (
 	"sync"
 	"syscall"
 
-	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/sirupsen/logrus"
 )
 
-// hangups are the SIGHUPs of a registry that reads files again when it gets one. Any other is ended by
-// it, as by the end of its terminal: then they are nil.
+// hangups are the SIGHUPs of a registry that serves: it goes on, whatever it has to read again. So
+// `systemctl reload` ends none, nor does logrotate, nor the end of a terminal.
 type hangups chan os.Signal
 
-// catchHangups takes the SIGHUPs of a registry whose configuration names files with lists of peers. It
-// comes before the storage is opened, which may take long: one that comes meanwhile is not lost.
-func catchHangups(p driver.Parameters) hangups {
-	if p.Offline || p.TrustedPeersFile == "" && p.AllowedPeersFile == "" {
-		return nil
-	}
+// catchHangups takes them from now on. It comes before anything is opened, which may take long: one
+// that comes meanwhile counts afterwards.
+func catchHangups() hangups {
 	h := make(hangups, 1)
 	signal.Notify(h, syscall.SIGHUP)
 	return h
@@ -26,9 +23,6 @@ func catchHangups(p driver.Parameters) hangups {
 
 // call calls f after each. The returned function ends that, and waits.
 func (h hangups) call(f func()) (end func()) {
-	if h == nil {
-		return func() {}
-	}
 	ended := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -45,4 +39,15 @@ func (h hangups) call(f func()) (end func()) {
 		close(ended)
 		wg.Wait()
 	}
+}
+
+// readAgain reads what may change while the registry runs, the files with lists of peers, and says so:
+// who sends the signal may have changed something else.
+func (o opened) readAgain() {
+	if o.Driver == nil || !o.FollowsPeerLists() {
+		logrus.Info("SIGHUP: nothing is read again: no file with a list of peers is configured, and the configuration itself counts at a start")
+		return
+	}
+	o.ReadPeerLists()
+	logrus.Info("SIGHUP: the files with lists of peers were read again; the configuration itself counts at a start")
 }

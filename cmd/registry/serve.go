@@ -23,6 +23,7 @@ import (
 // serve runs the registry. Mistakes are reported in one line before anything runs: the
 // ports are checked first, then the storage is opened, which is closed last.
 func serve(ctx context.Context, config *configuration.Configuration, undrain bool) (err error) {
+	hung := catchHangups()
 	if err := traceOnlyWhenAsked(); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 	}
 	dropSpans(ctx)
 	debug.serving(ready)
-	defer storage.hangups.call(storage.ReadPeerLists)()
+	defer hung.call(storage.readAgain)()
 	stopping := func() {
 		debug.stopping()
 		if storage.Driver != nil {
@@ -143,7 +144,6 @@ type opened struct {
 	*driver.Driver // nil: the storage is another one
 	page           *web.Page
 	shown          bool // clients may see the page, too
-	hangups        hangups
 }
 
 // openStorage opens the ipfs driver, puts it where distribution finds it, and has the debug server
@@ -153,7 +153,6 @@ func openStorage(ctx context.Context, config *configuration.Configuration, debug
 	if err != nil {
 		return opened{}, err
 	}
-	hangups := catchHangups(p)
 	if err := checkProxy(ctx, config.Proxy, p); err != nil {
 		return opened{}, err
 	}
@@ -170,7 +169,7 @@ func openStorage(ctx context.Context, config *configuration.Configuration, debug
 	if p.DebugAPI {
 		debug.open(d.API())
 	}
-	return opened{d, page, p.UI, hangups}, nil
+	return opened{d, page, p.UI}, nil
 }
 
 // checkProxy refuses a pull-through cache whose content expires: distribution would then

@@ -53,6 +53,11 @@ until_inside 'curl -fsS http://127.0.0.1:5001/readyz'
 inside runuser -u registry -- registry ipfs status /etc/registry/config.yml >"$work/status.log"
 [ "$(inside stat -c '%U %a' /var/lib/registry /var/lib/registry/swarm/swarm.key | tr '\n' ' ')" = "registry 700 registry 600 " ]
 say "it is ready, and has made the protector key"
+was=$(inside systemctl show --property MainPID --value registry)
+inside systemctl reload registry
+until_inside 'journalctl --quiet --unit registry | grep -q "SIGHUP: nothing is read again"'
+[ "$(inside systemctl show --property MainPID --value registry)" = "$was" ]
+say "it goes on after a reload"
 
 exposure=$(inside systemd-analyze security --no-pager registry.service | sed -n 's/.*Overall exposure level for registry.service: \([0-9.]*\).*/\1/p')
 awk -v is="$exposure" 'BEGIN { exit !(is != "" && is <= 2.5) }'

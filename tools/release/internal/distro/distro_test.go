@@ -174,7 +174,8 @@ func TestTheUnitIsHardened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"User=registry", "StateDirectory=registry", "StateDirectoryMode=0700", "LimitNOFILE=65536", "ExecStart=/usr/bin/registry serve /etc/registry/config.yml"} {
+	for _, want := range []string{"User=registry", "StateDirectory=registry", "StateDirectoryMode=0700", "LimitNOFILE=65536",
+		"ExecStart=/usr/bin/registry serve /etc/registry/config.yml", `ExecReload=/bin/sh -c "kill -HUP $MAINPID"`} {
 		if !strings.Contains(string(text), "\n"+want+"\n") {
 			t.Errorf("no %s in the unit", want)
 		}
