@@ -90,7 +90,8 @@ at=$(kubectl get service $name --output jsonpath='{.spec.clusterIP}'):5000
 address() { kubectl get pod "$1" --output jsonpath='{.status.podIP}'; }
 image=oci:$work/image/oci
 inside skopeo copy --all --quiet --dest-tls-verify=false "$image" "docker://$(address $name-0):5000/team/app:1"
-inside skopeo copy --all --quiet --src-tls-verify=false "docker://$(address $name-2):5000/team/app:1" "dir:$work/pulled"
+pulls() { rm -rf "$work/pulled" && inside skopeo copy --all --quiet --src-tls-verify=false "docker://$1" "dir:$work/pulled"; }
+await 60 "another pod has it" pulls "$(address $name-2):5000/team/app:1" # 503 asks to try again
 say "pushed to one pod, pulled from another"
 [ "$(status_of $name-0 | jq -r '.members | length')" = 2 ]
 zone=$(status_of $name-0 | jq -r '.members[0].zone')
@@ -148,7 +149,7 @@ await 240 "a pod has run whose image containerd pulled from the registry of its 
 say "a pod's image came from the registry of its node"
 set_ upgrade --reuse-values --set image.tag=v0.0.2 --timeout 2m >/dev/null
 await 240 "the pod is another" rolled_out daemonset/$name
-inside skopeo copy --all --quiet --src-tls-verify=false docker://127.0.0.1:5000/library/hello:1 "dir:$work/pulled-again"
+await 60 "what it kept is there" pulls 127.0.0.1:5000/library/hello:1
 kubectl delete pod hello >/dev/null
 helm uninstall images >/dev/null
 await 240 "no pod is left" only_pods 0

@@ -4,8 +4,10 @@
 //	load -at 10.87.0.9:5000 -state /tmp/load.json          until SIGTERM
 //	load -at 10.87.0.9:5000 -state /tmp/load.json -verify  pull all that was acknowledged once more
 //
-// No request is repeated but a push that was refused: a client is told so, and what is not
-// acknowledged is not lost. A failed pull is one of an image that was acknowledged.
+// A push that was refused is repeated: its client is told so, and what is not acknowledged is not lost. So is a
+// request of a pull that is answered with 503, "try again", a few times, as clients do: on a machine with too
+// much to do a registry may not have heard in time what another one has just taken. Both are counted. Nothing
+// else is repeated. A failed pull is one of an image that was acknowledged.
 package main
 
 import (
@@ -28,12 +30,14 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
 const (
 	pullers   = 3
 	layerSize = 256 << 10
+	attempts  = 5                      // of a request of a pull
 	pause     = 100 * time.Millisecond // of each that pushes or pulls, between two images
 )
 
@@ -41,8 +45,9 @@ const (
 type record struct {
 	Acknowledged map[string]string `json:"acknowledged"` // digests, by image
 	Pulled       int               `json:"pulled"`
-	Refused      int               `json:"refused"` // pushes that were not acknowledged at first
-	Failed       []string          `json:"failed"`  // pulls
+	Refused      int               `json:"refused"`  // pushes that were not acknowledged at first
+	Repeated     int               `json:"repeated"` // requests of pulls that were answered with 503
+	Failed       []string          `json:"failed"`   // pulls
 }
 
 type load struct {
@@ -74,8 +79,8 @@ func main() {
 	if err != nil {
 		log.Fatal("load: ", err)
 	}
-	fmt.Printf("load: %d images acknowledged, %d pushes refused and repeated, %d pulls, %d failed\n",
-		len(l.record.Acknowledged), l.record.Refused, l.record.Pulled, len(l.record.Failed))
+	fmt.Printf("load: %d images acknowledged, %d pushes refused and repeated, %d pulls, %d of their requests refused, %d failed\n",
+		len(l.record.Acknowledged), l.record.Refused, l.record.Pulled, l.record.Repeated, len(l.record.Failed))
 	for _, f := range l.record.Failed {
 		fmt.Println("load: failed:", f)
 	}
@@ -95,11 +100,39 @@ func (l *load) run(ctx context.Context) {
 
 // options have each request made once, on a connection of its own, as each client's first is.
 func options(ctx context.Context) []remote.Option {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}
 	return []remote.Option{
-		remote.WithContext(ctx), remote.WithTransport(transport), remote.WithRetryStatusCodes(),
+		remote.WithContext(ctx), remote.WithTransport(alone()), remote.WithRetryStatusCodes(),
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryPredicate(func(error) bool { return false }),
 	}
+}
+
+func alone() *http.Transport {
+	return &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext}
+}
+
+// patient are options of which 503 is the one answer after which a request is made again, a second later.
+func (l *load) patient(ctx context.Context) []remote.Option {
+	return append(options(ctx), remote.WithTransport(counting{l, alone()}), remote.WithRetryStatusCodes(http.StatusServiceUnavailable),
+		remote.WithRetryBackoff(remote.Backoff{Duration: time.Second, Factor: 1, Steps: attempts}),
+		remote.WithRetryPredicate(func(err error) bool {
+			_, answered := errors.AsType[*transport.Error](err)
+			return answered
+		}))
+}
+
+// counting counts answers 503.
+type counting struct {
+	of *load
+	http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (c counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := c.RoundTripper.RoundTrip(r)
+	if err == nil && answer.StatusCode == http.StatusServiceUnavailable {
+		c.of.note(func(r *record) { r.Repeated++ })
+	}
+	return answer, err
 }
 
 func (l *load) push(ctx context.Context) {
@@ -145,8 +178,7 @@ func (l *load) pushOne(ctx context.Context, called string, image v1.Image) error
 func (l *load) pull(ctx context.Context) {
 	for ctx.Err() == nil {
 		if called, digest, ok := l.any(); ok {
-			began := time.Now()
-			l.judge(ctx, called, began, l.pullOne(ctx, called, digest))
+			l.judge(ctx, called, time.Now(), l.pullOne(ctx, called, digest))
 		}
 		wait(ctx, pause)
 	}
@@ -180,7 +212,7 @@ func (l *load) pullOne(ctx context.Context, called, digest string) error {
 	if err != nil {
 		return err
 	}
-	image, err := remote.Image(ref, options(ctx)...)
+	image, err := remote.Image(ref, l.patient(ctx)...)
 	if err != nil {
 		return err
 	}
