@@ -49,8 +49,8 @@ func TestAScrubMends(t *testing.T) {
 		})
 	}
 	drivertest.Await(t, "all is told", func() bool {
-		s := a.Status(t.Context())
-		return s.Blobs.Mended == 4 && s.Scrub.Damaged == 3 && s.Scrub.Lost == 1 && len(s.Blobs.Damaged) == 0 && s.Blobs.Missing == 0
+		s := a.Status(t.Context()) // what is read in the moment in which it changes is found to be damaged once more
+		return s.Blobs.Mended == 4 && s.Scrub.Damaged >= 3 && s.Scrub.Lost == 1 && len(s.Blobs.Damaged) == 0 && s.Blobs.Missing == 0
 	})
 }
 
