@@ -172,6 +172,11 @@ attack: build ## three registries, clients, and everybody who attacks them, for 
 	$(GO) build -o bin/attack ./cmd/attack
 	bin/attack -registry $(BIN) $(ATTACK)
 
+.PHONY: upgrade-test
+upgrade-test: build ## mix an earlier release with this tree, one by one up and down, some ten minutes; FROM=<commit> for another than the newest tag, UPGRADE="-history 0" for a short one
+	$(GO) build -o bin/upgrade ./cmd/upgrade
+	testdata/upgrade.sh $(BIN) bin/upgrade "$(FROM)" $(UPGRADE)
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench
