@@ -189,7 +189,7 @@ func (m *Map) showState(k *taking, snap *snapshot) {
 	}
 	m.feed.finish()
 	if err := m.openCRDT(); err != nil {
-		m.broken = &failure{cause: err, whole: true}
+		m.broken = &failure{cause: err, whole: true, label: k.label}
 		return
 	}
 	m.written.took()
@@ -197,7 +197,7 @@ func (m *Map) showState(k *taking, snap *snapshot) {
 		m.last.note(writer)
 	}
 	m.publishWhole(snap)
-	m.run(m.dropRest)
+	m.run(m.settle)
 }
 
 // publishWhole is publish, with all that follows from paths that are new here.

@@ -116,16 +116,21 @@ func (m *Map) priorityOf(key ds.Key) (priority uint64, ok bool, err error) {
 // knownID returns the priority of a delta that is merged, or lies behind the cut.
 func (m *Map) knownID(id string) (priority uint64, ok bool, err error) {
 	priority, ok, err = m.priorityOf(ds.RawKey(knownKey.String() + id))
-	for _, under := range m.behindCut.Load().under() {
-		if ok || err != nil {
-			break
-		}
+	if ok || err != nil {
+		return priority, ok, err
+	}
+	return m.named(id)
+}
+
+// named returns the priority of a delta of which only the name need be here.
+func (m *Map) named(id string) (priority uint64, ok bool, err error) {
+	for _, under := range m.behindCut.Load().under() { // names only ever move from there to the bygone
 		priority, ok, err = m.priorityOf(dsKey(under + id))
+		if ok || err != nil {
+			return priority, ok, err
+		}
 	}
-	if !ok && err == nil {
-		return m.bygone(id)
-	}
-	return priority, ok, err
+	return m.bygone(id)
 }
 
 // processed tells the CRDT that the parents of a delta are merged that lie behind a cut: it has no mark

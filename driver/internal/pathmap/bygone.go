@@ -12,11 +12,11 @@ import (
 	"github.com/multiformats/go-multihash"
 )
 
-// What this registry dropped of its history, it knows by name, as it knows what lies behind the cut of a
-// state.
+// What this registry dropped of its history, it knows by name, and so it does in the end what lies
+// behind the cut of a state (settle.go).
 var (
 	bygoneKey    = ds.NewKey("/paths/bygone")    // /<digest of the delta's name, as bytes>: → its priority
-	compactedKey = ds.NewKey("/paths/compacted") // → compactedDeltas, as JSON; there once anything was dropped
+	compactedKey = ds.NewKey("/paths/compacted") // → compactedDeltas, as JSON; there once there is a name
 )
 
 // compactedDeltas is how much was dropped, and when last.

@@ -124,6 +124,9 @@ func (m *Map) closeCut(id peer.ID) {
 	m.cuts.mu.Lock()
 	defer m.cuts.mu.Unlock()
 	delete(m.cuts.of, id)
+	if m.behindCut.Load() != nil { // perhaps it was held up by this one
+		m.run(m.settle)
+	}
 }
 
 // From how much on a member that has nothing is offered the state. Less is read as fast as history,

@@ -33,11 +33,24 @@ type disk struct {
 	dropsLeft atomic.Int64 // from which transaction on that deletes what a state deleted these fail; 0: from none
 
 	blocksRead atomic.Int64
+	namesRead  atomic.Int64 // look-ups of whether a delta is merged, or lies behind a cut
+
+	moves atomic.Int64 // what becomes of the next transaction that moves names of a state: failMove or unsureMove
 }
+
+const (
+	failMove   = 1
+	unsureMove = 2 // it is written, and reported as failed
+)
 
 func (d *disk) count(k ds.Key) {
 	if strings.HasPrefix(k.String(), "/paths/blocks/") {
 		d.blocksRead.Add(1)
+	}
+	for _, names := range []string{"/paths/known/", "/paths/behind/", "/paths/bygone/"} {
+		if strings.HasPrefix(k.String(), names) {
+			d.namesRead.Add(1)
+		}
 	}
 }
 
@@ -55,6 +68,7 @@ func (d *disk) Put(ctx context.Context, k ds.Key, v []byte) error {
 
 func (t *diskTxn) Delete(ctx context.Context, k ds.Key) error {
 	t.state = t.state || k.String() == "/paths/taking"
+	t.moves = t.moves || strings.HasPrefix(k.String(), "/paths/behind/")
 	t.drops = t.drops || strings.HasPrefix(k.String(), "/paths/drop/") && !t.state
 	return t.Txn.Delete(ctx, k)
 }
@@ -75,6 +89,7 @@ type diskTxn struct {
 	writes int64
 	state  bool // it makes a state a part of the map
 	drops  bool // it deletes what a state deleted
+	moves  bool // it moves names of a state
 }
 
 func (t *diskTxn) fail(op string) error {
@@ -102,9 +117,13 @@ func (t *diskTxn) Commit(ctx context.Context) error {
 		}
 		t.d.dropsLeft.Add(-1)
 	}
+	if t.moves && t.d.moves.CompareAndSwap(failMove, 0) {
+		return t.fail("commit")
+	}
+	unsureMoves := t.moves && t.d.moves.CompareAndSwap(unsureMove, 0)
 	unsureState := t.state && t.d.unsureState.Swap(false)
 	t.d.noPut.CompareAndSwap(false, unsureState)
-	if err := t.Txn.Commit(ctx); err != nil || !t.d.unsure.Load() && !unsureState {
+	if err := t.Txn.Commit(ctx); err != nil || !t.d.unsure.Load() && !unsureState && !unsureMoves {
 		return err
 	}
 	return t.fail("commit")

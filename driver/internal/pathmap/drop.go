@@ -53,22 +53,14 @@ func (d *drops) write() error {
 	return nil
 }
 
-// dropping has one goroutine at a time delete what states have deleted. It is ready to use.
-type dropping struct{ mu sync.Mutex }
+// settling has one goroutine at a time do what is left to do of states. It is ready to use.
+type settling struct{ mu sync.Mutex }
 
-// dropRest deletes on disk what the states of this map's cuts have deleted.
-func (m *Map) dropRest() {
-	m.dropping.mu.Lock()
-	defer m.dropping.mu.Unlock()
-	for _, label := range m.behindCut.Load().all() {
-		m.logDrop(m.dropWritten(dropsOf(label)))
-	}
-}
-
+// dropWritten deletes on disk what a state has deleted.
 func (m *Map) dropWritten(under string) error {
-	return m.inSteps(under, func(e query.Entry) []ds.Key {
+	return m.inSteps(under, func(e query.Entry) ([]ds.Key, error) {
 		key, id := splitPlace(e.Key[len(under):])
-		return []ds.Key{dsKey(elemKeys + key + id), dsKey(liveKeys + key + "/v"), dsKey(liveKeys + key + "/p"), dsKey(e.Key)}
+		return []ds.Key{dsKey(elemKeys + key + id), dsKey(liveKeys + key + "/v"), dsKey(liveKeys + key + "/p"), dsKey(e.Key)}, nil
 	})
 }
 
@@ -99,18 +91,22 @@ func (m *Map) forgetState(label string) error {
 
 // dropBelow deletes all below a key.
 func (m *Map) dropBelow(below string) error {
-	return m.inSteps(below, func(e query.Entry) []ds.Key { return []ds.Key{dsKey(e.Key)} })
+	return m.inSteps(below, func(e query.Entry) ([]ds.Key, error) { return []ds.Key{dsKey(e.Key)}, nil })
 }
 
 // inSteps deletes, for each entry below a key, some keys, with one transaction for those of several
 // entries.
-func (m *Map) inSteps(below string, of func(query.Entry) []ds.Key) error {
+func (m *Map) inSteps(below string, of func(query.Entry) ([]ds.Key, error)) error {
 	var gone []ds.Key
 	err := m.scan(below, "", true, func(e query.Entry) error {
-		if gone = append(gone, of(e)...); len(gone) < maxStep {
+		keys, err := of(e)
+		if err != nil {
+			return err
+		}
+		if gone = append(gone, keys...); len(gone) < maxStep {
 			return nil
 		}
-		err := m.deleteAll(gone)
+		err = m.deleteAll(gone)
 		gone = gone[:0]
 		return err
 	})

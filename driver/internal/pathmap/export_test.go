@@ -132,6 +132,24 @@ func (m *Map) Lapsed(counter uint64, ticket string) (done bool, next string) {
 // BarState has the history of a member read for a while, not its state.
 func (m *Map) BarState(id peer.ID) { m.taken.bar(id, errWrongState) }
 
+// BeganWithState reports whether the history that is here does not begin at the beginning.
+func (m *Map) BeganWithState() bool { return m.lacksHistory() }
+
+// OpenCut has the map begin to give its state to a member, until end is called.
+func (m *Map) OpenCut(id peer.ID) (end func(), err error) {
+	_, err = m.openCut(id)
+	return func() { m.closeCut(id) }, err
+}
+
+// NamesOfCut are the IDs of the deltas in the past of a cut that is open.
+func (m *Map) NamesOfCut(id peer.ID) (ids []string, err error) {
+	m.cuts.mu.Lock()
+	c := m.cuts.of[id]
+	m.cuts.mu.Unlock()
+	err = m.eachNameAt(c, func(id string, _ uint64) error { ids = append(ids, id); return nil })
+	return ids, err
+}
+
 // Owe has the map wait for heads that a member named and that nobody has.
 func (m *Map) Owe(id peer.ID) {
 	m.firstHeads.await(id, []cid.Cid{cid.NewCidV1(cid.DagProtobuf, []byte("\x12\x20nobody has a delta of this name."))})
@@ -143,6 +161,9 @@ var (
 	CutKey    = cutKey
 	DropKey   = dropKey
 	BehindKey = behindKey
+	BygoneKey = bygoneKey
+	BlockKey  = blockKey
+	KnownKey  = knownKey
 	ElemKeys  = elemKeys
 	LiveKeys  = liveKeys
 )

@@ -146,7 +146,7 @@ type Map struct {
 	cuts        cuts
 	behindCut   atomic.Pointer[namesBehind]
 	taken       taken
-	dropping    dropping
+	settling    settling
 	history     history
 	listener    net.Listener
 
@@ -191,7 +191,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	}
 	m.run(m.writer)
 	m.run(m.putInOrder)
-	m.run(m.dropRest)
+	m.run(m.settle)
 	if cfg.Swarm != nil {
 		if err := m.join(); err != nil {
 			return nil, errors.Join(err, m.Close())

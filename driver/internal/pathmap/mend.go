@@ -3,7 +3,6 @@ package pathmap
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	ds "github.com/ipfs/go-datastore"
@@ -74,7 +73,6 @@ func (m *Map) mend() error {
 
 // mendWhole is mend after the transaction that makes a state a part of the map.
 func (m *Map) mendWhole() error {
-	before := m.behindCut.Load()
 	if err := m.loadCut(); err != nil {
 		return err
 	}
@@ -85,18 +83,19 @@ func (m *Map) mendWhole() error {
 	if err := m.openCRDT(); err != nil {
 		return err
 	}
-	if !slices.Equal(before.under(), m.behindCut.Load().under()) { // the state is here: nothing is left of it to go on with
+	label := m.broken.label
+	here := m.behindCut.Load().has(label)
+	if here { // nothing is left of it to go on with
 		m.taken.stale.Store(true)
 		m.written.took()
 		m.reached.Store(0)
 	}
-	label := m.broken.label
 	m.broken = nil
 	m.publishWhole(snap)
-	if label != "" && !m.behindCut.Load().has(label) {
+	if !here {
 		m.run(func() { m.logDrop(m.forgetState(label)) })
 	}
-	m.run(m.dropRest)
+	m.run(m.settle)
 	return nil
 }
 

@@ -70,9 +70,6 @@ func (m *Map) States() StateCounts {
 	return m.taken.done
 }
 
-// BeganWithState reports whether this map began with a state: what was before is not in its history.
-func (m *Map) BeganWithState() bool { return m.behindCut.Load() != nil }
-
 func (m *Map) gave(err error) {
 	if err != nil {
 		return
