@@ -10,7 +10,6 @@ import (
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
-	"github.com/ipfs/go-datastore/query"
 )
 
 func appendUvarint(v uint64) []byte { return binary.AppendUvarint(nil, v) }
@@ -100,18 +99,14 @@ func (m *Map) droppedBy(k *taking, v stateVersion) (id string, gone bool, err er
 
 // addedBy is the ID of the delta that added a live version.
 func (m *Map) addedBy(key string) (id string, err error) {
-	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
-	if err != nil {
-		return "", err
-	}
-	entries, err := res.Rest()
-	if err == nil && len(entries) != 1 {
-		err = fmt.Errorf("%w that can be taken: %d changes wrote %q", errGivesNone, len(entries), clip(key))
+	ids, err := m.wroteIt(m.cfg.Store, key)
+	if err == nil && len(ids) != 1 {
+		err = fmt.Errorf("%w that can be taken: %d changes wrote %q", errGivesNone, len(ids), clip(key))
 	}
 	if err != nil {
 		return "", err
 	}
-	return entries[0].Key[len(elemKeys)+len(key):], nil
+	return ids[0], nil
 }
 
 // headsWith are the heads that are here, and those that there are with the state: of each side those

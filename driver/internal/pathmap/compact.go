@@ -3,7 +3,6 @@ package pathmap
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -52,7 +51,6 @@ type history struct {
 	done  compactedDeltas
 	waits []string
 	held  string
-	never error // why nothing is dropped in this run
 
 	counted bool // kept is right, but for what came since; of the goroutine that compacts
 }
@@ -118,11 +116,6 @@ func (m *Map) compact(ctx context.Context, c Compaction) error {
 	if err = m.written.keepWriters(m); err == nil {
 		err = m.dropStretch(ctx, s, c)
 	}
-	if errors.Is(err, errGivesNone) {
-		m.history.mu.Lock()
-		m.history.never = err
-		m.history.mu.Unlock()
-	}
 	m.history.counted = false
 	if err == nil {
 		m.history.now.Store(nil)
@@ -149,18 +142,11 @@ func (m *Map) noteWaits(waits []string, held string) {
 // held is why nothing can be dropped now; "": it can. Whatever is dropped, newcomers are to get by a
 // state.
 func (m *Map) held(c Compaction) string {
-	m.history.mu.Lock()
-	never := m.history.never
-	m.history.mu.Unlock()
-	m.cuts.mu.Lock()
-	bad := m.cuts.bad
-	m.cuts.mu.Unlock()
 	_, taking := m.Taking()
+	obstacle := m.obstructed()
 	switch {
-	case never != nil:
-		return never.Error()
-	case bad:
-		return errNotCompacted.Error()
+	case obstacle != nil:
+		return obstacle.Error()
 	case !m.ordered.Load():
 		return ErrNotInOrder.Error()
 	case m.isPart() || taking:

@@ -3,7 +3,9 @@ package pathmap_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 
@@ -260,12 +262,44 @@ func TestCompactsWhatTwoChangesWroteOnceItIsDeleted(t *testing.T) {
 	if !gone(a, "/twice") {
 		t.Fatal("it is there")
 	}
-	a.stop() // while it runs it tries no more
-	a.start()
 	overwrite(t, a, 5, 10)
 	if n := compact(t, a); n < 30 {
 		t.Errorf("%d changes dropped", n)
 	}
 	b := f.add("b")
 	agree(t, a, b)
+}
+
+// What no state can carry comes after history was dropped. Newcomers cannot join until it is deleted, and
+// that alone is enough.
+func TestWhatNoStateCarriesIsDeleted(t *testing.T) {
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	a := f.add("a")
+	put(t, a, "/twice", "1")
+	overwrite(t, a, 5, 10)
+	if n := compact(t, a); n < 30 {
+		t.Fatalf("%d changes dropped", n)
+	}
+	if err := a.m.MergeElement(a.m.KeyOfVersion("/twice"), entryOf(t, "2")); err != nil {
+		t.Fatal(err)
+	}
+	b := f.add("b")
+	eventually(t, "the newcomer says why it cannot join", func() bool { return b.m.Refused()[a.id].Reason != "" })
+	if r := b.m.Refused()[a.id].Reason; !strings.Contains(r, "two changes wrote \"/f/twice") && !strings.Contains(r, "it offers none") {
+		t.Errorf("it says %q", r)
+	}
+	overwrite(t, a, 5, 4)
+	if err := a.m.Compact(t.Context(), compaction()); err != nil {
+		t.Fatal(err)
+	}
+	if held := a.m.History().Held; !strings.Contains(held, "two changes wrote \"/f/twice") {
+		t.Errorf("it says %q", held)
+	}
+	del(t, a, "/twice")
+	agree(t, a, b)
+	caughtUp(t, b)
+	if n := compact(t, a); n < 10 || a.m.History().Held != "" {
+		t.Errorf("%d changes dropped: %q", n, a.m.History().Held)
+	}
 }

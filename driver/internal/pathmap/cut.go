@@ -35,9 +35,8 @@ const (
 
 // cuts are those that are open. It is ready to use.
 type cuts struct {
-	mu  sync.Mutex
-	of  map[peer.ID]*cut
-	bad bool // the map holds what no state can carry; for this run
+	mu sync.Mutex
+	of map[peer.ID]*cut
 }
 
 var (
@@ -138,10 +137,7 @@ const (
 
 // givesState reports whether this map offers its state: it was whole at some time, and is large.
 func (m *Map) givesState() bool {
-	m.cuts.mu.Lock()
-	bad := m.cuts.bad
-	m.cuts.mu.Unlock()
-	if bad || m.isPart() || len(m.Heads()) > maxHeads {
+	if m.isPart() || len(m.Heads()) > maxHeads || m.obstructed() != nil {
 		return false
 	}
 	if m.lacksHistory() {
@@ -158,15 +154,6 @@ func (m *Map) givesState() bool {
 
 // lacksHistory reports whether the history that is here does not begin at the beginning.
 func (m *Map) lacksHistory() bool { return m.behindCut.Load() != nil || m.history.begun.Load() }
-
-// givesNone notes that the map holds what no state can carry.
-func (m *Map) givesNone(what string, err error) error {
-	m.cuts.mu.Lock()
-	defer m.cuts.mu.Unlock()
-	m.cuts.bad = true
-	m.log.WithField("what", what).WithError(err).Debug("the state of the map cannot be given: members read its history")
-	return fmt.Errorf("%w: %s", errGivesNone, what)
-}
 
 // eachNameAt calls f for the names of all deltas that were merged at the cut. One that is dropped from
 // the history meanwhile it may tell twice, but it misses none: names only ever move to where is looked

@@ -60,7 +60,7 @@ type settling struct{ mu sync.Mutex }
 func (m *Map) dropWritten(under string) error {
 	return m.inSteps(under, func(e query.Entry) ([]ds.Key, error) {
 		key, id := splitPlace(e.Key[len(under):])
-		return []ds.Key{dsKey(elemKeys + key + id), dsKey(liveKeys + key + "/v"), dsKey(liveKeys + key + "/p"), dsKey(e.Key)}, nil
+		return []ds.Key{dsKey(elemKeys + key + id), dsKey(liveKeys + key + "/v"), dsKey(liveKeys + key + "/p"), twiceOf(key, id), dsKey(e.Key)}, nil
 	})
 }
 

@@ -163,6 +163,7 @@ var (
 	BehindKey = behindKey
 	BygoneKey = bygoneKey
 	BlockKey  = blockKey
+	TwiceKey  = twiceKey
 	KnownKey  = knownKey
 	ElemKeys  = elemKeys
 	LiveKeys  = liveKeys
@@ -191,10 +192,17 @@ func (m *Map) CountKeys() (n int, err error) {
 
 // MergeTombstone merges a delta that removes from a key what a delta wrote, whether it did or not.
 func (m *Map) MergeTombstone(key, id string) error {
-	msg := &pb.Delta{
-		Priority:   m.crdt.Load().InternalStats(m.ctx).MaxHeight + 1,
-		Tombstones: []*pb.Element{{Key: key, Id: id}},
-	}
+	return m.mergeMade(&pb.Delta{Tombstones: []*pb.Element{{Key: key, Id: id}}})
+}
+
+// MergeElement merges a delta that writes a version, which there may be.
+func (m *Map) MergeElement(key string, e Entry) error {
+	return m.mergeMade(&pb.Delta{Elements: []*pb.Element{{Key: key, Value: e.Marshal()}}})
+}
+
+// mergeMade merges a delta over all heads.
+func (m *Map) mergeMade(msg *pb.Delta) error {
+	msg.Priority = m.crdt.Load().InternalStats(m.ctx).MaxHeight + 1
 	b, err := proto.Marshal(msg)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type giving struct {
 	digest  digest // of the page
 	fresh   bool   // the page began where one of had began
 	lastKey string // of the last live version
+	last    string // place of its last element
 	skipped int    // elements since the last page that are not alive
 	sent    int    // pages of versions that the member did not have
 	sum     stateSum
@@ -106,7 +107,7 @@ func (g *giving) checkVersions() error {
 		return fmt.Errorf("%w: it took a state itself meanwhile", errGivesOthers)
 	}
 	if g.total != digest(whole) {
-		return g.m.givesNone("the datastore has other versions than the map", nil)
+		return g.m.obstructs("", fmt.Errorf("%w: its datastore has other versions than it", errNotCompacted))
 	}
 	g.total = digest{}
 	return nil
@@ -123,7 +124,7 @@ func (g *giving) element(place string) error {
 	key, id := splitPlace(place)
 	path, v, ours, err := parseKey(key)
 	if err != nil || !ours {
-		return g.foreign(key, err)
+		return g.foreign(key)
 	}
 	value, ok := g.cut.view.valueOf(path, v)
 	if !ok {
@@ -133,27 +134,47 @@ func (g *giving) element(place string) error {
 		return nil
 	}
 	if key == g.lastKey {
-		return g.m.givesNone(fmt.Sprintf("two changes wrote %q", clip(key)), nil)
+		g.last = place
+		return g.again(key, id)
 	}
-	g.lastKey = key
+	if g.size >= min(statePageBytes, firstStatePage<<min(g.sent, 10)) { // not before: all of one key is in one page
+		if err := g.flush(g.last, false); err != nil {
+			return err
+		}
+	}
+	g.lastKey, g.last = key, place
 	g.page.Elements = append(g.page.Elements, &pb.Element{Key: key, Id: id, Value: []byte(value)})
 	g.digest.addVersion(key, value)
-	if g.size += len(place) + len(value) + 16; g.size < min(statePageBytes, firstStatePage<<min(g.sent, 10)) {
-		return nil
+	g.size += len(place) + len(value) + 16
+	return nil
+}
+
+// again takes one more element of a version. Of several that changes wrote one can travel.
+func (g *giving) again(key, id string) error {
+	if dead, err := g.dead(key, id); err != nil || dead {
+		return err
 	}
-	return g.flush(place, false)
+	if last := len(g.page.Elements) - 1; last >= 0 {
+		if dead, err := g.dead(key, g.page.Elements[last].GetId()); err != nil || dead {
+			g.page.Elements[last].Id = id
+			return err
+		}
+	}
+	return g.m.obstructs(key, fmt.Errorf("%w: two changes wrote %q", errNotCompacted, clip(key)))
+}
+
+// dead reports whether an element is deleted.
+func (g *giving) dead(key, id string) (bool, error) {
+	return g.m.cfg.Store.Has(g.m.ctx, dsKey(tombKeys+key+id))
 }
 
 // foreign is a key of a later release. While it is alive nothing tells whether it was at the cut.
-func (g *giving) foreign(key string, err error) error {
-	alive, herr := g.m.cfg.Store.Has(g.m.ctx, dsKey(liveKeys+key+"/v"))
-	if herr != nil {
-		return herr
+func (g *giving) foreign(key string) error {
+	err := g.m.canTravel(key)
+	if errors.Is(err, errGivesNone) {
+		return g.m.obstructs(key, err)
 	}
-	if alive {
-		return g.m.givesNone(fmt.Sprintf("%q was written by another release", clip(key)), err)
-	}
-	return nil
+	return err
 }
 
 // flush sends the page of the versions up to a place; of those that the member has already only

@@ -148,6 +148,7 @@ type Map struct {
 	taken       taken
 	settling    settling
 	history     history
+	obstacle    atomic.Pointer[obstacle]
 	listener    net.Listener
 
 	ctx     context.Context

@@ -139,6 +139,9 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if err != nil {
 		return err
 	}
+	if err := m.keepFirst(snap, d); err != nil {
+		return err
+	}
 	m.merging.block.Store(&d.block)
 	defer m.merging.block.Store(nil)
 	if err := m.feed.merge(m.ctx, d.cid); err != nil {

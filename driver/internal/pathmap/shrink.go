@@ -97,32 +97,15 @@ func (m *Map) leaving(ctx context.Context, p place) (l leaving, size int, err er
 		return l, size, err
 	}
 	for _, e := range msg.GetElements() {
-		if err := m.canTravel(e.GetKey()); err != nil {
+		err := m.canTravel(e.GetKey())
+		if errors.Is(err, errGivesNone) {
+			err = m.obstructs(e.GetKey(), err)
+		}
+		if err != nil {
 			return l, size, err
 		}
 	}
 	return leaving{place: p, id: idOf(p.cid), tombs: msg.GetTombstones()}, size, nil
-}
-
-// canTravel makes sure that a version, if it is alive, can be a part of a state: without history there
-// is no other way to it.
-func (m *Map) canTravel(key string) error {
-	alive, err := m.cfg.Store.Has(m.ctx, dsKey(liveKeys+key+"/v"))
-	if err != nil || !alive {
-		return err
-	}
-	if _, _, ours, err := parseKey(key); err != nil || !ours {
-		return fmt.Errorf("%w: %q was written by another release", errNotCompacted, clip(key))
-	}
-	res, err := m.cfg.Store.Query(m.ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
-	if err != nil {
-		return err
-	}
-	entries, err := res.Rest()
-	if err == nil && len(entries) > 1 {
-		err = fmt.Errorf("%w: two changes wrote %q", errNotCompacted, clip(key))
-	}
-	return err
 }
 
 // dropStep drops deltas in one transaction: their blocks, their marks and places in the order, and the
@@ -182,7 +165,7 @@ func (m *Map) dropDelta(txn ds.Txn, l leaving) error {
 			return err
 		}
 		if merged {
-			gone = append(gone, dsKey(elemKeys+t.GetKey()+t.GetId()), dsKey(tombKeys+t.GetKey()+t.GetId()))
+			gone = append(gone, dsKey(elemKeys+t.GetKey()+t.GetId()), dsKey(tombKeys+t.GetKey()+t.GetId()), twiceOf(t.GetKey(), t.GetId()))
 		}
 	}
 	for _, k := range gone {

@@ -2,7 +2,6 @@ package pathmap
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -122,6 +121,3 @@ func (m *Map) ask(ctx context.Context, s *stretch, known []string) {
 	}
 	_ = g.Wait()
 }
-
-// errNotCompacted reports why the history is not compacted, for as long as this registry runs.
-var errNotCompacted = fmt.Errorf("%w, so the history is needed", errGivesNone)

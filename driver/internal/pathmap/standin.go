@@ -19,7 +19,8 @@ import (
 // in the deltas that wrote it. Without it one tombstone that names another delta than the one that
 // wrote its key would be merged by those that have the history, and by nobody else.
 // Of a key the value is known that is alive. Where several deltas wrote it, that need not be the
-// value of this one: the error is ErrNotFound then, as where nothing is to be told.
+// value of this one: its own was kept when the other one came (twice.go). The error is ErrNotFound where
+// nothing is to be told.
 func (m *Map) standIn(ctx context.Context, merging blocks.Block, c cid.Cid) (blocks.Block, error) {
 	id := idOf(c)
 	priority, ok, err := m.knownID(id)
@@ -70,6 +71,9 @@ func tombsOf(b blocks.Block) (map[string][]string, error) {
 // leftOf is the value that a delta wrote under a key of which others are removed; nil when it did not
 // write it, or that is not known.
 func (m *Map) leftOf(ctx context.Context, key, id string, removed []string) ([]byte, error) {
+	if first, err := m.firstValue(key, id); err != nil || first != nil {
+		return first, err
+	}
 	res, err := m.ledger.Query(ctx, query.Query{Prefix: elemKeys + key, KeysOnly: true})
 	if err != nil {
 		return nil, err
