@@ -25,7 +25,7 @@ type KnownMember struct {
 	Version      string         `json:"version"`       // of its release, as it says; "": it has not said it
 	Capabilities []string       `json:"capabilities"`  // what it last said it understands
 	Wrote        bool           `json:"wrote"`         // changes of its own are in the path map
-	HoldsUp      []string       `json:"holds_up"`      // what waits for it, such as garbage
+	HoldsUp      []string       `json:"holds_up"`      // what waits for it: "garbage", "history"
 	WaitsBecause string         `json:"waits_because"` // why it could not be asked; "": nothing waits for it
 }
 
@@ -50,15 +50,11 @@ func (s *store) membersRoute() admin.Route {
 
 func (s *store) knownMembers() (KnownMembers, error) {
 	k := KnownMembers{Members: []KnownMember{}}
-	waits, writers := map[string]string{}, s.paths.Writers()
-	for _, u := range s.garbageStatus().WaitsFor {
-		waits[u.PeerID] = u.Reason
-	}
+	garbage, history, writers := s.garbageStatus().WaitsFor, s.historyStatus().WaitsFor, s.paths.Writers()
 	add := func(m engine.Member, met bool) {
 		of := s.knownMember(m, met)
-		if reason, ok := waits[of.PeerID]; ok {
-			of.HoldsUp, of.WaitsBecause = append(of.HoldsUp, "garbage"), reason
-		}
+		of.holdsUp("garbage", garbage)
+		of.holdsUp("history", history)
 		of.Wrote = writers[of.PeerID] > 0
 		k.Members = append(k.Members, of)
 	}
@@ -72,6 +68,15 @@ func (s *store) knownMembers() (KnownMembers, error) {
 		add(m, false)
 	}
 	return k, err
+}
+
+// holdsUp notes that something waits for the member, if it is among those that it waits for.
+func (m *KnownMember) holdsUp(what string, waitsFor []Unheard) {
+	for _, u := range waitsFor {
+		if u.PeerID == m.PeerID {
+			m.HoldsUp, m.WaitsBecause = append(m.HoldsUp, what), cmp.Or(m.WaitsBecause, u.Reason)
+		}
+	}
 }
 
 func (s *store) knownMember(m engine.Member, met bool) KnownMember {
