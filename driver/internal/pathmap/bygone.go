@@ -85,12 +85,16 @@ func (m *Map) loadCompacted() error {
 	if errors.Is(err, ds.ErrNotFound) {
 		return nil
 	}
+	var done compactedDeltas
 	if err == nil {
-		err = json.Unmarshal(b, &m.history.done)
+		err = json.Unmarshal(b, &done)
 	}
 	if err != nil {
 		return fmt.Errorf("load path map: what was compacted: %w", err)
 	}
 	m.history.begun.Store(true)
+	m.history.mu.Lock()
+	defer m.history.mu.Unlock()
+	m.history.done = done
 	return nil
 }

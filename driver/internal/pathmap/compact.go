@@ -171,10 +171,14 @@ func (w *written) keepWriters(m *Map) error {
 }
 
 // countKept counts the deltas on disk, after the start and after each stretch that was dropped: in
-// between they are counted as they come.
+// between they are counted as they come. How many were dropped is read again, too: a step that failed
+// may be on disk.
 func (m *Map) countKept() error {
 	if m.history.counted {
 		return nil
+	}
+	if err := m.loadCompacted(); err != nil {
+		return err
 	}
 	n := 0
 	err := m.scan(orderKey.String(), "", true, func(query.Entry) error { n++; return nil })

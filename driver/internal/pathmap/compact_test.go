@@ -303,3 +303,41 @@ func TestWhatNoStateCarriesIsDeleted(t *testing.T) {
 		t.Errorf("%d changes dropped: %q", n, a.m.History().Held)
 	}
 }
+
+// A step that is on disk and was reported as failed is counted.
+func TestCountsAStepThatMayBeOnDisk(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	overwrite(t, a, 5, 60)
+	a.disk.unsure.Store(true)
+	err := a.m.Compact(t.Context(), compaction())
+	a.disk.unsure.Store(false)
+	if err == nil {
+		t.Fatal("no step failed")
+	}
+	compact(t, a)
+	if h, left := a.m.History(), ordered(t, a); h.Compacted+left != 300 || h.Kept != left {
+		t.Errorf("%d deltas are left: %+v", left, h)
+	}
+}
+
+// What was dropped costs nothing when the history is listed, or told.
+func TestWhatWasDroppedIsPassedOver(t *testing.T) {
+	f := newFabric(t)
+	a := f.add("a")
+	overwrite(t, a, 10, 90) // on four shelves
+	compact(t, a)
+	left := ordered(t, a)
+	a.disk.queries.Store(0)
+	if n := ordered(t, a); n != left || a.disk.queries.Load() > 1 {
+		t.Errorf("%d of %d deltas are listed by %d queries", n, left, a.disk.queries.Load())
+	}
+	a.disk.queries.Store(0)
+	told := 0
+	if err := a.m.Past(t.Context(), "", func(pathmap.Past) bool { told++; return true }); err != nil {
+		t.Fatal(err)
+	}
+	if told != left || a.disk.queries.Load() > 2 {
+		t.Errorf("%d of %d deltas are told by %d queries", told, left, a.disk.queries.Load())
+	}
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	ds "github.com/ipfs/go-datastore"
+	"github.com/ipfs/go-datastore/query"
 	logging "github.com/ipfs/go-log/v2"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -33,6 +34,7 @@ type disk struct {
 	dropsLeft atomic.Int64 // from which transaction on that deletes what a state deleted these fail; 0: from none
 
 	blocksRead atomic.Int64
+	queries    atomic.Int64
 	namesRead  atomic.Int64 // look-ups of whether a delta is merged, or lies behind a cut
 
 	moves atomic.Int64 // what becomes of the next transaction that moves names of a state: failMove or unsureMove
@@ -57,6 +59,11 @@ func (d *disk) count(k ds.Key) {
 func (d *disk) Get(ctx context.Context, k ds.Key) ([]byte, error) {
 	d.count(k)
 	return d.TxnDatastore.Get(ctx, k)
+}
+
+func (d *disk) Query(ctx context.Context, q query.Query) (query.Results, error) {
+	d.queries.Add(1)
+	return d.TxnDatastore.Query(ctx, q)
 }
 
 func (d *disk) Put(ctx context.Context, k ds.Key, v []byte) error {

@@ -78,42 +78,46 @@ func placeNamed(name string) (p place, err error) {
 }
 
 // placesAfter gives the merged deltas after a place, oldest first, up to a limit; more
-// reports whether the limit was reached. It reads what is committed.
+// reports whether the limit was reached. It reads what is committed, and finds it by one seek, however
+// much was dropped before it.
 func (m *Map) placesAfter(ctx context.Context, after place, limit int) (places []place, more bool, err error) {
-	last := m.crdt.Load().InternalStats(ctx).MaxHeight
-	for shelf := after.priority >> shelfBits; shelf <= last>>shelfBits; shelf++ {
-		places, more, err = m.readShelf(ctx, shelf<<shelfBits, after, places, limit)
-		if err != nil || more {
-			return places, more, err
-		}
+	last := shelfOf(after.priority).ChildString(fmt.Sprintf("%016x-", after.priority)) // before all of that priority
+	if after.cid.Defined() {
+		last = after.key()
 	}
-	return places, false, nil
+	places, err = m.placesIn(ctx, query.Query{
+		Prefix: orderKey.String(), KeysOnly: true, Limit: limit + 1, Orders: []query.Order{query.OrderByKey{}},
+		Filters: []query.Filter{query.FilterKeyCompare{Op: query.GreaterThan, Key: last.String()}},
+	})
+	if len(places) > limit {
+		return places[:limit], true, err
+	}
+	return places, false, err
 }
 
-// readShelf appends what lies on a shelf after a place, up to a limit; -1: there is none.
-func (m *Map) readShelf(ctx context.Context, of uint64, after place, places []place, limit int) (_ []place, full bool, err error) {
-	res, err := m.cfg.Store.Query(ctx, query.Query{Prefix: shelfOf(of).String(), KeysOnly: true, Orders: []query.Order{query.OrderByKey{}}})
+// readShelf gives what lies on a shelf, oldest first.
+func (m *Map) readShelf(ctx context.Context, shelf uint64) ([]place, error) {
+	return m.placesIn(ctx, query.Query{Prefix: shelfOf(shelf << shelfBits).String(), KeysOnly: true, Orders: []query.Order{query.OrderByKey{}}})
+}
+
+// placesIn reads the places that a query finds.
+func (m *Map) placesIn(ctx context.Context, q query.Query) (places []place, err error) {
+	res, err := m.cfg.Store.Query(ctx, q)
 	if err != nil {
-		return nil, false, fmt.Errorf("order of deltas: %w", err)
+		return nil, fmt.Errorf("order of deltas: %w", err)
 	}
 	defer func() { err = errors.Join(err, res.Close()) }()
 	for r := range res.Next() {
 		if r.Error != nil {
-			return nil, false, fmt.Errorf("order of deltas: %w", r.Error)
+			return nil, fmt.Errorf("order of deltas: %w", r.Error)
 		}
 		p, err := placeOf(r.Key)
 		if err != nil {
-			return nil, false, err
-		}
-		if after.cid.Defined() && p.compare(after) <= 0 || p.priority < after.priority {
-			continue
-		}
-		if len(places) == limit {
-			return places, true, nil
+			return nil, err
 		}
 		places = append(places, p)
 	}
-	return places, false, nil
+	return places, nil
 }
 
 // putInOrder gives a key to all merged deltas in a datastore written by a release that gave

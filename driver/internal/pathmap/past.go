@@ -68,8 +68,13 @@ func (m *Map) Past(ctx context.Context, before string, f func(Past) bool) error 
 			return fmt.Errorf("%q: %w", clip(before), ErrMark)
 		}
 	}
-	for shelf := min(from.priority, last) >> shelfBits; ; shelf-- {
-		places, _, err := m.readShelf(ctx, shelf<<shelfBits, place{}, nil, -1)
+	oldest, _, err := m.placesAfter(ctx, place{}, 1)
+	if err != nil || len(oldest) == 0 {
+		return err
+	}
+	end := oldest[0].priority >> shelfBits // before that all is dropped
+	for shelf := min(from.priority, last) >> shelfBits; shelf >= end; shelf-- {
+		places, err := m.readShelf(ctx, shelf)
 		if err != nil {
 			return err
 		}
@@ -83,9 +88,10 @@ func (m *Map) Past(ctx context.Context, before string, f func(Past) bool) error 
 			}
 		}
 		if shelf == 0 {
-			return nil
+			break
 		}
 	}
+	return nil
 }
 
 func (m *Map) pastOf(ctx context.Context, p place) (Past, error) {
