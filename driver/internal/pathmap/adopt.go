@@ -27,10 +27,7 @@ func (m *Map) adopt(k *taking) error {
 	if m.taken.stale.Load() {
 		return fmt.Errorf("%w: changes came from elsewhere meanwhile", errProtocol) // whoever has the turn merges alone
 	}
-	snap, err := m.mixed(k)
-	if err != nil {
-		return err
-	}
+	snap := m.mixed(k)
 	before, after, err := m.headsWith(k)
 	if err != nil {
 		return err
@@ -55,46 +52,23 @@ func (m *Map) adopt(k *taking) error {
 	return err
 }
 
-// mixed is the map with the state. It writes down which versions that are here the state lacks: they
-// were deleted at the member.
-func (m *Map) mixed(k *taking) (snap *snapshot, err error) {
+// mixed is the map with the state, without what was deleted at the member.
+func (m *Map) mixed(k *taking) *snapshot {
 	now, snap := m.current.Load(), m.taken.staged.clone()
-	gone := drops{m: m, under: dropsOf(k.label)}
 	visit := func(key string, p packed) bool {
-		for path := pathOf(key); len(p) > 0 && err == nil; {
+		for path := pathOf(key); len(p) > 0; {
 			var st stored
 			st, p = now.writers.unpack(key, p)
-			v := stateVersion{key: keyOf(path, st.version).String(), path: path, version: st.version}
-			var dropped bool
-			if v.id, dropped, err = m.droppedBy(k, v); err == nil && dropped {
-				k.drops = true
-				err = gone.add(v)
-			} else {
+			v := stateVersion{key: keyOf(path, st.version).String()}
+			if _, gone := k.gone[v.mark()]; !gone {
 				snap.set(path, st.version, []byte(st.value()))
 			}
 		}
-		return err == nil
+		return true
 	}
-	if now.settings.Scan(visit); err == nil {
-		now.paths.Scan(visit)
-	}
-	if err == nil {
-		err = gone.write()
-	}
-	return snap, err
-}
-
-// droppedBy reports whether a version that is here was deleted at the member, and by which delta it
-// was added.
-func (m *Map) droppedBy(k *taking, v stateVersion) (id string, gone bool, err error) {
-	if _, came := m.taken.here[v.mark()]; came {
-		return "", false, nil
-	}
-	if id, err = m.addedBy(v.key); err != nil {
-		return "", false, err
-	}
-	_, gone, err = m.priorityOf(k.nameKey(id))
-	return id, gone, err
+	now.settings.Scan(visit)
+	now.paths.Scan(visit)
+	return snap
 }
 
 // addedBy is the ID of the delta that added a live version.

@@ -116,6 +116,8 @@ func (f *feed) merge(ctx context.Context, head cid.Cid) error {
 type beingMerged struct {
 	blockstore.Blockstore
 	block   atomic.Pointer[blocks.Block]
+	own     atomic.Bool // a delta of this registry's is being made
+	nothing func(c cid.Cid) (blocks.Block, error)
 	standIn func(ctx context.Context, merging blocks.Block, c cid.Cid) (blocks.Block, error)
 }
 
@@ -126,10 +128,15 @@ func (b *beingMerged) Get(ctx context.Context, c cid.Cid) (blocks.Block, error) 
 		return *merging, nil
 	}
 	block, err := b.Blockstore.Get(ctx, c)
-	if merging != nil && ipld.IsNotFound(err) {
+	switch {
+	case !ipld.IsNotFound(err):
+		return block, err
+	case merging != nil:
 		return b.standIn(ctx, *merging, c)
+	case b.own.Load():
+		return b.nothing(c)
 	}
-	return block, err
+	return nil, err
 }
 
 // encodeHeads gives an announcement of heads, as go-ds-crdt writes it.

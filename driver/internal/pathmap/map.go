@@ -209,7 +209,7 @@ func (m *Map) openCRDT() error {
 	opts.NumWorkers = 1
 	opts.RepairInterval = 0 // nothing to repair: deltas are merged whole, in order
 	opts.MaxBatchDeltaSize = maxDelta
-	m.merging.Blockstore, m.merging.standIn = m.blocks, m.standIn
+	m.merging.Blockstore, m.merging.standIn, m.merging.nothing = m.blocks, m.standIn, m.nothing
 	dag := merkledag.NewDAGService(blockservice.New(&m.merging, offline.Exchange(&m.merging)))
 	store, err := crdt.New(m.ledger, crdtKey, dag, m.feed, opts)
 	if err != nil {

@@ -84,30 +84,6 @@ func (k *taking) notHere(versions []stateVersion) (add []stateVersion, err error
 	return add, nil
 }
 
-// checkAdded makes sure that each version on disk that no merged delta added is one of the state, in
-// whose past the delta is that added it. Any other one nobody would ever see, or delete.
-func (k *taking) checkAdded() error {
-	seen := make(map[string]struct{}, scanned) // versions that follow one another are often of one delta
-	return k.m.scan(elemKeys, "", true, func(e query.Entry) error {
-		key, id := splitPlace(e.Key[len(elemKeys):])
-		if _, ok := seen[id]; ok {
-			return nil
-		}
-		_, named, err := k.m.priorityOf(k.nameKey(id))
-		if err == nil && !named {
-			_, named, err = k.m.knownID(id)
-		}
-		if err == nil && !named {
-			err = fmt.Errorf("%w: the change that wrote %q is not in its past", errWrongState, clip(key))
-		}
-		if len(seen) == scanned {
-			clear(seen)
-		}
-		seen[strings.Clone(id)] = struct{}{}
-		return err
-	})
-}
-
 // mark stands for a version in a set.
 func (v stateVersion) mark() (d digest) {
 	d.addVersion(v.key, "")

@@ -44,6 +44,23 @@ func (m *Map) standIn(ctx context.Context, merging blocks.Block, c cid.Cid) (blo
 	if !ok || len(msg.Elements) == 0 {
 		return nil, ipld.ErrNotFound{Cid: c}
 	}
+	return inPlaceOf(c, msg)
+}
+
+// nothing is what go-ds-crdt reads in place of a delta that is known by name only, while this registry
+// makes one of its own. That deletes all that was written of a version, so no value is looked for.
+func (m *Map) nothing(c cid.Cid) (blocks.Block, error) {
+	priority, ok, err := m.knownID(idOf(c))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, ipld.ErrNotFound{Cid: c}
+	}
+	return inPlaceOf(c, &pb.Delta{Priority: priority})
+}
+
+func inPlaceOf(c cid.Cid, msg *pb.Delta) (blocks.Block, error) {
 	raw, err := proto.Marshal(msg)
 	if err != nil {
 		return nil, err

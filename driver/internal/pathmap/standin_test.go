@@ -105,6 +105,8 @@ func TestOneOfTwoThatWroteAVersionIsDeleted(t *testing.T) {
 	if !gone(a, "/tags/x") {
 		t.Error("it cannot be deleted any more")
 	}
+	overwrite(t, b, 5, 1)
+	agree(t, all...)
 	if n := compact(t, a, b, c, joined, e); n < 4 {
 		t.Errorf("%d changes dropped", n)
 	}

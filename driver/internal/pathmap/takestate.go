@@ -140,10 +140,11 @@ type taking struct {
 	zip   codec
 	label string
 
-	adopted  bool        // it was tried to make it a part of the map: it may be whole on disk
-	drops    bool        // something is written of what it deletes
-	pages    []takenPage // those of this attempt
-	from     string      // place up to which versions came
+	adopted  bool                // it was tried to make it a part of the map: it may be whole on disk
+	gone     map[digest]struct{} // versions that are here and were deleted at the member
+	drops    bool                // something is written of what it deletes
+	pages    []takenPage         // those of this attempt
+	from     string              // place up to which versions came
 	rest     bool
 	versions int
 	total    digest
@@ -165,7 +166,7 @@ func (x *exchange) state(t *turn) error {
 		err = k.readHeads()
 	}
 	if err == nil {
-		err = k.checkAdded()
+		err = k.compare()
 	}
 	came := err == nil
 	if came {

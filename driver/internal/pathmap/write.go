@@ -202,6 +202,8 @@ func (m *Map) commitDelta(snap *snapshot, group []*writeRequest, writer string) 
 	if len(m.liveHeads()) != len(before) || !sameHeads(before, m.liveHeads()) {
 		return errTooLarge // go-ds-crdt has committed a part by itself
 	}
+	m.merging.own.Store(true)
+	defer m.merging.own.Store(false)
 	if err := batch.Commit(m.ctx); err != nil {
 		return fmt.Errorf("commit delta: %w", err)
 	}
