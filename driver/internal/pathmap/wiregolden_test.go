@@ -82,6 +82,7 @@ func TestGoldenBygone(t *testing.T) {
 	stored := golden.Held(t, flag.Lookup("update").Value.String() == "true", "bygone.json", map[string]string{
 		"name": hex.EncodeToString([]byte(key.String())), "priority": hex.EncodeToString(appendUvarint(300)),
 		compactedKey.String(): golden.JSON(t, done),
+		"twice":               twiceOf(keyOf("/docker/a", version{3, "12D3.abcdefgh"}).String(), id).String(),
 	})
 	if back, err := bygoneID(string(golden.Bytes(t, stored["name"]))); err != nil || back != id {
 		t.Errorf("%s %v", back, err)
