@@ -3,18 +3,18 @@ package doctor
 var (
 	mirrorUnreadable = Kind{
 		"mirror-unreadable", Warning,
-		"containerd ignores the file, or fails each pull that it is for.",
-		"Correct the file; containerd reads it anew with each pull, k3s and rke2 when they start.",
+		"The file is ignored, or each pull that it is for fails.",
+		"Correct the file; containerd and Podman read it anew with each pull, CRI-O after `systemctl reload crio`, k3s and rke2 when they start.",
 	}
 	mirrorSilent = Kind{
 		"mirror-silent", Warning,
-		"containerd tries it first and loses time with each pull, or fails.",
-		"Correct the address, the scheme or the `ca` in the file, or start the registry there.",
+		"It is tried first: each pull loses time, or fails.",
+		"Correct the address, the scheme, `insecure` or the `ca` in the file, or start the registry there.",
 	}
 	mirrorAlone = Kind{
 		"mirror-alone", Warning,
 		"Nothing can be pulled on this machine while this registry restarts.",
-		"Name another member as a further host below it, or a fallback as `server`.",
+		"Name another member as a further host below it, or a fallback as `server` (Podman and CRI-O: `location`).",
 	}
 )
 
@@ -33,7 +33,7 @@ var (
 
 func clientChecks() []Check {
 	return []Check{{
-		"containerd", "no file of containerd leads to this registry in vain", Configuration,
+		"containerd", "no file of containerd, Podman or CRI-O leads to this registry in vain", Configuration,
 		[]Kind{mirrorUnreadable, mirrorIgnored, mirrorWrong, mirrorSilent, mirrorAlone},
 		func(f Facts) (all []Finding) {
 			for _, m := range f.Machine.Mirrors {

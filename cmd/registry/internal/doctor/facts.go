@@ -97,7 +97,7 @@ type Port struct {
 	Trouble string `json:"trouble"`
 }
 
-// Mirror is a file from which containerd on this machine reads where to pull from.
+// Mirror is a file from which containerd, or Podman and CRI-O, on this machine read where to pull from.
 type Mirror struct {
 	Path    string `json:"path"`
 	Trouble string `json:"trouble"` // why it cannot be read

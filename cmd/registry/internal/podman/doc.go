@@ -1,4 +1,4 @@
-// Package podman writes the files by which Podman, Buildah, Skopeo and CRI-O on this machine learn where
+// Package podman writes and reads the files by which Podman, Buildah, Skopeo and CRI-O on this machine learn where
 // to pull images from: drop-ins below /etc/containers/registries.conf.d, one for each registry whose
 // images are asked for elsewhere first
 // (https://github.com/containers/image/blob/main/docs/containers-registries.conf.5.md).

@@ -115,16 +115,25 @@ func dropIn(of string, mirrors []Mirror) []byte {
 
 // dropIns are the files of the directory that Podman reads, in its order.
 func dropIns(root string) (paths []string) {
-	entries, err := os.ReadDir(filepath.Join(root, directory)) // in order; Glob would take what is in root for a pattern
+	for _, name := range namesIn(filepath.Join(root, directory), suffix) {
+		paths = append(paths, filepath.Join(root, directory, name))
+	}
+	return paths
+}
+
+// namesIn are those of the files in a directory that end so, in order. Glob would take what is in the
+// directory's name for a pattern.
+func namesIn(dir, suffix string) (names []string) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil
 	}
 	for _, e := range entries {
 		if !e.IsDir() && strings.HasSuffix(e.Name(), suffix) {
-			paths = append(paths, filepath.Join(root, directory, e.Name()))
+			names = append(names, e.Name())
 		}
 	}
-	return paths
+	return names
 }
 
 // conflict is which file has a table of one of the registries: of two with the same prefix, that of the
@@ -154,23 +163,16 @@ func conflict(root string, registries []string, mirrors []Mirror) error {
 // prefixesIn are the registries that a file is about.
 func prefixesIn(content []byte) (all []string, err error) {
 	var file struct {
-		Registry []struct {
-			Prefix   string `toml:"prefix"`
-			Location string `toml:"location"`
-		} `toml:"registry"`
-		Old map[string]struct { // the first form of the file, which Podman reads as the second
+		Registry []table             `toml:"registry"`
+		Old      map[string]struct { // the first form of the file, which Podman reads as the second
 			Registries []string `toml:"registries"`
 		} `toml:"registries"`
 	}
 	if err := toml.Unmarshal(content, &file); err != nil {
 		return nil, err
 	}
-	for _, r := range file.Registry {
-		of := r.Prefix
-		if of == "" {
-			of = r.Location
-		}
-		all = append(all, strings.TrimRight(of, "/"))
+	for _, t := range file.Registry {
+		all = append(all, t.of())
 	}
 	for _, kind := range []string{"insecure", "block"} {
 		all = append(all, file.Old[kind].Registries...)

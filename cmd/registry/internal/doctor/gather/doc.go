@@ -4,5 +4,5 @@
 //	facts.Machine = gather.Machine(ctx, config, parameters, running)
 //
 // Limits: it changes nothing and makes nothing. It asks no peer, and of HTTP only the hosts that
-// files of containerd name and that lead to this registry.
+// files of containerd, Podman and CRI-O name and that lead to this registry.
 package gather

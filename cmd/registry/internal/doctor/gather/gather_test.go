@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,7 +173,7 @@ func TestMirrorsThatAreWrong(t *testing.T) {
 		"the debug server":     {"docker.io", "[host.\"http://[::1]:5001\"]\n", "[http://[::1]:5001 is a port of http.debug.addr, not of http.addr]"},
 		"another machine's":    {"docker.io", "[host.\"http://192.0.2.7:4620\"]\n", "none"},
 		"no resolve":           {"docker.io", "[host.\"http://localhost:5000\"]\ncapabilities = [\"pull\"]\n", "[http://localhost:5000 lacks one of the capabilities pull and resolve]"},
-		"a name without port":  {"registry.example.com", "server = \"https://registry.example.com\"\n", "[its directory is named registry.example.com, and images of this registry registry.example.com:5443/…]"},
+		"a name without port":  {"registry.example.com", "server = \"https://registry.example.com\"\n", "[it is about images of registry.example.com, and those of this registry are registry.example.com:5443/…]"},
 		"a name with its port": {"registry.example.com_5443_", "", "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -228,6 +229,54 @@ func TestMirrorsThatAreWritten(t *testing.T) {
 		if m.Alone || m.Trouble != "" || m.IgnoredBy != "" || len(m.Wrong) > 0 || len(m.Hosts) != 1 || m.Hosts[0].Trouble != "" {
 			t.Errorf("%+v", m)
 		}
+	}
+}
+
+// TestMirrorsOfPodman are found as containerd's are: in drop-ins, too, of which the last about some images
+// counts; and a registry is no mirror of its own.
+func TestMirrorsOfPodman(t *testing.T) {
+	here := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer here.Close()
+	_, port, _ := net.SplitHostPort(here.Listener.Addr().String())
+	config := parse(t, "http: {addr: \":"+port+"\"}")
+	mirror := func(location, more string) string {
+		return fmt.Sprintf("[[registry.mirror]]\nlocation = '%s'\n%s\n", location, more)
+	}
+	table := func(of, more string) string { return fmt.Sprintf("[[registry]]\nlocation = '%s'\n%s\n", of, more) }
+	root := t.TempDir()
+	for path, content := range map[string]string{
+		"registries.conf": table("docker.io", mirror("localhost:1", "")) + table("quay.io", mirror("192.0.2.7:5000", "")) +
+			table("localhost:"+port, "insecure = true") + "[[registry]]\nprefix = '*.example.com'\n" + mirror("localhost:"+port, ""),
+		"registries.conf.d/a.conf":        table("docker.io", mirror("127.0.0.1:"+port, "insecure = true")),
+		"registries.conf.d/b.conf":        table("ghcr.io", mirror("localhost:4620", "insecure = true")),
+		"registries.conf.d/c.conf":        "[[registry",
+		"registries.conf.d/d.conf":        "[[registry]]\nprefix = 'k8s.io'\nlocation = '127.0.0.1:" + port + "'\ninsecure = true\n",
+		"registries.conf.d/e.conf":        table("blocked.example.org", "blocked = true\n"+mirror("localhost:"+port, "")),
+		"registries.conf.d/ignored.conf~": table("docker.io", mirror("localhost:"+port, "")),
+	} {
+		path = filepath.Join(root, "etc/containers", path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, m := range mirrors(t.Context(), root, addressesOf(config, driver.DefaultParameters()), true) {
+		text := fmt.Sprintf("%s %s alone=%v unreadable=%v %v", filepath.Base(m.Path), m.Of, m.Alone, m.Trouble != "", m.Wrong)
+		for _, h := range m.Hosts {
+			text += fmt.Sprintf(" answers=%v", h.Trouble == "")
+		}
+		got = append(got, strings.ReplaceAll(text, port, "PORT"))
+	}
+	want := []string{
+		"registries.conf localhost:PORT alone=false unreadable=false [] answers=true",
+		"registries.conf *.example.com alone=false unreadable=false [] answers=false", // it speaks no TLS
+		"a.conf docker.io alone=false unreadable=false [] answers=true",
+		"b.conf ghcr.io alone=false unreadable=false [http://localhost:4620 is a port of dataaddrs, not of http.addr]",
+		"c.conf  alone=true unreadable=true []",
+		"d.conf k8s.io alone=true unreadable=false [] answers=true",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor"
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/doctor/containerd"
+	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/podman"
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 )
 
@@ -82,7 +83,7 @@ func (a addresses) misnamed(of string) string {
 	if err != nil || port == "80" || port == "443" || !strings.EqualFold(of, host) {
 		return ""
 	}
-	return "its directory is named " + of + ", and images of this registry " + net.JoinHostPort(of, port) + "/…"
+	return "it is about images of " + of + ", and those of this registry are " + net.JoinHostPort(of, port) + "/…"
 }
 
 // lead reports whether a URL leads to the registry, and whether it does so on this machine.
@@ -127,10 +128,10 @@ func isLocal(host string) bool {
 	return false
 }
 
-// mirrors are the files of containerd that lead to a registry, and those that cannot be read. The
-// hosts are asked only while the registry runs.
+// mirrors are the files of containerd, Podman and CRI-O that lead to a registry, and those that cannot be
+// read. The hosts are asked only while the registry runs.
 func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []doctor.Mirror) {
-	for _, f := range containerd.Files(root) {
+	for _, f := range append(containerd.Files(root), podman.Files(root)...) {
 		m := doctor.Mirror{Path: f.Path, Of: f.Of, Alone: !f.Itself}
 		if f.Err != nil {
 			m.Trouble = strings.TrimSpace(f.Err.Error())
@@ -164,7 +165,7 @@ func mirrors(ctx context.Context, root string, a addresses, runs bool) (all []do
 	return all
 }
 
-// probe asks a host as containerd does first. Where any certificate will do, it only connects.
+// probe asks a host as those who pull do first. Where any certificate will do, it only connects.
 func probe(ctx context.Context, h containerd.Host) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
