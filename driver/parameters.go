@@ -21,45 +21,47 @@ import (
 // Parameters are the keys of the `ipfs:` block. docs/configuration.md explains
 // each. Start from DefaultParameters or ParseParameters.
 type Parameters struct {
-	Name              string        `mapstructure:"name"` // empty: the host's
-	PubsubTopic       string        `mapstructure:"pubsubtopic"`
-	ProtectorKey      string        `mapstructure:"protectorkey"` // 32 bytes in hex
-	ProtectorKeyFile  string        `mapstructure:"protectorkeyfile"`
-	ListenAddrs       []string      `mapstructure:"listenaddrs"`
-	AnnounceAddrs     []string      `mapstructure:"announceaddrs"`
-	DataAddrs         []string      `mapstructure:"dataaddrs"` // empty: no data port
-	DataAnnounceAddrs []string      `mapstructure:"dataannounceaddrs"`
-	Bootstrappers     []string      `mapstructure:"bootstrappers"`
-	DatastorePath     string        `mapstructure:"datastorepath"`
-	PrivateKey        string        `mapstructure:"privatekey"` // libp2p key in base64
-	PrivateKeyFile    string        `mapstructure:"privatekeyfile"`
-	TrustedPeers      []string      `mapstructure:"trustedpeers"`
-	TrustedPeersFile  string        `mapstructure:"trustedpeersfile"`
-	AllowedPeers      []string      `mapstructure:"allowedpeers"`
-	AllowedPeersFile  string        `mapstructure:"allowedpeersfile"`
-	LogLevel          string        `mapstructure:"loglevel"`
-	MemberExpiry      time.Duration `mapstructure:"memberexpiry"`
-	Offline           bool          `mapstructure:"offline"`
-	SyncTimeout       time.Duration `mapstructure:"synctimeout"`
-	AloneTimeout      time.Duration `mapstructure:"alonetimeout"`
-	FetchTimeout      time.Duration `mapstructure:"fetchtimeout"`
-	Hash              string        `mapstructure:"hash"` // empty: what the swarm uses
-	Replicas          Copies        `mapstructure:"replicas"`
-	Zone              string        `mapstructure:"zone"`
-	Capacity          Bytes         `mapstructure:"capacity"`
-	RepairDelay       time.Duration `mapstructure:"repairdelay"`
-	RepairRate        Bytes         `mapstructure:"repairrate"` // a second; 0: unbounded
-	AckReplicas       int           `mapstructure:"ackreplicas"`
-	AckTimeout        time.Duration `mapstructure:"acktimeout"`
-	CacheSize         Bytes         `mapstructure:"cachesize"`
-	MinFree           Share         `mapstructure:"minfree"`
-	GC                bool          `mapstructure:"gc"`
-	GCInterval        time.Duration `mapstructure:"gcinterval"`
-	GCGrace           time.Duration `mapstructure:"gcgrace"`
-	GCUntagged        bool          `mapstructure:"gcuntagged"`
-	ScrubInterval     time.Duration `mapstructure:"scrubinterval"`
-	DebugAPI          bool          `mapstructure:"debugapi"` // Driver.API is to be served by the registry's debug server
-	UI                bool          `mapstructure:"ui"`       // the registry's page is to be served to its clients
+	Name                 string        `mapstructure:"name"` // empty: the host's
+	PubsubTopic          string        `mapstructure:"pubsubtopic"`
+	ProtectorKey         string        `mapstructure:"protectorkey"` // 32 bytes in hex
+	ProtectorKeyFile     string        `mapstructure:"protectorkeyfile"`
+	ProtectorKeyNext     string        `mapstructure:"protectorkeynext"` // likewise, while the key is changed
+	ProtectorKeyNextFile string        `mapstructure:"protectorkeynextfile"`
+	ListenAddrs          []string      `mapstructure:"listenaddrs"`
+	AnnounceAddrs        []string      `mapstructure:"announceaddrs"`
+	DataAddrs            []string      `mapstructure:"dataaddrs"` // empty: no data port
+	DataAnnounceAddrs    []string      `mapstructure:"dataannounceaddrs"`
+	Bootstrappers        []string      `mapstructure:"bootstrappers"`
+	DatastorePath        string        `mapstructure:"datastorepath"`
+	PrivateKey           string        `mapstructure:"privatekey"` // libp2p key in base64
+	PrivateKeyFile       string        `mapstructure:"privatekeyfile"`
+	TrustedPeers         []string      `mapstructure:"trustedpeers"`
+	TrustedPeersFile     string        `mapstructure:"trustedpeersfile"`
+	AllowedPeers         []string      `mapstructure:"allowedpeers"`
+	AllowedPeersFile     string        `mapstructure:"allowedpeersfile"`
+	LogLevel             string        `mapstructure:"loglevel"`
+	MemberExpiry         time.Duration `mapstructure:"memberexpiry"`
+	Offline              bool          `mapstructure:"offline"`
+	SyncTimeout          time.Duration `mapstructure:"synctimeout"`
+	AloneTimeout         time.Duration `mapstructure:"alonetimeout"`
+	FetchTimeout         time.Duration `mapstructure:"fetchtimeout"`
+	Hash                 string        `mapstructure:"hash"` // empty: what the swarm uses
+	Replicas             Copies        `mapstructure:"replicas"`
+	Zone                 string        `mapstructure:"zone"`
+	Capacity             Bytes         `mapstructure:"capacity"`
+	RepairDelay          time.Duration `mapstructure:"repairdelay"`
+	RepairRate           Bytes         `mapstructure:"repairrate"` // a second; 0: unbounded
+	AckReplicas          int           `mapstructure:"ackreplicas"`
+	AckTimeout           time.Duration `mapstructure:"acktimeout"`
+	CacheSize            Bytes         `mapstructure:"cachesize"`
+	MinFree              Share         `mapstructure:"minfree"`
+	GC                   bool          `mapstructure:"gc"`
+	GCInterval           time.Duration `mapstructure:"gcinterval"`
+	GCGrace              time.Duration `mapstructure:"gcgrace"`
+	GCUntagged           bool          `mapstructure:"gcuntagged"`
+	ScrubInterval        time.Duration `mapstructure:"scrubinterval"`
+	DebugAPI             bool          `mapstructure:"debugapi"` // Driver.API is to be served by the registry's debug server
+	UI                   bool          `mapstructure:"ui"`       // the registry's page is to be served to its clients
 }
 
 // defaultDataAddr is where members fetch blobs. Only this default may give way to another
@@ -223,6 +225,7 @@ func (p Parameters) config() engine.Config {
 	return engine.Config{
 		Path: p.DatastorePath, Offline: p.Offline, Topic: p.PubsubTopic, Name: p.Name,
 		ProtectorKey: p.ProtectorKey, ProtectorKeyFile: p.ProtectorKeyFile,
+		ProtectorKeyNext: p.ProtectorKeyNext, ProtectorKeyNextFile: p.ProtectorKeyNextFile,
 		PrivateKey: p.PrivateKey, PrivateKeyFile: p.PrivateKeyFile,
 		ListenAddrs: p.ListenAddrs, AnnounceAddrs: p.AnnounceAddrs,
 		DataAddrs: p.DataAddrs, DataAnnounceAddrs: p.DataAnnounceAddrs,
@@ -282,14 +285,39 @@ func (p Parameters) checkKeysGiven() error {
 		return errors.New("protectorkey: is set together with protectorkeyfile; keep one of them")
 	}
 	if p.ProtectorKey != "" {
-		if raw, err := hex.DecodeString(p.ProtectorKey); err != nil || len(raw) != 32 {
+		if !isProtectorKey(p.ProtectorKey) {
 			return errors.New("protectorkey: is not 32 bytes in hex; copy it from a member of the swarm, or make one for a new swarm with `registry ipfs keygen`, and put it in quotes")
 		}
+	}
+	if err := p.checkNextKey(); err != nil {
+		return err
 	}
 	if p.PrivateKey != "" && p.PrivateKeyFile != "" {
 		return errors.New("privatekey: is set together with privatekeyfile; keep one of them")
 	}
 	return nil
+}
+
+// checkNextKey holds the rules of a change of the protector key.
+func (p Parameters) checkNextKey() error {
+	switch {
+	case p.ProtectorKeyNext == "" && p.ProtectorKeyNextFile == "":
+		return nil
+	case p.ProtectorKeyNext != "" && p.ProtectorKeyNextFile != "":
+		return errors.New("protectorkeynext: is set together with protectorkeynextfile; keep one of them")
+	case !p.config().Private():
+		return errors.New("protectorkeynext: needs protectorkey, which it is to follow; set that one, or leave this one out")
+	case p.ProtectorKeyNext != "" && !isProtectorKey(p.ProtectorKeyNext):
+		return errors.New("protectorkeynext: is not 32 bytes in hex; make one with `registry ipfs keygen`, the same for all registries, and put it in quotes")
+	case p.ProtectorKeyNext != "" && strings.EqualFold(p.ProtectorKeyNext, p.ProtectorKey):
+		return engine.ErrSameKeys
+	}
+	return nil
+}
+
+func isProtectorKey(text string) bool {
+	raw, err := hex.DecodeString(text)
+	return err == nil && len(raw) == 32
 }
 
 func (p Parameters) checkValues() error {

@@ -95,14 +95,19 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, bootstraper: x}`: `did you mean "bootstrappers"`,
 		`{protectorkey: "12"}`:            "protectorkey",
 		`{protectorkey: 1234567890}`:      "protectorkey: is read as a number, a boolean or a block, not as text: put it in quotes",
-		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`:      "protectorkeyfile",
-		`{offline: true, privatekey: a, privatekeyfile: b}`:           "privatekeyfile",
-		`{offline: true, listenaddrs: 127.0.0.1:4619}`:                "listenaddrs",
-		`{offline: true, listenaddrs: []}`:                            "listenaddrs",
-		`{offline: true, announceaddrs: nowhere}`:                     "announceaddrs",
-		`{offline: true, dataaddrs: 127.0.0.1:4620}`:                  "dataaddrs",
-		`{offline: true, dataaddrs: /ip4/127.0.0.1/udp/4620/quic-v1}`: "dataaddrs",
-		`{offline: true, dataannounceaddrs: /ip4/127.0.0.1}`:          "dataannounceaddrs",
+		`{protectorkey: "` + someKey + `", protectorkeyfile: k}`:                               "protectorkeyfile",
+		`{protectorkey: "` + someKey + `", protectorkeynext: "12"}`:                            "protectorkeynext: is not 32 bytes",
+		`{protectorkey: "` + someKey + `", protectorkeynext: "` + someKey + `"}`:               "protectorkeynext: is the same key",
+		`{protectorkeyfile: k, protectorkeynext: "` + someKey + `", protectorkeynextfile: nk}`: "protectorkeynextfile; keep one",
+		`{offline: true, protectorkeynext: "` + someKey + `"}`:                                 "protectorkeynext: needs protectorkey",
+		`{offline: true, protectorkeynextfile: nk}`:                                            "protectorkeynext: needs protectorkey",
+		`{offline: true, privatekey: a, privatekeyfile: b}`:                                    "privatekeyfile",
+		`{offline: true, listenaddrs: 127.0.0.1:4619}`:                                         "listenaddrs",
+		`{offline: true, listenaddrs: []}`:                                                     "listenaddrs",
+		`{offline: true, announceaddrs: nowhere}`:                                              "announceaddrs",
+		`{offline: true, dataaddrs: 127.0.0.1:4620}`:                                           "dataaddrs",
+		`{offline: true, dataaddrs: /ip4/127.0.0.1/udp/4620/quic-v1}`:                          "dataaddrs",
+		`{offline: true, dataannounceaddrs: /ip4/127.0.0.1}`:                                   "dataannounceaddrs",
 
 		`{offline: true, bootstrappers: /ip4/192.0.2.1/tcp/1}`:          "bootstrappers: \"/ip4/192.0.2.1/tcp/1\" does not end in /p2p/<peer ID>, as it must without a protector key",
 		`{offline: true, trustedpeers: "*,` + somePeer + `"}`:           "trustedpeers",
@@ -174,7 +179,7 @@ func parse(t *testing.T, block string) map[string]any {
 
 func TestEnvironmentSetsEveryKey(t *testing.T) {
 	values := map[string]string{
-		"pubsubtopic": "mine", "protectorkey": someKey, "protectorkeyfile": "swarm.key",
+		"pubsubtopic": "mine", "protectorkey": someKey, "protectorkeyfile": "swarm.key", "protectorkeynext": strings.Repeat("ab", 32), "protectorkeynextfile": "next.key",
 		"listenaddrs": "/ip4/127.0.0.1/tcp/1,/ip4/127.0.0.1/tcp/2", "announceaddrs": "/dns4/a.example.org/tcp/1",
 		"dataaddrs": "/ip4/127.0.0.1/tcp/3,/ip4/127.0.0.1/tcp/4", "dataannounceaddrs": "/dns4/a.example.org/tcp/3",
 		"bootstrappers": "/ip4/192.0.2.1/tcp/4619/p2p/" + somePeer, "datastorepath": "/data",
@@ -197,6 +202,9 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 			}
 			t.Setenv("REGISTRY_STORAGE_IPFS_"+strings.ToUpper(key), value)
 			block := "{offline: true}"
+			if strings.HasPrefix(key, "protectorkeynext") {
+				block = `{protectorkeyfile: swarm.key}`
+			}
 			if key == "offline" || key == "ackreplicas" {
 				block = `{protectorkey: "` + someKey + `"}`
 			}

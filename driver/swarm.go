@@ -72,10 +72,11 @@ func (d *Driver) ShutDown() { d.store.engine.ShutDown() }
 // every restart, and useless for any other purpose.
 func (d *Driver) Secret(purpose string) (string, error) { return d.store.engine.Secret(purpose) }
 
-// SwarmSecret derives a secret for a purpose from the protector key. It is the same on
-// every registry of a private network, and useless for any other purpose. On the public
-// network and offline it is nil.
-func (d *Driver) SwarmSecret(purpose string) []byte { return d.store.engine.SwarmSecret(purpose) }
+// SwarmSecrets derives a secret for a purpose from the protector key. It is the same on
+// every registry of a private network, and useless for any other purpose. While the key is changed
+// there is a second one, of the next key, and each registry has one of these two at least. On the
+// public network and offline there is none.
+func (d *Driver) SwarmSecrets(purpose string) [][]byte { return d.store.engine.SwarmSecrets(purpose) }
 
 // ListenMembers accepts connections of a protocol from other members, over the connections
 // that members have, encrypted and authenticated at both ends. A connection's remote

@@ -54,7 +54,7 @@ func hide(name string) (back func()) {
 // inFiles are the keys of the ipfs: block that may be in a file, each with the key that names it. Only
 // one of the two may be set.
 var inFiles = [][2]string{
-	{"protectorkey", "protectorkeyfile"}, {"privatekey", "privatekeyfile"},
+	{"protectorkey", "protectorkeyfile"}, {"protectorkeynext", "protectorkeynextfile"}, {"privatekey", "privatekeyfile"},
 	{"trustedpeers", "trustedpeersfile"}, {"allowedpeers", "allowedpeersfile"},
 }
 

@@ -58,7 +58,7 @@ func newFront(config *configuration.Configuration, of opened) (*front, error) {
 // whose registries share a secret, and only by a registry that takes uploads itself, unless it is
 // read-only for now.
 func (f *front) handsOn() bool {
-	return f.driver != nil && f.driver.SwarmSecret("") != nil && f.config.Proxy.RemoteURL == ""
+	return f.driver != nil && len(f.driver.SwarmSecrets("")) > 0 && f.config.Proxy.RemoteURL == ""
 }
 
 func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Handler {

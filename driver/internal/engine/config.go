@@ -20,6 +20,9 @@ type Config struct {
 	ProtectorKey, ProtectorKeyFile string
 	PrivateKey, PrivateKeyFile     string
 
+	// The key that the swarm changes to, likewise; with neither, there is no such change.
+	ProtectorKeyNext, ProtectorKeyNextFile string
+
 	// Multiaddrs. A data port that is in use is replaced by a free one with DataAnyPort.
 	ListenAddrs, AnnounceAddrs   []string
 	DataAddrs, DataAnnounceAddrs []string

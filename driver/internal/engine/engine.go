@@ -51,6 +51,7 @@ type Engine struct {
 	started time.Time
 	key     crypto.PrivKey
 	psk     pnet.PSK // nil: the public network
+	nextPSK pnet.PSK // nil: the protector key is not changed
 	self    libpeer.ID
 
 	answers  *admin.Answers // nil: not started

@@ -9,7 +9,8 @@ import (
 // same: who mounts a secret into a container cannot always choose its mode.
 func (e *Engine) warnOfKeys() {
 	for _, key := range []struct{ name, file string }{
-		{"protectorkeyfile", e.cfg.ProtectorKeyFile}, {"privatekeyfile", e.cfg.PrivateKeyFile},
+		{"protectorkeyfile", e.cfg.ProtectorKeyFile}, {"protectorkeynextfile", e.cfg.ProtectorKeyNextFile},
+		{"privatekeyfile", e.cfg.PrivateKeyFile},
 	} {
 		if exposed(key.file) {
 			e.Log.WithField("file", key.file).Warn(key.name + ": every user of this machine can read this file; run chmod 0600 on it")

@@ -21,6 +21,7 @@ func KeyFiles(cfg Config) (files []KeyFile) {
 		read       func() error
 	}{
 		{"protectorkeyfile", cfg.ProtectorKeyFile, cfg.tryProtectorKey},
+		{"protectorkeynextfile", cfg.ProtectorKeyNextFile, cfg.tryNextProtectorKey},
 		{"privatekeyfile", cfg.PrivateKeyFile, cfg.tryPrivateKey},
 	} {
 		if f.path != "" {
@@ -36,6 +37,14 @@ func (c Config) tryProtectorKey() error {
 		return nil // the first start makes it
 	}
 	_, err := c.protectorKey(false)
+	return err
+}
+
+// tryNextProtectorKey compares it with the present key where that can be read; what is wrong with
+// that one is said of its own file.
+func (c Config) tryNextProtectorKey() error {
+	present, _ := c.protectorKey(false)
+	_, err := c.nextProtectorKey(present)
 	return err
 }
 

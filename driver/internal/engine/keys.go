@@ -54,6 +54,35 @@ func (c Config) protectorKey(fresh bool) (pnet.PSK, error) {
 	return psk, nil
 }
 
+// nextProtectorKey reads the key that the swarm changes to; nil when there is no such change. It is never
+// made here.
+func (c Config) nextProtectorKey(present pnet.PSK) (next pnet.PSK, err error) {
+	switch {
+	case c.ProtectorKeyNext != "":
+		next, err = hex.DecodeString(c.ProtectorKeyNext)
+		if err != nil {
+			return nil, err // checked already
+		}
+	case c.ProtectorKeyNextFile == "":
+		return nil, nil
+	default:
+		content, err := os.ReadFile(c.ProtectorKeyNextFile)
+		if err != nil {
+			return nil, fmt.Errorf("protectorkeynextfile: %w; name a file that is there, and that this user can read", err)
+		}
+		if next, err = parseProtectorKey(content); err != nil {
+			return nil, fmt.Errorf("protectorkeynextfile %s: %w", c.ProtectorKeyNextFile, err)
+		}
+	}
+	if bytes.Equal(present, next) {
+		return nil, ErrSameKeys
+	}
+	return next, nil
+}
+
+// ErrSameKeys reports that the next protector key is no other than the present one.
+var ErrSameKeys = errors.New("protectorkeynext: is the same key as protectorkey; leave it out, and the registry knows this one alone")
+
 func parseProtectorKey(content []byte) (pnet.PSK, error) {
 	content = bytes.TrimSpace(content)
 	if bytes.HasPrefix(content, []byte("/key/")) {

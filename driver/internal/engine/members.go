@@ -9,6 +9,7 @@ import (
 	"net"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
@@ -17,16 +18,22 @@ import (
 // ErrNotMember reports that a registry is not a trusted member, or is not connected now.
 var ErrNotMember = errors.New("not a trusted member that is connected")
 
-// SwarmSecret derives a secret for a purpose from the protector key. It is the same on
-// every registry of a private network, and useless for any other purpose. On the public
-// network and offline it is nil.
-func (e *Engine) SwarmSecret(purpose string) []byte {
-	if e.psk == nil || e.Peer == nil {
+// SwarmSecrets derives a secret for a purpose from the protector key. It is the same on
+// every registry of a private network, and useless for any other purpose. While the key is changed
+// there is a second one, of the next key, and each registry has one of these two at least. On the
+// public network and offline there is none.
+func (e *Engine) SwarmSecrets(purpose string) (secrets [][]byte) {
+	if e.Peer == nil {
 		return nil
 	}
-	mac := hmac.New(sha256.New, e.psk)
-	mac.Write([]byte("distribution-ipfs " + purpose))
-	return mac.Sum(nil)
+	for _, key := range []pnet.PSK{e.psk, e.nextPSK} {
+		if key != nil {
+			mac := hmac.New(sha256.New, key)
+			mac.Write([]byte("distribution-ipfs " + purpose))
+			secrets = append(secrets, mac.Sum(nil))
+		}
+	}
+	return secrets
 }
 
 // ListenMembers accepts connections of a protocol from other members, over the connections

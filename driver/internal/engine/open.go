@@ -66,6 +66,9 @@ func (e *Engine) openSwarmKey(ctx context.Context) error {
 	if e.psk, err = e.cfg.protectorKey(format == 0); err != nil {
 		return err
 	}
+	if e.nextPSK, err = e.cfg.nextProtectorKey(e.psk); err != nil {
+		return err
+	}
 	if err := noteRelease(ctx, e.Store); err != nil {
 		e.Log.WithError(err).Debug("this release is not noted in the datastore") // the disk is full, and serves
 	}
@@ -95,7 +98,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 	e.sayHowMuch(&cfg)
 	cfg.Lists = e.lists.peers()
 	cfg.Wrote = func(id libpeer.ID) bool { return e.Paths.Writers()[id.String()] > 0 }
-	cfg.Key, cfg.PSK, cfg.Store, cfg.Blocks, cfg.Log = e.key, e.psk, e.Store, e.Blobs.Blockstore(), e.Log
+	cfg.Key, cfg.PSK, cfg.NextPSK, cfg.Store, cfg.Blocks, cfg.Log = e.key, e.psk, e.nextPSK, e.Store, e.Blobs.Blockstore(), e.Log
 	e.Peer, err = peer.New(ctx, cfg)
 	var listen *peer.ListenError
 	switch {

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,12 +18,16 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/dataport"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer/protector"
 )
 
 // Config is what a peer is made of. Key, Topic, Store, Blocks and Log are required.
 type Config struct {
 	Key crypto.PrivKey
 	PSK pnet.PSK // the protector key, 32 bytes; nil: the public IPFS network
+	// NextPSK is the protector key that the swarm changes to, 32 bytes as well: who has either gets in, and
+	// others are dialed with this one first. Nil: there is no such change.
+	NextPSK pnet.PSK
 
 	Listen   []multiaddr.Multiaddr // none: dials only
 	Announce []multiaddr.Multiaddr // told to others in place of the addresses listened on; none: those
@@ -96,8 +101,10 @@ func (c Config) check() error {
 		return errors.New("only some peers are allowed, which needs a protector key")
 	case len(c.Seeds) > 0 && !c.private():
 		return errors.New("bootstrappers without a peer ID need a protector key")
-	case c.PSK != nil && len(c.PSK) != 32:
-		return fmt.Errorf("the protector key has %d bytes, and must have 32", len(c.PSK))
+	case c.PSK != nil && len(c.PSK) != protector.Size:
+		return fmt.Errorf("the protector key has %d bytes, and must have %d", len(c.PSK), protector.Size)
+	case c.NextPSK != nil && (c.PSK == nil || len(c.NextPSK) != protector.Size || bytes.Equal(c.PSK, c.NextPSK)):
+		return fmt.Errorf("the next protector key must have %d bytes, and follow another one", protector.Size)
 	}
 	return nil
 }
@@ -106,3 +113,13 @@ func (c Config) check() error {
 const DefaultMemberExpiry = 30 * 24 * time.Hour
 
 func (c Config) private() bool { return c.PSK != nil }
+
+// protectorKeys are all that let others in: the present one and, during a change, the next one.
+func (c Config) protectorKeys() (keys []pnet.PSK) {
+	for _, key := range []pnet.PSK{c.PSK, c.NextPSK} {
+		if key != nil {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}

@@ -35,7 +35,7 @@ func (p *Peer) openDataPort() error {
 	}
 	p.data, err = dataport.Open(dataport.Config{
 		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
-		Secret: secretOf(p.cfg.PSK), Near: p.memberNear, At: p.roster.homes.rank,
+		Secrets: secretsOf(p.cfg.protectorKeys()), Near: p.memberNear, At: p.roster.homes.rank,
 		Admit: p.admitData, Rank: p.Rank, Budget: p.cfg.Budget, Log: p.log,
 	})
 	if err != nil {
@@ -44,12 +44,15 @@ func (p *Peer) openDataPort() error {
 	return nil
 }
 
-// secretOf is what members show at a data port, made of the protector key and useless for
+// secretsOf are what members show at a data port, each made of a protector key and useless for
 // anything else.
-func secretOf(psk pnet.PSK) []byte {
-	mac := hmac.New(sha256.New, psk)
-	mac.Write([]byte("distribution-ipfs data port"))
-	return mac.Sum(nil)
+func secretsOf(keys []pnet.PSK) (secrets [][]byte) {
+	for _, key := range keys {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte("distribution-ipfs data port"))
+		secrets = append(secrets, mac.Sum(nil))
+	}
+	return secrets
 }
 
 // memberNear reports whether a member is connected from an address.

@@ -89,6 +89,9 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 // transports lists the ways to reach others. A protector key works over TCP and WebSocket
 // only.
 func transports(cfg Config) []libp2p.Option {
+	if cfg.NextPSK != nil {
+		return append(twoKeys(cfg), libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery())
+	}
 	opts := []libp2p.Option{
 		libp2p.Transport(newTCP),
 		libp2p.Transport(newWebSocket),

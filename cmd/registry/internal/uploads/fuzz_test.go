@@ -12,7 +12,7 @@ import (
 // FuzzOwner: whatever a client makes of the Location of an upload, it names no owner but the one
 // that was signed.
 func FuzzOwner(f *testing.F) {
-	n := names{self: "12D3KooWA", secret: []byte("secret")}
+	n := names{self: "12D3KooWA", secrets: [][]byte{[]byte("secret"), []byte("next")}}
 	located := func(repository, uuid string) string {
 		h := http.Header{"Location": {"http://a/v2/" + repository + "/blobs/uploads/" + uuid + "?_state=x"}}
 		n.locate(h, repository)

@@ -44,7 +44,7 @@ type Handler struct {
 // network, and routes for `http.prefix`.
 func New(d *driver.Driver, a *access.Controller, config *configuration.Configuration, routes *route.Router, next http.Handler) *Handler {
 	h := &Handler{
-		names: names{d.Identity().PeerID, d.SwarmSecret("uploads")}, driver: d, access: a, config: config,
+		names: names{d.Identity().PeerID, d.SwarmSecrets("uploads")}, driver: d, access: a, config: config,
 		routes: routes, next: next,
 	}
 	if u, err := url.Parse(config.HTTP.Host); err == nil && u.Scheme != "" && u.Host != "" {

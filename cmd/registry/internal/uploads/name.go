@@ -7,31 +7,41 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
 const (
 	ownerParam = "_member" // beside distribution's _state, in a Location
 	stateParam = "_state"
+
+	// nextParam has the same with the swarm's next secret, while that is changed: registries that
+	// have only one of the two read the one that they can.
+	nextParam = "_membernext"
 )
 
 // names signs and reads the name of an upload's owner.
 type names struct {
-	self   string // this registry's peer ID
-	secret []byte
+	self    string   // this registry's peer ID
+	secrets [][]byte // that of the swarm, and while it is changed the next one
 }
 
 // owner reads the owner from an upload's URL; false when the URL has none that a registry
 // of this swarm signed for this upload.
 func (n names) owner(query url.Values, repository, uuid string) (id string, ok bool) {
-	id, signature, _ := strings.Cut(query.Get(ownerParam), ".")
-	mac, err := base64.RawURLEncoding.DecodeString(signature)
-	return id, err == nil && hmac.Equal(mac, n.sign(id, repository, uuid))
+	for _, param := range []string{ownerParam, nextParam} {
+		id, signature, _ := strings.Cut(query.Get(param), ".")
+		mac, err := base64.RawURLEncoding.DecodeString(signature)
+		if err == nil && slices.ContainsFunc(n.secrets, func(secret []byte) bool { return hmac.Equal(mac, sign(secret, id, repository, uuid)) }) {
+			return id, true
+		}
+	}
+	return "", false
 }
 
 // sign is the signature of an owner's name.
-func (n names) sign(id, repository, uuid string) []byte {
-	mac := hmac.New(sha256.New, n.secret)
+func sign(secret []byte, id, repository, uuid string) []byte {
+	mac := hmac.New(sha256.New, secret)
 	for _, part := range []string{id, repository, uuid} {
 		mac.Write([]byte(part + "\n")) // none of them contains a line break
 	}
@@ -48,8 +58,10 @@ func (n names) locate(header http.Header, repository string) {
 	if !query.Has(stateParam) { // it leads to a blob, or nowhere
 		return
 	}
-	signature := base64.RawURLEncoding.EncodeToString(n.sign(n.self, repository, path.Base(u.Path)))
-	query.Set(ownerParam, n.self+"."+signature)
+	for i, secret := range n.secrets {
+		signature := base64.RawURLEncoding.EncodeToString(sign(secret, n.self, repository, path.Base(u.Path)))
+		query.Set([]string{ownerParam, nextParam}[i], n.self+"."+signature)
+	}
 	u.RawQuery = query.Encode()
 	header.Set("Location", u.String())
 }

@@ -40,8 +40,8 @@ func (p *Port) dialAt(ctx context.Context, id peer.ID, a multiaddr.Multiaddr) (n
 		return nil, err
 	}
 	cfg, who := p.configFor(id)
-	if p.cfg.Secret != nil {
-		cfg.NextProtos = append(cfg.NextProtos, prove(p.cfg.Secret, id))
+	for _, secret := range p.cfg.Secrets {
+		cfg.NextProtos = append(cfg.NextProtos, prove(secret, id))
 	}
 	c, _, err := shake(ctx, tls.Client(raw, cfg), who)
 	if err != nil {

@@ -28,11 +28,12 @@ type Config struct {
 	Listen  []multiaddr.Multiaddr // each an IsAddr; none: dials only
 	AnyPort bool                  // a port in use is replaced by a free one
 
-	// Secret is the same at all members: who does not show that it has it is shown no certificate,
-	// and so not whose port this is, unless Near says that a member is at its address, which may
-	// be of an earlier release. Without Secret everybody is; Near may be nil, and must not block.
-	Secret []byte
-	Near   func(from net.Addr) bool
+	// Secrets has one that is the same at all members, or two while that one is changed: who does not
+	// show that it has one of them is shown no certificate, and so not whose port this is, unless Near
+	// says that a member is at its address, which may be of an earlier release. Without any everybody
+	// is; Near may be nil, and must not block. Earlier releases look at the proof of the first alone.
+	Secrets [][]byte
+	Near    func(from net.Addr) bool
 
 	// At is the rank by which those are counted who come from an address, until their peer is
 	// known: a stranger's, or a member's. It must not block, and is called concurrently.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -32,16 +33,27 @@ func prove(secret []byte, to peer.ID) string {
 	return proofProtocol + base64.RawURLEncoding.EncodeToString(append(nonce, code(secret, nonce, to)...))
 }
 
-// proves reports whether one of the protocols that a client offers was made for this server.
-func proves(secret []byte, self peer.ID, offered []string) bool {
+// maxProofs is how many protocols of a client are looked at: one for each secret that it may have.
+const maxProofs = 2
+
+// proves reports whether one of the protocols that a client offers was made for this server, under one
+// of the secrets.
+func proves(secrets [][]byte, self peer.ID, offered []string) bool {
+	seen := 0
 	for _, name := range offered {
 		text, ok := strings.CutPrefix(name, proofProtocol)
 		if !ok {
 			continue
 		}
+		if seen++; seen > maxProofs {
+			return false
+		}
 		b, err := base64.RawURLEncoding.DecodeString(text)
-		return err == nil && len(b) == nonceSize+sha256.Size &&
-			hmac.Equal(b[nonceSize:], code(secret, b[:nonceSize], self))
+		if err == nil && len(b) == nonceSize+sha256.Size && slices.ContainsFunc(secrets, func(secret []byte) bool {
+			return hmac.Equal(b[nonceSize:], code(secret, b[:nonceSize], self))
+		}) {
+			return true
+		}
 	}
 	return false
 }
@@ -57,7 +69,7 @@ func code(secret, nonce []byte, to peer.ID) []byte {
 func (p *Port) unlessUnproven(from net.Addr) func(*tls.ClientHelloInfo) (*tls.Config, error) {
 	return func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		switch {
-		case p.cfg.Secret == nil || proves(p.cfg.Secret, p.cfg.Self, hello.SupportedProtos):
+		case len(p.cfg.Secrets) == 0 || proves(p.cfg.Secrets, p.cfg.Self, hello.SupportedProtos):
 		case p.cfg.Near != nil && p.cfg.Near(from): // it may be of an earlier release
 		default:
 			return nil, errUnproven
