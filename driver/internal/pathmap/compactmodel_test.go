@@ -3,17 +3,28 @@ package pathmap_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	ds "github.com/ipfs/go-datastore"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
 // TestCompactionChangesNoMap runs random histories on three maps twice: with compaction at random
 // moments, and without. Members are cut off, restarted, and forgotten; the others, and they themselves,
-// drop then what the other side lacks. The maps are the same, version by version.
+// drop then what the other side lacks, so that one takes state after state. And old backups of them
+// are restored. The maps are the same, version by version. PATHMAP_SEEDS has it run more of them.
 func TestCompactionChangesNoMap(t *testing.T) {
 	seeds, length := 10, 150
 	if testing.Short() {
 		seeds, length = 1, 120
+	}
+	if n, err := strconv.Atoi(os.Getenv("PATHMAP_SEEDS")); err == nil {
+		seeds = n
 	}
 	dropped, states := 0, 0
 	for seed := range seeds {
@@ -55,16 +66,36 @@ func history(seed uint64, length int) (all []event) {
 			e.what = "leave"
 		case n < 34:
 			e.what = "return"
-		case n < 38:
+		case n < 37:
 			e.what = "restart"
-		case n < 45:
+		case n < 38:
+			e.what = "backup"
+		case n < 39:
+			e.what = "restore"
+		case n < 42:
 			e.what = "compact"
+		case n < 45:
+			all = append(all, absence(r, e.member, path)...)
+			continue
 		case n < 55:
 			e.what = "compact all"
 		}
 		all = append(all, e)
 	}
 	return all
+}
+
+// absence has a member be away while all write, and all drop what it lacks, or what the others lack.
+func absence(r *rand.Rand, member int, path func() string) (all []event) {
+	all = append(all, event{what: "leave", member: member})
+	for i := range 8 + r.IntN(8) {
+		e := event{what: "put", member: r.IntN(modelMembers), path: path(), value: fmt.Sprint("away ", i)}
+		if r.IntN(4) == 0 {
+			e.what = "delete"
+		}
+		all = append(all, e)
+	}
+	return append(all, event{what: "compact all", member: member}, event{what: "return", member: member})
 }
 
 // outcome is what came of a history.
@@ -80,11 +111,15 @@ func play(t *testing.T, h []event, compacting bool) (o outcome) {
 	t.Helper()
 	f := newFabric(t)
 	f.interval = 20 * time.Millisecond
-	f.incarnation = func() string { return "constant" } // no datastore is ever an older one here
 	var seats []*seat
+	restored := make([]atomic.Int64, modelMembers)
+	f.incarnation = func() string { return "restored0" } // so that both runs name versions alike
 	for i := range modelMembers {
-		seats = append(seats, f.add(string(rune('a'+i))))
+		s := f.add(string(rune('a' + i)))
+		s.incarnation = func() string { return fmt.Sprintf("restored%d", restored[i].Load()) }
+		seats = append(seats, s)
 	}
+	backups := map[int]string{}
 	away := map[int]bool{}
 	together := func() (here []*seat) {
 		for i, s := range seats {
@@ -114,6 +149,15 @@ func play(t *testing.T, h []event, compacting bool) (o outcome) {
 		case "restart":
 			o.states += s.m.States().Taken
 			restartKeepsTheMap(t, s)
+		case "backup":
+			o.states += s.m.States().Taken
+			backups[e.member] = s.backUp(t)
+		case "restore":
+			if from := backups[e.member]; from != "" {
+				o.states += s.m.States().Taken
+				restored[e.member].Add(1)
+				s.restore(t, from)
+			}
 		case "compact", "compact all":
 			for i, s := range seats { // whoever is away is forgotten, and has forgotten the others
 				if compacting && (i == e.member || e.what == "compact all") {
@@ -151,4 +195,32 @@ func known(s *seat, member int, away map[int]bool, here []*seat) []*seat {
 		}
 	}
 	return others
+}
+
+// backUp copies the datastore of a member.
+func (s *seat) backUp(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s.stop()
+	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	return dir
+}
+
+// restore has a member begin with an older datastore, which it knows of, as after a restore.
+func (s *seat) restore(t *testing.T, from string) {
+	t.Helper()
+	s.stop()
+	s.dir = t.TempDir()
+	if err := os.CopyFS(s.dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	s.editDisk(t, func(db ds.Datastore) {
+		if err := db.Delete(t.Context(), pathmap.IncarnationKey); err != nil {
+			t.Fatal(err)
+		}
+	})
+	s.start()
 }

@@ -135,6 +135,9 @@ func (m *Map) BarState(id peer.ID) { m.taken.bar(id, errWrongState) }
 // BeganWithState reports whether the history that is here does not begin at the beginning.
 func (m *Map) BeganWithState() bool { return m.lacksHistory() }
 
+// IncarnationKey is where a map keeps what it writes under.
+var IncarnationKey = incarnationKey
+
 // OpenCut has the map begin to give its state to a member, until end is called.
 func (m *Map) OpenCut(id peer.ID) (end func(), err error) {
 	_, err = m.openCut(id)

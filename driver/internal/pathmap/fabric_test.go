@@ -71,6 +71,8 @@ type seat struct {
 
 	joins bool // it says from the start on that it joins others
 
+	incarnation func() string // nil: as the fabric says
+
 	closeDisk func() error
 
 	told sync.RWMutex // read-locked while it is told something
@@ -135,7 +137,11 @@ func (s *seat) start() {
 	if s.f.states.Load() {
 		states = 1
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: s.f.incarnation, OnNamed: s.f.named})
+	incarnation := s.f.incarnation
+	if s.incarnation != nil {
+		incarnation = s.incarnation
+	}
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
