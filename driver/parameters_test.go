@@ -301,8 +301,8 @@ func TestAskingForTheIDLeavesTheDatastoreNew(t *testing.T) {
 func TestDatastoreOfAnotherReleaseIsRefused(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
 	drivertest.Start(t, p).Stop()
-	withDatastore(t, p, func(db *datastore.Datastore) { must(t, db.Put(t.Context(), ds.NewKey("/format"), []byte("3"))) })
-	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "3" by a later release (`+driver.Version()+`), this one reads up to 2: use that release, or a later one`)
+	withDatastore(t, p, func(db *datastore.Datastore) { must(t, db.Put(t.Context(), ds.NewKey("/format"), []byte("4"))) })
+	assertNewFails(t, p, `datastorepath `+p.DatastorePath+`: written in format "4" by a later release (`+driver.Version()+`), this one reads up to 3: use that release, or a later one`)
 	if _, err := driver.Identify(t.Context(), p); err == nil || !strings.Contains(err.Error(), "use that release") {
 		t.Errorf("ipfs id: %v", err)
 	}

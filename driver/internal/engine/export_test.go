@@ -21,3 +21,6 @@ var NewAwake = newAwake
 
 // At gives a sign.
 func (a *awake) At(now time.Time) time.Time { return a.at(now) }
+
+// WhyNotCompacted is why nothing of the history may be dropped now.
+func (e *Engine) WhyNotCompacted() string { return e.whyNotCompacted() }

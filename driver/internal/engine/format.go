@@ -26,8 +26,14 @@ type migration func(ctx context.Context, db ds.Batching, datastorePath string) e
 
 // migrations are in the order of the formats: the first leads from format 1 to 2. A
 // migration is needed when a release changes existing data; data that it only adds needs
-// none. See docs/decisions/0013-formats.md.
+// none. See docs/decisions/0013-formats.md. Format 3 is one that no start leads to: it says only that history
+// was dropped (history.go). The next format is 4, and its migration takes both.
 func migrations() []migration { return []migration{fromBadger} }
+
+const (
+	startFormat     = 2 // a new datastore's, and what an earlier one is brought to
+	compactedFormat = 3 // earlier releases would give newcomers a history, or a state, with holes
+)
 
 // fromBadger leads from format 1, which is in badger, to 2, which is in pebble: openDatastore has
 // converted it, because the format is in what is converted.
@@ -35,13 +41,13 @@ func fromBadger(context.Context, ds.Batching, string) error { return nil }
 
 // refusal is what a release that reads format 1 finds, and says.
 func refusal() legacy.Later {
-	return legacy.Later{formatKey: []byte(strconv.Itoa(len(migrations()) + 1)), releaseKey: []byte(build.Read().Version)}
+	return legacy.Later{formatKey: []byte(strconv.Itoa(startFormat)), releaseKey: []byte(build.Read().Version)}
 }
 
 // storedFormat is the format of a datastore; 0 when the datastore is new: no registry ran
-// on it yet, though `ipfs id` may have put this registry's key there. A format newer than
-// the one that these migrations lead to is an error.
-func storedFormat(ctx context.Context, db ds.Datastore, all []migration) (format int, err error) {
+// on it yet, though `ipfs id` may have put this registry's key there. A format after the
+// latest one that can be read is an error.
+func storedFormat(ctx context.Context, db ds.Datastore, latest int) (format int, err error) {
 	got, err := db.Get(ctx, formatKey)
 	if errors.Is(err, ds.ErrNotFound) {
 		return 0, nil
@@ -49,7 +55,7 @@ func storedFormat(ctx context.Context, db ds.Datastore, all []migration) (format
 	if err != nil {
 		return 0, fmt.Errorf("read the format: %w", err)
 	}
-	if format, err = strconv.Atoi(string(got)); err == nil && format >= 1 && format <= len(all)+1 {
+	if format, err = strconv.Atoi(string(got)); err == nil && format >= 1 && format <= latest {
 		return format, nil
 	}
 	release, err := db.Get(ctx, releaseKey)
@@ -57,7 +63,7 @@ func storedFormat(ctx context.Context, db ds.Datastore, all []migration) (format
 		release = []byte("unknown")
 	}
 	return 0, fmt.Errorf("written in format %.32q by a later release (%.64s), this one reads up to %d: use that release, or a later one",
-		got, release, len(all)+1)
+		got, release, latest)
 }
 
 // migrate brings a datastore to this release's format, step by step: each is written

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
@@ -70,7 +71,7 @@ func TestEarlierReleasesRefuseANewDatastore(t *testing.T) {
 func assertRefused(t *testing.T, p driver.Parameters) {
 	t.Helper()
 	old := openBadger(t, p)
-	_, err := engine.StoredFormat(t.Context(), old, nil)
+	_, err := engine.StoredFormat(t.Context(), old, 1)
 	want := `written in format "2" by a later release (` + driver.Version() + `), this one reads up to 1: use that release, or a later one`
 	if err == nil || err.Error() != want {
 		t.Errorf("an earlier release says %v", err)
@@ -94,7 +95,37 @@ func openBadger(t *testing.T, p driver.Parameters) *badgerds.Datastore {
 	return db
 }
 
-// TestAMigrationGoesOnWhereItWasCut: two made-up formats, the first of which moves keys
+// TestEarlierReleasesRefuseADroppedHistory, of which they know nothing; this one opens it again.
+func TestEarlierReleasesRefuseADroppedHistory(t *testing.T) {
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	drivertest.Start(t, p).Stop()
+	format := func(latest int) (is int, err error) {
+		withDatastore(t, p, func(db *datastore.Datastore) { is, err = engine.StoredFormat(t.Context(), db, latest) })
+		return is, err
+	}
+	if is, err := format(2); err != nil || is != 2 {
+		t.Errorf("before: format %d, %v", is, err)
+	}
+	e, err := engine.OpenStopped(t.Context(), engine.Config{Path: p.DatastorePath, ProtectorKey: p.ProtectorKey, FetchTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := e.WhyNotCompacted(); held != "" {
+		t.Errorf("nothing may be dropped: %s", held)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	drivertest.Start(t, p).Stop()
+	if is, err := format(2); err == nil {
+		t.Errorf("an earlier release opens it in format %d", is)
+	}
+	if is, err := format(3); err != nil || is != 3 {
+		t.Errorf("after: format %d, %v", is, err)
+	}
+}
+
+// TestAMigrationGoesOnWhereItWasCut: three made-up formats, the first of which moves keys
 // and is cut after one of them.
 func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 	p := drivertest.Parameters(t, drivertest.Key(t))
@@ -118,6 +149,7 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 			return err
 		},
 		func(context.Context, ds.Batching, string) error { later++; return nil },
+		func(context.Context, ds.Batching, string) error { return nil }, // to one that this release cannot read
 	}
 	withDatastore(t, p, func(db *datastore.Datastore) {
 		ctx := t.Context()
@@ -134,12 +166,12 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 	withDatastore(t, p, func(db *datastore.Datastore) {
 		ctx := t.Context()
 		for range 2 { // the second time there is nothing to do
-			format, err := engine.StoredFormat(ctx, db, all)
+			format, err := engine.StoredFormat(ctx, db, len(all)+1)
 			if err == nil {
 				err = engine.Migrate(ctx, db, p.DatastorePath, format, all)
 			}
 			if err != nil || later != 1 {
-				t.Errorf("from %d: %v, and the last step ran %d times", format, err, later)
+				t.Errorf("from %d: %v, and the next step ran %d times", format, err, later)
 			}
 		}
 		for _, key := range []string{"/new/a", "/new/b", "/new/c"} {
@@ -155,7 +187,7 @@ func TestAMigrationGoesOnWhereItWasCut(t *testing.T) {
 		"serve": func() error { _, err := driver.New(t.Context(), p); return err },
 		"id":    func() error { _, err := driver.Identify(t.Context(), p); return err },
 	} {
-		if err := open(); err == nil || !strings.Contains(err.Error(), `format "3" by a later release (v9.8.7)`) {
+		if err := open(); err == nil || !strings.Contains(err.Error(), `format "4" by a later release (v9.8.7)`) {
 			t.Errorf("%s by this release: %v", name, err)
 		}
 	}

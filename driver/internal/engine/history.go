@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/lease"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -34,5 +36,18 @@ func (e *Engine) whyNotCompacted() string {
 	case e.Joining():
 		return "this registry is joining"
 	}
+	if err := e.noteCompacted(context.Background()); err != nil {
+		return err.Error()
+	}
 	return ""
+}
+
+// noteCompacted writes down that history may be gone, before any is: earlier releases then refuse to open
+// this datastore. They know nothing of what was dropped, and nobody could join from them.
+func (e *Engine) noteCompacted(ctx context.Context) error {
+	format, err := storedFormat(ctx, e.Store, compactedFormat)
+	if err != nil || format == compactedFormat {
+		return err
+	}
+	return setFormat(ctx, e.Store, compactedFormat)
 }

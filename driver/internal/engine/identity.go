@@ -46,7 +46,7 @@ func Identify(ctx context.Context, cfg Config) (id string, addresses []multiaddr
 		return "", nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := storedFormat(ctx, db, migrations()); err != nil {
+	if _, err := storedFormat(ctx, db, compactedFormat); err != nil {
 		return "", nil, fmt.Errorf("datastorepath %s: %w", cfg.Path, err)
 	}
 	key, err := cfg.resolvePrivateKey(ctx, db)

@@ -59,7 +59,7 @@ func (e *Engine) openDisk(ctx context.Context) error {
 // mark the datastore as used, so that a start that failed because the key was missing can be
 // tried again. It migrates a datastore of an earlier format.
 func (e *Engine) openSwarmKey(ctx context.Context) error {
-	format, err := storedFormat(ctx, e.Store, migrations())
+	format, err := storedFormat(ctx, e.Store, compactedFormat)
 	if err != nil {
 		return fmt.Errorf("datastorepath %s: %w", e.cfg.Path, err)
 	}
@@ -73,7 +73,7 @@ func (e *Engine) openSwarmKey(ctx context.Context) error {
 		e.Log.WithError(err).Debug("this release is not noted in the datastore") // the disk is full, and serves
 	}
 	if format == 0 {
-		err = setFormat(ctx, e.Store, len(migrations())+1)
+		err = setFormat(ctx, e.Store, startFormat)
 	} else {
 		err = migrate(ctx, e.Store, e.cfg.Path, format, migrations())
 	}

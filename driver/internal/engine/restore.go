@@ -152,7 +152,7 @@ func (r *Restoring) Loaded(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	format, err := storedFormat(ctx, r.store, migrations())
+	format, err := storedFormat(ctx, r.store, compactedFormat)
 	if err == nil && format == 0 {
 		err = fmt.Errorf("the map has no format: %w", backup.ErrDamaged)
 	}
