@@ -43,6 +43,12 @@ func TestTheProtectorKeyIsChanged(t *testing.T) {
 		clients.Go(func() { pushed[n] = r.pushAndPull(t, n, stop) })
 	}
 	r.round(t, func(p *driver.Parameters) { p.ProtectorKeyNext = next })
+	drivertest.Await(t, "each has heard that all have both keys", func() bool {
+		return !slices.ContainsFunc(r.all, func(m *drivertest.Member) bool {
+			change, err := driver.NewClient(m.Params).KeyChange(t.Context())
+			return err != nil || slices.ContainsFunc(change.Registries, func(h driver.KeyHolder) bool { return h.Keys != "both" })
+		})
+	})
 	r.round(t, func(p *driver.Parameters) { p.ProtectorKey, p.ProtectorKeyNext = next, "" })
 	close(stop)
 	clients.Wait()

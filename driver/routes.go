@@ -31,6 +31,7 @@ func (s *store) routes() []admin.Route {
 			func(ctx context.Context, _ admin.Query) (SwarmStatus, error) { return s.askedSwarm(ctx) }),
 		s.peersRoute(),
 		s.membersRoute(),
+		s.keyChangeRoute(),
 		s.namesRoute(),
 		s.logRoute(),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,

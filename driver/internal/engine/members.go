@@ -36,6 +36,14 @@ func (e *Engine) SwarmSecrets(purpose string) (secrets [][]byte) {
 	return secrets
 }
 
+// KeyFingerprints are those of the protector key and of the next one; none without a private network.
+func (e *Engine) KeyFingerprints() []string {
+	if e.Peer == nil {
+		return nil
+	}
+	return e.Peer.KeyFingerprints()
+}
+
 // ListenMembers accepts connections of a protocol from other members, over the connections
 // that members have, encrypted and authenticated at both ends. A connection's remote
 // address is a peer ID: ask Trusts about it at each request, since connections outlive

@@ -57,7 +57,7 @@ func (p *Peer) heartbeat() json.RawMessage {
 		Format: heartbeatVersion, Run: p.beats.run, Seq: p.beats.seq,
 		Name: p.cfg.Name, Version: p.cfg.Version, Caps: p.cfg.Capabilities, Zone: p.cfg.Zone,
 		Capacity: &p.cfg.Capacity, Free: now.Free, Draining: now.Draining, Drained: now.Drained,
-		Trust: p.roster.lists.digest(),
+		Trust: p.roster.lists.digest(), Keys: p.KeyFingerprints(),
 	})
 	if err != nil {
 		p.log.WithError(err).Error("cannot encode a heartbeat")

@@ -72,7 +72,10 @@ func TestHeartbeats(t *testing.T) {
 		if time.Since(h.Heard) > within || h.Heard.IsZero() {
 			t.Errorf("heard at %s", h.Heard)
 		}
-		h.Heard = time.Time{}
+		if h.Keys != [2]string{b.KeyFingerprints()[0]} {
+			t.Errorf("keys %q, not %q", h.Keys, b.KeyFingerprints())
+		}
+		h.Heard, h.Keys = time.Time{}, [2]string{}
 		if want := (peer.Heartbeat{Version: "v1.2.3", Zone: "south", Capacity: 2000, Free: 20}); h != want || m.Name != "b" || !slices.Equal(m.Capabilities, []string{"replicas"}) {
 			t.Errorf("%+v, %+v", m, h)
 		}

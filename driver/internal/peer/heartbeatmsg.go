@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type Heartbeat struct {
 	Free     int64     // bytes free on its disk
 	Draining bool      // it is to be switched off for good
 	Drained  bool      // it is draining, and others have all that it had: once it is away, it is forgotten
+	Keys     [2]string // fingerprints of its protector key and of its next one; "" where it has none, or has not said it
 	Heard    time.Time // when this peer heard it; zero: before Start
 }
 
@@ -40,6 +42,8 @@ type heartbeatMsg struct {
 	Draining bool     `json:"draining,omitempty"`
 	Drained  bool     `json:"drained,omitempty"`
 	Trust    string   `json:"trust,omitempty"` // as in a hello; "": of an earlier release, which says it there only
+
+	Keys []string `json:"keys,omitempty"` // fingerprints of its protector key, and of its next one
 
 	raw json.RawMessage // all of it, as it was received
 }
@@ -63,6 +67,7 @@ func readHeartbeat(b []byte) (*heartbeatMsg, error) {
 		m.Trust = ""
 	}
 	m.Caps, m.Free, m.raw = readCapabilities(m.Caps), max(0, m.Free), b
+	m.Keys = readFingerprints(m.Keys)
 	return &m, nil
 }
 
@@ -73,7 +78,10 @@ func (m *heartbeatMsg) after(o *heartbeatMsg) bool {
 
 // public is what it says.
 func (m *heartbeatMsg) public(heard time.Time) *Heartbeat {
+	var keys [2]string
+	copy(keys[:], m.Keys)
 	return &Heartbeat{
+		Keys:    keys,
 		Version: m.Version, Zone: m.Zone, Capacity: *m.Capacity,
 		Free: m.Free, Draining: m.Draining, Drained: m.Draining && m.Drained, Heard: heard,
 	}
@@ -86,5 +94,5 @@ func (m *heartbeatMsg) sameFacts(o *heartbeatMsg) bool {
 		return m == o
 	}
 	return m.Version == o.Version && m.Zone == o.Zone &&
-		*m.Capacity == *o.Capacity && m.Draining == o.Draining && m.Drained == o.Drained
+		slices.Equal(m.Keys, o.Keys) && *m.Capacity == *o.Capacity && m.Draining == o.Draining && m.Drained == o.Drained
 }
