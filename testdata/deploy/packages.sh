@@ -28,7 +28,7 @@ if [ -z "${DIST:-}" ]; then
 fi
 
 rootfs=${ROOTFS:-$work/rpm}
-[ -n "${ROOTFS:-}" ] || debootstrap --variant=minbase --include=systemd,systemd-sysv,init-system-helpers,curl bookworm "$rootfs" >"$work/debootstrap.log"
+[ -n "${ROOTFS:-}" ] || debootstrap --variant=minbase --include=systemd,systemd-sysv,init-system-helpers,ca-certificates,curl bookworm "$rootfs" >"$work/debootstrap.log"
 cp -a "$rootfs" "$work/debian"
 [ -d "$work/rpm" ] || cp -a "$rootfs" "$work/rpm"
 cp "$dist"/*.deb "$work/debian/root/registry.deb"
