@@ -23,6 +23,7 @@ import (
 const everything = `
 imagePullSecrets: [{name: pull}]
 image: {digest: "sha256:` + "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" + `"}
+protectorKey: {nextSecret: swarm2}
 ipfs: {ackreplicas: 2, zone: cellar}
 config: {log: {level: warn}, auth: {htpasswd: {realm: images, path: /auth/htpasswd}}}
 bootstrappers: [/dns4/registry.example.com/tcp/4619]
@@ -95,7 +96,7 @@ func TestKinds(t *testing.T) {
 // TestWrongValues are refused before anything is made, and a key that nobody knows is one.
 func TestWrongValues(t *testing.T) {
 	for _, values := range []string{
-		"mode: deployment", "replicas: -1", "replicas: three", "replica: 3", "image: {tags: v1}", "ipfs: {protectorkey: abc}", "ipfs: {datastorepath: /data}",
+		"mode: deployment", "replicas: -1", "replicas: three", "replica: 3", "image: {tags: v1}", "ipfs: {protectorkey: abc}", "ipfs: {protectorkeynextfile: /next.key}", "ipfs: {datastorepath: /data}",
 		"image: {digest: abc}", "preStop: {linger: soon}", "bootstrappers: [registry.example.com]", "daemonset: {hostPath: data}", "persistence: {whenScaled: Forget}",
 	} {
 		if _, err := templates(t, "", values); err == nil {
@@ -127,6 +128,33 @@ func TestKey(t *testing.T) {
 			t.Errorf("the key that is given: %+v", v.Secret)
 		}
 	}
+}
+
+// TestNextKey: while the key is changed, pods have both, and their configuration names both.
+func TestNextKey(t *testing.T) {
+	all := render(t, "", "protectorKey: {nextSecret: swarm2, key: psk}")
+	config := get[*corev1.ConfigMap](t, all, "ConfigMap/images-registry").Data["config.yml"]
+	pod := get[*appsv1.StatefulSet](t, all, "StatefulSet/images-registry").Spec.Template.Spec
+	for secret, key := range map[string]string{"images-registry-swarm": "protectorkeyfile", "swarm2": "protectorkeynextfile"} {
+		var at string
+		for _, v := range pod.Volumes {
+			if v.Secret != nil && v.Secret.SecretName == secret && v.Secret.Items[0].Key == "psk" {
+				at = mountOf(pod, v.Name) + "/" + v.Secret.Items[0].Path
+			}
+		}
+		if at == "" || !strings.Contains(config, key+": "+at+"\n") {
+			t.Errorf("%s is at %q, and the configuration is\n%s", secret, at, config)
+		}
+	}
+}
+
+func mountOf(pod corev1.PodSpec, volume string) string {
+	for _, m := range pod.Containers[0].VolumeMounts {
+		if m.Name == volume {
+			return m.MountPath
+		}
+	}
+	return ""
 }
 
 // TestUpgrade: nothing that Kubernetes forbids to change depends on the version, and pods are

@@ -48,6 +48,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "registry.config" -}}
 {{- $members := prepend .Values.bootstrappers (printf "/dns4/%s/tcp/4619" (include "registry.peers" .)) -}}
 {{- $ipfs := dict "datastorepath" "/var/lib/registry/ipfs" "protectorkeyfile" "/var/run/secrets/swarm/swarm.key" "bootstrappers" $members -}}
+{{- if .Values.protectorKey.nextSecret -}}
+{{- $_ := set $ipfs "protectorkeynextfile" "/var/run/secrets/swarm-next/swarm.key" -}}
+{{- end -}}
 {{- $addr := ":5000" -}}
 {{- $debugAddr := ":5001" -}}
 {{- if and (include "registry.daemonset" .) .Values.daemonset.hostNetwork -}}

@@ -111,6 +111,9 @@ spec:
         - {name: data, mountPath: /var/lib/registry}
         - {name: config, mountPath: /etc/registry, readOnly: true}
         - {name: swarm, mountPath: /var/run/secrets/swarm, readOnly: true}
+        {{- if .Values.protectorKey.nextSecret }}
+        - {name: swarm-next, mountPath: /var/run/secrets/swarm-next, readOnly: true}
+        {{- end }}
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -125,6 +128,13 @@ spec:
         secretName: {{ include "registry.keySecret" . }}
         defaultMode: {{ ternary 256 288 (not (empty $daemonset)) }} # 0400, and with a group 0440
         items: [{key: {{ .Values.protectorKey.key }}, path: swarm.key}]
+    {{- with .Values.protectorKey.nextSecret }}
+    - name: swarm-next
+      secret:
+        secretName: {{ . }}
+        defaultMode: {{ ternary 256 288 (not (empty $daemonset)) }}
+        items: [{key: {{ $.Values.protectorKey.key }}, path: swarm.key}]
+    {{- end }}
     {{- if $daemonset }}
     - name: data
       hostPath: {path: {{ .Values.daemonset.hostPath }}, type: DirectoryOrCreate}
