@@ -15,19 +15,11 @@ func rotateKeyCommand() *cobra.Command {
 			"It changes nothing: the keys are in the configuration of each registry, as protectorkey and protectorkeynext.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, cancel, p, err := asking(cmd, args)
+			change, err := askFor(cmd, args, (*driver.Client).KeyChange)
 			if err != nil {
 				return err
 			}
-			defer cancel()
-			change, err := askRunning(ctx, cmd, p, func() (driver.KeyChange, error) { return driver.NewClient(p).KeyChange(ctx) })
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), change)
-			}
-			return printSections(cmd.OutOrStdout(), keyChangeSections(change, wide))
+			return printAnswer(cmd, asJSON, change, func(change driver.KeyChange) []section { return keyChangeSections(change, wide) })
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
