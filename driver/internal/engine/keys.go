@@ -30,8 +30,8 @@ func NewProtectorKey() (string, error) {
 func FormatSwarmKey(key string) string { return "/key/swarm/psk/1.0.0/\n/base16/\n" + key + "\n" }
 
 // protectorKey reads the configured protector key; nil on the public network. A missing
-// file is made only by a registry that begins a new swarm: one with an empty datastore and
-// no bootstrappers.
+// file is made only by a registry that begins a new swarm: one with an empty datastore,
+// no bootstrappers, and no next key.
 func (c Config) protectorKey(fresh bool) (pnet.PSK, error) {
 	if c.ProtectorKey != "" {
 		raw, err := hex.DecodeString(c.ProtectorKey)
@@ -81,7 +81,7 @@ func (c Config) nextProtectorKey(present pnet.PSK) (next pnet.PSK, err error) {
 }
 
 // ErrSameKeys reports that the next protector key is no other than the present one.
-var ErrSameKeys = errors.New("protectorkeynext: is the same key as protectorkey; leave it out, and the registry knows this one alone")
+var ErrSameKeys = errors.New("protectorkeynext: is the same key as protectorkey; leave it, or protectorkeynextfile, out, and the registry knows this one alone")
 
 func parseProtectorKey(content []byte) (pnet.PSK, error) {
 	content = bytes.TrimSpace(content)
@@ -97,7 +97,7 @@ func parseProtectorKey(content []byte) (pnet.PSK, error) {
 }
 
 func (c Config) newProtectorKeyFile(fresh bool) (pnet.PSK, error) {
-	if !fresh || len(c.Bootstrappers) > 0 {
+	if !fresh || len(c.Bootstrappers) > 0 || c.ProtectorKeyNext+c.ProtectorKeyNextFile != "" {
 		return nil, fmt.Errorf("protectorkeyfile: %s does not exist; copy it from a member of the swarm", c.ProtectorKeyFile)
 	}
 	key, err := NewProtectorKey()

@@ -24,6 +24,7 @@ func goldenBeat() heartbeatMsg {
 	return heartbeatMsg{
 		Format: heartbeatVersion, Run: 2, Seq: 3, Name: "a", Version: "v1.0.0", Caps: []string{"replicas"}, Zone: "z",
 		Capacity: &capacity, Free: 9, Draining: true, Drained: true, Trust: "all",
+		Keys: []string{"0011223344556677", "8899aabbccddeeff"},
 	}
 }
 
