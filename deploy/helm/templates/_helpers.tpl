@@ -44,12 +44,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (not (include "registry.daemonset" .)) .Values.preStop.enabled }}true{{ end -}}
 {{- end -}}
 
-{{- /* The configuration as the pods read it. */ -}}
+{{- /* The configuration as the pods read it. All pods see a new one at once, and get other Secrets one by one: each Secret has
+a path of its own, so that none finds the key of before where the one that follows is meant. */ -}}
 {{- define "registry.config" -}}
 {{- $members := prepend .Values.bootstrappers (printf "/dns4/%s/tcp/4619" (include "registry.peers" .)) -}}
-{{- $ipfs := dict "datastorepath" "/var/lib/registry/ipfs" "protectorkeyfile" "/var/run/secrets/swarm/swarm.key" "bootstrappers" $members -}}
+{{- $ipfs := dict "datastorepath" "/var/lib/registry/ipfs" "protectorkeyfile" (printf "/var/run/secrets/%s/swarm.key" (include "registry.keySecret" .)) "bootstrappers" $members -}}
 {{- if .Values.protectorKey.nextSecret -}}
-{{- $_ := set $ipfs "protectorkeynextfile" "/var/run/secrets/swarm-next/swarm.key" -}}
+{{- $_ := set $ipfs "protectorkeynextfile" (printf "/var/run/secrets/%s/swarm.key" .Values.protectorKey.nextSecret) -}}
 {{- end -}}
 {{- $addr := ":5000" -}}
 {{- $debugAddr := ":5001" -}}

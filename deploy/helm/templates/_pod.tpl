@@ -110,9 +110,9 @@ spec:
       volumeMounts:
         - {name: data, mountPath: /var/lib/registry}
         - {name: config, mountPath: /etc/registry, readOnly: true}
-        - {name: swarm, mountPath: /var/run/secrets/swarm, readOnly: true}
-        {{- if .Values.protectorKey.nextSecret }}
-        - {name: swarm-next, mountPath: /var/run/secrets/swarm-next, readOnly: true}
+        - {name: swarm, mountPath: /var/run/secrets/{{ include "registry.keySecret" . }}, readOnly: true}
+        {{- with .Values.protectorKey.nextSecret }}
+        - {name: swarm-next, mountPath: /var/run/secrets/{{ . }}, readOnly: true}
         {{- end }}
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
