@@ -132,7 +132,7 @@ func play(t *testing.T, h []event, compacting bool) (o outcome) {
 	back := func(i int) {
 		away[i] = false
 		f.isolate(seats[i].id, false)
-		agree(t, together()...)
+		know(t, together()...)
 	}
 	for _, e := range h {
 		s := seats[e.member]
@@ -143,7 +143,10 @@ func play(t *testing.T, h []event, compacting bool) (o outcome) {
 			del(t, s, e.path)
 		case "leave":
 			away[e.member] = true
+			o.states += s.m.States().Taken
+			s.stop() // so that no exchange goes on, from which one hears a counter
 			f.isolate(s.id, true)
+			s.start()
 		case "return":
 			back(e.member)
 		case "restart":
@@ -166,7 +169,7 @@ func play(t *testing.T, h []event, compacting bool) (o outcome) {
 			}
 		}
 		if here := together(); len(here) > 1 {
-			agree(t, here...)
+			know(t, here...)
 		}
 	}
 	for i := range seats {
@@ -223,4 +226,18 @@ func (s *seat) restore(t *testing.T, from string) {
 		}
 	})
 	s.start()
+}
+
+// know waits until members have the same map, and have merged all that led to it: else the next
+// version of one could have another counter in one run than in the other.
+func know(t *testing.T, seats ...*seat) {
+	t.Helper()
+	eventually(t, "all have merged the same", func() bool {
+		for _, s := range seats[1:] {
+			if s.m.Greatest() != seats[0].m.Greatest() || s.m.View().Digest() != seats[0].m.View().Digest() {
+				return false
+			}
+		}
+		return true
+	})
 }
