@@ -106,16 +106,38 @@ func TestEarlierReleasesRefuseADroppedHistory(t *testing.T) {
 	if is, err := format(2); err != nil || is != 2 {
 		t.Errorf("before: format %d, %v", is, err)
 	}
-	e, err := engine.OpenStopped(t.Context(), engine.Config{Path: p.DatastorePath, ProtectorKey: p.ProtectorKey, FetchTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
+	open := func() *engine.Engine {
+		e, err := engine.OpenStopped(t.Context(), engine.Config{Path: p.DatastorePath, ProtectorKey: p.ProtectorKey, FetchTimeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
 	}
+	shut := func(e *engine.Engine) {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := open()
 	if held := e.WhyNotCompacted(); held != "" {
 		t.Errorf("nothing may be dropped: %s", held)
 	}
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
+	shut(e)
+	if is, err := format(2); err != nil || is != 2 {
+		t.Errorf("before anything is dropped: format %d, %v", is, err)
 	}
+	cut := ds.NewKey("/paths/cut") // of a state that was taken, whose names are to move
+	withDatastore(t, p, func(db *datastore.Datastore) {
+		if err := db.Put(t.Context(), cut, []byte("0123456789abcdef")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	e = open()
+	drivertest.Await(t, "the names of the state have moved", func() bool {
+		is, err := e.Store.Has(t.Context(), cut)
+		return err == nil && !is
+	})
+	shut(e)
 	drivertest.Start(t, p).Stop()
 	if is, err := format(2); err == nil {
 		t.Errorf("an earlier release opens it in format %d", is)

@@ -36,14 +36,11 @@ func (e *Engine) whyNotCompacted() string {
 	case e.Joining():
 		return "this registry is joining"
 	}
-	if err := e.noteCompacted(context.Background()); err != nil {
-		return err.Error()
-	}
 	return ""
 }
 
-// noteCompacted writes down that history may be gone, before any is: earlier releases then refuse to open
-// this datastore. They know nothing of what was dropped, and nobody could join from them.
+// noteCompacted writes down that changes may be known by name only, before any is: earlier releases then
+// refuse to open this datastore. They know nothing of such names, and nobody could join from them.
 func (e *Engine) noteCompacted(ctx context.Context) error {
 	format, err := storedFormat(ctx, e.Store, compactedFormat)
 	if err != nil || format == compactedFormat {

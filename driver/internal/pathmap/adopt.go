@@ -166,7 +166,7 @@ func (m *Map) showState(k *taking, snap *snapshot) {
 		m.last.note(writer)
 	}
 	m.publishWhole(snap)
-	m.run(m.settle)
+	m.run(m.absorb)
 }
 
 // publishWhole is publish, with all that follows from paths that are new here.

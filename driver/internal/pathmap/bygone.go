@@ -1,6 +1,7 @@
 package pathmap
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 )
 
 // What this registry dropped of its history, it knows by name, and so it does in the end what lies
-// behind the cut of a state (settle.go).
+// behind the cut of a state (absorb.go).
 var (
 	bygoneKey    = ds.NewKey("/paths/bygone")    // /<digest of the delta's name, as bytes>: → its priority
 	compactedKey = ds.NewKey("/paths/compacted") // → compactedDeltas, as JSON; there once there is a name
@@ -97,4 +98,11 @@ func (m *Map) loadCompacted() error {
 	defer m.history.mu.Unlock()
 	m.history.done = done
 	return nil
+}
+
+func (m *Map) beforeNames(ctx context.Context) error {
+	if m.cfg.BeforeNames == nil {
+		return nil
+	}
+	return m.cfg.BeforeNames(ctx)
 }

@@ -114,6 +114,9 @@ func (m *Map) compact(ctx context.Context, c Compaction) error {
 		return nil
 	}
 	if err = m.written.keepWriters(m); err == nil {
+		err = m.beforeNames(ctx)
+	}
+	if err == nil {
 		err = m.dropStretch(ctx, s, c)
 	}
 	m.history.counted = false

@@ -124,7 +124,7 @@ func (m *Map) closeCut(id peer.ID) {
 	defer m.cuts.mu.Unlock()
 	delete(m.cuts.of, id)
 	if m.behindCut.Load() != nil { // perhaps it was held up by this one
-		m.run(m.settle)
+		m.run(m.absorb)
 	}
 }
 

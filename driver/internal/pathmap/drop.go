@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
@@ -52,9 +51,6 @@ func (d *drops) write() error {
 	}
 	return nil
 }
-
-// settling has one goroutine at a time do what is left to do of states. It is ready to use.
-type settling struct{ mu sync.Mutex }
 
 // dropWritten deletes on disk what a state has deleted.
 func (m *Map) dropWritten(under string) error {

@@ -107,6 +107,9 @@ func (m *Map) Compact(ctx context.Context, c Compaction) error {
 	return m.compact(ctx, c)
 }
 
+// Absorb does what is left to do of states.
+func (m *Map) Absorb() { m.absorb() }
+
 // Disorder has a map answer as one does that cannot list its history.
 func (m *Map) Disorder(yes bool) { m.ordered.Store(!yes) }
 

@@ -72,6 +72,7 @@ type seat struct {
 	joins bool // it says from the start on that it joins others
 
 	incarnation func() string // nil: as the fabric says
+	beforeNames func(context.Context) error
 
 	closeDisk func() error
 
@@ -141,7 +142,7 @@ func (s *seat) start() {
 	if s.incarnation != nil {
 		incarnation = s.incarnation
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}

@@ -80,6 +80,10 @@ type Config struct {
 	// OnSetting, and must not block.
 	OnNamed func(cids []cid.Cid)
 
+	// BeforeNames is called before a change is kept by name only, since it was compacted or came with a
+	// state, and may be called again: its error holds that up. It may be nil.
+	BeforeNames func(context.Context) error
+
 	// ExchangeInterval is how often heads are compared with members, in case announcements
 	// were lost; half as often while nothing changes. Default 1 s.
 	ExchangeInterval time.Duration
@@ -146,7 +150,7 @@ type Map struct {
 	cuts        cuts
 	behindCut   atomic.Pointer[namesBehind]
 	taken       taken
-	settling    settling
+	absorbing   absorbing
 	history     history
 	obstacle    atomic.Pointer[obstacle]
 	listener    net.Listener
@@ -192,7 +196,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	}
 	m.run(m.writer)
 	m.run(m.putInOrder)
-	m.run(m.settle)
+	m.run(m.absorb)
 	if cfg.Swarm != nil {
 		if err := m.join(); err != nil {
 			return nil, errors.Join(err, m.Close())

@@ -95,7 +95,7 @@ func (m *Map) mendWhole() error {
 	if !here {
 		m.run(func() { m.logDrop(m.forgetState(label)) })
 	}
-	m.run(m.settle)
+	m.run(m.absorb)
 	return nil
 }
 

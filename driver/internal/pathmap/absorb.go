@@ -5,27 +5,31 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 )
 
-// settle does on disk what is left to do of states that became a part of the map: what they deleted is
+// absorbing has one goroutine at a time do what is left to do of states. It is ready to use.
+type absorbing struct{ mu sync.Mutex }
+
+// absorb does on disk what is left to do of states that became a part of the map: what they deleted is
 // deleted, and their names go to those of what was compacted, where each takes 42 bytes in place of a
 // hundred, and all are looked up at once. Then their labels go. Each step is whole and synced: a start
 // goes on where a kill ended it.
-func (m *Map) settle() {
-	m.settling.mu.Lock()
-	defer m.settling.mu.Unlock()
+func (m *Map) absorb() {
+	m.absorbing.mu.Lock()
+	defer m.absorbing.mu.Unlock()
 	for _, label := range m.behindCut.Load().all() {
-		if err := m.settleState(label); err != nil {
+		if err := m.absorbState(label); err != nil {
 			m.logDrop(err)
 		}
 	}
 }
 
-func (m *Map) settleState(label string) error {
+func (m *Map) absorbState(label string) error {
 	if err := m.dropWritten(dropsOf(label)); err != nil {
 		return err
 	}
@@ -60,6 +64,9 @@ func (c *cuts) lack(label string) bool {
 
 // beginNames has names looked up among those of what was compacted, also after a restart.
 func (m *Map) beginNames() error {
+	if err := m.beforeNames(m.ctx); err != nil {
+		return err
+	}
 	m.lock.Lock()
 	defer m.lock.Unlock()
 	if err := m.mend(); err != nil {

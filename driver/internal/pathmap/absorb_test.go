@@ -1,6 +1,8 @@
 package pathmap_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,8 +27,8 @@ func returns(t *testing.T, f *fabric, a, c *seat, meanwhile func()) {
 	eventually(t, "it takes a state", func() bool { return c.m.States().Taken > taken })
 }
 
-// settled: nothing is left of a state beside its versions and, once each, its names.
-func settled(t *testing.T, s *seat) {
+// absorbed: nothing is left of a state beside its versions and, once each, its names.
+func absorbed(t *testing.T, s *seat) {
 	t.Helper()
 	eventually(t, "the names of states are moved", func() bool {
 		has, err := s.disk.Has(t.Context(), pathmap.CutKey)
@@ -53,7 +55,7 @@ func TestTenReturns(t *testing.T) {
 		returns(t, f, a, c, func() { put(t, c, "/of-c", fmt.Sprint(i)) })
 		written += 21
 	}
-	settled(t, c)
+	absorbed(t, c)
 	names, bytes := 0, 0
 	for _, key := range c.keysBelow(t, pathmap.BygoneKey.String()) {
 		names++
@@ -69,14 +71,14 @@ func TestTenReturns(t *testing.T) {
 	})
 	t.Logf("%d changes: %d names, %d bytes of them", written, names, bytes)
 	restartKeepsTheMap(t, c)
-	settled(t, c)
+	absorbed(t, c)
 	put(t, c, "/of-c", "last")
 	del(t, c, "/tags/1")
 	agree(t, a, c)
 	d := f.add("d")
 	a.stop() // c gives its state, with the names of all
 	agree(t, c, d)
-	settled(t, d)
+	absorbed(t, d)
 }
 
 // TestKilledWhileNamesAreMoved ends a registry in the middle, before and after a step is on disk. No name
@@ -101,7 +103,7 @@ func TestKilledWhileNamesAreMoved(t *testing.T) {
 			}
 			restartKeepsTheMap(t, c)
 		}
-		settled(t, c)
+		absorbed(t, c)
 	}
 	put(t, c, "/of-c", "1")
 	agree(t, a, c)
@@ -136,7 +138,7 @@ func TestNamesStayWhileACutLacksThem(t *testing.T) {
 		t.Error("its names were moved to where the cut finds them")
 	}
 	closeCut()
-	settled(t, c)
+	absorbed(t, c)
 }
 
 // TestBlocksThatAStateOvertook: blocks that came before a state, and of which the parents never came, go.
@@ -173,7 +175,7 @@ func TestBlocksThatAStateOvertook(t *testing.T) {
 		})
 		c.start()
 	})
-	settled(t, c)
+	absorbed(t, c)
 	for _, key := range c.keysBelow(t, pathmap.BlockKey.String()) {
 		id := strings.TrimPrefix(key, pathmap.BlockKey.String())
 		if merged, err := c.disk.Has(t.Context(), ds.RawKey(pathmap.KnownKey.String()+id)); err != nil || !merged {
@@ -183,4 +185,38 @@ func TestBlocksThatAStateOvertook(t *testing.T) {
 	restartKeepsTheMap(t, c)
 	put(t, c, "/of-c", "1")
 	agree(t, a, c)
+}
+
+// TestNoNameIsAllThatIsKeptBeforeThatIsNoted: neither is anything compacted, nor do the names of a state
+// move, while the caller could not write down that earlier releases are not to open the datastore.
+func TestNoNameIsAllThatIsKeptBeforeThatIsNoted(t *testing.T) {
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	a, c := f.add("a"), f.add("c")
+	overwrite(t, a, 5, 4)
+	agree(t, a, c)
+	full := errors.New("the disk is full")
+	c.stop()
+	c.beforeNames = func(context.Context) error { return full }
+	c.start()
+	returns(t, f, a, c, func() {})
+	overwrite(t, c, 5, 4)
+	agree(t, a, c)
+	before := ordered(t, c)
+	if err := c.m.Compact(t.Context(), compaction(a)); !errors.Is(err, full) || ordered(t, c) != before {
+		t.Errorf("%v; %d changes were dropped", err, before-ordered(t, c))
+	}
+	c.stop()
+	c.start()
+	c.m.Absorb()
+	if names := c.keysBelow(t, pathmap.BygoneKey.String()); len(names) > 0 || len(c.keysBelow(t, pathmap.BehindKey.String())) == 0 {
+		t.Errorf("%d names moved", len(names))
+	}
+	c.stop()
+	c.beforeNames = nil
+	c.start()
+	absorbed(t, c)
+	if compact(t, c, a) == 0 {
+		t.Error("nothing is dropped")
+	}
 }
