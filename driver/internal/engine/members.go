@@ -2,14 +2,11 @@ package engine
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
@@ -18,22 +15,13 @@ import (
 // ErrNotMember reports that a registry is not a trusted member, or is not connected now.
 var ErrNotMember = errors.New("not a trusted member that is connected")
 
-// SwarmSecrets derives a secret for a purpose from the protector key. It is the same on
-// every registry of a private network, and useless for any other purpose. While the key is changed
-// there is a second one, of the next key, and each registry has one of these two at least. On the
-// public network and offline there is none.
-func (e *Engine) SwarmSecrets(purpose string) (secrets [][]byte) {
+// SwarmSecrets are what the protector key gives for a purpose, the same on every registry of a private
+// network: peer.Peer.Secrets. On the public network and offline there is none.
+func (e *Engine) SwarmSecrets(purpose string) [][]byte {
 	if e.Peer == nil {
 		return nil
 	}
-	for _, key := range []pnet.PSK{e.psk, e.nextPSK} {
-		if key != nil {
-			mac := hmac.New(sha256.New, key)
-			mac.Write([]byte("distribution-ipfs " + purpose))
-			secrets = append(secrets, mac.Sum(nil))
-		}
-	}
-	return secrets
+	return e.Peer.Secrets(purpose)
 }
 
 // KeyFingerprints are those of the protector key and of the next one; none without a private network.

@@ -2,8 +2,6 @@ package peer
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -11,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/core/pnet"
 	"github.com/multiformats/go-multiaddr"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
@@ -35,24 +32,13 @@ func (p *Peer) openDataPort() error {
 	}
 	p.data, err = dataport.Open(dataport.Config{
 		Identity: identity, Self: p.ID(), Listen: p.cfg.DataListen, AnyPort: p.cfg.DataAnyPort,
-		Secrets: secretsOf(p.cfg.protectorKeys()), Near: p.memberNear, At: p.roster.homes.rank,
+		Secrets: p.Secrets("data port"), Near: p.memberNear, At: p.roster.homes.rank,
 		Admit: p.admitData, Rank: p.Rank, Budget: p.cfg.Budget, Log: p.log,
 	})
 	if err != nil {
 		return &ListenError{Data: true, Cause: err}
 	}
 	return nil
-}
-
-// secretsOf are what members show at a data port, each made of a protector key and useless for
-// anything else.
-func secretsOf(keys []pnet.PSK) (secrets [][]byte) {
-	for _, key := range keys {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte("distribution-ipfs data port"))
-		secrets = append(secrets, mac.Sum(nil))
-	}
-	return secrets
 }
 
 // memberNear reports whether a member is connected from an address.

@@ -1,10 +1,6 @@
 package peer
 
-import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-)
+import "encoding/hex"
 
 // fingerprintSize is how much is told of a protector key, in bytes: enough to tell two keys apart.
 const fingerprintSize = 8
@@ -12,10 +8,8 @@ const fingerprintSize = 8
 // KeyFingerprints are those of this peer's protector key and of its next one; none on the public network.
 // They say who has the same key, and nothing about it.
 func (p *Peer) KeyFingerprints() (list []string) {
-	for _, key := range p.cfg.protectorKeys() {
-		mac := hmac.New(sha256.New, key)
-		mac.Write([]byte("distribution-ipfs fingerprint"))
-		list = append(list, hex.EncodeToString(mac.Sum(nil)[:fingerprintSize]))
+	for _, secret := range p.Secrets("fingerprint") {
+		list = append(list, hex.EncodeToString(secret[:fingerprintSize]))
 	}
 	return list
 }
