@@ -53,7 +53,7 @@ func (t *trial) answeredOf(ctx context.Context, r *registry, c *client) (images 
 // there is what a registry still answers of an image that was deleted; "": nothing.
 func (i *image) there(ctx context.Context, r *registry) string {
 	for _, ref := range []string{i.tag, i.digest} {
-		status, _, err := r.Get(ctx, "/v2/"+i.repo+"/manifests/"+ref)
+		status, _, err := r.read(ctx, "/v2/"+i.repo+"/manifests/"+ref)
 		if err != nil || status != http.StatusNotFound {
 			return fmt.Sprintf("%s:%s, which was deleted, at %s: status %d, %v", i.repo, ref, r.Name, status, err)
 		}
@@ -63,7 +63,7 @@ func (i *image) there(ctx context.Context, r *registry) string {
 
 // currentAt is what is wrong with the tag that was moved; "": nothing.
 func (c *client) currentAt(ctx context.Context, r *registry) string {
-	status, digest, err := r.Get(ctx, "/v2/"+c.repo+"/manifests/current")
+	status, digest, err := r.read(ctx, "/v2/"+c.repo+"/manifests/current")
 	if err != nil || status != http.StatusOK || digest != c.current && !slices.Contains(c.maybe, digest) {
 		return fmt.Sprintf("%s:current at %s: status %d, %s, not %s; %v", c.repo, r.Name, status, digest, c.current, err)
 	}

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 const historyTags = 100
@@ -33,54 +32,28 @@ func (t *trial) lengthen(ctx context.Context) error {
 	return nil // each has made a change, though no registry may count them
 }
 
-// moveTags pushes manifests that are there, by other tags.
+// moveTags gives other tags to an image that is there.
 func (c *client) moveTags(ctx context.Context) error {
-	some := c.some()
-	for some == nil {
-		if err := ctx.Err(); err != nil {
-			return err
+	var some *image
+	err := c.load.swarm.await(ctx, func(context.Context) string {
+		if some = c.some(); some == nil {
+			return "the client of " + c.home.Name + " has no image that stays"
 		}
-		some = c.some()
+		return ""
+	})
+	if err != nil {
+		return err
 	}
-	manifest, err := c.manifest(ctx, some)
+	ctx, cancel := context.WithTimeout(ctx, historyTags*clientPatience)
+	defer cancel()
+	ref, err := c.reference("@" + some.digest)
+	if err != nil {
+		return err
+	}
+	options := c.options(ctx)
+	manifest, err := remote.Get(ref, options...)
 	for n := 0; n < historyTags && err == nil; n++ {
-		err = c.put(ctx, fmt.Sprintf("moved%d", n), manifest)
+		err = remote.Tag(ref.Context().Tag(fmt.Sprintf("moved%d", n)), manifest, options...)
 	}
 	return err
 }
-
-func (c *client) manifest(ctx context.Context, i *image) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.home.HTTP+"/v2/"+c.repo+"/manifests/"+i.digest, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Accept", manifestType)
-	resp, err := c.home.Client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("read %s@%s at %s: %s", c.repo, i.digest, c.home.Name, resp.Status)
-	}
-	return io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-}
-
-func (c *client) put(ctx context.Context, tag string, manifest []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "http://"+c.home.HTTP+"/v2/"+c.repo+"/manifests/"+tag, bytes.NewReader(manifest))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", manifestType)
-	resp, err := c.home.Client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusCreated {
-		return fmt.Errorf("move %s:%s at %s: %s", c.repo, tag, c.home.Name, resp.Status)
-	}
-	return nil
-}
-
-const manifestType = "application/vnd.oci.image.manifest.v1+json"

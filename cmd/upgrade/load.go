@@ -261,9 +261,7 @@ func (i *image) read(ctx context.Context, r *registry) (why string, denied bool)
 }
 
 func readOne(ctx context.Context, r *registry, repo, path, want string) (why string, denied bool) {
-	ctx, cancel := context.WithTimeout(ctx, clientPatience)
-	defer cancel()
-	status, digest, err := r.Get(ctx, "/v2/"+repo+"/"+path)
+	status, digest, err := r.read(ctx, "/v2/"+repo+"/"+path)
 	switch at := fmt.Sprintf("%s/%s at %s", repo, path, r.Name); {
 	case err != nil:
 		return fmt.Sprintf("%s: %v", at, err), false

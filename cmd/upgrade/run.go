@@ -43,7 +43,7 @@ func run(ctx context.Context, o options, out io.Writer) (holds bool, err error) 
 	}
 	t := &trial{o: o, out: out}
 	if t.swarm, err = openSwarm(ctx, o); err != nil {
-		return false, err
+		return false, fmt.Errorf("start three registries (their logs are in %s): %w", o.dir, err)
 	}
 	t.load = newLoad(t.swarm)
 	err = t.steps(ctx)

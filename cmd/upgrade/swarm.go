@@ -81,6 +81,13 @@ func (s *swarm) lines(r *registry) []string {
 	return lines
 }
 
+// read is process.Registry.Get with the patience of a client.
+func (r *registry) read(ctx context.Context, path string) (status int, digest string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, clientPatience)
+	defer cancel()
+	return r.Get(ctx, path)
+}
+
 // ask is a registry's status.
 func (r *registry) ask(ctx context.Context) (driver.Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
