@@ -177,6 +177,10 @@ upgrade-test: build ## mix an earlier release with this tree, one by one up and 
 	$(GO) build -o bin/upgrade ./cmd/upgrade
 	testdata/upgrade.sh $(BIN) bin/upgrade "$(FROM)" $(UPGRADE)
 
+.PHONY: simulate
+simulate: ## play swarms of 10, 50, 200 and 1,000 registries without a network, and print what a member costs: some ten minutes, 3 GB of memory
+	$(GO) test -count=1 -timeout 60m -v ./driver/internal/simulate
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench

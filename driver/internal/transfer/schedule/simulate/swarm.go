@@ -81,11 +81,23 @@ func (s *Swarm) Holder(l Link) *Member {
 
 // Puller adds a member that begins to pull the blob right after the start.
 func (s *Swarm) Puller(l Link) *Member {
+	m := s.puller(l)
+	s.after(time.Duration(s.dice.Int64N(int64(startWithin))), m.pull.start)
+	return m
+}
+
+// PullerAt adds a member that begins to pull the blob at that time after the start.
+func (s *Swarm) PullerAt(l Link, d time.Duration) *Member {
+	m := s.puller(l)
+	s.At(d, m.pull.start)
+	return m
+}
+
+func (s *Swarm) puller(l Link) *Member {
 	m := s.member(l)
 	m.here = bitset.New(s.leaves)
 	m.pull = newPull(m)
 	s.pulling++
-	s.after(time.Duration(s.dice.Int64N(int64(startWithin))), m.pull.start)
 	return m
 }
 
