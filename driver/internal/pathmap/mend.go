@@ -125,14 +125,11 @@ var liveKeys = crdtKey.ChildString("s").ChildString("k").String()
 
 // liveVersion reads which version of which path a key of the datastore holds the value of.
 func liveVersion(key string) (path string, v version, ok bool) {
-	rest, ok := strings.CutPrefix(key, liveKeys)
-	if !ok {
+	rest, under := strings.CutPrefix(key, liveKeys)
+	name, value := strings.CutSuffix(rest, "/v")
+	if !under || !value {
 		return "", v, false
 	}
-	k := ds.RawKey(rest)
-	if k.Name() != "v" {
-		return "", v, false
-	}
-	path, v, ours, err := parseKey(k.Parent().String())
+	path, v, ours, err := parseKey(name)
 	return path, v, ours && err == nil
 }
