@@ -26,13 +26,13 @@ var goldenFiles = map[dag.Function]string{
 }
 
 type goldens struct {
-	Profile string   `json:"profile"`
-	Command string   `json:"command"`
-	Content string   `json:"content"`
-	Blobs   []golden `json:"blobs"`
+	Profile string       `json:"profile"`
+	Command string       `json:"command"`
+	Content string       `json:"content"`
+	Blobs   []goldenBlob `json:"blobs"`
 }
 
-type golden struct {
+type goldenBlob struct {
 	Size   int64  `json:"size"`
 	Leaves int    `json:"leaves"`
 	SHA256 string `json:"sha256"`
@@ -92,7 +92,7 @@ func writeGoldens(t *testing.T, f dag.Function) {
 		sum, err := digest.FromReader(pattern{size}.reader())
 		require.NoError(t, err)
 		root := dagtest.RootIn(t, uint64(f), dagtest.Profile(), pattern{size}.reader(), forgetful{})
-		g.Blobs = append(g.Blobs, golden{size, dag.Profile().Leaves(size), sum.Encoded(), root.String()})
+		g.Blobs = append(g.Blobs, goldenBlob{size, dag.Profile().Leaves(size), sum.Encoded(), root.String()})
 	}
 	data, err := json.MarshalIndent(g, "", "  ")
 	require.NoError(t, err)
@@ -143,7 +143,7 @@ func patternSums(f dag.Function, size int64) (sums []byte) {
 }
 
 // requireAdopted runs the bytes through the store itself.
-func requireAdopted(t *testing.T, f dag.Function, g golden) {
+func requireAdopted(t *testing.T, f dag.Function, g goldenBlob) {
 	t.Helper()
 	d := newDisk(t)
 	d.store.SetFunction(f)

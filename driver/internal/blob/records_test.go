@@ -11,7 +11,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
 
-	bytesof "github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/golden"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/golden"
 )
 
 // TestGoldenRecords: what lies in the datastore of blobs, and beside uploads.
@@ -26,7 +26,7 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored := bytesof.Held(t, *update, "records.json", map[string]string{
+	stored := golden.Held(t, *update, "records.json", map[string]string{
 		"root":    rootKey(root).String(),
 		"partial": partialKey(root).String(),
 		"rotten":  rottenKey(root).String(),
@@ -37,7 +37,7 @@ func TestGoldenRecords(t *testing.T) {
 		"number":  hex.EncodeToString(number(300)),
 		"note":    string(text),
 	})
-	if n, err := readNumber(bytesof.Bytes(t, stored["number"])); err != nil || n != 300 {
+	if n, err := readNumber(golden.Bytes(t, stored["number"])); err != nil || n != 300 {
 		t.Errorf("%d %v", n, err)
 	}
 	for _, name := range []string{"root", "partial", "rotten", "leaf", "inner"} {
