@@ -181,6 +181,10 @@ upgrade-test: build ## mix an earlier release with this tree, one by one up and 
 simulate: ## play swarms of 10, 50, 200 and 1,000 registries without a network, and print what a member costs: some ten minutes, 3 GB of memory
 	$(GO) test -count=1 -timeout 60m -v ./driver/internal/simulate
 
+.PHONY: test-nat
+test-nat: build ## two sites behind NATs, and registries between them with links of 100 Mbit/s; Linux, root, iproute2 and iptables; NAT="-size 256 -link 1000" for other figures
+	$(GO) test ./cmd/faults/internal/nat -count=1 -v -timeout 20m -args -registry $(abspath $(BIN)) $(NAT)
+
 .PHONY: bench
 bench: build ## measure all targets, into docs/benchmarks.md; half an hour and 60 GB of disk, root and iproute2 for those with a network
 	$(GO) build -o bin/bench ./cmd/bench

@@ -12,6 +12,7 @@ type Member struct {
 	Name         string       `json:"name"`          // as the member says; "" unknown
 	Addresses    []string     `json:"addresses"`     // multiaddrs where it may be reached
 	Address      string       `json:"address"`       // multiaddr of the other end of the connection in use; "" while it is away
+	Relay        string       `json:"relay"`         // peer ID of the member by way of which it is connected; "": it is reached straight, or away
 	Connected    bool         `json:"connected"`     // now
 	DataPort     bool         `json:"data_port"`     // blobs are fetched from its data port, not over libp2p streams
 	Since        time.Time    `json:"since"`         // when it was connected, or lost
@@ -61,7 +62,7 @@ func (s *store) members() []Member {
 
 func memberStatus(m engine.Member) Member {
 	of := Member{
-		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse,
+		PeerID: m.ID.String(), Name: m.Name, Addresses: texts(m.Addrs), Address: m.InUse, Relay: engine.RelayIn(m.InUse),
 		Connected: m.Connected, Confirmed: m.Confirmed, DataPort: m.DataPort, Since: m.Since, LastDelta: m.LastDelta,
 		Trusted: m.Trusted, TrustDiffers: m.TrustDiffers, Capabilities: append([]string{}, m.Capabilities...),
 		DataAddresses: texts(m.Data), Twin: m.Twin, Greeted: m.Greeted,

@@ -90,6 +90,8 @@ var (
 	transferInDesc  = desc("transfer_received_bytes_total", "Bytes of blobs received from members, by the road they came: their data port, or libp2p.", "road")
 	transferOutDesc = desc("transfer_sent_bytes_total", "Bytes of blobs sent to members.")
 	transferSecDesc = desc("transfer_seconds", "How long transfers of blobs to this registry took, by their result.", "result")
+	relayedDesc     = desc("relayed_connections", "Connections between two other members that pass over this registry, since these cannot reach each other.")
+	relayBytesDesc  = desc("relayed_bytes_total", "Bytes passed on between members that cannot reach each other.")
 	firstByteDesc   = desc("transfer_first_byte_seconds", "How long it took until the first byte of a blob came, by how its transfer ended.", "result")
 	readOnlyDesc    = desc("read_only", "1 when this registry is outside its own list of trusted peers.")
 )
@@ -154,11 +156,19 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(transferEndDesc, prometheus.CounterValue, float64(n), string(result))
 	}
 	c.collectSpreads(ch)
+	c.collectBytes(ch)
+}
+
+// collectBytes tells what came from members, went to them, and was passed on between them.
+func (c collector) collectBytes(ch chan<- prometheus.Metric) {
 	in, out := c.transfers.Totals()
 	data := c.transfers.DataIn()
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(data), "data_port")
 	ch <- prometheus.MustNewConstMetric(transferInDesc, prometheus.CounterValue, float64(max(0, in-data)), "libp2p")
 	ch <- prometheus.MustNewConstMetric(transferOutDesc, prometheus.CounterValue, float64(out))
+	circuits, passed := c.engine.RelayedHere()
+	ch <- prometheus.MustNewConstMetric(relayedDesc, prometheus.GaugeValue, float64(circuits))
+	ch <- prometheus.MustNewConstMetric(relayBytesDesc, prometheus.CounterValue, float64(passed))
 }
 
 func (c collector) collectStates(ch chan<- prometheus.Metric) {

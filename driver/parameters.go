@@ -32,6 +32,7 @@ type Parameters struct {
 	DataAddrs            []string      `mapstructure:"dataaddrs"` // empty: no data port
 	DataAnnounceAddrs    []string      `mapstructure:"dataannounceaddrs"`
 	Bootstrappers        []string      `mapstructure:"bootstrappers"`
+	Relay                bool          `mapstructure:"relay"` // trusted members that cannot reach each other may meet by way of this registry
 	DatastorePath        string        `mapstructure:"datastorepath"`
 	PrivateKey           string        `mapstructure:"privatekey"` // libp2p key in base64
 	PrivateKeyFile       string        `mapstructure:"privatekeyfile"`
@@ -77,6 +78,7 @@ func DefaultParameters() Parameters {
 		PubsubTopic:   defaultTopic,
 		ListenAddrs:   []string{"/ip4/0.0.0.0/tcp/4619"},
 		DataAddrs:     []string{defaultDataAddr},
+		Relay:         true,
 		DatastorePath: "/var/lib/registry/ipfs",
 		MemberExpiry:  engine.DefaultMemberExpiry,
 		SyncTimeout:   2 * time.Second,
@@ -231,7 +233,7 @@ func (p Parameters) config() engine.Config {
 		DataAddrs: p.DataAddrs, DataAnnounceAddrs: p.DataAnnounceAddrs,
 		DataAnyPort:  slices.Equal(p.DataAddrs, []string{defaultDataAddr}),
 		TrustedPeers: p.TrustedPeers, TrustedPeersFile: p.TrustedPeersFile, AllowedPeers: p.AllowedPeers, AllowedPeersFile: p.AllowedPeersFile,
-		Bootstrappers: p.Bootstrappers, Hash: p.Hash, LogLevel: p.LogLevel,
+		Bootstrappers: p.Bootstrappers, Relay: p.Relay, Hash: p.Hash, LogLevel: p.LogLevel,
 		MemberExpiry: p.MemberExpiry, AloneTimeout: p.AloneTimeout, FetchTimeout: p.FetchTimeout,
 		Copies: int(p.Replicas), Zone: p.Zone, Capacity: int64(p.Capacity), RepairDelay: p.RepairDelay,
 		RepairRate: int64(p.RepairRate), AckCopies: p.AckReplicas, AckTimeout: p.AckTimeout,

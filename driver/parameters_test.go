@@ -191,7 +191,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"ackreplicas": "2", "acktimeout": "45s",
 		"cachesize": "5000B", "minfree": "12.5%",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
-		"debugapi": "true", "ui": "true",
+		"debugapi": "true", "relay": "false", "ui": "true",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")

@@ -31,6 +31,7 @@ type PeerLink struct {
 	Dialed    bool           `json:"dialed"`     // this registry dialed it; else it dialed this one
 	Address   string         `json:"address"`    // multiaddr of the other end of the connection; of one that is away, where it was last reached; "" unknown
 	Road      string         `json:"road"`       // of that connection: tcp, quic, websocket, relay (through another peer) or other; "": it is away
+	Relay     string         `json:"relay"`      // peer ID of the member by way of which it is connected; "": it is reached straight, or away
 	DataPort  bool           `json:"data_port"`  // blobs are fetched from its data port, not over that connection
 	RoundTrip *time.Duration `json:"round_trip"` // nanoseconds until a ping came back; nil: none did within two seconds, or it is no member
 
@@ -128,7 +129,7 @@ func (s *store) connectedPeers(before []engine.Link, seconds float64) []PeerLink
 	for _, l := range s.engine.Links() {
 		of := PeerLink{
 			PeerID: l.ID.String(), Rank: l.Rank.String(), Version: l.Agent, Connected: true, Since: &l.Opened, Dialed: l.Dialed, Address: l.Addr,
-			Road: string(l.Road), BytesIn: l.In, BytesOut: l.Out, Refused: s.engine.RefusedTo(l.ID.String()),
+			Road: string(l.Road), Relay: engine.RelayIn(l.Addr), BytesIn: l.In, BytesOut: l.Out, Refused: s.engine.RefusedTo(l.ID.String()),
 		}
 		if b, ok := was[of.PeerID]; ok {
 			in, out := rate(l.In-b.In, seconds), rate(l.Out-b.Out, seconds)

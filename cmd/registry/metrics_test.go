@@ -110,6 +110,8 @@ func expected(s driver.Status) map[string]float64 {
 		"map_history_compacted_changes":                   float64(s.Map.History.Compacted),
 		"map_history_waits_for_members":                   float64(len(s.Map.History.WaitsFor)),
 		"map_state_size_paths":                            0,
+		"relayed_connections":                             0,
+		"relayed_bytes_total":                             0,
 		`map_states_total{what="given"}`:                  0,
 		`map_states_total{what="taken"}`:                  0,
 		`map_states_total{what="broken"}`:                 0,

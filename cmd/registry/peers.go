@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,12 +46,15 @@ func peersSections(peers driver.Peers, now time.Time, wide bool) []section {
 	here.row("NAME", "PEER", "RANK", "VERSION", "SINCE", "ADDRESS", "ROAD", "BLOBS BY", "PING", "IN", "OUT", "IN NOW", "OUT NOW", "LAST ERROR")
 	away.row("NAME", "PEER", "RANK", "VERSION", "LOST", "ADDRESS", "LAST ERROR")
 	refused.row("NAME", "PEER", "WHAT")
-	connected := 0
+	connected, called := 0, map[string]string{}
+	for _, p := range peers.Peers {
+		called[p.PeerID] = p.Name
+	}
 	for _, p := range peers.Peers {
 		lastError := peerTroubleText(p.LastError, now, wide)
 		if p.Connected {
 			connected++
-			here.row(append(linkRow(p, id(p.PeerID), now), lastError)...)
+			here.row(append(linkRow(p, id(p.PeerID), byWayOf(p.Relay, called, id), now), lastError)...)
 		} else {
 			away.row(orDash(p.Name), id(p.PeerID), p.Rank, orDash(p.Version), sinceText(p.Since, now), orDash(p.Address), lastError)
 		}
@@ -79,8 +83,8 @@ func unlessEmpty(s section) section {
 }
 
 // linkRow is a peer that is connected, but for its last error.
-func linkRow(p driver.PeerLink, id string, now time.Time) []string {
-	road, ping := p.Road, "-"
+func linkRow(p driver.PeerLink, id, by string, now time.Time) []string {
+	road, ping := p.Road+by, "-"
 	if p.Dialed {
 		road += ", dialed"
 	}
@@ -98,6 +102,15 @@ func linkRow(p driver.PeerLink, id string, now time.Time) []string {
 		orDash(p.Name), id, p.Rank, orDash(p.Version), sinceText(p.Since, now), orDash(p.Address), road, blobs, ping,
 		bytesText(p.BytesIn), bytesText(p.BytesOut), rateText(p.RateIn), rateText(p.RateOut),
 	}
+}
+
+// byWayOf names the member by way of which another one is connected, by its name, or else by its peer ID; "" when it is
+// reached straight.
+func byWayOf(relay string, called map[string]string, id func(string) string) string {
+	if relay == "" {
+		return ""
+	}
+	return " by way of " + cmp.Or(called[relay], id(relay))
 }
 
 func sinceText(since *time.Time, now time.Time) string {

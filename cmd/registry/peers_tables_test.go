@@ -22,7 +22,7 @@ func TestTheTablesOfPeers(t *testing.T) {
 			Address: "/ip4/192.0.2.10/tcp/4619", Road: "tcp", DataPort: true, RoundTrip: took(1_234_567), BytesIn: 3 << 30, BytesOut: 5 << 20,
 			RateIn: rate(12.5 * (1 << 20)), RateOut: rate(900)},
 		{PeerID: peer("aaaabbbb"), Name: "barn", Rank: "trusted", Version: "v1.2.2", Connected: true, Since: at(5 * time.Minute),
-			Address: "/ip4/192.0.2.11/tcp/40112/p2p-circuit", Road: "relay", RoundTrip: took(82 * time.Millisecond), RateIn: rate(0), RateOut: rate(0),
+			Address: "/ip4/192.0.2.10/tcp/4619/p2p/" + peer("4kx6nXTN") + "/p2p-circuit", Road: "relay", Relay: peer("4kx6nXTN"), RoundTrip: took(82 * time.Millisecond), RateIn: rate(0), RateOut: rate(0),
 			LastError: &driver.PeerTrouble{At: *at(6 * time.Minute), Text: "/ip4/192.0.2.11/tcp/4619: dial tcp4 192.0.2.11:4619: connect: connection refused"}},
 		{PeerID: peer("ccccdddd"), Name: "guest", Rank: "member", Version: "v1.2.2", Connected: true, Since: at(time.Hour),
 			Address: "/ip4/192.0.2.12/tcp/40113", Road: "tcp", RateIn: rate(0), RateOut: rate(0), Refused: map[string]int64{"requests": 12, "announcements": 3}},

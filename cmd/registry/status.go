@@ -339,8 +339,9 @@ func transferSection(t driver.Transfers, id func(string) string) section {
 }
 
 func memberSection(members []driver.Member, id func(string) string, wide bool) section {
-	connected := 0
+	connected, called := 0, map[string]string{}
 	for _, m := range members {
+		called[m.PeerID] = m.Name
 		if m.Connected {
 			connected++
 		}
@@ -352,7 +353,7 @@ func memberSection(members []driver.Member, id func(string) string, wide bool) s
 	}
 	sec.row("NAME", "PEER", "STATE", "SINCE", "ADDRESS", "BLOBS BY", "LAST CHANGE", "NOTES")
 	for _, m := range members {
-		sec.row(memberRow(m, id)...)
+		sec.row(memberRow(m, id, byWayOf(m.Relay, called, id))...)
 		if wide {
 			if m.Capacity != nil {
 				sec.row("", "", "", "keeps", keepsText(m))
@@ -365,10 +366,10 @@ func memberSection(members []driver.Member, id func(string) string, wide bool) s
 	return sec
 }
 
-func memberRow(m driver.Member, id func(string) string) []string {
+func memberRow(m driver.Member, id func(string) string, by string) []string {
 	state, road, last := "lost", "-", "-"
 	if m.Connected {
-		state, road = "connected", "libp2p"
+		state, road = "connected", "libp2p"+by
 	}
 	if m.DataPort {
 		road = "data port"

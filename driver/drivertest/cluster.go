@@ -69,6 +69,7 @@ func Parameters(t testing.TB, key string) driver.Parameters {
 		t.Fatal(err)
 	}
 	p.Replicas, p.SyncTimeout, p.AckTimeout = 0, wait/4, wait/2
+	p.Relay = false // two whose Link is cut are to be cut off, whoever else is there
 	return p
 }
 

@@ -38,6 +38,7 @@ type Config struct {
 	Hash     string // sha2-256 or blake3; "": what the swarm uses
 	LogLevel string // "": the process's
 
+	Relay        bool          // trusted members that cannot reach each other may meet by way of this registry
 	MemberExpiry time.Duration // how long a member may be away before it is forgotten
 	AloneTimeout time.Duration // how long no member may answer before this registry serves what it has
 	FetchTimeout time.Duration // how long a transfer may go without a byte before it fails

@@ -28,6 +28,17 @@ func (e *Engine) Links() []Link {
 	return e.Peer.Links()
 }
 
+// RelayIn is the peer ID of the member by way of which a connection's address leads; "" when it leads straight.
+func RelayIn(address string) string { return peer.RelayIn(address) }
+
+// RelayedHere is how many connections between other members pass over this registry now, and how many bytes it has passed on.
+func (e *Engine) RelayedHere() (circuits, bytes int64) {
+	if e.Peer == nil {
+		return 0, 0
+	}
+	return e.Peer.RelayedHere()
+}
+
 // RoundTrips pings the connected members, side by side, and gives the times by peer ID. Those that do not answer within two
 // seconds are left out.
 func (e *Engine) RoundTrips(ctx context.Context) map[string]time.Duration {

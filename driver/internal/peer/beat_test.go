@@ -161,7 +161,7 @@ func TestTooManyHeartbeats(t *testing.T) {
 		if _, often := r.mayBeat("m"); often {
 			t.Error("it is never heard again")
 		}
-		r.heard(near, "named", parseAddrs([]string{"/ip4/127.0.0.1/tcp/1"}), nil)
+		r.heard(near, "named", parseAddrs([]string{"/ip4/127.0.0.1/tcp/1"}), nil, nil)
 		for _, id := range []peer.ID{"nobody", "named"} {
 			if known, _ := r.mayBeat(id); known {
 				t.Errorf("%s was no member", id)

@@ -187,7 +187,7 @@ func TestManyNamesAreTakenInTheirTime(t *testing.T) {
 	r := newRoster("self")
 	at := []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}
 	for i := range 64 * maxCandidates {
-		r.heard(near, peerNumber(i), at, nil)
+		r.heard(near, peerNumber(i), at, nil, nil)
 	}
 	if len(r.records) != maxCandidates || r.named.all != maxCandidates {
 		t.Fatalf("%d are known, %d named", len(r.records), r.named.all)
@@ -199,7 +199,7 @@ func TestManyNamesAreTakenInTheirTime(t *testing.T) {
 	if r.named.all != maxCandidates-3 {
 		t.Errorf("%d are only named, of whom three are more", r.named.all)
 	}
-	r.heard(near, peerNumber(maxCandidates), at, nil)
+	r.heard(near, peerNumber(maxCandidates), at, nil, nil)
 	if len(r.records) != maxCandidates+1 {
 		t.Error("there is no room in place of those that are members")
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	DataListen, DataAnnounce []multiaddr.Multiaddr
 	DataAnyPort              bool
 
+	Relay bool // trusted members that cannot reach each other may meet by way of this peer; without PSK it does not count
+
 	// Bootstrappers are members to join by, which are dialed forever. This peer itself
 	// may be among them, so that all registries can share one configuration. DHTPeers are
 	// dialed likewise, and need not be members, such as IPFS's own bootstrappers on the

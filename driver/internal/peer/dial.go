@@ -81,7 +81,7 @@ func (p *Peer) connect(ctx context.Context, t call) error {
 	if t.search && p.routes != nil {
 		return p.host.Connect(ctx, t.AddrInfo)
 	}
-	p.host.Peerstore().AddAddrs(t.ID, t.Addrs, peerstore.TempAddrTTL)
+	p.host.Peerstore().AddAddrs(t.ID, append(t.Addrs, p.circuitsTo(t.ID)...), peerstore.TempAddrTTL)
 	_, err := p.swarm.DialPeer(ctx, t.ID)
 	return err
 }
@@ -161,7 +161,7 @@ func (r *roster) call(e *entry, s standing, now time.Time) (t call, ok bool) {
 	}
 	t.try = r.try(e, said, now)
 	t.Addrs, e.trying = append(t.Addrs, t.try.Addrs...), t.try.Addrs
-	if len(t.Addrs) == 0 && s >= onTrial {
+	if len(t.Addrs)+len(e.relays) == 0 && s >= onTrial {
 		e.due = now.Add(trialPause + jitter(trialPause))
 		return t, false
 	}

@@ -118,7 +118,7 @@ func TestABootstrapperIsDialedOften(t *testing.T) {
 func TestALostMemberIsDialedAtItsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
-		r.heard(near, "member", []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}, nil)
+		r.heard(near, "member", []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}, nil, nil)
 		r.subscribed("member", true, true)
 		r.confirm("member")
 		time.Sleep(time.Hour)

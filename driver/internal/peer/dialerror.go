@@ -55,7 +55,11 @@ func verdicts(err error, each func(multiaddr.Multiaddr, verdict, error)) {
 		return
 	}
 	for _, t := range de.DialErrors {
-		each(t.Address, judge(t.Cause), t.Cause)
+		v := judge(t.Cause)
+		if relayOf(t.Address) != "" {
+			v = unclear // a relay answers, whatever it says
+		}
+		each(t.Address, v, t.Cause)
 	}
 }
 

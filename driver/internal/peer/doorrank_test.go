@@ -21,7 +21,7 @@ func TestRanksAtTheDoor(t *testing.T) {
 			comesAndGoes(p.roster, "was of use", far, true)
 			comesAndGoes(p.roster, "was not", far, false)
 			p.roster.keep(addrInfo("bootstrapper"), true)
-			p.roster.heard(far, "named", tcpAt("198.51.100.1/tcp/1"), nil)
+			p.roster.heard(far, "named", tcpAt("198.51.100.1/tcp/1"), nil, nil)
 			want := map[peer.ID]limit.Rank{
 				"trusted": limit.Trusted, "member": limit.Member, "was of use": limit.Member, "was not": limit.Connected,
 				"bootstrapper": limit.Member, "named": limit.Connected, "nobody": limit.Connected, "on its way": limit.Trusted,

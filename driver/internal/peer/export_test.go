@@ -8,6 +8,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/discovery"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/multiformats/go-multiaddr"
 )
 
 // ExpiresAfter reports whether a member that was last seen long ago, and without which
@@ -59,3 +60,8 @@ func (p *Peer) WantsOf(id peer.ID) []cid.Cid {
 
 // AdmitData reports whether a peer that has shown who it is at the data port is let in.
 func (p *Peer) AdmitData(ctx context.Context, id peer.ID) error { return p.admitData(ctx, id) }
+
+// ListenAlso has a peer listen at one more address.
+func (p *Peer) ListenAlso(a multiaddr.Multiaddr) error {
+	return listen(p.swarm, []multiaddr.Multiaddr{a})
+}

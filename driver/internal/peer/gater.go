@@ -27,11 +27,17 @@ func (g gater) InterceptPeerDial(id peer.ID) bool { return g.roster.lists.allows
 
 // InterceptAddrDial judges an address after its name was looked up.
 func (g gater) InterceptAddrDial(id peer.ID, a multiaddr.Multiaddr) bool {
+	if relay := relayOf(a); relay != "" {
+		return g.roster.mayDialBy(relay)
+	}
 	return g.roster.mayDialAt(id, a, hearsay.Attached, time.Now())
 }
 
-// InterceptAccept takes no part.
-func (gater) InterceptAccept(network.ConnMultiaddrs) bool { return true }
+// InterceptAccept refuses what comes by way of a peer that is not to relay.
+func (g gater) InterceptAccept(c network.ConnMultiaddrs) bool {
+	relay := relayOf(c.RemoteMultiaddr())
+	return relay == "" || g.roster.mayDialBy(relay)
+}
 
 // InterceptSecured refuses who is not allowed, once it has shown who it is: before it has a muxer, or
 // could open a stream.

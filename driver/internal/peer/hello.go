@@ -133,7 +133,7 @@ func (p *Peer) answerHello(s network.Stream) {
 func (p *Peer) helloFor(c network.Conn, want bool) hello {
 	return hello{
 		Trust: p.roster.lists.digest(), Self: formatAddrs(usefulTo(c, p.host.Addrs())),
-		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want,
+		Data: formatAddrs(dataUsefulTo(c, p.DataAddrs())), Want: want, Relays: formatIDs(p.reserved.at()),
 		Name: p.cfg.Name, Caps: p.cfg.Capabilities, Beat: p.heartbeat(),
 	}
 }
@@ -152,11 +152,11 @@ func (p *Peer) named(c network.Conn, want bool) iter.Seq[helloMember] {
 		for i, from := 0, rand.IntN(len(all)+1); i < len(all) && n < maxGreetMembers; i++ {
 			m := all[(from+i)%len(all)]
 			addrs := usefulTo(c, m.Addrs)
-			if !m.Connected || len(addrs) == 0 || m.ID == c.RemotePeer() {
+			if !m.Connected || len(addrs)+len(m.Relays) == 0 || m.ID == c.RemotePeer() {
 				continue
 			}
 			n++
-			told := helloMember{ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities)}
+			told := helloMember{ID: m.ID.String(), Addrs: formatAddrs(addrs), Caps: p.cfg.known(m.Capabilities), Relays: formatIDs(m.Relays)}
 			if !yield(told) {
 				return
 			}
@@ -186,12 +186,12 @@ func (p *Peer) readHello(s network.Stream, most helloBound) error {
 func (p *Peer) learn(c network.Conn, g hello) {
 	id := c.RemotePeer()
 	addrs := usefulTo(c, parseAddrs(g.Self))
-	if c.Stat().Direction == network.DirOutbound && !multiaddr.Contains(addrs, c.RemoteMultiaddr()) {
+	if c.Stat().Direction == network.DirOutbound && relayOf(c.RemoteMultiaddr()) == "" && !multiaddr.Contains(addrs, c.RemoteMultiaddr()) {
 		// The member was reached there, whatever it says of its addresses.
 		addrs = append([]multiaddr.Multiaddr{c.RemoteMultiaddr()}, addrs...)
 	}
 	changed := p.roster.said(id, words{
-		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust,
+		addrs: addrs, data: dataUsefulTo(c, parseAddrs(g.Data)), trust: g.Trust, relays: readRelays(g.Relays),
 		name: readName(g.Name), capabilities: readCapabilities(g.Caps), beat: p.firstHand(id, g.Beat),
 	})
 	if changed && p.roster.isConfirmed(id) { // others are written down with what else is new
@@ -206,5 +206,5 @@ func (p *Peer) learnOf(teller netip.Addr, here hearsay.Network, m helloMember) (
 	}
 	id, err := peer.Decode(m.ID)
 	return err == nil && len(id) <= maxID/2 && p.roster.curious(id) &&
-		p.roster.heard(teller, id, here.Useful(teller, parseAddrs(m.Addrs)), readCapabilities(m.Caps))
+		p.roster.heard(teller, id, here.Useful(teller, parseAddrs(m.Addrs)), readRelays(m.Relays), readCapabilities(m.Caps))
 }

@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -30,13 +31,14 @@ const (
 // fields are ignored, since releases differ within a swarm.
 type hello struct {
 	Version int             `json:"version"`
-	Trust   string          `json:"trust"`          // digest of the sender's list of trusted peers
-	Self    []string        `json:"self"`           // where the sender can be reached
-	Data    []string        `json:"data,omitempty"` // where its data port is, the likeliest first
-	Name    string          `json:"name,omitempty"` // what the sender's operator calls it
-	Caps    []string        `json:"caps,omitempty"` // capabilities of the sender
-	Beat    json.RawMessage `json:"beat,omitempty"` // a heartbeat of the sender
-	Want    bool            `json:"want,omitempty"` // members are asked for
+	Trust   string          `json:"trust"`            // digest of the sender's list of trusted peers
+	Self    []string        `json:"self"`             // where the sender can be reached
+	Data    []string        `json:"data,omitempty"`   // where its data port is, the likeliest first
+	Relays  []string        `json:"relays,omitempty"` // peer IDs of members by way of which the sender is reached
+	Name    string          `json:"name,omitempty"`   // what the sender's operator calls it
+	Caps    []string        `json:"caps,omitempty"`   // capabilities of the sender
+	Beat    json.RawMessage `json:"beat,omitempty"`   // a heartbeat of the sender
+	Want    bool            `json:"want,omitempty"`   // members are asked for
 
 	// "members", only in an answer to Want, names those with which the sender is connected, as
 	// a list of helloMember.
@@ -46,6 +48,8 @@ type helloMember struct {
 	ID    string   `json:"id"`
 	Addrs []string `json:"addrs"`
 	Caps  []string `json:"caps,omitempty"` // of its capabilities those the sender has, too
+
+	Relays []string `json:"relays,omitempty"` // as in hello
 }
 
 var errHello = errors.New("malformed hello")
@@ -132,4 +136,11 @@ func dataUsefulTo(c network.Conn, addrs []multiaddr.Multiaddr) []multiaddr.Multi
 func isLinkLocal(a multiaddr.Multiaddr) bool {
 	ip, ok := hearsay.IPOf(a)
 	return ok && ip.IsLinkLocalUnicast()
+}
+
+func formatIDs(ids []peer.ID) (list []string) {
+	for _, id := range ids {
+		list = append(list, id.String())
+	}
+	return list
 }

@@ -70,7 +70,8 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 			return routes, err
 		}))
 	}
-	opts = append(opts, transports(cfg)...)
+	roads, circuits := transports(cfg)
+	opts = append(opts, roads...)
 	if cfg.private() { // on the public network strangers are dialed for all kinds of reasons
 		opts = append(opts, libp2p.ConnectionGater(gater{known, unlisted}))
 	}
@@ -83,25 +84,31 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 	if err != nil {
 		return nil, nil, fmt.Errorf("start host: %w", err)
 	}
+	if err := circuits(h); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("start host: circuits: %w", err), h.Close())
+	}
 	return h, routes, nil
 }
 
 // transports lists the ways to reach others. A protector key works over TCP and WebSocket
-// only.
-func transports(cfg Config) []libp2p.Option {
+// only. What is left to do with the host that they make, circuits does.
+func transports(cfg Config) (opts []libp2p.Option, circuits func(host.Host) error) {
+	private := []libp2p.Option{libp2p.DisableIdentifyAddressDiscovery(), libp2p.SwarmOpts(swarm.WithDialRanker(rankDials))}
 	if cfg.NextPSK != nil {
-		return append(twoKeys(cfg), libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery())
+		opts, circuits = twoKeys(cfg)
+		return append(opts, private...), circuits
 	}
-	opts := []libp2p.Option{
+	circuits = func(host.Host) error { return nil } // libp2p does all of it
+	opts = []libp2p.Option{
 		libp2p.Transport(newTCP),
 		libp2p.Transport(newWebSocket),
 	}
 	if cfg.private() {
-		return append(opts, libp2p.PrivateNetwork(cfg.PSK), libp2p.DisableRelay(),
-			libp2p.DisableIdentifyAddressDiscovery())
+		opts = append(opts, libp2p.PrivateNetwork(cfg.PSK), libp2p.EnableRelay())
+		return append(opts, private...), circuits
 	}
 	return append(opts, libp2p.Transport(quic.NewTransport), libp2p.EnableRelay(),
-		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService())
+		libp2p.EnableHolePunching(), libp2p.NATPortMap(), libp2p.EnableNATService()), circuits
 }
 
 // maxWindow is how many bytes one stream may have on its way: a transfer has at most eight

@@ -25,7 +25,8 @@ type Link struct {
 	Dialed bool      // by this peer; else the other one did
 	Addr   string    // multiaddr of the other end, of the connection that AddrInUse names
 	Road   Road
-	Agent  string // what it calls its program; "": it did not say
+	Relay  peer.ID // by way of which; "": it is reached straight
+	Agent  string  // what it calls its program; "": it did not say
 	// Bytes to and from it, over streams and data ports, since this peer was made: or, when over
 	// 4,096 others had any since, from then on.
 	In, Out int64
@@ -77,7 +78,7 @@ func (p *Peer) link(id peer.ID, c network.Conn) Link {
 	sum := p.traffic.GetBandwidthForPeer(id)
 	l := Link{
 		ID: id, Rank: p.Rank(id), Opened: c.Stat().Opened, Dialed: c.Stat().Direction == network.DirOutbound,
-		Addr: c.RemoteMultiaddr().String(), Road: roadOf(c.RemoteMultiaddr()), In: sum.TotalIn, Out: sum.TotalOut,
+		Addr: c.RemoteMultiaddr().String(), Road: roadOf(c.RemoteMultiaddr()), Relay: relayOf(c.RemoteMultiaddr()), In: sum.TotalIn, Out: sum.TotalOut,
 	}
 	for _, o := range p.host.Network().ConnsToPeer(id) {
 		if at := o.Stat().Opened; at.Before(l.Opened) {
@@ -98,6 +99,7 @@ func (p *Peer) connInUse(id peer.ID) network.Conn {
 	if len(conns) == 0 {
 		return nil
 	}
+	relayed := func(c network.Conn) int { return min(1, len(relayOf(c.RemoteMultiaddr()))) }
 	accepted := func(c network.Conn) int {
 		if c.Stat().Direction == network.DirOutbound {
 			return 0
@@ -105,7 +107,7 @@ func (p *Peer) connInUse(id peer.ID) network.Conn {
 		return 1
 	}
 	return slices.MinFunc(conns, func(a, b network.Conn) int {
-		return cmp.Or(cmp.Compare(accepted(a), accepted(b)), a.Stat().Opened.Compare(b.Stat().Opened))
+		return cmp.Or(cmp.Compare(relayed(a), relayed(b)), cmp.Compare(accepted(a), accepted(b)), a.Stat().Opened.Compare(b.Stat().Opened))
 	})
 }
 

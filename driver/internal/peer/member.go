@@ -14,6 +14,7 @@ type Member struct {
 	ID           peer.ID
 	Name         string                // as the member says; "" unknown
 	Addrs        []multiaddr.Multiaddr // where it was last reached or said to be, without /p2p/
+	Relays       []peer.ID             // by way of which it is reached, as it says or others do
 	Connected    bool
 	Confirmed    bool          // something useful came of it, or trustedpeers names it; it is to count while it is away
 	First        time.Time     // when it became a member for the first time since it was last forgotten; zero: an earlier release has not written that down
@@ -108,7 +109,7 @@ func (r *roster) members() []Member {
 
 func (e *entry) public(now time.Time, ours string) Member {
 	m := Member{
-		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
+		ID: e.id, Name: e.name, Addrs: slices.Clone(e.addrs), Relays: slices.Clone(e.relays), Connected: e.member(), Confirmed: e.confirmed, Since: e.since,
 		First: e.first, Kept: e.keep, Failure: e.failure, TrustDiffers: e.disagreesWith(ours), Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
 	}
 	if !m.Connected {

@@ -90,10 +90,10 @@ func (r *roster) curious(id peer.ID) bool {
 
 // heard notes what a member, seen at teller, says about the addresses of another. It counts for
 // less than what that peer says of itself.
-func (r *roster) heard(teller netip.Addr, id peer.ID, addrs []multiaddr.Multiaddr, capabilities []string) (news bool) {
+func (r *roster) heard(teller netip.Addr, id peer.ID, addrs []multiaddr.Multiaddr, relays []peer.ID, capabilities []string) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if id == r.self || len(addrs) == 0 {
+	if id == r.self || len(addrs)+len(relays) == 0 {
 		return false
 	}
 	site, e := limit.Address(teller), r.records[id]
@@ -111,7 +111,11 @@ func (r *roster) heard(teller netip.Addr, id peer.ID, addrs []multiaddr.Multiadd
 	if !e.known && len(capabilities) > 0 {
 		e.capabilities = capabilities
 	}
-	if news = e.says(site, addrs); news {
+	news = e.says(site, addrs)
+	if len(relays) > 0 && !slices.Equal(e.relays, relays) {
+		e.relays, news = relays, true
+	}
+	if news {
 		now := time.Now()
 		if soon := e.tried.Add(redialLately); soon.Before(e.due) {
 			e.due = soon

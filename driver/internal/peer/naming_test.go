@@ -27,7 +27,7 @@ func TestOneGreetingMakesFewDials(t *testing.T) {
 		dials, victim := 0, tcpAt("198.51.100.1/tcp/443")
 		for end := time.Now().Add(candidateTime); time.Now().Before(end); {
 			for i := range maxCandidates {
-				r.heard(far, nth("liar's", i), victim, nil)
+				r.heard(far, nth("liar's", i), victim, nil, nil)
 			}
 			for again := time.Now().Add(time.Minute); time.Now().Before(again); {
 				due, next := r.due(time.Now())
@@ -52,7 +52,7 @@ func TestNamedStrangersKeepNobodyAway(t *testing.T) {
 		defer time.Sleep(2 * dialTimeout) // until all dials have ended
 		r := newRoster("self")
 		for i := range maxCandidates {
-			r.heard(far, nth("liar's", i), tcpAt("198.51.%d.%d/tcp/1", i/250, i%250), nil)
+			r.heard(far, nth("liar's", i), tcpAt("198.51.%d.%d/tcp/1", i/250, i%250), nil, nil)
 		}
 		due, _ := r.due(time.Now())
 		if len(due) != maxDialsOnTrial {
@@ -70,7 +70,7 @@ func TestNamedStrangersKeepNobodyAway(t *testing.T) {
 			t.Errorf("%d dials beside those, of %v", len(due), due)
 		}
 		r.dialed(due[0], true, nil)
-		if !r.heard(farther, "honest", tcpAt("198.51.100.2/tcp/1"), nil) {
+		if !r.heard(farther, "honest", tcpAt("198.51.100.2/tcp/1"), nil, nil) {
 			t.Fatal("what an honest member says is not heard")
 		}
 		began := time.Now()
@@ -99,15 +99,15 @@ func TestALiarDisplacesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
 		truth, own := tcpAt("198.51.100.2/tcp/1"), tcpAt("198.51.100.3/tcp/1")
-		r.heard(farther, "named", truth, nil)
+		r.heard(farther, "named", truth, nil, nil)
 		r.subscribed("member", true, true)
 		r.said("member", words{addrs: own, trust: trustsAll})
 		r.confirm("member")
 		r.connected("member", false)
 		for i := range 1000 {
 			lie := tcpAt("198.51.101.%d/tcp/%d", i%250, i+1)
-			r.heard(far, "named", lie, nil)
-			r.heard(far, "member", lie, nil)
+			r.heard(far, "named", lie, nil, nil)
+			r.heard(far, "member", lie, nil, nil)
 		}
 		want := map[peer.ID]multiaddr.Multiaddr{"named": truth[0], "member": own[0]}
 		for end := time.Now().Add(time.Minute); len(want) > 0 && time.Now().Before(end); {
@@ -130,14 +130,14 @@ func TestALiarDisplacesNobody(t *testing.T) {
 func TestSitesShareWhatIsKept(t *testing.T) {
 	r := newRoster("self")
 	for i := range 2 * maxCandidates {
-		r.heard(far, nth("liar's", i), tcpAt("198.51.100.1/tcp/1"), nil)
+		r.heard(far, nth("liar's", i), tcpAt("198.51.100.1/tcp/1"), nil, nil)
 	}
 	if r.named.all != maxCandidates || len(r.records) != maxCandidates {
 		t.Errorf("%d are kept of one, %d in all", r.named.all, len(r.records))
 	}
 	for i := range maxCandidates {
-		r.heard(farther, nth("honest", i), tcpAt("198.51.100.2/tcp/1"), nil)
-		r.heard(far, nth("more", i), tcpAt("198.51.100.1/tcp/1"), nil)
+		r.heard(farther, nth("honest", i), tcpAt("198.51.100.2/tcp/1"), nil, nil)
+		r.heard(far, nth("more", i), tcpAt("198.51.100.1/tcp/1"), nil, nil)
 	}
 	a, b := 0, 0
 	for _, e := range r.records {
@@ -167,7 +167,7 @@ func TestWhereStrangersLead(t *testing.T) {
 	r.confirm("member")
 	r.subscribed("local", true, true)
 	r.seenAt("local", near)
-	r.heard(far, "named", tcpAt("198.51.100.1/tcp/1"), nil)
+	r.heard(far, "named", tcpAt("198.51.100.1/tcp/1"), nil, nil)
 	may := func(id peer.ID, a string) bool {
 		return r.mayDialAt(id, multiaddr.StringCast(a), func() []netip.Prefix { return nil }, time.Now())
 	}

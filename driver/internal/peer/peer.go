@@ -56,6 +56,8 @@ type Peer struct {
 
 	blocks   atomic.Int64 // got by bitswap
 	renewals renewals
+	reserved *reservations
+	relaying *relaying // nil: it does not
 	beats    beats
 
 	streams   streams
@@ -85,9 +87,11 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		roster:  newRoster(self),
 		traffic: newTraffic(),
 		pulls:   newPulls(),
-		comings: newComings(),
-		wake:    make(chan struct{}, 1),
-		beats:   beats{soon: make(chan struct{}, 1)},
+
+		reserved: newReservations(),
+		comings:  newComings(),
+		wake:     make(chan struct{}, 1),
+		beats:    beats{soon: make(chan struct{}, 1)},
 	}
 	if err := p.seeds.add(cfg.Seeds); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
@@ -115,6 +119,9 @@ func (p *Peer) open() error {
 	// address is listened on.
 	if p.topic, err = p.join(); err != nil {
 		return fmt.Errorf("join topic %s: %w", p.cfg.Topic, err)
+	}
+	if err = p.openRelay(); err != nil {
+		return err
 	}
 	p.offerBitswap()
 	p.Handle(helloProtocol, p.answerHello)
@@ -163,6 +170,10 @@ func (p *Peer) start() error {
 	p.run(p.keepDialing)
 	p.run(p.keepHello)
 	p.run(p.keepWarning)
+	if p.cfg.private() {
+		p.run(p.keepReserving)
+		p.run(p.keepStraightening)
+	}
 	for _, s := range p.seeds.all {
 		p.run(func() { p.follow(s) })
 	}
@@ -229,6 +240,7 @@ func (p *Peer) close() error {
 	if p.routes != nil {
 		errs = append(errs, p.routes.Close())
 	}
+	errs = append(errs, p.relaying.close())
 	if p.host != nil {
 		errs = append(errs, p.host.Close())
 	}

@@ -84,6 +84,8 @@ func (h *helloReader) field(key string) (err error) {
 		g.Self, err = h.texts()
 	case "data":
 		g.Data, err = h.texts()
+	case "relays":
+		g.Relays, err = h.texts()
 	case "name":
 		g.Name, err = h.text()
 	case "caps":
@@ -145,6 +147,8 @@ func (h *helloReader) members() error {
 				m.Addrs, err = h.texts()
 			case "caps":
 				m.Caps, err = h.texts()
+			case "relays":
+				m.Relays, err = h.texts()
 			default:
 				err = h.skip()
 			}

@@ -61,6 +61,7 @@ type entry struct {
 	fixed      []multiaddr.Multiaddr // from the configuration
 	addrs      []multiaddr.Multiaddr
 	data       []multiaddr.Multiaddr // of its data port, as it said itself
+	relays     []peer.ID             // by way of which it is reached, as it or others say
 	keep       bool                  // it is in the configuration: never forgotten
 	bootstraps bool                  // a bootstrapper, which is to be a member
 	met        bool                  // was a member since Start

@@ -48,10 +48,10 @@ func TestCandidatesAreDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRoster("self")
 		at := []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}
-		r.heard(near, "member", at, nil)
+		r.heard(near, "member", at, nil, nil)
 		r.subscribed("member", true, true)
 		r.connected("member", false)
-		r.heard(near, "named", at, nil)
+		r.heard(near, "named", at, nil, nil)
 		r.subscribed("gone", true, false)
 		time.Sleep(subscribedTime)
 		r.dropCandidates(time.Now())

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/transport"
@@ -16,11 +17,15 @@ import (
 
 // twoKeys are the ways to reach others while the protector key is changed. libp2p's own protector has the
 // next key, and connections of the present one are translated below it.
-func twoKeys(cfg Config) []libp2p.Option {
+//
+// Circuits are added by it to the host that is made.
+func twoKeys(cfg Config) (opts []libp2p.Option, circuits func(host.Host) error) {
 	keys := protector.New(cfg.NextPSK, cfg.PSK)
-	return []libp2p.Option{
+	var plain transport.Upgrader
+	opts = []libp2p.Option{
 		libp2p.PrivateNetwork(keys.Host()),
 		libp2p.Transport(func(u transport.Upgrader, m network.ResourceManager) (*twoKeysTCP, error) {
+			plain = u
 			t, err := newTCP(keys.Upgrader(u), m)
 			return &twoKeysTCP{t, keys}, err
 		}),
@@ -28,7 +33,9 @@ func twoKeys(cfg Config) []libp2p.Option {
 			t, err := newWebSocket(keys.Upgrader(u), m)
 			return &twoKeysWebSocket{t, keys}, err
 		}),
+		libp2p.DisableRelay(),
 	}
+	return opts, func(h host.Host) error { return addCircuits(h, plain, keys) }
 }
 
 type twoKeysTCP struct {

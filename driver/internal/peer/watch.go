@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"fmt"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -19,10 +20,14 @@ func (p *Peer) watch() (func(), error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch connections: %w", err)
 	}
+	identified, err := p.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted), eventbus.BufSize(connectionEvents))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("watch connections: %w", err), conns.Close())
+	}
 	onTopic := make(chan pubsub.PeerEvent)
 	p.run(func() { p.watchTopic(onTopic) })
 	return func() {
-		defer func() { _ = conns.Close() }()
+		defer func() { _, _ = conns.Close(), identified.Close() }()
 		for {
 			select {
 			case ev, ok := <-conns.Out():
@@ -31,8 +36,18 @@ func (p *Peer) watch() (func(), error) {
 				}
 				if ev, ok := ev.(event.EvtPeerConnectednessChanged); ok {
 					p.closeUnlisted(ev.Peer, ev.Connectedness)
+					if ev.Connectedness == network.NotConnected {
+						p.reserved.lost(ev.Peer)
+					}
 					joined, left := p.roster.connected(ev.Peer, ev.Connectedness == network.Connected)
 					p.noteChange(ev.Peer, joined, left)
+				}
+			case ev, ok := <-identified.Out():
+				if !ok {
+					return
+				}
+				if ev, ok := ev.(event.EvtPeerIdentificationCompleted); ok {
+					p.reserved.look(ev)
 				}
 			case ev := <-onTopic:
 				joined, left := p.roster.subscribed(ev.Peer, ev.Type == pubsub.PeerJoin, p.isConnected(ev.Peer))
@@ -75,6 +90,7 @@ func (p *Peer) noteChange(id peer.ID, joined, left bool) {
 			p.onMember(id)
 		}
 		p.greet(id)
+		p.reserved.wakeUp()
 	case left:
 		p.logChange(id, "registry disconnected")
 	}

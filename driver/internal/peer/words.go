@@ -11,6 +11,7 @@ import (
 // words is what a connected member says about itself.
 type words struct {
 	addrs, data  []multiaddr.Multiaddr // of its host, of its data port
+	relays       []peer.ID             // by way of which it is reached
 	trust        string                // digest of its list of trusted peers
 	name         string
 	capabilities []string
@@ -33,7 +34,7 @@ func (r *roster) said(id peer.ID, w words) (changed bool) {
 		e.name, e.capabilities, changed = w.name, w.capabilities, true
 	}
 	e.saidBeat(w.beat, time.Now())
-	e.trust, e.data, e.greeted = w.trust, w.data, true
+	e.trust, e.data, e.relays, e.greeted = w.trust, w.data, w.relays, true
 	return changed
 }
 

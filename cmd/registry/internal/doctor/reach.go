@@ -29,9 +29,14 @@ var (
 		"Blobs from it come over libp2p streams, which are slower.",
 		"Leave `dataaddrs` out of its configuration for port 4620, and open it to the other registries.",
 	}
+	byWayOf = Kind{
+		"by-way-of", Warning,
+		"What comes from it passes over that registry's line twice, and ends for a moment when that is gone.",
+		"Open TCP ports 4619 and 4620 of one of the two to the other; behind a NAT, forward them, and set `announceaddrs` and `dataannounceaddrs`.",
+	}
 	portClosed = Kind{
 		"port-closed", Warning,
-		"It joins others only by dialing them itself: a newcomer that knows only this registry meets nobody, and two such registries never meet.",
+		"It joins others only by dialing them itself: a newcomer that knows only this registry meets nobody, and two such registries meet only by way of a third one.",
 		"Open its TCP port 4619 (`listenaddrs`) to the other registries.",
 	}
 	ownDataPortClosed = Kind{
@@ -49,7 +54,7 @@ var (
 func reachChecks() []Check {
 	return []Check{
 		{"outside", "members reach this registry's ports", Dialed, []Kind{portClosed, ownDataPortClosed, behindNAT}, checkOutside},
-		{"data port", "this registry and its members use data ports", Running, []Kind{dataPortOff, dataPortMoved, dataPortClosed, dataPortNone}, checkDataPorts},
+		{"data port", "this registry and its members use data ports", Running, []Kind{dataPortOff, dataPortMoved, dataPortClosed, dataPortNone, byWayOf}, checkDataPorts},
 	}
 }
 
@@ -68,6 +73,8 @@ func checkDataPorts(f Facts) (all []Finding) {
 		open, outcome := f.dataPortOf(m)
 		switch {
 		case open:
+		case m.Relay != "":
+			all = append(all, byWayOf.found(called(m), "reached only by way of %s", f.nameOf(m.Relay)))
 		case len(m.DataAddresses) == 0:
 			all = append(all, dataPortNone.found(called(m), "it has no data port"))
 		default:
@@ -75,6 +82,16 @@ func checkDataPorts(f Facts) (all []Finding) {
 		}
 	}
 	return all
+}
+
+// nameOf is how a member is known by its peer ID.
+func (f Facts) nameOf(id string) string {
+	for _, m := range f.Status.Members {
+		if m.PeerID == id {
+			return called(m)
+		}
+	}
+	return id
 }
 
 // dataPortOf reports whether a member's data port answers: as was just tried, or else as it was
