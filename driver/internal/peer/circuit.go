@@ -58,13 +58,15 @@ const unknownRelay peer.ID = "?"
 // rankDials is libp2p's order of dials, in which a relay waits for what leads straight to the peer.
 func rankDials(addrs []multiaddr.Multiaddr) []network.AddrDelay {
 	ranked := swarm.DefaultDialRanker(addrs)
-	straight := false
+	wait := time.Duration(0)
 	for _, r := range ranked {
-		straight = straight || relayOf(r.Addr) == ""
+		if relayOf(r.Addr) == "" {
+			wait = circuitDelay
+		}
 	}
 	for i, r := range ranked {
-		if straight && relayOf(r.Addr) != "" {
-			ranked[i].Delay = max(r.Delay, circuitDelay)
+		if relayOf(r.Addr) != "" {
+			ranked[i].Delay = wait
 		}
 	}
 	return ranked

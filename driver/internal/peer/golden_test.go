@@ -34,8 +34,9 @@ func TestGoldenMessages(t *testing.T) {
 	said := hello{
 		Version: helloVersion, Trust: "all", Self: []string{goldenAddr}, Data: []string{"/ip4/192.0.2.1/tcp/4620"}, Name: "a",
 		Caps: []string{"replicas"}, Beat: json.RawMessage(golden.JSON(t, beat)), Want: true,
+		Relays: []string{goldenID},
 	}
-	other := helloMember{ID: goldenID, Addrs: []string{goldenAddr}, Caps: []string{"replicas"}}
+	other := helloMember{ID: goldenID, Addrs: []string{goldenAddr}, Caps: []string{"replicas"}, Relays: []string{goldenID}}
 	var text strings.Builder
 	if err := writeHello(&text, said, slices.Values([]helloMember{other, other})); err != nil {
 		t.Fatal(err)

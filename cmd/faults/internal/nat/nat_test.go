@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,21 +118,45 @@ func (s *site) push(t *testing.T, tag string, mib int64) v1.Image {
 // pull reads all of an image, and gives the time that its tag took, and its layers.
 func (s *site) pull(t *testing.T, tag string, want v1.Image) (resolved, read time.Duration) {
 	t.Helper()
-	began := time.Now()
-	img, err := remote.Image(s.ref(t, tag), remote.WithTransport(s.Client.Transport))
+	resolved, read, err := s.read(s.ref(t, tag), want)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return resolved, read
+}
+
+func (s *site) read(ref name.Reference, want v1.Image) (resolved, read time.Duration, err error) {
+	began := time.Now()
+	img, err := remote.Image(ref, remote.WithTransport(s.Client.Transport))
+	if err != nil {
+		return 0, 0, err
 	}
 	resolved = time.Since(began)
 	is, err := img.Digest()
 	wanted, err2 := want.Digest()
-	if err := errors.Join(err, err2); err != nil || is != wanted {
-		t.Fatalf("%s, not %s: %v", is, wanted, err)
+	if err := errors.Join(err, err2, validate.Image(img)); err != nil || is != wanted {
+		return 0, 0, fmt.Errorf("%s is %s, not %s: %w", ref, is, wanted, err)
 	}
-	if err := validate.Image(img); err != nil {
+	return resolved, time.Since(began) - resolved, nil
+}
+
+// sharesItsLine measures what a registry that relays has of its line for a pull of its own, from another open one, while all that
+// the two behind NATs move passes over it.
+func sharesItsLine(t *testing.T, relay, other, a, b *site) {
+	t.Helper()
+	own, passed := other.push(t, "own", *size), a.push(t, "passed", *size)
+	var took [2]time.Duration
+	var both sync.WaitGroup
+	var errs [2]error
+	owned, by := relay.ref(t, "own"), b.ref(t, "passed")
+	both.Go(func() { _, took[0], errs[0] = relay.read(owned, own) })
+	both.Go(func() { _, took[1], errs[1] = b.read(by, passed) })
+	both.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
-	return resolved, time.Since(began) - resolved
+	mbs := func(d time.Duration) float64 { return float64(*size) * 1.048576 / d.Seconds() }
+	t.Logf("at the same time: %.1f MB/s to the registry that relays, %.1f MB/s passed on", mbs(took[0]), mbs(took[1]))
 }
 
 // TestTwoSitesThatCannotBeDialed meet by way of a registry that both reach, and go on by way of another one when that is gone.
@@ -189,6 +214,7 @@ func TestTwoSitesThatCannotBeDialed(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "by way of "+gone.Name) {
 		t.Errorf("status does not name %s: %v\n%s", gone.Name, err, out)
 	}
+	sharesItsLine(t, gone, left, a, b)
 	gone.Kill()
 	began = time.Now()
 	for s, of := range map[*site]*site{a: b, b: a} {
