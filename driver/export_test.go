@@ -126,6 +126,11 @@ func Surveying(least time.Duration) func(context.Context, Parameters) (*Driver, 
 	return configured(func(cfg *engine.Config) { cfg.SurveyLeast, cfg.SurveyRest = least, 1 })
 }
 
+// Enrolling opens a driver that is in the swarm's list of members sooner than the others.
+func Enrolling(after time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.EnrollAfter = after })
+}
+
 // Hedging opens a driver that waits for so long for a word of a member that is to acknowledge,
 // until it asks one more.
 func Hedging(after time.Duration) func(context.Context, Parameters) (*Driver, error) {

@@ -19,9 +19,10 @@ type KnownMember struct {
 	Allowed      bool           `json:"allowed"`       // it gets connections here
 	Confirmed    bool           `json:"confirmed"`     // something useful came of it, or trustedpeers names it: it counts while it is away
 	FirstSeen    *time.Time     `json:"first_seen"`    // since when it has been known; nil: never met, or an earlier release met it
-	LastHeard    *time.Time     `json:"last_heard"`    // nil: never met
+	LastHeard    *time.Time     `json:"last_heard"`    // nil: never met, nor in the swarm's list
+	Listed       *time.Time     `json:"listed"`        // when it last wrote itself into the swarm's list of members, which it does once a day, by its own clock; nil: it is not in the list
 	Away         *time.Duration `json:"away"`          // nanoseconds that this registry has run without it; nil: it is connected, or was never met
-	ForgottenIn  *time.Duration `json:"forgotten_in"`  // nanoseconds that it may stay away before it is forgotten; nil: it is connected, never met, or a bootstrapper of the configuration
+	ForgottenIn  *time.Duration `json:"forgotten_in"`  // nanoseconds in which nothing may be heard of it before it is forgotten; nil: it is connected, never met, or a bootstrapper of the configuration
 	Version      string         `json:"version"`       // of its release, as it says; "": it has not said it
 	Capabilities []string       `json:"capabilities"`  // what it last said it understands
 	Wrote        bool           `json:"wrote"`         // changes of its own are in the path map
@@ -31,6 +32,7 @@ type KnownMember struct {
 
 // KnownMembers are all registries that one knows, without itself.
 type KnownMembers struct {
+	Listed  *time.Time    `json:"listed"`  // when the one that is asked last wrote itself into the swarm's list of members; nil: it is not in the list
 	Members []KnownMember `json:"members"` // by peer ID; those that were never met come last
 }
 
@@ -51,8 +53,15 @@ func (s *store) membersRoute() admin.Route {
 func (s *store) knownMembers() (KnownMembers, error) {
 	k := KnownMembers{Members: []KnownMember{}}
 	garbage, history, writers := s.garbageStatus().WaitsFor, s.historyStatus().WaitsFor, s.paths.Writers()
+	listed := s.engine.ListedAt()
+	if at, ok := listed[s.engine.Self()]; ok {
+		k.Listed = &at
+	}
 	add := func(m engine.Member, met bool) {
 		of := s.knownMember(m, met)
+		if at, ok := listed[of.PeerID]; ok {
+			of.Listed = &at
+		}
 		of.holdsUp("garbage", garbage)
 		of.holdsUp("history", history)
 		of.Wrote = writers[of.PeerID] > 0
@@ -93,7 +102,7 @@ func (s *store) knownMember(m engine.Member, met bool) KnownMember {
 	of.State, of.LastHeard = "connected", &m.Since
 	if !m.Connected {
 		of.State, of.Away = "away", &m.Away
-		if left := max(0, s.engine.Expiry()-m.Away); !m.Kept {
+		if left := max(0, s.engine.Expiry()-m.Unheard); !m.Kept {
 			of.ForgottenIn = &left
 		}
 	}

@@ -16,7 +16,7 @@ func membersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "members <config>",
 		Short: "Show all registries that the running one knows, and what it takes them for",
-		Long: "Show all registries that the running one knows: that are connected or away, that its lists of peers name,\n" +
+		Long: "Show all registries that the running one knows: that are connected or away, that the swarm's list of members or its lists of peers name,\n" +
 			"or that once wrote to its path map; whether their changes count and they get connections, and what waits for them.\n" +
 			"ipfs forget takes one out that is gone for good. How they are connected says ipfs peers.",
 		Args: cobra.MaximumNArgs(1),
@@ -40,7 +40,7 @@ func membersSections(known driver.KnownMembers, now time.Time, wide bool) []sect
 		id = func(peerID string) string { return peerID }
 	}
 	var all, waits section
-	head := []string{"NAME", "PEER", "STATE", "FIRST SEEN", "LAST HEARD", "VERSION", "COUNTS", "HOLDS UP", "FORGOTTEN"}
+	head := []string{"NAME", "PEER", "STATE", "FIRST SEEN", "LAST HEARD", "IN THE LIST", "VERSION", "COUNTS", "HOLDS UP", "FORGOTTEN"}
 	if wide {
 		head = append(head, "UNDERSTANDS")
 	}
@@ -52,7 +52,7 @@ func membersSections(known driver.KnownMembers, now time.Time, wide bool) []sect
 			connected++
 		}
 		row := []string{
-			orDash(m.Name), id(m.PeerID), m.State, agoText(m.FirstSeen, now), agoText(m.LastHeard, now), orDash(m.Version), countsText(m),
+			orDash(m.Name), id(m.PeerID), m.State, agoText(m.FirstSeen, now), agoText(m.LastHeard, now), agoText(m.Listed, now), orDash(m.Version), countsText(m),
 			orDash(strings.Join(m.HoldsUp, ", ")), forgottenText(m, now),
 		}
 		if wide {

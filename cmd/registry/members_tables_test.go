@@ -19,7 +19,7 @@ func TestTheTablesOfMembers(t *testing.T) {
 	day := 24 * time.Hour
 	known := driver.KnownMembers{Members: []driver.KnownMember{
 		{PeerID: peer("4kx6nXTN"), Name: "attic", State: "connected", Trusted: true, Allowed: true, FirstSeen: at(40 * day), LastHeard: at(4 * time.Second),
-			Version: "v1.2.3", Capabilities: []string{"copies", "state"}, Wrote: true},
+			Version: "v1.2.3", Listed: at(time.Hour), Capabilities: []string{"copies", "state"}, Wrote: true},
 		{PeerID: peer("aaaabbbb"), Name: "barn", State: "away", Trusted: true, Allowed: true, LastHeard: at(2 * day), Away: took(2 * day),
 			ForgottenIn: took(28 * day), Version: "v1.2.2", HoldsUp: []string{"garbage"}, WaitsBecause: "it is away"},
 		{PeerID: peer("ccccdddd"), Name: "cellar", State: "away", FirstSeen: at(9 * day), LastHeard: at(time.Hour), Away: took(time.Hour), ForgottenIn: took(30 * day)},

@@ -66,6 +66,9 @@ type Config struct {
 	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
 	SurveyRest  int           // how many times as long as a survey the rest after it is; 0: the default
 
+	EnrollAfter time.Duration // how long this registry is one of the swarm before it enters the list of members; 0: the default
+	EnrollEvery time.Duration // how often it renews that; 0: the default
+
 	// OnAdded is called with paths that gained an entry by a change of another registry,
 	// OnMember when a member becomes connected. Both may be called before Open returns, must
 	// not block, and may be nil.

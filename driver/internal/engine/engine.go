@@ -58,6 +58,7 @@ type Engine struct {
 	admin    *admin.Server
 	learning learning
 	lists    *lists // nil: not read yet
+	roll     rollCall
 	join     joinWatch
 	stopping atomic.Bool   // Ready says so
 	drained  atomic.Bool   // this registry is to be switched off for good
@@ -87,7 +88,7 @@ func Socket(path string) string { return filepath.Join(path, adminSocket) }
 
 func newEngine(cfg Config) *Engine {
 	last := &trouble{}
-	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel, last), trouble: last, started: time.Now()}
+	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel, last), trouble: last, started: time.Now(), roll: newRollCall()}
 }
 
 // Open opens the datastore, blobs, peer, path map and transfers, in this order. It does not
@@ -149,6 +150,7 @@ func (e *Engine) Start(routes []admin.Route, say func() summary.Summary) error {
 	}
 	e.introduce()
 	e.startLists()
+	e.startRoll()
 	return nil
 }
 
@@ -190,6 +192,7 @@ func (e *Engine) closeAll() error {
 		}
 	}
 	e.stopLists()
+	e.stopRoll()
 	if e.survey != nil {
 		e.survey.Close()
 	}

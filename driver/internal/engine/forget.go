@@ -16,7 +16,7 @@ import (
 // minShortID is how much of the end of a peer ID names a member.
 const minShortID = 4
 
-// Forget drops a member that is away from those that this registry remembers and dials. The
+// Forget drops a member that is away from those that the registries of the swarm know and dial. The
 // member is named by its peer ID, by the end of its peer ID, or by its name. A member that
 // comes back is simply a member again. A registry that once wrote, and that this one has never
 // met, is named by its peer ID: collections of garbage wait for it no longer.
@@ -28,10 +28,15 @@ func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	if err != nil {
 		return m, err
 	}
+	if !m.Connected {
+		if err := e.strike(ctx, m.ID); err != nil {
+			return m, admin.Conflict(fmt.Errorf("forget %s: %w", describe(m), err))
+		}
+	}
 	switch err := e.Peer.Forget(ctx, m.ID); {
 	case errors.Is(err, peer.ErrConnected):
 		return m, admin.Conflict(fmt.Errorf("%s is connected: stop it first, or shut it out (allowedpeers)", describe(m)))
-	case err != nil:
+	case err != nil && !errors.Is(err, peer.ErrUnknownMember): // by the list it is forgotten already
 		return m, err
 	}
 	e.Log.WithField("peer", m.ID.String()).WithField("name", m.Name).Info("registry forgotten, as the operator asked")
@@ -62,6 +67,14 @@ func describe(m Member) string {
 	return strings.TrimSpace(cmp.Or(m.Name, "member") + " " + m.ID.String())
 }
 
+// forgotten tells the swarm of a member that is forgotten here, and has nothing wait for it.
+func (e *Engine) forgotten(id libpeer.ID) {
+	if err := e.strike(context.Background(), id); err != nil {
+		e.Log.WithField("peer", id.String()).WithError(err).Debug("others are not told that a registry was forgotten")
+	}
+	e.stopWaiting(id)
+}
+
 // stopWaiting has collections of garbage not wait for a registry that was forgotten.
 func (e *Engine) stopWaiting(id libpeer.ID) {
 	if err := e.Paths.DoNotWait(context.Background(), id.String()); err != nil {
@@ -88,6 +101,9 @@ func (e *Engine) writerNamed(name string) (id libpeer.ID, ok bool) {
 // forgetWriter has collections of garbage not wait for a registry that was never met.
 func (e *Engine) forgetWriter(ctx context.Context, id libpeer.ID) (Member, error) {
 	m := Member{Member: peer.Member{ID: id}}
+	if err := e.strike(ctx, id); err != nil {
+		e.Log.WithField("peer", id.String()).WithError(err).Debug("others are not told that a registry was forgotten")
+	}
 	if err := e.Paths.DoNotWait(ctx, id.String()); err != nil {
 		return m, err
 	}

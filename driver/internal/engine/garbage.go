@@ -31,7 +31,7 @@ func (e *Engine) openGarbage(ctx context.Context) error {
 	}
 	e.Garbage = sweep.NewCollector(sweep.Config{
 		Self: e.self.String(), Paths: e.Paths, Bytes: e.Bytes, Clock: clock,
-		Hearings: sweep.NewHearings(e.Paths, e.self.String(), e.trustedMembers, e.hearMember, clock),
+		Hearings: sweep.NewHearings(e.Paths, e.self.String(), sweep.Who{Members: e.trustedMembers, Forgotten: e.notWaited, Ask: e.hearMember}, clock),
 		Read:     e.ReadManifest, MayWrite: e.mayCollect, Before: e.collectBefore, Complete: e.namesAll,
 		File:   filepath.Join(e.cfg.Path, marksFile),
 		Expiry: e.cfg.MemberExpiry, Interval: interval, Grace: e.cfg.GCGrace, Untagged: e.cfg.GCUntagged, Log: e.Log,

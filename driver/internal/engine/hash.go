@@ -35,10 +35,7 @@ func (c Config) function() dag.Function {
 }
 
 // followHash makes new blobs use the map's function, whatever is configured here.
-func (e *Engine) followHash(setting, value string) {
-	if setting != hashSetting {
-		return
-	}
+func (e *Engine) followHash(value string) {
 	f, ok := dag.ParseFunction(value)
 	if !ok {
 		f = dag.SHA2

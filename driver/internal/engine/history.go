@@ -16,10 +16,11 @@ func (e *Engine) startCompacting() {
 	e.Paths.StartCompacting(pathmap.Compaction{Known: e.knownRegistries, Held: e.whyNotCompacted})
 }
 
-// knownRegistries are those that a collection of garbage hears, too: this one, the trusted members, and
-// whoever wrote to the map, but for those that are forgotten.
+// knownRegistries are those that a collection of garbage hears, too: this one, the trusted members, whether
+// they were met here or are only in the swarm's list, and whoever wrote to the map, but for those that are
+// forgotten.
 func (e *Engine) knownRegistries() ([]string, error) {
-	forgotten, err := e.Paths.NotWaited()
+	forgotten, err := e.notWaited()
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (e *Engine) NeverMet() ([]Member, error) {
 	if e.Peer == nil {
 		return nil, nil
 	}
-	forgotten, err := e.Paths.NotWaited()
+	forgotten, err := e.notWaited()
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 func (e *Engine) openMap(ctx context.Context) error {
 	e.Bytes.OnMissed(e.Copies.LookAgain)
 	cfg := pathmap.Config{
-		Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followHash, OnNamed: e.Bytes.Named, BeforeNames: e.noteCompacted,
+		Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followSetting, OnNamed: e.Bytes.Named, BeforeNames: e.noteCompacted,
 		Joining: e.joins(), // members may ask before startJoining
 	}
 	if e.Peer != nil {
@@ -127,10 +127,11 @@ func (e *Engine) openMap(ctx context.Context) error {
 	}
 	if e.Peer != nil {
 		e.Peer.OnMessage(e.Paths.Announced)
-		e.Peer.OnForgotten(e.stopWaiting)
+		e.Peer.OnForgotten(e.forgotten)
 		e.Peer.OnMember(func(id libpeer.ID) {
 			e.Paths.Joined(id)
 			e.Copies.Appeared()
+			e.roll.look()
 			if e.cfg.OnMember != nil {
 				e.cfg.OnMember()
 			}

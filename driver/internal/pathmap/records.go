@@ -3,10 +3,6 @@ package pathmap
 import (
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/ipfs/go-cid"
-	"github.com/multiformats/go-multihash"
 )
 
 // A garbage collection that does not wait for a writer says so beside its deletes, in the
@@ -48,13 +44,7 @@ func (v View) RecordUnheard(writer string, counter uint64) (Op, error) {
 	if least, ok := v.Unheard()[writer]; ok {
 		counter = min(counter, least)
 	}
-	text := strconv.FormatUint(counter, 16)
-	mh, err := multihash.Sum([]byte(text), multihash.IDENTITY, -1)
-	if err != nil {
-		return Op{}, err
-	}
-	e := &Entry{CID: cid.NewCidV1(cid.Raw, mh), Size: int64(len(text)), ModTime: time.Now()}
-	return Op{Path: unheardMark + writer, Entry: e}, nil
+	return textOp(unheardMark+writer, strconv.FormatUint(counter, 16))
 }
 
 // DropUnheard is the op that removes the records of a writer that are in v. The writer itself

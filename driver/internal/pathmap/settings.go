@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/ipfs/go-cid"
 	"github.com/multiformats/go-multihash"
 )
 
@@ -56,12 +54,12 @@ func (m *Map) Settle(ctx context.Context, name, value string) error {
 	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") != "" || len(value) > maxSetting {
 		return fmt.Errorf("settle %q: not a name, or a value of more than %d bytes", name, maxSetting)
 	}
-	mh, err := multihash.Sum([]byte(value), multihash.IDENTITY, -1)
+	op, err := textOp(settingMark+name, value)
 	if err != nil {
-		return fmt.Errorf("settle %s: %w", name, err)
+		return fmt.Errorf("settle: %w", err)
 	}
-	e := Entry{CID: cid.NewCidV1(cid.Raw, mh), Size: int64(len(value)), ModTime: time.Now()}
-	return m.Write(ctx, Op{Path: settingMark + name, Entry: &e, UnlessAlive: true})
+	op.UnlessAlive = true
+	return m.Write(ctx, op)
 }
 
 // tellSettings reports the settings whose value has changed.

@@ -161,7 +161,7 @@ func (r *roster) call(e *entry, s standing, now time.Time) (t call, ok bool) {
 	}
 	t.try = r.try(e, said, now)
 	t.Addrs, e.trying = append(t.Addrs, t.try.Addrs...), t.try.Addrs
-	if len(t.Addrs)+len(e.relays) == 0 && s >= onTrial {
+	if len(t.Addrs)+len(e.relays) == 0 && (s >= onTrial || e.version != "") { // who was only listed is found when others say where it is
 		e.due = now.Add(trialPause + jitter(trialPause))
 		return t, false
 	}

@@ -77,10 +77,19 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listed := remembered{Version: rememberVersion, Addrs: []string{}, First: at, Seen: at, Listed: "1f-" + goldenID + ".abcdefgh", Told: time.Minute}
+	of, err := updated(record, listed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	alive := moment{Time: at, Uptime: time.Hour}
-	stored := golden.Held(t, *update, "records.json", map[string]string{"member": string(record), "alive": golden.JSON(t, alive)})
+	stored := golden.Held(t, *update, "records.json", map[string]string{"member": string(record), "listed": string(of), "alive": golden.JSON(t, alive)})
 	var got remembered
 	if err := json.Unmarshal([]byte(stored["member"]), &got); err != nil || !reflect.DeepEqual(got, m) {
+		t.Errorf("%+v %v", got, err)
+	}
+	got = remembered{}
+	if err := json.Unmarshal([]byte(stored["listed"]), &got); err != nil || !reflect.DeepEqual(got, listed) {
 		t.Errorf("%+v %v", got, err)
 	}
 	var was moment

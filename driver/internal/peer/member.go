@@ -21,6 +21,7 @@ type Member struct {
 	Kept         bool          // the configuration names it to join by: it is never forgotten
 	Since        time.Time     // when it was connected, or lost
 	Away         time.Duration // for how long this peer has run without it, over restarts; 0: it is connected
+	Unheard      time.Duration // for how long it has run without hearing of it, by a connection or by the swarm's list; 0: it is connected
 	TrustDiffers bool          // its list of trusted peers differs from ours
 	Capabilities []string      // what it last said it understands
 	Greeted      bool          // it has said hello since it was connected: before, what it said is of another time
@@ -113,7 +114,7 @@ func (e *entry) public(now time.Time, ours string) Member {
 		First: e.first, Kept: e.keep, Failure: e.failure, TrustDiffers: e.disagreesWith(ours), Capabilities: slices.Clone(e.capabilities), Greeted: e.greeted,
 	}
 	if !m.Connected {
-		m.Away = max(1, now.Sub(e.lost))
+		m.Away, m.Unheard = max(1, now.Sub(e.lost)), max(1, now.Sub(e.unheard()))
 	}
 	if e.beat != nil {
 		m.Heartbeat = e.beat.public(e.heard)

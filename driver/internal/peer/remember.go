@@ -42,6 +42,11 @@ type remembered struct {
 	Site   string `json:"site,omitempty"`   // the prefix of addresses where it was last seen
 
 	Beat json.RawMessage `json:"beat,omitempty"` // its last heartbeat, as it was received
+
+	// The version of what the swarm's list says of it, and how long this peer had run with that when this was
+	// written.
+	Listed string        `json:"listed,omitempty"`
+	Told   time.Duration `json:"told,omitempty"`
 }
 
 func memberKey(id peer.ID) datastore.Key { return membersKey.ChildString(id.String()) }
@@ -120,7 +125,7 @@ func updated(old []byte, m remembered) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "unused", "site", "beat", "first"} { // those that may be left out
+	for _, known := range []string{"connected", "away", "uptime", "name", "caps", "unused", "site", "beat", "first", "listed", "told"} { // those that may be left out
 		delete(fields, known)
 	}
 	if err := json.Unmarshal(fresh, &fields); err != nil {
@@ -236,6 +241,9 @@ func (r *roster) saving(id peer.ID, now time.Time) (remembered, bool) {
 	if e.beat != nil {
 		m.Beat = e.beat.raw
 	}
+	if m.Listed = e.version; m.Listed != "" {
+		m.Told = now.Sub(e.told)
+	}
 	e.saved, e.savedConnected, e.unsaved = now, m.Connected, false
 	return m, true
 }
@@ -265,7 +273,7 @@ func (r *roster) stale(now time.Time) (ids []peer.ID) {
 	return ids
 }
 
-// expired returns the members that have been away for too long while this registry ran, and
+// expired returns the members of which nothing was heard for too long while this registry ran, and
 // for at least an hour in this run, so that it has had time to meet them.
 func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
 	r.mu.Lock()
@@ -274,7 +282,7 @@ func (r *roster) expired(now time.Time, limit time.Duration) (ids []peer.ID) {
 		return nil
 	}
 	for id, e := range r.records {
-		if e.known && !e.keep && !e.member() && now.Sub(e.lost) >= limit {
+		if e.known && !e.keep && !e.member() && now.Sub(e.unheard()) >= limit {
 			ids = append(ids, id)
 		}
 	}

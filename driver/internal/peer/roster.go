@@ -94,6 +94,9 @@ type entry struct {
 	name         string // as it said itself; "" unknown
 	capabilities []string
 
+	version string    // of what the swarm's list says of it, when that was last taken; "": nothing was
+	told    time.Time // when that was, in time that this peer ran
+
 	beat     *heartbeatMsg // its last; nil: it has sent none
 	heard    time.Time     // when; zero: before Start
 	unsaved  bool          // it says something new
@@ -169,6 +172,9 @@ func (r *roster) recall(id peer.ID, m remembered, alive moment, now time.Time) {
 		e.since = now // the clock was set back
 	}
 	e.name, e.capabilities, e.first = readName(m.Name), readCapabilities(m.Caps), m.First
+	if e.version = m.Listed; e.version != "" {
+		e.told = now.Add(-max(0, m.Told) - max(0, alive.Uptime-m.Uptime))
+	}
 	if len(m.Beat) > 0 {
 		e.beat, _ = readHeartbeat(m.Beat) // what cannot be read is as if it had not been heard
 	}

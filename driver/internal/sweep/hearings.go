@@ -18,33 +18,38 @@ const heardAtOnce = 16
 // Hearings hears the members to the end, and remembers in this run what it heard. It is safe
 // for concurrent use.
 type Hearings struct {
-	paths   *pathmap.Map
-	self    string
-	members func() []string // trusted, connected or not, and not forgotten
-	ask     func(ctx context.Context, member string, counter uint64) error
-	clock   *Clock
+	paths *pathmap.Map
+	self  string
+	who   Who
+	clock *Clock
 
 	mu     sync.Mutex
 	heard  map[string]lease.Hearing
 	failed map[string]error // the last time
 }
 
-// NewHearings makes one for the registry with that peer ID. members gives the peer IDs of the
-// trusted members, connected or not; ask is the map's Hear.
-func NewHearings(paths *pathmap.Map, self string, members func() []string, ask func(ctx context.Context, member string, counter uint64) error, clock *Clock) *Hearings {
+// Who is whom Hearings hears, and how.
+type Who struct {
+	Members   func() []string                                                // trusted, connected or not, and not forgotten, by peer ID
+	Forgotten func() (map[string]uint64, error)                              // writers that are not to be waited for, each up to a counter
+	Ask       func(ctx context.Context, member string, counter uint64) error // the map's Hear
+}
+
+// NewHearings makes one for the registry with that peer ID.
+func NewHearings(paths *pathmap.Map, self string, who Who, clock *Clock) *Hearings {
 	return &Hearings{
-		paths: paths, self: self, members: members, ask: ask, clock: clock,
+		paths: paths, self: self, who: who, clock: clock,
 		heard: map[string]lease.Hearing{}, failed: map[string]error{},
 	}
 }
 
 // Known gives the peer IDs of all whom a collection has to hear, this registry among them.
 func (h *Hearings) Known() ([]string, error) {
-	forgotten, err := h.paths.NotWaited()
+	forgotten, err := h.who.Forgotten()
 	if err != nil {
 		return nil, err
 	}
-	return lease.Known(h.self, h.members(), h.paths.Writers(), forgotten), nil
+	return lease.Known(h.self, h.who.Members(), h.paths.Writers(), forgotten), nil
 }
 
 // strangers are those of known that are no members.
@@ -53,7 +58,7 @@ func (h *Hearings) strangers() (ids []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	members := append(h.members(), h.self)
+	members := append(h.who.Members(), h.self)
 	return slices.DeleteFunc(known, func(id string) bool { return slices.Contains(members, id) }), nil
 }
 
@@ -76,7 +81,7 @@ func (h *Hearings) hear(ctx context.Context, id string, counter uint64) error {
 	if id == h.self {
 		return h.paths.Lapse(ctx, counter)
 	}
-	return h.ask(ctx, id, counter)
+	return h.who.Ask(ctx, id, counter)
 }
 
 // note keeps what was heard. What lapsed once has lapsed for the rest of the member's run, but
