@@ -26,9 +26,9 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"topic":"","network":"","data_path":"","read_only":false,` +
 			`"peer_lists":[{"key":"","path":"","all":false,"peers":0,"since":"0001-01-01T00:00:00Z","trouble":""}],"twin":"","phase":"","hash":"","map":{"entries":0,"digest":"","heads":0,"behind_since":null,"taking":null,"history":{"kept":0,"compacted":0,"compacted_at":null,"waits_for":null,"waits_since":null,"held":""}},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
-			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
+			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","relay":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
 			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
-			`{"peer_id":"","name":"","addresses":null,"address":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
+			`{"peer_id":"","name":"","addresses":null,"address":"","relay":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
 			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0,"counted_at":null},` +
 			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
