@@ -82,7 +82,7 @@ func TestAStateDeletesWhatItsMemberDeleted(t *testing.T) {
 // newcomer makes a member that is stopped believe that it is still joining.
 func (s *seat) newcomer(t *testing.T) {
 	t.Helper()
-	db := openBadger(t, s.dir)
+	db := openStore(t, s.dir)
 	if err := db.Put(t.Context(), pathmap.UnfinishedKey, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +320,7 @@ func TestAStateOfAWriterThatLostItsDisk(t *testing.T) {
 // editDisk changes the datastore of a member that is stopped.
 func (s *seat) editDisk(t *testing.T, f func(ds.Datastore)) {
 	t.Helper()
-	db := openBadger(t, s.dir)
+	db := openStore(t, s.dir)
 	f(db)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

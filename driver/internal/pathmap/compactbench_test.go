@@ -21,7 +21,6 @@ func BenchmarkCompacted(b *testing.B) {
 		writes = 100_000
 	}
 	f := newFabric(b)
-	f.earnest = true
 	for n := range b.N {
 		fresh, old := f.add(fmt.Sprint("fresh", n)), f.add(fmt.Sprint("old", n))
 		f.isolate(fresh.id, true)

@@ -9,7 +9,6 @@ import (
 // is left is dropped later, and at no time is the map another one, or apart from that of a member.
 func TestKilledWhileCompacting(t *testing.T) {
 	f := newFabric(t)
-	f.earnest = true
 	a, b := f.add("a"), f.add("b")
 	overwrite(t, a, 10, 60)
 	del(t, a, "/tags/3")

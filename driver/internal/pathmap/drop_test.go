@@ -119,7 +119,7 @@ func TestAStateThatDoesNotBecomeTheMap(t *testing.T) {
 	eventually(t, "nothing of it stays", func() bool { return left() == 0 })
 	// Nor what a kill leaves.
 	c.stop()
-	db := openBadger(t, c.dir)
+	db := openStore(t, c.dir)
 	for _, key := range []ds.Key{pathmap.BehindKey, pathmap.DropKey} {
 		if err := db.Put(t.Context(), key.ChildString("0123456789abcdef/f/x"), nil); err != nil {
 			t.Fatal(err)

@@ -1,7 +1,6 @@
 package pathmap_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
-	badger "github.com/ipfs/go-ds-badger"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
 	"github.com/sirupsen/logrus"
@@ -52,9 +50,7 @@ type fabric struct {
 	crowd       atomic.Int64 // at most at once
 	seats       atomic.Int64 // ever
 	lines       map[peer.ID]*line
-	tables      int64        // size of badger's; 0: as in earnest
 	deltas      atomic.Int64 // frames with a delta that were read
-	earnest     bool         // members keep their map in a registry's datastore
 	states      atomic.Bool  // members that start give their state, however small
 
 	wrap func(peer.ID, net.Conn) net.Conn // what a dialed connection becomes; nil: itself
@@ -66,7 +62,6 @@ type seat struct {
 	id   peer.ID
 	dir  string
 	m    *pathmap.Map
-	db   *badger.Datastore
 	disk disk
 
 	joins bool // it says from the start on that it joins others
@@ -103,20 +98,14 @@ func (f *fabric) add(name string) *seat {
 	return s
 }
 
-func openBadger(t testing.TB, dir string) *badger.Datastore {
+// openStore opens a registry's datastore.
+func openStore(t testing.TB, dir string) *datastore.Datastore {
 	t.Helper()
-	return openBadgerWith(t, dir, 64<<20)
-}
-
-func openBadgerWith(t testing.TB, dir string, tables int64) *badger.Datastore {
-	t.Helper()
-	opts := badger.DefaultOptions
-	opts.MaxTableSize = tables
-	db, err := badger.NewDatastore(dir, &opts)
+	d, err := datastore.Open(filepath.Join(dir, "datastore"), quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return db
+	return d
 }
 
 func quiet() *logrus.Entry {
@@ -132,7 +121,8 @@ func quiet() *logrus.Entry {
 func (s *seat) start() {
 	s.f.t.Helper()
 	log := quiet()
-	s.openDisk(log)
+	d := openStore(s.f.t, s.dir)
+	s.disk.TxnDatastore, s.closeDisk = d, d.Close
 	s.logs = logtest.NewLocal(log.Logger)
 	states := 1 << 30
 	if s.f.states.Load() {
@@ -153,20 +143,6 @@ func (s *seat) start() {
 	if !slices.Contains(s.f.known, s.id) {
 		s.f.known = append(s.f.known, s.id)
 	}
-}
-
-func (s *seat) openDisk(log *logrus.Entry) {
-	s.f.t.Helper()
-	if s.f.earnest {
-		d, err := datastore.Open(filepath.Join(s.dir, "datastore"), log)
-		if err != nil {
-			s.f.t.Fatal(err)
-		}
-		s.disk.TxnDatastore, s.closeDisk = d, d.Close
-		return
-	}
-	s.db = openBadgerWith(s.f.t, s.dir, cmp.Or(s.f.tables, 64<<20))
-	s.disk.TxnDatastore, s.closeDisk = s.db, s.db.Close
 }
 
 // warnings are what was logged for an operator to act on.

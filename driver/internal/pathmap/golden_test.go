@@ -35,7 +35,7 @@ func TestGoldenBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := golden{Entry: hex.EncodeToString(e.Marshal()), DeltaCID: a.m.Heads()[0].String()}
-	res, err := a.db.Query(t.Context(), query.Query{Prefix: "/paths/blocks"})
+	res, err := a.disk.TxnDatastore.Query(t.Context(), query.Query{Prefix: "/paths/blocks"})
 	if err != nil {
 		t.Fatal(err)
 	}

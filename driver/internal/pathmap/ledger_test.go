@@ -8,14 +8,16 @@ import (
 
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
-	badger "github.com/ipfs/go-ds-badger"
+	"github.com/sirupsen/logrus"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 )
 
 // TestLedgerQueriesSeeTheTransaction: whatever was put and deleted, a query in
 // the transaction answers as the store does after the commit, and after a
 // discard as before it.
 func TestLedgerQueriesSeeTheTransaction(t *testing.T) {
-	db, err := badger.NewDatastore(t.TempDir(), &badger.DefaultOptions)
+	db, err := datastore.Open(t.TempDir(), logrus.NewEntry(logrus.New()))
 	if err != nil {
 		t.Fatal(err)
 	}

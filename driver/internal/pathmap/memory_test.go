@@ -81,7 +81,7 @@ func measureMemory(t *testing.T, n int) {
 	dir := t.TempDir()
 	const writer = "12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo"
 	for _, when := range []string{"after writing", "after opening"} {
-		db := openBadger(t, dir)
+		db := openStore(t, dir)
 		m, err := pathmap.Open(t.Context(), pathmap.Config{Store: db, Self: writer, Log: quiet()})
 		if err != nil {
 			t.Fatal(err)

@@ -115,7 +115,7 @@ func (t *sickTxn) Discard(ctx context.Context) {
 // alone opens a map on a datastore that can be sick.
 func alone(t *testing.T) (*sick, *pathmap.Map) {
 	t.Helper()
-	s := &sick{TxnDatastore: openBadger(t, t.TempDir())}
+	s := &sick{TxnDatastore: openStore(t, t.TempDir())}
 	m, err := pathmap.Open(t.Context(), pathmap.Config{Store: s, Self: "a", Log: quiet()})
 	if err != nil {
 		t.Fatal(err)

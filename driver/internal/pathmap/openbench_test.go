@@ -11,7 +11,6 @@ import (
 func BenchmarkOpenAMillion(b *testing.B) {
 	paths := pathsOr(1_000_000)
 	f := newFabric(b)
-	f.earnest = true
 	f.states.Store(true)
 	a := f.add("a")
 	fillChanges(b, a, paths, 100)

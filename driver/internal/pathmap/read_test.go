@@ -9,7 +9,7 @@ import (
 // benchView is a map of many images.
 func benchView(b *testing.B) (pathmap.View, []pathmap.Op) {
 	b.Helper()
-	db := openBadger(b, b.TempDir())
+	db := openStore(b, b.TempDir())
 	m, err := pathmap.Open(b.Context(), pathmap.Config{Store: db, Self: "writer", Log: quiet()})
 	if err != nil {
 		b.Fatal(err)

@@ -134,9 +134,9 @@ func (w *told) String() string {
 func TestOnSetting(t *testing.T) {
 	f := newFabric(t)
 	a := f.add("a")
-	w, db := &told{}, openBadger(t, t.TempDir())
+	w, db := &told{}, openStore(t, t.TempDir())
 	t.Cleanup(func() { _ = db.Close() })
-	s := &seat{f: f, id: "w", db: db}
+	s := &seat{f: f, id: "w"}
 	open := func() {
 		t.Helper()
 		m, err := pathmap.Open(t.Context(), pathmap.Config{Store: db, Self: "w", Swarm: s, Log: quiet(), ExchangeInterval: f.interval, OnSetting: w.add})

@@ -23,7 +23,6 @@ func BenchmarkJoin(b *testing.B) {
 	for name, fill := range map[string]func(testing.TB, *seat, int){"paths": fillPaths, "overwrites": fillTags} {
 		b.Run(name, func(b *testing.B) {
 			f := newFabric(b)
-			f.earnest = true
 			f.states.Store(true)
 			f.wrap = func(_ peer.ID, c net.Conn) net.Conn { return late(c, 20*time.Millisecond) }
 			a := f.add("a")
@@ -60,7 +59,6 @@ func BenchmarkJoin(b *testing.B) {
 func BenchmarkJoinAMillion(b *testing.B) {
 	paths := pathsOr(1_000_000)
 	f := newFabric(b)
-	f.earnest = true
 	f.states.Store(true)
 	a := f.add("a")
 	fillChanges(b, a, paths, 100)

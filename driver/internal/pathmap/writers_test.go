@@ -54,7 +54,7 @@ func TestWritersAreRemembered(t *testing.T) {
 // forgetWriters leaves the datastore as a release did that kept no writers.
 func forgetWriters(t *testing.T, s *seat) {
 	t.Helper()
-	db := openBadger(t, s.dir)
+	db := openStore(t, s.dir)
 	res, err := db.Query(t.Context(), query.Query{Prefix: "/paths", KeysOnly: true})
 	if err != nil {
 		t.Fatal(err)
