@@ -95,6 +95,11 @@ func (c *Client) Forget(ctx context.Context, name string) (Member, error) {
 	return ask[Member](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(name), nil)
 }
 
+// Revoke has the registry shut a member out of the swarm for good, as Driver.Revoke does.
+func (c *Client) Revoke(ctx context.Context, name string) (Member, error) {
+	return ask[Member](ctx, c, http.MethodDelete, "/v1/members/"+url.PathEscape(name), admin.Query{"revoke": {""}})
+}
+
 // Verify has the registry verify its blobs, or those of an image, as Driver.Verify does, which
 // may take hours. It ends with ctx, also in the registry. progress is called about once a second.
 // Errors are also ErrBusy.

@@ -14,12 +14,13 @@ import (
 type KnownMember struct {
 	PeerID       string         `json:"peer_id"`
 	Name         string         `json:"name"`          // as it says, or else as the lists of peers call it; "": neither
-	State        string         `json:"state"`         // connected, away, or never met
+	State        string         `json:"state"`         // connected, away, never met, or revoked
 	Trusted      bool           `json:"trusted"`       // its changes count here
 	Allowed      bool           `json:"allowed"`       // it gets connections here
 	Confirmed    bool           `json:"confirmed"`     // something useful came of it, or trustedpeers names it: it counts while it is away
 	FirstSeen    *time.Time     `json:"first_seen"`    // since when it has been known; nil: never met, or an earlier release met it
 	LastHeard    *time.Time     `json:"last_heard"`    // nil: never met, nor in the swarm's list
+	Revoked      *time.Time     `json:"revoked"`       // since when it is shut out for good, by the clock of the registry that was asked to; nil: it is not
 	Listed       *time.Time     `json:"listed"`        // when it last wrote itself into the swarm's list of members, which it does once a day, by its own clock; nil: it is not in the list
 	Away         *time.Duration `json:"away"`          // nanoseconds that this registry has run without it; nil: it is connected, or was never met
 	ForgottenIn  *time.Duration `json:"forgotten_in"`  // nanoseconds in which nothing may be heard of it before it is forgotten; nil: it is connected, never met, or a bootstrapper of the configuration
@@ -33,11 +34,11 @@ type KnownMember struct {
 // KnownMembers are all registries that one knows, without itself.
 type KnownMembers struct {
 	Listed  *time.Time    `json:"listed"`  // when the one that is asked last wrote itself into the swarm's list of members; nil: it is not in the list
-	Members []KnownMember `json:"members"` // by peer ID; those that were never met come last
+	Members []KnownMember `json:"members"` // by peer ID; those that were never met come after those that were, and the revoked last
 }
 
 // Members are all registries that this one knows: those that it is connected with, that it remembers, that
-// its lists of peers name, and that once wrote to its path map.
+// its lists of peers name, that once wrote to its path map, and that were revoked.
 func (d *Driver) Members(context.Context) (KnownMembers, error) { return d.store.knownMembers() }
 
 // Members asks which registries one knows, as Driver.Members does.
@@ -68,13 +69,19 @@ func (s *store) knownMembers() (KnownMembers, error) {
 		k.Members = append(k.Members, of)
 	}
 	for _, m := range s.engine.Members() {
-		if m.Connected || m.Confirmed { // any other is not missed
+		if (m.Connected || m.Confirmed) && !s.engine.IsRevoked(m.ID) { // any other is not missed
 			add(m, true)
 		}
 	}
 	never, err := s.engine.NeverMet()
 	for _, m := range never {
 		add(m, false)
+	}
+	for _, r := range s.engine.Revoked() {
+		k.Members = append(k.Members, KnownMember{
+			PeerID: r.ID.String(), Name: cmp.Or(r.Name, s.engine.ListedName(r.ID)), State: "revoked", Revoked: &r.At,
+			Wrote: writers[r.ID.String()] > 0, Capabilities: []string{}, HoldsUp: []string{},
+		})
 	}
 	return k, err
 }

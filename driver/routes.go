@@ -53,9 +53,15 @@ func (s *store) routes() []admin.Route {
 		admin.Task("/v1/trace", "Fetch the blobs of an image, and tell how each came; or ask who has them.", s.askedToTrace,
 			admin.Param{Name: "of", About: "repository:tag, repository@digest, a digest or the start of one"},
 			admin.Param{Name: "options", About: "how", JSON: reflect.TypeFor[TraceOptions]()}),
-		admin.Delete("/v1/members/{member}", "Forget a member that is away. The answer is what it was.",
-			func(ctx context.Context, q admin.Query) (Member, error) { return s.forget(ctx, q.Get("member")) },
-			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"}),
+		admin.Delete("/v1/members/{member}", "Forget a member that is away, or shut one out for good. The answer is what it was.",
+			func(ctx context.Context, q admin.Query) (Member, error) {
+				if q.Has("revoke") {
+					return s.revoke(ctx, q.Get("member"))
+				}
+				return s.forget(ctx, q.Get("member"))
+			},
+			admin.Param{Name: "member", About: "its peer ID, the end of that, or its name"},
+			admin.Param{Name: "revoke", About: "given, with any value: it is shut out of the swarm for good, connected or not"}),
 		admin.Task("/v1/verify", "Read this registry's blobs, or those of an image, and mend damaged ones.", s.askedToVerify,
 			admin.Param{Name: "image", About: "repository:tag or repository@digest; without it all blobs"}),
 		optioned("/v1/collect", "Collect garbage.", "how", s.collect),

@@ -108,6 +108,20 @@ func (d *Driver) Forget(ctx context.Context, name string) (Member, error) {
 	return d.store.forget(ctx, name)
 }
 
+// Revoke shuts a registry out of the swarm for good: all registries that hear of it refuse its connections and
+// what it says. It is named as for Forget, or by a peer ID that nobody has met yet.
+func (d *Driver) Revoke(ctx context.Context, name string) (Member, error) {
+	return d.store.revoke(ctx, name)
+}
+
+func (s *store) revoke(ctx context.Context, name string) (Member, error) {
+	m, err := s.engine.Revoke(ctx, name)
+	if err != nil {
+		return Member{}, err
+	}
+	return memberStatus(m), nil
+}
+
 func (s *store) forget(ctx context.Context, name string) (Member, error) {
 	m, err := s.engine.Forget(ctx, name)
 	if err != nil {

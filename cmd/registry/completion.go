@@ -100,6 +100,15 @@ func images(ctx context.Context, c *driver.Client, begin string) (found []cobra.
 	return found, err
 }
 
+// allMembers are those that may be revoked, likewise.
+func allMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
+	status, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return named(status.Members, func(driver.Member) bool { return true }), nil
+}
+
 // awayMembers are those that may be forgotten, by their names where these tell them apart.
 func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
 	status, err := c.Status(ctx)
@@ -113,20 +122,29 @@ func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Compl
 // completed into the command line, and runs what is in it.
 var oneWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@/-]*$`)
 
-func forgettable(members []driver.Member) (found []cobra.Completion) {
+func forgettable(members []driver.Member) []cobra.Completion {
+	return named(members, func(m driver.Member) bool { return !m.Connected })
+}
+
+// named completes some of the members by their names, where these tell them apart.
+func named(members []driver.Member, may func(driver.Member) bool) (found []cobra.Completion) {
 	called := map[string]int{}
 	for _, m := range members {
 		called[m.Name]++
 	}
 	for _, m := range members {
-		if m.Connected {
+		if !may(m) {
 			continue
 		}
 		name := m.PeerID
 		if called[m.Name] == 1 && oneWord.MatchString(m.Name) {
 			name = m.Name
 		}
-		found = append(found, cobra.CompletionWithDesc(name, "lost "+humanize.Time(m.Since)))
+		state := "connected "
+		if !m.Connected {
+			state = "lost "
+		}
+		found = append(found, cobra.CompletionWithDesc(name, state+humanize.Time(m.Since)))
 	}
 	return found
 }

@@ -18,7 +18,7 @@ func membersCommand() *cobra.Command {
 		Short: "Show all registries that the running one knows, and what it takes them for",
 		Long: "Show all registries that the running one knows: that are connected or away, that the swarm's list of members or its lists of peers name,\n" +
 			"or that once wrote to its path map; whether their changes count and they get connections, and what waits for them.\n" +
-			"ipfs forget takes one out that is gone for good. How they are connected says ipfs peers.",
+			"ipfs forget takes one out that is gone for good, ipfs revoke shuts one out. How they are connected says ipfs peers.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			known, err := askFor(cmd, args, (*driver.Client).Members)
@@ -46,10 +46,13 @@ func membersSections(known driver.KnownMembers, now time.Time, wide bool) []sect
 	}
 	all.row(head...)
 	waits.row("NAME", "PEER", "WHY")
-	connected := 0
+	connected, revoked := 0, 0
 	for _, m := range known.Members {
-		if m.State == "connected" {
+		switch m.State {
+		case "connected":
 			connected++
+		case "revoked":
+			revoked++
 		}
 		row := []string{
 			orDash(m.Name), id(m.PeerID), m.State, agoText(m.FirstSeen, now), agoText(m.LastHeard, now), agoText(m.Listed, now), orDash(m.Version), countsText(m),
@@ -63,7 +66,7 @@ func membersSections(known driver.KnownMembers, now time.Time, wide bool) []sect
 			waits.row(orDash(m.Name), id(m.PeerID), m.WaitsBecause)
 		}
 	}
-	all.title = fmt.Sprintf("MEMBERS  %d known, %d connected", len(known.Members), connected)
+	all.title = fmt.Sprintf("MEMBERS  %d known, %d connected", len(known.Members)-revoked, connected)
 	waits.title = "WAITED FOR  `registry ipfs forget` ends that for one that is gone for good"
 	if len(known.Members) == 0 {
 		all.rows = [][]string{{"none"}}
@@ -81,6 +84,8 @@ func agoText(at *time.Time, now time.Time) string {
 // countsText is what a registry may do here.
 func countsText(m driver.KnownMember) string {
 	switch {
+	case m.Revoked != nil:
+		return "shut out"
 	case !m.Allowed:
 		return "not allowed"
 	case !m.Trusted:

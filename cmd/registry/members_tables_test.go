@@ -26,6 +26,7 @@ func TestTheTablesOfMembers(t *testing.T) {
 		{PeerID: peer("eeeeffff"), Name: "guest", State: "connected", Allowed: true, FirstSeen: at(time.Minute), LastHeard: at(time.Minute)},
 		{PeerID: peer("gggghhhh"), Name: "door", State: "away", Trusted: true, Allowed: true, FirstSeen: at(day), LastHeard: at(time.Hour), Away: took(time.Hour)},
 		{PeerID: peer("iiiijjjj"), Name: "shed", State: "never met", Trusted: true, Allowed: true},
+		{PeerID: peer("kkkkllll"), Name: "lost", State: "revoked", Revoked: at(3 * day), Wrote: true},
 	}}
 	requireGolden(t, "members.txt", membersSections(known, now, false))
 	var out bytes.Buffer

@@ -146,8 +146,13 @@ func (e *Engine) readLists(atOnce bool) {
 	if !news {
 		return
 	}
+	e.relist(func() { e.Peer.SetLists(e.lists.peers()) })
+}
+
+// relist has a change of whom this registry trusts mean what it does for all else. looking is held.
+func (e *Engine) relist(change func()) {
 	was, writers := e.ReadOnly(), e.trustedWriters()
-	e.Peer.SetLists(e.lists.peers())
+	change()
 	e.Copies.Appeared() // the members that are to keep blobs are others
 	for _, id := range writers {
 		if !e.Peer.Trusts(id) {
@@ -174,6 +179,10 @@ func (e *Engine) trustedWriters() (ids []libpeer.ID) {
 }
 
 func (e *Engine) warnReadOnly() {
+	if e.Peer.Revoked(e.self) {
+		e.Log.Warn("this registry was revoked: the others refuse it, and it refuses pushes and deletes; give it a new private key to have it join again")
+		return
+	}
 	e.Log.Warn("this registry is not in its own trustedpeers: it serves pulls and refuses pushes and deletes")
 }
 

@@ -50,6 +50,9 @@ func (e *Engine) NeverMet() ([]Member, error) {
 	for _, m := range e.Peer.Members() {
 		delete(ids, m.ID)
 	}
+	for _, id := range e.revokedIDs() {
+		delete(ids, id)
+	}
 	var all []Member
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		all = append(all, Member{Member: peer.Member{ID: id}, Trusted: e.Peer.Trusts(id), Allowed: e.Peer.Allows(id)})

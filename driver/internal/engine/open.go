@@ -136,6 +136,7 @@ func (e *Engine) openMap(ctx context.Context) error {
 				e.cfg.OnMember()
 			}
 		})
+		e.Peer.Revoke(e.revokedIDs()) // before anybody is dialed
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -18,6 +19,7 @@ import (
 const (
 	rollEvery = time.Minute      // between two looks at the list, beside those when it changes
 	rollWrite = 30 * time.Second // that one change of it may take
+	rollAgain = time.Second      // after a look when one that was revoked is not gone yet
 	maxListed = 4096             // members that are taken from it
 )
 
@@ -45,7 +47,7 @@ func (e *Engine) followSetting(setting, value string) {
 	switch family {
 	case hashSetting:
 		e.followHash(value)
-	case roll.Family:
+	case roll.Family, roll.RevokedFamily:
 		e.roll.look()
 	}
 }
@@ -64,6 +66,10 @@ func (e *Engine) startRoll() {
 		tick := time.NewTicker(min(rollEvery, after))
 		defer tick.Stop()
 		for {
+			var soon <-chan time.Time
+			if e.goByRevocations(ctx) {
+				soon = time.After(rollAgain)
+			}
 			e.goByRoll(ctx)
 			if err := e.enroll(ctx, after, every); err != nil && ctx.Err() == nil {
 				e.Log.WithError(err).Debug("this registry is not written into the list of members now")
@@ -71,6 +77,7 @@ func (e *Engine) startRoll() {
 			select {
 			case <-tick.C:
 			case <-e.roll.news:
+			case <-soon:
 			case <-ctx.Done():
 				return
 			}
@@ -95,13 +102,16 @@ type listing struct {
 // listed are the records that can be read. What says that a registry is a member counts only when that
 // registry wrote it itself.
 func (e *Engine) listed() (all []listing) {
+	if e.Peer == nil {
+		return nil
+	}
 	for text := range e.Paths.View().Family(roll.Family) {
 		id, err := libpeer.Decode(text.Name)
 		if err != nil {
 			continue
 		}
 		record, err := roll.Read(text.Value)
-		if err == nil && (!record.Forgotten.IsZero() || record.In() && text.Writer == text.Name) {
+		if err == nil && !e.Peer.Revoked(id) && (!record.Forgotten.IsZero() || record.In() && text.Writer == text.Name) {
 			all = append(all, listing{record, id, text.Version})
 		}
 	}
@@ -195,6 +205,9 @@ func (e *Engine) notWaited() (map[string]uint64, error) {
 		if !l.In() {
 			all[l.id.String()] = max(all[l.id.String()], l.Written)
 		}
+	}
+	for _, r := range e.Revoked() { // never is it back
+		all[r.ID.String()] = math.MaxUint64
 	}
 	return all, nil
 }

@@ -22,6 +22,7 @@ type Text struct {
 	Name    string // behind that of the family
 	Value   string
 	Version string // another one each time that it is written
+	Counter uint64 // orders what was written one after the other
 	Writer  string // peer ID of who wrote it
 }
 
@@ -36,7 +37,7 @@ func (v View) Family(family string) iter.Seq[Text] {
 			}
 			best := v.s.winner(key, p)
 			if value, ok := best.text(); ok {
-				return yield(Text{name, value, fmt.Sprintf("%x-%s", best.counter, best.writer), peerOf(best.writer)})
+				return yield(Text{name, value, fmt.Sprintf("%x-%s", best.counter, best.writer), best.counter, peerOf(best.writer)})
 			}
 			return true
 		})

@@ -19,7 +19,7 @@ import (
 // ErrNoDataPort reports that a member has no data port, or none this peer can use.
 var ErrNoDataPort = errors.New("no data port")
 
-var errUnlisted = errors.New("allowedpeers does not name it")
+var errUnlisted = errors.New("allowedpeers does not name it, or it was revoked")
 
 // openDataPort listens for members' bulk data, on every address of the configuration or none.
 func (p *Peer) openDataPort() error {

@@ -21,6 +21,7 @@ type Lists struct {
 type circle struct {
 	self             peer.ID
 	trusted, allowed map[peer.ID]bool // nil: everybody
+	revoked          map[peer.ID]bool // nobody among them is let in, whatever the lists say
 	digest           string           // of trusted, compared with others'
 }
 
@@ -28,11 +29,11 @@ type circle struct {
 func (c *circle) names(id peer.ID) bool { return c.trusted[id] }
 
 func (c *circle) allows(id peer.ID) bool {
-	return c.allowed == nil || id == c.self || c.allowed[id] || c.trusted[id]
+	return id == c.self || !c.revoked[id] && (c.allowed == nil || c.allowed[id] || c.trusted[id])
 }
 
 func (c *circle) trusts(id peer.ID) bool {
-	return c.allows(id) && (c.trusted == nil || c.trusted[id])
+	return c.allows(id) && !c.revoked[id] && (c.trusted == nil || c.trusted[id])
 }
 
 // lists are the circle that counts now, which everybody asks each time. They are safe for concurrent
@@ -45,16 +46,27 @@ func newLists(self peer.ID, l Lists) *lists {
 	return ls
 }
 
-// set replaces the circle by another one, and returns both.
+// set replaces the lists, and returns the circles before and now. It is called by one at a time, as revoke is.
 func (ls *lists) set(self peer.ID, l Lists) (before, now *circle) {
 	now = &circle{self: self, trusted: idSet(l.Trusted), allowed: idSet(l.Allowed), digest: trustDigest(l.Trusted)}
+	if before = ls.now.Load(); before != nil {
+		now.revoked = before.revoked
+	}
 	return ls.now.Swap(now), now
 }
 
-func (ls *lists) names(id peer.ID) bool  { return ls.now.Load().names(id) }
-func (ls *lists) allows(id peer.ID) bool { return ls.now.Load().allows(id) }
-func (ls *lists) trusts(id peer.ID) bool { return ls.now.Load().trusts(id) }
-func (ls *lists) digest() string         { return ls.now.Load().digest }
+// revoke replaces those that are revoked, and returns the circles before and now.
+func (ls *lists) revoke(ids []peer.ID) (before, now *circle) {
+	next := *ls.now.Load()
+	next.revoked = idSet(ids)
+	return ls.now.Swap(&next), &next
+}
+
+func (ls *lists) names(id peer.ID) bool   { return ls.now.Load().names(id) }
+func (ls *lists) allows(id peer.ID) bool  { return ls.now.Load().allows(id) }
+func (ls *lists) trusts(id peer.ID) bool  { return ls.now.Load().trusts(id) }
+func (ls *lists) revokes(id peer.ID) bool { return ls.now.Load().revoked[id] }
+func (ls *lists) digest() string          { return ls.now.Load().digest }
 
 // Trusts reports whether a peer's messages count. The list applies to this peer itself as
 // to any other. It is asked anew each time: the list changes.

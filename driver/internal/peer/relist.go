@@ -19,12 +19,19 @@ import (
 //
 // It may be called before Start, and is not to be called after Close.
 func (p *Peer) SetLists(l Lists) {
+	p.relist(func() (before, now *circle) { return p.roster.lists.set(p.ID(), l) })
+}
+
+func (p *Peer) relist(change func() (before, now *circle)) {
 	p.listing.Lock()
 	defer p.listing.Unlock()
-	before, now := p.roster.lists.set(p.ID(), l)
+	before, now := change()
 	var closing sync.WaitGroup
 	for _, id := range p.host.Network().Peers() {
 		switch {
+		case now.revoked[id]:
+			p.about(id).Info("this peer was revoked: its connections are closed")
+			closing.Go(func() { p.shut(id) })
 		case !now.allows(id):
 			p.about(id).Info("this peer is no longer allowed: its connections are closed")
 			closing.Go(func() { p.shut(id) })
@@ -77,7 +84,11 @@ func (r *roster) relisted() {
 // unlisted notes that a connection was refused, because its peer is not allowed.
 func (p *Peer) unlisted(id peer.ID, at multiaddr.Multiaddr) {
 	p.cfg.Budget.Count(limit.Unlisted, limit.Source{Peer: id, Address: addressOf(at), Rank: limit.Connected})
-	if p.once.first("unlisted", id.String()) {
+	switch {
+	case !p.once.first("unlisted", id.String()):
+	case p.roster.lists.revokes(id):
+		p.about(id).WithField("address", at).Info("a peer is refused that was revoked: this is said once, and counted in registry_ipfs_refused_total")
+	default:
 		p.about(id).WithField("address", at).Info("a peer is refused that has the protector key, and that allowedpeers does not name: " +
 			"this is said once, and counted in registry_ipfs_refused_total")
 	}

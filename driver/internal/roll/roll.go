@@ -3,7 +3,8 @@
 //
 // A member writes its own record, and nobody else does: when it has been a member for a while, when it has
 // another name or understands something else, and once a day, by which all see that it is alive. Whoever
-// forgets it writes that over its record. One that comes back, and sees that, writes its own again.
+// forgets it writes that over its record. One that comes back, and sees that, writes its own again. Who is
+// revoked has a record of another family beside it, which is final.
 package roll
 
 import (

@@ -1,0 +1,120 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/roll"
+)
+
+// revocations are in the path map, which all registries of a swarm have: who is in one is let in by none of
+// them again. Whoever may push may revoke, but for those that were revoked before.
+
+// Revocation is one registry that is shut out for good.
+type Revocation struct {
+	roll.Revocation
+	ID libpeer.ID
+}
+
+// Revoked are those that are shut out, by peer ID.
+func (e *Engine) Revoked() (all []Revocation) {
+	if e.Peer == nil {
+		return nil
+	}
+	var written []roll.Written
+	for text := range e.Paths.View().Family(roll.RevokedFamily) {
+		said, _ := roll.ReadRevocation(text.Value) // of a later release: it counts all the same
+		written = append(written, roll.Written{Revocation: said, ID: text.Name, By: text.Writer, Counter: text.Counter})
+	}
+	for _, w := range roll.Effective(written) {
+		id, err := libpeer.Decode(w.ID)
+		if err != nil {
+			continue
+		}
+		if !peer.ValidName(w.Name) {
+			w.Name = ""
+		}
+		all = append(all, Revocation{w.Revocation, id})
+	}
+	slices.SortFunc(all, func(a, b Revocation) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// revokedIDs are the peer IDs of Revoked.
+func (e *Engine) revokedIDs() (ids []libpeer.ID) {
+	for _, r := range e.Revoked() {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// IsRevoked reports whether a registry is shut out for good, as far as this one has heard.
+func (e *Engine) IsRevoked(id libpeer.ID) bool { return e.Peer != nil && e.Peer.Revoked(id) }
+
+// goByRevocations shuts out who is revoked; left reports whether it is to be called again soon.
+func (e *Engine) goByRevocations(ctx context.Context) (left bool) {
+	e.lists.looking.Lock()
+	defer e.lists.looking.Unlock()
+	if ids := e.revokedIDs(); !e.Peer.Revokes(ids) {
+		e.relist(func() { e.Peer.Revoke(ids) })
+	}
+	return e.Peer.ForgetRevoked(ctx)
+}
+
+// Revoke shuts a registry out of the swarm for good: all registries that hear of it refuse its connections
+// and what it says. It is named as for Forget, or by its whole peer ID, and may be connected.
+func (e *Engine) Revoke(ctx context.Context, name string) (Member, error) {
+	m, err := e.revocable(name)
+	if err != nil {
+		return m, err
+	}
+	if !e.writesRoll() {
+		return m, admin.Conflict(fmt.Errorf("revoke %s: %w", describe(m), errNoRoll))
+	}
+	if e.Peer.Revoked(m.ID) {
+		return m, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, rollWrite)
+	defer cancel()
+	op, err := pathmap.SetText(roll.RevokedFamily, m.ID.String(), roll.Revocation{At: time.Now(), Name: m.Name}.Text())
+	if err == nil {
+		err = e.Paths.Write(ctx, op)
+	}
+	if err != nil {
+		return m, fmt.Errorf("revoke %s: %w", describe(m), err)
+	}
+	e.Log.WithField("peer", m.ID.String()).WithField("name", m.Name).Info("registry revoked, as the operator asked")
+	e.goByRevocations(ctx)
+	e.roll.look()
+	return m, nil
+}
+
+// revocable finds whom a name means, which may be a peer ID that nobody has met yet.
+func (e *Engine) revocable(name string) (Member, error) {
+	if e.Peer == nil {
+		return Member{}, admin.Conflict(errors.New("revoke: this registry has no network"))
+	}
+	if name == e.self.String() || name != "" && name == e.Name() {
+		return Member{}, admin.Conflict(errors.New("revoke: this is the registry itself: run the command on another one"))
+	}
+	m, err := memberNamed(e.Members(), name)
+	if err == nil {
+		return m, nil
+	}
+	if id, ok := e.writerNamed(name); ok {
+		return Member{Member: peer.Member{ID: id}}, nil
+	}
+	if id, decodeErr := libpeer.Decode(name); decodeErr == nil {
+		return Member{Member: peer.Member{ID: id}}, nil
+	}
+	return m, err
+}
