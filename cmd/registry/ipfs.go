@@ -14,7 +14,8 @@ const askTimeout = 30 * time.Second
 
 func ipfsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ipfs", Short: "Commands for storage shared peer to peer"}
-	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), doctorCommand(), forgetCommand(), revokeCommand(), drainCommand(), undrainCommand(), verifyCommand(), whereCommand(), duCommand(), diffCommand(),
+	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), doctorCommand(), forgetCommand(), revokeCommand(),
+		drainCommand(), undrainCommand(), verifyCommand(), whereCommand(), duCommand(), diffCommand(),
 		transfersCommand(), traceCommand(), peersCommand(), membersCommand(), rotateKeyCommand(), logCommand(), importCommand(), hostsCommand(), exportCommand(), backupCommand(), restoreCommand())
 	return onlySubcommands(cmd)
 }

@@ -192,11 +192,11 @@ func forget(t *testing.T, s *seat, prefix string) {
 		t.Fatal(err)
 	}
 	for _, e := range all {
-		if err := s.disk.TxnDatastore.Delete(t.Context(), dsKey(e.Key)); err != nil {
+		if err := s.disk.Delete(t.Context(), dsKey(e.Key)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_ = s.disk.TxnDatastore.Delete(t.Context(), dsKey(prefix))
+	_ = s.disk.Delete(t.Context(), dsKey(prefix))
 }
 
 // datastoreHolds is what a datastore and the garbage of decoding hold while it is written to, whatever the history.
