@@ -159,6 +159,9 @@ func TestChangesThatOthersWouldRefuse(t *testing.T) {
 // TestADeltaThatDoesNotFit is refused without those that share its commit: a path that
 // was written on so many registries at once that its versions fill a delta.
 func TestADeltaThatDoesNotFit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the datastore takes a minute for keys of kilobytes with the race detector: make test-long")
+	}
 	f := newFabric(t)
 	a := f.add("a")
 	crowded := strings.Repeat("/component", 390)

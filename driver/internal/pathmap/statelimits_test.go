@@ -12,6 +12,9 @@ import (
 
 // TestHeadsThatAreTooLargeForOneTransaction: the history is read.
 func TestHeadsThatAreTooLargeForOneTransaction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the datastore takes a minute for keys of kilobytes with the race detector: make test-long")
+	}
 	f := stateful(t)
 	a := f.add("a")
 	overwrite(t, a, 10, 3)
