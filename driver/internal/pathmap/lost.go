@@ -75,7 +75,11 @@ func (c *comparing) version(key, id string, past bool) error {
 	if _, came := c.k.m.taken.here[v.mark()]; came {
 		return nil
 	}
-	if key == c.last { // two wrote it, and one of them may be deleted
+	// Of two that wrote it one may be deleted: what the state says of that one says nothing of the other.
+	if dead, err := c.k.m.cfg.Store.Has(c.k.m.ctx, dsKey(tombKeys+key+id)); err != nil || dead {
+		return err
+	}
+	if key == c.last { // two wrote it
 		_, err := c.k.m.addedBy(key)
 		return err
 	}
