@@ -71,7 +71,7 @@ func (p *Peer) dial(t call) {
 	if p.ctx.Err() != nil {
 		return
 	}
-	rebuffs := p.roster.dialed(t, p.isConnected(t.ID), err)
+	rebuffs := p.roster.dialed(t, func() bool { return p.isConnected(t.ID) }, err)
 	if err != nil {
 		p.explain(ctx, t.AddrInfo, err, rebuffs)
 	}
@@ -207,11 +207,12 @@ func (e *entry) eager(now time.Time) bool {
 }
 
 // dialed notes how a dial ended, and when the next one is due if one is needed. It returns
-// how many handshakes have failed in a row.
-func (r *roster) dialed(t call, connected bool, err error) (rebuffs int) {
+// how many handshakes have failed in a row. Whether the peer is connected is asked under the lock: if that
+// was known before, the end of the connection could be noted in between, and be forgotten here for good.
+func (r *roster) dialed(t call, isConnected func() bool, err error) (rebuffs int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now, connected := time.Now(), isConnected()
 	r.dialing--
 	if t.trial {
 		r.onTrial--

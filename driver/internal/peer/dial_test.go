@@ -19,7 +19,7 @@ func dialInVain(r *roster, id peer.ID, d time.Duration) (pauses []time.Duration,
 	for end := last.Add(d); time.Now().Before(end); {
 		due, next := r.due(time.Now())
 		for _, t := range due {
-			r.dialed(t, false, nil)
+			r.dialed(t, away, nil)
 			if t.ID == id {
 				pauses, last = append(pauses, time.Since(last)), time.Now()
 				if t.search {
@@ -97,7 +97,7 @@ func TestABootstrapperIsDialedOften(t *testing.T) {
 			t.Fatalf("%d are dialed at once", len(due))
 		} else {
 			for _, c := range due {
-				r.dialed(c, false, nil)
+				r.dialed(c, away, nil)
 			}
 		}
 		pauses, _ := dialInVain(r, "a", lately)
@@ -128,6 +128,35 @@ func TestALostMemberIsDialedAtItsAddresses(t *testing.T) {
 		}
 		if _, searches := dialInVain(r, "member", 4*time.Second); searches != 1 {
 			t.Errorf("the others were asked %d times", searches)
+		}
+	})
+}
+
+// away is what is said of a peer that is not connected.
+func away() bool { return false }
+
+// TestAConnectionThatEndsWithItsDial: the peer is dialed again, though it was connected when that was asked.
+func TestAConnectionThatEndsWithItsDial(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRoster("self")
+		r.keep(peer.AddrInfo{ID: "a", Addrs: []multiaddr.Multiaddr{multiaddr.StringCast("/ip4/127.0.0.1/tcp/1")}}, true)
+		due, _ := r.due(time.Now())
+		r.connected("a", true)
+		noted := make(chan struct{})
+		r.dialed(due[0], func() bool {
+			if r.mu.TryLock() {
+				r.mu.Unlock()
+				t.Error("the end of the connection can be noted before the end of the dial")
+			}
+			go func() {
+				defer close(noted)
+				r.connected("a", false)
+			}()
+			return true
+		}, nil)
+		<-noted
+		if pauses, _ := dialInVain(r, "a", time.Minute); len(pauses) < 10 {
+			t.Errorf("it is dialed %d times in a minute", len(pauses))
 		}
 	})
 }

@@ -33,7 +33,7 @@ func TestOneGreetingMakesFewDials(t *testing.T) {
 				due, next := r.due(time.Now())
 				for _, c := range due {
 					dials += len(c.Addrs)
-					r.dialed(c, false, nil)
+					r.dialed(c, away, nil)
 				}
 				time.Sleep(max(next, time.Second))
 			}
@@ -60,7 +60,7 @@ func TestNamedStrangersKeepNobodyAway(t *testing.T) {
 		}
 		mute := func(due []call) {
 			for _, c := range due {
-				go func() { time.Sleep(c.timeout); r.dialed(c, false, nil) }()
+				go func() { time.Sleep(c.timeout); r.dialed(c, away, nil) }()
 			}
 		}
 		mute(due)
@@ -69,7 +69,7 @@ func TestNamedStrangersKeepNobodyAway(t *testing.T) {
 		if len(due) != 1 || due[0].ID != "bootstrapper" {
 			t.Errorf("%d dials beside those, of %v", len(due), due)
 		}
-		r.dialed(due[0], true, nil)
+		r.dialed(due[0], func() bool { return true }, nil)
 		if !r.heard(farther, "honest", tcpAt("198.51.100.2/tcp/1"), nil, nil) {
 			t.Fatal("what an honest member says is not heard")
 		}
@@ -116,7 +116,7 @@ func TestALiarDisplacesNobody(t *testing.T) {
 				if multiaddr.Contains(c.Addrs, want[c.ID]) {
 					delete(want, c.ID)
 				}
-				r.dialed(c, false, nil)
+				r.dialed(c, away, nil)
 			}
 			time.Sleep(min(next, time.Second))
 		}

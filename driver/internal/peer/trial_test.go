@@ -47,7 +47,7 @@ func TestIdentitiesCostLittle(t *testing.T) {
 				if c.trial {
 					dials++
 				}
-				r.dialed(c, false, nil)
+				r.dialed(c, away, nil)
 			}
 			time.Sleep(min(next, time.Second))
 		}
