@@ -18,13 +18,18 @@ func forgetCommand() *cobra.Command {
 		Args:              afterConfig(1, "the member, as `registry ipfs status` lists it"),
 		ValidArgsFunction: completeAfterConfig(1, awayMembers),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, name := args[:len(args)-1], args[len(args)-1]
-			m, err := askFor(cmd, config, func(c *driver.Client, ctx context.Context) (driver.Member, error) { return c.Forget(ctx, name) })
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "forgot %s %s\n", printable(m.Name), m.PeerID)
-			return err
+			return aboutMember(cmd, args, "forgot", (*driver.Client).Forget)
 		},
 	}
+}
+
+// aboutMember has the running registry do something about a member, and says that it did.
+func aboutMember(cmd *cobra.Command, args []string, done string, do func(*driver.Client, context.Context, string) (driver.Member, error)) error {
+	config, name := args[:len(args)-1], args[len(args)-1]
+	m, err := askFor(cmd, config, func(c *driver.Client, ctx context.Context) (driver.Member, error) { return do(c, ctx, name) })
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s %s\n", done, printable(m.Name), m.PeerID)
+	return err
 }

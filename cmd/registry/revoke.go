@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -19,13 +16,7 @@ func revokeCommand() *cobra.Command {
 		Args:              afterConfig(1, "the member, as `registry ipfs members` lists it"),
 		ValidArgsFunction: completeAfterConfig(1, allMembers),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, name := args[:len(args)-1], args[len(args)-1]
-			m, err := askFor(cmd, config, func(c *driver.Client, ctx context.Context) (driver.Member, error) { return c.Revoke(ctx, name) })
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "revoked %s %s\n", printable(m.Name), m.PeerID)
-			return err
+			return aboutMember(cmd, args, "revoked", (*driver.Client).Revoke)
 		},
 	}
 }
