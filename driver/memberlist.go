@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	libpeer "github.com/libp2p/go-libp2p/core/peer"
+
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
@@ -58,6 +60,10 @@ func (s *store) knownMembers() (KnownMembers, error) {
 	if at, ok := listed[s.engine.Self()]; ok {
 		k.Listed = &at
 	}
+	revoked := map[libpeer.ID]bool{}
+	for _, r := range s.engine.Revoked() {
+		revoked[r.ID] = true
+	}
 	add := func(m engine.Member, met bool) {
 		of := s.knownMember(m, met)
 		if at, ok := listed[of.PeerID]; ok {
@@ -69,7 +75,7 @@ func (s *store) knownMembers() (KnownMembers, error) {
 		k.Members = append(k.Members, of)
 	}
 	for _, m := range s.engine.Members() {
-		if (m.Connected || m.Confirmed) && !s.engine.IsRevoked(m.ID) { // any other is not missed
+		if (m.Connected || m.Confirmed) && !revoked[m.ID] { // any other is not missed
 			add(m, true)
 		}
 	}

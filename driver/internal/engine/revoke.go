@@ -57,9 +57,6 @@ func (e *Engine) revokedIDs() (ids []libpeer.ID) {
 	return ids
 }
 
-// IsRevoked reports whether a registry is shut out for good, as far as this one has heard.
-func (e *Engine) IsRevoked(id libpeer.ID) bool { return e.Peer != nil && e.Peer.Revoked(id) }
-
 // goByRevocations shuts out who is revoked; left reports whether it is to be called again soon.
 func (e *Engine) goByRevocations(ctx context.Context) (left bool) {
 	e.lists.looking.Lock()

@@ -67,12 +67,12 @@ func (m *Map) tellSettings(before, now *snapshot) {
 	if m.cfg.OnSetting == nil || before != nil && before.settings == now.settings {
 		return
 	}
-	now.settings.Scan(func(path string, p packed) bool {
-		value, ok := now.winner(path, p).text()
+	now.settings.Scan(func(key string, p packed) bool {
+		value, ok := now.winner(key, p).text()
 		if !ok {
 			return true
 		}
-		name := strings.TrimPrefix(path, settingMark)
+		name := strings.TrimPrefix(pathOf(key), settingMark)
 		if before != nil {
 			if old, had := (View{before}).Setting(name); had && old == value {
 				return true

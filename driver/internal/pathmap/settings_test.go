@@ -162,11 +162,18 @@ func TestOnSetting(t *testing.T) {
 	if got := w.String(); got != "color=blue color=red" {
 		t.Errorf("another's that wins: told %q", got)
 	}
+	setText(t, a, "sky", "grey")
+	agree(t, a, s)
+	setText(t, a, "sky", "blue")
+	agree(t, a, s)
+	if got := w.String(); got != "color=blue color=red color/sky=grey color/sky=blue" {
+		t.Errorf("one of a family: told %q", got)
+	}
 	if err := s.m.Close(); err != nil {
 		t.Fatal(err)
 	}
 	open()
-	if got := w.String(); got != "color=blue color=red color=red" {
+	if got := w.String(); got != "color=blue color=red color/sky=grey color/sky=blue color=red color/sky=blue" {
 		t.Errorf("opened again: told %q", got)
 	}
 	if err := s.m.Close(); err != nil {
