@@ -63,26 +63,37 @@ func (e *Engine) startRoll() {
 	every -= rand.N(every/10 + 1) // registries that were started together do not all write at once
 	go func() {
 		defer close(e.roll.done)
-		tick := time.NewTicker(min(rollEvery, after))
-		defer tick.Stop()
-		for {
-			var soon <-chan time.Time
-			if e.goByRevocations(ctx) {
-				soon = time.After(rollAgain)
-			}
-			e.goByRoll(ctx)
-			if err := e.enroll(ctx, after, every); err != nil && ctx.Err() == nil {
-				e.Log.WithError(err).Debug("this registry is not written into the list of members now")
-			}
-			select {
-			case <-tick.C:
-			case <-e.roll.news:
-			case <-soon:
-			case <-ctx.Done():
-				return
-			}
-		}
+		e.followRoll(ctx, after, every)
 	}()
+}
+
+// followRoll goes by the list, and by who is revoked, whenever these are other ones, and looks at them from
+// time to time as well.
+func (e *Engine) followRoll(ctx context.Context, after, every time.Duration) {
+	tick, enroll := time.NewTicker(rollEvery), time.NewTimer(after)
+	defer tick.Stop()
+	defer enroll.Stop()
+	caughtUp := e.Paths.CaughtUp()
+	for {
+		var soon <-chan time.Time
+		if e.goByRevocations(ctx) {
+			soon = time.After(rollAgain)
+		}
+		e.goByRoll(ctx)
+		if err := e.enroll(ctx, after, every); err != nil && ctx.Err() == nil {
+			e.Log.WithError(err).Debug("this registry is not written into the list of members now")
+		}
+		select {
+		case <-tick.C:
+		case <-enroll.C:
+		case <-caughtUp:
+			caughtUp = nil
+		case <-e.roll.news:
+		case <-soon:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (e *Engine) stopRoll() {
