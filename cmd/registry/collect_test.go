@@ -150,9 +150,6 @@ func TestAWriterThatWasNeverMetIsWaitedFor(t *testing.T) {
 	writer := a.status().PeerID
 	a.Kill()
 	await(t, "it is away", func() bool { return connectedTo(b) == 0 })
-	if out, err := b.forgetMember(writer); err != nil {
-		t.Fatal(out)
-	}
 	c.start()
 	awaitAllConnected(t, []*process{b, c})
 	await(t, "it has joined", func() bool { return c.status().Map.Digest == b.status().Map.Digest })
