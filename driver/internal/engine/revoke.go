@@ -31,7 +31,7 @@ func (e *Engine) Revoked() (all []Revocation) {
 		return nil
 	}
 	var written []roll.Written
-	for text := range e.Paths.View().Family(roll.RevokedFamily) {
+	for text := range e.Paths.View().AllOfFamily(roll.RevokedFamily) {
 		said, _ := roll.ReadRevocation(text.Value) // of a later release: it counts all the same
 		written = append(written, roll.Written{Revocation: said, ID: text.Name, By: text.Writer, Counter: text.Counter})
 	}

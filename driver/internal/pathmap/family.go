@@ -37,11 +37,36 @@ func (v View) Family(family string) iter.Seq[Text] {
 			}
 			best := v.s.winner(key, p)
 			if value, ok := best.text(); ok {
-				return yield(Text{name, value, fmt.Sprintf("%x-%s", best.counter, best.writer), best.counter, peerOf(best.writer)})
+				return yield(v.text(name, value, best))
 			}
 			return true
 		})
 	}
+}
+
+// AllOfFamily gives all versions of the settings of a family, by name: those that lose, and those of a later
+// release, whose value is "", as well.
+func (v View) AllOfFamily(family string) iter.Seq[Text] {
+	return func(yield func(Text) bool) {
+		mark := settingMark + family + "/"
+		v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
+			name, ok := strings.CutPrefix(pathOf(key), mark)
+			if !ok {
+				return false
+			}
+			for _, st := range v.s.unpackAll(key, p) {
+				value, _ := st.text()
+				if !yield(v.text(name, value, st)) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+func (v View) text(name, value string, st stored) Text {
+	return Text{name, value, fmt.Sprintf("%x-%s", st.counter, st.writer), st.counter, peerOf(st.writer)}
 }
 
 // SetText is the op that gives a setting of a family a value, in place of those that it has.

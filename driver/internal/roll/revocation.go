@@ -48,15 +48,16 @@ type Written struct {
 	Counter uint64
 }
 
-// Effective are the revocations that count: not what a registry wrote after it was revoked itself. The order of
-// versions is the same on all registries, so that all mean the same, in whatever order they hear of them.
+// Effective are the revocations that count, the first of each registry: not what a registry wrote after it was
+// revoked itself. The order of versions is the same on all registries, so that all mean the same, in whatever
+// order they hear of them.
 func Effective(all []Written) (counting []Written) {
 	slices.SortFunc(all, func(a, b Written) int {
 		return cmp.Or(cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.By, b.By), cmp.Compare(a.ID, b.ID))
 	})
 	out := map[string]bool{}
 	for _, w := range all {
-		if !out[w.By] {
+		if !out[w.By] && !out[w.ID] {
 			out[w.ID] = true
 			counting = append(counting, w)
 		}

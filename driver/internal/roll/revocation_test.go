@@ -34,6 +34,7 @@ func TestTheRevokedRevokeNobody(t *testing.T) {
 		{ID: "d", By: "c", Counter: 4}, // and here it was not
 		{ID: "b", By: "d", Counter: 7},
 		{ID: "e", By: "b", Counter: 8},
+		{ID: "c", By: "c", Counter: 9}, // it cannot move its own to later
 	}
 	for range 20 {
 		rand.Shuffle(len(written), func(i, j int) { written[i], written[j] = written[j], written[i] })
