@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	libpeer "github.com/libp2p/go-libp2p/core/peer"
-
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 )
@@ -60,9 +58,9 @@ func (s *store) knownMembers() (KnownMembers, error) {
 	if at, ok := listed[s.engine.Self()]; ok {
 		k.Listed = &at
 	}
-	revoked := map[libpeer.ID]bool{}
+	revoked := map[string]bool{}
 	for _, r := range s.engine.Revoked() {
-		revoked[r.ID] = true
+		revoked[r.ID.String()] = true
 	}
 	add := func(m engine.Member, met bool) {
 		of := s.knownMember(m, met)
@@ -75,7 +73,7 @@ func (s *store) knownMembers() (KnownMembers, error) {
 		k.Members = append(k.Members, of)
 	}
 	for _, m := range s.engine.Members() {
-		if (m.Connected || m.Confirmed) && !revoked[m.ID] { // any other is not missed
+		if (m.Connected || m.Confirmed) && !revoked[m.ID.String()] { // any other is not missed
 			add(m, true)
 		}
 	}
