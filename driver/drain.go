@@ -190,7 +190,7 @@ func (s *store) tooFewRemain(keepers int) string {
 func (s *store) silent(h engine.Handover) string {
 	reason := "registries that are to keep what it kept do not answer (" + s.called(idTexts(h.Silent)) +
 		"): wait until they are back, or have been away for repairdelay, when their blobs get new keepers; " +
-		"or have each registry forget them, if they are gone for good"
+		"or forget them, if they are gone for good"
 	if held := s.whyHeld(s.engine.Copies.State()); held != "" {
 		reason += "; blobs get no new keepers now: " + held
 	}

@@ -58,8 +58,8 @@ func (s *store) knownMembers() (KnownMembers, error) {
 	if at, ok := listed[s.engine.Self()]; ok {
 		k.Listed = &at
 	}
-	revoked := map[string]bool{}
-	for _, r := range s.engine.Revoked() {
+	revocations, revoked := s.engine.Revoked(), map[string]bool{}
+	for _, r := range revocations {
 		revoked[r.ID.String()] = true
 	}
 	add := func(m engine.Member, met bool) {
@@ -81,7 +81,7 @@ func (s *store) knownMembers() (KnownMembers, error) {
 	for _, m := range never {
 		add(m, false)
 	}
-	for _, r := range s.engine.Revoked() {
+	for _, r := range revocations {
 		k.Members = append(k.Members, KnownMember{
 			PeerID: r.ID.String(), Name: cmp.Or(r.Name, s.engine.ListedName(r.ID)), State: "revoked", Revoked: &r.At,
 			Wrote: writers[r.ID.String()] > 0, Capabilities: []string{}, HoldsUp: []string{},

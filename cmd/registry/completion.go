@@ -100,33 +100,21 @@ func images(ctx context.Context, c *driver.Client, begin string) (found []cobra.
 	return found, err
 }
 
-// allMembers are those that may be revoked, likewise.
-func allMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
-	status, err := c.Status(ctx)
-	if err != nil {
-		return nil, err
+// members completes some of them, by their names where these tell them apart.
+func members(may func(driver.Member) bool) func(context.Context, *driver.Client, string) ([]cobra.Completion, error) {
+	return func(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
+		status, err := c.Status(ctx)
+		return named(status.Members, may), err
 	}
-	return named(status.Members, func(driver.Member) bool { return true }), nil
 }
 
-// awayMembers are those that may be forgotten, by their names where these tell them apart.
-func awayMembers(ctx context.Context, c *driver.Client, _ string) ([]cobra.Completion, error) {
-	status, err := c.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return forgettable(status.Members), nil
-}
+func anyMember(driver.Member) bool { return true }
+func isAway(m driver.Member) bool  { return !m.Connected }
 
 // oneWord is a name that every shell takes for one word, and for nothing else: a shell writes what is
 // completed into the command line, and runs what is in it.
 var oneWord = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:@/-]*$`)
 
-func forgettable(members []driver.Member) []cobra.Completion {
-	return named(members, func(m driver.Member) bool { return !m.Connected })
-}
-
-// named completes some of the members by their names, where these tell them apart.
 func named(members []driver.Member, may func(driver.Member) bool) (found []cobra.Completion) {
 	called := map[string]int{}
 	for _, m := range members {

@@ -16,7 +16,7 @@ func forgetCommand() *cobra.Command {
 		Long: "Have the running registry forget a member that is away for good: it is no longer dialed or listed.\n" +
 			"The member is named by its peer ID, the end of that, or its name. One that comes back is a member again.",
 		Args:              afterConfig(1, "the member, as `registry ipfs status` lists it"),
-		ValidArgsFunction: completeAfterConfig(1, awayMembers),
+		ValidArgsFunction: completeAfterConfig(1, members(isAway)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return aboutMember(cmd, args, "forgot", (*driver.Client).Forget)
 		},

@@ -54,17 +54,17 @@ type Engine struct {
 	nextPSK pnet.PSK // nil: the protector key is not changed
 	self    libpeer.ID
 
-	answers  *admin.Answers // nil: not started
-	admin    *admin.Server
-	learning learning
-	lists    *lists // nil: not read yet
-	roll     rollCall
-	join     joinWatch
-	stopping atomic.Bool   // Ready says so
-	drained  atomic.Bool   // this registry is to be switched off for good
-	drains   atomic.Uint64 // how often it began or ended to be
-	handed   atomic.Uint64 // the drain in which others had all that it had; 0: none
-	survey   *survey.Survey
+	answers    *admin.Answers // nil: not started
+	admin      *admin.Server
+	learning   learning
+	lists      *lists // nil: not read yet
+	enrollment enrollment
+	join       joinWatch
+	stopping   atomic.Bool   // Ready says so
+	drained    atomic.Bool   // this registry is to be switched off for good
+	drains     atomic.Uint64 // how often it began or ended to be
+	handed     atomic.Uint64 // the drain in which others had all that it had; 0: none
+	survey     *survey.Survey
 
 	summaries *summary.Summaries // nil: offline, or not started
 	trouble   *trouble           // the last in the log
@@ -88,7 +88,7 @@ func Socket(path string) string { return filepath.Join(path, adminSocket) }
 
 func newEngine(cfg Config) *Engine {
 	last := &trouble{}
-	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel, last), trouble: last, started: time.Now(), roll: newRollCall()}
+	return &Engine{cfg: cfg, Log: newLogger(cfg.LogLevel, last), trouble: last, started: time.Now(), enrollment: newEnrollment()}
 }
 
 // Open opens the datastore, blobs, peer, path map and transfers, in this order. It does not
@@ -150,7 +150,7 @@ func (e *Engine) Start(routes []admin.Route, say func() summary.Summary) error {
 	}
 	e.introduce()
 	e.startLists()
-	e.startRoll()
+	e.startEnrollment()
 	return nil
 }
 
@@ -192,7 +192,7 @@ func (e *Engine) closeAll() error {
 		}
 	}
 	e.stopLists()
-	e.stopRoll()
+	e.stopEnrollment()
 	if e.survey != nil {
 		e.survey.Close()
 	}

@@ -131,12 +131,14 @@ func (e *Engine) openMap(ctx context.Context) error {
 		e.Peer.OnMember(func(id libpeer.ID) {
 			e.Paths.Joined(id)
 			e.Copies.Appeared()
-			e.roll.look()
+			e.enrollment.look()
 			if e.cfg.OnMember != nil {
 				e.cfg.OnMember()
 			}
 		})
-		e.Peer.Revoke(e.revokedIDs()) // before anybody is dialed
+		if ids := e.revokedIDs(); len(ids) > 0 {
+			e.Peer.Revoke(ids) // before anybody is dialed
+		}
 	}
 	return nil
 }

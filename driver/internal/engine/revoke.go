@@ -11,9 +11,9 @@ import (
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/admin"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/roll"
 )
 
 // revocations are in the path map, which all registries of a swarm have: who is in one is let in by none of
@@ -21,7 +21,7 @@ import (
 
 // Revocation is one registry that is shut out for good.
 type Revocation struct {
-	roll.Revocation
+	membership.Revocation
 	ID libpeer.ID
 }
 
@@ -30,12 +30,12 @@ func (e *Engine) Revoked() (all []Revocation) {
 	if e.Peer == nil {
 		return nil
 	}
-	var written []roll.Written
-	for text := range e.Paths.View().AllOfFamily(roll.RevokedFamily) {
-		said, _ := roll.ReadRevocation(text.Value) // of a later release: it counts all the same
-		written = append(written, roll.Written{Revocation: said, ID: text.Name, By: text.Writer, Counter: text.Counter})
+	var written []membership.Written
+	for text := range e.Paths.View().AllOfFamily(membership.RevokedFamily) {
+		said, _ := membership.ReadRevocation(text.Value) // of a later release: it counts all the same
+		written = append(written, membership.Written{Revocation: said, ID: text.Name, By: text.Writer, Counter: text.Counter})
 	}
-	for _, w := range roll.Effective(written) {
+	for _, w := range membership.Effective(written) {
 		id, err := libpeer.Decode(w.ID)
 		if err != nil {
 			continue
@@ -74,15 +74,15 @@ func (e *Engine) Revoke(ctx context.Context, name string) (Member, error) {
 	if err != nil {
 		return m, err
 	}
-	if !e.writesRoll() {
-		return m, admin.Conflict(fmt.Errorf("revoke %s: %w", describe(m), errNoRoll))
+	if !e.writesMembership() {
+		return m, admin.Conflict(fmt.Errorf("revoke %s: %w", describe(m), errNotInList))
 	}
 	if e.Peer.Revoked(m.ID) {
 		return m, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, rollWrite)
+	ctx, cancel := context.WithTimeout(ctx, membershipWrite)
 	defer cancel()
-	op, err := pathmap.SetText(roll.RevokedFamily, m.ID.String(), roll.Revocation{At: time.Now(), Name: m.Name}.Text())
+	op, err := pathmap.SetText(membership.RevokedFamily, m.ID.String(), membership.Revocation{At: time.Now(), Name: m.Name}.Text())
 	if err == nil {
 		err = e.Paths.Write(ctx, op)
 	}
@@ -91,7 +91,7 @@ func (e *Engine) Revoke(ctx context.Context, name string) (Member, error) {
 	}
 	e.Log.WithField("peer", m.ID.String()).WithField("name", m.Name).Info("registry revoked, as the operator asked")
 	e.goByRevocations(ctx)
-	e.roll.look()
+	e.enrollment.look()
 	return m, nil
 }
 

@@ -29,17 +29,10 @@ type Text struct {
 // Family gives the settings of a family that this release can read, by name.
 func (v View) Family(family string) iter.Seq[Text] {
 	return func(yield func(Text) bool) {
-		mark := settingMark + family + "/"
-		v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
-			name, ok := strings.CutPrefix(pathOf(key), mark)
-			if !ok {
-				return false
-			}
+		v.ofFamily(family, func(name, key string, p packed) bool {
 			best := v.s.winner(key, p)
-			if value, ok := best.text(); ok {
-				return yield(v.text(name, value, best))
-			}
-			return true
+			value, ok := best.text()
+			return !ok || yield(v.text(name, value, best))
 		})
 	}
 }
@@ -48,21 +41,24 @@ func (v View) Family(family string) iter.Seq[Text] {
 // release, whose value is "", as well.
 func (v View) AllOfFamily(family string) iter.Seq[Text] {
 	return func(yield func(Text) bool) {
-		mark := settingMark + family + "/"
-		v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
-			name, ok := strings.CutPrefix(pathOf(key), mark)
-			if !ok {
-				return false
-			}
+		v.ofFamily(family, func(name, key string, p packed) bool {
 			for _, st := range v.s.unpackAll(key, p) {
-				value, _ := st.text()
-				if !yield(v.text(name, value, st)) {
+				if value, _ := st.text(); !yield(v.text(name, value, st)) {
 					return false
 				}
 			}
 			return true
 		})
 	}
+}
+
+// ofFamily goes through the settings of a family, by name, until do reports false.
+func (v View) ofFamily(family string, do func(name, key string, p packed) bool) {
+	mark := settingMark + family + "/"
+	v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
+		name, ok := strings.CutPrefix(pathOf(key), mark)
+		return ok && do(name, key, p)
+	})
 }
 
 func (v View) text(name, value string, st stored) Text {

@@ -54,7 +54,7 @@ var (
 	garbageWaits = Kind{
 		"garbage-waits", Warning,
 		"No garbage is deleted, on any registry, until it has answered.",
-		"Bring it back; if it is gone for good, `registry ipfs forget` it on each registry.",
+		"Bring it back; if it is gone for good, `registry ipfs forget` it.",
 	}
 )
 

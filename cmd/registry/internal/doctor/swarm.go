@@ -20,7 +20,7 @@ var (
 	memberAway = Kind{
 		"member-away", Warning,
 		"Blobs that only it has cannot be pulled, and no garbage is deleted meanwhile.",
-		"Start it, or see what cuts it off; if it is gone for good, `registry ipfs forget` it on each registry.",
+		"Start it, or see what cuts it off; if it is gone for good, `registry ipfs forget` it.",
 	}
 	bootstrapperNotMet = Kind{
 		"bootstrapper-not-met", Warning,

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -11,30 +12,30 @@ import (
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/roll"
 )
 
 const (
-	rollEvery = time.Minute      // between two looks at the list, beside those when it changes
-	rollWrite = 30 * time.Second // that one change of it may take
-	rollAgain = time.Second      // after a look when one that was revoked is not gone yet
-	maxListed = 4096             // members that are taken from it
+	membershipEvery = time.Minute      // between two looks at the list, beside those when it changes
+	membershipWrite = 30 * time.Second // that one change of it may take
+	membershipAgain = time.Second      // after a look when one that was revoked is not gone yet
+	maxListed       = 4096             // members that are taken from it
 )
 
-// rollCall keeps this registry in the swarm's list of members, which the path map has, and goes by the list:
+// enrollment keeps this registry in the swarm's list of members, which the path map has, and goes by the list:
 // who is in it counts as known here, whether or not it was met.
-type rollCall struct {
+type enrollment struct {
 	news chan struct{} // the list may have changed
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-func newRollCall() rollCall { return rollCall{news: make(chan struct{}, 1)} }
+func newEnrollment() enrollment { return enrollment{news: make(chan struct{}, 1)} }
 
 // look has the list looked at soon.
-func (r *rollCall) look() {
+func (r *enrollment) look() {
 	select {
 	case r.news <- struct{}{}:
 	default:
@@ -47,39 +48,39 @@ func (e *Engine) followSetting(setting, value string) {
 	switch family {
 	case hashSetting:
 		e.followHash(value)
-	case roll.Family, roll.RevokedFamily:
-		e.roll.look()
+	case membership.Family, membership.RevokedFamily:
+		e.enrollment.look()
 	}
 }
 
-// startRoll looks at the list from time to time, until stopRoll.
-func (e *Engine) startRoll() {
+// startEnrollment looks at the list from time to time, until stopEnrollment.
+func (e *Engine) startEnrollment() {
 	if e.Peer == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	e.roll.stop, e.roll.done = cancel, make(chan struct{})
-	after, every := cmp.Or(e.cfg.EnrollAfter, roll.EnrollAfter), cmp.Or(e.cfg.EnrollEvery, roll.RenewEvery)
+	e.enrollment.stop, e.enrollment.done = cancel, make(chan struct{})
+	after, every := cmp.Or(e.cfg.EnrollAfter, membership.EnrollAfter), cmp.Or(e.cfg.EnrollEvery, membership.RenewEvery)
 	every -= rand.N(every/10 + 1) // registries that were started together do not all write at once
 	go func() {
-		defer close(e.roll.done)
-		e.followRoll(ctx, after, every)
+		defer close(e.enrollment.done)
+		e.followMembership(ctx, after, every)
 	}()
 }
 
-// followRoll goes by the list, and by who is revoked, whenever these are other ones, and looks at them from
+// followMembership goes by the list, and by who is revoked, whenever these are other ones, and looks at them from
 // time to time as well.
-func (e *Engine) followRoll(ctx context.Context, after, every time.Duration) {
-	tick, enroll := time.NewTicker(rollEvery), time.NewTimer(after)
+func (e *Engine) followMembership(ctx context.Context, after, every time.Duration) {
+	tick, enroll := time.NewTicker(membershipEvery), time.NewTimer(after)
 	defer tick.Stop()
 	defer enroll.Stop()
 	caughtUp := e.Paths.CaughtUp()
 	for {
 		var soon <-chan time.Time
 		if e.goByRevocations(ctx) {
-			soon = time.After(rollAgain)
+			soon = time.After(membershipAgain)
 		}
-		e.goByRoll(ctx)
+		e.goByMembership(ctx)
 		if err := e.enroll(ctx, after, every); err != nil && ctx.Err() == nil {
 			e.Log.WithError(err).Debug("this registry is not written into the list of members now")
 		}
@@ -88,7 +89,7 @@ func (e *Engine) followRoll(ctx context.Context, after, every time.Duration) {
 		case <-enroll.C:
 		case <-caughtUp:
 			caughtUp = nil
-		case <-e.roll.news:
+		case <-e.enrollment.news:
 		case <-soon:
 		case <-ctx.Done():
 			return
@@ -96,16 +97,16 @@ func (e *Engine) followRoll(ctx context.Context, after, every time.Duration) {
 	}
 }
 
-func (e *Engine) stopRoll() {
-	if e.roll.stop != nil {
-		e.roll.stop()
-		<-e.roll.done
+func (e *Engine) stopEnrollment() {
+	if e.enrollment.stop != nil {
+		e.enrollment.stop()
+		<-e.enrollment.done
 	}
 }
 
 // listing is what the list says of one registry.
 type listing struct {
-	roll.Record
+	membership.Record
 	id      libpeer.ID
 	version string
 }
@@ -116,12 +117,12 @@ func (e *Engine) listed() (all []listing) {
 	if e.Peer == nil {
 		return nil
 	}
-	for text := range e.Paths.View().Family(roll.Family) {
+	for text := range e.Paths.View().Family(membership.Family) {
 		id, err := libpeer.Decode(text.Name)
 		if err != nil {
 			continue
 		}
-		record, err := roll.Read(text.Value)
+		record, err := membership.Read(text.Value)
 		if err == nil && !e.Peer.Revoked(id) && (!record.Forgotten.IsZero() || record.In() && text.Writer == text.Name) {
 			all = append(all, listing{record, id, text.Version})
 		}
@@ -138,8 +139,8 @@ func (e *Engine) listingOf(id libpeer.ID) (l listing, ok bool) {
 	return listing{}, false
 }
 
-// goByRoll has all that are in the list be known here, and forgets whom others forgot.
-func (e *Engine) goByRoll(ctx context.Context) {
+// goByMembership has all that are in the list be known here, and forgets whom others forgot.
+func (e *Engine) goByMembership(ctx context.Context) {
 	in := 0
 	for _, l := range e.listed() {
 		if !l.In() {
@@ -158,25 +159,25 @@ func (e *Engine) goByRoll(ctx context.Context) {
 
 // enroll writes this registry into the list, if it is one of the swarm, and the list does not say so.
 func (e *Engine) enroll(ctx context.Context, after, every time.Duration) error {
-	if time.Since(e.started) < after || !e.writesRoll() || e.Draining() || e.Twinned() != "" || !e.meetsMembers() {
+	if time.Since(e.started) < after || !e.writesMembership() || e.Draining() || e.Twinned() != "" || !e.meetsMembers() {
 		return nil
 	}
 	now := time.Now().Truncate(time.Second).UTC()
 	l, _ := e.listingOf(e.self)
-	record, write := roll.Renewed(l.Record, e.cfg.name(), capabilities(), now, every)
+	record, write := membership.Renewed(l.Record, e.cfg.name(), capabilities(), now, every)
 	if !write {
 		return nil
 	}
-	return e.writeRoll(ctx, e.self, record)
+	return e.writeMembership(ctx, e.self, record)
 }
 
-// writesRoll reports whether this registry may change the list.
-func (e *Engine) writesRoll() bool { return !e.ReadOnly() && e.phase() == joined }
+// writesMembership reports whether this registry may change the list.
+func (e *Engine) writesMembership() bool { return !e.ReadOnly() && e.phase() == joined }
 
-func (e *Engine) writeRoll(ctx context.Context, id libpeer.ID, record roll.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, rollWrite)
+func (e *Engine) writeMembership(ctx context.Context, id libpeer.ID, record membership.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, membershipWrite)
 	defer cancel()
-	op, err := pathmap.SetText(roll.Family, id.String(), record.Text())
+	op, err := pathmap.SetText(membership.Family, id.String(), record.Text())
 	if err == nil {
 		err = e.Paths.Write(ctx, op)
 	}
@@ -197,13 +198,13 @@ func (e *Engine) strike(ctx context.Context, id libpeer.ID) error {
 	case !ok && written == 0 && !e.Peer.Confirmed(id):
 		return nil
 	}
-	if !e.writesRoll() {
-		return errNoRoll
+	if !e.writesMembership() {
+		return errNotInList
 	}
-	return e.writeRoll(ctx, id, roll.Record{Forgotten: time.Now(), Written: written})
+	return e.writeMembership(ctx, id, membership.Record{Forgotten: time.Now(), Written: written})
 }
 
-var errNoRoll = fmt.Errorf("the list of members is not changed: this registry is not in its own trustedpeers, or has not caught up with the others yet")
+var errNotInList = errors.New("the list of members is not changed: this registry is not in its own trustedpeers, or has not caught up with the others yet")
 
 // notWaited gives the writers that nobody is to wait for, as forgotten here or by the list, each up to a
 // counter: something newer of it means that it is back.

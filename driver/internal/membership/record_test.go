@@ -1,4 +1,4 @@
-package roll_test
+package membership_test
 
 import (
 	"flag"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/golden"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/roll"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
 )
 
 var update = flag.Bool("update", false, "write the golden bytes anew")
@@ -17,7 +17,7 @@ func day(n int) time.Time { return time.Date(2026, 11, n, 12, 0, 0, 0, time.UTC)
 
 // TestGoldenRecords holds what all releases write and read of members.
 func TestGoldenRecords(t *testing.T) {
-	records := map[string]roll.Record{
+	records := map[string]membership.Record{
 		"in":        {Name: "attic", First: day(1), Heard: day(3), Capabilities: []string{"replicas", "compaction"}},
 		"nameless":  {First: day(1), Heard: day(1)},
 		"forgotten": {Forgotten: day(9), Written: 1 << 40},
@@ -27,20 +27,20 @@ func TestGoldenRecords(t *testing.T) {
 		got[name] = r.Text()
 	}
 	for name, text := range golden.Held(t, *update, "records.json", got) {
-		if r, err := roll.Read(text); err != nil || !reflect.DeepEqual(r, records[name]) || r.In() != (name != "forgotten") {
+		if r, err := membership.Read(text); err != nil || !reflect.DeepEqual(r, records[name]) || r.In() != (name != "forgotten") {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
 }
 
 func TestRecordsThatAreNone(t *testing.T) {
-	for _, text := range []string{"", "{", "7", `{"name":7}`, `{"name":"` + strings.Repeat("x", roll.MaxRecord) + `"}`} {
-		if r, err := roll.Read(text); err == nil || r.In() {
+	for _, text := range []string{"", "{", "7", `{"name":7}`, `{"name":"` + strings.Repeat("x", membership.MaxRecord) + `"}`} {
+		if r, err := membership.Read(text); err == nil || r.In() {
 			t.Errorf("%.40q was read", text)
 		}
 	}
 	for _, text := range []string{"{}", "null", `{"later":[1]}`} {
-		if r, err := roll.Read(text); err != nil || r.In() {
+		if r, err := membership.Read(text); err != nil || r.In() {
 			t.Errorf("%q: %+v, %v", text, r, err)
 		}
 	}
@@ -50,26 +50,26 @@ func TestRecordsThatAreNone(t *testing.T) {
 // new, and once a day.
 func TestWhenAMemberWrites(t *testing.T) {
 	caps := []string{"x"}
-	in := roll.Record{Name: "attic", First: day(1), Heard: day(3), Capabilities: caps}
+	in := membership.Record{Name: "attic", First: day(1), Heard: day(3), Capabilities: caps}
 	for name, c := range map[string]struct {
-		has   roll.Record
+		has   membership.Record
 		named string
 		caps  []string
 		now   time.Time
 		first time.Time // zero: nothing is written
 	}{
-		"nothing is there":      {roll.Record{}, "attic", caps, day(3), day(3)},
-		"forgotten":             {roll.Record{Forgotten: day(2), Written: 3}, "attic", caps, day(3), day(3)},
+		"nothing is there":      {membership.Record{}, "attic", caps, day(3), day(3)},
+		"forgotten":             {membership.Record{Forgotten: day(2), Written: 3}, "attic", caps, day(3), day(3)},
 		"the same":              {in, "attic", caps, day(3).Add(time.Hour), time.Time{}},
 		"another name":          {in, "cellar", caps, day(3), day(1)},
 		"it understands more":   {in, "attic", []string{"x", "y"}, day(3), day(1)},
 		"a day later":           {in, "attic", caps, day(4), day(1)},
 		"the clock is set back": {in, "attic", caps, day(2), day(1)},
 	} {
-		r, write := roll.Renewed(c.has, c.named, c.caps, c.now, roll.RenewEvery)
+		r, write := membership.Renewed(c.has, c.named, c.caps, c.now, membership.RenewEvery)
 		if write != !c.first.IsZero() {
 			t.Errorf("%s: written: %v", name, write)
-		} else if want := (roll.Record{Name: c.named, First: c.first, Heard: c.now, Capabilities: c.caps}); write && !reflect.DeepEqual(r, want) {
+		} else if want := (membership.Record{Name: c.named, First: c.first, Heard: c.now, Capabilities: c.caps}); write && !reflect.DeepEqual(r, want) {
 			t.Errorf("%s: %+v, not %+v", name, r, want)
 		}
 	}

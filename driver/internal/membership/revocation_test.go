@@ -1,4 +1,4 @@
-package roll_test
+package membership_test
 
 import (
 	"math/rand/v2"
@@ -6,29 +6,29 @@ import (
 	"testing"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/golden"
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/roll"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
 )
 
 // TestGoldenRevocations holds what all releases write and read of who is shut out.
 func TestGoldenRevocations(t *testing.T) {
-	revocations := map[string]roll.Revocation{"named": {At: day(3), Name: "attic"}, "nameless": {At: day(4)}}
+	revocations := map[string]membership.Revocation{"named": {At: day(3), Name: "attic"}, "nameless": {At: day(4)}}
 	got := map[string]string{}
 	for name, r := range revocations {
 		got[name] = r.Text()
 	}
 	for name, text := range golden.Held(t, *update, "revocations.json", got) {
-		if r, err := roll.ReadRevocation(text); err != nil || r != revocations[name] {
+		if r, err := membership.ReadRevocation(text); err != nil || r != revocations[name] {
 			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 	}
-	if _, err := roll.ReadRevocation("7"); err == nil {
+	if _, err := membership.ReadRevocation("7"); err == nil {
 		t.Error("a number was read")
 	}
 }
 
 // TestTheRevokedRevokeNobody later, in whatever order registries hear of it.
 func TestTheRevokedRevokeNobody(t *testing.T) {
-	written := []roll.Written{
+	written := []membership.Written{
 		{ID: "c", By: "a", Counter: 5},
 		{ID: "a", By: "c", Counter: 6}, // c was revoked by then
 		{ID: "d", By: "c", Counter: 4}, // and here it was not
@@ -39,7 +39,7 @@ func TestTheRevokedRevokeNobody(t *testing.T) {
 	for range 20 {
 		rand.Shuffle(len(written), func(i, j int) { written[i], written[j] = written[j], written[i] })
 		var ids []string
-		for _, w := range roll.Effective(slices.Clone(written)) {
+		for _, w := range membership.Effective(slices.Clone(written)) {
 			ids = append(ids, w.ID)
 		}
 		if !slices.Equal(ids, []string{"d", "c", "e"}) {

@@ -1,4 +1,4 @@
-package roll
+package membership
 
 import (
 	"cmp"
@@ -31,11 +31,8 @@ func (r Revocation) Text() string {
 
 // ReadRevocation is the inverse. Who reads the name still has to judge it.
 func ReadRevocation(text string) (Revocation, error) {
-	if len(text) > MaxRecord {
-		return Revocation{}, fmt.Errorf("read a revocation: %d bytes, at most %d", len(text), MaxRecord)
-	}
-	var w wireRevocation
-	if err := json.Unmarshal([]byte(text), &w); err != nil {
+	w, err := decode[wireRevocation](text)
+	if err != nil {
 		return Revocation{}, fmt.Errorf("read a revocation: %w", err)
 	}
 	return Revocation{at(w.At), w.Name}, nil

@@ -1,11 +1,11 @@
-// Package roll is what the path map's list of members says of each: how it is written, and when a member
+// Package membership is what the path map's list of members says of each: how it is written, and when a member
 // writes it anew. It knows no map and no network.
 //
 // A member writes its own record, and nobody else does: when it has been a member for a while, when it has
 // another name or understands something else, and once a day, by which all see that it is alive. Whoever
 // forgets it writes that over its record. One that comes back, and sees that, writes its own again. Who is
 // revoked has a record of another family beside it, which is final.
-package roll
+package membership
 
 import (
 	"encoding/json"
@@ -62,14 +62,19 @@ func (r Record) Text() string {
 
 // Read is the inverse. Who reads names and capabilities still has to judge them.
 func Read(text string) (Record, error) {
-	if len(text) > MaxRecord {
-		return Record{}, fmt.Errorf("read a member's record: %d bytes, at most %d", len(text), MaxRecord)
-	}
-	var w wire
-	if err := json.Unmarshal([]byte(text), &w); err != nil {
+	w, err := decode[wire](text)
+	if err != nil {
 		return Record{}, fmt.Errorf("read a member's record: %w", err)
 	}
 	return Record{w.Name, at(w.First), at(w.Heard), w.Capabilities, at(w.Forgotten), w.Written}, nil
+}
+
+func decode[T any](text string) (t T, err error) {
+	if len(text) > MaxRecord {
+		return t, fmt.Errorf("%d bytes, at most %d", len(text), MaxRecord)
+	}
+	err = json.Unmarshal([]byte(text), &t)
+	return t, err
 }
 
 // In reports whether the member is one; not if somebody forgot it.
