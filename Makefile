@@ -178,7 +178,7 @@ upgrade-test: build ## mix an earlier release with this tree, one by one up and 
 	testdata/upgrade.sh $(BIN) bin/upgrade "$(FROM)" $(UPGRADE)
 
 .PHONY: simulate
-simulate: ## play swarms of 10, 50, 200 and 1,000 registries without a network, and print what a member costs: some ten minutes, 3 GB of memory
+simulate: ## play swarms of 10, 50, 200 and 1,000 registries without a network, and print what a member costs: three minutes, 1.1 GiB of memory
 	$(GO) test -count=1 -timeout 60m -v ./driver/internal/simulate
 
 .PHONY: test-nat

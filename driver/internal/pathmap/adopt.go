@@ -199,14 +199,15 @@ func (s *snapshot) eachNew(before *snapshot, f func(paths []string)) {
 }
 
 // take notes the writers of a state, inside the transaction: each with no less than the greatest
-// counter of its versions.
+// counter of its versions, and with no more than the counter of the state. What a damaged member says beyond
+// that would have all who take it think that they have what a writer has still to write.
 func (w *written) take(m *Map, head stateHead) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.earlier = max(w.earlier, head.Earlier)
+	w.earlier = max(w.earlier, min(head.Earlier, head.Counter))
 	all := maps.Clone(w.of)
 	for id, counter := range head.Written {
-		all[id] = max(all[id], counter)
+		all[id] = max(all[id], min(counter, head.Counter))
 	}
 	for id, counter := range all {
 		key := ds.RawKey(writtenKey.String() + "/" + id)

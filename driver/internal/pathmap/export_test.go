@@ -229,6 +229,19 @@ func (m *Map) mergeMade(msg *pb.Delta) error {
 	return m.mergeGroup([]*delta{d}, 0)
 }
 
+// TakeWriters takes what the head of a state says of writers.
+func (m *Map) TakeWriters(counter, earlier uint64, of map[string]uint64) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	if err := m.written.take(m, stateHead{Counter: counter, Earlier: earlier, Written: of}); err != nil {
+		return err
+	}
+	return m.ledger.commit(m.ctx)
+}
+
 // KeyOfVersion is the key of the one version of a path.
 func (m *Map) KeyOfVersion(path string) string {
 	return keyOf(path, m.current.Load().versionsOf(path)[0].version).String()

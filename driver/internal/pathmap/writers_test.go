@@ -164,3 +164,20 @@ func TestVersionsHaveNames(t *testing.T) {
 		t.Errorf("written anew it is %q, before it was %q", got, was)
 	}
 }
+
+// TestNoStateKnowsMoreOfAWriterThanThereIs: what its head says beyond its own counter is not taken, nor after a
+// restart.
+func TestNoStateKnowsMoreOfAWriterThanThereIs(t *testing.T) {
+	a := newFabric(t).add("a")
+	put(t, a, "/p", "1")
+	if err := a.m.TakeWriters(7, 1<<50, map[string]uint64{"w": 1 << 50, "v": 5}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if of := a.m.Writers(); of["w"] != 7 || of["v"] != 5 {
+			t.Errorf("%v", of)
+		}
+		a.stop()
+		a.start()
+	}
+}
