@@ -5,14 +5,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ipfs/boxo/ipld/merkledag"
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 	"github.com/ipfs/go-datastore/query"
 	"github.com/ipfs/go-ds-crdt/pb"
-	ipld "github.com/ipfs/go-ipld-format"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"google.golang.org/protobuf/proto"
 )
 
 // ParseKey and KeyOf are the two ways between a key and the version of a path.
@@ -208,25 +205,27 @@ func (m *Map) MergeElement(key string, e Entry) error {
 
 // mergeMade merges a delta over all heads.
 func (m *Map) mergeMade(msg *pb.Delta) error {
-	msg.Priority = m.crdt.Load().InternalStats(m.ctx).MaxHeight + 1
-	b, err := proto.Marshal(msg)
-	if err != nil {
-		return err
-	}
-	n := merkledag.NodeWithData(b)
-	if err := n.SetCidBuilder(merkledag.V1CidPrefix()); err != nil {
-		return err
-	}
-	for _, h := range m.Heads() {
-		if err := n.AddRawLink("", &ipld.Link{Cid: h}); err != nil {
-			return err
-		}
-	}
-	d, err := parseDelta(n)
+	d, err := m.follower(m.Heads(), msg)
 	if err != nil {
 		return err
 	}
 	return m.mergeGroup([]*delta{d}, 0)
+}
+
+// MergeSiblings merges deltas of a member that all follow the heads of now, and write a path each.
+func (m *Map) MergeSiblings(member string, paths []string, e Entry) error {
+	heads, counter := m.Heads(), m.greatest()
+	var all []pending
+	for i, path := range paths {
+		key := KeyOf(path, counter+1+uint64(i), member)
+		d, err := m.follower(heads, &pb.Delta{Elements: []*pb.Element{{Key: key, Value: e.Marshal()}}})
+		if err != nil {
+			return err
+		}
+		all = append(all, pending{place: d.place(), delta: d})
+	}
+	reach := m.newReach()
+	return m.mergeAll(m.ctx, all, &reach)
 }
 
 // TakeWriters takes what the head of a state says of writers.

@@ -99,7 +99,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 		added = d.adds(added)
 		n++
 	}
-	if err := cmp.Or(m.saveCounter(), m.written.note(m, group[:n])); err != nil {
+	if err := cmp.Or(m.bundle(snap), m.saveCounter(), m.written.note(m, group[:n])); err != nil {
 		return m.fail(err)
 	}
 	if err := m.ledger.commit(m.ctx); err != nil {

@@ -95,7 +95,8 @@ func (m *Map) answerHeads(a *answering, req request) error {
 
 // headsAnswer is the answer to a member that asks for heads in one of its runs.
 func (m *Map) headsAnswer(id peer.ID, run string) answer {
-	heads := m.Heads() // first: the counters are then no less than theirs
+	heads := m.Heads()                        // first: the counters are then no less than theirs
+	heads = heads[:min(len(heads), maxHeads)] // no member reads more; what follows all of them comes with the next change
 	counter := m.greatest()
 	a := answer{Heads: heads, Counter: &counter, Behind: m.behind(), State: m.givesState()}
 	if id == "" || run == "" || len(run) > maxRun {

@@ -152,6 +152,9 @@ func (m *Map) commit(group []*writeRequest) error {
 		err = m.noteUnfinished(false)
 	}
 	if err == nil {
+		err = m.bundle(snap)
+	}
+	if err == nil {
 		err = m.commitDelta(snap, group, writer)
 	}
 	if err != nil {
