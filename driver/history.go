@@ -3,7 +3,7 @@ package driver
 import "time"
 
 // HistoryStatus is how much this registry has of the changes that led to its path map. What all known
-// registries have merged it drops, but for the last ten thousand.
+// registries have merged it drops, but for the last keepchanges.
 type HistoryStatus struct {
 	Kept        int        `json:"kept"`         // changes that are here; counted a moment after the start
 	Compacted   int        `json:"compacted"`    // changes of which only the names are here: all known registries had merged them

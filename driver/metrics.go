@@ -31,7 +31,7 @@ var (
 	headsDesc       = desc("map_heads", "Deltas of the path map that nothing follows yet.")
 	behindDesc      = desc("map_behind_seconds", "For how long this registry has lacked changes that a connected member has; 0 while it lacks none.")
 	statesDesc      = desc("map_states_total", "States of the path map: given to members that join, taken from a member, or begun and ended early (broken).", "what")
-	historyDesc     = desc("map_history_changes", "Changes of the path map that are here: those that not all known registries have merged, and the last ten thousand.")
+	historyDesc     = desc("map_history_changes", "Changes of the path map that are here: those that not all known registries have merged, and the last keepchanges.")
 	compactedDesc   = desc("map_history_compacted_changes", "Changes of the path map that were dropped, and of which only the names are here.")
 	historyWaitDesc = desc("map_history_waits_for_members", "Members, or others that once wrote, for whom changes are kept that would be dropped otherwise.")
 	takingDesc      = desc("map_state_paths", "Paths that came of a state which is on its way here; 0 while none is.")

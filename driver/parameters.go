@@ -61,6 +61,7 @@ type Parameters struct {
 	GCGrace              time.Duration `mapstructure:"gcgrace"`
 	GCUntagged           bool          `mapstructure:"gcuntagged"`
 	ScrubInterval        time.Duration `mapstructure:"scrubinterval"`
+	KeepChanges          int           `mapstructure:"keepchanges"`
 	DebugAPI             bool          `mapstructure:"debugapi"` // Driver.API is to be served by the registry's debug server
 	UI                   bool          `mapstructure:"ui"`       // the registry's page is to be served to its clients
 }
@@ -71,6 +72,9 @@ const defaultDataAddr = "/ip4/0.0.0.0/tcp/4620"
 
 // defaultTopic is refused on the public network, where strangers may use it, too.
 const defaultTopic = "ipfs-registry"
+
+// leastChanges is the least that keepchanges may be.
+const leastChanges = 100
 
 // DefaultParameters are those of a registry with an empty `ipfs:` block.
 func DefaultParameters() Parameters {
@@ -96,6 +100,7 @@ func DefaultParameters() Parameters {
 		GCInterval:    6 * time.Hour,
 		GCGrace:       24 * time.Hour,
 		ScrubInterval: 30 * 24 * time.Hour,
+		KeepChanges:   engine.DefaultKeepChanges,
 	}
 }
 
@@ -239,7 +244,7 @@ func (p Parameters) config() engine.Config {
 		RepairRate: int64(p.RepairRate), AckCopies: p.AckReplicas, AckTimeout: p.AckTimeout,
 		CacheSize: int64(p.CacheSize), MinFree: engine.MinFree{Bytes: int64(p.MinFree.Bytes), Percent: p.MinFree.Percent},
 		GC: p.GC, GCInterval: p.GCInterval, GCGrace: p.GCGrace, GCUntagged: p.GCUntagged,
-		ScrubInterval: p.ScrubInterval,
+		ScrubInterval: p.ScrubInterval, KeepChanges: p.KeepChanges,
 	}
 }
 
@@ -354,6 +359,9 @@ func (p Parameters) checkValues() error {
 	}
 	if p.ScrubInterval != 0 && p.ScrubInterval < time.Minute {
 		return errors.New("scrubinterval: is less than 1m; write it with its unit, such as 720h, or 0 for no scrub")
+	}
+	if p.KeepChanges < leastChanges {
+		return fmt.Errorf("keepchanges: is less than %d, and members that lack a little would take the whole map", leastChanges)
 	}
 	if p.FetchTimeout <= 0 {
 		return errors.New("fetchtimeout: must be more than 0, such as 30s")

@@ -56,6 +56,7 @@ func TestGoodParameters(t *testing.T) {
 			p.Offline, p.Replicas, p.Capacity = true, driver.Everywhere, 0
 		}},
 		"no scrub":         {`{offline: true, scrubinterval: 0}`, func(p *driver.Parameters) { p.Offline, p.ScrubInterval = true, 0 }},
+		"a short log":      {`{offline: true, keepchanges: 100}`, func(p *driver.Parameters) { p.Offline, p.KeepChanges = true, 100 }},
 		"copies in quotes": {`{offline: true, replicas: "2", capacity: "1.5 TB"}`, func(p *driver.Parameters) { p.Offline, p.Replicas, p.Capacity = true, 2, 15e11 }},
 		"hash":             {`{offline: true, hash: blake3}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "blake3" }},
 		"default hash":     {`{offline: true, hash: sha2-256}`, func(p *driver.Parameters) { p.Offline, p.Hash = true, "sha2-256" }},
@@ -128,6 +129,7 @@ func TestBadParametersNameTheKey(t *testing.T) {
 		`{offline: true, gcgrace: -1s}`:                                 "gcgrace",
 		`{offline: true, scrubinterval: 1s}`:                            "scrubinterval: is less than 1m",
 		`{offline: true, scrubinterval: -1h}`:                           "scrubinterval: is less than 1m",
+		`{offline: true, keepchanges: 99}`:                              "keepchanges: is less than 100",
 		`{offline: true, fetchtimeout: 30}`:                             "fetchtimeout: 30 is not a duration: write it with its unit",
 		`{offline: true, bootstrappers: {a: b}}`:                        "bootstrappers: is not a list: write",
 		`{offline: true, trustedpeers: [1]}`:                            "trustedpeers: is not a list: write",
@@ -191,7 +193,7 @@ func TestEnvironmentSetsEveryKey(t *testing.T) {
 		"ackreplicas": "2", "acktimeout": "45s",
 		"cachesize": "5000B", "minfree": "12.5%",
 		"gc": "false", "gcinterval": "1h0m0s", "gcgrace": "2h0m0s", "gcuntagged": "true", "scrubinterval": "720h0m0s",
-		"debugapi": "true", "relay": "false", "ui": "true",
+		"keepchanges": "500", "debugapi": "true", "relay": "false", "ui": "true",
 	}
 	for f := range reflect.TypeFor[driver.Parameters]().Fields() {
 		key := f.Tag.Get("mapstructure")

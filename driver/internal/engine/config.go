@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/peer"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/replica/place"
 )
@@ -63,6 +64,8 @@ type Config struct {
 
 	ScrubInterval time.Duration // in which each blob on the disk is read once; 0: never
 
+	KeepChanges int // of the history, behind what all known registries have merged; 0: DefaultKeepChanges
+
 	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
 	SurveyRest  int           // how many times as long as a survey the rest after it is; 0: the default
 
@@ -84,6 +87,9 @@ const (
 	AllCopies = place.All
 	DiskSize  = -1
 )
+
+// DefaultKeepChanges is how many changes stay that all known registries have merged.
+const DefaultKeepChanges = pathmap.KeptDeltas
 
 // DefaultMemberExpiry is how long a member that is away is remembered and dialed.
 const DefaultMemberExpiry = peer.DefaultMemberExpiry

@@ -13,7 +13,7 @@ const compactable = "compaction"
 
 // startCompacting has the map drop what all known registries have merged of its history.
 func (e *Engine) startCompacting() {
-	e.Paths.StartCompacting(pathmap.Compaction{Known: e.knownRegistries, Held: e.whyNotCompacted})
+	e.Paths.StartCompacting(pathmap.Compaction{Known: e.knownRegistries, Held: e.whyNotCompacted, Keep: e.cfg.KeepChanges})
 }
 
 // knownRegistries are those that a collection of garbage hears, too: this one, the trusted members, whether
