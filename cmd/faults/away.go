@@ -48,7 +48,7 @@ func (t *trial) replace(ctx context.Context, m *swarm.Member) error {
 	if err := m.DropBackup(); err != nil {
 		return err
 	}
-	if err := m.Start(ctx); err != nil {
+	if err := t.unaware(ctx, m); err != nil {
 		return err
 	}
 	return t.forgetEverywhere(ctx, old, nil)

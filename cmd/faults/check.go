@@ -38,7 +38,10 @@ func (t *trial) check(ctx context.Context, last bool) error {
 	for _, step := range []struct {
 		what string
 		look func(context.Context) error
-	}{{"blobs", t.blobs}, {"copies", t.copies}, {"garbage", t.garbage}, {"cache", t.cache}, {"copies", t.copies}, {"agree", t.swarm.Agree}} {
+	}{
+		{"blobs", t.blobs}, {"copies", t.copies}, {"garbage", t.garbage}, {"cache", t.cache}, {"copies", t.copies}, {"agree", t.swarm.Agree},
+		{"revoked", func(ctx context.Context) error { return t.shut(ctx, last) }},
+	} {
 		t.journal.Note("check", "%s", step.what)
 		if err := step.look(ctx); err != nil {
 			return t.notTrue(ctx, fmt.Errorf("%s: %w", step.what, err))

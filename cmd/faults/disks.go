@@ -222,7 +222,7 @@ func (t *trial) loseDisk(ctx context.Context, m *swarm.Member, name string) erro
 	if _, err := m.Wipe(ctx, true); err != nil {
 		return err
 	}
-	return m.Start(ctx)
+	return t.unaware(ctx, m)
 }
 
 func (t *trial) backup(ctx context.Context) error {
@@ -253,6 +253,6 @@ func (t *trial) restore(ctx context.Context) error {
 		if err := m.Restore(); err != nil {
 			return err
 		}
-		return m.Start(ctx)
+		return t.unaware(ctx, m)
 	})
 }

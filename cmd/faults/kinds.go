@@ -39,6 +39,8 @@ var kinds = []kind{
 	{"forget", "one is away, forgotten, garbage is collected, and it comes back", 1, always, (*trial).forget},
 	{"backup", "it is stopped, its disk copied", 1, always, (*trial).backup},
 	{"restore", "its disk is replaced by the copy", 1, always, (*trial).restore},
+	{"rekey", "one gets the next protector key beside its own, or, when all have it, alone", keySteps, always, (*trial).rekey},
+	{"revoke", "a sixth is shut out by one of the five while clients push to it, and goes on, once in a run", 1, notRevoked, (*trial).revoke},
 	{"clock", "its clock is three days off", 1, clocks, (*trial).clock},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -15,6 +16,6 @@ func (t *trial) lines() []string {
 	return []string{
 		fmt.Sprintf("replicas: %d", n), fmt.Sprintf("ackreplicas: %d", n), "acktimeout: 10s", "repairdelay: 3s",
 		"gcgrace: " + grace.String(), "gcinterval: 1m", "cachesize: 1MiB", "scrubinterval: 1m",
-		"alonetimeout: 5s", "fetchtimeout: 10s", "loglevel: debug",
+		"keepchanges: " + strconv.Itoa(keptChanges), "alonetimeout: 5s", "fetchtimeout: 10s", "loglevel: debug",
 	}
 }

@@ -19,6 +19,9 @@
 //     be pulled with its digest.
 //   - Each disk has blobs only of images that may be there, and no more than cachesize of those
 //     that others keep.
+//   - What a registry took that was revoked is nowhere, but for what came in before all had heard of that.
+//
+// A run ends when the protector key was changed, a registry revoked, and history dropped after that.
 //
 // All the while, no registry may answer a read with other bytes, or with something that it
 // knew to be replaced, or deny what it had acknowledged or answered with before. It may
@@ -32,7 +35,8 @@
 // are done; elsewhere no packets are lost and no disk is full, and it says so. A disk is a
 // tmpfs: power that fails is not played (cmd/badday has ext4, and the tests of syncing), only
 // processes that are killed. Clocks are wrong from a start on and do not jump. A seed repeats
-// what happens, and in which order, but not how processes are scheduled.
+// what happens, and in which order, but not how processes are scheduled. A registry that has not heard
+// of the revocation, since its disk is empty or old, does not meet the one that was revoked.
 package main
 
 import (

@@ -72,7 +72,7 @@ func (t *trial) judge(n name, answers []string) {
 		t.concurrent++
 		t.journal.Note("concur", "%s is %q, and what was acknowledged last is %q: %s", n, answers[0], may.Latest, may)
 	}
-	t.book.Agreed(n, answers[0], func(registry, run int) bool { return t.swarm.Members[registry].Run() > run })
+	t.book.Agreed(n, answers[0], func(registry, run int) bool { return t.swarm.Seat(registry).Run() > run })
 }
 
 // blobs reads what images need, each blob at one registry.

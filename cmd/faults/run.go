@@ -36,9 +36,13 @@ type trial struct {
 	journal *journal.Journal
 	late    *swarm.Member // its clock is wrong
 	gone    sync.Map      // peer IDs of registries that were replaced
+	life    context.Context
+	outcast outcast
+	keys    keyChange
 
 	faults      map[string]int
 	collections collections
+	compactions compactions
 	concurrent  int // tags that went to a push that was not acknowledged last
 	lost, never []string
 	seen        map[string]bool // blobs that were read
@@ -48,7 +52,8 @@ type trial struct {
 type sum struct{ pushed, pulled, faults, broken int }
 
 func run(ctx context.Context, o options, out io.Writer) (s sum, err error) {
-	t := &trial{o: o, out: out, random: rand.New(rand.NewPCG(o.seed, 0)), book: book.New(), faults: map[string]int{}, seen: map[string]bool{}}
+	t := &trial{o: o, out: out, random: rand.New(rand.NewPCG(o.seed, 0)), book: book.New(), faults: map[string]int{}, seen: map[string]bool{}, life: ctx}
+	t.compactions.seen = map[book.Seat]int{}
 	began := time.Now()
 	t.say("seed %d, %d registries", o.seed, members)
 	if t.dir, err = directory(o.dir); err != nil {
@@ -93,7 +98,7 @@ func (t *trial) open(ctx context.Context) (closeAll func() error, err error) {
 		return closeAll, err
 	}
 	closers = append(closers, t.journal.Close)
-	so := swarm.Options{Dir: t.dir, Members: members, Patience: t.o.patience, Lines: t.lines()}
+	so := swarm.Options{Dir: t.dir, Members: members, Guest: true, Patience: t.o.patience, Lines: t.lines()}
 	if so.Binary, err = filepath.Abs(t.o.registry); err != nil {
 		return closeAll, err
 	}
@@ -117,7 +122,8 @@ func (t *trial) open(ctx context.Context) (closeAll func() error, err error) {
 	if err != nil {
 		return closeAll, err
 	}
-	closers = append(closers, t.swarm.Close)
+	closers = append(closers, t.swarm.Close, t.stopLate)
+	t.keys.old = t.swarm.Guest.Key()
 	t.load = load.New(t.swarm, t.book, t.journal, t.o.seed, t.o.clients)
 	return closeAll, nil
 }
@@ -134,14 +140,18 @@ func (t *trial) rounds(ctx context.Context) error {
 			return err
 		}
 		t.load.Start(ctx)
-		stop := t.collections.start(ctx, t)
+		stop, unwatch := t.collections.start(ctx, t), t.compactions.start(ctx, t)
 		for ; len(deck) > 0 && !over() && err == nil; done++ {
 			err = t.do(ctx, deck[0])
 			deck = deck[1:]
 		}
+		last := over()
+		if last && err == nil {
+			err = t.finish(ctx)
+		}
+		unwatch()
 		stop()
 		t.load.Stop()
-		last := over()
 		if err == nil {
 			err = t.check(ctx, last)
 		}
@@ -211,6 +221,8 @@ func (t *trial) print(s sum, took time.Duration) {
 	t.say("seed %d, %s: %d pushes and %d deletes acknowledged, %d pulls, %d requests failed or refused; %d collections of garbage; %d tags went to a concurrent push",
 		t.o.seed, took.Round(time.Second), s.pushed, t.load.Deleted.Load(), s.pulled, t.load.Refused.Load(), t.collections.done.Load(), t.concurrent)
 	t.say("faults: %d (%s)", s.faults, strings.Join(counts, ", "))
+	t.say("history: %s", &t.compactions)
+	t.say("changes of the protector key: %d; %s", t.keys.done, t.outcast.String())
 	t.say("wrong answers: %d, promises that did not come true: %d", len(t.load.Wrong()), len(t.never))
 	t.say("lost: %d", len(t.lost))
 }

@@ -23,6 +23,7 @@ type Load struct {
 	seed    uint64
 	workers []*worker
 	extra   *worker // of PushTo
+	guest   *worker // of those that push to a registry that is shut out
 
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -42,7 +43,7 @@ func New(s *swarm.Swarm, b *book.Book, j *journal.Journal, seed uint64, clients 
 	for n := range clients {
 		l.workers = append(l.workers, l.worker(n))
 	}
-	l.extra = l.worker(clients)
+	l.extra, l.guest = l.worker(clients), l.worker(clients+1)
 	return l
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ type Member struct {
 	swarm     *Swarm
 	space     *lab.Space
 	peer      string
+	key, next string // protector keys; next "": there is none
 	suspended bool
 	life, run atomic.Int64
 	shunned   atomic.Bool
@@ -141,6 +143,18 @@ func (m *Member) Wipe(ctx context.Context, keepKey bool) (old string, err error)
 	return old, m.swarm.configure(ctx)
 }
 
+// Key is the protector key that it has, or the first of two.
+func (m *Member) Key() string { return m.key }
+
+// SetKeys writes the configuration with other protector keys: the next start takes them.
+func (m *Member) SetKeys(ctx context.Context, key, next string) error {
+	m.key, m.next = key, next
+	return m.swarm.configure(ctx)
+}
+
+// AcknowledgeAlone has it take pushes that are on no other disk, from its next start on.
+func (m *Member) AcknowledgeAlone() { m.Env = []string{"REGISTRY_STORAGE_IPFS_ACKREPLICAS=1"} }
+
 func (m *Member) keyFile() string { return filepath.Join(m.Dir, "key") }
 
 func (m *Member) backup() string { return filepath.Join(m.Dir, "backup") }
@@ -215,4 +229,27 @@ func (m *Member) Forget(ctx context.Context, peer string) error {
 	defer cancel()
 	_, err := driver.NewClient(m.parameters()).Forget(ctx, peer)
 	return err
+}
+
+// Revoke has it shut another out of the swarm.
+func (m *Member) Revoke(ctx context.Context, peer string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	_, err := driver.NewClient(m.parameters()).Revoke(ctx, peer)
+	return err
+}
+
+// Shuns reports whether it says that another was revoked.
+func (m *Member) Shuns(ctx context.Context, peer string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	known, err := driver.NewClient(m.parameters()).Members(ctx)
+	return slices.ContainsFunc(known.Members, func(o driver.KnownMember) bool { return o.PeerID == peer && o.Revoked != nil }), err
+}
+
+// KeyChange is what it says of who has which protector key.
+func (m *Member) KeyChange(ctx context.Context) (driver.KeyChange, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	return driver.NewClient(m.parameters()).KeyChange(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,16 +26,17 @@ type Options struct {
 	Lab      *lab.Lab // nil: all are on loopback
 	DiskMiB  int      // of each registry; 0: they have none of their own
 	Lines    []string // of the configuration's ipfs: block
+	Guest    bool     // there is one registry more, which does not run until it is started
 	Patience time.Duration
 }
 
 // Swarm is registries that share their storage.
 type Swarm struct {
 	Members []*Member
+	Guest   *Member   // one that is not counted among them; nil: there is none
 	Mesh    *lab.Mesh // nil: they cannot be cut off
 
-	o   Options
-	key string
+	o Options
 
 	mu    sync.Mutex
 	names map[string]string // of a blob's file → its digest
@@ -51,25 +53,56 @@ func Open(ctx context.Context, o Options) (s *Swarm, err error) {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	if s.key, err = process.Keygen(ctx, o.Binary); err != nil {
+	if err := s.fill(ctx); err != nil {
 		return s, err
-	}
-	if o.Lab != nil {
-		if s.Mesh, err = o.Lab.Mesh(o.Members); err != nil {
-			return s, err
-		}
-	}
-	for i := range o.Members {
-		m, err := s.member(i)
-		if err != nil {
-			return s, err
-		}
-		s.Members = append(s.Members, m)
 	}
 	if err := s.configure(ctx); err != nil {
 		return s, err
 	}
 	return s, errors.Join(s.Heal(ctx), s.Agree(ctx))
+}
+
+// fill makes the registries.
+func (s *Swarm) fill(ctx context.Context) error {
+	key, err := s.Keygen(ctx)
+	if err != nil {
+		return err
+	}
+	seats := s.o.Members
+	if s.o.Guest {
+		seats++
+	}
+	if s.o.Lab != nil {
+		if s.Mesh, err = s.o.Lab.Mesh(seats); err != nil {
+			return err
+		}
+	}
+	for i := range seats {
+		m, err := s.member(i)
+		if err != nil {
+			return err
+		}
+		if m.key = key; i < s.o.Members {
+			s.Members = append(s.Members, m)
+		} else {
+			s.Guest = m
+		}
+	}
+	return nil
+}
+
+// Keygen makes a protector key.
+func (s *Swarm) Keygen(ctx context.Context) (string, error) { return process.Keygen(ctx, s.o.Binary) }
+
+// Seat is the registry with an Index.
+func (s *Swarm) Seat(i int) *Member { return s.all()[i] }
+
+// all are the members and the guest.
+func (s *Swarm) all() []*Member {
+	if s.Guest == nil {
+		return s.Members
+	}
+	return append(slices.Clone(s.Members), s.Guest)
 }
 
 func (s *Swarm) member(i int) (*Member, error) {
@@ -98,8 +131,9 @@ func (s *Swarm) member(i int) (*Member, error) {
 // configure writes all configurations: each names the others as bootstrappers, by the keys
 // that they have now.
 func (s *Swarm) configure(ctx context.Context) error {
-	addresses := make([]string, len(s.Members))
-	for i, m := range s.Members {
+	all := s.all()
+	addresses := make([]string, len(all))
+	for i, m := range all {
 		err := m.Configure(s.lines(m)...)
 		if err == nil {
 			addresses[i], err = m.Address(ctx)
@@ -108,9 +142,9 @@ func (s *Swarm) configure(ctx context.Context) error {
 			return err
 		}
 	}
-	for i, m := range s.Members {
+	for i, m := range all {
 		var others []string
-		for j, a := range addresses {
+		for j, a := range addresses[:len(s.Members)] {
 			if j != i {
 				others = append(others, a)
 			}
@@ -124,7 +158,11 @@ func (s *Swarm) configure(ctx context.Context) error {
 }
 
 func (s *Swarm) lines(m *Member) []string {
-	return append([]string{"name: " + m.Name, fmt.Sprintf("protectorkey: %q", s.key), "privatekeyfile: " + m.keyFile()}, s.o.Lines...)
+	lines := []string{"name: " + m.Name, fmt.Sprintf("protectorkey: %q", m.key), "privatekeyfile: " + m.keyFile()}
+	if m.next != "" {
+		lines = append(lines, fmt.Sprintf("protectorkeynext: %q", m.next))
+	}
+	return append(lines, s.o.Lines...)
 }
 
 // Heal ends all that is wrong, and starts the registries that do not run.
@@ -153,7 +191,7 @@ func (s *Swarm) Heal(ctx context.Context) error {
 // Close ends all registries and unmounts their disks.
 func (s *Swarm) Close() error {
 	var errs []error
-	for _, m := range s.Members {
+	for _, m := range s.all() {
 		m.Kill()
 		if m.Disk != nil {
 			errs = append(errs, m.Disk.Unmount())
