@@ -89,3 +89,49 @@ func TestRevoked(t *testing.T) {
 	_, err = crane.Manifest(served(t, d)+"/x:1", crane.Insecure)
 	must(t, err)
 }
+
+// TestRevokedFromTheMoment: what is pushed to a registry after it was revoked shows nowhere in the end, not even by
+// way of a newcomer that meets it first, and writes upon that; and what it replaced comes back.
+func TestRevokedFromTheMoment(t *testing.T) {
+	t.Parallel()
+	members, key := enrolled(t, 3)
+	a, b, c := members[0], members[1], members[2]
+	idC := c.Identity().PeerID
+	img, digest := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, members...)
+	had, err := crane.Pull(served(t, a)+"/x:1", crane.Insecure)
+	must(t, err)
+	must(t, validate.Image(had))
+	c.Stop() // it is not to hear of it
+	_, err = a.Revoke(t.Context(), idC)
+	must(t, err)
+	drivertest.Await(t, "all have shut it out", func() bool { return shutOut(t, idC, a, b) })
+	c.Restart()
+	late, _ := image(t)
+	must(t, crane.Push(late, served(t, c)+"/x:late", crane.Insecure))
+	must(t, crane.Push(late, served(t, c)+"/x:1", crane.Insecure))
+
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = c.Addresses()
+	d := drivertest.Start(t, p)
+	drivertest.Await(t, "the newcomer has what is late", func() bool {
+		_, err := crane.Manifest(served(t, d)+"/x:late", crane.Insecure)
+		return err == nil
+	})
+	mine, _ := image(t)
+	must(t, crane.Push(mine, served(t, d)+"/x:mine", crane.Insecure))
+	d.Stop()
+	d.Params.Bootstrappers = slices.Concat(c.Addresses(), b.Addresses())
+	d.Restart()
+	drivertest.Await(t, "the newcomer has shut it out", func() bool { return shutOut(t, idC, a, b, d) })
+	for _, m := range []*drivertest.Member{a, b, d} {
+		drivertest.Await(t, "what is late is nowhere, and what it replaced is back", func() bool {
+			_, err := crane.Manifest(served(t, m)+"/x:late", crane.Insecure)
+			got, terr := crane.Digest(served(t, m)+"/x:1", crane.Insecure)
+			_, merr := crane.Manifest(served(t, m)+"/x:mine", crane.Insecure)
+			return err != nil && terr == nil && got == digest && merr == nil
+		})
+	}
+	drivertest.AwaitAgreement(t, a, b, d)
+}

@@ -30,6 +30,8 @@ type enrollment struct {
 	news chan struct{} // the list may have changed
 	stop context.CancelFunc
 	done chan struct{}
+
+	expelling expelling
 }
 
 func newEnrollment() enrollment { return enrollment{news: make(chan struct{}, 1)} }
@@ -77,7 +79,7 @@ func (e *Engine) followMembership(ctx context.Context, after, every time.Duratio
 	caughtUp := e.Paths.CaughtUp()
 	for {
 		var soon <-chan time.Time
-		if e.goByRevocations(ctx) {
+		if again := e.goByRevocations(ctx); e.expel(ctx) || again {
 			soon = time.After(membershipAgain)
 		}
 		e.goByMembership(ctx)

@@ -30,12 +30,7 @@ func (e *Engine) Revoked() (all []Revocation) {
 	if e.Peer == nil {
 		return nil
 	}
-	var written []membership.Written
-	for text := range e.Paths.View().AllOfFamily(membership.RevokedFamily) {
-		said, _ := membership.ReadRevocation(text.Value) // of a later release: it counts all the same
-		written = append(written, membership.Written{Revocation: said, ID: text.Name, By: text.Writer, Counter: text.Counter})
-	}
-	for _, w := range membership.Effective(written) {
+	for _, w := range membership.Effective(e.Paths.View().Revocations()) {
 		id, err := libpeer.Decode(w.ID)
 		if err != nil {
 			continue
@@ -82,7 +77,8 @@ func (e *Engine) Revoke(ctx context.Context, name string) (Member, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, membershipWrite)
 	defer cancel()
-	op, err := pathmap.SetText(membership.RevokedFamily, m.ID.String(), membership.Revocation{At: time.Now(), Name: m.Name}.Text())
+	r := membership.Revocation{At: time.Now(), Name: m.Name, Bounded: true, UpTo: e.momentOf(ctx, m.ID)}
+	op, err := pathmap.SetText(membership.RevokedFamily, m.ID.String(), r.Text())
 	if err == nil {
 		err = e.Paths.Write(ctx, op)
 	}
@@ -93,6 +89,25 @@ func (e *Engine) Revoke(ctx context.Context, name string) (Member, error) {
 	e.goByRevocations(ctx)
 	e.enrollment.look()
 	return m, nil
+}
+
+// momentTime is for how long others are asked what they have of a registry that is to be revoked: what none of
+// them tells in that time does not stay.
+const momentTime = 5 * time.Second
+
+// momentOf is the greatest counter of a registry's versions that the swarm has. What the registry itself has
+// acknowledged and nobody has merged yet is fetched first, if it gives it.
+func (e *Engine) momentOf(ctx context.Context, id libpeer.ID) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, momentTime)
+	defer cancel()
+	if slices.Contains(e.Peer.Connected(), id) && e.Peer.Trusts(id) {
+		fetch, cancel := context.WithTimeout(ctx, momentTime/2)
+		defer cancel()
+		if err := e.Paths.Hear(fetch, id, 0); err != nil {
+			e.Log.WithField("peer", id.String()).WithError(err).Debug("what it wrote last is not fetched before it is revoked")
+		}
+	}
+	return e.Paths.Moment(ctx, id)
 }
 
 // revocable finds whom a name means, which may be a peer ID that nobody has met yet.

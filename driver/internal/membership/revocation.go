@@ -16,16 +16,26 @@ const RevokedFamily = "revoked"
 type Revocation struct {
 	At   time.Time // in whole seconds, by the clock of the registry that was asked to
 	Name string    // what the member was called
+
+	// Of what it wrote the versions stay whose counter is at most UpTo; unless it is Bounded, as one of an
+	// earlier build is not, all of them.
+	Bounded bool
+	UpTo    uint64
 }
 
 type wireRevocation struct {
-	At   int64  `json:"at"` // Unix seconds
-	Name string `json:"name,omitempty"`
+	At   int64   `json:"at"` // Unix seconds
+	Name string  `json:"name,omitempty"`
+	UpTo *uint64 `json:"upto,omitempty"`
 }
 
 // Text is the revocation as the map has it.
 func (r Revocation) Text() string {
-	b, _ := json.Marshal(wireRevocation{unix(r.At), r.Name}) // of text and numbers there is always JSON
+	w := wireRevocation{At: unix(r.At), Name: r.Name}
+	if r.Bounded {
+		w.UpTo = &r.UpTo
+	}
+	b, _ := json.Marshal(w) // of text and numbers there is always JSON
 	return string(b)
 }
 
@@ -35,7 +45,11 @@ func ReadRevocation(text string) (Revocation, error) {
 	if err != nil {
 		return Revocation{}, fmt.Errorf("read a revocation: %w", err)
 	}
-	return Revocation{at(w.At), w.Name}, nil
+	r := Revocation{At: at(w.At), Name: w.Name, Bounded: w.UpTo != nil}
+	if r.Bounded {
+		r.UpTo = *w.UpTo
+	}
+	return r, nil
 }
 
 // Written is a revocation as the map has it: of whom, by whom, and when in the order of versions.
@@ -45,19 +59,72 @@ type Written struct {
 	Counter uint64
 }
 
-// Effective are the revocations that count, the first of each registry: not what a registry wrote after it was
-// revoked itself. The order of versions is the same on all registries, so that all mean the same, in whatever
-// order they hear of them.
-func Effective(all []Written) (counting []Written) {
+// stays reports whether a version of the registry that is revoked stays.
+func (r Revocation) stays(counter uint64) bool { return !r.Bounded || counter <= r.UpTo }
+
+// Effective are the revocations that count, one of each registry: not what a registry wrote after it was
+// revoked itself, nor what it wrote after the moment from which its versions do not stay. Of several of one
+// registry the smallest moment counts. The order of versions is the same on all registries, so that all mean
+// the same, in whatever order they hear of them.
+func Effective(all []Written) []Written {
+	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Written) int {
-		return cmp.Or(cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.By, b.By), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.By, b.By), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Text(), b.Text()))
 	})
-	out := map[string]bool{}
-	for _, w := range all {
-		if !out[w.By] && !out[w.ID] {
-			out[w.ID] = true
-			counting = append(counting, w)
+	for {
+		counting, used := inOrder(all)
+		of := map[string]Revocation{}
+		for _, w := range counting {
+			of[w.ID] = w.Revocation
 		}
+		late := slices.IndexFunc(used, func(i int) bool {
+			by, out := of[all[i].By]
+			return out && !by.stays(all[i].Counter)
+		})
+		if late < 0 {
+			return counting
+		}
+		all = slices.Delete(all, used[late], used[late]+1) // and what it shut out may count again
 	}
-	return counting
+}
+
+// inOrder has revocations shut out whom they name, one after the other; used are the places of those that did.
+func inOrder(all []Written) (counting []Written, used []int) {
+	of := map[string]int{} // registry → its place in counting
+	for i, w := range all {
+		if _, out := of[w.By]; out {
+			continue
+		}
+		used = append(used, i)
+		if at, twice := of[w.ID]; twice {
+			counting[at].narrow(w.Revocation)
+			continue
+		}
+		of[w.ID] = len(counting)
+		counting = append(counting, w)
+	}
+	return counting, used
+}
+
+// narrow takes the moment of another revocation of the same registry, if that is smaller.
+func (r *Revocation) narrow(o Revocation) {
+	if o.Bounded && r.stays(o.UpTo) {
+		r.Bounded, r.UpTo = true, o.UpTo
+	}
+}
+
+// Moments are, by peer ID, the greatest counters of the versions that stay of those who are revoked. Who is not
+// in it has all of its versions stay.
+func Moments(all []Written) map[string]uint64 {
+	var of map[string]uint64
+	for _, w := range Effective(all) {
+		if !w.Bounded {
+			continue
+		}
+		if of == nil {
+			of = map[string]uint64{}
+		}
+		of[w.ID] = w.UpTo
+	}
+	return of
 }

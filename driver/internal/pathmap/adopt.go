@@ -54,20 +54,13 @@ func (m *Map) adopt(k *taking) error {
 
 // mixed is the map with the state, without what was deleted at the member.
 func (m *Map) mixed(k *taking) *snapshot {
-	now, snap := m.current.Load(), m.taken.staged.clone()
-	visit := func(key string, p packed) bool {
-		for path := pathOf(key); len(p) > 0; {
-			var st stored
-			st, p = now.writers.unpack(key, p)
-			v := stateVersion{key: keyOf(path, st.version).String()}
-			if _, gone := k.gone[v.mark()]; !gone {
-				snap.set(path, st.version, []byte(st.value()))
-			}
+	snap := m.taken.staged.clone()
+	m.current.Load().each(func(a at) {
+		v := stateVersion{key: keyOf(a.path, a.version).String()}
+		if _, gone := k.gone[v.mark()]; !gone {
+			snap.set(a.path, a.version, []byte(a.value()))
 		}
-		return true
-	}
-	now.settings.Scan(visit)
-	now.paths.Scan(visit)
+	})
 	return snap
 }
 
@@ -171,6 +164,7 @@ func (m *Map) showState(k *taking, snap *snapshot) {
 
 // publishWhole is publish, with all that follows from paths that are new here.
 func (m *Map) publishWhole(snap *snapshot) {
+	snap.sift()
 	before := m.current.Load()
 	snap.eachNew(before, func(paths []string) { m.tellNamed(snap, paths) })
 	m.publish(snap)

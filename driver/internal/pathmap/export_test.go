@@ -50,6 +50,29 @@ func (m *Map) PutValue(key string, value []byte) error {
 	return nil
 }
 
+// DeleteRaw writes a delta that deletes all versions of a path, which this release might not.
+func (m *Map) DeleteRaw(path string) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	if err := m.ledger.begin(m.ctx); err != nil {
+		return err
+	}
+	before := m.liveHeads()
+	for _, st := range m.current.Load().versionsOf(path) {
+		if err := m.crdt.Load().Delete(m.ctx, keyOf(path, st.version)); err != nil {
+			return err
+		}
+	}
+	if err := m.recordHeads(before); err != nil {
+		return err
+	}
+	if err := m.ledger.commit(m.ctx); err != nil {
+		return err
+	}
+	m.publish(m.current.Load())
+	return nil
+}
+
 // Raw is the live value of a key, of whatever release; nil when there is none.
 func (m *Map) Raw(key string) []byte {
 	value, err := m.crdt.Load().Get(m.ctx, ds.RawKey(key))

@@ -23,6 +23,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/datastore"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
 
@@ -41,6 +42,8 @@ type fabric struct {
 	dialed      sync.Map  // address of a dialed connection → who dialed
 	isolated    map[peer.ID]bool
 	untrusted   map[peer.ID]bool
+	sides       map[peer.ID]int // those of different sides do not meet
+	heeds       bool            // nobody trusts whom its map has revoked
 	confirmed   map[peer.ID]bool
 	interval    time.Duration
 	mute        string // address of a listener that nobody accepts at
@@ -174,12 +177,24 @@ func (f *fabric) isolate(id peer.ID, yes bool) {
 	f.isolated[id] = yes
 }
 
+// apart reports whether two members do not meet; f.mu is held.
+func (f *fabric) apart(a, b peer.ID) bool {
+	return f.isolated[a] || f.isolated[b] || f.sides[a] != f.sides[b]
+}
+
+// part puts members on other sides than they are on.
+func (f *fabric) part(sides map[peer.ID]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sides = sides
+}
+
 func (s *seat) Connected() []peer.ID {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
 	var ids []peer.ID
 	for id := range s.f.members {
-		if id != s.id && !s.f.isolated[id] && !s.f.isolated[s.id] {
+		if id != s.id && !s.f.apart(id, s.id) {
 			ids = append(ids, id)
 		}
 	}
@@ -232,7 +247,12 @@ func (s *seat) Source(id peer.ID) limit.Source {
 func (s *seat) Trusts(id peer.ID) bool {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	return !s.f.untrusted[id]
+	return !s.f.untrusted[id] && !(s.f.heeds && s.m != nil && revokes(s.m, id))
+}
+
+// revokes reports whether a map has revoked a member.
+func revokes(m *pathmap.Map, id peer.ID) bool {
+	return slices.ContainsFunc(m.View().Revocations(), func(w membership.Written) bool { return w.ID == string(id) })
 }
 
 // hearing is a member with a map, which does not stop before told is unlocked; or nil.
@@ -272,7 +292,7 @@ func (s *seat) Listen(protocol.ID) (net.Listener, error) {
 
 func (s *seat) Dial(ctx context.Context, id peer.ID, _ protocol.ID) (net.Conn, error) {
 	s.f.mu.Lock()
-	o, cut, muted := s.f.members[id], s.f.isolated[id] || s.f.isolated[s.id], s.f.muted[id]
+	o, cut, muted := s.f.members[id], s.f.apart(id, s.id), s.f.muted[id]
 	addr := ""
 	if o != nil {
 		addr = o.addr

@@ -101,12 +101,12 @@ func (g *giving) send() error {
 
 // checkVersions makes sure that what was sent is what readers saw.
 func (g *giving) checkVersions() error {
-	whole := g.cut.view.digest
+	whole := g.cut.view.whole()
 	g.sum.Digest = whole[:]
-	if g.total != digest(whole) && g.m.behindCut.Load() != g.cut.behind {
+	if g.total != whole && g.m.behindCut.Load() != g.cut.behind {
 		return fmt.Errorf("%w: it took a state itself meanwhile", errGivesOthers)
 	}
-	if g.total != digest(whole) {
+	if g.total != whole {
 		return g.m.obstructs("", fmt.Errorf("%w: its datastore has other versions than it", errNotCompacted))
 	}
 	g.total = digest{}
@@ -247,10 +247,10 @@ func (g *giving) write(p statePage, body []byte) error {
 	return g.w.Flush()
 }
 
-// valueOf is the value of a version, if that is alive.
+// valueOf is the value of a version, if that is alive, whether or not it stays out.
 func (s *snapshot) valueOf(path string, v version) (string, bool) {
 	key := sortKey(path)
-	for p := s.packedAt(path, key); len(p) > 0; {
+	for p, _ := s.tree(path, v).Get(key); len(p) > 0; {
 		var st stored
 		if st, p = s.writers.unpack(key, p); st.version == v {
 			return st.value(), true

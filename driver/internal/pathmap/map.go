@@ -80,6 +80,10 @@ type Config struct {
 	// OnSetting, and must not block.
 	OnNamed func(cids []cid.Cid)
 
+	// OnLeftOut is called when the map begins to leave out versions that Expel would delete. It runs under the map's
+	// lock, like OnSetting, and must not block. It may be nil.
+	OnLeftOut func()
+
 	// BeforeNames is called before a change is kept by name only, since it was compacted or came with a
 	// state, and may be called again: its error holds that up. It may be nil.
 	BeforeNames func(context.Context) error
@@ -249,10 +253,15 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 
 // publish makes a committed state the one readers and members see; lock is held.
 func (m *Map) publish(snap *snapshot) {
+	snap.sift()
 	heads := m.liveHeads()
 	m.merged.Store(m.counter) // before the heads, because a member is told of both
 	m.heads.Store(&heads)
-	m.tellSettings(m.current.Swap(snap), snap)
+	before := m.current.Swap(snap)
+	m.tellSettings(before, snap)
+	if m.cfg.OnLeftOut != nil && (View{snap}).LeavesOut() && (before == nil || !(View{before}).LeavesOut()) {
+		m.cfg.OnLeftOut()
+	}
 	m.published.happen()
 }
 

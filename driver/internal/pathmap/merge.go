@@ -142,7 +142,11 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 	if err := m.keepFirst(snap, d); err != nil {
 		return err
 	}
-	m.merging.block.Store(&d.block)
+	block, err := lasting(d)
+	if err != nil {
+		return err
+	}
+	m.merging.block.Store(&block)
 	defer m.merging.block.Store(nil)
 	if err := m.feed.merge(m.ctx, d.cid); err != nil {
 		return err

@@ -10,6 +10,8 @@ type Op struct {
 
 	UnlessAlive bool // of an entry: nothing is written where a version is alive
 
+	out *version // of a delete: the one version that it removes, if that stays out
+
 	// Beside is what another owner of the datastore writes in the same transaction, up to
 	// besideBudget; a nil value deletes. It is no part of the delta. OnDisk, unless it is nil,
 	// is called when all of that is on disk, and before anybody can hear of the op. It must not
@@ -34,7 +36,11 @@ func splitOps(view View, ops []Op) int {
 // delete for every version that is alive. A delta must never reach maxDelta, because the
 // other registries would refuse it.
 func opCost(view View, op Op) int {
-	cost := view.Versions(op.Path) * (len(op.Path) + 180)
+	versions := view.Versions(op.Path)
+	if op.out != nil {
+		versions = 1
+	}
+	cost := versions * (len(op.Path) + 180)
 	if op.Entry != nil {
 		cost += len(op.Path) + 360
 	}

@@ -3,6 +3,7 @@ package pathmap
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -163,3 +164,6 @@ func (w *writers) number(name string) uint64 {
 }
 
 func (w *writers) name(number uint64) string { return (*w.names.Load())[number] }
+
+// any reports whether f is true of a writer.
+func (w *writers) any(f func(name string) bool) bool { return slices.ContainsFunc(*w.names.Load(), f) }

@@ -84,7 +84,12 @@ func (m *Map) serve(a *answering) {
 func (m *Map) answerHeads(a *answering, req request) error {
 	id := m.cfg.Swarm.Remote(a.Conn)
 	if req.Lapse == nil || !m.cfg.Swarm.Trusts(id) {
-		return writeJSON(a, m.headsAnswer(id, req.Run))
+		heads := m.headsAnswer(id, req.Run)
+		if req.Writer != "" {
+			written := m.writtenBy(req.Writer)
+			heads.Writer = &written
+		}
+		return writeJSON(a, heads)
 	}
 	lapsed, ticket := m.lapsed(*req.Lapse, req.Ticket)
 	alive(a)

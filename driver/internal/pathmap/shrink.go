@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -105,7 +106,7 @@ func (m *Map) leaving(ctx context.Context, p place) (l leaving, size int, err er
 			return l, size, err
 		}
 	}
-	return leaving{place: p, id: idOf(p.cid), tombs: msg.GetTombstones()}, size, nil
+	return leaving{place: p, id: idOf(p.cid), tombs: slices.DeleteFunc(msg.GetTombstones(), lasts)}, size, nil
 }
 
 // dropStep drops deltas in one transaction: their blocks, their marks and places in the order, and the

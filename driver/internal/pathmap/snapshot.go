@@ -30,19 +30,20 @@ type snapshot struct {
 	paths    *btree.Map[string, packed]
 	settings *btree.Map[string, packed] // copied when it is written: it is small
 	writers  *writers
-	digest   [sha256.Size]byte // XOR of the sums of all live versions
+	digest   [sha256.Size]byte // XOR of the sums of all live versions, but those that stay out
+	leftOut
 }
 
 func newSnapshot() *snapshot {
 	return &snapshot{
 		paths: btree.NewMap[string, packed](64), settings: btree.NewMap[string, packed](4),
-		writers: newWriters(),
+		writers: newWriters(), leftOut: newLeftOut(),
 	}
 }
 
 func (s *snapshot) clone() *snapshot {
 	c := *s
-	c.paths = s.paths.Copy()
+	c.paths, c.out = s.paths.Copy(), s.out.Copy()
 	return &c
 }
 
@@ -59,35 +60,48 @@ func (s *snapshot) set(path string, v version, value []byte) {
 	key := sortKey(path)
 	old := s.without(path, key, v)
 	s.toggle(path, v, string(value))
-	s.ofKind(path).Set(key, s.writers.pack(old, key, v, value))
+	s.toWrite(path, v).Set(key, s.writers.pack(old, key, v, value))
+	s.news = s.news || isRevocation(path)
 }
 
-// ofKind is the tree that a path, or a setting, is written to.
-func (s *snapshot) ofKind(path string) *btree.Map[string, packed] {
-	if !isSetting(path) {
-		return s.paths
+// toWrite is the tree that a version is written to.
+func (s *snapshot) toWrite(path string, v version) *btree.Map[string, packed] {
+	if isSetting(path) && !s.staysOut(v) {
+		s.settings = s.settings.Copy()
 	}
-	s.settings = s.settings.Copy()
-	return s.settings
+	return s.tree(path, v)
+}
+
+// tree is where a version of a path, or of a setting, is if it is alive.
+func (s *snapshot) tree(path string, v version) *btree.Map[string, packed] {
+	switch {
+	case s.staysOut(v):
+		return s.out
+	case isSetting(path):
+		return s.settings
+	}
+	return s.paths
 }
 
 // remove drops one version of a path, if it is there.
 func (s *snapshot) remove(path string, v version) {
 	key := sortKey(path)
-	old := s.packedAt(path, key)
+	old, _ := s.tree(path, v).Get(key)
 	switch kept := s.without(path, key, v); {
 	case len(kept) == len(old):
+		return
 	case len(kept) == 0:
-		s.ofKind(path).Delete(key)
+		s.toWrite(path, v).Delete(key)
 	default:
-		s.ofKind(path).Set(key, kept)
+		s.toWrite(path, v).Set(key, kept)
 	}
+	s.news = s.news || isRevocation(path)
 }
 
-// without returns the versions of a path except one, and takes the sum of that one out of the
-// digest.
+// without returns the versions of a path except one, of those that are kept where that one is, and takes its sum
+// out of the digest.
 func (s *snapshot) without(path, key string, v version) (kept packed) {
-	for p := s.packedAt(path, key); len(p) > 0; {
+	for p, _ := s.tree(path, v).Get(key); len(p) > 0; {
 		st, rest := s.writers.unpack(key, p)
 		if st.version == v {
 			s.toggle(path, v, st.value())
@@ -102,8 +116,12 @@ func (s *snapshot) without(path, key string, v version) (kept packed) {
 // toggle adds a version to the digest, or takes it away.
 func (s *snapshot) toggle(path string, v version, value string) {
 	sum := sha256.Sum256([]byte(keyOf(path, v).String() + "\x00" + value))
+	of := &s.digest
+	if s.staysOut(v) {
+		of = &s.outDigest
+	}
 	for i := range sum {
-		s.digest[i] ^= sum[i]
+		of[i] ^= sum[i]
 	}
 }
 

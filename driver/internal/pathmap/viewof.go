@@ -17,5 +17,6 @@ func ViewOf(versions iter.Seq[Version]) View {
 	for v := range versions {
 		snap.set(v.Path, version{v.Counter, v.Writer}, v.Value)
 	}
+	snap.sift()
 	return View{snap}
 }

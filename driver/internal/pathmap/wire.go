@@ -56,6 +56,8 @@ type request struct {
 	Lapse  *uint64 `json:"lapse,omitempty"`
 	Ticket string  `json:"ticket,omitempty"` // of an answer that these had not ended: those begun later are not waited for
 
+	Writer string `json:"writer,omitempty"` // of opHeads: a peer ID, of whose versions the answer is to tell
+
 	Priority uint64 `json:"priority,omitempty"` // where a list begins
 	After    names  `json:"after,omitempty"`    // the delta of that priority after which it does
 	Get      names  `json:"get,omitempty"`
@@ -67,6 +69,7 @@ type answer struct {
 	Heads   deltas  `json:"heads,omitempty"`
 	Counter *uint64 `json:"counter,omitempty"` // with Heads: the greatest seen; nil: an older release
 	Written *uint64 `json:"written,omitempty"` // with Heads: no less than the asker's greatest that was merged; nil: not said
+	Writer  *uint64 `json:"writer,omitempty"`  // with Heads: the same of the request's Writer
 	State   bool    `json:"state,omitempty"`   // with Heads: it gives a member that has nothing its state
 	Twin    bool    `json:"twin,omitempty"`    // with Heads: two registries ask with the asker's peer ID
 	Behind  bool    `json:"behind,omitempty"`  // with Heads: it lacks a part of the history, as far as it knows

@@ -21,18 +21,20 @@ func TestGoldenFrames(t *testing.T) {
 	var named names
 	named.add(c)
 	requests := map[string]request{
-		"ask for heads":  {Op: opHeads, Run: "run", Lapse: &n, Ticket: "ticket"},
-		"ask for deltas": {Op: opDeltas, Want: deltas{c}, Have: deltas{c}, Page: 3},
-		"ask for more":   {Op: opMore, Page: 3},
-		"ask for a list": {Op: opList, Priority: n, After: named},
-		"get":            {Op: opGet, Get: named},
+		"ask for heads":   {Op: opHeads, Run: "run", Lapse: &n, Ticket: "ticket"},
+		"ask of a writer": {Op: opHeads, Run: "run", Writer: "writer"},
+		"ask for deltas":  {Op: opDeltas, Want: deltas{c}, Have: deltas{c}, Page: 3},
+		"ask for more":    {Op: opMore, Page: 3},
+		"ask for a list":  {Op: opList, Priority: n, After: named},
+		"get":             {Op: opGet, Get: named},
 	}
 	answers := map[string]answer{
-		"heads":     {Heads: deltas{c}, Counter: &n, Written: &n, State: true, Twin: true, Behind: true, Lapsed: &yes, Ticket: "ticket"},
-		"page":      {More: true},
-		"list":      {List: named, Last: n, More: true},
-		"refusal":   {Error: "no"},
-		"of a past": {Error: "no", Cut: true},
+		"heads":       {Heads: deltas{c}, Counter: &n, Written: &n, State: true, Twin: true, Behind: true, Lapsed: &yes, Ticket: "ticket"},
+		"of a writer": {Heads: deltas{c}, Counter: &n, Writer: &n},
+		"page":        {More: true},
+		"list":        {List: named, Last: n, More: true},
+		"refusal":     {Error: "no"},
+		"of a past":   {Error: "no", Cut: true},
 	}
 	got := map[string]string{}
 	for name, r := range requests {

@@ -237,9 +237,12 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error 
 	if op.UnlessAlive && len(snap.versionsOf(op.Path)) > 0 {
 		return nil
 	}
+	if op.out != nil {
+		return m.expel(batch, snap, op)
+	}
 	for _, old := range snap.versionsOf(op.Path) {
-		if old.err != nil {
-			continue // of a later release, which alone knows what may replace it
+		if old.err != nil || isRevocation(op.Path) {
+			continue // of a later release, which alone knows what may replace it; or for good
 		}
 		if op.Seen != nil && !op.Seen.has(op.Path, old.version) {
 			continue

@@ -106,6 +106,13 @@ func (w *written) published(deltas []*delta) {
 	}
 }
 
+// writtenBy is no less than the greatest counter of a peer's versions that this registry knows of.
+func (m *Map) writtenBy(id string) uint64 {
+	m.written.mu.Lock()
+	defer m.written.mu.Unlock()
+	return max(m.written.of[id], m.written.earlier)
+}
+
 // by returns no less than the greatest counter of a peer's versions that were merged here.
 func (w *written) by(id peer.ID) uint64 {
 	w.mu.Lock()
