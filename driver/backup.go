@@ -133,6 +133,7 @@ func (s *store) backup(ctx context.Context, o BackupOptions, progress func(Backu
 	if err == nil {
 		b.to = to
 		err = reported(b.progress, progress, func() error { return b.run(ctx) })
+		err = stillToCome(err, b.progress().Bytes, b.progress().OfBytes)
 		err = errors.Join(err, to.Close())
 	}
 	if err != nil {

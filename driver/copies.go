@@ -106,6 +106,7 @@ type CopiesStatus struct {
 	Pending   int    `json:"pending"`    // blobs that it is a keeper of, and has not yet
 	Failed    int    `json:"failed"`     // of these, those that could not be fetched when they were last tried
 	Full      bool   `json:"full"`       // for want of room
+	Lacking   int64  `json:"lacking"`    // bytes that have to become free before these can come; 0: not bytes are short
 	Hold      string `json:"hold"`       // why blobs get no new keepers now; "": they do
 	Draining  bool   `json:"draining"`   // this registry is to be switched off for good
 
@@ -125,9 +126,10 @@ type BlobSum struct {
 
 func (s *store) copiesStatus(n blobCounts) CopiesStatus {
 	k := s.engine.Copies.State()
+	short := s.engine.NoRoom()
 	c := CopiesStatus{
 		Replicas: Copies(k.Copies).String(), Kept: n.kept, KeptBytes: n.keptBytes, Pending: n.pending,
-		Failed: k.Failed, Full: k.Full, Hold: s.whyHeld(k), Draining: s.engine.Draining(),
+		Failed: k.Failed, Full: short.Blobs > 0, Lacking: short.Bytes, Hold: s.whyHeld(k), Draining: s.engine.Draining(),
 	}
 	if found, ok := s.engine.Surveyed(); ok {
 		c.OnlyHere, c.UnderReplicated = BlobSum(found.OnlyHere), BlobSum(found.Few)

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dustin/go-humanize"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/engine"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
@@ -29,6 +32,7 @@ type DrainState struct {
 	Keepers  int         `json:"keepers"`   // other registries that keep blobs
 	Merged   int         `json:"merged"`    // members that have all changes of the map
 	Behind   []DrainPeer `json:"behind"`    // members that lack some
+	NoRoom   []DrainPeer `json:"no_room"`   // members that are to keep some of what is left, and say that they have no room
 	Warning  string      `json:"warning"`   // what the others lack once it is switched off; "": nothing, or it may not be yet
 	Reason   string      `json:"reason"`    // why it may not be switched off yet, or could not be looked; "": it may
 }
@@ -99,7 +103,7 @@ func (h *handing) put(of *engine.Handover, now engine.Handover) {
 
 func (s *store) undrain(ctx context.Context) (DrainState, error) {
 	err := s.handing.end(func() error { return s.engine.SetDraining(ctx, false) })
-	return DrainState{Behind: []DrainPeer{}}, err
+	return DrainState{Behind: []DrainPeer{}, NoRoom: []DrainPeer{}}, err
 }
 
 func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
@@ -107,7 +111,7 @@ func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState))
 	if err != nil {
 		return DrainState{}, err
 	}
-	last := DrainState{Draining: true, Behind: []DrainPeer{}}
+	last := DrainState{Draining: true, Behind: []DrainPeer{}, NoRoom: []DrainPeer{}}
 	for {
 		began := time.Now()
 		now, err := s.handOver(ctx, h, last, progress)
@@ -148,11 +152,15 @@ func (s *store) handOver(ctx context.Context, h *engine.Handover, last DrainStat
 
 func (s *store) drainState(h engine.Handover) DrainState {
 	d := DrainState{
-		Draining: true, Done: h.Done(), Looked: 1, Keepers: h.Keepers, Merged: h.Merged, Behind: []DrainPeer{},
+		Draining: true, Done: h.Done(), Looked: 1, Keepers: h.Keepers, Merged: h.Merged, Behind: []DrainPeer{}, NoRoom: []DrainPeer{},
 		Here: BlobAmount(h.Here), Left: BlobAmount(h.Left), OnlyHere: BlobAmount(h.OnlyHere),
 	}
 	for _, id := range h.Behind {
 		d.Behind = append(d.Behind, DrainPeer{PeerID: id, Name: s.engine.NameOf(id)})
+	}
+	full := s.full(idTexts(h.Lacking))
+	for _, m := range full {
+		d.NoRoom = append(d.NoRoom, DrainPeer{PeerID: m.ID.String(), Name: m.Name})
 	}
 	switch {
 	case d.Done:
@@ -160,10 +168,12 @@ func (s *store) drainState(h engine.Handover) DrainState {
 	case h.Left.Blobs > 0 && h.Keepers == 0:
 		d.Reason = "no other registry keeps blobs: start another one, or give one a capacity, and replicas"
 	case h.Left.Blobs > 0 && len(h.Silent) > 0:
-		d.Reason = s.silent(h)
+		d.Reason = s.silent(h) + s.whoIsFull(full)
+	case len(full) > 0:
+		d.Reason = "registries are still fetching what it kept: " + s.called(idTexts(h.Lacking)) + s.whoIsFull(full)
 	case h.Left.Blobs > 0:
 		d.Reason = "registries are still fetching what it kept: " + s.called(idTexts(h.Lacking)) +
-			" (if this does not end, see their status: they may be catching up, have no room, or fewer replicas configured)"
+			" (if this does not end, see their status: they may be catching up, or have fewer replicas configured; earlier releases do not say that they have no room)"
 	case len(h.Behind) > 0:
 		d.Reason = "members lack changes: " + s.called(h.Behind)
 	default:
@@ -195,6 +205,40 @@ func (s *store) silent(h engine.Handover) string {
 		reason += "; blobs get no new keepers now: " + held
 	}
 	return reason
+}
+
+// full are those of some members that say that they have no room for copies.
+func (s *store) full(of []string) (full []engine.Member) {
+	if len(of) == 0 {
+		return nil
+	}
+	for _, m := range s.engine.Members() {
+		if m.Heartbeat != nil && m.Heartbeat.NoRoom.Blobs > 0 && slices.Contains(of, m.ID.String()) {
+			full = append(full, m)
+		}
+	}
+	return full
+}
+
+// whoIsFull says which members have no room, what they lack, and what ends that.
+func (s *store) whoIsFull(full []engine.Member) string {
+	if len(full) == 0 {
+		return ""
+	}
+	each := make([]string, len(full))
+	for i, m := range full {
+		short := m.Heartbeat.NoRoom
+		each[i] = fmt.Sprintf("%s has no room for %d blobs: %s", s.engine.Called(m.ID.String()), short.Blobs, lackText(short.Bytes))
+	}
+	return "; " + strings.Join(each, "; ") + "; add disk there, give it a smaller capacity, or add a registry"
+}
+
+// lackText says how many bytes have to become free, if these are short.
+func lackText(bytes int64) string {
+	if bytes == 0 {
+		return "its disk has too few inodes, or its datastore takes no writes"
+	}
+	return humanize.IBytes(uint64(bytes)) + " more have to be free on its disk"
 }
 
 func idTexts[ID fmt.Stringer](ids []ID) []string {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest/smalldisk"
 )
 
 // TestADrainedRegistryIsMissedByNobody: once it says that it may be switched off, its disk may be
@@ -188,6 +189,36 @@ func TestKeepersThatHaveNotFetchedYet(t *testing.T) {
 		must(t, err)
 		return d.Left.Blobs == 1 && strings.Contains(d.Reason, `"registry-1"`) && strings.Contains(d.Reason, `"registry-2"`)
 	})
+}
+
+// TestAKeeperWhoseDiskIsFull holds a drain up: it is named with how much it lacks, in the reason and in
+// the status of the others, and the drain ends when there is room.
+func TestAKeeperWhoseDiskIsFull(t *testing.T) {
+	all := keepers(t, 2, 1, func(i int, p *driver.Parameters) {
+		if i == 1 {
+			p.DatastorePath, p.Name = smalldisk.Mount(t, t.TempDir(), "size=336m"), "small"
+		}
+	})
+	free := smalldisk.Fill(t, all[1].Params.DatastorePath, 128<<20)
+	for range 6 {
+		pushBlob(t, all[0], randomBytes(t, 16<<20))
+	}
+	drivertest.AwaitAgreement(t, all...)
+	drivertest.Await(t, "it is named, with what it lacks", func() bool {
+		d, err := all[0].Drain(t.Context(), false, func(driver.DrainState) {})
+		must(t, err)
+		return !d.Done && len(d.NoRoom) == 1 && d.NoRoom[0].Name == "small" && strings.Contains(d.Reason, `"small"`) &&
+			strings.Contains(d.Reason, "MiB more have to be free on its disk")
+	})
+	if m := all[0].Status(t.Context()).Members[0]; m.NoRoom == nil || m.NoRoom.Blobs == 0 || m.NoRoom.Bytes == 0 {
+		t.Errorf("%+v", m.NoRoom)
+	}
+	free()
+	last, err := all[0].Drain(t.Context(), true, func(driver.DrainState) {})
+	if err != nil || !last.Done || len(last.NoRoom) != 0 {
+		t.Errorf("%+v, %v", last, err)
+	}
+	drivertest.Await(t, "it has room", func() bool { return all[0].Status(t.Context()).Members[0].NoRoom == nil })
 }
 
 // TestDrainingWithoutReplicas: nobody fetches anything, and what another one has pulled is enough.

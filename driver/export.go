@@ -95,6 +95,7 @@ func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(E
 		return Export{}, fmt.Errorf("export: %w", err)
 	}
 	err = reported(ex.progress, progress, func() error { return ex.run(ctx, as) })
+	err = stillToCome(err, ex.progress().Bytes, ex.progress().OfBytes)
 	if err = errors.Join(err, ex.to.Close()); err != nil {
 		err = fmt.Errorf("export: %w", err)
 	}

@@ -114,6 +114,7 @@ func (s *store) importTree(ctx context.Context, o ImportOptions, progress func(I
 	defer func() { _ = tree.Close() }()
 	im := newImporting(s, tree, o)
 	err = reported(im.progress, progress, func() error { return im.run(ctx) })
+	err = stillToCome(err, im.progress().Bytes, im.progress().OfBytes)
 	if err != nil {
 		err = fmt.Errorf("import: %w", err)
 	}

@@ -25,6 +25,7 @@ type Member struct {
 	Zone         string       `json:"zone"`          // as it says
 	Capacity     *int64       `json:"capacity"`      // bytes that it keeps for others, as it says; nil: it has not said it
 	FreeBytes    *int64       `json:"free_bytes"`    // on its disk, as it said last; nil: it has not said it
+	NoRoom       *BlobAmount  `json:"no_room"`       // copies that it is to keep and has no room for, as it said last: blobs, and bytes that have to become free for them; nil: none
 	Draining     bool         `json:"draining"`      // it is to be switched off for good
 	Drained      bool         `json:"drained"`       // it is draining, and others have all that it had: it is forgotten once it is away
 	Confirmed    bool         `json:"confirmed"`     // something useful came of it, or trustedpeers names it
@@ -70,12 +71,21 @@ func memberStatus(m engine.Member) Member {
 	if beat := m.Heartbeat; beat != nil {
 		of.Zone, of.Capacity, of.FreeBytes = beat.Zone, &beat.Capacity, &beat.Free
 		of.Draining, of.Drained = beat.Draining, beat.Drained
-		of.Version = beat.Version
+		of.Version, of.NoRoom = beat.Version, noRoom(beat.NoRoom.Blobs, beat.NoRoom.Bytes)
 	}
 	if m.Refused != nil {
 		of.NotFollowed = &NotFollowed{Since: m.Refused.Since, Reason: m.Refused.Reason}
 	}
 	return of
+}
+
+// noRoom is what a registry has no room for; nil: nothing. Where inodes are short, and no bytes, it is
+// 0 of these.
+func noRoom(blobs int, bytes int64) *BlobAmount {
+	if blobs == 0 {
+		return nil
+	}
+	return &BlobAmount{Blobs: blobs, Bytes: bytes}
 }
 
 // Called is how an operator knows it: its peer ID, or else its address.

@@ -64,7 +64,9 @@ func (s *store) start() error {
 	return nil
 }
 
-func (s *store) driver() *Driver { return &Driver{base.Base{StorageDriver: roomy{s}}, s} }
+func (s *store) driver() *Driver {
+	return &Driver{base.Base{StorageDriver: roomy{s, s.engine.Name()}}, s}
+}
 
 // Close closes everything in reverse order and waits for it. Whatever was acknowledged is
 // on disk already. Close may be called again. Requests that are still running fail.

@@ -66,6 +66,7 @@ func RestoreBackup(ctx context.Context, p Parameters, o RestoreOptions, progress
 	}
 	r := &restoring{result: Restore{AsNew: o.AsNew, Faults: []BackupFault{}}}
 	err := reported(r.progress, progress, func() error { return r.run(ctx, p, o) })
+	err = stillToCome(err, r.at.Bytes, r.at.OfBytes)
 	if err != nil {
 		err = fmt.Errorf("restore: %w", err)
 	}

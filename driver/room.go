@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/dustin/go-humanize"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/blob"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/dag"
@@ -27,8 +29,9 @@ const (
 
 // short makes a Refusal of an error that means a lack of room: 507 when the disk is full, 503
 // when file descriptors are short or the datastore takes no writes. It returns any other
-// error unchanged.
-func short(ctx context.Context, err error) error {
+// error unchanged. Behind a load balancer a client cannot know whose disk is full: so this
+// registry says its name, if it has one.
+func short(ctx context.Context, name string, err error) error {
 	cause := err
 	var wrapped storagedriver.Error // which errors.Is does not look into
 	if errors.As(err, &wrapped) {
@@ -42,19 +45,35 @@ func short(ctx context.Context, err error) error {
 	case down && !full:
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: reopenedRetry, Err: err})
 	case room.IsFull(cause), down:
-		return refuse(ctx, Refusal{Status: http.StatusInsufficientStorage, Code: unavailable, Retry: fullRetry, Err: err})
+		return refuse(ctx, Refusal{Status: http.StatusInsufficientStorage, Code: unavailable, Retry: fullRetry, Err: saidBy(name, err)})
 	case room.IsCrowded(cause):
 		return refuse(ctx, Refusal{Status: http.StatusServiceUnavailable, Code: unavailable, Retry: crowdedRetry, Err: err})
 	}
 	return err
 }
 
+func saidBy(name string, err error) error {
+	if name == "" {
+		return err
+	}
+	return fmt.Errorf("registry %q: %w", name, err)
+}
+
+// stillToCome adds to an error that means a full disk how many bytes of all have not been taken yet.
+func stillToCome(err error, taken, of int64) error {
+	if !room.IsFull(err) || taken >= of {
+		return err
+	}
+	return fmt.Errorf("%w: %s of %s are still to come: make room, and run it again, which goes on",
+		err, humanize.IBytes(uint64(of-taken)), humanize.IBytes(uint64(of)))
+}
+
 // lost makes a Refusal of an error by which bytes of an upload were lost, because
 // distribution answers 202 without looking at the error of the upload's Close.
-func lost(ctx context.Context, err error) error {
+func lost(ctx context.Context, name string, err error) error {
 	r := Refusal{Status: http.StatusInternalServerError, Code: "UNKNOWN", Err: err}
 	var known *Refusal
-	if errors.As(short(ctx, err), &known) {
+	if errors.As(short(ctx, name, err), &known) {
 		r = *known
 	}
 	r.Lost = true

@@ -27,11 +27,11 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"peer_lists":[{"key":"","path":"","all":false,"peers":0,"since":"0001-01-01T00:00:00Z","trouble":""}],"twin":"","phase":"","hash":"","map":{"entries":0,"digest":"","heads":0,"behind_since":null,"taking":null,"history":{"kept":0,"compacted":0,"compacted_at":null,"waits_for":null,"waits_since":null,"held":""}},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","relay":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
+			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"no_room":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +
 			`{"peer_id":"","name":"","addresses":null,"address":"","relay":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
-			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
+			`"last_delta":null,"trusted":false,"trust_differs":false,"not_followed":null,"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"no_room":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false}],` +
 			`"blobs":{"here":0,"missing":0,"bytes":0,"damaged":null,"damage":[{"cid":"","digest":"","size":0,"images":null,"more":false}],"mended":0,"counted_at":null},` +
-			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
+			`"copies":{"replicas":"","kept":0,"kept_bytes":0,"pending":0,"failed":0,"full":false,"lacking":0,"hold":"","draining":false,"only_here":{"blobs":0,"bytes":0},"under_replicated":{"blobs":0,"bytes":0},"surveyed":null,"silent":0},` +
 			`"cache":{"blobs":0,"bytes":0,"limit":null,"min_free":0,"evicted_blobs":0,"evicted_bytes":0,"stuck":""},"acknowledgements":{"replicas":0,"waiting":0,"given":0,"refused":0,"why":""},"disk":{"free_bytes":0,"total_bytes":0},"descriptors":{"open":0,"limit":0},"uploads":{"count":0,"bytes":0,"oldest":null},` +
 			`"garbage":{"marked":0,"unnamed":0,"deleted":0,"removed":{"blobs":0,"bytes":0},"waits_for":[{"peer_id":"","name":"","reason":""}]},` +
 			`"scrub":{"interval":0,"began":"0001-01-01T00:00:00Z","share":0,"ended":null,"blobs":0,"bytes":0,"damaged":0,"lost":0,"recorded":0,"unread":0,"strays":0,"tables":null},` +
@@ -40,7 +40,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"limits":[{"what":"","total":0,"of_a_peer":0,"refused":null}],"capabilities":null}`},
 		{driver.SwarmStatus{Members: []driver.SwarmMember{{Map: &driver.SwarmMap{}, LastError: &driver.SwarmTrouble{}}}},
 			`{"members":[{"peer_id":"","name":"","self":false,"connected":false,"connected_to":null,"trouble":"","version":"","up_since":null,"ahead":null,"ahead_within":null,` +
-				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"only_here_images":null,"free_bytes":null,"total_bytes":null,` +
+				`"map":{"entries":0,"digest":"","state":"","behind":0,"at_least":false},"kept":null,"cache":null,"only_here":null,"only_here_images":null,"free_bytes":null,"no_room":null,"total_bytes":null,` +
 				`"transfers":null,"rate_in":null,"rate_out":null,"last_error":{"at":"0001-01-01T00:00:00Z","text":""}}]}`},
 		{driver.Reach{Members: []driver.MemberReach{{Addresses: []driver.DialedBack{{}}}}}, `{"members":[{"peer_id":"","name":"","data_port":"","asked":false,"trouble":"","seen":"",` +
 			`"addresses":[{"address":"","data":false,"outcome":""}]}]}`},
@@ -52,8 +52,8 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"deleted":{"repositories":0,"manifests":0,"layers":0,"blobs":0,"bytes":0},"removed":{"blobs":0,"bytes":0},` +
 			`"unread":[{"path":"","reason":""}],"unreads":0,"left":0,"waits_for":null}`},
 		{driver.CollectProgress{}, `{"phase":"","paths":0,"of":0,"manifests":0,"left":0}`},
-		{driver.DrainState{Behind: []driver.DrainPeer{{}}}, `{"draining":false,"done":false,"looked":0,"here":{"blobs":0,"bytes":0},` +
-			`"left":{"blobs":0,"bytes":0},"only_here":{"blobs":0,"bytes":0},"keepers":0,"merged":0,"behind":[{"peer_id":"","name":""}],"warning":"","reason":""}`},
+		{driver.DrainState{Behind: []driver.DrainPeer{{}}, NoRoom: []driver.DrainPeer{{}}}, `{"draining":false,"done":false,"looked":0,"here":{"blobs":0,"bytes":0},` +
+			`"left":{"blobs":0,"bytes":0},"only_here":{"blobs":0,"bytes":0},"keepers":0,"merged":0,"behind":[{"peer_id":"","name":""}],"no_room":[{"peer_id":"","name":""}],"warning":"","reason":""}`},
 		{driver.VerifyProgress{}, `{"blobs":0,"of":0,"bytes":0,"faults":0}`},
 	} {
 		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {

@@ -43,6 +43,7 @@ type SwarmMember struct {
 	OnlyHere   *BlobAmount `json:"only_here"`        // blobs that no other registry has that answered it
 	Images     []string    `json:"only_here_images"` // some of those that need such a blob
 	FreeBytes  *int64      `json:"free_bytes"`
+	NoRoom     *BlobAmount `json:"no_room"` // copies that it has no room for: blobs, and bytes that have to become free for them; nil: none, or unknown
 	TotalBytes *int64      `json:"total_bytes"`
 
 	Transfers *int          `json:"transfers"` // blobs that are on their way to it
@@ -105,6 +106,8 @@ func (s *store) swarm(ctx context.Context) SwarmStatus {
 	self := SwarmMember{PeerID: s.engine.Self(), Self: true, Connected: true}
 	self.says(own, seen, SwarmMap{Entries: view.Len(), Digest: view.Digest(), State: mapSame})
 	self.moves(own, ownAgain)
+	short := s.engine.NoRoom()
+	self.NoRoom = noRoom(short.Blobs, short.Bytes)
 	st := SwarmStatus{Members: []SwarmMember{self}}
 	for _, m := range all {
 		st.Members = append(st.Members, swarmMember(m, again, seen, compare))
@@ -114,6 +117,9 @@ func (s *store) swarm(ctx context.Context) SwarmStatus {
 
 func swarmMember(m engine.MemberSummary, again []engine.MemberSummary, seen time.Time, maps *mapComparer) SwarmMember {
 	of := SwarmMember{PeerID: m.ID.String(), Name: m.Name, Connected: m.Connected}
+	if beat := m.Heartbeat; beat != nil {
+		of.NoRoom = noRoom(beat.NoRoom.Blobs, beat.NoRoom.Bytes)
+	}
 	if m.Err != nil {
 		of.Trouble = m.Err.Error()
 		if beat := m.Heartbeat; beat != nil {

@@ -260,13 +260,21 @@ func copiesFields(sec *section, c driver.CopiesStatus) {
 	sec.field("copies", "%s of each blob; kept here: %s, %d more to come", c.Replicas, blobsText(c.Kept, c.KeptBytes), c.Pending)
 	switch {
 	case c.Full:
-		sec.field("warning", "no room for copies: %s could not be kept", counted(c.Failed, "blob"))
+		sec.field("warning", "no room for copies: %s could not be kept; %s", counted(c.Failed, "blob"), lackText(c.Lacking))
 	case c.Failed > 0:
 		sec.field("warning", "%s that %s to be kept here could not be fetched", counted(c.Failed, "blob"), either(c.Failed, "is", "are"))
 	}
 	if c.Hold != "" {
 		sec.field("copies wait", "blobs get no new keepers: %s", c.Hold)
 	}
+}
+
+// lackText says what is missing where a disk is full, and what to do.
+func lackText(bytes int64) string {
+	if bytes == 0 {
+		return "its disk has too few inodes, or its datastore takes no writes: remove files, or add disk"
+	}
+	return bytesText(bytes) + " more have to be free: add disk, or give it a smaller `capacity`"
 }
 
 func ackFields(sec *section, a driver.AckStatus) {
@@ -391,7 +399,11 @@ func keepsText(m driver.Member) string {
 	if m.Zone != "" {
 		text += ", zone " + m.Zone
 	}
-	return fmt.Sprintf("%s, %s free", text, bytesText(*m.FreeBytes))
+	text += fmt.Sprintf(", %s free", bytesText(*m.FreeBytes))
+	if m.NoRoom != nil {
+		text += ", no room for " + counted(m.NoRoom.Blobs, "copy")
+	}
+	return text
 }
 
 // memberNotes are what an operator should know about a member, if anything.

@@ -22,29 +22,37 @@ func showSwarm(cmd *cobra.Command, args []string, asJSON, wide bool) error {
 	return printAnswer(cmd, asJSON, s, func(s driver.SwarmStatus) []section { return swarmSections(s, time.Now(), wide) })
 }
 
-// swarmSections are the table of a swarm, and who is missing in it.
+// swarmSections are the table of a swarm, whose disk is full, and who is missing in it.
 func swarmSections(s driver.SwarmStatus, now time.Time, wide bool) []section {
 	id := shortID
 	if wide {
 		id = func(peerID string) string { return peerID }
 	}
-	var table, missing section
+	var table, full, missing section
 	table.row("NAME", "PEER", "VERSION", "UP SINCE", "MAP", "KEPT", "CACHE", "ONLY HERE", "FREE", "TRANSFERS", "IN", "OUT", "LAST ERROR")
+	full.row("NAME", "PEER", "COPIES", "WHAT TO DO")
 	missing.row("NAME", "PEER", "WHY")
 	silent := 0
 	for _, m := range s.Members {
 		table.row(swarmRow(m, id, now, wide)...)
+		if m.NoRoom != nil {
+			full.row(orDash(m.Name), id(m.PeerID), fmt.Sprint(m.NoRoom.Blobs), lackText(m.NoRoom.Bytes))
+		}
 		if m.Trouble != "" {
 			silent++
 			missing.row(orDash(m.Name), id(m.PeerID), m.Trouble)
 		}
 	}
 	table.title = fmt.Sprintf("SWARM  %d of %s answered", len(s.Members)-silent, counted(len(s.Members), "registry"))
+	full.title = "NO ROOM  for copies that these are to keep"
+	if len(full.rows) == 1 {
+		full.rows = nil
+	}
 	missing.title = "NO ANSWER  of these the table has what their heartbeats said"
 	if silent == 0 {
 		missing.rows = nil
 	}
-	return []section{table, missing}
+	return []section{table, full, missing}
 }
 
 func swarmRow(m driver.SwarmMember, id func(string) string, now time.Time, wide bool) []string {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestTheTableOfASwarm compares the table of a swarm with testdata/swarm.txt: of a registry, a member that is
-// behind and had trouble, one that holds changes which are not here, one that is silent, and one of
+// behind and had trouble, one that holds changes which are not here and whose disk is full, one that is silent, and one of
 // which nothing was ever heard.
 func TestTheTableOfASwarm(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
@@ -30,7 +30,7 @@ func TestTheTableOfASwarm(t *testing.T) {
 			Transfers: count(0), RateIn: rate(0), RateOut: rate(900),
 			LastError: &driver.SwarmTrouble{At: *at(90 * time.Second), Text: "a blob could not be fetched: the next request for it will try again: nobody has it"}},
 		{PeerID: peer("ccccdddd"), Name: "barn", Connected: true, Version: "v1.2.2", UpSince: at(time.Hour),
-			Map: &driver.SwarmMap{Entries: 9, Digest: "cc", State: "other", AtLeast: true}, Transfers: count(0)},
+			Map: &driver.SwarmMap{Entries: 9, Digest: "cc", State: "other", AtLeast: true}, Transfers: count(0), NoRoom: &driver.BlobAmount{Blobs: 3, Bytes: 5 << 20}},
 		{PeerID: peer("eeeeffff"), Name: "cellar", Connected: true, Version: "v1.1.0", FreeBytes: number(1 << 30), Trouble: "gave no answer within 5s"},
 		{PeerID: peer("gggghhhh"), Trouble: "away since 2026-11-27T12:00:00Z"},
 	}}

@@ -3,6 +3,8 @@ package datastore
 import (
 	"errors"
 	"fmt"
+
+	"github.com/dustin/go-humanize"
 )
 
 // ErrClosed is returned by everything once Close was called.
@@ -20,7 +22,8 @@ type Unavailable struct {
 
 func (e *Unavailable) Error() string {
 	if e.Full {
-		return fmt.Sprintf("the datastore takes no writes while the disk is full: make room: %v", e.Err)
+		return fmt.Sprintf("the datastore takes no writes while the disk is full: make room until %s are free: %v",
+			humanize.IBytes(closeMargin+trialRoom), e.Err)
 	}
 	return fmt.Sprintf("the datastore takes no writes until one that failed succeeds: %v", e.Err)
 }

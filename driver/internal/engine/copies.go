@@ -17,8 +17,21 @@ func (e *Engine) sayHowMuch(cfg *peer.Config) {
 	cfg.Zone, cfg.Capacity = e.cfg.Zone, e.capacity()
 	cfg.Changing = func() peer.Changing {
 		free, _ := e.DiskSpace()
-		return peer.Changing{Free: int64(free), Draining: e.Draining(), Drained: e.handedOn()}
+		return peer.Changing{Free: int64(free), Draining: e.Draining(), Drained: e.handedOn(), NoRoom: peer.Amount(e.NoRoom())}
 	}
+}
+
+// NoRoom are the blobs that this registry is to keep and has no room for, and how many bytes have to
+// become free for them: 0 when not bytes are short.
+func (e *Engine) NoRoom() (short replica.Amount) {
+	if short = e.Copies.State().Short; short.Blobs == 0 {
+		return short
+	}
+	lacks := e.Cache.ForCopies(short.Bytes)
+	if short.Bytes = 0; lacks != nil {
+		short.Bytes = lacks.Missing()
+	}
+	return short
 }
 
 // capacity is how many bytes this registry keeps for others: none without copies.

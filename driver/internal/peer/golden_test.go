@@ -30,7 +30,8 @@ func goldenBeat() heartbeatMsg {
 
 // TestGoldenMessages: what peers say of themselves, to each other.
 func TestGoldenMessages(t *testing.T) {
-	beat := goldenBeat()
+	beat, full := goldenBeat(), goldenBeat()
+	full.NoRoom = &Amount{3, 1024}
 	said := hello{
 		Version: helloVersion, Trust: "all", Self: []string{goldenAddr}, Data: []string{"/ip4/192.0.2.1/tcp/4620"}, Name: "a",
 		Caps: []string{"replicas"}, Beat: json.RawMessage(golden.JSON(t, beat)), Want: true,
@@ -43,7 +44,7 @@ func TestGoldenMessages(t *testing.T) {
 	}
 	reach := reachAnswer{Version: reachVersion, Seen: goldenAddr, Tried: []triedAddr{{goldenAddr, true, Reached}, {goldenAddr, false, Silent}}}
 	stored := golden.Held(t, *update, "messages.json", map[string]string{
-		"hello": text.String(), "heartbeat": golden.JSON(t, beat), "reach question": golden.JSON(t, reachAsk{reachVersion}),
+		"hello": text.String(), "heartbeat": golden.JSON(t, beat), "heartbeat of a full disk": golden.JSON(t, full), "reach question": golden.JSON(t, reachAsk{reachVersion}),
 		"reach answer": golden.JSON(t, reach), "reach refusal": golden.JSON(t, reachAnswer{Version: reachVersion, Refused: true}),
 	})
 	var named []helloMember
@@ -57,6 +58,9 @@ func TestGoldenMessages(t *testing.T) {
 	}
 	if heard.raw = nil; !reflect.DeepEqual(*heard, beat) {
 		t.Errorf("%+v", heard)
+	}
+	if heard, err = readHeartbeat([]byte(stored["heartbeat of a full disk"])); err != nil || heard.public(time.Time{}).NoRoom != *full.NoRoom {
+		t.Errorf("%+v %v", heard, err)
 	}
 	if a, err := readReach(strings.NewReader(stored["reach answer"])); err != nil || !reflect.DeepEqual(a, reach) {
 		t.Errorf("%+v %v", a, err)

@@ -29,9 +29,10 @@ const (
 
 // Changing is that part of a registry's heartbeats which changes while it runs.
 type Changing struct {
-	Free     int64 // bytes free on its disk
-	Draining bool  // it is to be switched off for good
-	Drained  bool  // it is draining, and others have all that it had
+	Free     int64  // bytes free on its disk
+	NoRoom   Amount // copies that it is to keep and has no room for
+	Draining bool   // it is to be switched off for good
+	Drained  bool   // it is draining, and others have all that it had
 }
 
 // runKey holds the number of this peer's last run.
@@ -51,12 +52,15 @@ func (p *Peer) heartbeat() json.RawMessage {
 	}
 	p.beats.mu.Lock()
 	defer p.beats.mu.Unlock()
-	now := p.cfg.Changing() // under the lock, so that a later heartbeat says nothing earlier
+	now, noRoom := p.cfg.Changing(), (*Amount)(nil) // under the lock, so that a later heartbeat says nothing earlier
+	if now.NoRoom.Blobs > 0 {
+		noRoom = &now.NoRoom
+	}
 	p.beats.seq++
 	b, err := json.Marshal(heartbeatMsg{
 		Format: heartbeatVersion, Run: p.beats.run, Seq: p.beats.seq,
 		Name: p.cfg.Name, Version: p.cfg.Version, Caps: p.cfg.Capabilities, Zone: p.cfg.Zone,
-		Capacity: &p.cfg.Capacity, Free: now.Free, Draining: now.Draining, Drained: now.Drained,
+		Capacity: &p.cfg.Capacity, Free: now.Free, NoRoom: noRoom, Draining: now.Draining, Drained: now.Drained,
 		Trust: p.roster.lists.digest(), Keys: p.KeyFingerprints(),
 	})
 	if err != nil {

@@ -20,10 +20,17 @@ type Heartbeat struct {
 	Zone     string    // its zone, a ValidName; "" is one, too
 	Capacity int64     // bytes it keeps for others; 0: it is a cache only
 	Free     int64     // bytes free on its disk
+	NoRoom   Amount    // copies that it is to keep and has no room for; zero: none, or its release does not say
 	Draining bool      // it is to be switched off for good
 	Drained  bool      // it is draining, and others have all that it had: once it is away, it is forgotten
 	Keys     [2]string // fingerprints of its protector key and of its next one; "" where it has none, or has not said it
 	Heard    time.Time // when this peer heard it; zero: before Start
+}
+
+// Amount are blobs, and how many bytes have to become free for them.
+type Amount struct {
+	Blobs int   `json:"blobs"`
+	Bytes int64 `json:"bytes"`
 }
 
 // heartbeatMsg is a heartbeat as it travels, in JSON: on a topic of its own, where pubsub signs
@@ -39,6 +46,7 @@ type heartbeatMsg struct {
 	Zone     string   `json:"zone,omitempty"`
 	Capacity *int64   `json:"capacity"`
 	Free     int64    `json:"free"`
+	NoRoom   *Amount  `json:"noroom,omitempty"`
 	Draining bool     `json:"draining,omitempty"`
 	Drained  bool     `json:"drained,omitempty"`
 	Trust    string   `json:"trust,omitempty"` // as in a hello; "": of an earlier release, which says it there only
@@ -68,6 +76,9 @@ func readHeartbeat(b []byte) (*heartbeatMsg, error) {
 	}
 	m.Caps, m.Free, m.raw = readCapabilities(m.Caps), max(0, m.Free), b
 	m.Keys = readFingerprints(m.Keys)
+	if m.NoRoom != nil {
+		m.NoRoom = &Amount{Blobs: max(0, m.NoRoom.Blobs), Bytes: max(0, m.NoRoom.Bytes)}
+	}
 	return &m, nil
 }
 
@@ -80,14 +91,18 @@ func (m *heartbeatMsg) after(o *heartbeatMsg) bool {
 func (m *heartbeatMsg) public(heard time.Time) *Heartbeat {
 	var keys [2]string
 	copy(keys[:], m.Keys)
+	var noRoom Amount
+	if m.NoRoom != nil {
+		noRoom = *m.NoRoom
+	}
 	return &Heartbeat{
-		Keys:    keys,
+		Keys: keys, NoRoom: noRoom,
 		Version: m.Version, Zone: m.Zone, Capacity: *m.Capacity,
 		Free: m.Free, Draining: m.Draining, Drained: m.Draining && m.Drained, Heard: heard,
 	}
 }
 
-// sameFacts reports whether two heartbeats say the same, but for the free space. Either may be
+// sameFacts reports whether two heartbeats say the same, but for the space. Either may be
 // nil.
 func (m *heartbeatMsg) sameFacts(o *heartbeatMsg) bool {
 	if m == nil || o == nil {

@@ -64,7 +64,7 @@ type Keeper struct {
 	verdict atomic.Pointer[judgment]
 	soon    chan struct{} // members may have changed
 	settled atomic.Bool   // who the members are is known well enough for new blobs
-	full    atomic.Bool   // it was said that there is no room
+	short   shortage      // of room
 	mute    atomic.Bool   // a member has been Silent for longer than a newcomer may be
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -198,19 +198,20 @@ func (k *Keeper) fetch(ctx context.Context, path string, pace *rate.Limiter) err
 	view := k.paths.View()
 	e, err := view.Get(path)
 	if err != nil || !k.lacks(e) {
+		k.short.met(path)
 		return nil // there is no entry, no longer, or it is of a later release
 	}
 	writer, _ := peer.Decode(view.Writer(path))
 	if err = k.cfg.Room(ctx, e.Size); err == nil {
 		err = k.transfers.FetchPaced(ctx, dag.Ref{CID: e.CID, Size: e.Size}, writer, pace)
 	}
+	full := room.IsFull(err)
+	if !full {
+		k.short.met(path)
+	}
 	switch {
-	case err == nil:
-		if k.backlog.Failed() == 0 {
-			k.full.Store(false)
-		}
-	case ctx.Err() != nil:
-	case room.IsFull(err) && k.full.CompareAndSwap(false, true):
+	case err == nil, ctx.Err() != nil:
+	case full && k.short.of(path, e.Size):
 		k.cfg.Log.WithError(err).Warn("no room for copies: this registry keeps no more blobs for others until there is room; clients' pulls go on")
 	default:
 		k.cfg.Log.WithError(err).WithField("cid", e.CID).Debug("a blob is not kept here yet: it is fetched later")
@@ -220,7 +221,7 @@ func (k *Keeper) fetch(ctx context.Context, path string, pace *rate.Limiter) err
 
 // complain logs once that blobs cannot be fetched, until all are here.
 func (k *Keeper) complain(failed int) {
-	if !k.full.Load() {
+	if k.short.amount() == (Amount{}) {
 		k.cfg.Log.WithField("blobs", failed).Warn(
 			"blobs that this registry is to keep cannot be fetched now: they are tried again, less and less often, and when a member appears")
 	}
@@ -229,8 +230,8 @@ func (k *Keeper) complain(failed int) {
 // State is what a keeper tells an operator.
 type State struct {
 	Copies int
-	Failed int  // paths of blobs that could not be fetched when they were last tried
-	Full   bool // for want of room
+	Failed int    // paths of blobs that could not be fetched when they were last tried
+	Short  Amount // of these, those that there is no room for, as far as they are remembered
 	Hold   place.Hold
 	Away   int // of the Known members that keep blobs for others
 	Known  int
@@ -247,7 +248,7 @@ type State struct {
 func (k *Keeper) State() State {
 	v, failed := k.verdict.Load(), k.backlog.Failed()
 	return State{
-		Copies: k.cfg.Copies, Failed: failed, Full: failed > 0 && k.full.Load(), Hold: v.hold(),
+		Copies: k.cfg.Copies, Failed: failed, Short: k.short.amount(), Hold: v.hold(),
 		Away: v.Away, Known: v.Known, Silent: v.Silent, Mute: k.mute.Load(), View: v.number,
 		Settled: k.settled.Load(),
 	}

@@ -28,6 +28,10 @@ const (
 // first, unless there is a hold. It looks through the map once for each number of copies that
 // there is, and asks the members anew each time: so it needs memory for a page only.
 func (k *Keeper) walk(ctx context.Context, try func(path string) bool) (done bool) {
+	k.short.keep(func(path string) bool { // of what failed, not all is remembered, and tried again
+		e, err := k.paths.View().Get(path)
+		return err == nil && k.lacks(e)
+	})
 	asking := asking{k: k, silent: map[peer.ID]bool{}}
 	p := pass{
 		view: k.paths.View, lacks: k.lacks, count: asking.count, try: try,

@@ -3,6 +3,7 @@ package room
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,18 @@ type Short struct {
 	Kept     int64 // of these, for the datastore and for what has already begun
 }
 
+// Missing is how many bytes more have to be free for what was wanted; 0 where not they are short.
+func (s *Short) Missing() int64 {
+	left := s.Free - s.Kept - s.Promised
+	switch {
+	case s.Of != Bytes || s.Wanted <= left:
+		return 0
+	case s.Wanted > math.MaxInt64+min(left, 0): // Wanted may come from a member
+		return math.MaxInt64
+	}
+	return s.Wanted - left
+}
+
 // Error implements error.
 func (s *Short) Error() string {
 	switch s.Of {
@@ -43,8 +56,8 @@ func (s *Short) Error() string {
 	if s.Promised > 0 {
 		coming += humanize.IBytes(uint64(s.Promised)) + " of others under way, "
 	}
-	return fmt.Sprintf("no room: %s%s free, of which %s are kept: make room on the disk of datastorepath",
-		coming, humanize.IBytes(uint64(max(0, s.Free))), humanize.IBytes(uint64(s.Kept)))
+	return fmt.Sprintf("no room: %s%s free, of which %s are kept: make room for %s more on the disk of datastorepath",
+		coming, humanize.IBytes(uint64(max(0, s.Free))), humanize.IBytes(uint64(s.Kept)), humanize.IBytes(uint64(s.Missing())))
 }
 
 // Unwrap gives the error that the system would have given.

@@ -82,6 +82,13 @@ func (c *Cache) RoomForCopy(ctx context.Context, n int64) error {
 	return err
 }
 
+// ForCopies is what hinders copies of n bytes in all to come; nil: nothing does, or it cannot be told.
+func (c *Cache) ForCopies(n int64) *room.Short {
+	var short *room.Short
+	_ = errors.As(c.leaves(n), &short)
+	return short
+}
+
 // leaves refuses n bytes that do not leave enough free.
 func (c *Cache) leaves(n int64) error {
 	l, err := c.cfg.Blobs.Room().Look()

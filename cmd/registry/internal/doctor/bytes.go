@@ -27,7 +27,7 @@ var (
 	copiesFull = Kind{
 		"copies-full", Warning,
 		"Blobs that it is to keep have a copy less.",
-		"Add disk, or give this registry a smaller `capacity`.",
+		"Add disk there, or give that registry a smaller `capacity`.",
 	}
 	copiesFailed = Kind{
 		"copies-failed", Warning,
@@ -90,12 +90,17 @@ func bytesChecks() []Check {
 func checkCopies(f Facts) (all []Finding) {
 	c := f.Status.Copies
 	if c.Full {
-		all = append(all, copiesFull.found("", "no room for %s that this registry is to keep", counted(c.Failed, "blob")))
+		all = append(all, copiesFull.found("", "no room for %s that this registry is to keep%s", counted(c.Failed, "blob"), lacking(c.Lacking)))
 	} else if c.Failed > 0 {
 		all = append(all, copiesFailed.found("", "%s could not be fetched that this registry is to keep", counted(c.Failed, "blob")))
 	}
 	if c.Hold != "" {
 		all = append(all, copiesHeld.found("", "%s", c.Hold))
+	}
+	for _, m := range f.connected() {
+		if m.NoRoom != nil {
+			all = append(all, copiesFull.found(called(m), "no room for %s that it is to keep%s", counted(m.NoRoom.Blobs, "blob"), lacking(m.NoRoom.Bytes)))
+		}
 	}
 	if f.Status.Network == "offline" || len(f.Status.Members) == 0 {
 		return all // nobody else can have them
@@ -122,6 +127,14 @@ func checkCopies(f Facts) (all []Finding) {
 		all = append(all, underReplicated.found("", "with too few keepers: %s", sum(n)))
 	}
 	return all
+}
+
+// lacking says how many bytes have to become free, if these are short.
+func lacking(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %s more have to be free on its disk", humanize.IBytes(uint64(n)))
 }
 
 // neededBy names images that need blobs which only one registry has.

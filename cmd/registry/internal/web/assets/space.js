@@ -29,7 +29,7 @@ function fill(s) {
   say(byId("space-sum"), `${bytes(u.disk.free_bytes)} of ${bytes(u.disk.total_bytes)} are free; ${bytes(reclaimable)} go by themselves, ${bytes(u.cache.bytes)} are cache. Measured at ${clock(s.at)}.`);
   bar(u, reclaimable);
   parts.fill([
-    ["Kept", amount(u.kept), "Copies that this registry keeps for the swarm."],
+    ["Kept", amount(u.kept), kept(s.copies)],
     ["Cache", amount(u.cache), s.cache.stuck || `Makes room when that is called for${s.cache.limit === null ? "" : `; ${bytes(s.cache.limit)} at most`}.`],
     ["Garbage", amount(u.garbage), u.garbage.blobs > 0 ? "Nothing refers to it: it goes when its grace is over." : "None."],
     ["Without a name", amount(u.unnamed), u.unnamed.blobs > 0 ? "No entry names it: it goes with the next collection." : "None."],
@@ -40,6 +40,11 @@ function fill(s) {
     img.tag ? el("a", { href: `#images/${encodeURI(`${img.repository}:${img.tag}`)}` }, `${img.repository}:${img.tag}`) : `${img.repository}, without a tag`,
     bytes(img.frees), bytes(img.size), bytes(img.shared), img.copies > 0 ? String(img.copies) : "–",
   ]));
+}
+
+function kept(copies) {
+  if (!copies.full) return "Copies that this registry keeps for the swarm.";
+  return `There is no room for ${count(copies.failed, "blob")} more that it is to keep${copies.lacking > 0 ? `: ${bytes(copies.lacking)} more have to be free` : ""}.`;
 }
 
 function onlyHere(copies) {

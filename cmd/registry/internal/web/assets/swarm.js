@@ -104,12 +104,18 @@ function row(m) {
 }
 
 function connection(m) {
-  if (m.self) return "this registry";
+  if (m.self) return m.no_room ? el("span", { class: "warn" }, `this registry, ${noRoom(m.no_room)}`) : "this registry";
   const notes = [{ ok: "connected", silent: "no answer", away: `away since ${moment(m.since)}` }[m.is]];
   if (m.draining) notes.push("being drained");
+  if (m.no_room) notes.push(noRoom(m.no_room));
   if (m.twin) notes.push("two registries have its peer ID");
   if (m.is === "silent") notes.push(m.trouble);
-  return el("span", { class: m.twin ? "bad" : { ok: "good", silent: "warn", away: "bad" }[m.is] }, notes.join(", "));
+  return el("span", { class: m.twin ? "bad" : { ok: m.no_room ? "warn" : "good", silent: "warn", away: "bad" }[m.is] }, notes.join(", "));
+}
+
+// noRoom says what a full disk lacks, where bytes are short.
+function noRoom(lacks) {
+  return `no room for ${count(lacks.blobs, "blob")} that it is to keep${lacks.bytes > 0 ? `: ${bytes(lacks.bytes)} more have to be free` : ""}`;
 }
 
 function mapText(m) {
