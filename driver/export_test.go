@@ -131,6 +131,13 @@ func Enrolling(after time.Duration) func(context.Context, Parameters) (*Driver, 
 	return configured(func(cfg *engine.Config) { cfg.EnrollAfter = after })
 }
 
+// Compacting opens a driver that is soon in the list of members, keeps few changes, and looks all the time whether there are more.
+func Compacting(keep int, every time.Duration) func(context.Context, Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) {
+		cfg.KeepChanges, cfg.CompactEvery, cfg.EnrollAfter = keep, every, time.Millisecond
+	})
+}
+
 // Hedging opens a driver that waits for so long for a word of a member that is to acknowledge,
 // until it asks one more.
 func Hedging(after time.Duration) func(context.Context, Parameters) (*Driver, error) {

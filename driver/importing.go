@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"runtime"
@@ -61,8 +62,8 @@ func (im *importing) progress() ImportProgress {
 }
 
 func (im *importing) run(ctx context.Context) error {
-	if im.engine.ReadOnly() {
-		return errReadOnly
+	if why := im.engine.WhyReadOnly(); why != "" {
+		return fmt.Errorf("this registry takes no pushes, since %s: the others would drop what it imports; import at one that does", why)
 	}
 	if err := im.mayWrite(ctx); err != nil {
 		return err
@@ -101,8 +102,6 @@ func (im *importing) repositories(all context.Context) error {
 	}
 	return cmp.Or(g.Wait(), all.Err())
 }
-
-var errReadOnly = errors.New("this registry is not in its own trustedpeers: the others would drop what it imports; import at one that is")
 
 // chosen reports whether a repository is one of some, or below one of them; of none, all are.
 func chosen(some []string, name string) bool {

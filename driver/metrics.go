@@ -93,6 +93,7 @@ var (
 	relayedDesc     = desc("relayed_connections", "Connections between two other members that pass over this registry, since these cannot reach each other.")
 	relayBytesDesc  = desc("relayed_bytes_total", "Bytes passed on between members that cannot reach each other.")
 	firstByteDesc   = desc("transfer_first_byte_seconds", "How long it took until the first byte of a blob came, by how its transfer ended.", "result")
+	revokedDesc     = desc("revoked", "1 when this registry knows that it was revoked: the others refuse it for good.")
 	readOnlyDesc    = desc("read_only", "1 when this registry is outside its own list of trusted peers.")
 )
 
@@ -149,6 +150,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(waitsDesc, float64(len(garbage.WaitsFor)))
 	ch <- prometheus.MustNewConstMetric(deletedDesc, prometheus.CounterValue, float64(garbage.Deleted))
 	ch <- prometheus.MustNewConstMetric(removedDesc, prometheus.CounterValue, float64(garbage.Removed.Bytes))
+	gauge(revokedDesc, oneIf(c.engine.RevokedHere() != ""))
 	gauge(readOnlyDesc, oneIf(c.engine.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	c.collectMembers(gauge)

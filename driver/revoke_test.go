@@ -1,8 +1,11 @@
 package driver_test
 
 import (
+	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +137,154 @@ func TestRevokedFromTheMoment(t *testing.T) {
 		})
 	}
 	drivertest.AwaitAgreement(t, a, b, d)
+}
+
+// revokedAt revokes a registry at one of those that stay, and waits until these have shut it out.
+func revokedAt(t *testing.T, id string, by *drivertest.Member, stay ...*drivertest.Member) {
+	t.Helper()
+	_, err := by.Revoke(t.Context(), id)
+	must(t, err)
+	drivertest.Await(t, "all have shut it out", func() bool { return shutOut(t, id, stay...) })
+}
+
+// withOwnKey starts a registry whose private key outlives its datastore.
+func withOwnKey(t *testing.T, key string, by ...*drivertest.Member) *drivertest.Member {
+	t.Helper()
+	p := drivertest.Parameters(t, key)
+	p.PrivateKeyFile, p.AloneTimeout = filepath.Join(t.TempDir(), "key"), 100*time.Millisecond
+	for _, m := range by {
+		p.Bootstrappers = append(p.Bootstrappers, m.Addresses()...)
+	}
+	return drivertest.Start(t, p)
+}
+
+// TestARevokedRegistrySaysSo where its map has the revocation, and where it was shut out before it could hear of that: it
+// is not ready, takes no pushes in the first case, and says why. A backup of it restored as itself is out, as a new
+// registry it is in.
+func TestARevokedRegistrySaysSo(t *testing.T) {
+	t.Parallel()
+	members, key := enrolled(t, 2)
+	a, b := members[0], members[1]
+	c := withOwnKey(t, key, a, b)
+	drivertest.AwaitMesh(t, a, b, c)
+	img, _ := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, a, b, c)
+	_, err := crane.Pull(served(t, a)+"/x:1", crane.Insecure)
+	must(t, err)
+	before := t.TempDir()
+	backUpTo(t, c, driver.BackupOptions{Dir: before})
+	idC := c.Identity().PeerID
+	c.Stop()
+	revokedAt(t, idC, a, a, b)
+
+	itself := c.Params
+	itself.DatastorePath, itself.Bootstrappers = t.TempDir(), slices.Concat(a.Addresses(), b.Addresses())
+	restoreFrom(t, itself, driver.RestoreOptions{Dir: before})
+	old := drivertest.Start(t, itself)
+	drivertest.Await(t, "it is not ready, and says that the others hang up", func() bool {
+		return slices.ContainsFunc(old.Status(t.Context()).NotReady, func(why string) bool {
+			return strings.Contains(why, "2 of the registries that it dials answer and hang up")
+		})
+	})
+	if st := old.Status(t.Context()); st.Revoked != "" || !shutOut(t, idC, a, b) {
+		t.Errorf("it cannot know that: %q", st.Revoked)
+	}
+	old.Stop()
+
+	after := t.TempDir()
+	backUpTo(t, a, driver.BackupOptions{Dir: after})
+	aware := itself
+	aware.DatastorePath = t.TempDir()
+	restoreFrom(t, aware, driver.RestoreOptions{Dir: after, AsNew: true})
+	told := drivertest.Start(t, aware)
+	st := told.Status(t.Context())
+	if !strings.Contains(st.Revoked, a.Identity().PeerID) || !slices.Contains(st.NotReady, st.Revoked) || !st.ReadOnly || told.WhyReadOnly() != "it was revoked" {
+		t.Errorf("%q, not ready %q, %q", st.Revoked, st.NotReady, told.WhyReadOnly())
+	}
+	if _, err := told.Revoke(t.Context(), a.Identity().PeerID); err == nil {
+		t.Error("it revokes another")
+	}
+	told.Stop()
+
+	anew := drivertest.Parameters(t, key)
+	anew.Bootstrappers = itself.Bootstrappers
+	restoreFrom(t, anew, driver.RestoreOptions{Dir: before, AsNew: true})
+	d := drivertest.Start(t, anew)
+	drivertest.Await(t, "as a new registry it is in", func() bool { return knownAt(t, a, d.Identity().PeerID).State == "connected" })
+	drivertest.AwaitAgreement(t, a, b, d)
+}
+
+// TestRevokedWhileCutOff: who was revoked behind a partition, and had not heard of it, stays out when the partition
+// ends, with what it took meanwhile.
+func TestRevokedWhileCutOff(t *testing.T) {
+	t.Parallel()
+	p := drivertest.Parameters(t, drivertest.Key(t))
+	p.AloneTimeout = 100 * time.Millisecond
+	members, links := drivertest.Mesh(t, 3, p)
+	a, b, c := members[0], members[1], members[2]
+	img, _ := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, members...)
+	for _, l := range links[2][:2] {
+		l.Cut(true)
+	}
+	revokedAt(t, c.Identity().PeerID, a, a, b)
+	drivertest.Await(t, "it takes pushes alone", func() bool { return crane.Push(img, served(t, c)+"/x:2", crane.Insecure) == nil })
+	for _, l := range links[2][:2] {
+		l.Cut(false)
+	}
+	drivertest.Await(t, "it is hung up on, and not ready", func() bool {
+		return slices.ContainsFunc(c.Status(t.Context()).NotReady, func(why string) bool { return strings.Contains(why, "hang up") })
+	})
+	must(t, crane.Push(img, served(t, a)+"/y:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, a, b)
+	if !shutOut(t, c.Identity().PeerID, a, b) {
+		t.Error("it is back")
+	}
+	for _, m := range []*drivertest.Member{a, b} {
+		send(t, http.StatusNotFound, "GET", "http://"+served(t, m)+"/v2/x/manifests/2", "", nil)
+	}
+}
+
+// TestHistoryIsDroppedWithoutTheRevoked, for whom nothing is kept, and the revocation stays.
+func TestHistoryIsDroppedWithoutTheRevoked(t *testing.T) {
+	t.Parallel()
+	key := drivertest.Key(t)
+	var members []*drivertest.Member
+	for range 3 {
+		p := drivertest.Parameters(t, key)
+		if len(members) > 0 {
+			p.Bootstrappers = members[0].Addresses()
+		}
+		members = append(members, drivertest.Start(t, p, drivertest.OpenedBy(driver.Compacting(10, 50*time.Millisecond))))
+	}
+	awaitListed(t, members...)
+	a, b, c := members[0], members[1], members[2]
+	idC := c.Identity().PeerID
+	c.Stop()
+	img, _ := image(t)
+	for n := range 30 {
+		must(t, crane.Push(img, fmt.Sprintf("%s/x:%d", served(t, a), n), crane.Insecure))
+	}
+	drivertest.Await(t, "history is kept for the one that is away", func() bool {
+		return slices.ContainsFunc(a.Status(t.Context()).Map.History.WaitsFor, func(u driver.Unheard) bool { return u.PeerID == idC })
+	})
+	revokedAt(t, idC, a, a, b)
+	drivertest.Await(t, "both drop history", func() bool {
+		one, other := a.Status(t.Context()).Map.History, b.Status(t.Context()).Map.History
+		return one.Compacted > 0 && other.Compacted > 0
+	})
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = b.Addresses()
+	d := drivertest.Start(t, p)
+	drivertest.Await(t, "one that joins by the state shuts it out", func() bool { return shutOut(t, idC, a, b, d) })
+	c.Params.Bootstrappers = slices.Concat(a.Addresses(), b.Addresses(), d.Addresses())
+	c.Restart()
+	drivertest.Await(t, "it is hung up on", func() bool {
+		return slices.ContainsFunc(c.Status(t.Context()).Bootstrappers, func(b driver.Bootstrapper) bool { return strings.Contains(b.Trouble, "revoked") })
+	})
+	if !shutOut(t, idC, a, b, d) {
+		t.Error("it is back")
+	}
 }

@@ -26,6 +26,7 @@ type Status struct {
 	ReadOnly      bool           `json:"read_only"`      // outside its own list of trusted peers
 	PeerLists     []PeerList     `json:"peer_lists"`     // whom it trusts, and whom it lets in; none: it is offline
 	Twin          string         `json:"twin"`           // one of NotReady: another registry runs with this one's peer ID; "": none does
+	Revoked       string         `json:"revoked"`        // one of NotReady: this registry was shut out for good, and by whom; "": not as far as it knows
 	Phase         string         `json:"phase"`          // joined, joining, or alone: no member answers
 	Hash          string         `json:"hash"`           // function that new blobs are named with: sha2-256 or blake3
 	Map           MapStatus      `json:"map"`
@@ -119,7 +120,7 @@ func (s *store) status() Status {
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	st.Descriptors.Open, st.Descriptors.Limit = e.Descriptors()
-	st.Twin = e.Twinned()
+	st.Twin, st.Revoked = e.Twinned(), e.RevokedHere()
 	if since, ok := s.paths.BehindSince(); ok {
 		st.Map.BehindSince = &since
 	}

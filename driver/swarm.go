@@ -59,6 +59,9 @@ func FormatSwarmKey(key string) string { return engine.FormatSwarmKey(key) }
 // outside its own list of trusted peers: other registries would drop its changes.
 func (d *Driver) ReadOnly() bool { return d.store.engine.ReadOnly() }
 
+// WhyReadOnly is why it refuses them: it is outside its own list, or was revoked; "": it does not.
+func (d *Driver) WhyReadOnly() string { return d.store.engine.WhyReadOnly() }
+
 // Ready lists the reasons why this registry should not be sent requests yet, or should no
 // longer be; an empty list means that it is ready. Ready writes a small file to find out. A
 // registry that is not ready still serves what it has.

@@ -70,7 +70,7 @@ func (f *front) wrap(_ *configuration.Configuration, next http.Handler) http.Han
 		next = h
 	}
 	if f.driver != nil {
-		next = whileReadOnly(f.driver.ReadOnly, next)
+		next = whileReadOnly(f.driver.WhyReadOnly, next)
 	}
 	return f.withPage(conns.Moving(f.logged(next)))
 }

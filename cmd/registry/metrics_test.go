@@ -104,6 +104,7 @@ func expected(s driver.Status) map[string]float64 {
 		"cache_stuck":                                     one[s.Cache.Stuck != ""],
 		"copies_full":                                     one[s.Copies.Full],
 		"twin":                                            one[s.Twin != ""],
+		"revoked":                                         one[s.Revoked != ""],
 		"map_behind_seconds":                              0,
 		"map_state_paths":                                 0,
 		"map_history_changes":                             float64(s.Map.History.Kept),

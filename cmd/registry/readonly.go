@@ -8,15 +8,19 @@ import (
 )
 
 // whileReadOnly answers what would change anything with 405, for as long as the storage takes no
-// changes. distribution has such a mode, which it cannot begin or end while it runs.
-func whileReadOnly(readOnly func() bool, next http.Handler) http.Handler {
+// changes, and says why. distribution has such a mode, which it cannot begin or end while it runs.
+func whileReadOnly(readOnly func() string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || !readOnly() {
+		why := ""
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions {
+			why = readOnly()
+		}
+		if why == "" {
 			next.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		err := errcode.ErrorCodeUnsupported.WithMessage("this registry takes no pushes and deletes: it is not in its own trustedpeers")
+		err := errcode.ErrorCodeUnsupported.WithMessage("this registry takes no pushes and deletes: " + why)
 		if err := errcode.ServeJSON(w, err); err != nil {
 			logrus.WithError(err).Debug("a client was not told that this registry is read-only")
 		}

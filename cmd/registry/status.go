@@ -103,7 +103,7 @@ func registrySection(s driver.Status, id func(string) string, wide bool) section
 			sec.field("warning", "bootstrapper %s not met since the start: %s", of, cmp.Or(b.Trouble, "no answer yet"))
 		}
 	}
-	if s.ReadOnly {
+	if s.ReadOnly && s.Revoked == "" {
 		sec.field("read only", "this registry is not in its own trustedpeers")
 	}
 	peerListFields(&sec, s.PeerLists)

@@ -66,6 +66,8 @@ type Config struct {
 
 	KeepChanges int // of the history, behind what all known registries have merged; 0: DefaultKeepChanges
 
+	CompactEvery time.Duration // how often a registry looks whether there is history to drop; 0: the default
+
 	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
 	SurveyRest  int           // how many times as long as a survey the rest after it is; 0: the default
 

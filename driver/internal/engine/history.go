@@ -13,7 +13,9 @@ const compactable = "compaction"
 
 // startCompacting has the map drop what all known registries have merged of its history.
 func (e *Engine) startCompacting() {
-	e.Paths.StartCompacting(pathmap.Compaction{Known: e.knownRegistries, Held: e.whyNotCompacted, Keep: e.cfg.KeepChanges})
+	e.Paths.StartCompacting(pathmap.Compaction{
+		Known: e.knownRegistries, Held: e.whyNotCompacted, Keep: e.cfg.KeepChanges, Every: e.cfg.CompactEvery,
+	})
 }
 
 // knownRegistries are those that a collection of garbage hears, too: this one, the trusted members, whether

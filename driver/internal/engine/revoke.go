@@ -23,6 +23,7 @@ import (
 type Revocation struct {
 	membership.Revocation
 	ID libpeer.ID
+	By string // peer ID of who wrote it
 }
 
 // Revoked are those that are shut out, by peer ID.
@@ -38,7 +39,7 @@ func (e *Engine) Revoked() (all []Revocation) {
 		if !peer.ValidName(w.Name) {
 			w.Name = ""
 		}
-		all = append(all, Revocation{w.Revocation, id})
+		all = append(all, Revocation{w.Revocation, id, w.By})
 	}
 	slices.SortFunc(all, func(a, b Revocation) int { return cmp.Compare(a.ID, b.ID) })
 	return all

@@ -54,12 +54,12 @@ const notOnTopic = "it answers, but is not on this topic: check that pubsubtopic
 // notAllowed and hangsUp are what the lists of this registry, and of the other one, do to a bootstrapper.
 const (
 	notAllowed = "it is not dialed: allowedpeers does not name it"
-	hangsUp    = "it answers, and hangs up at once: its allowedpeers may not name this registry"
+	hangsUp    = "it answers, and hangs up at once: its allowedpeers may not name this registry, or this one was revoked"
 )
 
 // hungUp notes of a peer that it answered, and is gone without having been a member.
 func (e *entry) hungUp(now time.Time) {
-	e.trouble = hangsUp
+	e.trouble, e.hangsUp = hangsUp, true
 	if e.known || e.keep {
 		e.failure = Failure{now, hangsUp}
 	}

@@ -242,6 +242,7 @@ func (r *roster) dialed(t call, isConnected func() bool, err error) (rebuffs int
 		e.rebuffs++
 	}
 	e.answered = err == nil && !e.member()
+	e.hangsUp = e.hangsUp && err == nil
 	return e.rebuffs
 }
 

@@ -65,3 +65,14 @@ func (p *Peer) AdmitData(ctx context.Context, id peer.ID) error { return p.admit
 func (p *Peer) ListenAlso(a multiaddr.Multiaddr) error {
 	return listen(p.swarm, []multiaddr.Multiaddr{a})
 }
+
+// DialDataAt connects to a peer's data port wherever that is, member or not.
+func (p *Peer) DialDataAt(ctx context.Context, id peer.ID, addrs ...multiaddr.Multiaddr) error {
+	c, err := p.data.Dial(ctx, id, addrs)
+	if err == nil {
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
+		_, err = c.Read(make([]byte, 1)) // the other end has shaken hands by then
+		_ = c.Close()
+	}
+	return err
+}

@@ -37,3 +37,16 @@ func (p *Peer) ForgetRevoked(ctx context.Context) (left bool) {
 	}
 	return left
 }
+
+// HangingUp counts the members and bootstrappers that answer when they are dialed, and hang up before they are
+// members, as those do that do not allow this peer.
+func (p *Peer) HangingUp() (n int) {
+	p.roster.mu.Lock()
+	defer p.roster.mu.Unlock()
+	for _, e := range p.roster.records {
+		if e.hangsUp && !e.member() && (e.known || e.keep || e.bootstraps) {
+			n++
+		}
+	}
+	return n
+}

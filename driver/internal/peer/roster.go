@@ -111,6 +111,7 @@ type entry struct {
 	dialing  bool
 	rebuffs  int  // handshakes that failed since it was last connected
 	answered bool // when it was last dialed, and has not been a member since
+	hangsUp  bool // answered, and was gone at once
 }
 
 func (e *entry) member() bool { return e.connected && e.subscribed }
@@ -253,7 +254,7 @@ func (r *roster) update(e *entry, was bool) (joined, left bool) {
 		return false, true
 	}
 	r.named.remove(e)
-	r.met, e.met, e.known, e.lonelyWait, e.answered = true, true, true, 0, false
+	r.met, e.met, e.known, e.lonelyWait, e.answered, e.hangsUp = true, true, true, 0, false, false
 	e.confirmed = e.confirmed || r.isNamed(e.id)
 	e.backoff.Reset()
 	close(r.changed)

@@ -26,6 +26,11 @@ var (
 		"Two registries run with one peer ID, from a copy of a machine, a datastore or a key: others mistake the writes of both for those of one, so both refuse pushes.",
 		"Stop one of the two, remove its datastore and `privatekey`, and start it as a new registry ([Backup](operations.md#backup)).",
 	}
+	revoked = Kind{
+		"revoked", Broken,
+		"An operator shut this registry out for good (`registry ipfs revoke`): all others refuse it, what is pushed to it reaches nobody, and `/readyz` is 503.",
+		"Switch it off. If that was a mistake, remove its datastore and `privatekey`, and start it as a new registry ([Revoking a registry](operations.md#revoking-a-registry)).",
+	}
 	readOnly = Kind{
 		"read-only", Warning,
 		"It serves pulls, and answers pushes and deletes with 405.",
@@ -76,6 +81,15 @@ func registryChecks() []Check {
 			},
 		},
 		{"ready", "the registry is ready", Running, []Kind{notReady, readOnly, drainingNow}, checkReady},
+		{
+			"revoked", "the registry was not shut out, as far as it knows", Running, []Kind{revoked},
+			func(f Facts) (all []Finding) {
+				if why := f.Status.Revoked; why != "" {
+					all = append(all, revoked.found("", "%s", why))
+				}
+				return all
+			},
+		},
 		{"twins", "no peer ID is that of two registries", Running, []Kind{twin}, checkTwins},
 		{
 			"hash", "new blobs are named as configured", Running, []Kind{hashDiffers},
@@ -110,11 +124,11 @@ func registryChecks() []Check {
 
 func checkReady(f Facts) (all []Finding) {
 	for _, why := range f.Status.NotReady {
-		if why != f.Status.Twin { // that has a check of its own
+		if why != f.Status.Twin && why != f.Status.Revoked { // these have checks of their own
 			all = append(all, notReady.found("", "%s", why))
 		}
 	}
-	if f.Status.ReadOnly {
+	if f.Status.ReadOnly && f.Status.Revoked == "" {
 		all = append(all, readOnly.found("", "this registry is not in its own trustedpeers"))
 	}
 	if f.Status.Copies.Draining {
