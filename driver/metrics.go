@@ -150,7 +150,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(waitsDesc, float64(len(garbage.WaitsFor)))
 	ch <- prometheus.MustNewConstMetric(deletedDesc, prometheus.CounterValue, float64(garbage.Deleted))
 	ch <- prometheus.MustNewConstMetric(removedDesc, prometheus.CounterValue, float64(garbage.Removed.Bytes))
-	gauge(revokedDesc, oneIf(c.engine.RevokedHere() != ""))
+	gauge(revokedDesc, oneIf(c.engine.WasRevoked() != ""))
 	gauge(readOnlyDesc, oneIf(c.engine.ReadOnly()))
 	gauge(transfersDesc, float64(c.transfers.Active()))
 	c.collectMembers(gauge)

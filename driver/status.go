@@ -120,7 +120,7 @@ func (s *store) status() Status {
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	st.Descriptors.Open, st.Descriptors.Limit = e.Descriptors()
-	st.Twin, st.Revoked = e.Twinned(), e.RevokedHere()
+	st.Twin, st.Revoked = e.Twinned(), e.WasRevoked()
 	if since, ok := s.paths.BehindSince(); ok {
 		st.Map.BehindSince = &since
 	}

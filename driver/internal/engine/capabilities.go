@@ -4,7 +4,9 @@ package engine
 // in which they were added. A member lists them in its hellos; a feature that members of
 // earlier releases cannot follow starts when AllUnderstand reports true for its name. A
 // capability that was in a release is never removed.
-func capabilities() []string { return []string{"replicas", "copies", "summary", "reach", compactable} }
+func capabilities() []string {
+	return []string{"replicas", "copies", "summary", "reach", compactable, revocable}
+}
 
 // Capabilities are what this release understands.
 func (e *Engine) Capabilities() []string { return capabilities() }

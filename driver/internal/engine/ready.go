@@ -24,7 +24,7 @@ func (e *Engine) Ready() []string {
 // readiness are the checks of Ready. Each returns the reason for not being ready, and what
 // the operator can do about it, or "".
 func (e *Engine) readiness() []func() string {
-	return []func() string{e.shuttingDown, e.retiring, e.unwritable, e.unjoined, e.Twinned, e.RevokedHere, e.shutOut}
+	return []func() string{e.shuttingDown, e.retiring, e.unwritable, e.unjoined, e.Twinned, e.WasRevoked, e.shutOut}
 }
 
 // ShutDown makes Ready say from now on that this registry is shutting down. The registry keeps

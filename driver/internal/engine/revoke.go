@@ -19,6 +19,9 @@ import (
 // revocations are in the path map, which all registries of a swarm have: who is in one is let in by none of
 // them again. Whoever may push may revoke, but for those that were revoked before.
 
+// revocable is what a member has to understand to shut out who is revoked. Who does not goes on as before.
+const revocable = "revocation"
+
 // Revocation is one registry that is shut out for good.
 type Revocation struct {
 	membership.Revocation

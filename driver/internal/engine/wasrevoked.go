@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// RevokedHere says that this registry itself was revoked, and by whom, as its own map has it; "": not as far as it
+// WasRevoked says that this registry itself was revoked, and by whom, as its own map has it; "": not as far as it
 // knows. One that was shut out before it heard of that only sees that the others hang up.
-func (e *Engine) RevokedHere() string {
+func (e *Engine) WasRevoked() string {
 	if e.Peer == nil || !e.Peer.Revoked(e.self) {
 		return ""
 	}
@@ -38,7 +38,7 @@ func (e *Engine) WhyReadOnly() string {
 // shutOut says that no member is connected, and some hang up on this registry; "": it is not so. One that has long joined
 // would go on being ready otherwise, since a swarm may be cut in two.
 func (e *Engine) shutOut() string {
-	if e.Peer == nil || e.RevokedHere() != "" || len(e.ConnectedMembers()) > 0 {
+	if e.Peer == nil || e.WasRevoked() != "" || len(e.ConnectedMembers()) > 0 {
 		return ""
 	}
 	n := e.Peer.HangingUp()
