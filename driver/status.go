@@ -27,6 +27,7 @@ type Status struct {
 	PeerLists     []PeerList     `json:"peer_lists"`     // whom it trusts, and whom it lets in; none: it is offline
 	Twin          string         `json:"twin"`           // one of NotReady: another registry runs with this one's peer ID; "": none does
 	Revoked       string         `json:"revoked"`        // one of NotReady: this registry was shut out for good, and by whom; "": not as far as it knows
+	ProtectorKeys []string       `json:"protector_keys"` // short names of the key that it runs with, and of the next one; none: it has none
 	Phase         string         `json:"phase"`          // joined, joining, or alone: no member answers
 	Hash          string         `json:"hash"`           // function that new blobs are named with: sha2-256 or blake3
 	Map           MapStatus      `json:"map"`
@@ -120,6 +121,7 @@ func (s *store) status() Status {
 	}
 	st.Disk.FreeBytes, st.Disk.TotalBytes = e.DiskSpace()
 	st.Descriptors.Open, st.Descriptors.Limit = e.Descriptors()
+	st.ProtectorKeys = append([]string{}, e.KeyFingerprints()...)
 	st.Twin, st.Revoked = e.Twinned(), e.WasRevoked()
 	if since, ok := s.paths.BehindSince(); ok {
 		st.Map.BehindSince = &since

@@ -106,6 +106,9 @@ func registrySection(s driver.Status, id func(string) string, wide bool) section
 	if s.ReadOnly && s.Revoked == "" {
 		sec.field("read only", "this registry is not in its own trustedpeers")
 	}
+	for i, key := range s.ProtectorKeys {
+		sec.field([]string{"protector key", "next key"}[min(i, 1)], "%s", key)
+	}
 	peerListFields(&sec, s.PeerLists)
 	limitFields(&sec, s.Limits, wide)
 	return sec
