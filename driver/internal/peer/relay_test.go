@@ -175,4 +175,13 @@ func TestAStraightWayIsTaken(t *testing.T) {
 	eventually(t, "it is dialed straight", func() bool { return !b.Relayed(a.id(t)) && byWayOf(t, b, a) == "" })
 	asks(t, b, a)
 	eventually(t, "both see it", func() bool { return !a.Relayed(b.id(t)) })
+	eventually(t, "nothing is relayed any more", func() bool { n, _ := r.RelayedHere(); return n == 0 })
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	meet(t, a, b)
+	if err := a.Publish(t.Context(), []byte("without it")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it hears", func() bool { return b.got("without it") })
 }

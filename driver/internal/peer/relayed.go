@@ -49,6 +49,7 @@ func (p *Peer) keepStraightening() {
 		for _, id := range straighten(due, slices.DeleteFunc(p.Connected(), func(id peer.ID) bool { return !p.Relayed(id) }), time.Now()) {
 			p.run(func() { p.dialStraight(id) })
 		}
+		p.moveTopics()
 	}
 }
 

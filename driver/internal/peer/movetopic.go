@@ -1,0 +1,58 @@
+package peer
+
+import (
+	"strings"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// topicProtocols is how the names of pubsub's protocols begin.
+const topicProtocols = "/meshsub/"
+
+// moveTopics has pubsub talk with members over what leads straight to them, once there is that as well as a relay: it stays
+// with the connection that it began with, and would take the member for unsubscribed when the relay goes. One of the two
+// does so for both.
+func (p *Peer) moveTopics() {
+	for _, id := range p.Connected() {
+		switch {
+		case p.Relayed(id):
+		case p.relaysTopic(id) && p.ID() < id:
+			p.about(id).Debug("the topic moves to the connection that leads straight to the registry")
+			p.restartTopic(id)
+		default:
+			p.closeRelayed(id)
+		}
+	}
+}
+
+// closeRelayed closes connections by way of others that nothing uses any more.
+func (p *Peer) closeRelayed(id peer.ID) {
+	for _, c := range p.host.Network().ConnsToPeer(id) {
+		if relayOf(c.RemoteMultiaddr()) != "" && len(c.GetStreams()) == 0 {
+			_ = c.Close() // what is being opened there begins anew
+		}
+	}
+}
+
+// relaysTopic reports whether pubsub talks with a member over a relay.
+func (p *Peer) relaysTopic(id peer.ID) (relayed bool) {
+	p.eachTopicStream(id, func(s network.Stream) { relayed = relayed || relayOf(s.Conn().RemoteMultiaddr()) != "" })
+	return relayed
+}
+
+// restartTopic ends both directions of what pubsub says to a member and hears of it, and so has both ends begin anew and say to what
+// they are subscribed. Were only one ended, the other end would forget this peer's subscriptions and not be told again.
+func (p *Peer) restartTopic(id peer.ID) {
+	p.eachTopicStream(id, func(s network.Stream) { _ = s.Reset() })
+}
+
+func (p *Peer) eachTopicStream(id peer.ID, f func(network.Stream)) {
+	for _, c := range p.host.Network().ConnsToPeer(id) {
+		for _, s := range c.GetStreams() {
+			if strings.HasPrefix(string(s.Protocol()), topicProtocols) {
+				f(s)
+			}
+		}
+	}
+}
