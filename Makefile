@@ -182,7 +182,7 @@ simulate: ## play swarms of 10, 50, 200 and 1,000 registries without a network, 
 	$(GO) test -count=1 -timeout 60m -v ./driver/internal/simulate
 
 .PHONY: test-nat
-test-nat: build ## two sites behind NATs, and registries between them with links of 100 Mbit/s; Linux, root, iproute2 and iptables; NAT="-size 256 -link 1000" for other figures
+test-nat: build ## two sites behind NATs, through both or by way of registries with links of 100 Mbit/s; Linux, root, iproute2 and iptables; NAT="-size 256 -link 1000" for other figures
 	$(GO) test ./cmd/faults/internal/nat -count=1 -v -timeout 20m -args -registry $(abspath $(BIN)) $(NAT)
 
 .PHONY: bench

@@ -3,15 +3,25 @@ package lab
 import (
 	"fmt"
 	"os/exec"
+	"slices"
 )
 
 // worldNet is of addresses that stand for public ones (RFC 2544).
 const worldNet = "198.18.77."
 
-// NAT joins spaces that all reach each other, and sites: spaces that reach these, each behind a router which gives
-// what leaves its own address, and lets nothing in that does not answer it. What each open space sends, and
-// what it receives, is capped at mbits; 0 is no cap. Its error is ErrUnable without iptables.
-func (l *Lab) NAT(mbits, open, sites int) (world, hidden []*Space, err error) {
+// Router is what the router of a site does besides: it gives what leaves its own address, and lets nothing in that
+// does not answer it.
+type Router int
+
+const (
+	Drops    Router = iota // what is not expected, in silence
+	Refuses                // it, with a reset
+	Scatters               // each connection leaves by another port; and it drops
+)
+
+// NAT joins spaces that all reach each other, and sites: spaces that reach these, each behind a router. What each
+// open space sends, and what it receives, is capped at mbits; 0 is no cap. Its error is ErrUnable without iptables.
+func (l *Lab) NAT(mbits, open int, sites ...Router) (world, hidden []*Space, err error) {
 	if _, err := exec.LookPath("iptables"); err != nil {
 		return nil, nil, fmt.Errorf("%w: needs the command iptables", ErrUnable)
 	}
@@ -34,8 +44,8 @@ func (l *Lab) NAT(mbits, open, sites int) (world, hidden []*Space, err error) {
 		}
 		world = append(world, s)
 	}
-	for i := range sites {
-		s, err := l.site(bridge, i)
+	for i, router := range sites {
+		s, err := l.site(bridge, i, router)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -45,7 +55,7 @@ func (l *Lab) NAT(mbits, open, sites int) (world, hidden []*Space, err error) {
 }
 
 // site is a space behind a router of its own.
-func (l *Lab) site(bridge *Space, i int) (*Space, error) {
+func (l *Lab) site(bridge *Space, i int, kind Router) (*Space, error) {
 	router, err := l.space(fmt.Sprintf("%s%d", worldNet, 100+i))
 	if err != nil {
 		return nil, err
@@ -74,16 +84,25 @@ func (l *Lab) site(bridge *Space, i int) (*Space, error) {
 			return nil, err
 		}
 	}
-	return s, router.masquerade(inside)
+	return s, router.masquerade(inside, kind)
 }
 
 // masquerade has a router give what comes from inside its own address.
-func (s *Space) masquerade(inside string) error {
+func (s *Space) masquerade(inside string, kind Router) error {
+	address, unexpected := []string{"-j", "MASQUERADE"}, []string{"-j", "DROP"}
+	switch kind {
+	case Scatters:
+		address = append(address, "--random-fully")
+	case Refuses:
+		unexpected = []string{"-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"}
+	case Drops:
+	}
+	stranger := []string{"-i", Device, "-m", "conntrack", "--ctstate", "NEW,INVALID"}
 	for _, args := range [][]string{
 		{"sysctl", "-qw", "net.ipv4.ip_forward=1"},
-		{"iptables", "-t", "nat", "-A", "POSTROUTING", "-o", Device, "-j", "MASQUERADE"},
-		{"iptables", "-A", "INPUT", "-i", Device, "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP"},
-		{"iptables", "-A", "FORWARD", "-i", Device, "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP"},
+		append([]string{"iptables", "-t", "nat", "-A", "POSTROUTING", "-o", Device}, address...),
+		slices.Concat([]string{"iptables", "-A", "INPUT"}, stranger, unexpected),
+		slices.Concat([]string{"iptables", "-A", "FORWARD"}, stranger, unexpected),
 		{"iptables", "-A", "FORWARD", "-i", inside, "-j", "ACCEPT"},
 	} {
 		if err := run("ip", append([]string{"netns", "exec", s.name}, args...)...); err != nil {

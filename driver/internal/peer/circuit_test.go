@@ -27,7 +27,7 @@ func TestWhoMayBeBetween(t *testing.T) {
 	member := of("12D3KooWGQcz9twM4nC3414fR8MWrQK5uSKrukyC4JUJaypYdRdy")
 	r := newRoster("self")
 	r.lists.set("self", Lists{Trusted: []peer.ID{trusted}})
-	g := gater{roster: r}
+	g := gater{roster: r, mappings: newMappings()}
 	asks := func(relay peer.ID) [2]bool {
 		seen := multiaddr.Join(multiaddr.StringCast("/ip4/192.0.2.1/tcp/4619"), circuitBy(relay))
 		return [2]bool{g.InterceptAddrDial("other", circuitBy(relay)), g.InterceptAccept(ends{seen})}

@@ -89,14 +89,15 @@ func (p *Peer) DialData(ctx context.Context, id peer.ID) (net.Conn, error) {
 }
 
 // DataTargets are the addresses at which a connected member's data port is tried, the likeliest
-// first; none when it has none, or when this peer has none, or is connected by way of others alone. That of a member that was of no use yet
+// first; none when it has none, or when this peer has none, or is connected by way of others alone, or through routers that
+// let nothing else in. That of a member that was of no use yet
 // is tried only where the member is seen, since it may name any host.
 func (p *Peer) DataTargets(id peer.ID) []multiaddr.Multiaddr {
 	if p.data == nil {
 		return nil
 	}
 	said, useful := p.roster.data(id)
-	if len(said) == 0 || p.Relayed(id) {
+	if len(said) == 0 || p.Relayed(id) || p.punching.through(id) {
 		return nil
 	}
 	var seen []multiaddr.Multiaddr

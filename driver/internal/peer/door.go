@@ -33,10 +33,10 @@ func (d doorway) Accept() (manet.Conn, network.ConnManagementScope, error) {
 	return c, scope, err
 }
 
-// newTCP is libp2p's transport without SO_REUSEPORT: with it a second process would get half of
+// newTCP is libp2p's transport without SO_REUSEPORT where it listens: with it a second process would get half of
 // the connections instead of an error.
-func newTCP(u transport.Upgrader, m network.ResourceManager) (*tcp.TcpTransport, error) {
-	return tcp.NewTCPTransport(door{u}, m, nil, tcp.DisableReuseport())
+func (m *mappings) newTCP(u transport.Upgrader, limits network.ResourceManager) (*tcp.TcpTransport, error) {
+	return tcp.NewTCPTransport(door{u}, limits, nil, tcp.DisableReuseport(), tcp.WithDialerForAddr(m.dialer))
 }
 
 func newWebSocket(u transport.Upgrader, m network.ResourceManager) (*websocket.WebsocketTransport, error) {

@@ -19,6 +19,7 @@ import (
 // about each connection, too, as soon as its peer is known. It implements connmgr.ConnectionGater.
 type gater struct {
 	roster   *roster
+	mappings *mappings
 	unlisted func(peer.ID, multiaddr.Multiaddr) // told of each connection that comes in and is refused
 }
 
@@ -30,7 +31,7 @@ func (g gater) InterceptAddrDial(id peer.ID, a multiaddr.Multiaddr) bool {
 	if relay := relayOf(a); relay != "" {
 		return g.roster.mayDialBy(relay)
 	}
-	return g.roster.mayDialAt(id, a, hearsay.Attached, time.Now())
+	return g.mappings.meets(id, a, time.Now()) || g.roster.mayDialAt(id, a, hearsay.Attached, time.Now())
 }
 
 // InterceptAccept refuses what comes by way of a peer that is not to relay.

@@ -13,7 +13,6 @@ import (
 	dualdht "github.com/libp2p/go-libp2p-kad-dht/dual"
 	record "github.com/libp2p/go-libp2p-record"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/routing"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -22,8 +21,6 @@ import (
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/multiformats/go-multiaddr"
-
-	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/limit"
 )
 
 const (
@@ -36,14 +33,13 @@ const (
 	keepAlive = 10 * time.Second
 )
 
-// newHost makes the libp2p host and its DHT, which listen nowhere yet. rank is that of a peer
-// that comes in, and is asked with locks of libp2p held; unlisted is told of those that are refused
-// because they are not allowed.
+// newHost makes the libp2p host and its DHT, which listen nowhere yet.
 // ipfslite.SetupLibp2p does the same, but fixes the TCP transport's options. In a private network
 // there is no DHT: members tell each other in hellos where others are, and a DHT would keep what
 // anybody in the network puts there, and connect to whatever it is told of.
-func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, rank func(peer.ID) limit.Rank, unlisted func(peer.ID, multiaddr.Multiaddr)) (host.Host, *dualdht.DHT, error) {
-	limits, err := newResourceManager(cfg.private(), cfg.Budget, rank, known.homes.rank)
+func (p *Peer) newHost() (host.Host, *dualdht.DHT, error) {
+	cfg := p.cfg
+	limits, err := newResourceManager(cfg.private(), cfg.Budget, p.rankAtTheDoor, p.roster.homes.rank)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,20 +56,20 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 		libp2p.Security(libp2ptls.ID, newTLS), // the first is preferred
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, muxer()),
-		libp2p.BandwidthReporter(bytes),
+		libp2p.BandwidthReporter(p.traffic),
 		libp2p.DisableMetrics(), // several peers in one process would register twice
 	}
 	if !cfg.private() {
 		opts = append(opts, libp2p.Routing(func(h host.Host) (routing.PeerRouting, error) {
 			var err error
-			routes, err = newDHT(ctx, h)
+			routes, err = newDHT(p.ctx, h)
 			return routes, err
 		}))
 	}
-	roads, circuits := transports(cfg)
+	roads, circuits := transports(cfg, p.mappings)
 	opts = append(opts, roads...)
 	if cfg.private() { // on the public network strangers are dialed for all kinds of reasons
-		opts = append(opts, libp2p.ConnectionGater(gater{known, unlisted}))
+		opts = append(opts, libp2p.ConnectionGater(gater{p.roster, p.mappings, p.unlisted}))
 	}
 	if len(cfg.Announce) > 0 {
 		opts = append(opts, libp2p.AddrsFactory(func([]multiaddr.Multiaddr) []multiaddr.Multiaddr {
@@ -92,15 +88,15 @@ func newHost(ctx context.Context, cfg Config, known *roster, bytes *traffic, ran
 
 // transports lists the ways to reach others. A protector key works over TCP and WebSocket
 // only. What is left to do with the host that they make, circuits does.
-func transports(cfg Config) (opts []libp2p.Option, circuits func(host.Host) error) {
+func transports(cfg Config, dials *mappings) (opts []libp2p.Option, circuits func(host.Host) error) {
 	private := []libp2p.Option{libp2p.DisableIdentifyAddressDiscovery(), libp2p.SwarmOpts(swarm.WithDialRanker(rankDials))}
 	if cfg.NextPSK != nil {
-		opts, circuits = twoKeys(cfg)
+		opts, circuits = twoKeys(cfg, dials)
 		return append(opts, private...), circuits
 	}
 	circuits = func(host.Host) error { return nil } // libp2p does all of it
 	opts = []libp2p.Option{
-		libp2p.Transport(newTCP),
+		libp2p.Transport(dials.newTCP),
 		libp2p.Transport(newWebSocket),
 	}
 	if cfg.private() {

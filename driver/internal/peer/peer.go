@@ -58,6 +58,8 @@ type Peer struct {
 	renewals renewals
 	reserved *reservations
 	relaying *relaying // nil: it does not
+	mappings *mappings
+	punching *punching
 	beats    beats
 
 	streams   streams
@@ -89,10 +91,12 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 		pulls:   newPulls(),
 
 		reserved: newReservations(),
+		mappings: newMappings(),
 		comings:  newComings(),
 		wake:     make(chan struct{}, 1),
 		beats:    beats{soon: make(chan struct{}, 1)},
 	}
+	p.punching = newPunching(p)
 	if err := p.seeds.add(cfg.Seeds); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
@@ -108,7 +112,7 @@ func New(_ context.Context, cfg Config) (*Peer, error) {
 // open builds the layers from the lowest up; Close undoes those that exist.
 func (p *Peer) open() error {
 	var err error
-	if p.host, p.routes, err = newHost(p.ctx, p.cfg, p.roster, p.traffic, p.rankAtTheDoor, p.unlisted); err != nil {
+	if p.host, p.routes, err = p.newHost(); err != nil {
 		return err
 	}
 	var ok bool
@@ -230,9 +234,9 @@ func (p *Peer) close() error {
 		p.data.Close()
 	}
 	p.streams.shut()
+	errs := []error{p.punching.close()}
 	p.own.Wait()
 	p.saveLast()
-	var errs []error
 	if p.topic != nil {
 		p.topic.leave()
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -50,6 +51,9 @@ func (p *Peer) keepStraightening() {
 			p.run(func() { p.dialStraight(id) })
 		}
 		p.moveTopics()
+		if err := p.punching.begin(); err != nil {
+			p.log.WithError(err).Debug("registries behind other routers are reached by way of others alone")
+		}
 	}
 }
 
@@ -74,15 +78,18 @@ func straighten(due map[peer.ID]again, relayed []peer.ID, now time.Time) (dial [
 	return dial
 }
 
-// dialStraight dials a peer at its own addresses.
+// dialStraight dials a peer at its own addresses, and then through the routers in front of both.
 func (p *Peer) dialStraight(id peer.ID) {
 	ctx, cancel := context.WithTimeout(p.ctx, trialTimeout)
 	defer cancel()
 	p.swarm.Backoff().Clear(id)
 	p.host.Peerstore().AddAddrs(id, p.roster.straightTo(id), peerstore.TempAddrTTL)
 	if _, err := p.swarm.DialPeer(network.WithForceDirectDial(ctx, "it is reached by way of others"), id); err != nil {
-		p.about(id).WithError(err).Debug("a registry is still reached by way of another one alone")
-		return
+		err = errors.Join(err, p.punching.meet(id))
+		if p.Relayed(id) {
+			p.about(id).WithError(err).Debug("a registry is still reached by way of another one alone")
+			return
+		}
 	}
 	p.about(id).Debug("a registry is reached straight, and was by way of another one")
 }

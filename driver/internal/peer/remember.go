@@ -214,6 +214,11 @@ func (p *Peer) tidy() {
 	// When one of two connections breaks, pubsub at one end can take the other
 	// end for unsubscribed, and nothing tells it again until both start afresh.
 	for _, id := range p.roster.estranged(now) {
+		if p.punching.through(id) { // it might not be met again
+			p.about(id).Debug("connected but not on the topic: the topic begins afresh")
+			p.restartTopic(id)
+			continue
+		}
 		p.about(id).Debug("connected but not on the topic: connecting afresh")
 		_ = p.host.Network().ClosePeer(id) // it is dialed again either way
 	}

@@ -68,14 +68,19 @@ func (r *reservations) lost(id peer.ID) {
 	delete(r.seen, id)
 }
 
-// look notes where a peer sees this one.
-func (r *reservations) look(ev event.EvtPeerIdentificationCompleted) {
+// lookAtSelf notes where a peer sees this one, if that is not where it is.
+func (p *Peer) lookAtSelf(ev event.EvtPeerIdentificationCompleted) {
 	if ev.ObservedAddr == nil || ev.Conn.Stat().Direction != network.DirOutbound || relayOf(ev.Conn.RemoteMultiaddr()) != "" || isOwn(ev.ObservedAddr) {
 		return
 	}
+	p.reserved.seenElsewhere(ev.Peer)
+	p.mappings.note(ev.Peer, ev.Conn.LocalMultiaddr(), ev.ObservedAddr)
+}
+
+func (r *reservations) seenElsewhere(by peer.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.seen[ev.Peer] = struct{}{}
+	r.seen[by] = struct{}{}
 }
 
 // isOwn reports whether this machine has the IP address of a multiaddr.

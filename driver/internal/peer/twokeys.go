@@ -19,14 +19,14 @@ import (
 // next key, and connections of the present one are translated below it.
 //
 // Circuits are added by it to the host that is made.
-func twoKeys(cfg Config) (opts []libp2p.Option, circuits func(host.Host) error) {
+func twoKeys(cfg Config, dials *mappings) (opts []libp2p.Option, circuits func(host.Host) error) {
 	keys := protector.New(cfg.NextPSK, cfg.PSK)
 	var plain transport.Upgrader
 	opts = []libp2p.Option{
 		libp2p.PrivateNetwork(keys.Host()),
 		libp2p.Transport(func(u transport.Upgrader, m network.ResourceManager) (*twoKeysTCP, error) {
 			plain = u
-			t, err := newTCP(keys.Upgrader(u), m)
+			t, err := dials.newTCP(keys.Upgrader(u), m)
 			return &twoKeysTCP{t, keys}, err
 		}),
 		libp2p.Transport(func(u transport.Upgrader, m network.ResourceManager) (*twoKeysWebSocket, error) {

@@ -38,6 +38,8 @@ func (p *Peer) watch() (func(), error) {
 					p.closeUnlisted(ev.Peer, ev.Connectedness)
 					if ev.Connectedness == network.NotConnected {
 						p.reserved.lost(ev.Peer)
+						p.mappings.lost(ev.Peer)
+						p.punching.lost(ev.Peer)
 					}
 					joined, left := p.roster.connected(ev.Peer, ev.Connectedness == network.Connected)
 					p.noteChange(ev.Peer, joined, left)
@@ -47,7 +49,7 @@ func (p *Peer) watch() (func(), error) {
 					return
 				}
 				if ev, ok := ev.(event.EvtPeerIdentificationCompleted); ok {
-					p.reserved.look(ev)
+					p.lookAtSelf(ev)
 				}
 			case ev := <-onTopic:
 				joined, left := p.roster.subscribed(ev.Peer, ev.Type == pubsub.PeerJoin, p.isConnected(ev.Peer))

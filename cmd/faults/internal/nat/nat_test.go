@@ -159,8 +159,9 @@ func sharesItsLine(t *testing.T, relay, other, a, b *site) {
 	t.Logf("at the same time: %.1f MB/s to the registry that relays, %.1f MB/s passed on", mbs(took[0]), mbs(took[1]))
 }
 
-// TestTwoSitesThatCannotBeDialed meet by way of a registry that both reach, and go on by way of another one when that is gone.
-func TestTwoSitesThatCannotBeDialed(t *testing.T) {
+// open makes two spaces that all reach, and one behind each router.
+func open(t *testing.T, routers ...lab.Router) (world, hidden []*lab.Space, key string) {
+	t.Helper()
 	if *binary == "" {
 		t.Skip("run it with make test-nat: it needs the registry's binary, root, iproute2 and iptables")
 	}
@@ -172,14 +173,55 @@ func TestTwoSitesThatCannotBeDialed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	world, hidden, err := l.NAT(*link, 2, 2)
+	if world, hidden, err = l.NAT(*link, 2, routers...); err == nil {
+		key, err = process.Keygen(t.Context(), *binary)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := process.Keygen(t.Context(), *binary)
-	if err != nil {
-		t.Fatal(err)
+	return world, hidden, key
+}
+
+// TestThroughTwoRouters: two registries behind NATs that forward nothing meet by way of a third one, and soon without it.
+func TestThroughTwoRouters(t *testing.T) {
+	for name, routers := range map[string][]lab.Router{
+		"both drop":                    {lab.Drops, lab.Drops},
+		"both refuse":                  {lab.Refuses, lab.Refuses},
+		"one drops, the other refuses": {lab.Drops, lab.Refuses},
+	} {
+		t.Run(name, func(t *testing.T) {
+			world, hidden, key := open(t, routers...)
+			relay := start(t, world[0], "relay", key)
+			a := start(t, hidden[0], "a", key, relay)
+			b := start(t, hidden[1], "b", key, relay)
+			began := time.Now()
+			connected := func(m driver.Member) bool { return m.Connected }
+			b.await(t, "b meets a", a, connected)
+			t.Logf("met %.1f s after both were started", time.Since(began).Seconds())
+			straight := func(m driver.Member) bool { return m.Connected && m.Relay == "" }
+			b.await(t, "b reaches a straight", a, straight)
+			a.await(t, "a reaches b straight", b, straight)
+			t.Logf("straight %.1f s after", time.Since(began).Seconds())
+
+			b.pull(t, "1", a.push(t, "1", 4))
+			relay.Kill()
+			for _, s := range []*site{a, b} {
+				s.await(t, "the relay is gone", relay, func(m driver.Member) bool { return !m.Connected })
+			}
+			b.await(t, "b still reaches a", a, straight)
+			a.await(t, "a still reaches b", b, straight)
+			img := a.push(t, "2", *size)
+			resolved, read := b.pull(t, "2", img)
+			mbs := float64(*size) * 1.048576 / read.Seconds()
+			t.Logf("tag after %d ms, %d MiB at %.1f MB/s, the relay being gone, whose link had %d Mbit/s", resolved.Milliseconds(), *size, mbs, *link)
+		})
 	}
+}
+
+// TestTwoSitesThatCannotBeDialed behind routers that nothing leads through meet by way of a registry that both reach, and go on by
+// way of another one when that is gone.
+func TestTwoSitesThatCannotBeDialed(t *testing.T) {
+	world, hidden, key := open(t, lab.Scatters, lab.Scatters)
 	first := start(t, world[0], "first", key)
 	second := start(t, world[1], "second", key, first)
 	a := start(t, hidden[0], "a", key, first, second)
