@@ -5,7 +5,7 @@ package engine
 // earlier releases cannot follow starts when AllUnderstand reports true for its name. A
 // capability that was in a release is never removed.
 func capabilities() []string {
-	return []string{"replicas", "copies", "summary", "reach", compactable, revocable}
+	return []string{"replicas", "copies", "summary", "reach", compactable, revocable, "signed"}
 }
 
 // Capabilities are what this release understands.

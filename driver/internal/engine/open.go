@@ -115,7 +115,7 @@ func (e *Engine) openPeer(ctx context.Context) error {
 func (e *Engine) openMap(ctx context.Context) error {
 	e.Bytes.OnMissed(e.Copies.LookAgain)
 	cfg := pathmap.Config{
-		Store: e.Store, Self: e.self.String(), Log: e.Log, OnSetting: e.followSetting, OnLeftOut: e.enrollment.look, OnNamed: e.Bytes.Named, BeforeNames: e.noteCompacted,
+		Store: e.Store, Self: e.self.String(), Key: e.key, Log: e.Log, OnSetting: e.followSetting, OnLeftOut: e.enrollment.look, OnNamed: e.Bytes.Named, BeforeNames: e.noteCompacted,
 		Joining: e.joins(), // members may ask before startJoining
 	}
 	if e.Peer != nil {

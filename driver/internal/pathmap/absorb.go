@@ -151,7 +151,7 @@ func (m *Map) dropUnmerged() error {
 		if err != nil || merged {
 			return nil, err
 		}
-		return []ds.Key{dsKey(e.Key)}, nil
+		return []ds.Key{dsKey(e.Key), signedOf(id)}, nil
 	})
 }
 

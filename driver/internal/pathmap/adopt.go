@@ -110,7 +110,7 @@ func (m *Map) putState(k *taking, before, after []cid.Cid) error {
 			}
 			continue // cuts that are open have its name, and are to keep it
 		}
-		err := errors.Join(m.blocks.Put(m.ctx, d.block), m.setKnown(d.cid, d.priority), m.ledger.Put(m.ctx, processedKey(idOf(d.cid)), nil))
+		err := errors.Join(m.blocks.Put(m.ctx, d.block), m.setKnown(d.cid, d.priority), m.putSignature(d.cid, d.signature), m.ledger.Put(m.ctx, processedKey(idOf(d.cid)), nil))
 		if err != nil {
 			return err
 		}

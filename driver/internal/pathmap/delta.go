@@ -28,6 +28,8 @@ type delta struct {
 	size     int
 	block    blocks.Block
 	stored   bool // block is on disk
+
+	signature []byte // that was checked; nil: none came, or it is on disk
 }
 
 func (d *delta) place() place { return place{d.priority, d.cid} }

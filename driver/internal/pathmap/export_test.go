@@ -73,6 +73,9 @@ func (m *Map) DeleteRaw(path string) error {
 	return nil
 }
 
+// SignatureOf is what is kept as the signature of a delta.
+func (m *Map) SignatureOf(c cid.Cid) ([]byte, error) { return m.signatureOf(c) }
+
 // Raw is the live value of a key, of whatever release; nil when there is none.
 func (m *Map) Raw(key string) []byte {
 	value, err := m.crdt.Load().Get(m.ctx, ds.RawKey(key))

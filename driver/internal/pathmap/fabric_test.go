@@ -1,6 +1,7 @@
 package pathmap_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,9 @@ type seat struct {
 	m    *pathmap.Map
 	disk disk
 
+	key  pathmap.Signer // nil: it signs nothing
+	self string         // who it says that it is; "": its id
+
 	joins bool // it says from the start on that it joins others
 
 	incarnation func() string // nil: as the fabric says
@@ -88,7 +92,12 @@ func newFabric(t testing.TB) *fabric {
 }
 
 func (f *fabric) add(name string) *seat {
-	s := &seat{f: f, id: peer.ID(name), dir: f.t.TempDir()}
+	return f.addAs(name, nil, "")
+}
+
+// addAs adds a member that signs with a key, and writes in some name.
+func (f *fabric) addAs(name string, key pathmap.Signer, self string) *seat {
+	s := &seat{f: f, id: peer.ID(name), dir: f.t.TempDir(), key: key, self: self}
 	if n := f.seats.Add(1); runtime.GOOS == "linux" {
 		s.from = &net.TCPAddr{IP: net.IPv4(127, 1, byte(n>>8), byte(n))}
 	}
@@ -135,7 +144,7 @@ func (s *seat) start() {
 	if s.incarnation != nil {
 		incarnation = s.incarnation
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: string(s.id), Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: cmp.Or(s.self, string(s.id)), Key: s.key, Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}

@@ -224,11 +224,11 @@ func (x *exchange) fetch(t *turn, w *wanted, most int) error {
 // page reads one page and takes of it what was missing.
 func (x *exchange) page(t *turn, w *wanted, req request) (got int, more bool, err error) {
 	frames := 0
-	more, err = x.deltas(t, req, func(b blocks.Block) error {
+	more, err = x.deltas(t, req, func(b blocks.Block, signature []byte) error {
 		if frames++; frames > req.Page {
 			return fmt.Errorf("%w: more deltas than were asked for", errProtocol)
 		}
-		ok, err := w.take(b)
+		ok, err := w.take(b, signature)
 		if ok {
 			t.got(len(b.RawData()))
 			got++
@@ -238,8 +238,10 @@ func (x *exchange) page(t *turn, w *wanted, req request) (got int, more bool, er
 	return got, more, err
 }
 
-// deltas asks for deltas and calls f for each as it comes.
-func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (more bool, err error) {
+// deltas asks for deltas and calls f for each as it comes, with its signature, if it has one.
+func (x *exchange) deltas(t *turn, req request, f func(b blocks.Block, signature []byte) error) (more bool, err error) {
+	req.Signed = true
+	var signature []byte // of the next one
 	defer t.wait()()
 	alive(x.conn)
 	if err := writeJSON(x.conn, req); err != nil {
@@ -258,11 +260,15 @@ func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (mor
 		if len(raw) == 0 {
 			break
 		}
+		if raw[0] == signatureMark && signature == nil {
+			signature = raw
+			continue
+		}
 		b, err := blockOf(raw)
 		if err == nil {
-			err = f(b)
+			err = f(b, signature)
 		}
-		if err != nil {
+		if signature = nil; err != nil {
 			return false, err
 		}
 	}
@@ -270,27 +276,27 @@ func (x *exchange) deltas(t *turn, req request, f func(blocks.Block) error) (mor
 	return a.More, err
 }
 
-// keep stores blocks that are not merged yet.
-func (m *Map) keep(bs []blocks.Block) error {
-	if len(bs) == 0 {
+// keep stores deltas that are not merged yet.
+func (m *Map) keep(all []*delta) error {
+	if len(all) == 0 {
 		return nil
 	}
 	m.lock.Lock() // the ledger may be in a transaction that will be discarded
 	defer m.lock.Unlock()
-	if err := m.keepLocked(bs); err != nil {
+	if err := m.keepLocked(all); err != nil {
 		return fmt.Errorf("%w: %w", errNotStored, err)
 	}
 	return nil
 }
 
-func (m *Map) keepLocked(bs []blocks.Block) error {
+func (m *Map) keepLocked(all []*delta) error {
 	if err := m.ledger.begin(m.ctx); err != nil {
 		return err
 	}
-	for i, b := range bs {
-		if err := m.blocks.Put(m.ctx, b); err != nil {
+	for i, d := range all {
+		if err := errors.Join(m.blocks.Put(m.ctx, d.block), m.putSignature(d.cid, d.signature)); err != nil {
 			m.ledger.discard(m.ctx)
-			return fmt.Errorf("keep delta %s: %w", b.Cid(), err)
+			return fmt.Errorf("keep delta %s: %w", d.cid, err)
 		}
 		if i%64 == 63 { // a transaction holds a few MiB
 			if err := m.ledger.commit(m.ctx); err != nil {

@@ -190,7 +190,7 @@ func (x *exchange) get(t *turn, ask []cid.Cid) (page map[cid.Cid]*delta, err err
 	for _, c := range ask {
 		req.Get.add(c)
 	}
-	_, err = x.deltas(t, req, func(b blocks.Block) error {
+	_, err = x.deltas(t, req, func(b blocks.Block, signature []byte) error {
 		if len(page) == len(ask) || size >= pageBytes {
 			return fmt.Errorf("%w: more than a page", errProtocol)
 		}
@@ -198,6 +198,9 @@ func (x *exchange) get(t *turn, ask []cid.Cid) (page map[cid.Cid]*delta, err err
 			return fmt.Errorf("%w: it gives %s for %s", errProtocol, b.Cid(), ask[len(page)])
 		}
 		d, err := parseDelta(b)
+		if err == nil {
+			err = d.takeSignature(signature)
+		}
 		if err != nil {
 			return err
 		}

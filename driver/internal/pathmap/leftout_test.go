@@ -192,13 +192,14 @@ func (h *shutOut) check(all []*seat) {
 	}
 }
 
-// TestWhatTheRevokedReplacedComesBack: what it overwrote and deleted after its moment, by way of one that had not
-// heard, is what it was; what was deleted or written by others meanwhile is as these left it.
+// TestWhatTheRevokedReplacedComesBack: what it wrote over after its moment, by way of one that had not heard, is what
+// it was. What others deleted or wrote meanwhile is as these left it. What the revoked one deleted outright stays
+// deleted, and what it writes late under a counter of before the moment stays, too: both are known limits.
 func TestWhatTheRevokedReplacedComesBack(t *testing.T) {
 	f := newFabric(t)
 	f.heeds = true
 	a, b, x := f.add("a"), f.add("b"), f.add("x")
-	for _, path := range []string{"/overwritten", "/twice", "/deleted", "/taken"} {
+	for _, path := range []string{"/overwritten", "/twice", "/deleted", "/taken", "/erased"} {
 		put(t, a, path, "of a")
 	}
 	put(t, x, "/before", "of x")
@@ -210,7 +211,11 @@ func TestWhatTheRevokedReplacedComesBack(t *testing.T) {
 		put(t, x, path, "late")
 	}
 	put(t, x, "/twice", "later")
-	agree(t, b, x)
+	del(t, x, "/erased")
+	if err := x.m.PutRaw(pathmap.KeyOf("/backdated", 1, "x.backdate"), entryOf(t, "late")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other one has all of it", func() bool { return has(b, "/backdated", "late", t) && gone(b, "/erased") })
 	del(t, b, "/deleted")
 	put(t, b, "/taken", "of b")
 	f.part(nil)
@@ -224,7 +229,7 @@ func TestWhatTheRevokedReplacedComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	know(t, a, b)
-	want := map[string]string{"/overwritten": "of a", "/twice": "of a", "/taken": "of b", "/before": "of x"}
+	want := map[string]string{"/overwritten": "of a", "/twice": "of a", "/taken": "of b", "/before": "of x", "/backdated": "late"}
 	for _, s := range []*seat{a, b} {
 		for path, content := range want {
 			if !has(s, path, content, t) {

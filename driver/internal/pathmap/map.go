@@ -60,6 +60,7 @@ type Config struct {
 	Store ds.TxnDatastore // the registry's datastore; keys below /paths are the map's
 	Self  string          // peer ID, the writer in this registry's versions
 	Swarm Swarm           // nil: alone
+	Key   Signer          // of Self, which signs what is written; nil: nothing is signed
 	Log   *logrus.Entry
 
 	// OnFollowed is called with a member when all heads that it named are merged here, which

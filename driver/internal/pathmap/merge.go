@@ -131,7 +131,7 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 		return err // another exchange was faster
 	}
 	if !d.stored {
-		if err := m.blocks.Put(m.ctx, d.block); err != nil {
+		if err := errors.Join(m.blocks.Put(m.ctx, d.block), m.putSignature(d.cid, d.signature)); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package pathmap
 import (
 	"bufio"
 	"fmt"
+	"io"
 
 	blocks "github.com/ipfs/go-block-format"
 	"github.com/ipfs/go-cid"
@@ -69,19 +70,26 @@ func (p *picked) next() (blocks.Block, bool, error) {
 	return b, true, nil
 }
 
-func sendPage(conn *answering, from source, page int) error {
+// sized is a request for a page of some size.
+func sized(req request, page int) request {
+	req.Page = page
+	return req
+}
+
+func (m *Map) sendPage(conn *answering, from source, req request) error {
 	w := bufio.NewWriterSize(conn, 32<<10)
 	var failed error
-	for n, size := 0, 0; n < min(max(page, 1), maxPage) && size < pageBytes; n++ {
+	for n, size := 0, 0; n < min(max(req.Page, 1), maxPage) && size < pageBytes; n++ {
 		b, ok, err := from.next()
 		if failed = err; err != nil || !ok {
 			break
 		}
 		alive(conn)
-		if err := writeFrame(w, b.RawData()); err != nil {
+		sent, err := m.sendDelta(w, b, req.Signed)
+		if err != nil {
 			return err
 		}
-		size += len(b.RawData())
+		size += sent
 	}
 	if err := writeFrame(w, nil); err != nil {
 		return err
@@ -95,4 +103,18 @@ func sendPage(conn *answering, from source, page int) error {
 	}
 	alive(conn)
 	return w.Flush()
+}
+
+// sendDelta sends a delta, after its signature, if that is asked for.
+func (m *Map) sendDelta(w io.Writer, b blocks.Block, signed bool) (size int, err error) {
+	if signed {
+		raw, err := m.signatureOf(b.Cid())
+		if err == nil && raw != nil {
+			size, err = len(raw), writeFrame(w, raw)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return size + len(b.RawData()), writeFrame(w, b.RawData())
 }

@@ -60,16 +60,16 @@ func (m *Map) serve(a *answering) {
 			err = m.answerHeads(a, req)
 		case opDeltas:
 			walk = m.newAncestry(req.Want, req.Have)
-			err = sendPage(a, walk, req.Page)
+			err = m.sendPage(a, walk, req)
 		case opMore:
-			err = sendPage(a, walk, req.Page)
+			err = m.sendPage(a, walk, req)
 		case opList:
 			err = writeJSON(a, m.list(req))
 		case opState:
 			err = m.giveState(a, req.Had)
 		case opGet:
 			want, werr := req.Get.cids()
-			err = sendPage(a, &picked{m, want, werr}, len(want))
+			err = m.sendPage(a, &picked{m, want, werr}, sized(req, len(want)))
 		default:
 			err = writeJSON(a, answer{Error: fmt.Sprintf("unknown operation %q", clip(req.Op))})
 		}

@@ -155,7 +155,7 @@ func (m *Map) dropDelta(txn ds.Txn, l leaving) error {
 	if err != nil {
 		return err
 	}
-	gone := []ds.Key{l.key(), dsKey(knownKey.String() + l.id), dsKey(blockKey.String() + l.id), processedKey(l.id)}
+	gone := []ds.Key{l.key(), dsKey(knownKey.String() + l.id), dsKey(blockKey.String() + l.id), processedKey(l.id), signedOf(l.id)}
 	for _, t := range l.tombs {
 		if _, err := cidOf(t.GetId()); err != nil {
 			continue // no delta has such an ID

@@ -68,13 +68,16 @@ func (w *wanted) need(c cid.Cid) error {
 	return nil
 }
 
-// take accepts a block that was missing. It ignores others, since a member cannot know
+// take accepts a delta that was missing, with its signature. It ignores others, since a member cannot know
 // which blocks are already here.
-func (w *wanted) take(b blocks.Block) (bool, error) {
+func (w *wanted) take(b blocks.Block, signature []byte) (bool, error) {
 	if !w.missing.Has(b.Cid()) {
 		return false, nil
 	}
 	d, err := parseDelta(b)
+	if err == nil {
+		err = d.takeSignature(signature)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -93,14 +96,14 @@ func (w *wanted) take(b blocks.Block) (bool, error) {
 // keep writes to disk what is only in memory, when more is to come or the exchange has
 // ended.
 func (w *wanted) keep() error {
-	var bs []blocks.Block
+	var all []*delta
 	for ; w.kept < len(w.pending); w.kept++ {
 		if p := &w.pending[w.kept]; p.delta != nil {
-			bs = append(bs, p.delta.block)
+			all = append(all, p.delta)
 			p.delta = nil
 		}
 	}
-	return w.m.keep(bs)
+	return w.m.keep(all)
 }
 
 // nextPage doubles the number of deltas to ask for, as long as they fill no more than a page.

@@ -56,6 +56,7 @@ type request struct {
 	Lapse  *uint64 `json:"lapse,omitempty"`
 	Ticket string  `json:"ticket,omitempty"` // of an answer that these had not ended: those begun later are not waited for
 
+	Signed bool   `json:"signed,omitempty"` // of what sends deltas: before each that has one comes a frame with its signature
 	Writer string `json:"writer,omitempty"` // of opHeads: a peer ID, of whose versions the answer is to tell
 
 	Priority uint64 `json:"priority,omitempty"` // where a list begins

@@ -281,7 +281,7 @@ func (m *Map) recordHeads(before []cid.Cid) error {
 		if err != nil {
 			return err
 		}
-		if err := m.setKnown(h, priority); err != nil {
+		if err := errors.Join(m.setKnown(h, priority), m.signOwn(h)); err != nil {
 			return err
 		}
 	}
