@@ -26,7 +26,7 @@ func (e *Engine) expel(ctx context.Context) (left bool) {
 		x.at = time.Time{}
 		return false
 	}
-	if !e.writesMembership() || e.Twinned() != "" {
+	if !e.writesMembership() || e.Draining() || e.Twinned() != "" {
 		return false
 	}
 	if x.at.IsZero() {
