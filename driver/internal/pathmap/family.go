@@ -22,47 +22,23 @@ type Text struct {
 	Name    string // behind that of the family
 	Value   string
 	Version string // another one each time that it is written
-	Counter uint64 // orders what was written one after the other
 	Writer  string // peer ID of who wrote it
 }
 
 // Family gives the settings of a family that this release can read, by name.
 func (v View) Family(family string) iter.Seq[Text] {
 	return func(yield func(Text) bool) {
-		v.ofFamily(family, func(name, key string, p packed) bool {
+		mark := settingMark + family + "/"
+		v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
+			name, ok := strings.CutPrefix(pathOf(key), mark)
+			if !ok {
+				return false
+			}
 			best := v.s.winner(key, p)
 			value, ok := best.text()
-			return !ok || yield(v.text(name, value, best))
+			return !ok || yield(Text{name, value, fmt.Sprintf("%x-%s", best.counter, best.writer), peerOf(best.writer)})
 		})
 	}
-}
-
-// AllOfFamily gives all versions of the settings of a family, by name: those that lose, and those of a later
-// release, whose value is "", as well.
-func (v View) AllOfFamily(family string) iter.Seq[Text] {
-	return func(yield func(Text) bool) {
-		v.ofFamily(family, func(name, key string, p packed) bool {
-			for _, st := range v.s.unpackAll(key, p) {
-				if value, _ := st.text(); !yield(v.text(name, value, st)) {
-					return false
-				}
-			}
-			return true
-		})
-	}
-}
-
-// ofFamily goes through the settings of a family, by name, until do reports false.
-func (v View) ofFamily(family string, do func(name, key string, p packed) bool) {
-	mark := settingMark + family + "/"
-	v.s.settings.Ascend(sortKey(mark), func(key string, p packed) bool {
-		name, ok := strings.CutPrefix(pathOf(key), mark)
-		return ok && do(name, key, p)
-	})
-}
-
-func (v View) text(name, value string, st stored) Text {
-	return Text{name, value, fmt.Sprintf("%x-%s", st.counter, st.writer), st.counter, peerOf(st.writer)}
 }
 
 // SetText is the op that gives a setting of a family a value, in place of those that it has.

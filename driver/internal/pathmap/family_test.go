@@ -1,7 +1,6 @@
 package pathmap_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -62,15 +61,6 @@ func TestAFamilyOfSettings(t *testing.T) {
 		if got := textsOf(s); got != want {
 			t.Errorf("%s has %s", s.id, got)
 		}
-	}
-	var sky []string
-	for text := range a.m.View().AllOfFamily("color") {
-		if text.Name == "sky" {
-			sky = append(sky, text.Value+" by "+text.Writer)
-		}
-	}
-	if slices.Sort(sky); !slices.Equal(sky, []string{"bright by b", "dark by a"}) {
-		t.Errorf("all versions: %v", sky)
 	}
 	overwrite(t, a, 10, 30)
 	agree(t, a, b)
