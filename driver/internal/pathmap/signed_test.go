@@ -108,3 +108,29 @@ func TestNobodySignsForAnother(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkMerge is how long a registry that joins takes for each change of a history, with signatures and without.
+func BenchmarkMerge(b *testing.B) {
+	const changes = 2000
+	for _, sign := range []bool{false, true} {
+		b.Run(fmt.Sprintf("signed=%t", sign), func(b *testing.B) {
+			f := newFabric(b)
+			var a *seat
+			if a = f.add("a"); sign {
+				f.isolate(a.id, true)
+				a, _ = f.addSigning()
+			}
+			for i := range changes {
+				put(b, a, fmt.Sprintf("/a/%d", i%100), fmt.Sprint(i))
+			}
+			for i := 0; b.Loop(); i++ {
+				o := f.add(fmt.Sprint("joins ", i))
+				agree(b, a, o)
+				b.StopTimer()
+				o.stop()
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*changes), "µs/change")
+		})
+	}
+}
