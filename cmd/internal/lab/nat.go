@@ -13,6 +13,7 @@ const worldNet = "198.18.77."
 // does not answer it.
 type Router int
 
+// The kinds of routers.
 const (
 	Drops    Router = iota // what is not expected, in silence
 	Refuses                // it, with a reset

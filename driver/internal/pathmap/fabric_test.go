@@ -256,7 +256,7 @@ func (s *seat) Source(id peer.ID) limit.Source {
 func (s *seat) Trusts(id peer.ID) bool {
 	s.f.mu.Lock()
 	defer s.f.mu.Unlock()
-	return !s.f.untrusted[id] && !(s.f.heeds && s.m != nil && revokes(s.m, id))
+	return !s.f.untrusted[id] && (!s.f.heeds || s.m == nil || !revokes(s.m, id))
 }
 
 // revokes reports whether a map has revoked a member.
