@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"maps"
 	"strings"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -12,22 +14,39 @@ const topicProtocols = "/meshsub/"
 
 // moveTopics has pubsub talk with members over what leads straight to them, once there is that as well as a relay: it stays
 // with the connection that it began with, and would take the member for unsubscribed when the relay goes. One of the two
-// does so for both.
-func (p *Peer) moveTopics() {
+// does so for both, and once for each connection: pubsub gives up a peer whose streams end again and again. moved are those
+// for which it did.
+func (p *Peer) moveTopics(moved map[peer.ID]string) {
 	for _, id := range p.Connected() {
+		straight := p.straight(id)
 		switch {
-		case p.Relayed(id):
-		case p.relaysTopic(id) && p.ID() < id:
-			p.about(id).Debug("the topic moves to the connection that leads straight to the registry")
-			p.restartTopic(id)
-		default:
+		case straight == "" || !p.relaysTopic(id):
 			p.closeRelayed(id)
+		case p.ID() < id && moved[id] != straight:
+			p.about(id).Debug("the topic moves to the connection that leads straight to the registry")
+			moved[id] = straight
+			p.restartTopic(id)
 		}
 	}
+	maps.DeleteFunc(moved, func(id peer.ID, _ string) bool { return !p.isConnected(id) })
 }
 
-// closeRelayed closes connections by way of others that nothing uses any more.
+// straight names a connection that leads straight to a peer, and that has been there for so long that the other end has it, too;
+// "": there is none.
+func (p *Peer) straight(id peer.ID) string {
+	for _, c := range p.host.Network().ConnsToPeer(id) {
+		if relayOf(c.RemoteMultiaddr()) == "" && time.Since(c.Stat().Opened) > straightenEvery {
+			return c.ID()
+		}
+	}
+	return ""
+}
+
+// closeRelayed closes connections by way of others that nothing uses any more, where another one leads straight.
 func (p *Peer) closeRelayed(id peer.ID) {
+	if p.Relayed(id) {
+		return
+	}
 	for _, c := range p.host.Network().ConnsToPeer(id) {
 		if relayOf(c.RemoteMultiaddr()) != "" && len(c.GetStreams()) == 0 {
 			_ = c.Close() // what is being opened there begins anew

@@ -40,7 +40,7 @@ type again struct {
 func (p *Peer) keepStraightening() {
 	tick := time.NewTicker(straightenEvery)
 	defer tick.Stop()
-	due := map[peer.ID]again{}
+	due, moved := map[peer.ID]again{}, map[peer.ID]string{}
 	for {
 		select {
 		case <-tick.C:
@@ -50,7 +50,7 @@ func (p *Peer) keepStraightening() {
 		for _, id := range straighten(due, slices.DeleteFunc(p.Connected(), func(id peer.ID) bool { return !p.Relayed(id) }), time.Now()) {
 			p.run(func() { p.dialStraight(id) })
 		}
-		p.moveTopics()
+		p.moveTopics(moved)
 		if err := p.punching.begin(); err != nil {
 			p.log.WithError(err).Debug("registries behind other routers are reached by way of others alone")
 		}
