@@ -58,6 +58,10 @@ func (m *Map) expelling(ctx context.Context, snap *snapshot, path string, out []
 	return ops, nil
 }
 
+// maxReplaced is how many changes of a path are read for what they replaced: who is revoked may have written it over
+// without end, and what lies further back is not brought back.
+const maxReplaced = 1000
+
 // replaced looks for the greatest version that was deleted by those that stay out.
 type replaced struct {
 	m    *Map
@@ -78,10 +82,10 @@ func (r *replaced) by(ctx context.Context, path string, v version, id string) er
 	}
 	for _, id := range ids {
 		c, err := cidOf(id)
-		if err != nil || r.seen[path+id] {
+		if err != nil || r.seen[id] || len(r.seen) == maxReplaced {
 			continue
 		}
-		r.seen[path+id] = true
+		r.seen[id] = true
 		if err := r.in(ctx, path, c); err != nil {
 			return err
 		}
