@@ -11,19 +11,24 @@ import (
 
 // expelling is when this registry deletes what is left out.
 type expelling struct {
-	at time.Time // zero: nothing is left out
+	at     time.Time // zero: nothing is left out
+	anyway bool      // also that of which it does not know what it had replaced
 }
 
 // expelAfter is the time, for each member, within which one of all deletes what is left out: so it takes some
 // seconds, and few do it at the same time, however many they are.
 const expelAfter = time.Second
 
+// expelAnyway is for how long what is left out stays where it is not known here what it had replaced, as in what was
+// compacted, or came with a state: another registry may know, and bring that back.
+const expelAnyway = time.Minute
+
 // expel deletes what the map leaves out, when it is this registry's turn; left reports whether it is to be called
 // again soon. It is called by one goroutine.
 func (e *Engine) expel(ctx context.Context) (left bool) {
 	x := &e.enrollment.expelling
 	if !e.Paths.View().LeavesOut() {
-		x.at = time.Time{}
+		*x = expelling{}
 		return false
 	}
 	if !e.writesMembership() || e.Draining() || e.Twinned() != "" {
@@ -32,7 +37,7 @@ func (e *Engine) expel(ctx context.Context) (left bool) {
 	if x.at.IsZero() {
 		x.at = time.Now()
 		if !e.revokedHere() {
-			x.at = x.at.Add(rand.N(expelAfter * time.Duration(1+len(e.Peer.Connected()))))
+			x.at = x.at.Add(e.spread())
 		}
 	}
 	if time.Now().Before(x.at) {
@@ -40,14 +45,25 @@ func (e *Engine) expel(ctx context.Context) (left bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, membershipWrite)
 	defer cancel()
-	if err := e.Paths.Expel(ctx); err != nil {
+	if err := e.Paths.Expel(ctx, x.anyway); err != nil {
 		if ctx.Err() == nil {
 			e.Log.WithError(err).Debug("what was written after a revocation is deleted later")
 		}
 		return true
 	}
-	x.at = time.Time{}
-	return false
+	again := !x.anyway
+	if *x = (expelling{}); !e.Paths.View().LeavesOut() {
+		return false
+	}
+	if again {
+		*x = expelling{time.Now().Add(expelAnyway + e.spread()), true}
+	}
+	return true
+}
+
+// spread is a moment in which one of all does what all would do.
+func (e *Engine) spread() time.Duration {
+	return rand.N(expelAfter * time.Duration(1+len(e.Peer.Connected())))
 }
 
 // revokedHere reports whether this registry was told to revoke somebody.

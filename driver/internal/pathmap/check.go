@@ -31,7 +31,7 @@ var errUnacceptable = errors.New("the other registries would refuse these change
 // checkOp refuses a write that the other registries would refuse, before it joins others in
 // a delta: no registry follows one that wrote such a delta.
 func (m *Map) checkOp(op Op) error {
-	if op.out != nil {
+	if op.Entry == nil && op.out != nil {
 		return nil
 	}
 	if op.Entry == nil {

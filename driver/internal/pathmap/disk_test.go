@@ -23,6 +23,7 @@ type disk struct {
 	ds.TxnDatastore
 	full   atomic.Bool  // nothing can be committed
 	unsure atomic.Bool  // what is committed is written, and reported as failed
+	room   atomic.Int64 // how many transactions can be committed, and one more, after which it is full; 0: all
 	torn   atomic.Int64 // a transaction fails at this write of it; 0: at none
 	failed atomic.Int64
 
@@ -115,6 +116,9 @@ func (t *diskTxn) Put(ctx context.Context, k ds.Key, v []byte) error {
 }
 
 func (t *diskTxn) Commit(ctx context.Context) error {
+	if t.d.room.Load() > 0 && t.d.room.Add(-1) == 0 {
+		t.d.full.Store(true)
+	}
 	if t.d.full.Load() || t.state && t.d.noState.Load() {
 		return t.fail("commit")
 	}

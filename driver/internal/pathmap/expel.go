@@ -2,10 +2,8 @@ package pathmap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
 )
 
@@ -13,127 +11,101 @@ import (
 // stays out, nor to keep it. What it had replaced comes back with that, where it can be read: a version that
 // is left out had its change delete those that it was written over.
 
+// maxExpelled is of how many paths it is read at once what was replaced, and then written: so that what is done stays
+// done, whatever follows.
+const maxExpelled = 256
+
 // Expel deletes all that stays out of the map, from all registries, but for revocations, which last. In its place
-// it writes anew what that had replaced, where nothing else is alive.
-func (m *Map) Expel(ctx context.Context) error {
-	var ops []Op
-	var err error
-	snap := m.current.Load()
-	snap.out.Scan(func(key string, p packed) bool {
-		path := pathOf(key)
-		if isRevocation(path) {
-			return true
+// it writes anew what that had replaced, where nothing else is alive. Unless it is to do so anyway, it leaves alone
+// the paths of which it cannot read all that was replaced: another registry may.
+func (m *Map) Expel(ctx context.Context, anyway bool) error {
+	snap, from := m.current.Load(), ""
+	for {
+		some := snap.outFrom(from, maxExpelled)
+		if len(some) == 0 {
+			return nil
 		}
-		var more []Op
-		more, err = m.expelling(ctx, snap, path, snap.unpackAll(key, p))
-		ops = append(ops, more...)
-		return err == nil
-	})
-	if err == nil {
-		err = m.Write(ctx, ops...)
+		from = sortKey(some[len(some)-1].path) + "\x00"
+		ops, err := m.expelling(ctx, snap, some, anyway)
+		if err == nil {
+			err = m.Write(ctx, ops...)
+		}
+		if err != nil {
+			return fmt.Errorf("delete what was written after a revocation: %w", err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("delete what was written after a revocation: %w", err)
-	}
-	return nil
 }
 
-// expelling are the ops that delete what stays out of a path, and that bring back what it had replaced.
-func (m *Map) expelling(ctx context.Context, snap *snapshot, path string, out []stored) (ops []Op, err error) {
-	for _, st := range out {
-		ops = append(ops, Op{Path: path, out: &st.version})
+// outAt is what stays out of a path.
+type outAt struct {
+	path string
+	out  []stored
+}
+
+// outFrom are the first paths from a key on of which Expel deletes something, up to a limit.
+func (s *snapshot) outFrom(from string, limit int) (some []outAt) {
+	take := func(key string, p packed) bool {
+		path := pathOf(key)
+		if isRevocation(path) {
+			return false
+		}
+		some = append(some, outAt{path, s.unpackAll(key, p)})
+		return len(some) < limit
 	}
-	if len(snap.versionsOf(path)) > 0 {
-		return ops, nil
+	if s.out.Ascend(from, take); len(some) < limit {
+		s.out.Ascend(max(from, past(sortKey(revocations))), take) // however many of these there are
 	}
-	r := &replaced{m: m, snap: snap, seen: map[string]bool{}}
-	for _, st := range out {
-		if err := r.by(ctx, path, st.version, ""); err != nil {
-			return nil, err
+	return some
+}
+
+// expelling are the ops that bring back what was replaced at some paths, and that delete what stays out of them.
+// They are in this order: whoever is killed between two has not deleted what tells of the rest.
+func (m *Map) expelling(ctx context.Context, snap *snapshot, some []outAt, anyway bool) (ops []Op, err error) {
+	r := newReplacing(m, snap)
+	for _, o := range some {
+		if len(snap.versionsOf(o.path)) > 0 {
+			continue // nothing has to come back
+		}
+		for _, st := range o.out {
+			if err := r.by(o.path, st.version); err != nil {
+				return nil, err
+			}
 		}
 	}
-	if r.best.from.Defined() && r.best.Err == nil {
-		ops = append(ops, Op{Path: path, Entry: &r.best.Entry, UnlessAlive: true})
+	if err := r.read(ctx); err != nil {
+		return nil, err
+	}
+	for _, o := range some {
+		was, whole, err := r.greatest(ctx, o.path)
+		if err != nil {
+			return nil, err
+		}
+		if !whole && !anyway {
+			continue
+		}
+		if was != nil {
+			ops = append(ops, *was)
+			ops[len(ops)-1].out = &o.out[0].version
+		}
+		for i := range o.out {
+			ops = append(ops, Op{Path: o.path, out: &o.out[i].version})
+		}
 	}
 	return ops, nil
 }
 
-// maxReplaced is how many changes of a path are read for what they replaced: who is revoked may have written it over
-// without end, and what lies further back is not brought back.
-const maxReplaced = 1000
-
-// replaced looks for the greatest version that was deleted by those that stay out.
-type replaced struct {
-	m    *Map
-	snap *snapshot
-	seen map[string]bool // deltas that were read
-	best PastVersion
-}
-
-// by looks at what a version replaced that stays out, and goes on with those of these that stay out as well. id
-// is that of the delta that wrote it, if it is known.
-func (r *replaced) by(ctx context.Context, path string, v version, id string) error {
-	ids := []string{id}
-	if id == "" {
-		var err error
-		if ids, err = r.m.wroteIt(r.m.cfg.Store, keyOf(path, v).String()); err != nil {
-			return err
-		}
-	}
-	for _, id := range ids {
-		c, err := cidOf(id)
-		if err != nil || r.seen[id] || len(r.seen) == maxReplaced {
-			continue
-		}
-		r.seen[id] = true
-		if err := r.in(ctx, path, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// in looks at what a delta deleted of a path. A delta that is not here any more tells nothing.
-func (r *replaced) in(ctx context.Context, path string, c cid.Cid) error {
-	msg, _, err := r.m.readDelta(ctx, c)
-	if err != nil {
-		return err
-	}
-	for _, t := range msg.GetTombstones() {
-		of, v, ours, err := parseKey(t.GetKey())
-		if err != nil || !ours || of != path {
-			continue
-		}
-		if r.snap.staysOut(v) {
-			if err := r.by(ctx, path, v, t.GetId()); err != nil {
-				return err
-			}
-			continue
-		}
-		from, err := cidOf(t.GetId())
-		if err != nil || r.best.from.Defined() && v.less(r.best.version) {
-			continue
-		}
-		found, err := r.m.Recall(ctx, PastVersion{version: v, key: t.GetKey(), from: from})
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.best = found
-	}
-	return nil
-}
-
-// expel deletes one version that stays out. Whoever else did so was faster.
+// expel deletes one version that stays out.
 func (m *Map) expel(batch ds.Batch, snap *snapshot, op Op) error {
-	if _, alive := snap.valueOf(op.Path, *op.out); !alive || !snap.staysOut(*op.out) {
-		return nil
-	}
 	if err := batch.Delete(m.ctx, keyOf(op.Path, *op.out)); err != nil {
 		return err
 	}
 	snap.remove(op.Path, *op.out)
 	return nil
+}
+
+// leavesOut reports whether a version is alive and stays out: if not, whoever else deleted it was faster, and has brought
+// back what it had replaced.
+func (s *snapshot) leavesOut(path string, v version) bool {
+	_, alive := s.valueOf(path, v)
+	return alive && s.staysOut(v)
 }

@@ -238,6 +238,31 @@ func (m *Map) mergeMade(msg *pb.Delta) error {
 	return m.mergeGroup([]*delta{d}, 0)
 }
 
+// MergeOver merges a delta that writes a version in place of others.
+func (m *Map) MergeOver(e Entry, over map[string]string) error {
+	msg := &pb.Delta{}
+	for key, old := range over {
+		msg.Elements = append(msg.Elements, &pb.Element{Key: key, Value: e.Marshal()})
+		if old == "" {
+			continue
+		}
+		ids, err := m.wroteIt(m.cfg.Store, old)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			msg.Tombstones = append(msg.Tombstones, &pb.Element{Key: old, Id: id})
+		}
+	}
+	return m.mergeMade(msg)
+}
+
+// Expelling is what Expel would write now.
+func (m *Map) Expelling(ctx context.Context) ([]Op, error) {
+	snap := m.current.Load()
+	return m.expelling(ctx, snap, snap.outFrom("", maxExpelled), true)
+}
+
 // MergeSiblings merges deltas of a member that all follow the heads of now, and write a path each.
 func (m *Map) MergeSiblings(member string, paths []string, e Entry) error {
 	heads, counter := m.Heads(), m.greatest()

@@ -35,7 +35,10 @@ func (l *leftOut) staysOut(v version) bool {
 // isRevocation reports whether a path is the setting that revokes a registry.
 func isRevocation(path string) bool { return strings.HasPrefix(path, revocationMark) }
 
-const revocationMark = settingMark + membership.RevokedFamily + "/"
+const (
+	revocations    = settingMark + membership.RevokedFamily
+	revocationMark = revocations + "/"
+)
 
 // sift puts each version where it belongs by the revocations that there are now. It goes through the whole map
 // when a moment is new, and does nothing otherwise.
@@ -130,10 +133,4 @@ func (v View) Revocations() (all []membership.Written) {
 }
 
 // LeavesOut reports whether versions are alive that stay out of the map, and that Expel would delete.
-func (v View) LeavesOut() (some bool) {
-	v.s.out.Scan(func(key string, _ packed) bool {
-		some = !isRevocation(pathOf(key))
-		return !some
-	})
-	return some
-}
+func (v View) LeavesOut() bool { return len(v.s.outFrom("", 1)) > 0 }

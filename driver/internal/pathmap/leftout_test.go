@@ -148,7 +148,7 @@ func (h *shutOut) expel() {
 	if s.m.View().LeavesOut() {
 		h.left++
 	}
-	if err := s.m.Expel(h.t.Context()); err != nil {
+	if err := s.m.Expel(h.t.Context(), true); err != nil {
 		h.t.Fatal(err)
 	}
 }
@@ -166,7 +166,7 @@ func (h *shutOut) end() {
 		h.left++
 	}
 	h.check(all)
-	if err := all[h.r.IntN(len(all))].m.Expel(t.Context()); err != nil {
+	if err := all[h.r.IntN(len(all))].m.Expel(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	know(t, all...)
@@ -225,7 +225,7 @@ func TestWhatTheRevokedReplacedComesBack(t *testing.T) {
 			t.Errorf("%s is there", path)
 		}
 	}
-	if err := a.m.Expel(t.Context()); err != nil {
+	if err := a.m.Expel(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	know(t, a, b)

@@ -10,7 +10,7 @@ type Op struct {
 
 	UnlessAlive bool // of an entry: nothing is written where a version is alive
 
-	out *version // of a delete: the one version that it removes, if that stays out
+	out *version // nothing is written unless that one is alive and stays out; a delete removes that one alone
 
 	// Beside is what another owner of the datastore writes in the same transaction, up to
 	// besideBudget; a nil value deletes. It is no part of the delta. OnDisk, unless it is nil,

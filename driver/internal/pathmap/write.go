@@ -237,7 +237,10 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error 
 	if op.UnlessAlive && len(snap.versionsOf(op.Path)) > 0 {
 		return nil
 	}
-	if op.out != nil {
+	if op.out != nil && !snap.leavesOut(op.Path, *op.out) {
+		return nil
+	}
+	if op.out != nil && op.Entry == nil {
 		return m.expel(batch, snap, op)
 	}
 	for _, old := range snap.versionsOf(op.Path) {
