@@ -118,6 +118,28 @@ func TestMuteHoldersOfAStream(t *testing.T) {
 	})
 }
 
+// TestASlowHolderOfAStream among mute ones takes longer to begin than any is given at first. It is
+// asked again, and given longer.
+func TestASlowHolderOfAStream(t *testing.T) {
+	holder, puller := besieged(t, pretends["mute"], true)
+	honest := holder.transfers.server.Handler
+	holder.transfers.server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Range") != "" {
+			select {
+			case <-time.After(4 * puller.timing.Hedge):
+			case <-r.Context().Done():
+				return
+			}
+		}
+		honest.ServeHTTP(w, r)
+	})
+	content := random(911, 3*mib+1)
+	s, err := puller.transfers.stream(t.Context(), holder.push(content), 0, io.ErrShortWrite)
+	require.NoError(t, err)
+	readExactly(t, s, content)
+	require.NoError(t, s.Close())
+}
+
 // TestOnlyMuteHolders shows that a pull fails in time, and says why, when nobody sends anything.
 func TestOnlyMuteHolders(t *testing.T) {
 	eachPretence(t, func(t *testing.T, pretend http.HandlerFunc, trusted bool) {

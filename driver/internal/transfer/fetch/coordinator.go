@@ -57,7 +57,7 @@ func newCoordinator(j *Job) *coordinator {
 	timing := schedule.Timing{Grace: t.Grace, Hedge: t.Hedge, Yield: t.Yield, Retry: t.Retry, Backoff: t.Backoff, Stall: t.Stall}
 	leaves := dag.LeavesOf(j.ref.Size)
 	return &coordinator{
-		j: j, claim: j.f.Crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.Leaf, 0), most: 1},
+		j: j, claim: j.f.Crew.Join(), orders: map[*schedule.Run]*order{}, asked: map[peer.ID]bool{}, line: line{next: max(j.why.Leaf, 0), most: 1, mute: map[peer.ID]int{}},
 		record: newRecord(j),
 		plan:   schedule.NewPlan(leaves, schedule.NewOrder(j.f.Self, leaves), timing),
 		roster: schedule.NewRoster(timing, rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))),

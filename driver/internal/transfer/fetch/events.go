@@ -95,6 +95,7 @@ func (e landed) apply(c *coordinator) {
 		if c.roster.Holds(e.of.holder) {
 			c.j.f.Holders.Served(e.of.holder)
 		}
+		c.outdone(e.of.holder)
 	}
 	c.line.passed(e.leaf)
 	c.endIfWhole()

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/peer"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/bitset"
@@ -67,11 +68,31 @@ func (j *Job) handOn(leaf []byte) error {
 type line struct {
 	next int // the first leaf that has not been handed on
 	most int // how many leaves to request next: few until the reader shows that it goes on
+
+	mute  map[peer.ID]int // the round in which a holder was last cut, since the last leaf
+	round int             // each gives the holders twice as long to send something as the one before
 }
+
+// maxRounds is after how many rounds a holder is given no longer.
+const maxRounds = 7
 
 func (l *line) passed(leaf int) { l.next = leaf + 1 }
 
 func (l *line) finished() { l.most = min(2*l.most, schedule.MaxRun) }
+
+// cut are the holders that have sent nothing in this round.
+func (l *line) cut() (ids []peer.ID) {
+	for id, round := range l.mute {
+		if round == l.round {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// patience is how much longer than hedge a holder is given in this round. A round that was long
+// enough for a leaf is not forgotten: on a line with a long way, a shorter one is of no use.
+func (l *line) patience(hedge time.Duration) time.Duration { return hedge<<l.round - hedge }
 
 // absent returns the leaves that have not been handed on.
 func (l *line) absent(leaves int) bitset.Set {
@@ -90,7 +111,10 @@ func (c *coordinator) assignNext(now time.Time) {
 		return
 	}
 	from := c.line.next
-	id, ok := c.roster.Pick(now, from)
+	id, ok := c.roster.Pick(now, from, c.line.cut()...)
+	if !ok {
+		id, ok = c.roster.Pick(now, from)
+	}
 	if !ok {
 		c.claim.Give(1)
 		return
@@ -102,14 +126,35 @@ func (c *coordinator) assignNext(now time.Time) {
 	r := &schedule.Run{First: from, From: from, To: from + n, Holder: id, Began: now, Last: now}
 	c.plan.Claim(r)
 	c.start(&order{run: r, hold: hold{seats: 1}})
+	r.Patience = c.line.patience(c.j.f.Timing.Hedge) // only to be called mute: Timing.Silence stays
 }
 
 // dropMute cuts an order that brings nothing, when another holder can be asked. Two orders must not
-// bring the same leaf, which the reader would get twice.
+// bring the same leaf, which the reader would get twice; so the one that is cut may have been slow
+// and not mute, and once all have been cut, each is asked again, and given longer.
 func (c *coordinator) dropMute(now time.Time) {
 	for _, o := range c.orders {
-		if o.refresh(); c.plan.Mute(now, o.run) && c.roster.Another(now, o.holder, c.line.next) {
-			c.beaten(o)
+		o.refresh()
+		switch {
+		case !c.plan.Mute(now, o.run) || context.Cause(o.ctx) != nil:
+		case c.roster.Another(now, o.holder, c.line.next, c.line.cut()...):
+			c.line.mute[o.holder] = c.line.round
+			o.cut(errMute)
+		case len(c.line.mute) > 0 && c.line.round < maxRounds:
+			c.line.round++
+			o.run.Patience = c.line.patience(c.j.f.Timing.Hedge)
 		}
 	}
+}
+
+// outdone holds those to account that were cut while they sent nothing, once somebody has sent the
+// leaf.
+func (c *coordinator) outdone(by peer.ID) {
+	for id := range c.line.mute {
+		if id != by {
+			c.j.f.Holders.Beaten(id)
+			c.judge(id)
+		}
+	}
+	clear(c.line.mute)
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -86,9 +87,14 @@ func (p *Plan) Hedge(now time.Time) time.Duration {
 	return least
 }
 
-// Another reports whether a holder that is not sunk, and not the one given, can be asked for a leaf.
-func (r *Roster) Another(now time.Time, id peer.ID, leaf int) bool {
-	return r.any(func(h *holder) bool { return h.id != id && !h.standing.Sunk && !h.rests(now) && h.has(leaf) })
+// Another reports whether a holder that is not the one given, and none of those in but, can be asked
+// for a leaf. One that is sunk can only be asked in the place of one that is as well.
+func (r *Roster) Another(now time.Time, id peer.ID, leaf int, but ...peer.ID) bool {
+	than := r.by[id]
+	return r.any(func(h *holder) bool {
+		return h != than && !h.rests(now) && h.has(leaf) && !slices.Contains(but, h.id) &&
+			(!h.standing.Sunk || than != nil && than.standing.Sunk)
+	})
 }
 
 // lone reports whether the other registries that say they fetch the blob have brought nothing for
