@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -85,4 +86,16 @@ func TestLeavesThatComeWithTheLastOne(t *testing.T) {
 	require.EqualValues(t, 4*mib, s.Bytes)
 	require.Len(t, s.Sources, 1)
 	require.Equal(t, 4, s.Sources[0].Leaves)
+}
+
+// TestAMuteOrderIsTold shows that an order which was cut because its holder was mute counts as one that was
+// asked of somebody else, also when the transfer ends before its worker has.
+func TestAMuteOrderIsTold(t *testing.T) {
+	for cause, failed := range map[error]bool{errMute: true, errOvertaken: false, errWhole: false} {
+		o := &order{began: time.Now()}
+		o.ctx, o.cut = context.WithCancelCause(t.Context())
+		o.cut(cause)
+		o.cut(errWhole)
+		require.Equal(t, failed, o.went(time.Now()).Failed, cause)
+	}
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -133,6 +134,7 @@ func (o *order) listen(c *coordinator, now time.Time) {
 // went is how an order has gone so far, or altogether.
 func (o *order) went(now time.Time) story.How {
 	how := story.How{Road: roads[wire.Road(o.flow.road.Load())], Got: o.flow.got.Load(), Mute: o.mute, Took: now.Sub(o.began)}
+	how.Failed = errors.Is(context.Cause(o.ctx), errMute) // which nobody may be left to hear from its worker
 	if first := o.flow.first.Load(); first > 0 {
 		how.First = o.began.Add(time.Duration(first))
 	}
@@ -147,7 +149,7 @@ func (r *record) done(c *coordinator, o *order, err error) {
 	now := time.Now()
 	o.listen(c, now)
 	how := o.went(now)
-	how.Failed, how.Wrong = c.failed(err), errors.Is(err, wire.ErrLied)
+	how.Failed, how.Wrong = how.Failed || c.failed(err), errors.Is(err, wire.ErrLied)
 	r.Done(o.holder, now, how)
 }
 
