@@ -58,7 +58,8 @@ func (t *trial) castOut(ctx context.Context, g *swarm.Member) error {
 }
 
 // unaware starts a registry whose disk does not say whom it is to shut out. Until it has heard of that, the one
-// that was shut out stands still: what it writes would come in by this one.
+// that was shut out stands still: what it deletes would count, had this one merged it, and so would what it writes under
+// counters that its older disk says are free (decision 36). What it writes under others is left out of all maps.
 func (t *trial) unaware(ctx context.Context, m *swarm.Member) error {
 	g := t.swarm.Guest
 	if t.outcast.by == "" || !g.Running() {
