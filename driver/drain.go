@@ -35,6 +35,7 @@ type DrainState struct {
 	NoRoom   []DrainPeer `json:"no_room"`   // members that are to keep some of what is left, and say that they have no room
 	Warning  string      `json:"warning"`   // what the others lack once it is switched off; "": nothing, or it may not be yet
 	Reason   string      `json:"reason"`    // why it may not be switched off yet, or could not be looked; "": it may
+	Unsaved  string      `json:"unsaved"`   // why a restart may undo what draining says, as while the disk is full; "": it does not
 }
 
 // BlobAmount is a number of blobs, and the sum of their sizes.
@@ -49,10 +50,10 @@ type DrainPeer struct {
 	Name   string `json:"name"` // "" when it is not known
 }
 
-// Drain makes this registry one that is to be switched off for good, also after a restart: it
-// takes no pushes and deletes any more, and other registries fetch what it kept. It says how far
-// that is; with wait it returns once the registry may be switched off, or with ctx. progress is
-// called now and then, from one goroutine.
+// Drain makes this registry one that is to be switched off for good, also after a restart, unless
+// DrainState.Unsaved says why not: it takes no pushes and deletes any more, and other registries
+// fetch what it kept. It says how far that is; with wait it returns once the registry may be switched
+// off, or with ctx. progress is called now and then, from one goroutine.
 func (d *Driver) Drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
 	return d.store.drain(ctx, wait, progress)
 }
@@ -101,9 +102,16 @@ func (h *handing) put(of *engine.Handover, now engine.Handover) {
 	}
 }
 
+func (s *store) drainUnsaved() string {
+	if err := s.engine.DrainUnsaved(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 func (s *store) undrain(ctx context.Context) (DrainState, error) {
 	err := s.handing.end(func() error { return s.engine.SetDraining(ctx, false) })
-	return DrainState{Behind: []DrainPeer{}, NoRoom: []DrainPeer{}}, err
+	return DrainState{Behind: []DrainPeer{}, NoRoom: []DrainPeer{}, Unsaved: s.drainUnsaved()}, err
 }
 
 func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState)) (DrainState, error) {
@@ -111,7 +119,7 @@ func (s *store) drain(ctx context.Context, wait bool, progress func(DrainState))
 	if err != nil {
 		return DrainState{}, err
 	}
-	last := DrainState{Draining: true, Behind: []DrainPeer{}, NoRoom: []DrainPeer{}}
+	last := DrainState{Draining: true, Behind: []DrainPeer{}, NoRoom: []DrainPeer{}, Unsaved: s.drainUnsaved()}
 	for {
 		began := time.Now()
 		now, err := s.handOver(ctx, h, last, progress)
@@ -153,7 +161,7 @@ func (s *store) handOver(ctx context.Context, h *engine.Handover, last DrainStat
 func (s *store) drainState(h engine.Handover) DrainState {
 	d := DrainState{
 		Draining: true, Done: h.Done(), Looked: 1, Keepers: h.Keepers, Merged: h.Merged, Behind: []DrainPeer{}, NoRoom: []DrainPeer{},
-		Here: BlobAmount(h.Here), Left: BlobAmount(h.Left), OnlyHere: BlobAmount(h.OnlyHere),
+		Here: BlobAmount(h.Here), Left: BlobAmount(h.Left), OnlyHere: BlobAmount(h.OnlyHere), Unsaved: s.drainUnsaved(),
 	}
 	for _, id := range h.Behind {
 		d.Behind = append(d.Behind, DrainPeer{PeerID: id, Name: s.engine.NameOf(id)})

@@ -221,6 +221,41 @@ func TestAKeeperWhoseDiskIsFull(t *testing.T) {
 	drivertest.Await(t, "it has room", func() bool { return all[0].Status(t.Context()).Members[0].NoRoom == nil })
 }
 
+// TestARegistryWhoseDiskIsFullIsDrained, and stays, though neither can be written down: it is once there is room.
+func TestARegistryWhoseDiskIsFullIsDrained(t *testing.T) {
+	t.Parallel()
+	all := keepers(t, 2, 1, func(i int, p *driver.Parameters) {
+		if i == 0 {
+			p.DatastorePath = smalldisk.Mount(t, t.TempDir(), "size=336m")
+		}
+	})
+	leaves, stays := all[0], all[1]
+	contents := pushKept(t, leaves, 6, 1, all...)
+	free := smalldisk.Fill(t, leaves.Params.DatastorePath, 0)
+	d, err := leaves.Drain(t.Context(), true, func(driver.DrainState) {})
+	if err != nil || !d.Done || !strings.Contains(d.Unsaved, "while the disk is full") {
+		t.Fatalf("%+v, %v", d, err)
+	}
+	for i, content := range contents {
+		if !has(stays, content) {
+			t.Errorf("blob %d is not handed on", i)
+		}
+	}
+	if d, err = leaves.Undrain(t.Context()); err != nil || d.Draining || d.Unsaved == "" || leaves.Status(t.Context()).Copies.Draining {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d, err = leaves.Drain(t.Context(), false, func(driver.DrainState) {}); err != nil || d.Unsaved == "" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	free()
+	drivertest.Await(t, "it is written down", func() bool { return leaves.DrainUnsaved() == nil })
+	leaves.Stop()
+	leaves.Restart()
+	if !leaves.Status(t.Context()).Copies.Draining {
+		t.Error("it is not drained after a restart")
+	}
+}
+
 // TestDrainingWithoutReplicas: nobody fetches anything, and what another one has pulled is enough.
 func TestDrainingWithoutReplicas(t *testing.T) {
 	t.Parallel()

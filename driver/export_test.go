@@ -452,3 +452,6 @@ func BackupBetween(ctx context.Context, d *Driver, o BackupOptions, between func
 	}
 	return b.result, errors.Join(err, to.Close())
 }
+
+// DrainUnsaved is why a restart may undo what this registry was last told about draining.
+func (d *Driver) DrainUnsaved() error { return d.store.engine.DrainUnsaved() }

@@ -53,7 +53,7 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			`"unread":[{"path":"","reason":""}],"unreads":0,"left":0,"waits_for":null}`},
 		{driver.CollectProgress{}, `{"phase":"","paths":0,"of":0,"manifests":0,"left":0}`},
 		{driver.DrainState{Behind: []driver.DrainPeer{{}}, NoRoom: []driver.DrainPeer{{}}}, `{"draining":false,"done":false,"looked":0,"here":{"blobs":0,"bytes":0},` +
-			`"left":{"blobs":0,"bytes":0},"only_here":{"blobs":0,"bytes":0},"keepers":0,"merged":0,"behind":[{"peer_id":"","name":""}],"no_room":[{"peer_id":"","name":""}],"warning":"","reason":""}`},
+			`"left":{"blobs":0,"bytes":0},"only_here":{"blobs":0,"bytes":0},"keepers":0,"merged":0,"behind":[{"peer_id":"","name":""}],"no_room":[{"peer_id":"","name":""}],"warning":"","reason":"","unsaved":""}`},
 		{driver.VerifyProgress{}, `{"blobs":0,"of":0,"bytes":0,"faults":0}`},
 	} {
 		if got, err := json.Marshal(c.value); err != nil || string(got) != c.want {

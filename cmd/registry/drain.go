@@ -55,10 +55,15 @@ func undrainCommand() *cobra.Command {
 		Short: "Let a registry stay that was being drained",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if _, err := askFor(cmd, args, (*driver.Client).Undrain); err != nil {
+			d, err := askFor(cmd, args, (*driver.Client).Undrain)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "this registry stays: it takes pushes, and keeps blobs for others")
+			text := "this registry stays: it takes pushes, and keeps blobs for others"
+			if d.Unsaved != "" {
+				text += "\n" + unsavedText(d)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 			return err
 		},
 	}
@@ -146,6 +151,9 @@ func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 	if d.Warning != "" {
 		sec.field("warning", "%s", d.Warning)
 	}
+	if d.Unsaved != "" {
+		sec.field("not saved", "%s", unsavedText(d))
+	}
 	if d.Done {
 		sec.field("next", "stop it: the others forget it once it is away (those of an earlier release by `registry ipfs forget <config> <its name or peer ID>`)")
 	} else {
@@ -157,6 +165,15 @@ func printDrain(out io.Writer, d driver.DrainState, asJSON bool) error {
 // handedOn is what enough others keep.
 func handedOn(d driver.DrainState) driver.BlobAmount {
 	return driver.BlobAmount{Blobs: d.Here.Blobs - d.Left.Blobs, Bytes: d.Here.Bytes - d.Left.Bytes}
+}
+
+// unsavedText says what a restart may do, and until when.
+func unsavedText(d driver.DrainState) string {
+	then := "after a restart it may be drained again"
+	if d.Draining {
+		then = "after a restart it may not be drained any more"
+	}
+	return then + ", until this is written down: " + printable(d.Unsaved)
 }
 
 func amountText(a driver.BlobAmount) string {

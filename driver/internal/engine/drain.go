@@ -34,23 +34,21 @@ func (e *Engine) openDrain(ctx context.Context) error {
 // others, which fetch what it kept, and takes no writes.
 func (e *Engine) Draining() bool { return e.drained.Load() }
 
-// SetDraining begins or ends that. Members are told at once.
+// SetDraining begins or ends that. Members are told at once. Where the datastore takes no writes it holds
+// for as long as the registry runs, DrainUnsaved says why, and it is written down once that is over.
 func (e *Engine) SetDraining(ctx context.Context, drain bool) error {
 	if e.Peer == nil {
 		return fmt.Errorf("drain: %w: there is nobody to hand anything on to", errOffline)
 	}
-	ctx = context.WithoutCancel(ctx)
-	var err error
-	if drain { // also where it is there already: a registry that is off may be drained
-		err = e.Store.Put(ctx, drainKey, []byte("1"))
-	} else {
-		err = e.Store.Delete(ctx, drainKey)
-	}
-	if err == nil {
-		err = e.Store.Sync(ctx, drainKey)
-	}
-	if err != nil {
+	e.drainSaving.Lock()
+	defer e.drainSaving.Unlock()
+	err := e.saveDrain(context.WithoutCancel(ctx), drain)
+	if down, _ := TakesNoWrites(err); err != nil && !down {
 		return fmt.Errorf("drain: %w", err)
+	}
+	if e.drainUnsaved = err; err != nil {
+		e.Log.WithError(err).WithField("draining", drain).Warn("a restart may undo this: it is written down once the datastore takes writes")
+		e.enrollment.look()
 	}
 	if e.drained.Swap(drain) != drain {
 		e.drains.Add(1)
@@ -59,6 +57,39 @@ func (e *Engine) SetDraining(ctx context.Context, drain bool) error {
 	e.Copies.Appeared() // the members are judged anew
 	e.Peer.Changed()
 	return nil
+}
+
+func (e *Engine) saveDrain(ctx context.Context, drain bool) (err error) {
+	if drain { // also where it is there already: a registry that is off may be drained
+		err = e.Store.Put(ctx, drainKey, []byte("1"))
+	} else {
+		err = e.Store.Delete(ctx, drainKey)
+	}
+	if err != nil {
+		return err
+	}
+	return e.Store.Sync(ctx, drainKey)
+}
+
+// DrainUnsaved is why the next start does not know yet what SetDraining was told last; nil: it does.
+func (e *Engine) DrainUnsaved() error {
+	e.drainSaving.Lock()
+	defer e.drainSaving.Unlock()
+	return e.drainUnsaved
+}
+
+// saveDrainAgain writes down what could not be before, and reports whether it still cannot.
+func (e *Engine) saveDrainAgain(ctx context.Context) bool {
+	e.drainSaving.Lock()
+	defer e.drainSaving.Unlock()
+	if e.drainUnsaved == nil {
+		return false
+	}
+	if e.drainUnsaved = e.saveDrain(ctx, e.Draining()); e.drainUnsaved != nil {
+		return true
+	}
+	e.Log.WithField("draining", e.Draining()).Info("a restart no longer undoes this: it is written down")
+	return false
 }
 
 func drainText(drain bool) string {

@@ -66,6 +66,9 @@ type Engine struct {
 	handed     atomic.Uint64 // the drain in which others had all that it had; 0: none
 	survey     *survey.Survey
 
+	drainSaving  sync.Mutex
+	drainUnsaved error // why the datastore does not have what drained says; nil: it has
+
 	summaries *summary.Summaries // nil: offline, or not started
 	trouble   *trouble           // the last in the log
 

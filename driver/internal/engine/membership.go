@@ -20,7 +20,7 @@ import (
 const (
 	membershipEvery = time.Minute      // between two looks at the list, beside those when it changes
 	membershipWrite = 30 * time.Second // that one change of it may take
-	membershipAgain = time.Second      // after a look when one that was revoked is not gone yet
+	membershipAgain = time.Second      // after a look when one that was revoked is not gone yet, or a drain is not written down
 	maxListed       = 4096             // members that are taken from it
 )
 
@@ -79,7 +79,9 @@ func (e *Engine) followMembership(ctx context.Context, after, every time.Duratio
 	caughtUp := e.Paths.CaughtUp()
 	for {
 		var soon <-chan time.Time
-		if again := e.goByRevocations(ctx); e.expel(ctx) || again {
+		again := e.goByRevocations(ctx)
+		again = e.expel(ctx) || again
+		if again = e.saveDrainAgain(ctx) || again; again {
 			soon = time.After(membershipAgain)
 		}
 		e.goByMembership(ctx)
