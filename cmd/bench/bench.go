@@ -46,6 +46,7 @@ func sections() []section {
 		{"joining", false, (*bench).joining},
 		{"marking", false, (*bench).marking},
 		{"repair", false, (*bench).repair},
+		{"import", false, (*bench).importing},
 	}
 	for _, rtt := range []time.Duration{0, 20 * time.Millisecond, 60 * time.Millisecond} {
 		s = append(s, section{fmt.Sprintf("transfer-%dms", rtt.Milliseconds()), rtt > 0,

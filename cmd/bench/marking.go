@@ -140,7 +140,7 @@ func imageFiles(i int) (all []file) {
 	add := func(path string, content []byte) { all = append(all, file{repo + path, content}) }
 	blob := func(content []byte) v1.Descriptor {
 		d := digest.FromBytes(content)
-		all = append(all, file{fmt.Sprintf("/docker/registry/v2/blobs/sha256/%s/%s/data", d.Encoded()[:2], d.Encoded()), content})
+		all = append(all, file{dataOf(d), content})
 		return v1.Descriptor{MediaType: v1.MediaTypeImageLayerGzip, Digest: d, Size: int64(len(content))}
 	}
 	link := func(dir string, d digest.Digest) { add(dir+"/sha256/"+d.Encoded()+"/link", []byte(d)) }
