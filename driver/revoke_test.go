@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/crane"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
 	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
@@ -46,8 +47,15 @@ func TestRevoked(t *testing.T) {
 	must(t, err)
 	must(t, validate.Image(had)) // so that it is not the only one that has it
 
-	if _, err := c.Revoke(t.Context(), idC); err == nil {
-		t.Error("it revoked itself")
+	of, err := peer.Decode(idC)
+	must(t, err)
+	for _, itself := range []string{idC, idC[len(idC)-8:], peer.ToCid(of).String()} {
+		if _, err := c.Revoke(t.Context(), itself); err == nil {
+			t.Errorf("it revoked itself as %s", itself)
+		}
+	}
+	if _, err := c.Forget(t.Context(), idC[len(idC)-8:]); err == nil {
+		t.Error("it forgot itself")
 	}
 	if _, err := a.Revoke(t.Context(), "nobody"); err == nil {
 		t.Error("nobody was revoked")

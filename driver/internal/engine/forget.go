@@ -22,7 +22,7 @@ const minShortID = 4
 // met, is named by its peer ID: collections of garbage wait for it no longer.
 func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	m, err := memberNamed(e.Members(), name)
-	if id, ok := e.writerNamed(name); err != nil && ok {
+	if id, ok := e.writerNamed(name); ok && errors.Is(err, errNoMember) {
 		return e.forgetWriter(ctx, id)
 	}
 	if err != nil {
@@ -43,6 +43,8 @@ func (e *Engine) Forget(ctx context.Context, name string) (Member, error) {
 	return m, nil
 }
 
+var errNoMember = errors.New("no member is called")
+
 func memberNamed(members []Member, name string) (Member, error) {
 	var found []Member
 	var all []string
@@ -56,7 +58,7 @@ func memberNamed(members []Member, name string) (Member, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Member{}, admin.NotFound(fmt.Errorf("no member is called %q: `registry ipfs status` lists them", name))
+		return Member{}, admin.NotFound(fmt.Errorf("%w %q: `registry ipfs status` lists them", errNoMember, name))
 	case 1:
 		return found[0], nil
 	}
@@ -82,7 +84,7 @@ func (e *Engine) stopWaiting(id libpeer.ID) {
 	}
 }
 
-// writerNamed finds a registry that once wrote, and is not a member that this one remembers, by
+// writerNamed finds another registry that once wrote, and is not a member that this one remembers, by
 // its peer ID or the end of that.
 func (e *Engine) writerNamed(name string) (id libpeer.ID, ok bool) {
 	for writer := range e.Paths.Writers() {

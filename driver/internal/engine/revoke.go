@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	libpeer "github.com/libp2p/go-libp2p/core/peer"
@@ -119,18 +120,25 @@ func (e *Engine) revocable(name string) (Member, error) {
 	if e.Peer == nil {
 		return Member{}, admin.Conflict(errors.New("revoke: this registry has no network"))
 	}
-	if name == e.self.String() || name != "" && name == e.Name() {
-		return Member{}, admin.Conflict(errors.New("revoke: this is the registry itself: run the command on another one"))
+	if name != "" && name == e.Name() {
+		return Member{}, errRevokesItself
 	}
 	m, err := memberNamed(e.Members(), name)
-	if err == nil {
-		return m, nil
+	if !errors.Is(err, errNoMember) {
+		return m, err
 	}
-	if id, ok := e.writerNamed(name); ok {
-		return Member{Member: peer.Member{ID: id}}, nil
+	id, ok := e.writerNamed(name)
+	if !ok {
+		of, decodeErr := libpeer.Decode(name)
+		id, ok = of, decodeErr == nil
 	}
-	if id, decodeErr := libpeer.Decode(name); decodeErr == nil {
+	switch {
+	case id == e.self || len(name) >= minShortID && strings.HasSuffix(e.self.String(), name):
+		return Member{}, errRevokesItself
+	case ok:
 		return Member{Member: peer.Member{ID: id}}, nil
 	}
 	return m, err
 }
+
+var errRevokesItself = admin.Conflict(errors.New("revoke: this is the registry itself: run the command on another one"))
