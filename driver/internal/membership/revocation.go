@@ -68,24 +68,38 @@ func (r Revocation) stays(counter uint64) bool { return !r.Bounded || counter <=
 // the same, in whatever order they hear of them.
 func Effective(all []Written) []Written {
 	all = slices.Clone(all)
-	slices.SortFunc(all, func(a, b Written) int {
-		return cmp.Or(cmp.Compare(a.Counter, b.Counter), cmp.Compare(a.By, b.By), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Text(), b.Text()))
-	})
+	slices.SortFunc(all, Written.compare)
 	for {
 		counting, used := inOrder(all)
 		of := map[string]Revocation{}
 		for _, w := range counting {
 			of[w.ID] = w.Revocation
 		}
-		late := slices.IndexFunc(used, func(i int) bool {
+		late := map[int]bool{}
+		for _, i := range used {
 			by, out := of[all[i].By]
-			return out && !by.stays(all[i].Counter)
-		})
-		if late < 0 {
+			late[i] = out && !by.stays(all[i].Counter)
+		}
+		left := all[:0]
+		for i, w := range all {
+			if !late[i] {
+				left = append(left, w) // and what the others shut out may count again
+			}
+		}
+		if len(left) == len(all) {
 			return counting
 		}
-		all = slices.Delete(all, used[late], used[late]+1) // and what it shut out may count again
+		all = left
 	}
+}
+
+// compare orders revocations as their versions are, and those of an equal version, which only a copied datastore
+// writes, by what they say.
+func (w Written) compare(o Written) int {
+	if order := cmp.Or(cmp.Compare(w.Counter, o.Counter), cmp.Compare(w.By, o.By), cmp.Compare(w.ID, o.ID)); order != 0 {
+		return order
+	}
+	return cmp.Compare(w.Text(), o.Text())
 }
 
 // inOrder has revocations shut out whom they name, one after the other; used are the places of those that did.

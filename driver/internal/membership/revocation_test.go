@@ -1,6 +1,7 @@
 package membership_test
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -81,5 +82,21 @@ func TestMoments(t *testing.T) {
 				t.Fatalf("%s: %v, want %v", name, got, c.want)
 			}
 		}
+	}
+}
+
+// TestAFloodOfRevocations of one that is revoked itself counts for nothing, and is gone through a few times, not once
+// for each: nobody could write it away.
+func TestAFloodOfRevocations(t *testing.T) {
+	const flood = 20_000
+	written := []membership.Written{
+		{ID: "x", By: "a", Counter: 2 * flood, Revocation: membership.Revocation{Bounded: true, UpTo: 1}},
+		{ID: "y", By: "b", Counter: 3 * flood, Revocation: membership.Revocation{Bounded: true, UpTo: 7}},
+	}
+	for i := range uint64(flood) {
+		written = append(written, membership.Written{ID: []string{"b", fmt.Sprint(i)}[min(i, 1)], By: "x", Counter: 2 + i, Revocation: membership.Revocation{Bounded: true}})
+	}
+	if got, want := membership.Moments(written), (map[string]uint64{"x": 1, "y": 7}); !maps.Equal(got, want) {
+		t.Error(got)
 	}
 }
