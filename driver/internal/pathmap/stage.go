@@ -74,7 +74,7 @@ func (k *taking) notHere(versions []stateVersion) (add []stateVersion, err error
 		_, twice := now.valueOf(v.path, v.version)
 		switch {
 		case here:
-			k.m.taken.here[v.mark()] = struct{}{}
+			k.here = append(k.here, v.mark())
 		case twice:
 			return nil, fmt.Errorf("%w that can be taken: two changes wrote %q", errGivesNone, clip(v.key))
 		default:

@@ -37,6 +37,7 @@ type taken struct {
 type takenPage struct {
 	hadPage
 	versions int
+	here     []digest // those of taken.here that came with it
 }
 
 // StateProgress is how far this registry is in taking the state of a member.
@@ -144,6 +145,7 @@ type taking struct {
 	gone     map[digest]struct{} // versions that are here and were deleted at the member
 	drops    bool                // something is written of what it deletes
 	pages    []takenPage         // those of this attempt
+	here     []digest            // of the page that comes
 	from     string              // place up to which versions came
 	rest     bool
 	versions int
@@ -191,9 +193,7 @@ func (k *taking) begin() error {
 	if tk.stale.Swap(false) || tk.staged == nil {
 		tk.pages, tk.staged, tk.here = nil, newSnapshot(), map[digest]struct{}{}
 	}
-	if len(tk.here) > 0 { // of pages before it is not known which of these they had
-		tk.pages, tk.here = nil, map[digest]struct{}{}
-	}
+	clear(tk.here) // pages that came before bring theirs again
 	req := request{Op: opState}
 	req.Had = hadOf(tk.pages)
 	alive(k.x.conn)
@@ -389,11 +389,19 @@ func (k *taking) same(p statePage) (takenPage, error) {
 	before := ""
 	for _, had := range k.m.taken.pages {
 		if had.End == p.End && before == k.from && had.versions == p.Versions {
+			k.m.taken.cameHere(had.here)
 			return had, nil
 		}
 		before = had.End
 	}
 	return takenPage{}, fmt.Errorf("%w: a page that this registry does not have", errProtocol)
+}
+
+// cameHere notes versions that came with a page.
+func (tk *taken) cameHere(marks []digest) {
+	for _, mark := range marks {
+		tk.here[mark] = struct{}{}
+	}
 }
 
 // takePage reads a page, and stores what is not here.
@@ -420,13 +428,15 @@ func (k *taking) takePage(p statePage) (page takenPage, err error) {
 		last = v.place()
 		sum.addVersion(v.key, string(v.value))
 	}
+	k.here = nil
 	if err := k.store(p.End, versions); err != nil {
 		if !errors.Is(err, errGivesNone) && !errors.Is(err, errWrongState) {
 			err = fmt.Errorf("%w: %w", errNotStored, err)
 		}
 		return page, err
 	}
-	return takenPage{hadPage{p.End, sum[:]}, len(versions)}, nil
+	k.m.taken.cameHere(k.here)
+	return takenPage{hadPage{p.End, sum[:]}, len(versions), k.here}, nil
 }
 
 // nameKey is where the name of a delta in the past of the state is kept.

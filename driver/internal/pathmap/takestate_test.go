@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/pathmap"
 )
@@ -125,6 +126,31 @@ func TestAStateThatIsInterrupted(t *testing.T) {
 	restartKeepsTheMap(t, b)
 	put(t, b, "/own", "2")
 	agree(t, a, b)
+}
+
+// TestAStateThatIsInterruptedWhereMuchIsHere goes on as well, of a member that was away and has most of it: on a line that
+// always breaks before all came it would never come.
+func TestAStateThatIsInterruptedWhereMuchIsHere(t *testing.T) {
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	a, c := f.add("a"), f.add("c")
+	manyPaths(t, a, 6000)
+	put(t, c, "/deleted", "1")
+	agree(t, a, c)
+	returns(t, f, a, c, func() {
+		del(t, a, "/deleted")
+		f.cutAfter.Store(100 << 10)
+	})
+	f.cutAfter.Store(0)
+	if n := c.m.States().Broken; n < 3 {
+		t.Errorf("it was interrupted %d times", n)
+	}
+	if !gone(c, "/deleted") {
+		t.Error("what was deleted is there")
+	}
+	restartKeepsTheMap(t, c)
+	put(t, c, "/of-c", "1")
+	agree(t, a, c)
 }
 
 // TestAPageThatCouldNotBeStored was here before: what was on disk of it is gone, and is not believed to
