@@ -81,6 +81,20 @@ func TestTenReturns(t *testing.T) {
 	absorbed(t, d)
 }
 
+// TestNamesThatCouldNotBeMoved are moved later, without another state or a start.
+func TestNamesThatCouldNotBeMoved(t *testing.T) {
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	a, c := f.add("a"), f.add("c")
+	put(t, a, "/first", "1")
+	agree(t, a, c)
+	c.m.StartCompacting(pathmap.Compaction{Known: func() ([]string, error) { return nil, nil }, Keep: 1 << 20, Every: 20 * time.Millisecond})
+	c.disk.moves.Store(failMove)
+	returns(t, f, a, c, func() {})
+	eventually(t, "a step fails", func() bool { return c.disk.moves.Load() == 0 })
+	absorbed(t, c)
+}
+
 // TestKilledWhileNamesAreMoved ends a registry in the middle, before and after a step is on disk. No name
 // is ever missing: what lies behind the cut is known all the time.
 func TestKilledWhileNamesAreMoved(t *testing.T) {

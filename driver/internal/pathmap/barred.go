@@ -59,6 +59,13 @@ func (tk *taken) bar(id peer.ID, why error) {
 	tk.barred[id] = barring{time.Now(), why.Error()}
 }
 
+// forget drops members that are gone.
+func (tk *taken) forget(here []peer.ID) {
+	tk.mu.Lock()
+	defer tk.mu.Unlock()
+	forgetBut(tk.barred, here)
+}
+
 // asStranded tells of an exchange that met a cut once more, after the patience for that was over,
 // whether that is because the member's state cannot be taken.
 func (x *exchange) asStranded(err error) error {

@@ -130,6 +130,7 @@ func TestMembersThatAreGoneAreForgotten(t *testing.T) {
 		m.firstHeads.await(name(i), deltas{c})
 		m.last.expect(name(i), c)
 		m.refuses(name(i), errBadDelta)
+		m.taken.bar(name(i), errWrongState)
 		m.unanswered.heard(name(i), time.Now())
 		m.runs.hear(name(i), "run", time.Now().Add(-time.Hour), time.Millisecond)
 		turn, err := m.turns.take(t.Context(), name(i), nil, false)
@@ -142,8 +143,8 @@ func TestMembersThatAreGoneAreForgotten(t *testing.T) {
 	}
 	here := []peer.ID{name(0), name(2*maxGone - 1)}
 	m.forgetGone(here)
-	if a, b, c := len(m.firstHeads.pending), len(m.last.announced), len(m.Refused()); a != maxGone+2 || b != a || c != a {
-		t.Errorf("%d first heads, %d announcements, %d refusals are remembered", a, b, c)
+	if a, b, c, d := len(m.firstHeads.pending), len(m.last.announced), len(m.Refused()), len(m.taken.barred); a != maxGone+2 || b != a || c != a || d != a {
+		t.Errorf("%d first heads, %d announcements, %d refusals, %d states that could not be taken are remembered", a, b, c, d)
 	}
 	if a, b, c := len(m.unanswered.of), len(m.runs.of), len(m.turns.rates); a != len(here) || b > 0 || c > 0 {
 		t.Errorf("%d answers, %d runs, %d rates are remembered", a, b, c)

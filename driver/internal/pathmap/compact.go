@@ -67,14 +67,17 @@ func (m *Map) History() History {
 	return out
 }
 
-// StartCompacting has this map drop what is stable of its history, in the background, until Close. It
-// may be called once.
+// StartCompacting has this map drop what is stable of its history, and what is left of states, in the background,
+// until Close. It may be called once.
 func (m *Map) StartCompacting(c Compaction) {
 	c.Keep, c.Every = cmp.Or(c.Keep, KeptDeltas), cmp.Or(c.Every, CompactEvery)
 	m.run(func() {
 		look := time.NewTicker(c.Every)
 		defer look.Stop()
 		for {
+			if m.behindCut.Load() != nil { // what a failure left
+				m.absorb()
+			}
 			if err := m.compact(m.ctx, c); err != nil && m.ctx.Err() == nil {
 				m.log.WithError(err).Debug("the history is compacted later")
 			}

@@ -18,6 +18,7 @@ func (m *Map) forgetGone(here []peer.ID) {
 	m.last.forget(here)
 	m.refused.forget(here)
 	m.lagging.forget(here)
+	m.taken.forget(here)
 	m.turns.forget(time.Now())
 	m.runs.forget(time.Now().Add(-runsKept * m.cfg.ExchangeInterval))
 }

@@ -113,6 +113,6 @@ func (m *Map) tidyStates() error {
 
 func (m *Map) logDrop(err error) {
 	if err != nil && m.ctx.Err() == nil {
-		m.log.WithError(err).Debug("what is left of a state cannot be removed: the next start tries again")
+		m.log.WithError(err).Debug("what is left of a state cannot be removed: it is tried again")
 	}
 }
