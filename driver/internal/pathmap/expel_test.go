@@ -159,3 +159,27 @@ func TestExpelReadsAChangeOnce(t *testing.T) {
 		t.Errorf("%d changes were read, of 21 and 50", n)
 	}
 }
+
+// TestExpelReadsNoFurther than some changes of a path, and deletes what stays out all the same.
+func TestExpelReadsNoFurther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it makes a thousand changes")
+	}
+	a := overwritten(t, "/p", "/q")
+	last := pathmap.KeyOf("/p", 1000, "x.1")
+	for n := range uint64(pathmap.MaxReplaced + 10) {
+		next := pathmap.KeyOf("/p", 2000+n, "x.1")
+		mergeOver(t, a, map[string]string{next: last})
+		last = next
+	}
+	before := a.disk.blocksRead.Load()
+	if err := a.m.Expel(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if n := a.disk.blocksRead.Load() - before; n > pathmap.MaxReplaced+10 {
+		t.Errorf("%d changes were read", n)
+	}
+	if !gone(a, "/p") || !has(a, "/q", "of a", t) || a.m.View().LeavesOut() {
+		t.Error("what stays out is not deleted, or something else is back")
+	}
+}

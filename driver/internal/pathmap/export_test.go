@@ -257,6 +257,9 @@ func (m *Map) MergeOver(e Entry, over map[string]string) error {
 	return m.mergeMade(msg)
 }
 
+// MaxReplaced is how many changes of a path are read for what they replaced.
+const MaxReplaced = maxReplaced
+
 // Expelling is what Expel would write now.
 func (m *Map) Expelling(ctx context.Context) ([]Op, error) {
 	snap := m.current.Load()
