@@ -269,3 +269,81 @@ func TestARevocationLasts(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatStaysOutComesBackIn when the one that shut its writer out turns out to have been shut out before that.
+func TestWhatStaysOutComesBackIn(t *testing.T) {
+	f := newFabric(t)
+	a, x, y := f.add("a"), f.add("x"), f.add("y")
+	put(t, x, "/of-x", "1")
+	agree(t, a, x, y)
+	moment := a.m.Writers()["y"]
+	revoke(t, y, x, 0)
+	eventually(t, "all have heard", func() bool { return gone(a, "/of-x") && gone(x, "/of-x") })
+	before := a.m.View()
+	revoke(t, a, y, moment)
+	know(t, a, x, y)
+	for _, s := range []*seat{a, x, y} {
+		if !has(s, "/of-x", "1", t) || s.m.View().LeavesOut() {
+			t.Errorf("%s goes on leaving out what nobody shut out", s.id)
+		}
+		restartKeepsTheMap(t, s)
+	}
+	if !before.LeavesOut() {
+		t.Error("a view has changed")
+	}
+}
+
+// TestWhatStaysOutOutlivesAState of a member that never had it: it stays out, and is deleted.
+func TestWhatStaysOutOutlivesAState(t *testing.T) {
+	f := newFabric(t)
+	f.heeds, f.interval = true, 20*time.Millisecond
+	a, b, x := f.add("a"), f.add("b"), f.add("x")
+	agree(t, a, b, x)
+	f.part(map[peer.ID]int{"a": 1})
+	put(t, x, "/late", "late")
+	eventually(t, "b has it", func() bool { return !gone(b, "/late") })
+	revoke(t, b, x, 0)
+	if !b.m.View().LeavesOut() {
+		t.Fatal("it is not left out")
+	}
+	overwrite(t, a, 5, 4)
+	compact(t, a)
+	f.part(nil)
+	agree(t, a, b)
+	eventually(t, "b takes a's state", func() bool { return b.m.States().Taken > 0 })
+	know(t, a, b)
+	if !b.m.View().LeavesOut() || !gone(b, "/late") {
+		t.Error("what stays out is in the map, or nobody knows of it")
+	}
+	restartKeepsTheMap(t, b)
+	if err := b.m.Expel(t.Context(), true); err != nil || b.m.View().LeavesOut() {
+		t.Error("it is not deleted", err)
+	}
+	eventually(t, "a has nothing to leave out", func() bool { return !a.m.View().LeavesOut() && gone(a, "/late") && revokes(a.m, "x") })
+}
+
+// TestAStateTakesBackNoRevocation that its member has lost, as one of an earlier release does.
+func TestAStateTakesBackNoRevocation(t *testing.T) {
+	f := newFabric(t)
+	f.interval = 20 * time.Millisecond
+	a, c := f.add("a"), f.add("c")
+	revoke(t, a, &seat{id: "x"}, 0)
+	agree(t, a, c)
+	f.isolate("c", true)
+	if err := a.m.DeleteRaw(":" + membership.RevokedFamily + "/x"); err != nil {
+		t.Fatal(err)
+	}
+	a.stop()
+	a.start()
+	overwrite(t, a, 5, 4)
+	compact(t, a)
+	f.isolate("c", false)
+	eventually(t, "it takes a state", func() bool { return c.m.States().Taken > 0 })
+	if revokes(a.m, "x") || !revokes(c.m, "x") {
+		t.Error("the revocation is gone")
+	}
+	restartKeepsTheMap(t, c)
+	if !revokes(c.m, "x") {
+		t.Error("the revocation is gone after a start")
+	}
+}
