@@ -24,6 +24,9 @@ func (m *Map) bundle(snap *snapshot) error {
 	for heads := m.liveHeads(); len(heads) > mostHeads; heads = m.liveHeads() {
 		slices.SortFunc(heads, func(a, b cid.Cid) int { return bytes.Compare(a.Hash(), b.Hash()) })
 		d, err := m.follower(heads[:min(len(heads), maxHeads)], &pb.Delta{})
+		if err == nil && m.cfg.Key != nil {
+			d.signature, err = sign(m.cfg.Key, d.cid) // others may make the same: each keeps the one that it has first
+		}
 		if err == nil {
 			err = m.mergeDelta(snap, d)
 		}

@@ -202,6 +202,7 @@ func Open(ctx context.Context, cfg Config) (*Map, error) {
 	m.run(m.writer)
 	m.run(m.putInOrder)
 	m.run(m.absorb)
+	m.run(m.signOld)
 	if cfg.Swarm != nil {
 		if err := m.join(); err != nil {
 			return nil, errors.Join(err, m.Close())
