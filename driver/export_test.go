@@ -126,6 +126,11 @@ func Surveying(least time.Duration) func(context.Context, Parameters) (*Driver, 
 	return configured(func(cfg *engine.Config) { cfg.SurveyLeast, cfg.SurveyRest = least, 1 })
 }
 
+// Unsigned opens a driver that signs nothing, as one of an earlier release.
+func Unsigned(ctx context.Context, p Parameters) (*Driver, error) {
+	return configured(func(cfg *engine.Config) { cfg.Unsigned, cfg.EnrollAfter = true, time.Millisecond })(ctx, p)
+}
+
 // Enrolling opens a driver that is in the swarm's list of members sooner than the others.
 func Enrolling(after time.Duration) func(context.Context, Parameters) (*Driver, error) {
 	return configured(func(cfg *engine.Config) { cfg.EnrollAfter = after })

@@ -32,6 +32,7 @@ func (s *store) routes() []admin.Route {
 		s.peersRoute(),
 		s.membersRoute(),
 		s.keyChangeRoute(),
+		s.signaturesRoute(),
 		s.namesRoute(),
 		s.logRoute(),
 		admin.Get("/v1/where", "Which registries have what of an image or a blob. All members are asked.", s.askedWhere,

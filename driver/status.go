@@ -57,6 +57,8 @@ type MapStatus struct {
 	Taking      *StateStatus `json:"taking"`       // the state of a member's map that is on its way here; nil: none is
 
 	History HistoryStatus `json:"history"`
+
+	Signatures *Signatures `json:"signatures"` // since when only changes that are signed are merged; nil: all are
 }
 
 // StateStatus is how far a registry is that takes the state of a member's path map.
@@ -126,6 +128,7 @@ func (s *store) status() Status {
 	if since, ok := s.paths.BehindSince(); ok {
 		st.Map.BehindSince = &since
 	}
+	st.Map.Signatures = s.signatures()
 	if t, ok := s.paths.Taking(); ok {
 		st.Map.Taking = &StateStatus{From: t.From.String(), Since: t.Since, Paths: t.Paths, Of: t.Of}
 	}

@@ -22,9 +22,10 @@ func TestTheJSONOfAStatus(t *testing.T) {
 			Garbage:   driver.GarbageStatus{WaitsFor: []driver.Unheard{{}}},
 			Limits:    []driver.LimitStatus{{}},
 			PeerLists: []driver.PeerList{{}},
+			Map:       driver.MapStatus{Signatures: &driver.Signatures{}},
 		}, `{"version":"","commit":"","build_date":"","not_ready":null,"started":"0001-01-01T00:00:00Z","peer_id":"","name":"","addresses":null,"data_addresses":null,` +
 			`"topic":"","network":"","data_path":"","read_only":false,` +
-			`"peer_lists":[{"key":"","path":"","all":false,"peers":0,"since":"0001-01-01T00:00:00Z","trouble":""}],"twin":"","revoked":"","protector_keys":null,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0,"behind_since":null,"taking":null,"history":{"kept":0,"compacted":0,"compacted_at":null,"waits_for":null,"waits_since":null,"held":""}},` +
+			`"peer_lists":[{"key":"","path":"","all":false,"peers":0,"since":"0001-01-01T00:00:00Z","trouble":""}],"twin":"","revoked":"","protector_keys":null,"phase":"","hash":"","map":{"entries":0,"digest":"","heads":0,"behind_since":null,"taking":null,"history":{"kept":0,"compacted":0,"compacted_at":null,"waits_for":null,"waits_since":null,"held":""},"signatures":{"since":"0001-01-01T00:00:00Z","by":"","name":""}},` +
 			`"bootstrappers":[{"peer_id":"","addresses":null,"met":false,"trouble":""}],` +
 			`"members":[{"peer_id":"","name":"","addresses":null,"address":"","relay":"","connected":false,"data_port":false,"since":"0001-01-01T00:00:00Z",` +
 			`"last_delta":"2026-11-27T13:00:00Z","trusted":false,"trust_differs":false,"not_followed":{"since":"0001-01-01T00:00:00Z","reason":""},"capabilities":null,"greeted":false,"zone":"","capacity":null,"free_bytes":null,"no_room":null,"draining":false,"drained":false,"confirmed":false,"version":"","data_addresses":null,"twin":false},` +

@@ -16,7 +16,8 @@ func ipfsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ipfs", Short: "Commands for storage shared peer to peer"}
 	cmd.AddCommand(keygenCommand(), idCommand(), statusCommand(), doctorCommand(), forgetCommand(), revokeCommand(),
 		drainCommand(), undrainCommand(), verifyCommand(), whereCommand(), duCommand(), diffCommand(),
-		transfersCommand(), traceCommand(), peersCommand(), membersCommand(), rotateKeyCommand(), logCommand(), importCommand(), hostsCommand(), exportCommand(), backupCommand(), restoreCommand())
+		transfersCommand(), traceCommand(), peersCommand(), membersCommand(), rotateKeyCommand(), requireSignaturesCommand(),
+		logCommand(), importCommand(), hostsCommand(), exportCommand(), backupCommand(), restoreCommand())
 	return onlySubcommands(cmd)
 }
 

@@ -178,6 +178,9 @@ func storageSection(s driver.Status) section {
 		sec.field("state", "%d of %s from %s, since %s", t.Paths, counted(t.Of, "path"), nameOf(s.Members, t.From), humanize.Time(t.Since))
 	}
 	sec.field("digest", "%s", s.Map.Digest)
+	if r := s.Map.Signatures; r != nil {
+		sec.field("signatures", "required since %s, as %s was told", r.Since.UTC().Format(time.RFC3339), printable(cmp.Or(r.Name, r.By)))
+	}
 	sec.field("hash", "%s", s.Hash)
 	sec.field("blobs", "%d here (%s), %s", s.Blobs.Here, bytesText(s.Blobs.Bytes), missingText(s.Blobs))
 	copiesFields(&sec, s.Copies)

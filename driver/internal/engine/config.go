@@ -71,6 +71,7 @@ type Config struct {
 	SurveyLeast time.Duration // from one survey of copies to the next, at least; 0: the default
 	SurveyRest  int           // how many times as long as a survey the rest after it is; 0: the default
 
+	Unsigned    bool          // this registry signs nothing, as an earlier release; only tests set it
 	EnrollAfter time.Duration // how long this registry is one of the swarm before it enters the list of members; 0: the default
 	EnrollEvery time.Duration // how often it renews that; 0: the default
 

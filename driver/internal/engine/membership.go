@@ -168,7 +168,7 @@ func (e *Engine) enroll(ctx context.Context, after, every time.Duration) error {
 	}
 	now := time.Now().Truncate(time.Second).UTC()
 	l, _ := e.listingOf(e.self)
-	record, write := membership.Renewed(l.Record, e.cfg.name(), capabilities(), now, every)
+	record, write := membership.Renewed(l.Record, e.cfg.name(), e.cfg.capabilities(), now, every)
 	if !write {
 		return nil
 	}

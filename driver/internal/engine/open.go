@@ -118,6 +118,9 @@ func (e *Engine) openMap(ctx context.Context) error {
 		Store: e.Store, Self: e.self.String(), Key: e.key, Log: e.Log, OnSetting: e.followSetting, OnLeftOut: e.enrollment.look, OnNamed: e.Bytes.Named, BeforeNames: e.noteCompacted,
 		Joining: e.joins(), // members may ask before startJoining
 	}
+	if e.cfg.Unsigned {
+		cfg.Key = nil
+	}
 	if e.Peer != nil {
 		cfg.Swarm, cfg.OnAdded, cfg.OnFollowed = e.Peer, e.added, e.Peer.Confirm
 	}

@@ -41,7 +41,7 @@ func (c Config) name() string {
 
 // peerConfig parses the configuration of the network.
 func (c Config) peerConfig() (cfg peer.Config, err error) {
-	cfg.Topic, cfg.Name, cfg.Capabilities = c.Topic, c.name(), capabilities()
+	cfg.Topic, cfg.Name, cfg.Capabilities = c.Topic, c.name(), c.capabilities()
 	cfg.MemberExpiry, cfg.Relay = c.MemberExpiry, c.Relay
 	if cfg.Listen, err = multiaddrs("listenaddrs", c.ListenAddrs); err != nil {
 		return cfg, err

@@ -49,6 +49,9 @@ func (s *snapshot) outFrom(from string, limit int) (some []outAt) {
 		if isRevocation(path) {
 			return false
 		}
+		if isLasting(path) {
+			return true
+		}
 		some = append(some, outAt{path, s.unpackAll(key, p)})
 		return len(some) < limit
 	}

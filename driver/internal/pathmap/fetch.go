@@ -118,6 +118,9 @@ func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 		if err != nil || len(unknown) == 0 {
 			return err
 		}
+		if err := x.m.awaited(x.id); err != nil {
+			return err
+		}
 		if !whole && !x.m.lacksHistory() { // a newcomer that wrote before it met anybody
 			if whole, err = x.takesState(); err != nil {
 				return err

@@ -43,6 +43,16 @@ func (m *Map) Hear(ctx context.Context, id peer.ID, counter uint64) error {
 	return nil
 }
 
+// MergeAll merges all that a trusted member has merged.
+func (m *Map) MergeAll(ctx context.Context, id peer.ID) error {
+	x, heads, err := m.headsOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	return m.mergeHeads(ctx, x, answer{Heads: heads})
+}
+
 // lapse asks until the requests have ended that the member was answering at first.
 func (x *exchange) lapse(ctx context.Context, counter uint64) (answer, error) {
 	began := time.Now()

@@ -68,7 +68,7 @@ func (c *comparing) version(key, id string, past bool) error {
 	if err != nil || !ours {
 		return nil // it is of a later release: nobody shows it
 	}
-	if isRevocation(path) {
+	if isLasting(path) {
 		return nil // only a member of an earlier release can lack it
 	}
 	if _, alive := c.now.valueOf(path, of); !alive {

@@ -34,7 +34,7 @@ func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
 		if err != nil {
 			return err
 		}
-		err = m.mergeGroup(group, far)
+		err = m.mergeSigned(ctx, group, far)
 		if err != nil && !errors.Is(err, errBadDelta) {
 			return fmt.Errorf("%w: %w", errNotStored, err)
 		}
@@ -89,7 +89,7 @@ func (m *Map) mergeGroup(group []*delta, reach uint64) error {
 	var added []string
 	n := 0
 	for _, d := range group {
-		if bad = cmp.Or(m.checkPriority(d), d.checkCounters(max(m.counter, reach))); bad != nil {
+		if bad = cmp.Or(m.checkPriority(d), d.checkCounters(max(m.counter, reach)), m.checkSigned(snap, d)); bad != nil {
 			bad = fmt.Errorf("merge delta %s: %w", d.cid, bad)
 			break // the groups before it stand
 		}
@@ -131,9 +131,12 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 		return err // another exchange was faster
 	}
 	if !d.stored {
-		if err := errors.Join(m.blocks.Put(m.ctx, d.block), m.putSignature(d.cid, d.signature)); err != nil {
+		if err := m.blocks.Put(m.ctx, d.block); err != nil {
 			return err
 		}
+	}
+	if err := m.putSignature(d.cid, d.signature); err != nil {
+		return err
 	}
 	unmark, err := m.processed(d)
 	if err != nil {

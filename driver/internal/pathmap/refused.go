@@ -17,7 +17,14 @@ type Refusal struct {
 	Since  time.Time
 	Reason string
 
-	stranded bool // the latter: what is missing may come yet, from another member
+	stranded bool           // the latter: what is missing may come yet, from another member
+	awaits   *unsignedError // the change of which a signature is missing; nil: it is another reason
+	tried    time.Time      // when others were last asked for that signature
+}
+
+// alike reports whether two are of one kind.
+func (r Refusal) alike(o Refusal) bool {
+	return r.stranded == o.stranded && (r.awaits == nil) == (o.awaits == nil)
 }
 
 // errStranded reports that a member cannot be followed, though nothing is wrong with its changes.
@@ -34,8 +41,11 @@ func (r *refusals) note(id peer.ID, of Refusal) (known bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, ok := r.of[id]
-	if known = ok && old.stranded == of.stranded; known {
+	if known = ok && old.alike(of); known {
 		of.Since = old.Since
+	}
+	if ok && old.awaits != nil && old.awaits == of.awaits {
+		of.tried = old.tried // nobody was asked since
 	}
 	if r.of == nil {
 		r.of = map[peer.ID]Refusal{}
@@ -66,11 +76,51 @@ func (m *Map) isRefused(id peer.ID) bool {
 
 // refuses notes that a member has a change which this registry refuses, and logs it once.
 func (m *Map) refuses(id peer.ID, err error) {
+	var u *unsignedError
+	if errors.As(err, &u) {
+		m.awaits(id, u)
+		return
+	}
 	reason := reasonOf(err)
 	if !m.refused.note(id, Refusal{Since: time.Now(), Reason: reason}) {
 		m.log.WithField("peer", id).WithField("reason", reason).Warn("this registry no longer follows a member: " +
 			"it refuses a change that the member has, and all that came after; run the same release on all, " +
 			"and take a member that made such a change out of trustedpeers")
+	}
+}
+
+// awaits notes that a change of a member is not merged for want of a signature, and logs it once.
+func (m *Map) awaits(id peer.ID, u *unsignedError) {
+	now := time.Now()
+	if !m.refused.note(id, Refusal{Since: now, Reason: u.Error(), awaits: u, tried: now}) {
+		m.log.WithField("peer", id).WithField("change", u.cid.String()).WithField("writer", u.by()).Warn("this registry waits for the signature of a change " +
+			"before it follows a member: update the registry in whose name it is, and start it")
+	}
+}
+
+// awaited is what a member lacks a signature of, as long as others are not asked for that once more.
+func (m *Map) awaited(id peer.ID) error {
+	m.refused.mu.Lock()
+	r := m.refused.of[id]
+	m.refused.mu.Unlock()
+	if r.awaits == nil || time.Since(r.tried) > supplyPause*m.cfg.ExchangeInterval {
+		return nil
+	}
+	if _, merged, err := m.known(r.awaits.cid); err != nil || merged {
+		return err
+	}
+	return r.awaits
+}
+
+// again has others asked at once for the signature that a member lacks; "": that all lack.
+func (r *refusals) again(id peer.ID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for of, why := range r.of {
+		if id == "" || id == of {
+			why.tried = time.Time{}
+			r.of[of] = why
+		}
 	}
 }
 

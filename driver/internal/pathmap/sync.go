@@ -64,6 +64,7 @@ func (m *Map) Announced(from peer.ID, payload []byte) {
 // Joined makes the map compare its heads with those of a member that has just appeared.
 func (m *Map) Joined(id peer.ID) {
 	if m.cfg.Swarm.Trusts(id) {
+		m.refused.again(id) // it may be of a later release now
 		m.inbox.add(id, nil)
 	}
 }

@@ -72,7 +72,7 @@ func (w *wanted) need(c cid.Cid) error {
 // which blocks are already here.
 func (w *wanted) take(b blocks.Block, signature []byte) (bool, error) {
 	if !w.missing.Has(b.Cid()) {
-		return false, nil
+		return false, w.m.takeLate(b, signature)
 	}
 	d, err := parseDelta(b)
 	if err == nil {

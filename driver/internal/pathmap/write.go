@@ -244,7 +244,7 @@ func (m *Map) addOp(batch ds.Batch, snap *snapshot, op Op, writer string) error 
 		return m.expel(batch, snap, op)
 	}
 	for _, old := range snap.versionsOf(op.Path) {
-		if old.err != nil || isRevocation(op.Path) {
+		if old.err != nil || isLasting(op.Path) {
 			continue // of a later release, which alone knows what may replace it; or for good
 		}
 		if op.Seen != nil && !op.Seen.has(op.Path, old.version) {

@@ -30,7 +30,7 @@ var (
 	notFollowed = Kind{
 		"not-followed", Broken,
 		"This registry takes none of the changes after one that it refuses, or cannot read, from any member: it lacks what was pushed since.",
-		"Run the same release everywhere; take a registry that writes such changes out of `trustedpeers`. If the history is missing, start a registry that has it.",
+		"Run the same release everywhere; take a registry that writes such changes out of `trustedpeers`. If the history is missing, start a registry that has it; if a signature, do what `status` says.",
 	}
 	trustDiffers = Kind{
 		"trust-differs", Warning,

@@ -1,0 +1,95 @@
+package driver_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/crane"
+
+	"github.com/distribution-ipfs/distribution-ipfs/driver"
+	"github.com/distribution-ipfs/distribution-ipfs/driver/drivertest"
+)
+
+// notFollowed is why a member does not take the changes of another one; "": it does.
+func notFollowed(t *testing.T, m *drivertest.Member, id string) string {
+	t.Helper()
+	for _, o := range m.Status(t.Context()).Members {
+		if o.PeerID == id && o.NotFollowed != nil {
+			return o.NotFollowed.Reason
+		}
+	}
+	return ""
+}
+
+// refusedFor makes sure that signatures are not required for want of a registry, and of what is said about it.
+func refusedFor(t *testing.T, m *drivertest.Member, id, what string) {
+	t.Helper()
+	if _, err := m.RequireSignatures(t.Context(), ""); err == nil || !strings.Contains(err.Error(), id) || !strings.Contains(err.Error(), what) {
+		t.Errorf("it is not refused for %s, which %s: %v", id, what, err)
+	}
+}
+
+// TestSignaturesRequired: not as long as a registry is of an earlier release or away. What is pushed to one that is
+// started again as an earlier release is held up elsewhere, and comes in once it is updated; the others go on.
+func TestSignaturesRequired(t *testing.T) {
+	t.Parallel()
+	members, key := enrolled(t, 2)
+	a, b := members[0], members[1]
+	var updated atomic.Bool
+	p := drivertest.Parameters(t, key)
+	p.Bootstrappers = a.Addresses()
+	c := drivertest.Start(t, p, drivertest.OpenedBy(func(ctx context.Context, p driver.Parameters) (*driver.Driver, error) {
+		if updated.Load() {
+			return driver.Enrolling(time.Millisecond)(ctx, p)
+		}
+		return driver.Unsigned(ctx, p)
+	}))
+	awaitListed(t, a, b, c)
+	id := c.Identity().PeerID
+	img, digest := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:old", crane.Insecure))
+	drivertest.AwaitAgreement(t, a, b, c)
+	refusedFor(t, a, id, "earlier release")
+	c.Stop()
+	drivertest.Await(t, "it is away", func() bool { return knownAt(t, a, id).State == "away" })
+	refusedFor(t, a, id, "away")
+	_, err := a.Forget(t.Context(), id)
+	must(t, err)
+	required, err := a.RequireSignatures(t.Context(), "")
+	must(t, err)
+	drivertest.AwaitAgreement(t, a, b)
+	again, err := b.RequireSignatures(t.Context(), "")
+	must(t, err)
+	if again.Since.IsZero() || !again.Since.Equal(required.Since) || again.By != a.Identity().PeerID || b.Status(t.Context()).Map.Signatures == nil {
+		t.Errorf("required by %+v, and then %+v", required, again)
+	}
+
+	c.Restart()
+	held, _ := image(t)
+	must(t, crane.Push(held, served(t, c)+"/x:held", crane.Insecure))
+	for _, m := range []*drivertest.Member{a, b} {
+		drivertest.Await(t, "it is held up", func() bool { return strings.Contains(notFollowed(t, m, id), "--accept") })
+	}
+	must(t, crane.Push(img, served(t, b)+"/x:goes-on", crane.Insecure))
+	drivertest.AwaitAgreement(t, a, b)
+	send(t, http.StatusNotFound, "GET", "http://"+served(t, a)+"/v2/x/manifests/held", "", nil)
+	c.Stop()
+	updated.Store(true)
+	c.Restart()
+	drivertest.AwaitAgreement(t, a, b, c)
+	p = drivertest.Parameters(t, key)
+	p.Bootstrappers = c.Addresses()
+	d := drivertest.Start(t, p)
+	drivertest.AwaitAgreement(t, a, b, c, d)
+	for tag, want := range map[string]string{"old": digest, "goes-on": digest} {
+		if got, err := crane.Digest(served(t, d)+"/x:"+tag, crane.Insecure); err != nil || got != want {
+			t.Errorf("%s is %s, want %s: %v", tag, got, want, err)
+		}
+	}
+	_, err = crane.Pull(served(t, a)+"/x:held", crane.Insecure)
+	must(t, err)
+}
