@@ -11,12 +11,13 @@ import (
 	"github.com/distribution-ipfs/distribution-ipfs/cmd/registry/internal/conns"
 )
 
-// guardClients bounds the connections of distribution's server before it serves.
-func guardClients(reg *registry.Registry) error {
+// prepareServer bounds the connections of distribution's server before it serves, and has systemd told when it does.
+func prepareServer(reg *registry.Registry) error {
 	server, err := serverOf(reg)
 	if err != nil {
 		return err
 	}
+	tellSystemd(server)
 	return prometheus.Register(conns.Guard(server, conns.Most()))
 }
 

@@ -66,7 +66,7 @@ func serve(ctx context.Context, config *configuration.Configuration, undrain boo
 	if err != nil {
 		return err
 	}
-	if err := guardClients(reg); err != nil {
+	if err := prepareServer(reg); err != nil {
 		return err
 	}
 	dropSpans(ctx)
