@@ -69,6 +69,8 @@ var elsewhere = []by{
 	{"docs/install.md", "mkdir secrets", compose, "there is no docker in a session"},
 	{"docs/install.md", "openssl", compose, "there is no docker in a session"},
 	{"docs/install.md", "htpasswd", compose, "there is no docker in a session"},
+	{"docs/install.md", "echo SWARM_KEY", compose, "there is no docker in a session"},
+	{"docs/install.md", "sed -i '/^SWARM_KEY", compose, "there is no docker in a session"},
 	{"docs/install.md", "git checkout", "testdata/reproducible-release.sh", "it builds for minutes"},
 	{"docs/install.md", "cat dist", "testdata/reproducible-release.sh", "it builds for minutes"},
 	{"README.md", "helm", chart, "there is no Kubernetes in a session"},

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Makes the image, starts a docker of its own, and runs deploy/compose in it, as it is, with TLS and
-# passwords, and behind nginx: what is pushed to one registry is pulled from another. Needs root, and Debian's
-# docker.io, docker-compose, skopeo, nginx, apache2-utils and openssl.
+# passwords, and behind nginx: what is pushed to one registry is pulled from another. In between it types what
+# docs/install.md says of another protector key. Needs root, and Debian's docker.io, docker-compose, skopeo,
+# nginx, apache2-utils, openssl and jq.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-for tool in dockerd docker-compose skopeo nginx htpasswd openssl; do
+for tool in dockerd docker-compose skopeo nginx htpasswd openssl jq; do
 	command -v $tool >/dev/null || { echo "WITHOUT $tool: deploy/compose is not run" >&2; exit; }
 done
 work=$(mktemp -d)
@@ -32,7 +33,7 @@ dockerd --data-root "$work/docker" --exec-root "$work/exec" --host "$DOCKER_HOST
 timeout 60 sh -c 'until docker version >/dev/null 2>&1; do sleep 0.2; done' || { tail "$work/docker.log" >&2; exit 1; }
 docker load --quiet --input "$work/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar"
 cp -r deploy/compose "$work/compose"
-rm -rf "$work/compose/secrets"
+rm -rf "$work/compose/secrets" "$work/compose/.env"
 
 compose up --detach
 healthy
@@ -40,6 +41,27 @@ image=docker-archive:$work/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar
 skopeo copy --quiet --dest-tls-verify=false "$image" docker://127.0.0.1:5000/team/app:1
 skopeo copy --quiet --src-tls-verify=false docker://127.0.0.1:5001/team/app:1 "dir:$work/pulled"
 echo "ok   pushed to a, pulled from b"
+
+# round N STAGE KEYS: types the n-th block of "Another protector key", until all three say that they have these keys.
+round() {
+	awk -v n="$1" '/^\*\*Another protector key\*\*/ { at = 1 } /^## / { at = 0 } at && /^```console$/ { block++; on = 1; next }
+		/^```/ { on = 0 } on && block == n { sub(/^[#$] /, ""); print }' docs/install.md >"$work/round-$1"
+	[ -s "$work/round-$1" ] || { echo "docs/install.md has no commands for round $1" >&2; return 1; }
+	(cd "$work/compose" && bash -euo pipefail "$work/round-$1") >"$work/round-$1.log" 2>&1 || { cat "$work/round-$1.log" >&2; return 1; }
+	healthy
+	timeout 60 sh -c 'until docker exec "$1" /usr/local/bin/registry ipfs rotate-key --json | jq --exit-status "$2" >/dev/null; do sleep 0.5; done' \
+		sh "$(compose ps --quiet a)" ".stage == \"$2\" and [.registries[].keys] == [\"$3\", \"$3\", \"$3\"]"
+	skopeo copy --quiet --dest-tls-verify=false "$image" "docker://127.0.0.1:5000/team/app:round$1"
+	skopeo copy --quiet --src-tls-verify=false "docker://127.0.0.1:5001/team/app:round$1" "dir:$work/pulled-round$1"
+	echo "ok   another protector key: round $1"
+}
+docker() { if [ "$1" = compose ]; then docker-compose "${@:2}"; else command docker "$@"; fi; } # this docker has no plugins
+export -f docker
+key() { compose exec -T c /usr/local/bin/registry ipfs status --json | jq --raw-output '.protector_keys[0]'; }
+was=$(key)
+round 1 "second round" both
+round 2 none one
+[ "$(key)" != "$was" ]
 compose down
 
 secrets=$work/compose/secrets
