@@ -58,7 +58,7 @@ vuln: ## look for known vulnerabilities in what is called; needs https://vuln.go
 		echo "govulncheck: found something, or could not read $(or $(VULNDB),https://vuln.go.dev); VULNDB=file:///a/copy names another database" >&2; exit $$s; }
 
 .PHONY: lint
-lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
+lint: ## formatting, vet, the changelog, the workflows, and the walls in .golangci.yml; builds golangci-lint, some minutes the first time
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
 	$(CHANGIE) batch --dry-run minor >/dev/null
@@ -66,6 +66,7 @@ lint: ## formatting, vet, the changelog, and the walls in .golangci.yml; builds 
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 	for dir in tools/release tools/site tools/chart; do \
 		(cd $$dir && $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run --config ../../.golangci.yml ./...) || exit; done
+	$(GO) run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 -shellcheck= -pyflakes= .github/workflows/*.yml
 
 .PHONY: changelog
 changelog: ## show what the next release changes, from changelog/unreleased
