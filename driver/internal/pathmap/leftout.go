@@ -41,10 +41,10 @@ const (
 )
 
 // sift puts each version where it belongs by the revocations that there are now. It goes through the whole map
-// when a moment is new, and does nothing otherwise.
-func (s *snapshot) sift() {
+// when a moment is new, and does nothing otherwise. back are the paths of which something stays out no more.
+func (s *snapshot) sift() (back []string) {
 	if !s.news {
-		return
+		return nil
 	}
 	before, now := s.leftOut, leftOut{moments: membership.Moments(View{s}.Revocations())}
 	if !maps.Equal(before.moments, now.moments) {
@@ -55,9 +55,13 @@ func (s *snapshot) sift() {
 		s.moments = now.moments
 		for _, m := range moved {
 			s.set(m.path, m.version, []byte(m.value()))
+			if !isSetting(m.path) && !s.staysOut(m.version) {
+				back = append(back, m.path)
+			}
 		}
 	}
 	s.news = false
+	return back
 }
 
 // at is a version of a path.

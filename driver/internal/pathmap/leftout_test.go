@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver/internal/membership"
@@ -270,23 +272,38 @@ func TestARevocationLasts(t *testing.T) {
 	}
 }
 
-// TestWhatStaysOutComesBackIn when the one that shut its writer out turns out to have been shut out before that.
+// TestWhatStaysOutComesBackIn when the one that shut its writer out turns out to have been shut out before that. It is told
+// what that names then, as of any change, and not before.
 func TestWhatStaysOutComesBackIn(t *testing.T) {
 	f := newFabric(t)
+	var named atomic.Int64
+	f.named = func(cids []cid.Cid) {
+		if slices.Contains(cids, entryOf(t, "while out").CID) {
+			named.Add(1)
+		}
+	}
 	a, x, y := f.add("a"), f.add("x"), f.add("y")
 	put(t, x, "/of-x", "1")
 	agree(t, a, x, y)
 	moment := a.m.Writers()["y"]
 	revoke(t, y, x, 0)
 	eventually(t, "all have heard", func() bool { return gone(a, "/of-x") && gone(x, "/of-x") })
+	put(t, x, "/out", "while out")
+	know(t, a, x, y)
 	before := a.m.View()
+	if n := named.Load(); n > 0 || !gone(a, "/out") {
+		t.Errorf("%d were told of what stays out", n)
+	}
 	revoke(t, a, y, moment)
 	know(t, a, x, y)
 	for _, s := range []*seat{a, x, y} {
-		if !has(s, "/of-x", "1", t) || s.m.View().LeavesOut() {
+		if !has(s, "/of-x", "1", t) || !has(s, "/out", "while out", t) || s.m.View().LeavesOut() {
 			t.Errorf("%s goes on leaving out what nobody shut out", s.id)
 		}
 		restartKeepsTheMap(t, s)
+	}
+	if n := named.Load(); n != 3 {
+		t.Errorf("%d were told of what is back", n)
 	}
 	if !before.LeavesOut() {
 		t.Error("a view has changed")

@@ -72,7 +72,7 @@ type Config struct {
 	// it.
 	OnSetting func(name, value string)
 
-	// OnAdded is called with the paths to which a member's changes gave an entry, once
+	// OnAdded is called with the paths to which a member's changes gave an entry, or one back that stayed out, once
 	// these are on disk. It runs under the map's lock, like OnSetting, and must not block.
 	OnAdded func(paths []string)
 
@@ -255,7 +255,8 @@ func (m *Map) liveHeads() []cid.Cid { return m.crdt.Load().InternalStats(m.ctx).
 
 // publish makes a committed state the one readers and members see; lock is held.
 func (m *Map) publish(snap *snapshot) {
-	snap.sift()
+	back := snap.sift()
+	m.tellNamed(snap, back)
 	heads := m.liveHeads()
 	m.merged.Store(m.counter) // before the heads, because a member is told of both
 	m.heads.Store(&heads)
@@ -263,6 +264,9 @@ func (m *Map) publish(snap *snapshot) {
 	m.tellSettings(before, snap)
 	if m.cfg.OnLeftOut != nil && (View{snap}).LeavesOut() && (before == nil || !(View{before}).LeavesOut()) {
 		m.cfg.OnLeftOut()
+	}
+	if m.cfg.OnAdded != nil && len(back) > 0 {
+		m.cfg.OnAdded(back)
 	}
 	m.published.happen()
 }
