@@ -28,13 +28,13 @@ func TestASlowLinkIsNotAStall(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var town town
-			content := random(71, 6*mib)
-			b := town.registry(t, func(r *registry) { r.timing = timingFor(2 * time.Second) })
+			content := random(71, 5*mib)
+			b := town.registry(t, func(r *registry) { r.timing = timingFor(6 * time.Second) })
 			var ref dag.Ref
 			for range holders {
 				h := town.registry(t)
 				ref = h.push(content)
-				h.uplink(mib)
+				h.uplink(mib / 2) // of three leaves at once
 			}
 			b.requirePull(ref, content)
 		})
