@@ -39,7 +39,7 @@ type session struct {
 }
 
 var sessions = []session{
-	{page: "README.md", begins: "two", under: []string{"Two machines"}, apart: true},
+	{page: "README.md", begins: "two", under: []string{"Two machines"}, apart: true}, // testdata/deploy/machines.sh: with systemd, apt and scp
 	{page: "docs/start.md", begins: "archive", instead: []string{"kill %1", "kill %1; wait %1 || true"}},
 	{page: "docs/install.md", begins: "checkout", under: []string{"From source"}},
 	{page: "docs/operations.md", begins: "unpacked", under: []string{"From a binary to a running service"}, instead: []string{

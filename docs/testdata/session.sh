@@ -253,7 +253,7 @@ two() {
 	done
 }
 
-# machine N: what apt, systemctl and scp do here, which has no systemd. testdata/deploy/packages.sh has one.
+# machine N: what apt, systemctl and scp do here, which has no systemd. testdata/deploy/machines.sh has all of them.
 machine() {
 	touch there && read -r _ <network
 	ip link set eth0 up && ip addr add "192.0.2.$((9 + $1))/24" dev eth0

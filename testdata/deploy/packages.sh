@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian package in a bare Debian that systemd has booted, starts the registry, pushes to it,
-# removes and purges the package; and the RPM in another, by rpm itself. Needs root, and Debian's debootstrap,
-# systemd-container, rpm and a mirror of Debian. DIST=… has packages of a release; without it one is made of
-# the last commit. ROOTFS=… is a bare Debian; without it debootstrap makes one.
+# removes and purges the package; and the RPM in another, by rpm itself. Then machines.sh types what the README
+# says for two machines. Needs root, and Debian's debootstrap, systemd-container, rpm and a mirror of Debian.
+# DIST=… has packages of a release v0.1.0; without it one is made of the last commit. ROOTFS=… is a bare
+# Debian; without it debootstrap makes one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for tool in debootstrap systemd-nspawn rpm; do
@@ -24,13 +25,13 @@ say() { echo "ok   $*"; }
 dist=${DIST:-$work/dist}
 if [ -z "${DIST:-}" ]; then
 	go=${GO:-go}
-	(cd tools/release && "$go" run . -root "$OLDPWD" -out "$dist" -version v0.0.1 -targets "linux/$("$go" env GOHOSTARCH)")
+	(cd tools/release && "$go" run . -root "$OLDPWD" -out "$dist" -version v0.1.0 -targets "linux/$("$go" env GOHOSTARCH)")
 fi
 
-rootfs=${ROOTFS:-$work/rpm}
+rootfs=${ROOTFS:-$work/bare}
 [ -n "${ROOTFS:-}" ] || debootstrap --variant=minbase --include=systemd,systemd-sysv,init-system-helpers,ca-certificates,curl bookworm "$rootfs" >"$work/debootstrap.log"
 cp -a "$rootfs" "$work/debian"
-[ -d "$work/rpm" ] || cp -a "$rootfs" "$work/rpm"
+cp -a "$rootfs" "$work/rpm"
 cp "$dist"/*.deb "$work/debian/root/registry.deb"
 
 # systemd boots in a network of its own, and is found by its parent.
@@ -105,3 +106,5 @@ in_rpm --verify --nodeps distribution-ipfs
 in_rpm --erase distribution-ipfs >>"$work/rpm.log" 2>&1
 [ -d "$work/rpm/var/lib/registry" ] && [ ! -e "$work/rpm/usr/bin/registry" ]
 say "the RPM is installed and erased, and what the registry keeps stays"
+
+testdata/deploy/machines.sh "$rootfs" "$dist"
