@@ -134,6 +134,23 @@ func (r *cacheRoom) warned() (n int) {
 	return n
 }
 
+// TestWhatComesDuringALookIsCache: it is as much cache as what was here before, and goes at the next turn.
+func TestWhatComesDuringALookIsCache(t *testing.T) {
+	const size = 1000
+	r := newCacheRoom(t, t.TempDir(), 3*size, 4, size)
+	r.kept[r.refs[0].CID] = true
+	keeps := r.cache.cfg.Keeps
+	r.cache.cfg.Keeps = func(c cid.Cid) bool {
+		if len(r.refs) == 4 {
+			r.add(4, size)
+		}
+		return keeps(c)
+	}
+	r.turn()
+	r.turn()
+	require.Equal(t, []int{0, 3, 4}, r.here()) // with the slack, two go
+}
+
 // TestTheLeastRecentlyUsedGo, no more of them than has to, and neither what is kept, pinned,
 // read, or a manifest.
 func TestTheLeastRecentlyUsedGo(t *testing.T) {

@@ -103,10 +103,8 @@ func (c *Cache) cached() (int64, error) {
 	case time.Since(c.looked) < 9*c.took:
 		return c.cfg.Limit, nil // some of it may be kept by now
 	default:
-		if err := c.look(); err != nil {
-			return 0, err
-		}
-		_, all = c.cfg.Blobs.Usage()
+		err := c.look()
+		return c.whole, err
 	}
 	return all - c.kept, nil
 }
@@ -115,6 +113,7 @@ func (c *Cache) cached() (int64, error) {
 func (c *Cache) look() error {
 	began := time.Now()
 	c.members, c.gone = c.cfg.Members(), c.cfg.Blobs.Gone()
+	_, all := c.cfg.Blobs.Usage() // before: what comes meanwhile is not kept for that
 	manifests, whole, size := Manifests(c.cfg.Map()), int64(0), int64(0)
 	oldest := evict.NewOldest(orderMost, c.last)
 	for h, err := range c.cfg.Blobs.All(c.ctx) {
@@ -132,8 +131,7 @@ func (c *Cache) look() error {
 		}
 		oldest.Offer(evict.Candidate{Blob: h.CID, Size: h.Size, Used: h.Used, Remnant: h.Remnant})
 	}
-	_, all := c.cfg.Blobs.Usage()
-	c.order, c.size, c.kept = oldest.Sorted(), size, all-whole
+	c.order, c.size, c.whole, c.kept = oldest.Sorted(), size, whole, max(0, all-whole)
 	c.looked, c.took = time.Now(), time.Since(began)
 	return nil
 }
