@@ -123,6 +123,61 @@ func TestGoldenStateOnDisk(t *testing.T) {
 	}
 }
 
+const notesOnDiskFile = "../../../testdata/notes-on-disk.json"
+
+// TestGoldenNotesOnDisk: what a map keeps beside its changes, its versions and the cuts, as every release reads it.
+func TestGoldenNotesOnDisk(t *testing.T) {
+	f := stateful(t)
+	f.incarnation = func() string { return "abcdefgh" }
+	a := f.add("a")
+	put(t, a, "/docker/a", "golden")
+	put(t, a, "/docker/a", "more")
+	del(t, a, "/docker/a")
+	if err := a.m.DoNotWait(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.m.Accept(t.Context(), a.m.Heads()[0].String()); err != nil {
+		t.Fatal(err)
+	}
+	got := notesOf(t, a)
+	manyPaths(t, a, 2000)
+	f.cutAfter.Store(40 << 10)
+	b := f.add("b")
+	eventually(t, "some of a state came", func() bool { return b.m.States().Broken > 0 })
+	if value, err := b.disk.Get(t.Context(), pathmap.TakingKey); err != nil || len(value) > 0 {
+		t.Errorf("while a state is taken: %x, %v", value, err)
+	}
+	got[pathmap.TakingKey.String()] = ""
+	text, err := json.MarshalIndent(got, "", "  ")
+	if err == nil && *update {
+		err = os.WriteFile(notesOnDiskFile, append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(notesOnDiskFile)
+	if err != nil || string(want) != string(text)+"\n" {
+		t.Errorf("got  %s\nwant %s: %v", text, want, err)
+	}
+}
+
+// notesOf is all that a map has on disk but for its changes and versions, in hex.
+func notesOf(t *testing.T, s *seat) map[string]string {
+	t.Helper()
+	notes := map[string]string{}
+	for _, key := range s.keysBelow(t, "/paths") {
+		if strings.HasPrefix(key, "/paths/crdt/") || strings.HasPrefix(key, "/paths/blocks/") {
+			continue
+		}
+		value, err := s.disk.Get(t.Context(), ds.RawKey(key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes[key] = hex.EncodeToString(value)
+	}
+	return notes
+}
+
 func TestEntriesOfLaterReleases(t *testing.T) {
 	e := entryOf(t, "x")
 	more := append(e.Marshal(), 0x7a, 1, 'y') // an unknown field, number 15
