@@ -45,7 +45,9 @@ var sessions = []session{
 	{page: "docs/operations.md", begins: "unpacked", under: []string{"From a binary to a running service"}, instead: []string{
 		"systemctl daemon-reload && systemctl enable --now registry", "runuser -u registry -- registry serve /etc/registry/config.yml >log 2>&1 &",
 	}},
-	{page: "docs/operations.md", begins: "swarm", instead: []string{"--grace 1m", "--grace 1s"}},
+	{page: "docs/operations.md", begins: "swarm", instead: []string{
+		"--grace 1m", "--grace 1s", "registry ipfs status config.yml | grep -i peers", "listed; registry ipfs status config.yml | grep -i peers",
+	}},
 	{page: "docs/sites.md", begins: "edge"},
 	{page: "docs/air-gap.md", begins: "gap"},
 	{page: "docs/load-balancer.md", begins: "balanced"},

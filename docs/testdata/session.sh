@@ -124,7 +124,7 @@ swarm() {
 	sed -i 's/127.0.0.2:5000/127.0.0.1:5000/' /etc/registry/config.yml
 	ln -s /etc/registry/config.yml config.yml
 	serve config.yml
-	local attic=$server
+	attic=$server
 	for name in barn cellar; do
 		config $name.yml $name 127.0.0.$ip "bootstrappers: $first"
 		serve $name.yml
@@ -140,11 +140,16 @@ swarm() {
 	for name in team/app:1.3 team/app:1.4 team/app:old team/app:latest legacy:latest base:latest; do image "127.0.0.3:5000/$name" 3000000; done
 	image 127.0.0.4:5000/team/app:latest 2000000
 	crane delete --insecure 127.0.0.3:5000/team/app:old
+}
+
+# listed has a page's registry know the others by a file.
+listed() {
+	local name
 	for name in config barn cellar shed edge-2; do registry ipfs id $name.yml | sed -n 1p; done >/etc/registry/peers
 	sed -i 's|^    minfree:.*|&\n    trustedpeersfile: /etc/registry/peers\n    allowedpeersfile: /etc/registry/peers|' /etc/registry/config.yml
 	kill "$attic" && wait "$attic"
-	serve config.yml
-	until_ok sh -c "registry ipfs members config.yml | grep '^WAITED FOR'" # it has looked for garbage
+	registry serve config.yml >>config.yml.log 2>&1 &
+	until_ok registry ipfs status config.yml
 }
 
 edge() {
