@@ -93,3 +93,27 @@ func TestSignaturesRequired(t *testing.T) {
 	_, err = crane.Pull(served(t, a)+"/x:held", crane.Insecure)
 	must(t, err)
 }
+
+// TestSignaturesAndAListThatNamesTheForgotten: whom an operator forgot is not missed, though trustedpeers still names it.
+func TestSignaturesAndAListThatNamesTheForgotten(t *testing.T) {
+	t.Parallel()
+	members, _ := enrolled(t, 3)
+	a, b, c := members[0], members[1], members[2]
+	id := c.Identity().PeerID
+	img, _ := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:1", crane.Insecure))
+	drivertest.AwaitAgreement(t, members...)
+	c.Stop()
+	a.Stop()
+	a.Params.TrustedPeers = []string{a.Identity().PeerID, b.Identity().PeerID, id}
+	a.Restart()
+	drivertest.AwaitAgreement(t, a, b)
+	drivertest.Await(t, "one is here, and one is away", func() bool {
+		return knownAt(t, a, b.Identity().PeerID).State == "connected" && knownAt(t, a, id).State == "away"
+	})
+	refusedFor(t, a, id, "away")
+	_, err := a.Forget(t.Context(), id)
+	must(t, err)
+	_, err = a.RequireSignatures(t.Context(), "")
+	must(t, err)
+}

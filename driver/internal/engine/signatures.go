@@ -78,9 +78,15 @@ func (e *Engine) unsigning() (against []string, err error) {
 		}
 	}
 	never, err := e.NeverMet()
+	if err != nil {
+		return nil, err
+	}
+	forgotten, err := e.notWaited()
+	written := e.Paths.Writers()
 	for _, m := range never {
-		if m.Trusted {
-			against = append(against, e.Called(m.ID.String())+" was never met here: start it, or `registry ipfs forget` or `revoke` it")
+		id := m.ID.String()
+		if at, gone := forgotten[id]; m.Trusted && (!gone || written[id] > at) { // a list may name it all the same
+			against = append(against, e.Called(id)+" was never met here: start it, or `registry ipfs forget` or `revoke` it, or take it off `trustedpeers`")
 		}
 	}
 	return against, err
