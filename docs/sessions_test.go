@@ -47,6 +47,7 @@ var sessions = []session{
 	}},
 	{page: "docs/operations.md", begins: "swarm", instead: []string{
 		"--grace 1m", "--grace 1s", "registry ipfs status config.yml | grep -i peers", "listed; registry ipfs status config.yml | grep -i peers",
+		"registry ipfs require-signatures config.yml", "with_all registry ipfs require-signatures config.yml",
 	}},
 	{page: "docs/sites.md", begins: "edge"},
 	{page: "docs/air-gap.md", begins: "gap"},
@@ -227,7 +228,7 @@ func absolute(t *testing.T, name string) string {
 var head = regexp.MustCompile(`^ *[A-Z]{2,}[A-Z ]*(  |$)`)
 
 // sometimes are sections that a session has no reason for; tables of the commands' own tests have them.
-var sometimes = []string{"REFUSED", "NAME PEER WHAT", "CONFLICTS", "NO ROOM", "NAME PEER COPIES WHAT TO DO"}
+var sometimes = []string{"REFUSED", "NAME PEER WHAT", "CONFLICTS", "NO ROOM", "NAME PEER COPIES WHAT TO DO", "WAITED FOR", "NAME PEER WHY"}
 
 // compareHeads looks for the heads of the tables on a page in what the command said.
 func compareHeads(t *testing.T, c command, said string) {

@@ -152,6 +152,17 @@ listed() {
 	until_ok registry ipfs status config.yml
 }
 
+# with_all COMMAND…: carries out a command while those run, too, that are away otherwise.
+with_all() {
+	local name pids=()
+	for name in shed edge-2; do
+		serve $name.yml
+		pids+=("$server")
+	done
+	until_ok "$@"
+	kill "${pids[@]}" && wait "${pids[@]}"
+}
+
 edge() {
 	key=$PWD/swarm.key
 	config hub.yml hub 127.0.0.2
