@@ -53,6 +53,7 @@ func TestNothingAcknowledgedGoesWhileRegistriesFail(t *testing.T) {
 		before := s.pushed.Load()
 		await(t, "pushes go on", func() bool { return s.pushed.Load() > before+3 })
 	}
+	await(t, "something is collected", func() bool { return s.collected.Load() > 0 })
 	close(s.stop)
 	s.wg.Wait()
 	awaitAllConnected(t, ps)

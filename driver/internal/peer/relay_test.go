@@ -180,8 +180,10 @@ func TestAStraightWayIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	meet(t, a, b)
-	if err := a.Publish(t.Context(), []byte("without it")); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "it hears", func() bool { return b.got("without it") })
+	eventually(t, "it hears", func() bool { // a message that comes while they say what they are subscribed to is lost
+		if err := a.Publish(t.Context(), []byte("without it")); err != nil {
+			t.Error(err)
+		}
+		return b.got("without it")
+	})
 }
