@@ -70,7 +70,6 @@ type Cache struct {
 	took    time.Duration     // to make it
 	kept    int64             // bytes that were here then and no cache
 	size    int64             // bytes that were cache then, remnants too, and have not gone since
-	whole   int64             // of size, those of whole blobs, as of then
 	gone    int64             // bytes that had gone until then
 	members int               // as of then
 	refuse  refusals          // of this pass

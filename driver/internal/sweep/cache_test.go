@@ -197,7 +197,8 @@ func TestTheLeastRecentlyUsedGo(t *testing.T) {
 // TestWhatWasUsedMeanwhileStays, and goes in its turn.
 func TestWhatWasUsedMeanwhileStays(t *testing.T) {
 	r := newCacheRoom(t, t.TempDir(), 4500, 5, 1000)
-	require.NoError(t, r.cache.look())
+	_, err := r.cache.look()
+	require.NoError(t, err)
 	r.use(r.refs[0], 10)
 	r.use(r.refs[1], 11)
 	r.turn()

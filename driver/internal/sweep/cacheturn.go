@@ -54,7 +54,7 @@ func (c *Cache) meet(waiting []*waiter, now evict.State) (some []*waiter, wanted
 	}
 	places, wanted := evict.Met(now, c.size, wants)
 	if len(places) < len(wants) && time.Since(c.looked) >= 9*c.took {
-		if err := c.look(); err != nil {
+		if _, err := c.look(); err != nil {
 			return nil, 0, err
 		}
 		places, wanted = evict.Met(now, c.size, wants)
@@ -103,25 +103,24 @@ func (c *Cache) cached() (int64, error) {
 	case time.Since(c.looked) < 9*c.took:
 		return c.cfg.Limit, nil // some of it may be kept by now
 	default:
-		err := c.look()
-		return c.whole, err
+		return c.look()
 	}
 	return all - c.kept, nil
 }
 
-// look makes the order of what goes next.
-func (c *Cache) look() error {
+// look makes the order of what goes next. whole is how many bytes of whole blobs are cache.
+func (c *Cache) look() (whole int64, err error) {
 	began := time.Now()
 	c.members, c.gone = c.cfg.Members(), c.cfg.Blobs.Gone()
 	_, all := c.cfg.Blobs.Usage() // before: what comes meanwhile is not kept for that
-	manifests, whole, size := Manifests(c.cfg.Map()), int64(0), int64(0)
+	manifests, size := Manifests(c.cfg.Map()), int64(0)
 	oldest := evict.NewOldest(orderMost, c.last)
 	for h, err := range c.cfg.Blobs.All(c.ctx) {
 		if err == nil {
 			err = c.ctx.Err()
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !h.Remnant && (c.cfg.Keeps(h.CID) || manifests.Has(h.CID)) {
 			continue
@@ -131,9 +130,9 @@ func (c *Cache) look() error {
 		}
 		oldest.Offer(evict.Candidate{Blob: h.CID, Size: h.Size, Used: h.Used, Remnant: h.Remnant})
 	}
-	c.order, c.size, c.whole, c.kept = oldest.Sorted(), size, whole, max(0, all-whole)
+	c.order, c.size, c.kept = oldest.Sorted(), size, max(0, all-whole)
 	c.looked, c.took = time.Now(), time.Since(began)
-	return nil
+	return whole, nil
 }
 
 // evict has as much go as the goal says, if that can go.
@@ -144,7 +143,7 @@ func (c *Cache) evict(goal evict.Amount, waiting []*waiter) error {
 	again := c.last.Blob.Defined() // of what was passed over before, some may go now
 	for !goal.Reached(gone) && c.ctx.Err() == nil {
 		if len(c.order) == 0 || time.Since(c.looked) > orderAge {
-			if err := c.look(); err != nil {
+			if _, err := c.look(); err != nil {
 				return err
 			}
 		}
