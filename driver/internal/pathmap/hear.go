@@ -43,7 +43,8 @@ func (m *Map) Hear(ctx context.Context, id peer.ID, counter uint64) error {
 	return nil
 }
 
-// MergeAll merges all that a trusted member has merged.
+// MergeAll merges all that a trusted member has merged. Unlike Hear it waits for none of the requests that the member
+// is answering. Errors are of the network, or of merging.
 func (m *Map) MergeAll(ctx context.Context, id peer.ID) error {
 	x, heads, err := m.headsOf(ctx, id)
 	if err != nil {

@@ -91,7 +91,7 @@ var (
 	errSlow      = errors.New("is slow")
 	errUnasked   = errors.New("no holder is known yet")
 	errOvertaken = errors.New("somebody else was faster")
-	errMute      = errors.New("sent nothing while somebody else sent all")
+	errMute      = errors.New("sent nothing, and somebody else was asked")
 )
 
 // Timing is how long a transfer waits for each kind of event.
