@@ -36,8 +36,8 @@ run: build ## one registry with config.example.yml on 127.0.0.1:5000
 	$(BIN) serve config.example.yml
 
 .PHONY: test
-test: ## the tests, with the race detector: on Linux it needs a C compiler (cgo); PARALLEL=4: so many of a package at once
-	$(GO) test -race -short -vet=off -ldflags='-s -w' -timeout 45m $(if $(PARALLEL),-parallel $(PARALLEL)) ./...
+test: ## the tests, with the race detector: on Linux it needs a C compiler (cgo); PARALLEL=4: so many of a package at once, PACKAGES=4: so many packages at once
+	$(GO) test -race -short -vet=off -ldflags='-s -w' -timeout 45m $(if $(PARALLEL),-parallel $(PARALLEL)) $(if $(PACKAGES),-p $(PACKAGES)) ./...
 
 .PHONY: test-long
 test-long: ## the tests, also the ones that take long or 5 GiB of disk
