@@ -11,8 +11,8 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 )
 
-// addSigning adds a member that has the name of its key.
-func (f *fabric) addSigning() (*seat, crypto.PrivKey) {
+// newKey makes a key, and gives the peer ID of its registry.
+func (f *fabric) newKey() (crypto.PrivKey, peer.ID) {
 	f.t.Helper()
 	key, _, err := crypto.GenerateEd25519Key(rand.Reader)
 	if err != nil {
@@ -22,6 +22,13 @@ func (f *fabric) addSigning() (*seat, crypto.PrivKey) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	return key, id
+}
+
+// addSigning adds a member that has the name of its key.
+func (f *fabric) addSigning() (*seat, crypto.PrivKey) {
+	f.t.Helper()
+	key, id := f.newKey()
 	return f.addAs(id.String(), key, ""), key
 }
 

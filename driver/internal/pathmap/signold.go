@@ -15,7 +15,8 @@ import (
 // What an earlier release wrote here has no signature. Others may be unable to take it without one, and it may be
 // acknowledged. So a start signs it: all deltas here whose versions are all this registry's own.
 
-// signedOldKey is there once that was done: a sum of the names of those that were left without a signature.
+// signedOldKey is there once that was done: a sum of the names of those that were left without a signature, and the
+// peer ID of who signed. A start by mistake with another key leaves all of them.
 var signedOldKey = ds.NewKey("/paths/signedold")
 
 // signOld signs what this registry wrote without a signature. It reads no delta when none came to be without one
@@ -87,7 +88,8 @@ func (o *oldDeltas) each(f func(id string) error) error {
 	})
 }
 
-// count is a sum of their names: another one when others are without a signature.
+// count is a sum of their names, and who signs: another one when others are without a signature, or it is another
+// registry's turn.
 func (o *oldDeltas) count() ([]byte, error) {
 	var sum digest
 	err := o.each(func(id string) error {
@@ -95,7 +97,7 @@ func (o *oldDeltas) count() ([]byte, error) {
 		sum.add(name[:])
 		return nil
 	})
-	return sum[:], err
+	return append(sum[:], o.by...), err
 }
 
 // sign signs those that are this registry's own, a step at a time. A kill leaves whole steps.

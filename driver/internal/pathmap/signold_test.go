@@ -78,6 +78,30 @@ func TestWhatIsDoneIsNotReadAgain(t *testing.T) {
 	})
 }
 
+// TestAStartWithAnotherKeySignsNothingForGood: once the registry has its own key again, such as from a backup, what it
+// wrote by an earlier release is signed all the same.
+func TestAStartWithAnotherKeySignsNothingForGood(t *testing.T) {
+	f := newFabric(t)
+	a, key := f.addSigning()
+	earlier(a)
+	for i := range 10 {
+		put(t, a, fmt.Sprintf("/a/%d", i), "old")
+	}
+	strange, id := f.newKey()
+	a.self = id.String()
+	updated(a, strange)
+	a.m.SignOld()
+	if n := signed(t, a); n != 0 {
+		t.Fatalf("%d are signed by another key", n)
+	}
+	a.self = ""
+	updated(a, key)
+	a.m.SignOld()
+	if n := signed(t, a); n != 10 {
+		t.Errorf("%d of 10 are signed", n)
+	}
+}
+
 // TestBundlesAreSigned: what follows too many heads and changes nothing is signed as well.
 func TestBundlesAreSigned(t *testing.T) {
 	f := newFabric(t)
