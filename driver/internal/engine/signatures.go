@@ -70,11 +70,8 @@ func (e *Engine) RequireSignatures(ctx context.Context) error {
 // unsigning says of each registry that is known, and of which it is not certain that it signs, why not, and what to do.
 func (e *Engine) unsigning() (against []string, err error) {
 	for _, m := range e.counted() {
-		switch {
-		case !m.Connected:
-			against = append(against, e.Called(m.ID.String())+" is away: start it, or `registry ipfs forget` or `revoke` it")
-		case !slices.Contains(m.Capabilities, signs):
-			against = append(against, e.Called(m.ID.String())+" is of an earlier release: update it")
+		if why := uncertain(m); why != "" {
+			against = append(against, e.Called(m.ID.String())+" "+why)
 		}
 	}
 	never, err := e.NeverMet()
@@ -90,6 +87,19 @@ func (e *Engine) unsigning() (against []string, err error) {
 		}
 	}
 	return against, err
+}
+
+// uncertain says why it is not certain that a member signs, and what to do; "": it is.
+func uncertain(m Member) string {
+	switch {
+	case !m.Connected:
+		return "is away: start it, or `registry ipfs forget` or `revoke` it"
+	case !m.Greeted: // what it said before it was started again, perhaps as an earlier release
+		return "has just been connected, and has not said yet what it understands: ask again"
+	case !slices.Contains(m.Capabilities, signs):
+		return "is of an earlier release: update it"
+	}
+	return ""
 }
 
 // counted are the members whose changes count here, or would if they came back.
