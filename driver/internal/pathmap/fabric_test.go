@@ -43,8 +43,9 @@ type fabric struct {
 	dialed      sync.Map  // address of a dialed connection → who dialed
 	isolated    map[peer.ID]bool
 	untrusted   map[peer.ID]bool
-	sides       map[peer.ID]int // those of different sides do not meet
-	heeds       bool            // nobody trusts whom its map has revoked
+	sides       map[peer.ID]int  // those of different sides do not meet
+	heeds       bool             // nobody trusts whom its map has revoked
+	earlier     map[peer.ID]bool // members that are taken for ones of an earlier release
 	confirmed   map[peer.ID]bool
 	interval    time.Duration
 	mute        string // address of a listener that nobody accepts at
@@ -144,7 +145,7 @@ func (s *seat) start() {
 	if s.incarnation != nil {
 		incarnation = s.incarnation
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: cmp.Or(s.self, string(s.id)), Key: s.key, Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: cmp.Or(s.self, string(s.id)), Key: s.key, Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames, Requires: s.requires})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}
@@ -209,6 +210,13 @@ func (s *seat) Connected() []peer.ID {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// requires reports whether a member is taken for one of this release.
+func (s *seat) requires(id peer.ID) bool {
+	s.f.mu.Lock()
+	defer s.f.mu.Unlock()
+	return !s.f.earlier[id]
 }
 
 func (s *seat) Unheard() []peer.ID { return nil }

@@ -89,6 +89,10 @@ type Config struct {
 	// state, and may be called again: its error holds that up. It may be nil.
 	BeforeNames func(context.Context) error
 
+	// Requires reports whether a member is of a release that merges only what is signed, once signatures are
+	// required. nil: every one is.
+	Requires func(peer.ID) bool
+
 	// ExchangeInterval is how often heads are compared with members, in case announcements
 	// were lost; half as often while nothing changes. Default 1 s.
 	ExchangeInterval time.Duration

@@ -111,15 +111,19 @@ func (s *supplying) ask(ctx context.Context, id peer.ID) {
 	if err != nil {
 		s.m.log.WithField("peer", id).WithError(err).Debug("a member does not say what signatures it has")
 	}
-	s.took(merged, of)
+	s.took(id, merged, of)
 }
 
-// took notes what a member has merged, and takes the signatures that it gave and that are good.
-func (s *supplying) took(merged []cid.Cid, of map[cid.Cid][]byte) {
+// took notes what a member has merged, and takes the signatures that it gave and that are good. One of an earlier release
+// goes on merging what nobody signed: that it has merged something says nothing.
+func (s *supplying) took(id peer.ID, merged []cid.Cid, of map[cid.Cid][]byte) {
+	votes := s.m.cfg.Requires == nil || s.m.cfg.Requires(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range merged {
-		s.votes[c]++
+		if votes {
+			s.votes[c]++
+		}
 	}
 	s.left = slices.DeleteFunc(s.left, func(d *delta) bool {
 		return of[d.cid] != nil && d.signature == nil && d.takeSignature(of[d.cid]) == nil

@@ -210,8 +210,8 @@ func TestSignaturesOfOthers(t *testing.T) {
 }
 
 // inTwo has members on two sides, of which the first ones merge what x writes without a signature, while the others
-// require one.
-func inTwo(t *testing.T, first, others int) (all []*seat, x *seat) {
+// require one. They meet when the test joins the sides.
+func inTwo(t *testing.T, first, others, writes int) (all []*seat, x *seat) {
 	f := newFabric(t)
 	for range first + others {
 		s, _ := f.addSigning()
@@ -225,30 +225,51 @@ func inTwo(t *testing.T, first, others int) (all []*seat, x *seat) {
 		sides[s.id] = 1
 	}
 	f.part(sides)
-	put(t, x, "/x", "without")
+	for i := range writes {
+		put(t, x, "/x", fmt.Sprint("without ", i))
+	}
 	agree(t, append(slices.Clone(all[:first]), x)...)
 	x.stop()
 	put(t, all[0], "/of/first", "1")
 	require(t, all[first])
 	requires(t, all[first:]...)
-	f.part(nil)
 	return all, x
 }
 
 // TestMostHaveMergedIt: what most registries merged before they heard that signatures are required, the others merge.
 func TestMostHaveMergedIt(t *testing.T) {
-	all, _ := inTwo(t, 3, 1)
+	all, _ := inTwo(t, 3, 1, 1)
+	all[0].f.part(nil)
 	agree(t, all...)
 	d := all[3]
-	if !has(d, "/x", "without", t) || !has(d, "/of/first", "1", t) {
+	if !has(d, "/x", "without 0", t) || !has(d, "/of/first", "1", t) {
 		t.Error("it has another map")
+	}
+}
+
+// TestEarlierReleasesDoNotVote: what those have merged that never require a signature is not what most have merged, however
+// many they are.
+func TestEarlierReleasesDoNotVote(t *testing.T) {
+	all, _ := inTwo(t, 3, 1, 1)
+	f := all[0].f
+	f.mu.Lock()
+	f.earlier = map[peer.ID]bool{all[1].id: true, all[2].id: true}
+	f.mu.Unlock()
+	f.part(nil)
+	d := all[3]
+	for _, s := range all[:3] {
+		holds(t, d, s.id)
+	}
+	if has(d, "/x", "without 0", t) {
+		t.Error("it has merged what one of this release has, and two of an earlier one")
 	}
 }
 
 // TestAccepted: what one registry alone merged before it heard of that, the others merge as their operators say, or
 // most others have done.
 func TestAccepted(t *testing.T) {
-	all, _ := inTwo(t, 1, 3)
+	all, _ := inTwo(t, 1, 3, 1)
+	all[0].f.part(nil)
 	a, others := all[0], all[1:]
 	var change string
 	for _, s := range others {
@@ -267,7 +288,7 @@ func TestAccepted(t *testing.T) {
 	agree(t, all...)
 	for _, s := range others {
 		eventually(t, "it refuses nobody", func() bool { return len(s.m.Refused()) == 0 })
-		if !has(s, "/x", "without", t) || !has(s, "/of/first", "1", t) {
+		if !has(s, "/x", "without 0", t) || !has(s, "/of/first", "1", t) {
 			t.Errorf("%s has another map", s.id)
 		}
 	}

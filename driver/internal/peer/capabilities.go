@@ -4,6 +4,8 @@ import (
 	"slices"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 const (
@@ -48,6 +50,18 @@ func (r *roster) allUnderstand(capability string) bool {
 		joining, joined = joining || e.bootstraps, joined || e.known
 	}
 	return joined || !joining
+}
+
+// Understands reports whether a peer that is connected has said so of a capability, since it was connected.
+func (p *Peer) Understands(id peer.ID, capability string) bool {
+	return p.roster.understands(id, capability)
+}
+
+func (r *roster) understands(id peer.ID, capability string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.records[id]
+	return e != nil && e.greeted && slices.Contains(e.capabilities, capability)
 }
 
 // readCapabilities takes as much of a peer's list as there is room for, including unknown
