@@ -19,7 +19,7 @@ type Signatures struct {
 // RequireSignatures has all registries of the swarm merge only what is signed, but for what is merged now. It is refused
 // as long as a registry that is known is away, is of a release that signs nothing, or does not give what it has. It
 // is never taken back. With a change it has this registry, and no other one, merge that without a signature, in
-// addition.
+// addition; with the name or the peer ID of a member, all that this one has now.
 func (d *Driver) RequireSignatures(ctx context.Context, accept string) (Signatures, error) {
 	return d.store.requireSignatures(ctx, accept)
 }
@@ -38,7 +38,7 @@ func (s *store) signaturesRoute() admin.Route {
 		func(ctx context.Context, q admin.Query, _ func(int)) (Signatures, error) {
 			return s.requireSignatures(ctx, q.Get("accept"))
 		},
-		admin.Param{Name: "accept", About: "the CID of a change that this registry is to merge without a signature, in addition"})
+		admin.Param{Name: "accept", About: "the CID of a change that this registry is to merge without a signature, or a member of which it is to merge all that it has now; in addition"})
 }
 
 func (s *store) requireSignatures(ctx context.Context, accept string) (Signatures, error) {

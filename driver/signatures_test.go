@@ -77,6 +77,14 @@ func TestSignaturesRequired(t *testing.T) {
 	must(t, crane.Push(img, served(t, b)+"/x:goes-on", crane.Insecure))
 	drivertest.AwaitAgreement(t, a, b)
 	send(t, http.StatusNotFound, "GET", "http://"+served(t, a)+"/v2/x/manifests/held", "", nil)
+	if _, err := b.RequireSignatures(t.Context(), "nobody"); err == nil || !strings.Contains(err.Error(), "neither a change nor a member") {
+		t.Errorf("what nobody has is accepted: %v", err)
+	}
+	_, err = b.RequireSignatures(t.Context(), id)
+	must(t, err)
+	_, err = crane.Pull(served(t, b)+"/x:held", crane.Insecure)
+	must(t, err)
+	send(t, http.StatusNotFound, "GET", "http://"+served(t, a)+"/v2/x/manifests/held", "", nil)
 	c.Stop()
 	updated.Store(true)
 	c.Restart()

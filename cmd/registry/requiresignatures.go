@@ -20,7 +20,7 @@ func requireSignaturesCommand() *cobra.Command {
 			"now. So nobody writes in the name of another. It is refused, and says who is in the way, as long as a registry that is known is\n" +
 			"away, is of an earlier release, or does not give what it has. This cannot be undone.\n" +
 			"A change that status says is waited for comes in when its registry is updated and started; with --accept this registry, and no\n" +
-			"other one, merges it without a signature.",
+			"other one, merges it without a signature, or all that a member has now.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, err := askFor(cmd, args, func(c *driver.Client, ctx context.Context) (driver.Signatures, error) {
@@ -34,6 +34,6 @@ func requireSignaturesCommand() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&accept, "accept", "", "the CID of a change that this registry is to merge without a signature")
+	cmd.Flags().StringVar(&accept, "accept", "", "the CID of a change that this registry is to merge without a signature, or a member of which it is to merge all")
 	return cmd
 }

@@ -30,6 +30,7 @@ func (c Config) capabilities() []string {
 const (
 	requireWithin = 20 * time.Second // that all members together may take to be heard
 	requireAtOnce = 16               // members that are heard
+	acceptWithin  = time.Minute      // that merging all of a member may take at a time
 )
 
 // Signatures tells since when signatures are required; false: they are not.
@@ -129,14 +130,35 @@ func (e *Engine) hearAll(ctx context.Context) (against []string) {
 	return against
 }
 
-// AcceptUnsigned has this registry merge a change that nobody signed, as its operator says.
-func (e *Engine) AcceptUnsigned(ctx context.Context, change string) error {
-	err := e.Paths.Accept(ctx, change)
+// AcceptUnsigned has this registry merge what nobody signed, as its operator says: a change, or all that a member has now,
+// which is named as for Forget.
+func (e *Engine) AcceptUnsigned(ctx context.Context, what string) error {
+	err := e.Paths.Accept(ctx, what)
 	if errors.Is(err, pathmap.ErrNoChange) {
-		return admin.Invalid(err)
+		return e.acceptAllOf(ctx, what)
 	}
 	if err == nil {
-		e.Log.WithField("change", change).Info("a change without a signature is merged, as the operator asked")
+		e.Log.WithField("change", what).Info("a change without a signature is merged, as the operator asked")
 	}
 	return err
+}
+
+// acceptAllOf merges all that a member has now.
+func (e *Engine) acceptAllOf(ctx context.Context, name string) error {
+	m, err := memberNamed(e.Members(), name)
+	switch {
+	case errors.Is(err, errNoMember):
+		return admin.Invalid(fmt.Errorf("accept %q: it is neither a change nor a member: `registry ipfs status` names both", name))
+	case err != nil:
+		return err
+	case !m.Trusted || !m.Connected:
+		return admin.Conflict(fmt.Errorf("accept what %s has: it is not trusted, or away", describe(m)))
+	}
+	ctx, cancel := context.WithTimeout(ctx, acceptWithin)
+	defer cancel()
+	if err := e.Paths.AcceptAll(ctx, m.ID); err != nil {
+		return admin.Conflict(fmt.Errorf("accept what %s has: not all of it is merged: %w; run this again", describe(m), err))
+	}
+	e.Log.WithField("peer", m.ID.String()).Info("all that a member has is merged, without signatures as well, as the operator asked")
+	return nil
 }

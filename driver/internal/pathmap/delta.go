@@ -30,7 +30,7 @@ type delta struct {
 	stored   bool // block is on disk
 
 	signature []byte // that was checked; nil: none came, or it is on disk
-	vouched   bool   // most registries have merged it without one
+	vouched   bool   // it is merged without one: most registries have merged it, or the operator said so
 }
 
 func (d *delta) place() place { return place{d.priority, d.cid} }

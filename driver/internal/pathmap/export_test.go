@@ -279,7 +279,7 @@ func (m *Map) MergeSiblings(member string, paths []string, e Entry) error {
 		all = append(all, pending{place: d.place(), delta: d})
 	}
 	reach := m.newReach()
-	return m.mergeAll(m.ctx, all, &reach)
+	return m.mergeAll(m.ctx, all, &reach, false)
 }
 
 // TakeWriters takes what the head of a state says of writers.

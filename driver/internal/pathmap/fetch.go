@@ -36,6 +36,8 @@ type exchange struct {
 	behind bool // it said with them that it lacks a part of the history
 	offers bool // and that it gives its state
 	cut    bool // it has not got the history that was asked for
+
+	accepts bool // what comes is merged without signatures
 }
 
 // dial opens an exchange that ends with ctx.
@@ -55,7 +57,7 @@ func (x *exchange) dialAnew(ctx context.Context) error {
 	x.close()
 	fresh, err := x.m.dial(ctx, x.id)
 	if err == nil {
-		fresh.asked, fresh.behind, fresh.offers, fresh.cut = x.asked, x.behind, x.offers, x.cut
+		fresh.asked, fresh.behind, fresh.offers, fresh.cut, fresh.accepts = x.asked, x.behind, x.offers, x.cut, x.accepts
 		*x = *fresh
 	}
 	return err
@@ -118,7 +120,7 @@ func (x *exchange) follow(ctx context.Context, heads []cid.Cid) error {
 		if err != nil || len(unknown) == 0 {
 			return err
 		}
-		if err := x.m.awaited(x.id); err != nil {
+		if err := x.m.awaited(x.id); err != nil && !x.accepts {
 			return err
 		}
 		if !whole && !x.m.lacksHistory() { // a newcomer that wrote before it met anybody
@@ -183,7 +185,7 @@ func (x *exchange) few(t *turn, heads []cid.Cid, most int) error {
 		}
 	}
 	slices.SortFunc(w.pending, func(a, b pending) int { return a.compare(b.place) })
-	err := x.m.mergeAll(t.ctx, w.pending, &w.reach)
+	err := x.mergeAll(t.ctx, w.pending, &w.reach)
 	if t.ctx.Err() != nil { // the turn was taken away meanwhile
 		err = errors.Join(err, w.keep())
 	}

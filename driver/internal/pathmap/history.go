@@ -168,7 +168,7 @@ func (x *exchange) mergeList(t *turn, list []cid.Cid) error {
 			todo = append(todo, pending{place{cid: c}, d})
 		}
 		// Even when the turn was taken away meanwhile: what came is not asked for again.
-		if merr := m.mergeAll(m.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
+		if merr := x.mergeAll(m.ctx, todo, &far); merr != nil && (err == nil || errors.Is(merr, errNotStored)) {
 			err = merr
 		}
 		if err != nil {

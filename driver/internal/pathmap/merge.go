@@ -21,10 +21,15 @@ var errNotStored = errors.New("changes not stored")
 
 var errOrphan = fmt.Errorf("%w: its parent is not merged", errBadDelta)
 
+// mergeAll is Map.mergeAll for what came with an exchange.
+func (x *exchange) mergeAll(ctx context.Context, all []pending, reach *reach) error {
+	return x.m.mergeAll(ctx, all, reach, x.accepts)
+}
+
 // mergeAll merges deltas that are in order: the parents of each come before it, or are
 // merged. Readers and local writers get a turn between two groups, and see each group whole
-// or not at all.
-func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
+// or not at all. Those that are vouched for need no signature.
+func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach, vouched bool) error {
 	far := reach.greatest()
 	for len(all) > 0 {
 		if err := ctx.Err(); err != nil {
@@ -33,6 +38,9 @@ func (m *Map) mergeAll(ctx context.Context, all []pending, reach *reach) error {
 		group, err := m.nextGroup(all)
 		if err != nil {
 			return err
+		}
+		for _, d := range group {
+			d.vouched = vouched
 		}
 		err = m.mergeSigned(ctx, group, far)
 		if err != nil && !errors.Is(err, errBadDelta) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 	ds "github.com/ipfs/go-datastore"
+	"github.com/libp2p/go-libp2p/core/peer"
 )
 
 // Once a setting of the map says so, a delta that adds versions is merged only with a signature. What lies behind the
@@ -54,7 +55,8 @@ type unsignedError struct {
 // Error implements error.
 func (u *unsignedError) Error() string {
 	return fmt.Sprintf("signatures are required, and change %s in the name of %s has none: update that registry and start it, and it signs what it wrote; "+
-		"if it is gone and you know that it wrote this, `registry ipfs require-signatures <config> --accept %s`",
+		"if it is gone and you know that it wrote this, `registry ipfs require-signatures <config> --accept %s`, or with the name of the member "+
+		"in place of the change for all that it has now",
 		u.cid, u.by(), u.cid)
 }
 
@@ -83,13 +85,15 @@ func (m *Map) checkSigned(snap *snapshot, d *delta) error {
 	if len(by) == 0 {
 		return nil
 	}
-	if _, merged, err := m.known(d.cid); err != nil || merged {
+	_, merged, err := m.known(d.cid)
+	if err != nil || merged {
 		return err // another exchange was faster
 	}
-	for _, key := range []ds.Key{signedOf(idOf(d.cid)), acceptedOf(idOf(d.cid))} {
-		if has, err := m.ledger.Has(m.ctx, key); err != nil || has {
-			return err
-		}
+	if signed, err := m.ledger.Has(m.ctx, signedOf(idOf(d.cid))); err != nil || signed {
+		return err
+	}
+	if d.vouched, err = m.ledger.Has(m.ctx, acceptedOf(idOf(d.cid))); err != nil || d.vouched {
+		return err
 	}
 	return &unsignedError{d.cid, by}
 }
@@ -117,4 +121,16 @@ func (m *Map) Accept(ctx context.Context, change string) error {
 	}
 	m.refused.again("")
 	return nil
+}
+
+// AcceptAll has this registry, and no other one, merge all that a trusted member has merged so far, signed or not. What was
+// merged when it fails stays merged.
+func (m *Map) AcceptAll(ctx context.Context, id peer.ID) error {
+	x, heads, err := m.headsOf(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer x.close()
+	x.accepts = true
+	return m.mergeHeads(ctx, x, answer{Heads: heads})
 }

@@ -294,6 +294,30 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// TestAllOfAMemberAccepted: what one registry alone merged in great number the others merge as their operators say, all at
+// once, and nothing of it that comes later.
+func TestAllOfAMemberAccepted(t *testing.T) {
+	const writes = 300 // more than is merged at once, or read newest first
+	all, x := inTwo(t, 1, 2, writes)
+	all[0].f.part(nil)
+	a, others := all[0], all[1:]
+	for _, s := range others {
+		holds(t, s, a.id)
+		if err := s.m.AcceptAll(t.Context(), a.id); err != nil {
+			t.Fatal(err)
+		}
+		if !has(s, "/x", fmt.Sprint("without ", writes-1), t) || !has(s, "/of/first", "1", t) || len(s.m.Refused()) != 0 {
+			t.Errorf("%s has another map, or refuses somebody: %v", s.id, s.m.Refused())
+		}
+	}
+	agree(t, all...)
+	x.start()
+	put(t, x, "/x", "later")
+	for _, s := range all {
+		holds(t, s, x.id)
+	}
+}
+
 // TestASignatureThatComesLateIsKept: of a change that is here without one.
 func TestASignatureThatComesLateIsKept(t *testing.T) {
 	f := newFabric(t)
