@@ -143,6 +143,9 @@ func (m *Map) mergeDelta(snap *snapshot, d *delta) error {
 			return err
 		}
 	}
+	if err := m.signVouched(d); err != nil {
+		return err
+	}
 	if err := m.putSignature(d.cid, d.signature); err != nil {
 		return err
 	}

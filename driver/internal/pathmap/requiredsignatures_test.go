@@ -318,6 +318,38 @@ func TestAllOfAMemberAccepted(t *testing.T) {
 	}
 }
 
+// TestTheWriterAccepts: a registry that was wiped signs what it wrote by an earlier release once its own operator says that
+// it did, and nobody else has to.
+func TestTheWriterAccepts(t *testing.T) {
+	f := newFabric(t)
+	a, _ := f.addSigning()
+	b, _ := f.addSigning()
+	c, key := f.addSigning()
+	earlier(c)
+	d, _ := f.addSigning() // else two have merged it, which are most
+	agree(t, a, b, c, d)
+	f.part(map[peer.ID]int{b.id: 1, d.id: 1})
+	put(t, c, "/c", "old")
+	agree(t, a, c)
+	c.stop()
+	require(t, b)
+	c.dir, c.key = t.TempDir(), key
+	f.part(map[peer.ID]int{a.id: 1})
+	c.start()
+	requires(t, c)
+	f.part(nil)
+	change := holds(t, c, a.id)
+	holds(t, b, a.id)
+	holds(t, d, a.id)
+	if err := c.m.Accept(t.Context(), change); err != nil {
+		t.Fatal(err)
+	}
+	agree(t, a, b, c, d)
+	if !has(b, "/c", "old", t) {
+		t.Error("it has another map")
+	}
+}
+
 // TestASignatureThatComesLateIsKept: of a change that is here without one.
 func TestASignatureThatComesLateIsKept(t *testing.T) {
 	f := newFabric(t)
