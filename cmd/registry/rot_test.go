@@ -69,7 +69,7 @@ func (p *process) verify(image ...string) (v driver.Verification, code int, said
 // TestFlippedBits in every blob of one registry of three, which the others mend, or a
 // push, or nobody.
 func TestFlippedBits(t *testing.T) {
-	ps := swarm(t, 3, "fetchtimeout: 2s")
+	ps := swarm(t, 3, "fetchtimeout: 6s")
 	img := push(t, ps[0], "a:1")
 	content, path := layer(t, ps[0], 3*mib+5)
 	pull(t, ps[1], "a:1", img)

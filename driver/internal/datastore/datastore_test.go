@@ -215,10 +215,14 @@ func TestALargeBatchIsWrittenInParts(t *testing.T) {
 }
 
 func TestTheReserveIsAllocated(t *testing.T) {
+	alone := &reserve{dir: t.TempDir()} // nobody makes it anew
+	require.NoError(t, alone.make())
+	require.EqualValues(t, ReserveSize, alone.size())
+	alone.free()
+	require.Zero(t, alone.size())
 	d := open(t)
 	require.EqualValues(t, ReserveSize, d.reserve.size())
 	d.reserve.free()
-	require.Zero(t, d.reserve.size())
 	require.Eventually(t, func() bool { return d.reserve.size() == ReserveSize }, patient, time.Millisecond)
 }
 
