@@ -42,13 +42,13 @@ func (s *store) signaturesRoute() admin.Route {
 }
 
 func (s *store) requireSignatures(ctx context.Context, accept string) (Signatures, error) {
-	if err := s.engine.RequireSignatures(ctx); err != nil {
-		return Signatures{}, err
-	}
-	if accept != "" {
+	if accept != "" { // first: what it names may be mistyped, and what is required lasts
 		if err := s.engine.AcceptUnsigned(ctx, accept); err != nil {
 			return Signatures{}, err
 		}
+	}
+	if err := s.engine.RequireSignatures(ctx); err != nil {
+		return Signatures{}, err
 	}
 	required := s.signatures()
 	if required == nil {
