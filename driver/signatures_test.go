@@ -131,3 +131,26 @@ func TestSignaturesAndAListThatNamesTheForgotten(t *testing.T) {
 	_, err = a.RequireSignatures(t.Context(), "")
 	must(t, err)
 }
+
+// TestHeldUpFromTheFirst: a registry of an earlier release that brings what it was pushed alone, and leaves again, is missed:
+// what it has is to come yet.
+func TestHeldUpFromTheFirst(t *testing.T) {
+	t.Parallel()
+	members, key := enrolled(t, 2)
+	a := members[0]
+	_, err := a.RequireSignatures(t.Context(), "")
+	must(t, err)
+	c := drivertest.Start(t, drivertest.Parameters(t, key), drivertest.OpenedBy(driver.Unsigned))
+	id := c.Identity().PeerID
+	img, _ := image(t)
+	must(t, crane.Push(img, served(t, c)+"/x:held", crane.Insecure))
+	c.Stop()
+	c.Params.Bootstrappers = a.Addresses()
+	c.Restart()
+	drivertest.Await(t, "it is held up", func() bool { return strings.Contains(notFollowed(t, a, id), "--accept") })
+	c.Stop()
+	drivertest.Await(t, "it is away", func() bool { return connectedOnly(a, 1) })
+	if of := knownAt(t, a, id); of.State != "away" || notFollowed(t, a, id) == "" {
+		t.Errorf("nobody waits for it: it is %q, and %q", of.State, notFollowed(t, a, id))
+	}
+}

@@ -122,7 +122,8 @@ func (e *Engine) openMap(ctx context.Context) error {
 		cfg.Key = nil
 	}
 	if e.Peer != nil {
-		cfg.Swarm, cfg.OnAdded, cfg.OnFollowed, cfg.Requires = e.Peer, e.added, e.Peer.Confirm, func(id libpeer.ID) bool { return e.Peer.Understands(id, signs) }
+		cfg.Swarm, cfg.OnAdded, cfg.OnFollowed, cfg.OnHeldUp = e.Peer, e.added, e.Peer.Confirm, e.Peer.Confirm
+		cfg.Requires = func(id libpeer.ID) bool { return e.Peer.Understands(id, signs) }
 	}
 	var err error
 	if e.Paths, err = pathmap.Open(ctx, cfg); err != nil {

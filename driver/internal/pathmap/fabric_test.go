@@ -74,6 +74,8 @@ type seat struct {
 
 	joins bool // it says from the start on that it joins others
 
+	heldUp sync.Map // members of which a change waits for a signature, or did
+
 	incarnation func() string // nil: as the fabric says
 	beforeNames func(context.Context) error
 
@@ -145,7 +147,7 @@ func (s *seat) start() {
 	if s.incarnation != nil {
 		incarnation = s.incarnation
 	}
-	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: cmp.Or(s.self, string(s.id)), Key: s.key, Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames, Requires: s.requires})
+	m, err := pathmap.Open(s.f.t.Context(), pathmap.Config{StateDeltas: states, Joining: s.joins, Store: &s.disk, Self: cmp.Or(s.self, string(s.id)), Key: s.key, Swarm: s, Log: log, ExchangeInterval: s.f.interval, NewIncarnation: incarnation, OnNamed: s.f.named, BeforeNames: s.beforeNames, Requires: s.requires, OnHeldUp: func(id peer.ID) { s.heldUp.Store(id, true) }})
 	if err != nil {
 		s.f.t.Fatal(err)
 	}

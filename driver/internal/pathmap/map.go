@@ -67,6 +67,10 @@ type Config struct {
 	// it is again and again. It must not block. It may be nil.
 	OnFollowed func(peer.ID)
 
+	// OnHeldUp is called with a trusted member when a change of its is not merged here for want of a signature, again and
+	// again: what was pushed there is to come yet. It must not block. It may be nil.
+	OnHeldUp func(peer.ID)
+
 	// OnSetting is called with each setting's value when the map is opened, and with each
 	// change of one. It runs under the map's lock: it may read the map, but not write to
 	// it.

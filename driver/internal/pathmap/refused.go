@@ -91,6 +91,9 @@ func (m *Map) refuses(id peer.ID, err error) {
 
 // awaits notes that a change of a member is not merged for want of a signature, and logs it once.
 func (m *Map) awaits(id peer.ID, u *unsignedError) {
+	if m.cfg.OnHeldUp != nil {
+		m.cfg.OnHeldUp(id)
+	}
 	now := time.Now()
 	if !m.refused.note(id, Refusal{Since: now, Reason: u.Error(), awaits: u, tried: now}) {
 		m.log.WithField("peer", id).WithField("change", u.cid.String()).WithField("writer", u.by()).Warn("this registry waits for the signature of a change " +

@@ -132,6 +132,11 @@ func TestCutOffBeforeRequired(t *testing.T) {
 	f.isolate(c.id, false)
 	holds(t, a, c.id)
 	holds(t, b, c.id)
+	for _, s := range []*seat{a, b} {
+		if _, told := s.heldUp.Load(c.id); !told {
+			t.Errorf("nobody is told that %s holds up what is pushed elsewhere", s.id)
+		}
+	}
 	a.stop()
 	a.start()
 	holds(t, a, c.id)
