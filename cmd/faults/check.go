@@ -40,7 +40,7 @@ func (t *trial) check(ctx context.Context, last bool) error {
 		look func(context.Context) error
 	}{
 		{"blobs", t.blobs}, {"copies", t.copies}, {"garbage", t.garbage}, {"cache", t.cache}, {"copies", t.copies}, {"agree", t.swarm.Agree},
-		{"revoked", func(ctx context.Context) error { return t.shut(ctx, last) }},
+		{"revoked", func(ctx context.Context) error { return t.shut(ctx, last) }}, {"signed", t.signed},
 	} {
 		t.journal.Note("check", "%s", step.what)
 		if err := step.look(ctx); err != nil {

@@ -94,6 +94,11 @@ func (t *trial) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	if t.o.only == "" && notRequired(t) {
+		if err := t.do(ctx, kind{name: "require", run: (*trial).require}); err != nil {
+			return err
+		}
+	}
 	for t.keys.order != nil || t.o.only == "" && t.keys.done == 0 {
 		if err := t.do(ctx, kind{name: "rekey", run: (*trial).rekey}); err != nil {
 			return err

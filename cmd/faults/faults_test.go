@@ -14,7 +14,7 @@ import (
 func TestAMinuteOfFaults(t *testing.T) {
 	bin := t.TempDir()
 	o := options{
-		registry: filepath.Join(bin, "registry"), duration: 10 * time.Minute, most: 15, seed: 11, only: "wipe,rekey,wipe-acked,backup,flip,revoke,full,kill,drain,suspend,restore,rekey,parted,forget,loss",
+		registry: filepath.Join(bin, "registry"), duration: 10 * time.Minute, most: 16, seed: 11, only: "wipe,rekey,wipe-acked,backup,flip,revoke,full,kill,require,drain,suspend,restore,rekey,parted,forget,loss",
 		clients: 4, replicas: 2, disk: 768, patience: 5 * time.Minute,
 	}
 	if out, err := exec.Command("go", "build", "-o", o.registry, "../registry").CombinedOutput(); err != nil {

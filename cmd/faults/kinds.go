@@ -41,6 +41,7 @@ var kinds = []kind{
 	{"restore", "its disk is replaced by the copy", 1, always, (*trial).restore},
 	{"rekey", "one gets the next protector key beside its own, or, when all have it, alone", keySteps, always, (*trial).rekey},
 	{"revoke", "a sixth is shut out by one of the five while clients push to it, and goes on, once in a run", 1, notRevoked, (*trial).revoke},
+	{"require", "signatures are required of all while clients push, once in a run", 1, notRequired, (*trial).require},
 	{"clock", "its clock is three days off", 1, clocks, (*trial).clock},
 }
 

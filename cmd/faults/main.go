@@ -20,8 +20,9 @@
 //   - Each disk has blobs only of images that may be there, and no more than cachesize of those
 //     that others keep.
 //   - What a registry took that was revoked is nowhere, but for what came in before all had heard of that.
+//   - Once signatures are required, all registries say so, whatever happens to their disks.
 //
-// A run ends when the protector key was changed, a registry revoked, and history dropped after that.
+// A run ends when the protector key was changed, a registry revoked, signatures required, and history dropped after that.
 //
 // All the while, no registry may answer a read with other bytes, or with something that it
 // knew to be replaced, or deny what it had acknowledged or answered with before. It may

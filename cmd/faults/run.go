@@ -40,6 +40,8 @@ type trial struct {
 	outcast outcast
 	keys    keyChange
 
+	required bool // are signatures, from now on
+
 	faults      map[string]int
 	collections collections
 	compactions compactions

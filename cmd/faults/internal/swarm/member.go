@@ -239,6 +239,14 @@ func (m *Member) Revoke(ctx context.Context, peer string) error {
 	return err
 }
 
+// RequireSignatures has it require signatures of all registries.
+func (m *Member) RequireSignatures(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	_, err := driver.NewClient(m.parameters()).RequireSignatures(ctx, "")
+	return err
+}
+
 // Shuns reports whether it says that another was revoked.
 func (m *Member) Shuns(ctx context.Context, peer string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
