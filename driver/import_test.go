@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -344,4 +345,43 @@ func TestImportOfNothing(t *testing.T) {
 			t.Errorf("%s: %v", root, err)
 		}
 	}
+}
+
+// TestImportOfNamesThatNoRegistryHas names them, and takes the rest.
+func TestImportOfNamesThatNoRegistryHas(t *testing.T) {
+	t.Parallel()
+	old := newOldRegistry(t)
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	host := served(t, m)
+	img := old.push(t, "a/b:1", someImage(t, 1000, 1))
+	d, err := img.Digest()
+	must(t, err)
+	for _, of := range []string{"A b", "c:5/d"} {
+		must(t, os.MkdirAll(filepath.Dir(old.file(ocipath.Repository(of))), 0o700))
+		must(t, os.CopyFS(old.file(ocipath.Repository(of)), os.DirFS(old.file(ocipath.Repository("a/b")))))
+	}
+	deep := ocipath.Repository(strings.Repeat("d/", 2500) + "a")
+	root, err := os.OpenRoot(old.root)
+	must(t, err)
+	must(t, root.MkdirAll(strings.TrimPrefix(ocipath.RevisionLink(deep, digest.Digest(d.String())), "/"), 0o700))
+	must(t, root.Close())
+	for _, tag := range []string{"\xff", "of b", strings.Repeat("a", 130)} {
+		file := old.file(ocipath.CurrentLink(ocipath.Repository("a/b"), tag))
+		must(t, os.MkdirAll(filepath.Dir(file), 0o700))
+		must(t, os.WriteFile(file, []byte(d.String()), 0o600))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dry, err := m.Import(ctx, driver.ImportOptions{Root: old.root, DryRun: true}, func(driver.ImportProgress) {})
+	must(t, err)
+	im := importFrom(t, m, driver.ImportOptions{Root: old.root})
+	var paths []string
+	for _, f := range im.Faults {
+		paths = append(paths, fmt.Sprintf("%.80q: %.80s", strings.TrimPrefix(f.Path, ocipath.Repositories), f.Reason))
+	}
+	// the index of the tag that is no UTF-8 cannot be read, either
+	if im.FaultCount != 7 || dry.FaultCount != 7 || im.Tags != 1 || im.Repositories != 1 {
+		t.Errorf("%d faults, in a dry run %d, %d tags of %d repositories:\n%s", im.FaultCount, dry.FaultCount, im.Tags, im.Repositories, strings.Join(paths, "\n"))
+	}
+	requireImage(t, host+"/a/b:1", img)
 }

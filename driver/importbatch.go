@@ -113,6 +113,10 @@ func (im *importing) add(n Import) {
 
 // link prepares a link, and what it leads to. A fault of the other registry is noted.
 func (b *importBatch) link(ctx context.Context, link fsregistry.Link) error {
+	if err := checkName(link.Repository, ocipath.Parse(link.Path).Tag); err != nil {
+		b.fault(link, err)
+		return nil
+	}
 	if link.Kind == ocipath.Layer || link.Kind == ocipath.Revision { // many repositories have the same ones
 		unlock, err := b.busy.lock(ctx, link.Digest)
 		if err != nil {
@@ -131,10 +135,6 @@ func (b *importBatch) link(ctx context.Context, link fsregistry.Link) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.result.keep(link, here)
-		return nil
-	}
-	if err := b.paths.Check(pathmap.Op{Path: link.Path}); err != nil {
-		b.fault(link, err)
 		return nil
 	}
 	err = b.bytes(ctx, link.Digest)

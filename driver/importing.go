@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
+	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -93,12 +95,14 @@ func (im *importing) repositories(all context.Context) error {
 		if ctx.Err() != nil {
 			break
 		}
-		switch {
-		case err != nil:
-			im.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
-		case chosen(im.o.Repositories, name):
-			g.Go(func() error { return im.repository(ctx, name) })
+		if err == nil && !chosen(im.o.Repositories, name) {
+			continue
 		}
+		if err = cmp.Or(err, checkName(name, "")); err != nil {
+			im.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
+			continue
+		}
+		g.Go(func() error { return im.repository(ctx, name) })
 	}
 	return cmp.Or(g.Wait(), all.Err())
 }
@@ -108,6 +112,22 @@ func chosen(some []string, name string) bool {
 	return len(some) == 0 || slices.ContainsFunc(some, func(of string) bool {
 		return name == of || strings.HasPrefix(name, of+"/")
 	})
+}
+
+// checkName fails for the name of a repository, or of a tag in it, that no client can ask for: a registry
+// would not have made it, and this one could not serve it, or not even write it. No tag is "".
+func checkName(repository, tag string) error {
+	of, err := reference.WithName(repository)
+	if err == nil && !storagedriver.PathRegexp.MatchString("/"+repository) {
+		err = reference.ErrNameNotCanonical
+	}
+	if err == nil && tag != "" {
+		_, err = reference.WithTag(of, tag)
+	}
+	if err != nil {
+		return fmt.Errorf("no registry has such a name, rename or remove its directory: %w", err)
+	}
+	return nil
 }
 
 // kinds are the kinds of links, each after those that it relies on.
@@ -258,11 +278,11 @@ func (im *importing) survey(ctx context.Context) (Import, error) {
 	somewhere := func(pathmap.Entry) bool { return true } // or a member would be asked for each
 	links := 0
 	for name, err := range im.tree.Repositories() {
-		if err != nil {
-			found.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
+		if err == nil && !chosen(im.o.Repositories, name) {
 			continue
 		}
-		if !chosen(im.o.Repositories, name) {
+		if err = cmp.Or(err, checkName(name, "")); err != nil {
+			found.fault(fsregistry.Link{Path: ocipath.Repository(name)}, err)
 			continue
 		}
 		found.Repositories++
@@ -288,6 +308,9 @@ func (im *importing) survey(ctx context.Context) (Import, error) {
 }
 
 func (im *importing) surveyLink(found *Import, taken map[digest.Digest]bool, link fsregistry.Link, elsewhere func(pathmap.Entry) bool) error {
+	if err := checkName(link.Repository, ocipath.Parse(link.Path).Tag); err != nil {
+		return err
+	}
 	v, here, err := im.judge(link, elsewhere)
 	if err != nil {
 		return err

@@ -92,8 +92,16 @@ func (t *Tree) Repositories() iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { t.below("", yield) }
 }
 
+// maxName is how long the name of a repository may be, in bytes: distribution makes no longer one.
+const maxName = 255
+
+var errTooLong = fmt.Errorf("it is deeper than a registry makes it, which gives a repository no name of more than %d bytes: move it elsewhere", maxName)
+
 // below yields the repositories at and below a name.
 func (t *Tree) below(name string, yield func(string, error) bool) bool {
+	if len(name) > maxName {
+		return yield(name, errTooLong)
+	}
 	entries, err := t.list(path.Join("repositories", name))
 	if err != nil {
 		return yield(name, err)
