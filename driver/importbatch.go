@@ -30,6 +30,7 @@ type importBatch struct {
 	added   Import // what is counted when they are written
 	unlock  []func()
 	own     map[digest.Digest]bool // whose bytes are among the changes
+	named   map[string]bool        // paths of links that are among the changes
 	read    atomic.Int64           // bytes, of those that are not counted yet
 }
 
@@ -45,7 +46,7 @@ func (im *importing) write(ctx context.Context, links []fsregistry.Link) error {
 	if err := im.mayWrite(ctx); err != nil {
 		return err
 	}
-	b := &importBatch{importing: im, u: &underway{over: true}, own: map[digest.Digest]bool{}}
+	b := &importBatch{importing: im, u: &underway{over: true}, own: map[digest.Digest]bool{}, named: map[string]bool{}}
 	defer func() {
 		im.underway.Add(-b.read.Load())
 		for _, unlock := range b.unlock {
@@ -141,16 +142,38 @@ func (b *importBatch) link(ctx context.Context, link fsregistry.Link) error {
 	if err == nil && link.Kind != ocipath.Layer {
 		err = b.relyOn(ctx, link.Repository, link.Digest, 0)
 	}
+	if err == nil && link.Kind == ocipath.TagCurrent && !b.serves(link.Repository, link.Digest) {
+		err = theirFault{errUnserved}
+	}
 	if err == nil {
-		b.added.set(link)
 		return b.name(ctx, link)
 	}
 	return b.blame(link, err)
 }
 
+// errUnserved is a tag whose manifest was deleted there, and not the tag.
+var errUnserved = errors.New("its repository has no link to the manifest: the other registry does not serve it, either")
+
+// serves reports whether a repository has a manifest here, or gets it with the same change.
+func (b *importBatch) serves(repository string, d digest.Digest) bool {
+	path := ocipath.RevisionLink(ocipath.Repository(repository), d)
+	_, err := b.paths.View().Get(path)
+	return err == nil || b.named[path]
+}
+
+// coarsest is by how much the time of a file may lie before that at which it was written: filesystems have
+// the time of the last tick, of the last second, or of the last two. What was set there after a link was
+// read is to be later than its entry here.
+const coarsest = 2 * time.Second
+
 // name gives a link its entry.
 func (b *importBatch) name(ctx context.Context, link fsregistry.Link) error {
-	c := change{path: link.Path, at: link.Read}
+	if b.named[link.Path] {
+		return nil
+	}
+	b.named[link.Path] = true
+	b.added.set(link)
+	c := change{path: link.Path, at: link.Read.Add(-coarsest)}
 	content := []byte(link.Digest)
 	if id, ok := dag.Identity(content); ok {
 		c.ref = dag.Ref{CID: id, Size: int64(len(content))}
@@ -259,9 +282,12 @@ func (r *Import) by(way blob.Way) *BlobAmount {
 
 // relyOn notes that a link relies on a manifest, on what that names, and on what an index in it
 // does: each of these entries is renewed with the link, unless it is new. What was removed from
-// this swarm meanwhile comes again.
+// this swarm meanwhile comes again, and what was pushed to the other registry since its links were read
+// comes, too: or the link would lead to an image of which the repository here serves only a part.
 func (b *importBatch) relyOn(ctx context.Context, repository string, d digest.Digest, depth int) error {
-	b.relyOnLinks(repository, d)
+	if err := b.relyOnLinks(ctx, repository, d); err != nil {
+		return err
+	}
 	content, err := b.manifest(d)
 	if errors.Is(err, errGone) {
 		return nil // it is here, and was not removed while this is under way
@@ -273,19 +299,25 @@ func (b *importBatch) relyOn(ctx context.Context, repository string, d digest.Di
 	if err != nil {
 		return nil // it names nothing
 	}
+	lacks := map[digest.Digest]bool{}
 	for name := range m.Names() {
 		if name.Validate() != nil {
 			continue
 		}
-		b.relyOnLinks(repository, name)
-		if err := b.bytes(ctx, name); err != nil {
-			if _, ok := errors.AsType[theirFault](err); !ok && !errors.Is(err, errGone) {
-				return err
-			} // it has a link of its own, or is of another registry
+		err := b.bytes(ctx, name)
+		if _, theirs := errors.AsType[theirFault](err); theirs || errors.Is(err, errGone) {
+			lacks[name] = true // it has a link of its own, or is of another registry
+			continue
+		}
+		if err == nil {
+			err = b.relyOnLinks(ctx, repository, name)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, child := range m.Manifests {
-		if child.Validate() == nil && depth < maxIndexDepth {
+		if child.Validate() == nil && !lacks[child] && depth < maxIndexDepth {
 			if err := b.relyOn(ctx, repository, child, depth+1); err != nil {
 				return err
 			}
@@ -294,13 +326,28 @@ func (b *importBatch) relyOn(ctx context.Context, repository string, d digest.Di
 	return nil
 }
 
-func (b *importBatch) relyOnLinks(repository string, d digest.Digest) {
-	repository = ocipath.Repository(repository)
-	for _, path := range []string{ocipath.LayerLink(repository, d), ocipath.RevisionLink(repository, d)} {
-		if e, err := b.paths.View().Get(path); err == nil {
+// relyOnLinks notes the links that a repository has to a digest whose bytes are here, or come: those
+// that are here, and those that the other registry has got since this repository's were read.
+func (b *importBatch) relyOnLinks(ctx context.Context, repository string, d digest.Digest) error {
+	of := ocipath.Repository(repository)
+	for _, path := range []string{ocipath.LayerLink(of, d), ocipath.RevisionLink(of, d)} {
+		e, err := b.paths.View().Get(path)
+		if err == nil {
 			b.u.add(reliance{path, e})
+			continue
+		}
+		if !errors.Is(err, pathmap.ErrNotFound) {
+			return err
+		}
+		link, err := b.tree.Link(path)
+		if err != nil {
+			continue // there is none; one that cannot be read is a fault by itself
+		}
+		if err := b.name(ctx, link); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // manifest reads a manifest from the other registry.

@@ -36,7 +36,7 @@ func (t *Tree) Links(repository string, kind ocipath.Kind) iter.Seq2[Link, error
 		for name, err := range t.linkNames(repository, kind) {
 			link := Link{Path: ocipath.Root + "/" + name, Kind: kind, Repository: repository, Read: time.Now()}
 			if err == nil {
-				link.Digest, link.ModTime, err = t.readLink(name, link.Path)
+				err = t.read(&link)
 			}
 			if errors.Is(err, fs.ErrNotExist) {
 				continue // it was removed meanwhile
@@ -46,6 +46,20 @@ func (t *Tree) Links(repository string, kind ocipath.Kind) iter.Seq2[Link, error
 			}
 		}
 	}
+}
+
+// Link reads the link at a path of distribution's. The error is fs.ErrNotExist when there is none.
+func (t *Tree) Link(at string) (Link, error) {
+	p := ocipath.Parse(at)
+	link := Link{Path: at, Kind: p.Kind, Repository: strings.TrimPrefix(p.Repository, ocipath.Repositories+"/"), Read: time.Now()}
+	err := t.read(&link)
+	return link, err
+}
+
+// read reads what a link holds.
+func (t *Tree) read(link *Link) (err error) {
+	link.Digest, link.ModTime, err = t.readLink(strings.TrimPrefix(link.Path, ocipath.Root+"/"), link.Path)
+	return err
 }
 
 // linkNames yields where links of a kind may be.
