@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"maps"
 	"os"
 	"sync"
 
@@ -21,7 +22,7 @@ const backupsAtOnce = 4
 // backupTarget is what a backup is written into: a directory, or a tar.
 type backupTarget interface {
 	PutRecords(h backup.Head, do func(put func(backup.Record) error) error) (backup.Sum, error)
-	HasBlob(name string, size int64) bool
+	HasBlob(name string, size int64, from *os.File) bool
 	PutBlob(ctx context.Context, name string, from *os.File, size int64) (backup.Way, error)
 	Commit(m backup.Manifest, keep func(name string) bool) (removed int, err error)
 }
@@ -32,8 +33,9 @@ type backingUp struct {
 	o     BackupOptions
 	to    backupTarget
 	head  backup.Head
-	pins  map[string]blob.Unpin // of the blobs that belong to it, by the names of their files there
-	blobs []dag.Ref             // likewise
+	pins  map[string]blob.Unpin // of the blobs that are here, by the names of their files there
+	blobs []dag.Ref             // that belong to it
+	named map[string]bool       // likewise, by the names of their files there
 
 	mu     sync.Mutex
 	result Backup
@@ -42,7 +44,7 @@ type backingUp struct {
 
 func newBackingUp(s *store, o BackupOptions) *backingUp {
 	return &backingUp{
-		store: s, o: o, head: s.engine.BackupHead(rand.Text()), pins: map[string]blob.Unpin{},
+		store: s, o: o, head: s.engine.BackupHead(rand.Text()), pins: map[string]blob.Unpin{}, named: map[string]bool{},
 		result: Backup{Dir: o.Dir, MapOnly: o.MapOnly, Running: !s.engine.Offline(), Faults: []BackupFault{}},
 	}
 }
@@ -64,12 +66,43 @@ func (b *backingUp) run(ctx context.Context) error {
 
 // cut writes the map, and keeps the blobs that belong to it until unpin.
 func (b *backingUp) cut(ctx context.Context) (backup.Sum, error) {
+	before := b.paths.View()
 	if err := b.pin(ctx); err != nil {
 		return backup.Sum{}, err
 	}
 	return b.to.PutRecords(b.head, func(put func(backup.Record) error) error {
-		return b.engine.Dump(ctx, func(r backup.Record) error { b.count(); return put(r) }, b.see)
+		counted := func(r backup.Record) error { b.count(); return put(r) }
+		if err := b.engine.Dump(ctx, counted, b.see); err != nil {
+			return err
+		}
+		return b.retain(before, counted)
 	})
+}
+
+// retain takes the blobs that this registry has lost, and is to have, from the earlier backup: it may have the
+// only whole copy of a blob that was damaged here.
+func (b *backingUp) retain(view pathmap.View, put func(backup.Record) error) (err error) {
+	if b.o.MapOnly {
+		return nil
+	}
+	view.Under("/", func(_ string, e pathmap.Entry) bool {
+		ref := refOf(e)
+		if _, inline := dag.InlineBytes(e.CID); inline || !e.CID.Defined() || b.named[ref.CID.String()] || !b.isToHave(ref) {
+			return true
+		}
+		if b.to.HasBlob(ref.CID.String(), ref.Size, nil) {
+			key, value := blob.HereRecord(ref)
+			b.add(ref)
+			err = put(backup.Record{Key: key, Value: value})
+		}
+		return err == nil
+	})
+	return err
+}
+
+// isToHave reports whether a blob belongs on this disk. Of a registry without a network nobody knows.
+func (b *backingUp) isToHave(ref dag.Ref) bool {
+	return b.engine.Offline() || b.engine.Copies.Keeps(ref.CID) || b.store.blobs.IsRotten(ref.CID)
 }
 
 // write writes the blobs, and then what makes all of it a backup.
@@ -86,7 +119,7 @@ func (b *backingUp) write(ctx context.Context, sum backup.Sum) (err error) {
 	b.result.Removed, err = b.to.Commit(backup.Manifest{
 		Head: b.head, Sum: sum, MapOnly: b.o.MapOnly,
 		Blobs: len(b.blobs), Bytes: b.at.OfBytes, Missing: b.result.FaultCount,
-	}, func(name string) bool { return b.pins[name] != nil })
+	}, func(name string) bool { return b.named[name] })
 	return err
 }
 
@@ -128,24 +161,27 @@ func (b *backingUp) see(ref dag.Ref) {
 		return
 	}
 	b.hold(ref)
+	b.add(ref)
+}
+
+// add counts a blob that belongs to the backup.
+func (b *backingUp) add(ref dag.Ref) {
 	b.blobs = append(b.blobs, ref)
+	b.named[ref.CID.String()] = true
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at.Of++
 	b.at.OfBytes += ref.Size
 }
 
-// elsewhere counts the blobs that are not here.
+// elsewhere counts the blobs that are not in it.
 func (b *backingUp) elsewhere() {
-	here := make(map[string]bool, len(b.blobs))
-	for _, ref := range b.blobs {
-		here[ref.CID.KeyString()] = true
-	}
+	seen := maps.Clone(b.named)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
-		if _, inline := dag.InlineBytes(e.CID); !inline && e.CID.Defined() && !here[e.CID.KeyString()] {
-			here[e.CID.KeyString()] = true
+		if _, inline := dag.InlineBytes(e.CID); !inline && e.CID.Defined() && !seen[e.CID.String()] {
+			seen[e.CID.String()] = true
 			b.result.Elsewhere.Blobs++
 			b.result.Elsewhere.Bytes += e.Size
 		}
@@ -172,16 +208,26 @@ func (b *backingUp) each(ctx context.Context) error {
 // blob writes a blob. The error is of what is written to; that of the registry's file is a fault.
 func (b *backingUp) blob(ctx context.Context, ref dag.Ref) error {
 	name := ref.CID.String()
-	if b.to.HasBlob(name, ref.Size) {
+	f, err := b.store.blobs.OpenQuietly(ref.CID)
+	if f != nil {
+		defer func() { _ = f.Close() }()
+	}
+	there := b.to.HasBlob(name, ref.Size, f)
+	if !there && b.to.HasBlob(name, ref.Size, nil) { // what takes its place has to be whole
+		var fault blob.Fault
+		if fault, err = b.check(ctx, ref); err != nil && ctx.Err() != nil {
+			return err
+		}
+		there = err != nil || fault != blob.Sound
+	}
+	if there {
 		b.wrote(&b.result.There, ref)
 		return nil
 	}
-	f, err := b.store.blobs.OpenQuietly(ref.CID)
 	if err != nil {
 		b.fault(ref, err)
 		return nil
 	}
-	defer func() { _ = f.Close() }()
 	way, err := b.to.PutBlob(ctx, name, f, ref.Size)
 	if errors.Is(err, backup.ErrUnread) {
 		b.fault(ref, err)
@@ -192,6 +238,15 @@ func (b *backingUp) blob(ctx context.Context, ref dag.Ref) error {
 	}
 	b.wrote(b.result.by(way), ref)
 	return nil
+}
+
+// check is what is wrong with a blob, which is read unless that has been done since it was written.
+func (b *backingUp) check(ctx context.Context, ref dag.Ref) (blob.Fault, error) {
+	if b.store.blobs.Verified(ref) {
+		return blob.Sound, nil
+	}
+	fault, _, err := b.store.blobs.Check(ctx, ref, func(int64) {})
+	return fault, err
 }
 
 func (r *Backup) by(way backup.Way) *BlobAmount {

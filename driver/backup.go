@@ -129,7 +129,7 @@ func (s *store) backup(ctx context.Context, o BackupOptions, progress func(Backu
 		return Backup{}, fmt.Errorf("backup: %q is no absolute path", o.Dir)
 	}
 	b := newBackingUp(s, o)
-	to, err := backup.Create(o.Dir, b.head.Peer)
+	to, err := backup.Create(o.Dir, b.head.Peer, o.MapOnly)
 	if err == nil {
 		b.to = to
 		err = reported(b.progress, progress, func() error { return b.run(ctx) })

@@ -209,6 +209,87 @@ func TestBackupWhileBlobsGo(t *testing.T) {
 	requireImage(t, served(t, drivertest.Start(t, p))+"/a:1", img)
 }
 
+// TestBackupOfWhatIsDamaged keeps what the earlier backup has of a blob that was damaged here since, whether or not that
+// is known, also without a restart: it may be the only whole copy. What was mended takes the place of what was
+// damaged when the earlier backup was made.
+func TestBackupOfWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	for name, harm := range map[string]func(t *testing.T, m *drivertest.Member, path, file string){
+		"not known": func(t *testing.T, _ *drivertest.Member, _, file string) { flipBit(t, file, 1000, false) },
+		"known": func(t *testing.T, m *drivertest.Member, path, file string) {
+			flipBit(t, file, 1000, false)
+			if _, err := readFrom(m, path, 0); err == nil || len(damaged(m)) != 1 {
+				t.Errorf("%v, damaged are %v", err, damaged(m))
+			}
+		},
+		"gone": func(t *testing.T, _ *drivertest.Member, _, file string) { must(t, os.Remove(file)) },
+		"gone before a start": func(t *testing.T, m *drivertest.Member, _, file string) {
+			m.Stop()
+			must(t, os.Remove(file))
+			m.Restart()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := drivertest.Parameters(t, drivertest.Key(t))
+			p.Replicas = 1
+			m := drivertest.Start(t, p)
+			content, dir := randomBytes(t, 3*leafSize+3), t.TempDir()
+			path := pushBlob(t, m, content)
+			backUpTo(t, m, driver.BackupOptions{Dir: dir})
+			copied(t, dir)
+			harm(t, m, path, fileOf(t, m, path))
+			for range 2 {
+				if b := backUpTo(t, m, driver.BackupOptions{Dir: dir}); b.There.Blobs != 1 || b.Removed != 0 || b.Elsewhere.Blobs != 0 {
+					t.Errorf("%+v", b)
+				}
+			}
+			m.Stop()
+			p = elsewhere(t, m)
+			if r := restoreFrom(t, p, driver.RestoreOptions{Dir: dir}); r.FaultCount != 0 || r.Blobs.Blobs != 1 {
+				t.Errorf("%+v", r)
+			}
+			requireRead(t, drivertest.Start(t, p), path, content)
+		})
+	}
+}
+
+// copied makes all blobs of a backup files of their own, as they are on another disk.
+func copied(t *testing.T, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "blobs/*"))
+	must(t, err)
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		must(t, err)
+		must(t, os.Remove(name))
+		must(t, os.WriteFile(name, content, 0o600))
+	}
+}
+
+// TestBackupOfWhatWasMended takes it in the place of what was damaged when the earlier backup was made.
+func TestBackupOfWhatWasMended(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	content, dir := randomBytes(t, 3000), t.TempDir()
+	path := pushBlob(t, m, content)
+	flipBit(t, fileOf(t, m, path), 1000, true)
+	backUpTo(t, m, driver.BackupOptions{Dir: dir})
+	flipBit(t, fileOf(t, m, path), 1001, false)
+	if _, err := readFrom(m, path, 0); err == nil {
+		t.Error("it is not damaged")
+	}
+	pushBlob(t, m, content)
+	if b := backUpTo(t, m, driver.BackupOptions{Dir: dir}); b.There.Blobs != 0 {
+		t.Errorf("%+v", b)
+	}
+	p := elsewhere(t, m)
+	m.Stop()
+	if r := restoreFrom(t, p, driver.RestoreOptions{Dir: dir}); r.FaultCount != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestBackupOfTheMap leaves the blobs to the members.
 func TestBackupOfTheMap(t *testing.T) {
 	t.Parallel()

@@ -445,7 +445,7 @@ func (s Shared[A]) Waiting(question string) int {
 func BackupBetween(ctx context.Context, d *Driver, o BackupOptions, between func()) (Backup, error) {
 	b := newBackingUp(d.store, o)
 	defer b.unpin()
-	to, err := backup.Create(o.Dir, b.head.Peer)
+	to, err := backup.Create(o.Dir, b.head.Peer, false)
 	if err != nil {
 		return Backup{}, err
 	}

@@ -157,9 +157,9 @@ func TestADirectory(t *testing.T) {
 	_, err := Open(dir)
 	require.ErrorIs(t, err, ErrNone)
 
-	w, err := Create(dir, head.Peer)
+	w, err := Create(dir, head.Peer, false)
 	require.NoError(t, err)
-	_, err = Create(dir, head.Peer)
+	_, err = Create(dir, head.Peer, false)
 	require.ErrorContains(t, err, "another backup is being written")
 	for _, name := range []string{"one", "two"} {
 		_, err = w.PutBlob(t.Context(), name, source(t, name), 3)
@@ -168,10 +168,10 @@ func TestADirectory(t *testing.T) {
 	first := idOf("A")
 	commit(t, w, first, func(string) bool { return true }, Record{"/a", []byte("1")})
 
-	w, err = Create(dir, head.Peer)
+	w, err = Create(dir, head.Peer, false)
 	require.NoError(t, err)
-	require.True(t, w.HasBlob("one", 3))
-	require.False(t, w.HasBlob("one", 4), "of another size")
+	require.True(t, w.HasBlob("one", 3, nil))
+	require.False(t, w.HasBlob("one", 4, nil), "of another size")
 	_, err = w.PutRecords(idOf("B"), putRecords())
 	require.NoError(t, err)
 	require.NoError(t, w.Close()) // without a commit
@@ -184,7 +184,7 @@ func TestADirectory(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.NoError(t, r.Close())
 
-	w, err = Create(dir, head.Peer)
+	w, err = Create(dir, head.Peer, false)
 	require.NoError(t, err)
 	require.Equal(t, 1, commit(t, w, idOf("C"), func(name string) bool { return name == "one" }))
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
@@ -193,14 +193,101 @@ func TestADirectory(t *testing.T) {
 	_, err = os.Stat(filepath.Join(dir, "blobs/two"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 
-	_, err = Create(dir, "another")
+	_, err = Create(dir, "another", false)
 	require.ErrorContains(t, err, "another registry")
+}
+
+// TestABlobThatWasWrittenAnew in the registry, because it was damaged, is written anew in the backup, however it came
+// there; one that is only used, by whatever name, is not.
+func TestABlobThatWasWrittenAnew(t *testing.T) {
+	for name, put := range map[string]func(t *testing.T, w *Writer, from *os.File){
+		"a second name or shared": func(t *testing.T, w *Writer, from *os.File) {
+			_, err := w.PutBlob(t.Context(), "one", from, 3)
+			require.NoError(t, err)
+		},
+		"copied": func(t *testing.T, w *Writer, from *os.File) {
+			require.NoError(t, copyBlob(t.Context(), filepath.Join(w.dir, blobsDir, "one"), from, 3))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, err := Create(t.TempDir(), head.Peer, false)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, w.Close()) }()
+			damaged, mended := source(t, "0ne"), source(t, "one")
+			old := time.Now().Add(-time.Hour)
+			require.NoError(t, os.Chtimes(damaged.Name(), old, old))
+			put(t, w, damaged)
+			require.True(t, w.HasBlob("one", 3, damaged))
+			require.NoError(t, os.Chtimes(damaged.Name(), time.Now().Add(time.Minute), time.Time{}))
+			require.True(t, w.HasBlob("one", 3, damaged), "it was used")
+
+			later := time.Now().Add(time.Minute)
+			require.NoError(t, os.Chtimes(mended.Name(), later, later))
+			require.False(t, w.HasBlob("one", 3, mended))
+			_, err = w.PutBlob(t.Context(), "one", mended, 3)
+			require.NoError(t, err)
+			content, err := os.ReadFile(filepath.Join(w.dir, blobsDir, "one"))
+			require.NoError(t, err)
+			require.Equal(t, "one", string(content))
+		})
+	}
+}
+
+// TestRunsThatFail leave no maps behind when the next one begins, and none takes the map of the backup.
+func TestRunsThatFail(t *testing.T) {
+	dir := t.TempDir()
+	maps := func() []string {
+		names, err := filepath.Glob(filepath.Join(dir, mapPrefix+"*"))
+		require.NoError(t, err)
+		return names
+	}
+	fail := func(id string) {
+		w, err := Create(dir, head.Peer, false)
+		require.NoError(t, err)
+		_, err = w.PutRecords(idOf(id), putRecords())
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
+	fail("A")
+	fail("B")
+	require.Equal(t, []string{filepath.Join(dir, mapPrefix+idOf("B").ID)}, maps())
+	w, err := Create(dir, head.Peer, false)
+	require.NoError(t, err)
+	commit(t, w, head, func(string) bool { return true })
+	fail("C")
+	fail("D")
+	require.Len(t, maps(), 2)
+	require.Contains(t, maps(), filepath.Join(dir, mapPrefix+head.ID))
+}
+
+// TestAMapAlone removes no blobs of an earlier backup.
+func TestAMapAlone(t *testing.T) {
+	dir := t.TempDir()
+	w, err := Create(dir, head.Peer, false)
+	require.NoError(t, err)
+	_, err = w.PutBlob(t.Context(), "one", source(t, "one"), 3)
+	require.NoError(t, err)
+	commit(t, w, head, func(string) bool { return true })
+	_, err = Create(dir, head.Peer, true)
+	require.ErrorContains(t, err, "name another directory")
+	require.FileExists(t, filepath.Join(dir, blobsDir, "one"))
+
+	other := t.TempDir()
+	for _, id := range []string{"A", "B"} { // its own is replaced
+		w, err = Create(other, head.Peer, true)
+		require.NoError(t, err)
+		sum, err := w.PutRecords(idOf(id), putRecords())
+		require.NoError(t, err)
+		_, err = w.Commit(Manifest{Head: idOf(id), Sum: sum, MapOnly: true}, func(string) bool { return false })
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+	}
 }
 
 // TestAMapOfAnother backup, or one that is damaged, is not taken for that of the manifest.
 func TestAMapOfAnother(t *testing.T) {
 	dir := t.TempDir()
-	w, err := Create(dir, head.Peer)
+	w, err := Create(dir, head.Peer, false)
 	require.NoError(t, err)
 	commit(t, w, head, func(string) bool { return true }, Record{"/a", []byte("1")})
 	file := filepath.Join(dir, mapPrefix+head.ID)
@@ -291,9 +378,9 @@ func TestATar(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.NoError(t, r.Close())
 
-	w, err := Create(dir, head.Peer) // and goes on as one
+	w, err := Create(dir, head.Peer, false) // and goes on as one
 	require.NoError(t, err)
-	require.True(t, w.HasBlob("one", 3))
+	require.True(t, w.HasBlob("one", 3, nil))
 	commit(t, w, idOf("B"), func(string) bool { return true })
 	names, err := filepath.Glob(filepath.Join(dir, mapPrefix+"*"))
 	require.NoError(t, err)

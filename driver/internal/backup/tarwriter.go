@@ -69,7 +69,7 @@ func (p *parts) Write(b []byte) (int, error) {
 }
 
 // HasBlob reports that no blob is there already.
-func (w *TarWriter) HasBlob(string, int64) bool { return false }
+func (w *TarWriter) HasBlob(string, int64, *os.File) bool { return false }
 
 // PutBlob writes a blob of a plain file. When that cannot be read to its end the error is ErrUnread,
 // and the blob has other bytes: a tar has said how many there are.

@@ -40,9 +40,10 @@ type Writer struct {
 	self *os.File // that directory, locked
 }
 
-// Create opens a directory, which is made, for the backup of a registry. It fails when another
-// process writes there, and when the backup there is another registry's.
-func Create(dir, peer string) (*Writer, error) {
+// Create opens a directory, which is made, for the backup of a registry, or of its map alone. It fails when another
+// process writes there, when the backup there is another registry's, and when it has blobs that the new one
+// is not to have.
+func Create(dir, peer string, mapOnly bool) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Join(dir, blobsDir), 0o700); err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func Create(dir, peer string) (*Writer, error) {
 		err = lock(w.self)
 	}
 	if err == nil {
-		err = w.isOf(peer)
+		err = w.continues(peer, mapOnly)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), w.Close())
@@ -63,14 +64,22 @@ func Create(dir, peer string) (*Writer, error) {
 	return w, nil
 }
 
-func (w *Writer) isOf(peer string) error {
+// continues fails unless what is there may become the backup of a registry, and removes the records that
+// runs left which did not come to their end: each leaves those of a whole map, and a disk that was full would
+// stay so.
+func (w *Writer) continues(peer string, mapOnly bool) error {
 	m, err := readManifest(w.root)
 	switch {
+	case errors.Is(err, ErrDamaged):
+		return nil // it becomes whole
+	case err != nil && !errors.Is(err, ErrNone):
+		return err
 	case err == nil && m.Peer != peer:
 		return fmt.Errorf("holds the backup of another registry, %.64q: name another directory", m.Peer)
-	case errors.Is(err, ErrNone), errors.Is(err, ErrDamaged):
-		return nil // it becomes whole
+	case err == nil && mapOnly && !m.MapOnly:
+		return errors.New("holds a backup with blobs, which one of the map alone would remove: name another directory")
 	}
+	_, err = w.removeOthers(".", isNoMapBut(m.ID))
 	return err
 }
 
@@ -95,10 +104,19 @@ func (w *Writer) PutRecords(h Head, do func(put func(Record) error) error) (sum 
 	return sum, nil
 }
 
-// HasBlob reports whether a blob is there already.
-func (w *Writer) HasBlob(name string, size int64) bool {
+// HasBlob reports whether a blob is there already. from is the registry's file: one that was written after the
+// blob came into the backup may be what took the place of a damaged one, which the backup has, too. Nil is a
+// file that cannot be read.
+func (w *Writer) HasBlob(name string, size int64, from *os.File) bool {
 	info, err := w.root.Lstat(path.Join(blobsDir, name))
-	return err == nil && info.Mode().IsRegular() && info.Size() == size
+	if err != nil || !info.Mode().IsRegular() || info.Size() != size {
+		return false
+	}
+	if from == nil {
+		return true
+	}
+	is, err := from.Stat()
+	return err == nil && (os.SameFile(is, info) || !is.ModTime().After(info.ModTime()))
 }
 
 // PutBlob writes a blob of a plain file, which is never written to again: where the filesystem can, the
@@ -188,35 +206,32 @@ func (w *Writer) Commit(m Manifest, keep func(blob string) bool) (removed int, e
 
 // clean removes what does not belong to the backup.
 func (w *Writer) clean(id string, keep func(blob string) bool) (removed int, err error) {
-	for _, in := range []struct {
-		dir  string
-		mine func(name string) bool
-	}{
-		{".", func(name string) bool { return !strings.HasPrefix(name, mapPrefix) || name == mapPrefix+id }},
-		{blobsDir, keep},
-	} {
-		dir, err := w.root.Open(in.dir)
-		if err != nil {
-			return removed, err
-		}
-		n, err := removeOthers(w.root, in.dir, dir, in.mine)
-		if err = errors.Join(err, dir.Close()); err != nil {
-			return removed, fmt.Errorf("remove what an earlier backup left: %w", err)
-		}
-		if in.dir == blobsDir {
-			removed = n
-		}
+	if _, err := w.removeOthers(".", isNoMapBut(id)); err != nil {
+		return 0, err
 	}
-	return removed, nil
+	return w.removeOthers(blobsDir, keep)
 }
 
-func removeOthers(root *os.Root, in string, dir *os.File, mine func(string) bool) (removed int, err error) {
+// isNoMapBut is of all that is no map, and of that of a backup.
+func isNoMapBut(id string) func(name string) bool {
+	return func(name string) bool { return !strings.HasPrefix(name, mapPrefix) || name == mapPrefix+id }
+}
+
+// removeOthers removes from a directory what is not mine.
+func (w *Writer) removeOthers(in string, mine func(name string) bool) (removed int, err error) {
+	dir, err := w.root.Open(in)
+	if err != nil {
+		return 0, err
+	}
 	names, err := dir.Readdirnames(-1)
 	for _, name := range names {
 		if err == nil && !mine(name) {
 			removed++
-			err = root.RemoveAll(path.Join(in, name)) // the records of a tar that was extracted are a directory
+			err = w.root.RemoveAll(path.Join(in, name)) // the records of a tar that was extracted are a directory
 		}
+	}
+	if err = errors.Join(err, dir.Close()); err != nil {
+		err = fmt.Errorf("remove what an earlier backup left: %w", err)
 	}
 	return removed, err
 }

@@ -69,6 +69,12 @@ func keyHash(prefix, key string) (multihash.Multihash, error) {
 	return mh, nil
 }
 
+// HereRecord is the key of the datastore, and its value, with which a Store records that a blob is here. Indexed
+// reads it.
+func HereRecord(ref dag.Ref) (key string, value []byte) {
+	return rootKey(ref.CID).String(), number(ref.Size)
+}
+
 // Indexed reports whether a key of the datastore is one of a Store's: of what it can make again of
 // its files. ref is the blob that the key records as being here, if it is of that kind.
 func Indexed(key string, value []byte) (ref dag.Ref, indexed bool) {
