@@ -25,7 +25,8 @@ const (
 	mostAnswer = 4 << 20 // bytes: etcd takes no object of more than 1.5 MiB
 )
 
-// ErrGone reports that there is no such StatefulSet, or that it is being deleted.
+// ErrGone reports that there is no such StatefulSet, or that it is being deleted; or the service account is:
+// who uninstalls a chart deletes both, and the account may be gone when the pod asks.
 var ErrGone = errors.New("it is not there, or being deleted")
 
 // accountDir is where a pod finds its service account.
@@ -123,7 +124,7 @@ func (c *Client) statefulSet(ctx context.Context, name string) (is statefulSet, 
 	defer func() { _ = answer.Body.Close() }()
 	switch answer.StatusCode {
 	case http.StatusOK:
-	case http.StatusNotFound:
+	case http.StatusNotFound, http.StatusUnauthorized:
 		return is, ErrGone
 	default:
 		return is, fmt.Errorf("the API server answers %s", answer.Status)

@@ -63,6 +63,7 @@ func TestLeaves(t *testing.T) {
 		"counted from five":     {200, `{"spec":{"replicas":2,"ordinals":{"start":5}}}`, "registry-6", false, false, false},
 		"deleted":               {404, `{}`, "registry-1", false, true, false},
 		"being deleted":         {200, `{"metadata":{"deletionTimestamp":"2026-11-28T12:00:00Z"},"spec":{"replicas":1}}`, "registry-1", false, true, false},
+		"its account deleted":   {401, `{}`, "registry-1", false, true, false},
 		"it may not ask":        {403, `{}`, "registry-1", false, false, true},
 		"no JSON":               {200, `<html>`, "registry-1", false, false, true},
 		"a pod of another set":  {200, `{"spec":{"replicas":1}}`, "other-1", false, false, true},
