@@ -53,7 +53,10 @@ func Create(dir, peer string, mapOnly bool) (*Writer, error) {
 	}
 	w := &Writer{dir: dir, root: root}
 	if w.self, err = root.Open("."); err == nil {
-		err = lock(w.self)
+		err = filesystem.Lock(w.self)
+	}
+	if errors.Is(err, filesystem.ErrLocked) {
+		err = errors.New("another backup is being written there")
 	}
 	if err == nil {
 		err = w.continues(peer, mapOnly)
