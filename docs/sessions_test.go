@@ -76,12 +76,12 @@ var elsewhere = []by{
 	{"docs/install.md", "sed -i '/^SWARM_KEY", compose, "there is no docker in a session"},
 	{"docs/install.md", "git checkout", "testdata/reproducible-release.sh", "it builds for minutes"},
 	{"docs/install.md", "cat dist", "testdata/reproducible-release.sh", "it builds for minutes"},
-	{"README.md", "helm", chart, "there is no Kubernetes in a session"},
-	{"README.md", "kubectl", chart, "there is no Kubernetes in a session"},
-	{"README.md", "docker", "testdata/clients/run.sh", "there is no docker in a session"},
-	{"docs/kubernetes.md", "helm", chart, "there is no Kubernetes in a session"},
-	{"docs/kubernetes.md", "kubectl", chart, "there is no Kubernetes in a session"},
-	{"docs/kubernetes.md", "docker", "testdata/clients/run.sh", "there is no docker in a session"},
+	{"README.md", "helm", cluster, "there is no Kubernetes in a session"},
+	{"README.md", "kubectl", cluster, "there is no Kubernetes in a session"},
+	{"README.md", "docker", cluster, "there is no docker in a session"},
+	{"docs/kubernetes.md", "helm", cluster, "there is no Kubernetes in a session"},
+	{"docs/kubernetes.md", "kubectl", cluster, "there is no Kubernetes in a session"},
+	{"docs/kubernetes.md", "docker", cluster, "there is no docker in a session"},
 	{"docs/upgrading.md", "apt install", debian, "apt wants a package, whose making takes a minute"},
 	{"docs/operations.md", "man ", "cmd/registry/man_test.go", "not each machine has man"},
 	{"docs/operations.md", "sudo -u registry registry ipfs restore", "cmd/registry/backup_test.go", "the registry of a session is not lost"},
@@ -90,7 +90,7 @@ var elsewhere = []by{
 
 const (
 	compose = "testdata/deploy/compose.sh"
-	chart   = "tools/chart"
+	cluster = "testdata/kubernetes/run.sh"
 	release = "tools/release/release_test.go"
 	debian  = "testdata/deploy/packages.sh"
 )
