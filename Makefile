@@ -104,8 +104,9 @@ test-release: ## the tests of what makes a release, with lint of its packages; n
 	cd tools/release && $(GO) vet ./... && $(GO) test ./...
 
 .PHONY: test-deploy
-test-deploy: build test-kubernetes test-filesystems ## packages in a Debian that boots, the README's commands on two, deploy/compose in a docker of its own, deploy/helm in a Kubernetes, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
+test-deploy: build test-kubernetes test-filesystems ## packages in a Debian that boots, the README's commands on two, the image in docker and podman, deploy/compose, deploy/helm in a Kubernetes, pulls while a mirror is down: half an hour; needs Debian, root, debootstrap, systemd-container, docker-compose 1.29, `make deps`
 	testdata/deploy/packages.sh
+	testdata/deploy/image.sh
 	testdata/deploy/compose.sh
 	testdata/clients/down.sh $(BIN)
 

@@ -67,6 +67,9 @@ var elsewhere = []by{
 	{"docs/install.md", "sha256sum", release, "there is no release"},
 	{"docs/install.md", "tar xzf", "docs/start.md", "that page has the same command"},
 	{"docs/install.md", "distribution-ipfs-v", release, "there is no release"},
+	{"docs/install.md", "docker load", image, "there is no docker in a session"},
+	{"docs/install.md", "docker run", image, "there is no docker in a session"},
+	{"docs/install.md", "docker exec registry", image, "there is no docker in a session"},
 	{"docs/install.md", "docker", compose, "there is no docker in a session"},
 	{"docs/install.md", "cd deploy/compose", compose, "there is no docker in a session"},
 	{"docs/install.md", "mkdir secrets", compose, "there is no docker in a session"},
@@ -89,6 +92,7 @@ var elsewhere = []by{
 }
 
 const (
+	image   = "testdata/deploy/image.sh"
 	compose = "testdata/deploy/compose.sh"
 	cluster = "testdata/kubernetes/run.sh"
 	release = "tools/release/release_test.go"

@@ -2,12 +2,10 @@ package main_test
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -105,74 +103,4 @@ func TestBackupAsATar(t *testing.T) {
 	}
 	p.start()
 	pull(t, p, "a:1", img)
-}
-
-// TestBackupsAsATarAtOnce: what a run writes never becomes the backup of another, and the earlier one stays.
-func TestBackupsAsATarAtOnce(t *testing.T) {
-	p := newProcess(t, keygen(t)).start()
-	file := filepath.Join(t.TempDir(), "backup.tar")
-	const earlier = "the earlier one"
-	if err := os.WriteFile(file, []byte(earlier), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other, err := os.Create(file + ".part")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Flock(int(other.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := other.WriteString("half of it"); err != nil {
-		t.Fatal(err)
-	}
-	text, err := p.afterConfig("backup", file).CombinedOutput()
-	if err == nil || !strings.Contains(string(text), "another backup is being written there") {
-		t.Errorf("%v: %s", err, text)
-	}
-	for name, want := range map[string]string{file: earlier, other.Name(): "half of it"} {
-		if is, err := os.ReadFile(name); err != nil || string(is) != want {
-			t.Errorf("%s: %q, %v", name, is, err)
-		}
-	}
-	if err := other.Close(); err != nil { // as if it were killed
-		t.Fatal(err)
-	}
-	if text, err := p.afterConfig("backup", file).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, text)
-	}
-}
-
-// TestBackupIntoWhatIsNoFile writes there, and leaves it what it is.
-func TestBackupIntoWhatIsNoFile(t *testing.T) {
-	p := newProcess(t, keygen(t)).start()
-	dir := t.TempDir()
-	pipe, file, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "file"), filepath.Join(dir, "link.tar")
-	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(file, nil, 0o600), os.Symlink(file, link)); err != nil {
-		t.Fatal(err)
-	}
-	read := make(chan []byte, 1)
-	go func() {
-		content, err := os.ReadFile(pipe)
-		if err != nil {
-			t.Error(err)
-		}
-		read <- content
-	}()
-	for _, to := range []string{pipe, link} {
-		if text, err := p.afterConfig("backup", to).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v: %s", to, err, text)
-		}
-	}
-	written, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := <-read; !bytes.Contains(got, []byte("backup.json")) || !bytes.Contains(written, []byte("backup.json")) {
-		t.Errorf("%d bytes came through the pipe, %d are in the file", len(got), len(written))
-	}
-	for name, want := range map[string]os.FileMode{pipe: os.ModeNamedPipe, link: os.ModeSymlink} {
-		if info, err := os.Lstat(name); err != nil || info.Mode().Type() != want {
-			t.Errorf("%v, %v", info, err)
-		}
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/distribution-ipfs/distribution-ipfs/driver"
@@ -40,16 +39,10 @@ func backUpTar(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o d
 	return backUpStream(ctx, cmd, p, o, cmd.OutOrStdout())
 }
 
-// backUpFile writes a file that has its name when it is whole. What is no plain file, such as a tape or a pipe, is
-// written to.
+// backUpFile writes a file that has its name when it is whole.
 func backUpFile(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o driver.BackupOptions, name string) (b driver.Backup, err error) {
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real // a rename would put a file in the place of the link
-	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return backUpDevice(ctx, cmd, p, o, name)
-	}
-	f, err := openPart(name + ".part")
+	part := name + ".part"
+	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return b, fmt.Errorf("ipfs backup: %w", err)
 	}
@@ -57,52 +50,14 @@ func backUpFile(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o 
 	if err == nil {
 		err = f.Sync()
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(part, name)
 	}
 	if err != nil {
-		return b, errors.Join(err, os.Remove(f.Name()), f.Close())
+		return b, errors.Join(err, os.Remove(part))
 	}
 	b.Dir = name
-	return b, errors.Join(f.Close(), syncDir(filepath.Dir(name)))
-}
-
-// backUpDevice writes to what has a name, and keeps it.
-func backUpDevice(ctx context.Context, cmd *cobra.Command, p driver.Parameters, o driver.BackupOptions, name string) (b driver.Backup, err error) {
-	f, err := os.OpenFile(name, os.O_WRONLY, 0)
-	if err != nil {
-		return b, fmt.Errorf("ipfs backup: %w", err)
-	}
-	b, err = backUpStream(ctx, cmd, p, o, f)
-	b.Dir = name
-	return b, errors.Join(err, f.Close())
-}
-
-// openPart opens a file that becomes a backup, with nothing in it, which no other process writes: of two at once,
-// whichever ended first would give its name to what the other has written so far.
-func openPart(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) || err == nil && !isStill(f) {
-		err = errors.New("another backup is being written there, or was a moment ago: run this again when it has ended")
-	}
-	if err == nil {
-		err = f.Truncate(0) // of a run that was killed
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
-	}
-	return f, nil
-}
-
-// isStill reports whether a file has the name under which it was opened.
-func isStill(f *os.File) bool {
-	is, err := f.Stat()
-	named, errNamed := os.Lstat(f.Name())
-	return err == nil && errNamed == nil && os.SameFile(is, named)
+	return b, syncDir(filepath.Dir(name))
 }
 
 func syncDir(name string) error {

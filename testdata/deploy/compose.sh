@@ -9,7 +9,8 @@ for tool in dockerd docker-compose skopeo nginx htpasswd openssl jq; do
 	command -v $tool >/dev/null || { echo "WITHOUT $tool: deploy/compose is not run" >&2; exit; }
 done
 work=$(mktemp -d)
-export DOCKER_HOST=unix://$work/docker.sock IMAGE=distribution-ipfs:v0.0.1 NGINX=nginx:here
+. testdata/deploy/docker.sh
+export IMAGE=distribution-ipfs:v0.0.1 NGINX=nginx:here
 NOFILE=$(ulimit -Hn)
 export NOFILE
 compose() { (cd "$work/compose" && docker-compose "$@"); }
@@ -18,26 +19,21 @@ finish() {
 	status=$?
 	[ $status = 0 ] || compose logs --tail 20 || true
 	compose down --volumes >/dev/null 2>&1 || true
-	[ ! -e "$work/docker.pid" ] || { kill "$(cat "$work/docker.pid")" && wait; }
+	docker_down
 	rm -rf "$work"
 	exit $status
 }
 trap finish EXIT
 
-go=${GO:-go}
-arch=$("$go" env GOHOSTARCH)
-CGO_ENABLED=0 "$go" build -trimpath -buildvcs=false -ldflags '-s -w' -o "$work/build/linux-$arch/registry" ./cmd/registry
-"$go" run ./deploy/image -version v0.0.1 -commit test -date 2026-11-28T12:00:00Z -binaries "$work/build" -out "$work/image"
-dockerd --data-root "$work/docker" --exec-root "$work/exec" --host "$DOCKER_HOST" --pidfile "$work/docker.pid" \
-	--storage-driver vfs --default-ulimit "nofile=$NOFILE:$NOFILE" >"$work/docker.log" 2>&1 &
-timeout 60 sh -c 'until docker version >/dev/null 2>&1; do sleep 0.2; done' || { tail "$work/docker.log" >&2; exit 1; }
-docker load --quiet --input "$work/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar"
+make_image v0.0.1
+docker_up
+docker load --quiet --input "$work/dist/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar"
 cp -r deploy/compose "$work/compose"
 rm -rf "$work/compose/secrets" "$work/compose/.env"
 
 compose up --detach
 healthy
-image=docker-archive:$work/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar
+image=docker-archive:$work/dist/image/distribution-ipfs-v0.0.1-linux-$arch.docker.tar
 skopeo copy --quiet --dest-tls-verify=false "$image" docker://127.0.0.1:5000/team/app:1
 skopeo copy --quiet --src-tls-verify=false docker://127.0.0.1:5001/team/app:1 "dir:$work/pulled"
 echo "ok   pushed to a, pulled from b"

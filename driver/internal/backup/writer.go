@@ -53,10 +53,7 @@ func Create(dir, peer string, mapOnly bool) (*Writer, error) {
 	}
 	w := &Writer{dir: dir, root: root}
 	if w.self, err = root.Open("."); err == nil {
-		err = filesystem.Lock(w.self)
-	}
-	if errors.Is(err, filesystem.ErrLocked) {
-		err = errors.New("another backup is being written there")
+		err = lock(w.self)
 	}
 	if err == nil {
 		err = w.continues(peer, mapOnly)

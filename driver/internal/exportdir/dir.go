@@ -28,13 +28,9 @@ var ErrOtherBytes = errors.New("the bytes do not have their digest")
 
 // Dir is a directory into which files are written, or one that is only looked at. Nothing below it
 // leads out of it. It is safe for concurrent use, but for that of one name.
-type Dir struct {
-	root *os.Root // nil: it is not there, and is only looked at
-	self *os.File // that directory, locked; nil: it is only looked at
-}
+type Dir struct{ root *os.Root } // nil: it is not there, and is only looked at
 
-// Create makes a directory where it is missing, and those below it that are named, to write there. It fails
-// when another process writes there: each would take for its own what the other writes under a file's other name.
+// Create makes a directory where it is missing, and those below it that are named, to write there.
 func Create(dir string, below ...string) (*Dir, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -43,22 +39,12 @@ func Create(dir string, below ...string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{root: root}
-	if d.self, err = root.Open("."); err == nil {
-		err = filesystem.Lock(d.self)
-	}
-	if errors.Is(err, filesystem.ErrLocked) {
-		err = fmt.Errorf("%s: another export is being written there: wait until it has ended, or name another directory", dir)
-	}
 	for _, of := range below {
-		if err == nil {
-			err = root.MkdirAll(of, 0o700)
+		if err := root.MkdirAll(of, 0o700); err != nil {
+			return nil, errors.Join(err, root.Close())
 		}
 	}
-	if err != nil {
-		return nil, errors.Join(err, d.close())
-	}
-	return d, nil
+	return &Dir{root}, nil
 }
 
 // Look opens a directory to see what is there; in one that is missing nothing is.
@@ -70,29 +56,24 @@ func Look(dir string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Dir{root: root}, nil
+	return &Dir{root}, nil
 }
 
 // Close makes all that was written safe on disk.
-func (d *Dir) Close() error { return errors.Join(d.Sync(), d.close()) }
-
-func (d *Dir) close() error {
-	var err error
-	if d.self != nil {
-		err = d.self.Close()
+func (d *Dir) Close() error {
+	if d.root == nil {
+		return nil
 	}
-	if d.root != nil {
-		err = errors.Join(err, d.root.Close())
-	}
-	return err
+	return errors.Join(d.Sync(), d.root.Close())
 }
 
 // Sync is Close, but more can be written.
 func (d *Dir) Sync() error {
-	if d.self == nil {
-		return nil
+	self, err := d.root.Open(".")
+	if err != nil {
+		return err
 	}
-	return filesystem.SyncAll(d.self)
+	return errors.Join(filesystem.SyncAll(self), self.Close())
 }
 
 // Has reports whether a plain file of that many bytes is there.

@@ -180,22 +180,6 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestOneWriter at a time: two would take each other's half a file for their own.
-func TestOneWriter(t *testing.T) {
-	root := t.TempDir()
-	w, err := Create(root)
-	require.NoError(t, err)
-	_, err = Create(root)
-	require.ErrorContains(t, err, "another export is being written there")
-	look, err := Look(root)
-	require.NoError(t, err)
-	require.NoError(t, look.Close())
-	require.NoError(t, w.Close())
-	w, err = Create(root)
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-}
-
 // TestWriterStaysInside a directory, whatever links lead out of it.
 func TestWriterStaysInside(t *testing.T) {
 	root, outside := t.TempDir(), t.TempDir()
