@@ -78,24 +78,25 @@ func (o hostsOptions) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	<-ctx.Done()
-	o.remove, o.upstreams = true, nil
+	o.remove = true // of the upstreams that it wrote: those of others, and of an operator, stay
 	return o.make(cmd, args)
 }
 
 func (o hostsOptions) make(cmd *cobra.Command, args []string) error {
 	edits, err := o.edits(args)
-	if err != nil {
+	if err != nil && !o.remove {
 		return err
 	}
 	for _, e := range edits {
-		if err := makeEdit(cmd.OutOrStdout(), e, o.dryRun); err != nil {
+		err = errors.Join(err, makeEdit(cmd.OutOrStdout(), e, o.dryRun))
+		if err != nil && !o.remove {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
-// edits are what the options ask for.
+// edits are what the options ask for. With an error there are those that can be made all the same.
 func (o hostsOptions) edits(args []string) ([]atomicfile.Edit, error) {
 	config, err := readConfig(args) // of http alone: what is stored, and where, does not matter
 	if err != nil {
@@ -128,6 +129,7 @@ func (o hostsOptions) containerdEdits(urls []*url.URL) (edits []atomicfile.Edit,
 		}
 		mirrors = append(mirrors, m)
 	}
+	var errs []error
 	of := [][]string{{o.dir}}
 	if o.dir == "" {
 		if of, err = containerd.Directories(o.root); err != nil {
@@ -141,12 +143,9 @@ func (o hostsOptions) containerdEdits(urls []*url.URL) (edits []atomicfile.Edit,
 		} else {
 			more, err = containerd.Add(dirs, o.upstreams, mirrors)
 		}
-		if err != nil {
-			return nil, err
-		}
-		edits = append(edits, more...)
+		edits, errs = append(edits, more...), append(errs, err)
 	}
-	return edits, nil
+	return edits, errors.Join(errs...)
 }
 
 func (o hostsOptions) podmanEdits(urls []*url.URL) ([]atomicfile.Edit, error) {

@@ -93,9 +93,13 @@ func TestHostsOfPodman(t *testing.T) {
 	}
 }
 
-// TestHostsUntilStopped: what was written is taken out again when the command is told to end.
+// TestHostsUntilStopped: what was written is taken out again when the command is told to end, and nothing else that
+// is like it.
 func TestHostsUntilStopped(t *testing.T) {
 	p, dir := newProcess(t), t.TempDir()
+	if out, err := p.command("ipfs", "hosts", "--dir", dir, "--upstream", "quay.io").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	held := p.command("ipfs", "hosts", "--dir", dir, "--upstream", "docker.io", "--until-stopped")
 	if err := held.Start(); err != nil {
 		t.Fatal(err)
@@ -108,7 +112,7 @@ func TestHostsUntilStopped(t *testing.T) {
 	if err := held.Wait(); err != nil {
 		t.Error(err)
 	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "quay.io" {
 		t.Errorf("left are %v, %v", left, err)
 	}
 }

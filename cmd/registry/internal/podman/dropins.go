@@ -59,11 +59,12 @@ func Add(root string, registries []string, mirrors []Mirror) (edits []atomicfile
 }
 
 // Remove is what is removed to have no mirrors of Add asked before some registries; none: before any.
-// Nothing is removed yet.
+// Nothing is removed yet. A file that cannot be read is an error, and does not keep the others.
 func Remove(root string, registries []string) (edits []atomicfile.Edit, err error) {
 	if err := check(registries); err != nil {
 		return nil, err
 	}
+	var errs []error
 	for _, path := range dropIns(root) {
 		named := func(of string) bool { return fileOf(root, of) == path }
 		if len(registries) > 0 && !slices.ContainsFunc(registries, named) {
@@ -71,13 +72,13 @@ func Remove(root string, registries []string) (edits []atomicfile.Edit, err erro
 		}
 		e := atomicfile.Edit{Path: path}
 		if e.Before, err = atomicfile.Read(path); err != nil {
-			return nil, err
+			errs = append(errs, err)
 		}
 		if own(e.Before) {
 			edits = append(edits, e)
 		}
 	}
-	return edits, nil
+	return edits, errors.Join(errs...)
 }
 
 func check(registries []string) error {

@@ -80,11 +80,8 @@ func (m Mirror) write(to *bytes.Buffer) {
 func insert(content []byte, block string) []byte {
 	at := firstTable(content)
 	if at < 0 {
-		if len(content) > 0 {
+		if len(content) > 0 { // an empty line, or the end of the last one, which its removal takes with it
 			block = "\n" + block
-			if !bytes.HasSuffix(content, []byte("\n")) {
-				block = "\n" + block
-			}
 		}
 		return append(bytes.Clone(content), block...)
 	}
@@ -123,16 +120,16 @@ func withoutMirrors(content []byte) ([]byte, error) {
 	if from < 0 {
 		return content, nil
 	}
-	size := bytes.Index(content[from:], []byte(end+"\n"))
+	size := bytes.Index(content[from:], []byte(end))
 	if size < 0 {
 		return nil, fmt.Errorf("the line %q is missing: put it after the mirrors that `registry ipfs hosts` has written", end)
 	}
-	before, after := content[:from], content[from+size+len(end)+1:]
-	switch { // an empty line that came with it
-	case bytes.HasPrefix(after, []byte("\n")):
+	before, after := content[:from], content[from+size+len(end):]
+	after = bytes.TrimPrefix(after, []byte("\n")) // an editor may have left that out
+	if bytes.HasPrefix(after, []byte("\n")) {     // an empty line that came with it
 		after = after[1:]
-	case len(after) == 0 && bytes.HasSuffix(before, []byte("\n\n")):
-		before = before[:len(before)-1]
+	} else if len(after) == 0 {
+		before = bytes.TrimSuffix(before, []byte("\n"))
 	}
 	return withoutMirrors(bytes.Join([][]byte{before, after}, nil))
 }

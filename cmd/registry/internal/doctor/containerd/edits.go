@@ -75,13 +75,15 @@ func Add(dirs, registries []string, mirrors []Mirror) (edits []atomicfile.Edit, 
 }
 
 // Remove is what is written to have no mirrors of Add asked before some registries; none: before any.
-// Nothing is written yet. A file of which nothing is left is removed.
+// Nothing is written yet. A file of which nothing is left is removed. One that cannot be changed is an error, and
+// does not keep the others.
 func Remove(dirs, registries []string) (edits []atomicfile.Edit, err error) {
 	for _, of := range registries {
 		if err := CheckRegistry(of); err != nil {
 			return nil, err
 		}
 	}
+	var errs []error
 	for _, dir := range dirs {
 		for _, path := range hostsFiles(dir) {
 			if len(registries) > 0 && !slices.Contains(registries, registryOf(filepath.Base(filepath.Dir(path)))) {
@@ -89,7 +91,8 @@ func Remove(dirs, registries []string) (edits []atomicfile.Edit, err error) {
 			}
 			e, err := editOf(path, withoutMirrors)
 			if err != nil {
-				return nil, err
+				errs = append(errs, err)
+				continue
 			}
 			if len(bytes.TrimSpace(e.After)) == 0 && e.Changes() {
 				e.After = nil
@@ -99,7 +102,7 @@ func Remove(dirs, registries []string) (edits []atomicfile.Edit, err error) {
 			}
 		}
 	}
-	return edits, nil
+	return edits, errors.Join(errs...)
 }
 
 // directoryOf is the directory that containerd reads for a registry, or would if it were there: the
@@ -120,8 +123,11 @@ func directoryOf(dirs []string, of string) string {
 }
 
 func editOf(path string, edit func([]byte) ([]byte, error)) (e atomicfile.Edit, err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
 		path = real // a rename would put a file in the place of the link
+	} else if to, err := os.Readlink(path); err == nil {
+		return e, fmt.Errorf("%s: leads to %s, which is not there: make that file, or remove the link", path, to)
 	}
 	e.Path, e.Directory = path, true
 	e.Before, err = atomicfile.Read(path)

@@ -18,6 +18,7 @@ func TestMirrorsInAFile(t *testing.T) {
 	for name, c := range map[string]struct{ content, hosts string }{
 		"no file":                  {"", "http://127.0.0.1:5000 https://b"},
 		"a server":                 {"server = \"https://x\"\n", "http://127.0.0.1:5000 https://b"},
+		"no end of its last line":  {"server = \"https://x\"", "http://127.0.0.1:5000 https://b"},
 		"another mirror":           {"server = \"https://x\"\n\n# of the proxy\n[host.\"https://p\"]\n  ca = \"p.pem\"\n", "http://127.0.0.1:5000 https://b https://p"},
 		"an array at its top":      {"client = [\n[\"a\", \"b\"]\n]\n[host.\"https://p\".header]\nx = \"[host]\"\n", "http://127.0.0.1:5000 https://b https://p"},
 		"comments only":            {"# nothing\n", "http://127.0.0.1:5000 https://b"},
@@ -36,9 +37,11 @@ func TestMirrorsInAFile(t *testing.T) {
 			if err != nil || string(again) != string(got) {
 				t.Errorf("a second time (%v) it is\n%s", err, again)
 			}
-			back, err := withoutMirrors(got)
-			if err != nil || string(back) != c.content {
-				t.Errorf("%v, left is %q", err, back)
+			for _, edited := range []string{string(got), strings.TrimSuffix(string(got), "\n")} {
+				back, err := withoutMirrors([]byte(edited))
+				if err != nil || strings.TrimSuffix(string(back), "\n") != strings.TrimSuffix(c.content, "\n") || edited == string(got) && string(back) != c.content {
+					t.Errorf("%v, left is %q", err, back)
+				}
 			}
 		})
 	}
@@ -85,6 +88,19 @@ func TestFilesThatAreLeftAlone(t *testing.T) {
 				t.Errorf("fails with %v, not %q", err, c.fails)
 			}
 		})
+	}
+}
+
+// TestALinkToNothing is left as it is: a file in its place would be another one.
+func TestALinkToNothing(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "docker.io/x", "")
+	link := filepath.Join(dir, "docker.io/hosts.toml")
+	if err := os.Symlink("/nowhere/hosts.toml", link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Add([]string{dir}, []string{"docker.io"}, local); err == nil || !strings.Contains(err.Error(), "leads to /nowhere/hosts.toml") {
+		t.Error(err)
 	}
 }
 
@@ -162,5 +178,9 @@ func TestRemoving(t *testing.T) {
 	}
 	if edits, err = Remove([]string{dir}, nil); err != nil || len(edits) != 2 || edits[0].After != nil {
 		t.Errorf("of all: %+v, %v", edits, err)
+	}
+	put(t, dir, "ghcr.io/hosts.toml", begin+"\n")
+	if edits, err = Remove([]string{dir}, nil); err == nil || len(edits) != 2 {
+		t.Errorf("beside one that cannot be changed: %+v, %v", edits, err)
 	}
 }
