@@ -42,8 +42,8 @@ func copyFrom(cmd *cobra.Command, config, repositories []string, api copyOptions
 	show := newMovingShow(cmd.ErrOrStderr())
 	r, err := apicopy.Copy(ctx, from, to, apicopy.Options{
 		Repositories: repositories, Replace: api.replace, DryRun: dryRun, Listed: driver.MostListed,
-	}, func(done, of int) {
-		show.tell(fmt.Sprintf("looked at %d of %s", done, counted(of, "tag")), int64(done), int64(of))
+	}, func(at apicopy.Progress) {
+		show.tell(fmt.Sprintf("looked at %d of %s, %s came", at.Done, counted(at.Of, "tag"), bytesText(at.Came)), int64(at.Done), int64(at.Of))
 	})
 	show.end()
 	switch {

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -41,6 +42,7 @@ const (
 type Registry struct {
 	at      name.Registry
 	options []remote.Option
+	came    *atomic.Int64 // bytes of its answers
 }
 
 // At is the registry of a URL: https, or http without TLS. change may be nil; it changes the transport.
@@ -64,7 +66,10 @@ func At(address string, change func(*http.Transport)) (Registry, error) {
 	if change != nil {
 		change(t)
 	}
-	return Registry{at, []remote.Option{remote.WithTransport(t), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(layersAtOnce)}}, nil
+	came := new(atomic.Int64)
+	return Registry{at, []remote.Option{
+		remote.WithTransport(patience{t, idleTime, came}), remote.WithAuthFromKeychain(authn.DefaultKeychain), remote.WithJobs(layersAtOnce),
+	}, came}, nil
 }
 
 // Options say what is copied.
@@ -99,13 +104,19 @@ type Fault struct {
 	Reason string `json:"reason"`
 }
 
+// Progress is how far a copy is.
+type Progress struct {
+	Done, Of int   // tags that were looked at, and those that are known
+	Came     int64 // bytes that the registry has sent from which is copied
+}
+
 // copying is one run.
 type copying struct {
 	from, to       Registry
 	o              Options
 	source, target *remote.Puller
 	push           *remote.Pusher
-	tell           func(done, of int)
+	tell           func(Progress)
 	names          []string // of the repositories
 	mu             sync.Mutex
 	result         Result
@@ -113,9 +124,9 @@ type copying struct {
 }
 
 // Copy copies images. The error is that of ctx, or says that nothing could be copied; what
-// goes wrong with one image is a fault. tell is called with the tags that were looked at, and those
-// that are known, from one goroutine at a time.
-func Copy(ctx context.Context, from, to Registry, o Options, tell func(done, of int)) (Result, error) {
+// goes wrong with one image is a fault. tell is called about once a second, and with each tag, from one goroutine
+// at a time.
+func Copy(ctx context.Context, from, to Registry, o Options, tell func(Progress)) (Result, error) {
 	c := &copying{from: from, to: to, o: o, tell: tell, result: Result{Kept: []Tag{}, Faults: []Fault{}}}
 	var err error
 	if c.source, err = remote.NewPuller(from.options...); err != nil {
@@ -130,6 +141,7 @@ func Copy(ctx context.Context, from, to Registry, o Options, tell func(done, of 
 	if c.names, err = c.repositories(ctx); err != nil {
 		return c.result, err
 	}
+	defer c.tellWhileCopying()()
 	for _, of := range c.names {
 		c.repository(ctx, of)
 		if ctx.Err() != nil {
@@ -137,6 +149,25 @@ func Copy(ctx context.Context, from, to Registry, o Options, tell func(done, of 
 		}
 	}
 	return c.result, nil
+}
+
+// tellWhileCopying tells about once a second how far it is, also within a large blob, until it is stopped.
+func (c *copying) tellWhileCopying() (stop func()) {
+	ended := make(chan struct{})
+	var tells sync.WaitGroup
+	tells.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				c.note(func() {})
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() { close(ended); tells.Wait() }
 }
 
 // repositories are those that are copied. A registry without a catalog has those that are named.
@@ -273,7 +304,7 @@ func (c *copying) note(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change()
-	c.tell(c.done, c.of)
+	c.tell(Progress{c.done, c.of, c.from.came.Load()})
 }
 
 func (c *copying) fault(ctx context.Context, of string, err error) {
@@ -282,9 +313,21 @@ func (c *copying) fault(ctx context.Context, of string, err error) {
 	}
 	c.note(func() {
 		if c.result.FaultCount++; len(c.result.Faults) < c.o.Listed {
-			c.result.Faults = append(c.result.Faults, Fault{of, err.Error()})
+			c.result.Faults = append(c.result.Faults, Fault{of, reasonOf(err)})
 		}
 	})
+}
+
+// reasonOf is the text of an error, without the query of a URL: that of an upload, or of a store to which a
+// registry redirects, is long, and lets others go on with it.
+func reasonOf(err error) string {
+	text := err.Error()
+	if of, ok := errors.AsType[*url.Error](err); ok {
+		if at, query, ok := strings.Cut(of.URL, "?"); ok {
+			text = strings.ReplaceAll(text, at+"?"+query, at)
+		}
+	}
+	return text
 }
 
 func (r *Result) keep(t Tag, most int) {

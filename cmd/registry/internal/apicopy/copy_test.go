@@ -82,7 +82,7 @@ func (s *server) requireImage(t *testing.T, of string, want v1.Image) {
 func copied(t *testing.T, from, to *server, o Options) Result {
 	t.Helper()
 	o.Listed = 2
-	r, err := Copy(t.Context(), from.at(t), to.at(t), o, func(int, int) {})
+	r, err := Copy(t.Context(), from.at(t), to.at(t), o, func(Progress) {})
 	require.NoError(t, err)
 	require.LessOrEqual(t, max(len(r.Faults), len(r.Kept)), o.Listed)
 	return r
@@ -163,7 +163,7 @@ func TestCopyWithoutACatalog(t *testing.T) {
 	img := from.push(t, "a:1")
 	from.push(t, "b:1")
 	from.refuse("_catalog")
-	_, err := Copy(t.Context(), from.at(t), to.at(t), Options{}, func(int, int) {})
+	_, err := Copy(t.Context(), from.at(t), to.at(t), Options{}, func(Progress) {})
 	require.ErrorContains(t, err, "name those that are to be copied")
 	r := copied(t, from, to, Options{Repositories: []string{"a", "not-there"}})
 	require.Equal(t, 1, r.Copied)
@@ -187,7 +187,7 @@ func TestCredentials(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("DOCKER_CONFIG", dir)
 	from, to := serve(t, locked), serve(t, open)
-	_, err := Copy(t.Context(), from.at(t), to.at(t), Options{}, func(int, int) {})
+	_, err := Copy(t.Context(), from.at(t), to.at(t), Options{}, func(Progress) {})
 	require.ErrorContains(t, err, "401")
 	auths := `{"auths":{"` + from.host + `":{"username":"who","password":"secret"}}}`
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(auths), 0o600))
