@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -76,10 +77,14 @@ func (ex *exporting) run(ctx context.Context, as exportForm) error {
 	if err := ex.survey(ctx); err != nil {
 		return err
 	}
-	err := ex.repositories(ctx, func(name string) error {
+	chosen := newChoice(ex.o.Repositories)
+	err := ex.repositories(ctx, chosen, func(name string) error {
 		ex.count(func(r *Export) { r.Repositories++ })
 		return as.repository(ctx, name)
 	})
+	for _, name := range chosen.unmet() {
+		err = cmp.Or(err, ex.fault(ctx, ocipath.Repository(name), "", errNotThere))
+	}
 	if err != nil || ex.o.DryRun {
 		return err
 	}
@@ -87,7 +92,7 @@ func (ex *exporting) run(ctx context.Context, as exportForm) error {
 }
 
 // repositories calls do with the name of each that is wanted.
-func (ex *exporting) repositories(ctx context.Context, do func(name string) error) error {
+func (ex *exporting) repositories(ctx context.Context, chosen *choice, do func(name string) error) error {
 	for last, more := "", true; more; {
 		var names []string
 		names, more = repositoriesFrom(ex.view, mostNames, last, "")
@@ -96,7 +101,7 @@ func (ex *exporting) repositories(ctx context.Context, do func(name string) erro
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if !chosen(ex.o.Repositories, name) {
+			if !chosen.has(name) {
 				continue
 			}
 			if err := do(name); err != nil {
@@ -111,7 +116,7 @@ func (ex *exporting) repositories(ctx context.Context, do func(name string) erro
 func (ex *exporting) survey(ctx context.Context) error {
 	seen := map[digest.Digest]bool{}
 	var at ExportProgress
-	err := ex.repositories(ctx, func(name string) error {
+	err := ex.repositories(ctx, newChoice(ex.o.Repositories), func(name string) error {
 		ex.view.Under(ocipath.Repository(name), func(path string, e pathmap.Entry) bool {
 			if !ocipath.Parse(path).IsLink() {
 				return true

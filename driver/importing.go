@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"iter"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,11 +90,12 @@ func (im *importing) run(ctx context.Context) error {
 func (im *importing) repositories(all context.Context) error {
 	g, ctx := errgroup.WithContext(all)
 	g.SetLimit(repositoriesAtOnce)
+	chosen := newChoice(im.o.Repositories)
 	for name, err := range im.tree.Repositories() {
 		if ctx.Err() != nil {
 			break
 		}
-		if err == nil && !chosen(im.o.Repositories, name) {
+		if err == nil && !chosen.has(name) {
 			continue
 		}
 		if err = cmp.Or(err, checkName(name, "")); err != nil {
@@ -104,14 +104,43 @@ func (im *importing) repositories(all context.Context) error {
 		}
 		g.Go(func() error { return im.repository(ctx, name) })
 	}
+	for _, name := range chosen.unmet() {
+		im.fault(fsregistry.Link{Path: ocipath.Repository(name)}, errNotThere)
+	}
 	return cmp.Or(g.Wait(), all.Err())
 }
 
-// chosen reports whether a repository is one of some, or below one of them; of none, all are.
-func chosen(some []string, name string) bool {
-	return len(some) == 0 || slices.ContainsFunc(some, func(of string) bool {
-		return name == of || strings.HasPrefix(name, of+"/")
-	})
+// choice is of the repositories that were named, and of those below them; when none was, it is of all. It is for one
+// goroutine.
+type choice struct {
+	named []string
+	met   map[string]bool // of these, those of which one repository was looked at
+}
+
+func newChoice(named []string) *choice { return &choice{named, map[string]bool{}} }
+
+// has reports whether a repository is one of them.
+func (c *choice) has(name string) bool {
+	ok := len(c.named) == 0
+	for _, of := range c.named {
+		if name == of || strings.HasPrefix(name, of+"/") {
+			ok, c.met[of] = true, true
+		}
+	}
+	return ok
+}
+
+// errNotThere is of a name that was given for a repository, and is of none.
+var errNotThere = errors.New("there is no such repository, and none below it: look for a mistake in its name")
+
+// unmet are those that were named, and are not there.
+func (c *choice) unmet() (names []string) {
+	for _, name := range c.named {
+		if !c.met[name] {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // checkName fails for the name of a repository, or of a tag in it, that no client can ask for: a registry
@@ -276,9 +305,9 @@ func (im *importing) survey(ctx context.Context) (Import, error) {
 	found := im.result
 	taken := map[digest.Digest]bool{}
 	somewhere := func(pathmap.Entry) bool { return true } // or a member would be asked for each
-	links := 0
+	links, chosen := 0, newChoice(im.o.Repositories)
 	for name, err := range im.tree.Repositories() {
-		if err == nil && !chosen(im.o.Repositories, name) {
+		if err == nil && !chosen.has(name) {
 			continue
 		}
 		if err = cmp.Or(err, checkName(name, "")); err != nil {
@@ -300,6 +329,9 @@ func (im *importing) survey(ctx context.Context) (Import, error) {
 				}
 			}
 		}
+	}
+	for _, name := range chosen.unmet() {
+		found.fault(fsregistry.Link{Path: ocipath.Repository(name)}, errNotThere)
 	}
 	im.mu.Lock()
 	im.at.OfLinks = links

@@ -106,3 +106,25 @@ func TestImportOfATagThatMovesAtOnce(t *testing.T) {
 	}
 	requireImage(t, host+"/a:1", moved)
 }
+
+// TestNamesOfNoRepository are faults of an import and of an export: a mistake in one would leave all behind, silently.
+func TestNamesOfNoRepository(t *testing.T) {
+	t.Parallel()
+	old := newOldRegistry(t)
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	old.push(t, "team/app:1", someImage(t, 1000, 1))
+	names := []string{"team", "teem", "team/app/x"}
+	for _, dry := range []bool{true, false} {
+		im := importFrom(t, m, driver.ImportOptions{Root: old.root, Repositories: names, DryRun: dry})
+		if im.Repositories != 1 || im.FaultCount != 2 || !strings.HasSuffix(im.Faults[0].Path, "/teem") {
+			t.Errorf("%+v", im)
+		}
+	}
+	for _, dry := range []bool{true, false} {
+		ex, err := m.Export(t.Context(), driver.ExportOptions{Dir: t.TempDir(), Repositories: names, DryRun: dry}, func(driver.ExportProgress) {})
+		must(t, err)
+		if ex.Repositories != 1 || ex.FaultCount != 2 || !strings.HasSuffix(ex.Faults[0].Path, "/teem") {
+			t.Errorf("%+v", ex)
+		}
+	}
+}
