@@ -72,6 +72,30 @@ func serve(t *testing.T) (string, *admin.Answers) {
 	return path, answers
 }
 
+// TestARegistryThatIsKilled before it answers: what was asked is long, and says nothing of that.
+func TestARegistryThatIsKilled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.Close()
+		}
+	}()
+	err = admin.NewClient(path).Do(t.Context(), http.MethodGet, "/v1/things", admin.Query{"thing": {"options"}}, new(string))
+	if err == nil || !strings.Contains(err.Error(), "the registry stopped before it was done") || strings.Contains(err.Error(), "options") {
+		t.Error(err)
+	}
+}
+
 func TestErrorsKeepTheirReasonAndStatus(t *testing.T) {
 	path, _ := serve(t)
 	c := admin.NewClient(path)

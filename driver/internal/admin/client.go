@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"syscall"
@@ -68,7 +69,7 @@ func (c *Client) Follow(ctx context.Context, method, path string, q Query, progr
 			return fmt.Errorf("ended before it was done: %w", context.Cause(ctx))
 		}
 		if err != nil {
-			return fmt.Errorf("the registry stopped before it was done: %w", err)
+			return fmt.Errorf("the registry stopped before it was done; run this again when it is up: %w", err)
 		}
 		switch {
 		case l.Progress != nil:
@@ -118,7 +119,7 @@ func (c *Client) Stream(ctx context.Context, method, path string, q Query, to io
 	case err != nil && ctx.Err() != nil:
 		return fmt.Errorf("ended before it was done: %w", context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("the registry stopped before it was done: %w", err)
+		return fmt.Errorf("the registry stopped before it was done; run this again when it is up: %w", err)
 	case end.Error != "":
 		return errors.New(end.Error)
 	}
@@ -138,11 +139,11 @@ func (k *kept) Write(b []byte) (n int, err error) {
 }
 
 func (c *Client) ask(ctx context.Context, method, path string, q Query) (*http.Response, error) {
-	url := "http://registry" + path
+	at := "http://registry" + path
 	if len(q) > 0 {
-		url += "?" + q.Encode()
+		at += "?" + q.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	req, err := http.NewRequestWithContext(ctx, method, at, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -152,13 +153,24 @@ func (c *Client) ask(ctx context.Context, method, path string, q Query) (*http.R
 		return nil, ErrNotRunning
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ask the running registry: %w", err)
+		return nil, unanswered(err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer func() { _ = resp.Body.Close() }()
 		return nil, refusal(resp)
 	}
 	return resp, nil
+}
+
+// unanswered is the error of a question to which there is no answer: without its URL, which has all options.
+func unanswered(err error) error {
+	if of, ok := errors.AsType[*url.Error](err); ok {
+		err = of.Err
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return fmt.Errorf("the registry stopped before it was done; run this again when it is up: %w", err)
+	}
+	return fmt.Errorf("ask the running registry: %w", err)
 }
 
 // refusal reads an answer that is an error. Earlier releases give the reason as text.

@@ -85,7 +85,7 @@ func prepareRestoring(dir, of string) error {
 	begun, err := os.ReadFile(filepath.Join(into, restoringOf))
 	switch {
 	case err == nil && string(begun) != of:
-		return fmt.Errorf("another backup was restored there in part, or this one in another way: %w", ErrNotEmpty)
+		return fmt.Errorf("another backup was restored there in part, or this one in another way: go on with that, or remove all that lies there: %w", ErrNotEmpty)
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
