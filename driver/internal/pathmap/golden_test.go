@@ -86,6 +86,7 @@ func TestGoldenStateOnDisk(t *testing.T) {
 	agree(t, a, c)
 	f.isolate("c", true)
 	del(t, a, "/docker/a")
+	put(t, a, "/docker/c", "golden") // so that c lacks a change that b will not have, and has to take a state
 	f.states.Store(true)
 	a.stop()
 	a.start()
@@ -95,6 +96,7 @@ func TestGoldenStateOnDisk(t *testing.T) {
 	c.disk.dropsLeft.Store(1)
 	f.isolate("c", false)
 	agree(t, b, c)
+	eventually(t, "deleting on disk is interrupted", func() bool { return c.disk.failed.Load() > 0 }) // readers see the state before
 	got := map[string]string{}
 	cut, err := c.disk.Get(t.Context(), pathmap.CutKey)
 	if err != nil {
