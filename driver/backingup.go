@@ -33,6 +33,7 @@ type backingUp struct {
 	o     BackupOptions
 	to    backupTarget
 	head  backup.Head
+	view  pathmap.View          // just before its moment: the bytes of what came later are here
 	pins  map[string]blob.Unpin // of the blobs that are here, by the names of their files there
 	blobs []dag.Ref             // that belong to it
 	named map[string]bool       // likewise, by the names of their files there
@@ -66,7 +67,7 @@ func (b *backingUp) run(ctx context.Context) error {
 
 // cut writes the map, and keeps the blobs that belong to it until unpin.
 func (b *backingUp) cut(ctx context.Context) (backup.Sum, error) {
-	before := b.paths.View()
+	b.view = b.paths.View()
 	if err := b.pin(ctx); err != nil {
 		return backup.Sum{}, err
 	}
@@ -75,17 +76,17 @@ func (b *backingUp) cut(ctx context.Context) (backup.Sum, error) {
 		if err := b.engine.Dump(ctx, counted, b.see); err != nil {
 			return err
 		}
-		return b.retain(before, counted)
+		return b.retain(counted)
 	})
 }
 
 // retain takes the blobs that this registry has lost, and is to have, from the earlier backup: it may have the
 // only whole copy of a blob that was damaged here.
-func (b *backingUp) retain(view pathmap.View, put func(backup.Record) error) (err error) {
+func (b *backingUp) retain(put func(backup.Record) error) (err error) {
 	if b.o.MapOnly {
 		return nil
 	}
-	view.Under("/", func(_ string, e pathmap.Entry) bool {
+	b.view.Under("/", func(_ string, e pathmap.Entry) bool {
 		ref := refOf(e)
 		if _, inline := dag.InlineBytes(e.CID); inline || !e.CID.Defined() || b.named[ref.CID.String()] || !b.isToHave(ref) {
 			return true
@@ -179,7 +180,7 @@ func (b *backingUp) elsewhere() {
 	seen := maps.Clone(b.named)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.paths.View().Under("/", func(_ string, e pathmap.Entry) bool {
+	b.view.Under("/", func(_ string, e pathmap.Entry) bool {
 		if _, inline := dag.InlineBytes(e.CID); !inline && e.CID.Defined() && !seen[e.CID.String()] {
 			seen[e.CID.String()] = true
 			b.result.Elsewhere.Blobs++
