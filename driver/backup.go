@@ -128,6 +128,9 @@ func (s *store) backup(ctx context.Context, o BackupOptions, progress func(Backu
 	if !filepath.IsAbs(o.Dir) {
 		return Backup{}, fmt.Errorf("backup: %q is no absolute path", o.Dir)
 	}
+	if err := s.engine.CheckElsewhere(o.Dir); err != nil {
+		return Backup{}, fmt.Errorf("backup: %w", err)
+	}
 	b := newBackingUp(s, o)
 	to, err := backup.Create(o.Dir, b.head.Peer, o.MapOnly)
 	if err == nil {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -289,6 +291,37 @@ func TestBackupOfWhatWasMended(t *testing.T) {
 	m.Stop()
 	if r := restoreFrom(t, p, driver.RestoreOptions{Dir: dir}); r.FaultCount != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestNothingIsWrittenIntoARegistrysData: a backup has its blobs under the names that they have there, and removes
+// what it does not know, as what is pushed meanwhile.
+func TestNothingIsWrittenIntoARegistrysData(t *testing.T) {
+	t.Parallel()
+	m := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	other := drivertest.Start(t, drivertest.Parameters(t, drivertest.Key(t)))
+	pushBlob(t, other, randomBytes(t, 1000))
+	data, link := m.Params.DatastorePath, filepath.Join(t.TempDir(), "link")
+	must(t, os.Symlink(data, link))
+	before, err := filepath.Glob(filepath.Join(other.Params.DatastorePath, "blobs/*"))
+	must(t, err)
+	for _, dir := range []string{data, data + "/blobs", data + "/new/deep", link, link + "/new", other.Params.DatastorePath} {
+		_, errBackup := m.Backup(t.Context(), driver.BackupOptions{Dir: dir}, func(driver.BackupProgress) {})
+		_, errMap := m.Backup(t.Context(), driver.BackupOptions{Dir: dir, MapOnly: true}, func(driver.BackupProgress) {})
+		_, errExport := m.Export(t.Context(), driver.ExportOptions{Dir: dir}, func(driver.ExportProgress) {})
+		for _, err := range []error{errBackup, errMap, errExport} {
+			if err == nil || !strings.Contains(err.Error(), "keeps its data there") || !strings.Contains(err.Error(), dir) {
+				t.Errorf("%s: %v", dir, err)
+			}
+		}
+	}
+	after, err := filepath.Glob(filepath.Join(other.Params.DatastorePath, "blobs/*"))
+	must(t, err)
+	if len(before) == 0 || !slices.Equal(before, after) {
+		t.Errorf("there were %v, and are %v", before, after)
+	}
+	if _, err := os.Stat(data + "/new"); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
 	}
 }
 

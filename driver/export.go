@@ -84,6 +84,9 @@ func (s *store) exportTree(ctx context.Context, o ExportOptions, progress func(E
 	if !filepath.IsAbs(o.Dir) {
 		return Export{}, fmt.Errorf("export: %q is no absolute path", o.Dir)
 	}
+	if err := s.engine.CheckElsewhere(o.Dir); err != nil {
+		return Export{}, fmt.Errorf("export: %w", err)
+	}
 	if !s.engine.Offline() {
 		if err := s.awaitJoined(ctx); err != nil { // or the map has only a part
 			return Export{}, fmt.Errorf("export: %w", err)

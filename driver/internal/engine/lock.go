@@ -79,6 +79,43 @@ func ranThere(path string) error {
 	return err
 }
 
+// ErrKeepsData reports a directory in which a registry keeps its data: what else is written there takes files of that for
+// its own, and what removes them removes the registry's.
+var ErrKeepsData = errors.New("a registry keeps its data there: name another directory")
+
+// CheckElsewhere fails with ErrKeepsData for a directory that is, or would be, this registry's datastorepath or below it, and for
+// another's datastorepath.
+func (e *Engine) CheckElsewhere(dir string) error {
+	at := resolved(dir)
+	keeps := ranThere(at) == nil
+	if _, err := os.Stat(filepath.Join(at, restoringDir, restoringOf)); err == nil {
+		keeps = true
+	}
+	own, err := os.Stat(e.cfg.Path)
+	if err != nil {
+		return err
+	}
+	for last := ""; !keeps && at != last; last, at = at, filepath.Dir(at) {
+		info, err := os.Stat(at)
+		keeps = err == nil && os.SameFile(info, own)
+	}
+	if keeps {
+		return fmt.Errorf("%s: %w", dir, ErrKeepsData)
+	}
+	return nil
+}
+
+// resolved is a path without symbolic links, as far as it is there.
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if up := filepath.Dir(path); up != path {
+		return filepath.Join(resolved(up), filepath.Base(path))
+	}
+	return path
+}
+
 // ErrOtherUser reports that a datastore belongs to another user, who could no longer open
 // what this one writes there.
 var ErrOtherUser = fmt.Errorf("belongs to another user: %w", fs.ErrPermission)
