@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -14,7 +15,12 @@ import (
 // connection over which nothing moves does not end by itself.
 const idleTime = time.Minute
 
-// patience is a transport that ends a request over which nothing moves any more.
+// longestWait is for how long at most a registry is left alone that has had too many requests. One that says to come
+// back after hours, as public ones do, is not waited for: what it refuses is a fault.
+const longestWait = time.Minute
+
+// patience is a transport that ends a request over which nothing moves any more, and gives an answer that says to ask
+// again later when it is later: whoever gets it tries again at once.
 type patience struct {
 	http.RoundTripper
 	idle time.Duration
@@ -38,11 +44,33 @@ func (p patience) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	waitAfter(ctx, answer)
 	comes := &coming{ReadCloser: answer.Body, host: r.URL.Host, ctx: ctx, end: cancel, idle: p.idle, came: p.came}
 	comes.stalled = time.AfterFunc(p.idle, func() { cancel(p.stalled("sent")) })
 	comes.stalled.Stop()
 	answer.Body = comes
 	return answer, nil
+}
+
+// waitAfter waits as long as an answer with 429 says (RFC 9110, 10.2.3), or until the request ends; not at all when that is long.
+func waitAfter(ctx context.Context, answer *http.Response) {
+	if answer.StatusCode != http.StatusTooManyRequests {
+		return
+	}
+	var wait time.Duration
+	after := answer.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(after, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(after); err == nil {
+		wait = time.Until(at)
+	}
+	if wait > longestWait {
+		return
+	}
+	select {
+	case <-time.After(wait):
+	case <-ctx.Done():
+	}
 }
 
 // stalled is an error after which a request is tried again, as after a connection that was cut.
