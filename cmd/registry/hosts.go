@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,12 +75,41 @@ func hostsCommand() *cobra.Command {
 func (o hostsOptions) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := interruptible(cmd)
 	defer stop() // before anything is written, so that it is taken out in any case
+	if o.hold {
+		if err := o.takeLeftOver(cmd, args); err != nil {
+			return err
+		}
+	}
 	if err := o.make(cmd, args); err != nil || !o.hold {
 		return err
 	}
 	<-ctx.Done()
 	o.remove = true // of the upstreams that it wrote: those of others, and of an operator, stay
 	return o.make(cmd, args)
+}
+
+// takeLeftOver takes out what one before that was killed, or whose machine was, has left for upstreams that are no
+// longer named: nothing else would. What it left for those that are named stays, so that no pull misses it.
+func (o hostsOptions) takeLeftOver(cmd *cobra.Command, args []string) error {
+	edits, err := o.edits(args)
+	if err != nil {
+		return err
+	}
+	all := o
+	all.remove, all.upstreams = true, nil
+	left, err := all.edits(args)
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		if slices.ContainsFunc(edits, func(of atomicfile.Edit) bool { return of.Path == e.Path }) {
+			continue
+		}
+		if err := makeEdit(cmd.OutOrStdout(), e, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o hostsOptions) make(cmd *cobra.Command, args []string) error {

@@ -90,6 +90,9 @@ func Remove(dirs, registries []string) (edits []atomicfile.Edit, err error) {
 				continue
 			}
 			e, err := editOf(path, withoutMirrors)
+			if errors.Is(err, errGenerated) { // without a mirror of Add
+				continue
+			}
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -122,6 +125,9 @@ func directoryOf(dirs []string, of string) string {
 	return filepath.Join(dirs[0], name)
 }
 
+// errGenerated reports a file that is not edited.
+var errGenerated = errors.New("k3s or rke2 makes it anew when it starts: name the mirror in its registries.yaml")
+
 func editOf(path string, edit func([]byte) ([]byte, error)) (e atomicfile.Edit, err error) {
 	real, err := filepath.EvalSymlinks(path)
 	if err == nil {
@@ -135,7 +141,7 @@ func editOf(path string, edit func([]byte) ([]byte, error)) (e atomicfile.Edit, 
 	case errors.Is(err, fs.ErrNotExist):
 		err = certificates(filepath.Dir(path))
 	case generated(e.Before):
-		return e, fmt.Errorf("%s: k3s or rke2 makes it anew when it starts: name the mirror in its registries.yaml", path)
+		return e, fmt.Errorf("%s: %w", path, errGenerated)
 	}
 	if err == nil {
 		e.After, err = edit(e.Before)
