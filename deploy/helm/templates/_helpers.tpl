@@ -44,9 +44,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if and (not (include "registry.daemonset" .)) .Values.preStop.enabled }}true{{ end -}}
 {{- end -}}
 
+{{- /* What is set by values of its own, and would break the pods if it were set beside them: an error that names the value. */ -}}
+{{- define "registry.check" -}}
+{{- $instead := dict "datastorepath" "persistence, or daemonset.hostPath" "protectorkey" "protectorKey.existingSecret" "protectorkeyfile" "protectorKey.existingSecret"
+  "protectorkeynext" "protectorKey.nextSecret" "protectorkeynextfile" "protectorKey.nextSecret" "bootstrappers" "bootstrappers" "name" "nothing: it is that of the pod, or of its node" -}}
+{{- range $at, $set := dict "ipfs" .Values.ipfs "config.storage.ipfs" (dig "storage" "ipfs" dict .Values.config) -}}
+{{- range $key, $_ := $set -}}
+{{- if hasKey $instead $key }}{{ fail (printf "%s.%s: the chart sets it: use %s" $at $key (get $instead $key)) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $http := dig "http" dict .Values.config -}}
+{{- if hasKey $http "addr" }}{{ fail "config.http.addr: the chart sets it: use service.port, or daemonset.hostPort" }}{{ end -}}
+{{- if hasKey ($http.debug | default dict) "addr" }}{{ fail "config.http.debug.addr: the chart sets it: probes and metrics are at port 5001" }}{{ end -}}
+{{- if and (include "registry.daemonset" .) .Values.mirror.upstreams $http.tls -}}
+{{- fail "config.http.tls: containerd asks the registry of its node at http://127.0.0.1, and would never get an image: set no mirror.upstreams, or have an ingress do TLS for the others" }}
+{{- end -}}
+{{- end -}}
+
 {{- /* The configuration as the pods read it. All pods see a new one at once, and get other Secrets one by one: each Secret has
 a path of its own, so that none finds the key of before where the one that follows is meant. */ -}}
 {{- define "registry.config" -}}
+{{- include "registry.check" . -}}
 {{- $members := prepend .Values.bootstrappers (printf "/dns4/%s/tcp/4619" (include "registry.peers" .)) -}}
 {{- $ipfs := dict "datastorepath" "/var/lib/registry/ipfs" "protectorkeyfile" (printf "/var/run/secrets/%s/swarm.key" (include "registry.keySecret" .)) "bootstrappers" $members -}}
 {{- if .Values.protectorKey.nextSecret -}}
