@@ -93,15 +93,67 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// TestWrongValues are refused before anything is made, and a key that nobody knows is one.
+// TestWrongValues are refused before anything is made, and a key that nobody knows is one. What is set by another
+// value says which.
 func TestWrongValues(t *testing.T) {
-	for _, values := range []string{
-		"mode: deployment", "replicas: -1", "replicas: three", "replica: 3", "image: {tags: v1}", "ipfs: {protectorkey: abc}", "ipfs: {protectorkeynextfile: /next.key}", "ipfs: {datastorepath: /data}",
-		"image: {digest: abc}", "preStop: {linger: soon}", "bootstrappers: [registry.example.com]", "daemonset: {hostPath: data}", "persistence: {whenScaled: Forget}",
+	const mirrored = daemonset + "mirror: {upstreams: [docker.io]}\n"
+	for values, says := range map[string]string{
+		"mode: deployment":                                  "/mode",
+		"replicas: -1":                                      "/replicas",
+		"replicas: three":                                   "/replicas",
+		"replica: 3":                                        "'replica' not allowed",
+		"image: {tags: v1}":                                 "'tags' not allowed",
+		"image: {digest: abc}":                              "/image/digest",
+		"preStop: {linger: soon}":                           "/preStop/linger",
+		"bootstrappers: [r.example.com]":                    "/bootstrappers/0",
+		"daemonset: {hostPath: data}":                       "/daemonset/hostPath",
+		"persistence: {whenScaled: Forget}":                 "/persistence/whenScaled",
+		"ipfs: {ackreplica: 2}":                             "'ackreplica' not allowed",
+		"ipfs: {protectorkey: abc}":                         "use protectorKey.existingSecret",
+		"ipfs: {protectorkeynextfile: /k}":                  "use protectorKey.nextSecret",
+		"ipfs: {datastorepath: /data}":                      "use persistence",
+		"ipfs: {bootstrappers: [/dns4/r]}":                  "use bootstrappers",
+		"config: {storage: {ipfs: {protectorkeyfile: /k}}}": "config.storage.ipfs.protectorkeyfile: the chart sets it",
+		"config: {http: {addr: ':6000'}}":                   "use service.port",
+		"config: {http: {debug: {addr: ':6001'}}}":          "at port 5001",
+		mirrored + "config: {http: {tls: {certificate: /c, key: /key}}}\n": "would never get an image",
 	} {
-		if _, err := templates(t, "", values); err == nil {
-			t.Errorf("%s is taken", values)
+		if _, err := templates(t, "", values); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, and not %q", values, err, says)
 		}
+	}
+	for _, values := range []string{
+		"config: {http: {tls: {certificate: /c, key: /key}}}",
+		"config: {http: {debug: {prometheus: {path: /m}}}, storage: {ipfs: {replicas: 3}}}",
+		daemonset + "config: {http: {tls: {certificate: /c, key: /key}}}",
+	} {
+		if _, err := templates(t, "", values); err != nil {
+			t.Errorf("%s: %v", values, err)
+		}
+	}
+}
+
+// TestKeysOfIPFS: the schema knows the keys that the driver reads.
+func TestKeysOfIPFS(t *testing.T) {
+	source, err := os.ReadFile("../../driver/parameters.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, tag := range regexp.MustCompile(`mapstructure:"([a-z]+)"`).FindAllSubmatch(source, -1) {
+		want = append(want, string(tag[1]))
+	}
+	var schema struct {
+		Properties struct {
+			IPFS struct{ Properties map[string]any }
+		}
+	}
+	if err := yaml.Unmarshal(load(t).Schema, &schema); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	if is := slices.Sorted(maps.Keys(schema.Properties.IPFS.Properties)); len(want) < 40 || !slices.Equal(is, want) {
+		t.Errorf("%s\nand not\n%s", is, want)
 	}
 }
 
@@ -352,8 +404,15 @@ func TestNotes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if notes := files["registry/templates/NOTES.txt"]; !strings.Contains(notes, want) || !strings.Contains(notes, "docker push localhost:5000/") {
+		if notes := files["registry/templates/NOTES.txt"]; !strings.Contains(notes, want) || !strings.Contains(notes, "docker push localhost:5000/") || !strings.Contains(notes, "may push") {
 			t.Errorf("%s", notes)
 		}
+	}
+	files, err := templates(t, "", everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := files["registry/templates/NOTES.txt"]; strings.Contains(notes, "may push") || !strings.Contains(notes, "or to registry.example.com/") {
+		t.Errorf("with config.auth and an ingress\n%s", notes)
 	}
 }
