@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -88,10 +89,19 @@ func (o hostsOptions) run(cmd *cobra.Command, args []string) error {
 	return o.make(cmd, args)
 }
 
-// takeLeftOver takes out what one before that was killed, or whose machine was, has left for upstreams that are no
-// longer named: nothing else would. What it left for those that are named stays, so that no pull misses it.
+// takeLeftOver takes out what one before that was killed, or whose machine was, has left of this registry for upstreams
+// that are no longer named: nothing else would. What it left for those that are named stays, so that no pull misses
+// it, and so does what another registry's has written, or an operator to be there for good.
 func (o hostsOptions) takeLeftOver(cmd *cobra.Command, args []string) error {
 	edits, err := o.edits(args)
+	if err != nil {
+		return err
+	}
+	config, err := readConfig(args)
+	if err != nil {
+		return err
+	}
+	mirrors, err := o.mirrorURLs(config)
 	if err != nil {
 		return err
 	}
@@ -102,7 +112,8 @@ func (o hostsOptions) takeLeftOver(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	for _, e := range left {
-		if slices.ContainsFunc(edits, func(of atomicfile.Edit) bool { return of.Path == e.Path }) {
+		again := slices.ContainsFunc(edits, func(of atomicfile.Edit) bool { return of.Path == e.Path })
+		if again || !takesOut(e, mirrors[0].Host) {
 			continue
 		}
 		if err := makeEdit(cmd.OutOrStdout(), e, false); err != nil {
@@ -110,6 +121,27 @@ func (o hostsOptions) takeLeftOver(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return nil
+}
+
+// untilStopped is the comment on a mirror that is taken out when its writer ends.
+const untilStopped = "# until `registry ipfs hosts --until-stopped` ends"
+
+func (o hostsOptions) comment() string {
+	if o.hold {
+		return untilStopped
+	}
+	return ""
+}
+
+// takesOut reports whether an edit removes a mirror at a host that was to be there until its writer ends.
+func takesOut(e atomicfile.Edit, host string) bool {
+	for _, after := range []string{`"] `, `" `} { // a URL in hosts.toml, a location in registries.conf
+		mirror := []byte(host + after + untilStopped + "\n")
+		if bytes.Contains(e.Before, mirror) && !bytes.Contains(e.After, mirror) {
+			return true
+		}
+	}
+	return false
 }
 
 func (o hostsOptions) make(cmd *cobra.Command, args []string) error {
@@ -153,7 +185,7 @@ func (o hostsOptions) containerdEdits(urls []*url.URL) (edits []atomicfile.Edit,
 	}
 	var mirrors []containerd.Mirror
 	for _, u := range urls {
-		m := containerd.Mirror{URL: u.String(), DialTimeout: o.dial}
+		m := containerd.Mirror{URL: u.String(), DialTimeout: o.dial, Comment: o.comment()}
 		if u.Scheme == "https" && o.ca != "" { // containerd would try TLS first at one with http://
 			m.CA = absolute(o.ca)
 		}
@@ -187,7 +219,7 @@ func (o hostsOptions) podmanEdits(urls []*url.URL) ([]atomicfile.Edit, error) {
 		if u.Path != "" {
 			return nil, fmt.Errorf("--mirror: Podman and CRI-O look for a registry at / of a host, not at %s", u)
 		}
-		mirrors = append(mirrors, podman.Mirror{Location: u.Host, Insecure: u.Scheme == "http"})
+		mirrors = append(mirrors, podman.Mirror{Location: u.Host, Insecure: u.Scheme == "http", Comment: o.comment()})
 	}
 	return podman.Add(o.root, o.upstreams, mirrors)
 }

@@ -119,7 +119,7 @@ func TestHostsUntilStopped(t *testing.T) {
 }
 
 // TestHostsAfterAKill: one that was killed took nothing out. The next one takes out what it left for upstreams that
-// are no longer named, and nothing of anybody else.
+// are no longer named, and nothing of anybody else: another registry's mirrors stay.
 func TestHostsAfterAKill(t *testing.T) {
 	p, dir := newProcess(t), t.TempDir()
 	file := func(of string) string { return filepath.Join(dir, of, "hosts.toml") }
@@ -141,14 +141,26 @@ func TestHostsAfterAKill(t *testing.T) {
 		t.Cleanup(func() { _ = held.Process.Kill(); _ = held.Wait() })
 		return held
 	}
+	await := func(of string) { await(t, of+" is written", func() bool { return has(of) }) }
+	start("--mirror=http://127.0.0.1:59999", "--upstream=others.example.com")
+	await("others.example.com")
+	if said, err := p.command("ipfs", "hosts", "--dir", dir, "--upstream=for.good.example.com").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
 	killed := start("--upstream=docker.io", "--upstream=quay.io", "--upstream=ghcr.io")
-	await(t, "all are written", func() bool { return has("docker.io") && has("ghcr.io") })
+	await("docker.io")
+	await("ghcr.io")
 	if err := killed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = killed.Wait()
 	next := start("--upstream=ghcr.io", "--upstream=gcr.io")
-	await(t, "the new one is written", func() bool { return has("gcr.io") })
+	await("gcr.io")
+	for _, of := range []string{"others.example.com", "for.good.example.com"} {
+		if !has(of) {
+			t.Errorf("it has taken out %s", of)
+		}
+	}
 	if is, err := os.ReadFile(file("quay.io")); has("docker.io") || !has("ghcr.io") || err != nil || string(is) != mine {
 		t.Errorf("docker.io is there: %t, ghcr.io: %t, and quay.io is %q, %v", has("docker.io"), has("ghcr.io"), is, err)
 	}
@@ -157,5 +169,38 @@ func TestHostsAfterAKill(t *testing.T) {
 	}
 	if err := next.Wait(); err != nil || has("ghcr.io") || has("gcr.io") || !has("k3s.example.com") {
 		t.Errorf("ends with %v; ghcr.io is there: %t, gcr.io: %t, that of k3s: %t", err, has("ghcr.io"), has("gcr.io"), has("k3s.example.com"))
+	}
+}
+
+// TestHostsOfPodmanAfterAKill is the same for Podman.
+func TestHostsOfPodmanAfterAKill(t *testing.T) {
+	p, root := newProcess(t), t.TempDir()
+	dir := filepath.Join(root, "etc/containers/registries.conf.d")
+	has := func(of string) bool {
+		_, err := os.Stat(filepath.Join(dir, "registry-ipfs-"+of+".conf"))
+		return err == nil
+	}
+	hosts := func(args ...string) *exec.Cmd {
+		return p.command(append([]string{"ipfs", "hosts", "--podman", "--root", root}, args...)...)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := hosts("--upstream=quay.io").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	for _, of := range []string{"docker.io", "ghcr.io"} {
+		held := hosts("--until-stopped", "--upstream="+of)
+		if err := held.Start(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, of+" is written", func() bool { return has(of) })
+		if err := held.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = held.Wait()
+	}
+	if has("docker.io") || !has("quay.io") {
+		t.Errorf("docker.io is there: %t, quay.io: %t", has("docker.io"), has("quay.io"))
 	}
 }

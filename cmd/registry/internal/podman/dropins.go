@@ -21,6 +21,7 @@ import (
 type Mirror struct {
 	Location string // its host, with a port where it has one
 	Insecure bool   // HTTP without TLS
+	Comment  string // ends its first line: "", or "# " and a text
 }
 
 // Where the files are, below a root directory.
@@ -106,7 +107,8 @@ func dropIn(of string, mirrors []Mirror) []byte {
 	var b bytes.Buffer
 	_, _ = fmt.Fprintf(&b, "%s[[registry]]\nprefix = %[2]q\nlocation = %[2]q\n", header, of)
 	for _, m := range mirrors {
-		_, _ = fmt.Fprintf(&b, "\n[[registry.mirror]]\nlocation = %s\n", strconv.Quote(m.Location))
+		location := strings.TrimSpace(fmt.Sprintf("location = %s %s", strconv.Quote(m.Location), m.Comment))
+		_, _ = fmt.Fprintf(&b, "\n[[registry.mirror]]\n%s\n", location)
 		if m.Insecure {
 			b.WriteString("insecure = true\n")
 		}

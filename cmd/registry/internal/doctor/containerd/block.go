@@ -19,6 +19,7 @@ type Mirror struct {
 	URL         string        // with a scheme and a host
 	CA          string        // file with the authority of its certificate; "": the system's
 	DialTimeout time.Duration // how long a connection may take; containerd knows it since 2.1, and before waits 30 s
+	Comment     string        // ends its first line: "", or "# " and a text
 }
 
 // What is between these lines of a hosts.toml is written and removed here. Nothing else of it is.
@@ -69,7 +70,8 @@ func withMirrors(content []byte, mirrors []Mirror) ([]byte, error) {
 
 func (m Mirror) write(to *bytes.Buffer) {
 	// %q would escape as Go does: a URL that was parsed, and a path, need no more than this.
-	_, _ = fmt.Fprintf(to, "[host.%s]\n  capabilities = [\"pull\", \"resolve\"]\n  dial_timeout = %q\n", strconv.Quote(m.URL), m.DialTimeout)
+	head := strings.TrimSpace(fmt.Sprintf("[host.%s] %s", strconv.Quote(m.URL), m.Comment))
+	_, _ = fmt.Fprintf(to, "%s\n  capabilities = [\"pull\", \"resolve\"]\n  dial_timeout = %q\n", head, m.DialTimeout)
 	if m.CA != "" {
 		_, _ = fmt.Fprintf(to, "  ca = %s\n", strconv.Quote(m.CA))
 	}
