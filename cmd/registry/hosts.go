@@ -108,17 +108,14 @@ func (o hostsOptions) takeLeftOver(cmd *cobra.Command, args []string) error {
 	all := o
 	all.remove, all.upstreams = true, nil
 	left, err := all.edits(args)
-	if err != nil {
-		return err
-	}
 	for _, e := range left {
 		again := slices.ContainsFunc(edits, func(of atomicfile.Edit) bool { return of.Path == e.Path })
-		if again || !takesOut(e, mirrors[0].Host) {
-			continue
+		if !again && takesOut(e, mirrors[0].Host) {
+			err = errors.Join(err, makeEdit(cmd.OutOrStdout(), e, false))
 		}
-		if err := makeEdit(cmd.OutOrStdout(), e, false); err != nil {
-			return err
-		}
+	}
+	if err != nil { // of files that are about other registries, which keep none from what is named
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "registry: ipfs hosts: left as it is:", err)
 	}
 	return nil
 }
